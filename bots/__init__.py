@@ -1,0 +1,1 @@
+"""The Little Yellow Duck, and what a bot is."""

@@ -1,0 +1,1 @@
+"""How the duck thinks, one idea a file."""

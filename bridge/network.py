@@ -1,0 +1,83 @@
+"""What a chat network must do for the bridge, and the errors by which it says that it could not."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.model import Event, Owed, Post
+
+# Exceptions of a network:
+#   SendError
+#     TransientError    it may go through later
+#     PermanentError    it never will
+#   Refused             our configuration is not accepted: the operator has to act
+
+
+class SendError(Exception):
+    """A post was not sent. The text is what the operator reads."""
+
+
+class TransientError(SendError):
+    """Try again, after `retry_after` seconds where the network said so."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class PermanentError(SendError):
+    """This post can never be sent; its deliveries are dead, and the room goes on."""
+
+
+class Refused(Exception):
+    """The network does not accept what the configuration says (a wrong password): trying again does not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events in the order in which they were said, and where to resume once they are safely kept."""
+
+    events: tuple[Event, ...]
+    cursor: str
+
+
+class Memory(Protocol):
+    """What a network may keep between runs, next to its cursor: a device id, an access token."""
+
+    async def recall(self) -> Mapping[str, str]: ...
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        """Set the keys of `changes`; None forgets one."""
+
+
+class Network(Protocol):
+    """One account of ours on one chat system. Being offline is its own to absorb: it reconnects by itself."""
+
+    name: str
+
+    def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """Connect, stay connected, and yield what is said in our rooms after `cursor` (None: from now on).
+
+        Being resumed after a yield is the acknowledgement of that batch. Never yields what we said ourselves. Raises
+        `Refused` where the login is not accepted. Closing it (`aclose`) leaves the network politely.
+        """
+        ...
+
+    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        """The posts for a non-empty run of one room's deliveries, in order, in this network's dialect. No I/O.
+
+        Each post names the deliveries it carries a part of; it need not cover all of `owed`, but it covers the first.
+        A `PermanentError` concerns the first of `owed`.
+        """
+        ...
+
+    async def send(self, post: Post) -> str:
+        """Send, wait for the network's proof, and return the id by which the network knows it. Safe to repeat.
+
+        Raises `TransientError` or `PermanentError`, and nothing else that is expected.
+        """
+        ...
+
+    async def ready(self) -> None:
+        """Return when every configured room has been joined once."""
+        ...

@@ -1,0 +1,131 @@
+"""The Store contract: cursors, the outbox and the message map, behind verbs that are each one atomic operation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
+
+
+class StoreError(Exception):
+    """The store could not do what it was asked. The text is what the operator reads."""
+
+
+class LeaseLost(StoreError):
+    """Another worker owns the network now: stop it here."""
+
+
+class Rewound(StoreError):
+    """The stored cursor is not where we thought: start `events()` again from the stored one."""
+
+
+class Unavailable(StoreError):
+    """The outcome is unknown: repeat the same call, and acknowledge nothing meanwhile."""
+
+
+class Full(StoreError):
+    """There is no room for more: intake waits, delivering goes on."""
+
+
+class Unusable(StoreError):
+    """The store cannot be opened as it is: damaged, of a newer version, or another daemon's. Nothing was changed."""
+
+
+class Store(Protocol):
+    """Everything that must survive the process. The verbs without a lease are safe from any process at any time."""
+
+    async def acquire(self, network: str, worker: str) -> "Lease | None":
+        """The right to write for `network`, or None while another worker has it."""
+        ...
+
+    async def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
+        """The ids that `event` has in `room`, one a post, in order; empty where it was not sent there."""
+        ...
+
+    async def source_of(self, room: Room, remote_id: str) -> EventKey | None:
+        """The event that we sent to `room` as `remote_id` (the first, where a post carries several)."""
+        ...
+
+    async def outbox(self) -> Sequence[Entry]:
+        """All that is queued or dead, by room and order."""
+        ...
+
+    async def retry(self, delivery: str) -> bool:
+        """Queue a dead delivery again, at its old place in the order. False where it is not dead."""
+        ...
+
+    async def drop(self, delivery: str) -> bool:
+        """Forget a delivery that is queued or dead; its room's frozen posts go too, and what they carried besides is
+        rendered again. False where there is none."""
+        ...
+
+    async def expire(self, before: float) -> int:
+        """Remove what was done with before that time (seconds since the epoch), in small steps; how much it was."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Lease(Protocol):
+    """One network is ours. Every verb is atomic and raises `LeaseLost` once the lease is gone."""
+
+    network: str
+
+    def valid(self) -> bool:
+        """Whether the lease is surely ours right now: asked right before every wire write."""
+        ...
+
+    async def renew(self, cursor: str | None) -> None:
+        """Keep the lease; `Rewound` where the stored cursor is another than `cursor`."""
+        ...
+
+    async def release(self) -> None: ...
+
+    async def cursor(self) -> str | None:
+        """Where the network resumes; None before its first commit."""
+        ...
+
+    async def commit(
+        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+    ) -> int:
+        """Store events and deliveries and move the cursor, all or nothing; how many deliveries were new.
+
+        Stored cursor == `expect`: apply. == `cursor`: done already, 0. Else `Rewound`. What is known by its id already
+        is left as it is, whatever became of it.
+        """
+        ...
+
+    async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
+        """At most `rooms` rooms of this network whose head may be sent at `now`, each with its frozen posts, or, where
+        nothing is frozen, its first `each` deliveries with the remote ids that they refer to."""
+        ...
+
+    async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        """Freeze what the head of `room` became; what is frozen there already wins and is returned."""
+        ...
+
+    async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
+        """The head post of its room was accepted as `remote_id`; False where that was known already.
+
+        Clears the room's postponement and attempts. The last post of a plan completes its deliveries. `then` freezes
+        the next plan in the same transaction."""
+        ...
+
+    async def postpone(self, room: Room, until: float, reason: str) -> None:
+        """Try `room` again at `until`, and count an attempt. Nothing where the room has nothing queued."""
+        ...
+
+    async def bury(self, deliveries: Sequence[str], reason: str) -> None:
+        """Queued deliveries that can never be sent are dead, with the reason; their room's frozen posts go too."""
+        ...
+
+    async def wait(self, until: float) -> None:
+        """Return when something may be due or at `until` (seconds since the epoch). May return early, and 1 s late."""
+        ...
+
+    async def recall(self) -> Mapping[str, str]:
+        """What the network asked to have remembered."""
+        ...
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        """Set the keys of `changes`; None forgets one."""
+        ...

@@ -1,0 +1,103 @@
+"""The words of a message as styled spans, in no network's markup."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import IntFlag
+
+
+class Style(IntFlag):
+    """How a span looks; what no network of ours can show is not here."""
+
+    PLAIN = 0
+    BOLD = 1
+    ITALIC = 2
+    UNDERLINE = 4
+    STRIKE = 8
+    MONO = 16
+    SPOILER = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some words in one style. `text` may hold newlines; `link` is an absolute http(s) or mailto URL."""
+
+    text: str
+    style: Style = Style.PLAIN
+    link: str | None = None
+
+
+Text = tuple[Span, ...]
+
+# Bidirectional controls and the separators that some clients show as a new line can make a line look like somebody
+# else's (Unicode TR36, TR9); fillers and tags can make a name look like another. ZWJ and variation selectors stay:
+# emoji need them.
+_DECEPTIVE = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u206f\u3164\uffa0\U000e0000-\U000e007f]"
+)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
+NAME_LIMIT = 64
+"""Characters of a shown name: a name may not push the words of a message out of the line."""
+
+
+def words(text: str, style: Style = Style.PLAIN) -> Text:
+    """`text` as one span, or none where there is nothing to say."""
+    return (Span(text, style),) if text else ()
+
+
+def plain(text: Text) -> str:
+    """The words alone, styles and link targets left out."""
+    return "".join(span.text for span in text)
+
+
+def merge(spans: Iterable[Span]) -> Text:
+    """The same text with no empty spans and no two neighbours that look alike."""
+    merged: list[Span] = []
+    for span in spans:
+        if merged and (merged[-1].style, merged[-1].link) == (span.style, span.link):
+            merged[-1] = replace(span, text=merged[-1].text + span.text)
+        elif span.text:
+            merged.append(span)
+    return tuple(merged)
+
+
+def lines(text: Text) -> Iterator[Text]:
+    """The lines of `text`, split at LF, CR LF, CR and every other character that a client may show as a new line."""
+    current: list[Span] = []
+    for span in text:
+        first, *rest = _LINE_END.split(span.text)
+        current.append(replace(span, text=first))
+        for part in rest:
+            yield merge(current)
+            current = [replace(span, text=part)]
+    yield merge(current)
+
+
+def printable(text: str) -> str:
+    """`text` with no control or bidirectional character: what may stand in one line of anybody's screen."""
+    return _DECEPTIVE.sub("", _CONTROL.sub(" ", text))
+
+
+def shown_name(name: str, fallback: str) -> str:
+    """A display name that can neither hide, break the line, close the marks around it, nor be empty or endless."""
+    return _name(name) or _name(fallback) or "?"
+
+
+def _name(name: str) -> str:
+    visible = _INVISIBLE.sub("", printable(name)).translate(_NAME_BRACKETS)
+    return " ".join(visible.split())[:NAME_LIMIT].rstrip()
+
+
+def addressed(text: str, names: Iterable[str]) -> str | None:
+    """What is said to one of `names` where `text` begins with it ("duck: hi", "@duck hi", "Duck, hi"), else None.
+
+    Letter case does not matter; the name must end at white space, a colon, a comma, or the end.
+    """
+    for name in names:
+        match = re.match(rf"\s*@?{re.escape(name)}(?:[:,]\s*|\s+|$)", text, re.IGNORECASE)
+        if name and match:
+            return text[match.end() :].strip()
+    return None
