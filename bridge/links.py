@@ -1,0 +1,83 @@
+"""Routing: which rooms shall have an event."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bridge.model import BOTS, Event, Room
+from bridge.policy import Answers, Guests, asked
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A bot as a link knows it: its key in the config, the names that it listens to, and when it answers."""
+
+    key: str
+    names: tuple[str, ...]
+    answers: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The rooms that are one conversation, the bots in it, and what members and guests are told once a day."""
+
+    name: str
+    rooms: tuple[Room, ...]
+    guests: Guests = Guests.DUCK_ONLY
+    bots: tuple[Bot, ...] = ()
+    welcome_member: str | None = None
+    welcome_guest: str | None = None
+
+
+def ear(bot: str, scope: str) -> Room:
+    """The room by which a bot hears. Who hears the question hears the answer: `scope` is the link whose rooms do, or
+    the one room (`network/id`), when the question is a guest's or private. A link's name has no slash, a room's has."""
+    return Room(BOTS, f"{bot}@{scope}")
+
+
+class Links:
+    """All links of the config. A room is in one link at most."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self._links = {link.name: link for link in links}
+        self._by_room = {room: link for link in self._links.values() for room in link.rooms}
+
+    def of(self, room: Room) -> Link | None:
+        return self._by_room.get(room)
+
+    def rooms(self, network: str) -> tuple[Room, ...]:
+        """The configured rooms of a network, in the order of the config."""
+        return tuple(room for room in self._by_room if room.network == network)
+
+    def audience(self, event: Event, *, carried: bool) -> tuple[Room, ...]:
+        """The rooms that shall have `event`; of one that is not carried, the ears of the bots that it asks."""
+        if event.room.network == BOTS:
+            return self.hearers(event.room)
+        if event.private:
+            return tuple(ear(bot.key, str(event.room)) for bot in self._private_bots(event) if _asked(bot, event))
+        link = self._by_room.get(event.room)
+        if link is None or (not carried and link.guests is Guests.IGNORE):
+            return ()
+        scope = link.name if carried else str(event.room)
+        ears = tuple(ear(bot.key, scope) for bot in link.bots if _asked(bot, event))
+        return (*(room for room in link.rooms if room != event.room), *ears) if carried else ears
+
+    def hearers(self, ear: Room) -> tuple[Room, ...]:
+        """The rooms that hear what a bot answers into its `ear`; none where the link is gone from the config."""
+        scope = ear.id.partition("@")[2]
+        if "/" in scope:
+            return (Room.parse(scope),)
+        return self._links[scope].rooms if scope in self._links else ()
+
+    def _private_bots(self, event: Event) -> Iterator[Bot]:
+        """The bots of the links that the network of a private conversation takes part in, each once."""
+        seen: set[str] = set()
+        for link in self._links.values():
+            if link.guests is not Guests.IGNORE and any(room.network == event.room.network for room in link.rooms):
+                for bot in link.bots:
+                    if bot.key not in seen:
+                        seen.add(bot.key)
+                        yield bot
+
+
+def _asked(bot: Bot, event: Event) -> bool:
+    return asked(event, bot.names, bot.answers)
