@@ -1,6 +1,6 @@
 """Routing: which rooms shall have an event."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bridge.model import BOTS, Event, Room
@@ -49,11 +49,18 @@ class Links:
         return tuple(room for room in self._by_room if room.network == network)
 
     def audience(self, event: Event, *, carried: bool) -> tuple[Room, ...]:
-        """The rooms that shall have `event`; of one that is not carried, the ears of the bots that it asks."""
+        """The rooms that shall have `event`; of one that is not carried, the ears of the bots that it asks.
+
+        A private conversation is carried nowhere; `carried` then says whether a member speaks.
+        """
         if event.room.network == BOTS:
             return self.hearers(event.room)
         if event.private:
-            return tuple(ear(bot.key, str(event.room)) for bot in self._private_bots(event) if _asked(bot, event))
+            return tuple(
+                ear(bot.key, str(event.room))
+                for bot in self._private_bots(event.room.network, member=carried)
+                if _asked(bot, event)
+            )
         link = self._by_room.get(event.room)
         if link is None or (not carried and link.guests is Guests.IGNORE):
             return ()
@@ -68,15 +75,11 @@ class Links:
             return (Room.parse(scope),)
         return self._links[scope].rooms if scope in self._links else ()
 
-    def _private_bots(self, event: Event) -> Iterator[Bot]:
-        """The bots of the links that the network of a private conversation takes part in, each once."""
-        seen: set[str] = set()
-        for link in self._links.values():
-            if link.guests is not Guests.IGNORE and any(room.network == event.room.network for room in link.rooms):
-                for bot in link.bots:
-                    if bot.key not in seen:
-                        seen.add(bot.key)
-                        yield bot
+    def _private_bots(self, network: str, *, member: bool) -> Iterable[Bot]:
+        """The bots of the links that `network` takes part in, each once; those that ignore guests are for members."""
+        links = (link for link in self._links.values() if member or link.guests is not Guests.IGNORE)
+        here = (link for link in links if any(room.network == network for room in link.rooms))
+        return {bot.key: bot for link in here for bot in link.bots}.values()
 
 
 def _asked(bot: Bot, event: Event) -> bool:

@@ -132,9 +132,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A delivery with what rendering it needs: the event, and the ids, in the target room, of what it replies to."""
+    """A delivery with what rendering it needs: the event, and the ids, in the target `room`, of what it replies to."""
 
     delivery: str
+    room: Room
     event: Event
     refers: tuple[str, ...] = ()
 
