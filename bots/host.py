@@ -1,7 +1,8 @@
 """The host of the bots: one more network, whose rooms are the bots' ears and whose events are their answers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -32,7 +33,7 @@ class BotHost:
     """The network `bots`. A question is sent when its answer is safely stored, so none is lost by a crash; the answer's
     id follows from the question's, so that a question put twice is answered once.
 
-    `typing` is told, with the ear, when a bot begins to think and when it has done.
+    While a bot thinks, `typing` of its ear is held open.
     """
 
     name = BOTS
@@ -42,7 +43,7 @@ class BotHost:
         bots: Mapping[str, Hosted],
         *,
         clock: Callable[[], float],
-        typing: Callable[[Room, bool], Awaitable[None]],
+        typing: Callable[[Room], AbstractAsyncContextManager[None]],
     ) -> None:
         self._bots = bots
         self._clock = clock
@@ -69,11 +70,8 @@ class BotHost:
         if hosted is None:
             raise PermanentError(f"there is no bot called {key!r} in the config")
         questions = _QUESTIONS.validate_json(post.payload)
-        await self._typing(post.room, True)
-        try:
+        async with self._typing(post.room):
             answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
-        finally:
-            await self._typing(post.room, False)
         events = [
             self._event(post.room, key, hosted.bot, question, part, text)
             for question, texts in zip(questions, answers, strict=True)

@@ -1,0 +1,182 @@
+"""The bridge on one screen: accept what is said, and deliver what is owed."""
+
+import asyncio
+import random
+import shlex
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+import structlog
+
+from bridge import policy
+from bridge.links import Links
+from bridge.model import BOTS, Backlog, Delivery, Event, Room, Sender
+from bridge.network import Batch, Network, PermanentError, TransientError
+from bridge.store import Full, Lease, Rewound, Unavailable
+from bridge.users import Users
+from bridge.welcome import Once, Welcomes
+
+log = structlog.get_logger()
+
+_PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
+_LOOK = 1.0  # seconds between looks for what has become due without a sign
+_ROOMS = 32  # rooms of one network that are delivered to side by side
+_LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
+
+
+class Relay:
+    """Carries events between networks, each of which has one task that accepts and one that delivers; they meet only
+    in the store."""
+
+    def __init__(self, users: Users, links: Links, *, clock: Callable[[], float], rng: random.Random) -> None:
+        self._users = users
+        self._links = links
+        self._clock = clock
+        self._rng = rng
+        self._welcomes = Welcomes(clock)
+        self._refused = Once()
+
+    async def accept(self, network: Network, lease: Lease) -> None:
+        """Commit what `network` hears, for ever; asking it for more is what acknowledges."""
+        while True:
+            cursor = await lease.cursor()
+            try:
+                async with aclosing(network.events(cursor)) as heard, aclosing(_with_pulse(heard)) as batches:
+                    async for batch in batches:
+                        if batch is None:
+                            await lease.renew(cursor)
+                            continue
+                        await self._commit(lease, cursor, batch)
+                        cursor = batch.cursor
+            except Rewound:
+                log.warning("store rewound", network=network.name, hint="hearing again what it does not know")
+
+    async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
+        """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
+        busy: set[Room] = set()
+        stir = asyncio.Event()
+
+        async def clear(backlog: Backlog) -> None:
+            try:
+                await self._clear(network, lease, backlog, stopping)
+            finally:
+                busy.remove(backlog.room)
+                stir.set()
+
+        async with asyncio.TaskGroup() as group:
+            bell = group.create_task(self._ring(lease, stir), name=f"bell {network.name}")
+            stop = group.create_task(stopping.wait(), name=f"stop {network.name}")
+            stop.add_done_callback(lambda _: stir.set())
+            while not stopping.is_set():
+                stir.clear()
+                for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy)):
+                    if backlog.room not in busy and len(busy) < _ROOMS:
+                        busy.add(backlog.room)
+                        group.create_task(clear(backlog), name=f"deliver {backlog.room}")
+                await stir.wait()
+            bell.cancel()
+
+    async def _ring(self, lease: Lease, stir: asyncio.Event) -> None:
+        while True:
+            await lease.wait(self._clock() + _LOOK)
+            stir.set()
+
+    async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> None:
+        """Send one backlog, and store its fate."""
+        room = backlog.room
+        try:
+            posts = backlog.posts or await lease.plan(room, network.render(backlog.owed))
+        except PermanentError as error:
+            await self._bury(lease, room, (backlog.owed[0].delivery,), error)
+            return
+        for post in posts:
+            if stopping.is_set() or not lease.valid():
+                return
+            try:
+                remote_id = await network.send(post)
+            except PermanentError as error:
+                await self._bury(lease, room, post.deliveries, error)
+                return
+            except TransientError as error:
+                pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
+                log.warning("postponed", room=str(room), seconds=round(pause, 1), reason=str(error))
+                await lease.postpone(room, self._clock() + pause, str(error))
+                return
+            await lease.sent(post, remote_id)
+            log.info("sent", room=str(room), post=post.id, deliveries=len(post.deliveries))
+
+    async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: PermanentError) -> None:
+        log.error(
+            "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
+        )
+        await lease.bury(deliveries, str(error))
+
+    async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
+        """Store what follows from `batch`; a store that is out of reach or full is waited for, and nothing is lost."""
+        carried = [pair for event in batch.events for pair in self._consequences(event)]
+        events = tuple({event.key: event for event, _ in carried}.values())
+        deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
+        while True:
+            try:
+                await lease.commit(expect, events, deliveries, batch.cursor)
+            except (Full, Unavailable) as error:
+                log.error("store unavailable", network=lease.network, reason=str(error))
+                await asyncio.sleep(self._rng.uniform(0.5, 1.5))
+            else:
+                return
+
+    def _consequences(self, event: Event) -> Iterator[tuple[Event, Room]]:
+        """What is owed to whom because `event` was heard."""
+        member = self._users.identify(event.sender) is not None
+        link = self._links.of(event.room)
+        refusal = policy.judge(event, member=member, guests=link.guests if link else policy.Guests.DUCK_ONLY)
+        audience = self._links.audience(event, carried=refusal is None)
+        guest_carried = refusal is None and not member and event.room.network != BOTS
+        yield from ((_as_guest(event) if guest_carried else event, room) for room in audience)
+        if refusal is None:
+            log.info("accepted", event=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
+        elif link is not None:
+            self._log_refusal(event, refusal)
+        if link is not None and (refusal is None or refusal.told):
+            owed = self._welcomes.member(event, link) if member else self._welcomes.guest(event, link)
+            if owed is not None:
+                yield owed
+
+    def _log_refusal(self, event: Event, refusal: policy.Refusal) -> None:
+        details = {"event": event.id, "room": str(event.room), "sender": event.sender.address, "reason": refusal.reason}
+        if self._refused.first((event.room.network, event.sender.address)):
+            details["hint"] = _let_in(event.sender)
+        log.info("refused", **details)
+
+
+def _as_guest(event: Event) -> Event:
+    return replace(event, sender=replace(event.sender, name=f"{event.sender.name} (guest)"))
+
+
+def _let_in(sender: Sender) -> str:
+    """The command that would make a member of `sender`, for the operator to paste."""
+    if not sender.proofs:
+        return "the network proves nothing of them: to become a member they have to log in to its services first"
+    proof = sender.proofs[0]
+    return f"quackbridge add-user NAME --{proof.kind} {shlex.quote(str(proof))}"
+
+
+async def _with_pulse(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch | None, None]:
+    """The batches, and None whenever none has come for a while."""
+    coming: asyncio.Future[Batch] = asyncio.ensure_future(anext(batches))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=_PULSE)
+            if not coming.done():
+                yield None
+                continue
+            try:
+                batch = coming.result()
+            except StopAsyncIteration:
+                return
+            yield batch
+            coming = asyncio.ensure_future(anext(batches))
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
