@@ -22,7 +22,10 @@ class Question:
 class Bot(Protocol):
     """A bot says as many messages as it likes, each a text; nothing is a fine answer."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its answers are marked with."""
+        ...
 
     async def answer(self, question: Question) -> Sequence[Text]: ...
 

@@ -1,0 +1,71 @@
+"""A network in memory that keeps the contract of bridge.network, and can be told to fail."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from bridge.model import Event, Owed, Post, Room
+from bridge.network import Batch, SendError
+from bridge.text import lines, plain
+
+
+class MemoryNetwork:
+    """Hears what `hear` is given, and keeps what it sends in `sent`. Its cursor counts the events it has yielded."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sent: list[tuple[Room, str]] = []
+        self.acknowledged = 0
+        self.failures: dict[Room, list[SendError]] = {}
+        self.attempts: list[str] = []
+        self._said: list[Event] = []
+        self._known: dict[str, str] = {}
+        self._stir = asyncio.Condition()
+
+    async def hear(self, *events: Event) -> None:
+        """Somebody else says something; what was said before stays in the history."""
+        async with self._stir:
+            self._said.extend(events)
+            self._stir.notify_all()
+
+    async def settled(self) -> None:
+        """Return when everything heard so far is acknowledged."""
+        async with self._stir:
+            await self._stir.wait_for(lambda: self.acknowledged == len(self._said))
+
+    async def delivered(self, count: int) -> list[str]:
+        """Return when `count` posts were sent in all: their texts."""
+        async with self._stir:
+            await self._stir.wait_for(lambda: len(self.sent) >= count)
+        return [text for _, text in self.sent]
+
+    async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        position = int(cursor or 0)
+        while True:
+            async with self._stir:
+                self.acknowledged = position
+                self._stir.notify_all()
+                await self._stir.wait_for(lambda seen=position: len(self._said) > seen)
+                batch = tuple(self._said[position:])
+            position += len(batch)
+            yield Batch(batch, str(position))
+
+    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        return [
+            Post.of(item.room, (item.delivery,), part, item.event.mark + plain(line))
+            for item in owed
+            for part, line in enumerate(lines(item.event.text))
+        ]
+
+    async def send(self, post: Post) -> str:
+        self.attempts.append(post.payload)
+        if failures := self.failures.get(post.room):
+            raise failures.pop(0)
+        async with self._stir:
+            if post.id not in self._known:
+                self._known[post.id] = f"{self.name}-{len(self._known)}"
+                self.sent.append((post.room, post.payload))
+                self._stir.notify_all()
+        return self._known[post.id]
+
+    async def ready(self) -> None:
+        """It is always there."""

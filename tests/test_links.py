@@ -1,0 +1,60 @@
+import pytest
+
+from bridge.links import Bot, Link, Links, ear
+from bridge.model import Room
+from bridge.policy import Answers, Guests
+from tests.events import HOME, LIBERA, OFTC, answer, irc, matrix, said
+
+DUCK = Bot("duck", ("duck", "Little Yellow Duck"), Answers.MENTIONED)
+
+
+@pytest.fixture
+def links() -> Links:
+    return Links(
+        [
+            Link("pond", (HOME, LIBERA, OFTC), bots=(DUCK,)),
+            Link("silent", (Room("home", "#silent:hs"),), guests=Guests.IGNORE, bots=(DUCK,)),
+        ]
+    )
+
+
+def test_what_is_carried_goes_to_the_other_rooms_of_its_link(links: Links) -> None:
+    assert links.audience(said(LIBERA, irc("bob", "bob"), "hi"), carried=True) == (HOME, OFTC)
+
+
+def test_what_is_not_carried_goes_nowhere(links: Links) -> None:
+    assert links.audience(said(LIBERA, irc("bob"), "hi"), carried=False) == ()
+
+
+def test_a_members_question_is_answered_in_every_room(links: Links) -> None:
+    *rooms, asked = links.audience(said(LIBERA, irc("bob", "bob"), "duck: hi"), carried=True)
+    assert rooms == [HOME, OFTC]
+    assert links.audience(answer(asked, "hi"), carried=True) == (HOME, LIBERA, OFTC)
+
+
+def test_a_guests_question_is_answered_where_it_was_asked(links: Links) -> None:
+    (asked,) = links.audience(said(LIBERA, irc("bob"), "duck: hi"), carried=False)
+    assert links.audience(answer(asked, "hi"), carried=True) == (LIBERA,)
+
+
+def test_a_private_question_is_answered_privately(links: Links) -> None:
+    alone = Room("libera", "bob")
+    for member in (True, False):
+        (asked,) = links.audience(said(alone, irc("bob"), "hi", private=True), carried=member)
+        assert links.audience(answer(asked, "hi", private=True), carried=True) == (alone,)
+
+
+def test_an_ignored_guest_does_not_even_reach_the_duck(links: Links) -> None:
+    assert links.audience(said(Room("home", "#silent:hs"), matrix("bob"), "duck: hi"), carried=False) == ()
+
+
+def test_an_ear_of_a_link_that_is_gone_is_heard_nowhere(links: Links) -> None:
+    assert links.hearers(ear("duck", "gone")) == ()
+
+
+def test_a_room_outside_of_all_links_has_no_audience(links: Links) -> None:
+    assert links.audience(said(Room("home", "#other:hs"), matrix("alice"), "duck: hi"), carried=True) == ()
+
+
+def test_the_rooms_of_a_network_are_those_of_all_its_links(links: Links) -> None:
+    assert links.rooms("home") == (HOME, Room("home", "#silent:hs"))
