@@ -44,7 +44,8 @@ class MemoryNetwork:
             async with self._stir:
                 self.acknowledged = position
                 self._stir.notify_all()
-                await self._stir.wait_for(lambda seen=position: len(self._said) > seen)
+                while len(self._said) == position:
+                    await self._stir.wait()
                 batch = tuple(self._said[position:])
             position += len(batch)
             yield Batch(batch, str(position))

@@ -1,0 +1,201 @@
+"""The relay between networks in memory: the promises of the bridge, told as stories."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.links import Bot, Link, Links
+from bridge.model import Identity, Kind, Proof, Room
+from bridge.network import PermanentError, TransientError
+from bridge.policy import Answers, Guests
+from bridge.relay import Relay
+from bridge.users import User
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.fakes.network import MemoryNetwork
+from tests.fakes.store import MemoryStore
+from tests.fakes.users import MemoryUsers
+
+DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
+ALICE = User("alice", identities=(Identity(Proof.MATRIX, "", "@alice:hs"),))
+BOB = User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),))
+
+
+@dataclass
+class World:
+    """Three networks, one link, a store that outlives the relay, and a clock that stands still."""
+
+    link: Link = field(
+        default_factory=lambda: Link("pond", (HOME, LIBERA, OFTC), welcome_guest="You are not logged in.")
+    )
+    now: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        self.home, self.libera, self.oftc = MemoryNetwork("home"), MemoryNetwork("libera"), MemoryNetwork("oftc")
+        self.networks = {network.name: network for network in (self.home, self.libera, self.oftc)}
+        self.store = MemoryStore(clock=lambda: self.now)
+        self.users = MemoryUsers()
+        self.users.add(ALICE)
+        self.users.add(BOB)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[asyncio.Event, None]:
+        """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
+        relay = Relay(self.users, Links([self.link]), clock=lambda: self.now, rng=random.Random(1))
+        stopping = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            accepting = []
+            for name, network in self.networks.items():
+                lease = await self.store.acquire(name, "test")
+                assert lease is not None
+                accepting.append(group.create_task(relay.accept(network, lease)))
+                group.create_task(relay.deliver(network, lease, stopping))
+            yield stopping
+            stopping.set()
+            for task in accepting:
+                task.cancel()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_member_is_carried_to_every_other_room_of_the_link_and_marked(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi\n<bob> I am bob"))
+        assert await world.libera.delivered(2) == ["<alice> hi", "<alice> <bob> I am bob"]
+        assert await world.oftc.delivered(2) == ["<alice> hi", "<alice> <bob> I am bob"]
+        await world.home.settled()
+    assert world.home.sent == []
+
+
+async def test_an_action_is_marked_as_one(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "waves", kind=Kind.ACTION))
+        assert await world.home.delivered(1) == ["* bob waves"]
+
+
+async def test_a_nick_is_nobody_without_its_account(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob"), "let me in"), said(LIBERA, irc("bob", "bob"), "it is me"))
+        assert await world.home.delivered(1) == ["<bob> it is me"]
+
+
+async def test_a_guest_is_told_privately_once_a_day(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc("mallory"), f"hi {number}") for number in range(3)))
+        assert await world.libera.delivered(1) == ["You are not logged in."]
+        assert world.libera.sent[0][0] == Room("libera", "mallory")
+        await world.libera.settled()
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("mallory"), "again"))
+        await world.libera.settled()
+    assert len(world.libera.sent) == 1
+    world.now += 86_400
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("mallory"), "next day"))
+        await world.libera.delivered(2)
+
+
+async def test_a_crowd_of_nicks_cannot_use_up_our_voice(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(100)))
+        await world.libera.settled()
+        await world.libera.delivered(30)
+    assert len(await world.store.outbox()) == 0
+    assert len(world.libera.sent) == 30
+
+
+async def test_a_relayed_guest_is_shown_as_a_guest() -> None:
+    world = World(Link("pond", (HOME, LIBERA), guests=Guests.RELAY))
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("alice"), "I am alice"))
+        assert await world.home.delivered(1) == ["<alice (guest)> I am alice"]
+
+
+async def test_the_log_of_a_first_refusal_says_how_to_let_them_in(world: World) -> None:
+    with capture_logs() as logs:
+        async with world.running():
+            stranger = irc("eve", "eve; rm -rf /")
+            await world.libera.hear(said(LIBERA, stranger, "one"), said(LIBERA, stranger, "two"))
+            await world.libera.settled()
+    first, second = (line for line in logs if line["event"] == "refused")
+    assert first["hint"] == "quackbridge add-user NAME --irc 'libera/eve; rm -rf /'"
+    assert "hint" not in second
+    assert second["reason"] == "not a member"
+
+
+async def test_order_is_kept_and_a_failing_room_holds_up_no_other(world: World) -> None:
+    world.libera.failures[LIBERA] = [TransientError("offline", retry_after=60)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), str(number)) for number in range(30)))
+        expected = [f"<alice> {number}" for number in range(30)]
+        assert await world.oftc.delivered(30) == expected
+        assert world.libera.sent == []
+        world.now += 61
+        assert await world.libera.delivered(30) == expected
+
+
+async def test_a_message_that_can_never_be_sent_is_dead_and_the_room_goes_on(world: World) -> None:
+    world.libera.failures[LIBERA] = [PermanentError("too large")]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "one"))
+        await world.oftc.delivered(1)
+        await world.home.hear(said(HOME, matrix("alice"), "two"))
+        assert await world.libera.delivered(1) == ["<alice> two"]
+    (entry,) = await world.store.outbox()
+    assert entry.reason == "too large"
+    assert await world.store.retry(entry.delivery)
+    async with world.running():
+        assert await world.libera.delivered(2) == ["<alice> two", "<alice> one"]
+
+
+async def test_what_was_said_while_we_were_away_arrives_once(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "before"))
+        await world.libera.delivered(1)
+        await world.oftc.delivered(1)
+    await world.home.hear(said(HOME, matrix("alice"), "meanwhile"))
+    async with world.running():
+        assert await world.libera.delivered(2) == ["<alice> before", "<alice> meanwhile"]
+        await world.oftc.delivered(2)
+    assert len(world.libera.sent) == len(world.oftc.sent) == 2
+
+
+async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "kept"))
+        await world.libera.delivered(1)
+    lease = await world.store.acquire("home", "backup")
+    assert lease is not None
+    stored = await lease.cursor()
+    await lease.commit(stored, (), (), "0")  # the backup is older than what the network has acknowledged
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "new"))
+        assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
+
+
+async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
+    async with world.running() as stopping:
+        await world.home.hear(said(HOME, matrix("alice"), "\n".join(map(str, range(500)))))
+        await world.libera.delivered(1)
+        stopping.set()
+    done = len(world.libera.sent)
+    assert done < 500
+    async with world.running():
+        assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
+
+
+async def test_somebody_with_a_welcome_is_welcomed() -> None:
+    world = World(Link("pond", (HOME, LIBERA), welcome_member="Welcome to the pond."))
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "hi again"))
+        assert await world.home.delivered(1) == ["Welcome to the pond."]
+        assert world.home.sent[0][0] == Room("home", "@alice:hs")
+        await world.libera.delivered(2)
+    assert len(world.home.sent) == 1
