@@ -1,0 +1,164 @@
+"""Bytes to IRC lines and back: the one place where a line is taken apart, and the one gate where a line is made."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from irc.client import NickMask
+from irc.message import Tag
+
+MAX_LINE = 16 * 1024
+"""Bytes of a line that we read: 8,191 of tags (IRCv3 message-tags) and generous room for the rest."""
+MAX_BODY = 512
+"""Bytes of a line that we write, tags apart, CR LF included (RFC 2812 section 2.3)."""
+MAX_TAGS = 4096
+"""Bytes of the tags that we write, with the @ and the space (IRCv3 message-tags)."""
+
+_COMMAND = re.compile(r"[A-Za-z]+|[0-9]{3}")
+_TAG_KEY = re.compile(r"\+?(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
+_FORBIDDEN = re.compile("[\r\n\0]")
+_TAG_ESCAPES = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_SECRETS = frozenset({"PASS", "AUTHENTICATE", "OPER", "IDENTIFY", "LOGIN", "NICKSERV", "NS"})
+_SECRET_WORDS = re.compile(r"\b(?:IDENTIFY|LOGIN|REGISTER|GHOST|RECOVER|REGAIN|SET)\b", re.IGNORECASE)
+_SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+_ALWAYS_TRAILING = _SPEECH | {"QUIT", "USER"}
+
+
+class Unwritable(ValueError):
+    """What was to be written is not one line of IRC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who a line is from: a person, or a server (no user and no host)."""
+
+    nick: str
+    user: str = ""
+    host: str = ""
+
+    @property
+    def mask(self) -> str:
+        return f"{self.nick}!{self.user}@{self.host}" if self.user and self.host else self.nick
+
+
+NOBODY = Source("")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that was read. A parameter that is not there reads as ''."""
+
+    command: str
+    params: tuple[str, ...] = ()
+    source: Source = NOBODY
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def param(self, index: int) -> str:
+        return self.params[index] if index < len(self.params) else ""
+
+    @property
+    def last(self) -> str:
+        return self.params[-1] if self.params else ""
+
+
+class LineBuffer:
+    """Cuts a stream into lines, whatever the chunks; a line that is longer than `MAX_LINE` is dropped whole."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._dropping = False
+
+    def feed(self, data: bytes) -> list[str]:
+        *whole, rest = (self._rest + data).split(b"\n")
+        if self._dropping and whole:
+            del whole[0]
+            self._dropping = False
+        if len(rest) > MAX_LINE:
+            rest, self._dropping = b"", True
+        self._rest = b"" if self._dropping else rest
+        return [_decode(line) for line in whole if len(line) <= MAX_LINE]
+
+
+def _decode(data: bytes) -> str:
+    """UTF-8, else what is nearest: a character that the server cut at the end is marked, other text is Latin-1."""
+    data = data.rstrip(b"\r").replace(b"\0", b"")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        cut = error.start >= len(data) - 3
+        return data.decode(errors="replace") if cut else data.decode("latin-1")
+
+
+def parse(text: str) -> Line | None:
+    """The line that `text` is, or None where it is none. Never raises.
+
+    The parameters are not left to `irc.message.Arguments`: that splits at every Unicode space, so that two channels
+    whose names differ in a no-break space would become one.
+    """
+    tags: Mapping[str, str] = {}
+    if text.startswith("@"):
+        head, _, text = text.partition(" ")
+        tags = {tag["key"]: tag["value"] or "" for tag in Tag.from_group(head[1:]) or ()}
+    text = text.lstrip(" ")
+    source = NOBODY
+    if text.startswith(":"):
+        head, _, text = text.partition(" ")
+        source = _source(head[1:])
+        text = text.lstrip(" ")
+    middle, colon, trailing = text.partition(" :")
+    command, *params = [word for word in middle.split(" ") if word] or [""]
+    if not _COMMAND.fullmatch(command):
+        return None
+    if colon:
+        params.append(trailing)
+    return Line(command.upper(), tuple(params), source, tags)
+
+
+def _source(text: str) -> Source:
+    mask = NickMask(text)
+    return Source(str(mask.nick), str(mask.user or ""), str(mask.host or ""))
+
+
+def compose(command: str, *params: str, tags: Mapping[str, str] | None = None, limit: int = MAX_BODY) -> bytes:
+    """The one write gate: exactly one line, CR LF included, or `Unwritable`; nothing else is ever put on the wire.
+
+    `limit` is the bytes that the line may have without its tags.
+    """
+    if not _COMMAND.fullmatch(command):
+        raise Unwritable(f"{command!r} is no IRC command")
+    if any(_FORBIDDEN.search(param) for param in params):
+        raise Unwritable(f"{command}: a line break or NUL in a parameter")
+    *middle, last = params or ("",)
+    if any(not param or " " in param or param.startswith(":") for param in middle):
+        raise Unwritable(f"{command}: an empty parameter, or a space or a leading colon in one")
+    words = [command, *middle]
+    if params:
+        trailing = command in _ALWAYS_TRAILING or not last or " " in last or last.startswith(":")
+        words.append(f":{last}" if trailing else last)
+    body = " ".join(words).encode(errors="replace") + b"\r\n"
+    if len(body) > limit:
+        raise Unwritable(f"{command}: {len(body)} bytes, the server takes {limit}")
+    return _tagged(tags) + body if tags else body
+
+
+def _tagged(tags: Mapping[str, str]) -> bytes:
+    if not all(map(_TAG_KEY.fullmatch, tags)) or any("\0" in value for value in tags.values()):
+        raise Unwritable("a message tag that is none")
+    pairs = (f"{key}={value.translate(_TAG_ESCAPES)}" if value else key for key, value in tags.items())
+    data = f"@{';'.join(pairs)} ".encode(errors="replace")
+    if len(data) > MAX_TAGS:
+        raise Unwritable(f"message tags of {len(data)} bytes")
+    return data
+
+
+def redacted(data: bytes) -> str:
+    """A line for the log: what follows a command that carries a secret is left out."""
+    text = data.decode(errors="replace").rstrip("\r\n")
+    line = parse(text)
+    if line is None:
+        return "(no IRC line)"
+    if line.command in _SECRETS:
+        return f"{line.command} [redacted]"
+    if line.command in _SPEECH and line.param(0)[:1] not in "#&" and _SECRET_WORDS.search(line.last):
+        return f"{line.command} {line.param(0)} [redacted]"
+    return text
