@@ -1,0 +1,54 @@
+"""The real servers, started once a run: `synapse`, `inspircd`, `ngircd`, and `services` (an InspIRCd with Anope)."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bridge.demo.servers import InspIRCd, Process, Synapse
+from tests.integration.servers import Anope, NgIrcd
+
+
+def _need(*servers: type[Process]) -> None:
+    """Skip where a server is missing; fail where the run was told that all are there."""
+    reasons = [reason for server in servers if (reason := server.missing())]
+    if reasons and os.environ.get("QUACKBRIDGE_REQUIRE_SERVERS"):
+        pytest.fail("; ".join(reasons), pytrace=False)
+    if reasons:
+        pytest.skip("; ".join(reasons))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
+    """A homeserver without rate limits. Tests that kill their homeserver start one of their own."""
+    _need(Synapse)
+    async with Synapse(tmp_path_factory.mktemp("synapse")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def inspircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InspIRCd]:
+    """An IRC server with IRCv3, without services and flood limits."""
+    _need(InspIRCd)
+    async with InspIRCd(tmp_path_factory.mktemp("inspircd")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ngircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NgIrcd]:
+    """A plain RFC 2812 server."""
+    _need(NgIrcd)
+    async with NgIrcd(tmp_path_factory.mktemp("ngircd")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Anope]:
+    """Services with NickServ and SASL; the IRC server that they serve is `services.irc`."""
+    _need(InspIRCd, Anope)
+    async with (
+        InspIRCd(tmp_path_factory.mktemp("services-ircd"), services=True) as irc,
+        Anope(tmp_path_factory.mktemp("anope"), irc) as server,
+    ):
+        yield server

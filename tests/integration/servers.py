@@ -1,0 +1,141 @@
+"""Servers that only tests need: ngIRCd, the plain RFC server, and Anope, the services that prove who somebody is."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bridge.demo.people import Heard, IrcPerson
+from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers.inspircd import SERVICES, SERVICES_PASSWORD
+from bridge.demo.servers.process import HOST, which
+
+_numbers = itertools.count(1)
+
+
+def unique(word: str) -> str:
+    """`word` with a number that no other test has: servers are shared by all of a run. Letters and digits only."""
+    return f"{word}{os.getpid() % 10000:04}{next(_numbers):03}"
+
+
+class NgIrcd(Process):
+    """ngIRCd 26: no IRCv3, no services, no flood limits."""
+
+    program = "ngircd"
+    mask_host = "localhost"
+    """It shows clients of loopback so."""
+
+    def command(self) -> Sequence[str]:
+        return (which(self.program) or self.program, "-n", "-f", str(self.folder / "ngircd.conf"))
+
+    def prepare(self) -> None:
+        owner = f"ServerUID = {os.getuid()}\nServerGID = {os.getgid()}\n" if os.getuid() == 0 else ""
+        (self.folder / "ngircd.conf").write_text(
+            "[Global]\nName = plain.test\nInfo = test\nAdminInfo1 = test\nMotdPhrase = quack\n"
+            f"Ports = {self.port}\nListen = {HOST}\n{owner}"
+            "[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
+            "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
+        )
+
+
+class Anope(Process):
+    """Anope 2.0 linked to `irc`, an InspIRCd with `services=True` that runs: NickServ, SASL, account-tag."""
+
+    program = "anope"
+
+    def __init__(self, folder: Path, irc: InspIRCd) -> None:
+        super().__init__(folder)
+        self.irc = irc
+
+    def command(self) -> Sequence[str]:
+        folders = (f"--{name}dir={self.folder / name}" for name in ("conf", "data", "logs"))
+        return (which(self.program) or self.program, "-n", *folders, "--modulesdir=/usr/lib/anope")
+
+    def prepare(self) -> None:
+        for name in ("conf", "data", "logs"):
+            (self.folder / name).mkdir()
+        (self.folder / "lib").symlink_to("/usr/lib/anope")
+        (self.folder / "conf" / "empty").touch()
+        settings = _SERVICES.replace("{d}", str(self.folder)).replace("{port}", str(self.irc.services_port))
+        (self.folder / "conf" / "services.conf").write_text(settings)
+
+    async def is_up(self) -> bool:
+        async with IrcPerson(HOST, self.irc.port, unique("early")) as person:
+            answer = await person.ask("ISON NickServ", lambda line: line.command == "303")
+        return "NickServ" in answer.params[-1]
+
+    async def register(self, nick: str, password: str) -> None:
+        """Make the services account `nick`. Nobody may be using that nick."""
+        async with IrcPerson(HOST, self.irc.port, nick) as person:
+            await person.say("NickServ", f"REGISTER {password} {nick}@example.org")
+            await person.heard(_registered)
+
+
+def _registered(message: Heard) -> bool:
+    return message.sender == "NickServ" and "registered" in message.text and "not registered" not in message.text
+
+
+_SERVICES = """
+serverinfo
+{
+  name = "SERVICES"
+  description = "services"
+  id = "00A"
+  pid = "{d}/services.pid"
+  motd = "{d}/conf/empty"
+}
+uplink
+{
+  host = "127.0.0.1"
+  port = {port}
+  password = "PASSWORD"
+}
+module { name = "inspircd3" }
+networkinfo
+{
+  networkname = "testnet"
+  nicklen = 31
+  userlen = 10
+  hostlen = 64
+  chanlen = 32
+}
+mail { usemail = no }
+service
+{
+  nick = "NickServ"
+  user = "services"
+  host = "services.host"
+  gecos = "NickServ"
+}
+module
+{
+  name = "nickserv"
+  client = "NickServ"
+  forceemail = no
+  passlen = 100
+  minpasslen = 1
+  nickregdelay = 0
+}
+module
+{
+  name = "ns_register"
+  registration = "none"
+}
+command { service = "NickServ"; name = "REGISTER"; command = "nickserv/register"; }
+module { name = "ns_identify" }
+command { service = "NickServ"; name = "IDENTIFY"; command = "nickserv/identify"; }
+module { name = "ns_logout" }
+command { service = "NickServ"; name = "LOGOUT"; command = "nickserv/logout"; }
+options
+{
+  casemap = "ascii"
+  readtimeout = 5s
+  warningtimeout = 4h
+  timeoutcheck = 3s
+  retrywait = 5s
+  updatetimeout = 5m
+  expiretimeout = 30m
+}
+module { name = "m_sasl" }
+module { name = "enc_sha256" }
+""".replace("SERVICES", SERVICES, 1).replace("PASSWORD", SERVICES_PASSWORD, 1)
