@@ -1,0 +1,26 @@
+"""Health over HTTP, for whatever watches the daemon: `/healthz` says that it lives, `/readyz` that every room is joined."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+
+
+async def serve(host: str, port: int, ready: Callable[[], bool]) -> None:
+    """Answer on `host`:`port` until cancelled: 200 `ok`, or 503 `not ready`. OSError where the address is taken."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if ready() else web.Response(text="not ready\n", status=503)
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
