@@ -1,0 +1,40 @@
+# make demo    a Matrix room and an IRC channel that talk, on this machine (ONCE=1: one scripted conversation)
+# make test    static checks, then unit, contract and integration tests on real servers
+# make check   static checks only
+# make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
+# make clean   remove what the above have made in this folder
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check bench clean
+
+demo: $(INSTALLED)
+	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: check
+	@scripts/debian-packages inspircd ngircd anope
+	$(BIN)/pytest $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.carry $(ARGS)
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "quackbridge needs Python 3.11 or newer; point to one with: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV): this takes a minute or two, once."
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,demo]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	find bridge bots tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
