@@ -58,6 +58,12 @@ class Flood(Generic[_Ticket]):
         self._refill(now)
         return max(0.0, (1 - self._tokens) / self._per_second)
 
+    def drain(self) -> list[_Ticket]:
+        """Forget, and return, all tickets that were not granted."""
+        tickets = [ticket for waiting in self._waiting.values() for ticket in waiting]
+        self._waiting.clear()
+        return tickets
+
     def _refill(self, now: float) -> None:
         if now > self._at:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)

@@ -1,0 +1,220 @@
+"""An IRC network as the bridge sees it: stays connected, yields what is said, and sends with proof."""
+
+import asyncio
+import random
+import ssl
+import time
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from bridge.irc.effects import Effect, Joined, Online
+from bridge.irc.intake import Intake
+from bridge.irc.link import Ending, Link
+from bridge.irc.render import Limits, Said, refit, render
+from bridge.irc.session import Session
+from bridge.irc.settings import IrcSettings
+from bridge.irc.wire import MAX_LINE, Unwritable
+from bridge.model import Owed, Post, Room
+from bridge.network import Batch, PermanentError, Refused, TransientError
+
+log = structlog.get_logger()
+
+_CONNECT_WITHIN = 30.0
+_PLACE_WITHIN = 30.0
+"""Seconds that a post waits for us to be online and in its channel."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_STABLE = 60.0
+_BANNED_LONGEST = 3600.0
+_RETRY_AFTER = 60.0
+
+
+class Connect(Protocol):
+    """`asyncio.open_connection`, as far as it is used."""
+
+    def __call__(
+        self, host: str, port: int, *, ssl: ssl.SSLContext | None, limit: int
+    ) -> Awaitable[tuple[StreamReader, StreamWriter]]: ...
+
+
+class IrcNetwork:
+    """One account on one IRC network; `rooms` are the configured channels. `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        settings: IrcSettings,
+        rooms: Sequence[Room],
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random,
+        connect: Connect = asyncio.open_connection,
+    ) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._rooms = tuple(rooms)
+        self._clock = clock
+        self._rng = rng
+        self._connect = connect
+        self._tls: ssl.SSLContext | None = None
+        self._link: Link | None = None
+        self._limits = Limits()
+        self._connections = 0
+        self._was_online = False
+        self._missing = set(rooms)
+        self._all_joined = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """See `bridge.network.Network`. What was said while we were away is not fetched: `cursor` only says where we
+        were."""
+        intake = Intake()
+        # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
+        life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
+        life.add_done_callback(lambda _: intake.wake())
+        try:
+            while True:
+                batch = await intake.take()
+                if batch is not None:
+                    yield batch
+                elif life.done():
+                    life.result()
+                    return
+        finally:
+            life.cancel()
+            await asyncio.wait([life])
+            if not life.cancelled():
+                life.exception()  # looked at: it was raised above, or who closes us does not ask for it
+
+    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        """See `bridge.network.Network`; by the limits that the server has told us last."""
+        return render(owed, self._current_limits())
+
+    async def send(self, post: Post) -> str:
+        """See `bridge.network.Network`. A line that grew too long since it was rendered (our host is another one) goes
+        out as several; the id of the last is returned."""
+        said = Said.decode(post.payload)
+        remote = post.id
+        link = await self._place(post.room, said.target)
+        for part in [*refit(said, self._current_limits())]:
+            await link.turn(post.room)
+            remote = await link.say(post, part)
+        return remote
+
+    async def ready(self) -> None:
+        """See `bridge.network.Network`."""
+        await self._all_joined.wait()
+
+    def _current_limits(self) -> Limits:
+        if self._link is not None and self._link.session.online:
+            self._limits = self._link.session.limits
+        return self._limits
+
+    async def _place(self, room: Room, target: str) -> Link:
+        """The connection, once we are online and where the post goes."""
+        link = self._placed(target)
+        if link is not None:
+            return link
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PLACE_WITHIN):
+                while True:
+                    await self._changed.wait()
+                    link = self._placed(target)
+                    if link is not None:
+                        return link
+        if self._link is not None and self._link.session.online:
+            raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
+        raise TransientError("offline: no connection to the server")
+
+    def _placed(self, target: str) -> Link | None:
+        link = self._link
+        if link is None or not link.session.online:
+            return None
+        session = link.session
+        if not session.isupport.is_channel(target) or session.channels.joined(target):
+            return link
+        if session.channels.room(target) is None:
+            raise PermanentError(f"{target} is no channel of the configuration")
+        reason, due = session.channels.trouble(target, asyncio.get_running_loop().time())
+        if reason:
+            raise TransientError(f"not in {target}: {reason}", min(max(due, 1.0), _RETRY_AFTER))
+        return None
+
+    def _on_change(self, effect: Effect) -> None:
+        match effect:
+            case Online():
+                self._was_online = True
+            case Joined(room):
+                self._missing.discard(room)
+        if self._was_online and not self._missing:
+            self._all_joined.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        """Wake who waits for a change, once each."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _live(self, intake: Intake) -> None:
+        """Connect, again and again."""
+        failures = 0
+        while True:
+            ending = await self._once(intake)
+            self._ring()
+            if ending.rejected and not self._was_online:
+                raise Refused(f"{self.name}: {ending.reason}")
+            failures = 0 if ending.online_for >= _STABLE else failures + 1
+            pause = self._pause(ending, failures)
+            say = log.error if ending.rejected or ending.pause else log.warning
+            say("offline", network=self.name, reason=ending.reason, retry_in=round(pause, 1))
+            await asyncio.sleep(pause)
+
+    def _pause(self, ending: Ending, failures: int) -> float:
+        """Doubling, with jitter, so that not all clients of a server that was down come back at once."""
+        doubled = 2.0 ** min(max(failures - 1, 0), 10)
+        if ending.pause is not None or ending.rejected:
+            pause = min(_BANNED_LONGEST, (ending.pause or _LONGEST_PAUSE) * doubled)
+        else:
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * doubled)
+        return pause * self._rng.uniform(0.5, 1.0)
+
+    async def _once(self, intake: Intake) -> Ending:
+        """One connection, from the attempt to its end."""
+        streams = await self._open()
+        if isinstance(streams, Ending):
+            return streams
+        self._connections += 1
+        session = Session(
+            self._settings,
+            self._rooms,
+            origin=f"{self._clock()} {self._connections}",
+            now=asyncio.get_running_loop().time(),
+            rng=self._rng,
+        )
+        self._link = Link(self._settings, session, streams, intake, clock=self._clock, changed=self._on_change)
+        try:
+            return await self._link.run()
+        except Unwritable as error:
+            return Ending(f"nick, username, realname or a password is no word of IRC: {error}", rejected=True)
+        finally:
+            self._link = None
+
+    async def _open(self) -> tuple[StreamReader, StreamWriter] | Ending:
+        place = f"{self._settings.host}:{self._settings.port}"
+        try:
+            if self._settings.tls and self._tls is None:
+                self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._settings.tls_ca_file)
+        except OSError as error:
+            return Ending(f"the CA file {self._settings.tls_ca_file} cannot be used: {error}", rejected=True)
+        try:
+            async with asyncio.timeout(_CONNECT_WITHIN):
+                return await self._connect(self._settings.host, self._settings.port, ssl=self._tls, limit=MAX_LINE)
+        except ssl.SSLCertVerificationError as error:
+            reason = f"the certificate of {place} is not trusted ({error.verify_message})"
+            return Ending(f"{reason}: use the name that it is for, or trust its CA", rejected=True)
+        except TimeoutError:
+            return Ending(f"{place} did not answer within {_CONNECT_WITHIN:.0f} s")
+        except OSError as error:
+            return Ending(f"cannot connect to {place}: {error}")

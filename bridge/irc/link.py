@@ -1,0 +1,259 @@
+"""The shell around one session: one socket, its reader, its clock, and the posts that are on their way through it."""
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bridge.irc import wire
+from bridge.irc.effects import (
+    Barred,
+    Broken,
+    Effect,
+    Failed,
+    Heard,
+    Joined,
+    Left,
+    Notable,
+    Online,
+    Proved,
+    Rejected,
+    Write,
+)
+from bridge.irc.flood import Flood
+from bridge.irc.intake import Intake
+from bridge.irc.render import Said
+from bridge.irc.session import Session
+from bridge.irc.settings import IrcSettings
+from bridge.irc.wire import LineBuffer
+from bridge.model import Post, Room
+from bridge.network import PermanentError, SendError, TransientError
+
+log = structlog.get_logger()
+
+_CHUNK = 16 * 1024
+"""Bytes read at once: some 150 lines, a few milliseconds of work."""
+_BEAT = 1.0
+_PROOF_WITHIN = 30.0
+_GOODBYE = 1.0
+_COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+"""What we write unasked and the server counts as we count messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a connection ended. `pause`: seconds that the server needs before it takes us again."""
+
+    reason: str
+    pause: float | None = None
+    rejected: bool = False
+    online_for: float = 0.0
+
+
+class Link:
+    """One connection, from first line to last. `changed` is called when we come online, or in or out of a room."""
+
+    def __init__(
+        self,
+        settings: IrcSettings,
+        session: Session,
+        streams: tuple[StreamReader, StreamWriter],
+        intake: Intake,
+        *,
+        clock: Callable[[], float],
+        changed: Callable[[Effect], None],
+    ) -> None:
+        self._settings = settings
+        self.session = session
+        self._reader, self._writer = streams
+        self._intake = intake
+        self._clock = clock
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._flood: Flood[asyncio.Future[bool]] = Flood(settings.burst, settings.per_second, self._loop.time())
+        self._timer: asyncio.TimerHandle | None = None
+        self._flights: dict[str, asyncio.Future[str | SendError]] = {}
+        self._muted: set[str] = set()
+        self._over = asyncio.Event()
+        self._ending = Ending("we are leaving")
+        self._online_at: float | None = None
+        self._paused = False
+
+    async def run(self) -> Ending:
+        """Talk until the connection is of no use any more. Cancelling it says goodbye."""
+        try:
+            self._do(self.session.start())
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._read(), name=f"irc {self._settings.name} read"),
+                    group.create_task(self._beat(), name=f"irc {self._settings.name} beat"),
+                ]
+                await self._over.wait()
+                for task in tasks:
+                    task.cancel()
+            return self._ending
+        finally:
+            leaving = not self._over.is_set()
+            self._end(self._ending)
+            await self._close(politely=leaving)
+
+    async def turn(self, room: Room) -> None:
+        """Wait until the flood budget lets one line of `room` out. `TransientError` where the connection ends first."""
+        ticket: asyncio.Future[bool] = self._loop.create_future()
+        self._flood.queue(room, ticket)
+        self._pump()
+        try:
+            granted = await ticket
+        finally:
+            self._flood.withdraw(room, ticket)
+        if not granted or self._over.is_set():
+            raise TransientError("offline: the connection was lost")
+
+    async def say(self, post: Post, said: Said) -> str:
+        """Write a line and wait for the proof; the id by which the network knows it."""
+        if self._over.is_set():
+            raise TransientError("offline: the connection was lost")
+        flight: asyncio.Future[str | SendError] = self._loop.create_future()
+        effects = self.session.say(post.id, said.command, said.target, said.text)
+        self._flights[post.id] = flight
+        self._do(effects)
+        await self._landed(flight)
+        outcome = flight.result()
+        if isinstance(outcome, SendError):
+            self._complain(post.room, outcome)
+            raise outcome
+        self._muted.discard(post.room.id)
+        return outcome
+
+    async def _landed(self, flight: asyncio.Future[str | SendError]) -> None:
+        while not flight.done():
+            await asyncio.wait([flight], timeout=_PROOF_WITHIN)
+            if not flight.done() and not self._paused:
+                self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
+
+    def _complain(self, room: Room, error: SendError) -> None:
+        """Once for each room, until it takes something again."""
+        if self._over.is_set() or room.id in self._muted or isinstance(error, PermanentError):
+            return
+        self._muted.add(room.id)
+        log.warning("cannot_speak", network=self._settings.name, room=room.id, reason=str(error))
+
+    async def _read(self) -> None:
+        buffer = LineBuffer()
+        try:
+            while data := await self._reader.read(_CHUNK):
+                now, wall = self._loop.time(), self._clock()
+                for line in buffer.feed(data):
+                    self._do(self.session.feed(line, now, wall))
+                    if self._over.is_set():
+                        return
+                await self._writer.drain()
+                await self._breathe()
+        except (OSError, EOFError) as error:
+            self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
+        self._end(Ending("the server closed the connection"))
+
+    async def _breathe(self) -> None:
+        """Read no more while nobody takes what was heard."""
+        self._paused = self._intake.full
+        await self._intake.room()
+        self._paused = False
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT)
+            now = self._loop.time()
+            if self._paused:
+                self.session.paused(now)
+            self._do(self.session.tick(now))
+
+    def _do(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Write(data):
+                    self._write(data)
+                case Heard(message, cursor):
+                    self._intake.put(message, cursor)
+                case Proved(post, remote_id):
+                    self._land(post, remote_id)
+                case Failed(post, _, error):
+                    self._land(post, error)
+                case Broken(reason, pause):
+                    self._end(Ending(reason, pause))
+                case Rejected(reason):
+                    self._end(Ending(reason, rejected=True))
+                case Online() | Joined() | Left() | Barred() | Notable():
+                    self._tell(effect)
+
+    def _write(self, data: bytes) -> None:
+        if self._over.is_set():
+            return
+        if self._online_at is not None and data.startswith(_COSTLY):
+            self._flood.charge(self._loop.time())
+        log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
+        self._writer.write(data)
+
+    def _tell(self, effect: Online | Joined | Left | Barred | Notable) -> None:
+        bound = log.bind(network=self._settings.name)
+        match effect:
+            case Online(nick):
+                self._online_at = self._loop.time()
+                bound.info("online", nick=nick)
+            case Joined(room):
+                bound.info("joined", room=room.id)
+            case Left(room, reason, pause):
+                bound.warning("left", room=room.id, reason=reason, retry_in=pause)
+            case Barred(room, reason, advice, pause, news):
+                say = bound.error if news else bound.debug
+                say("not_joined", room=room.id, reason=reason, advice=advice, retry_in=pause)
+            case Notable(event, reason):
+                bound.info(event, detail=reason)
+        self._changed(effect)
+
+    def _land(self, post: str, outcome: str | SendError) -> None:
+        flight = self._flights.pop(post, None)
+        if flight is not None and not flight.done():
+            flight.set_result(outcome)
+
+    def _pump(self) -> None:
+        now = self._loop.time()
+        for ticket in self._flood.grant(now):
+            if not ticket.done():
+                ticket.set_result(True)
+        if self._timer is not None:
+            self._timer.cancel()
+        wait = self._flood.wait(now)
+        self._timer = None if wait is None else self._loop.call_later(wait, self._pump)
+
+    def _end(self, ending: Ending) -> None:
+        """The connection is over, now: whoever waits for it need not wait any longer."""
+        if self._over.is_set():
+            return
+        since = self._loop.time() - self._online_at if self._online_at is not None else 0.0
+        self._ending = replace(ending, online_for=since)
+        self._over.set()
+        for post in [*self._flights]:
+            self._land(post, TransientError(f"the connection was lost before the proof: {ending.reason}"))
+        for ticket in self._flood.drain():
+            if not ticket.done():
+                ticket.set_result(False)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _close(self, *, politely: bool) -> None:
+        """With a goodbye, where it is we who end it; the server's answer to it is waited for, so that none is lost."""
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                if politely:
+                    for effect in self.session.quit():
+                        if isinstance(effect, Write):
+                            self._writer.write(effect.data)
+                    await self._writer.drain()
+                    while await self._reader.read(_CHUNK):
+                        pass
+                self._writer.close()
+                await self._writer.wait_closed()
+        self._writer.transport.abort()

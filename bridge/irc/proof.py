@@ -1,0 +1,121 @@
+"""What became of what we wrote: each post in flight, until the server's echo, its answer or an error tells."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.casemap import Casemapping
+from bridge.irc.effects import Emit, Failed, Proved
+from bridge.irc.wire import Line
+from bridge.network import PermanentError, SendError, TransientError
+from bridge.text import printable
+
+ID_TAG = "+quackbridge.example/id"
+"""The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
+_RETRY_AFTER = 60.0
+_FENCE = "quackbridge-"
+
+_REASONS: Mapping[str, str] = {
+    "401": "there is nobody of that nick",
+    "403": "there is no such channel",
+    "404": "the channel does not let us speak (moderated, banned or muted)",
+    "408": "the channel allows no colours",
+    "412": "there is no text to send",
+    "442": "we are not in the channel",
+    "477": "the channel is for registered nicks only",
+    "482": "only operators may speak in the channel",
+    "716": "they accept no private messages from us",
+}
+_NEVER = frozenset({"401", "411", "412", "417", "716"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    post: str
+    target: str
+    private: bool
+
+
+class Proofs:
+    """Sans I/O. A labelled post is settled by what carries its label (https://ircv3.net/specs/extensions/
+    labeled-response); any other by its echo or an error, and at the latest by the PONG for the PING sent behind it."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.casemapping = Casemapping.RFC1459
+        self.echoes = False
+        self._labelled: dict[str, _Flight] = {}
+        self._fenced: deque[_Flight] = deque()
+
+    def launched(self, post: str, target: str, *, private: bool, labelled: bool) -> None:
+        flight = _Flight(post, target, private)
+        if labelled:
+            self._labelled[post] = flight
+        else:
+            self._fenced.append(flight)
+
+    @staticmethod
+    def fence(post: str) -> str:
+        """The token of the PING behind an unlabelled post."""
+        return _FENCE + post
+
+    def echo(self, line: Line, label: str) -> None:
+        """Our own PRIVMSG or NOTICE came back."""
+        post = label or line.tags.get(ID_TAG, "")
+        if post in self._labelled:
+            self._proved(self._labelled.pop(post), line)
+            return
+        fold = self.casemapping.fold
+        for flight in self._fenced:
+            if flight.post == post if post else fold(flight.target) == fold(line.param(0)):
+                self._fenced.remove(flight)
+                self._proved(flight, line)
+                return
+
+    def acknowledged(self, label: str) -> None:
+        """ACK: the server has nothing to say to the labelled line, not even an echo."""
+        flight = self._labelled.pop(label, None)
+        if flight is not None:
+            self._swallowed(flight)
+
+    def pong(self, token: str) -> None:
+        """Everything written before this fence was dealt with."""
+        post = token.removeprefix(_FENCE)
+        if post == token or not any(flight.post == post for flight in self._fenced):
+            return
+        while self._fenced:
+            flight = self._fenced.popleft()
+            if self.echoes:
+                self._swallowed(flight)
+            else:
+                self._emit(Proved(flight.post, flight.post))
+            if flight.post == post:
+                return
+
+    def refused(self, line: Line, label: str) -> bool:
+        """An error numeric or FAIL; False where it is about nothing of ours that is in flight."""
+        flight = self._labelled.pop(label, None) or self._named(line)
+        if flight is None:
+            return False
+        reason = _REASONS.get(line.command, printable(line.last)[:200] or line.command)
+        never = line.command in _NEVER or (flight.private and line.command != "263")
+        self._failed(flight, PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER))
+        return True
+
+    def _named(self, line: Line) -> _Flight | None:
+        """The oldest unlabelled post for a target that the error names."""
+        names = {self.casemapping.fold(param) for param in line.params[1:-1]}
+        for flight in self._fenced:
+            if self.casemapping.fold(flight.target) in names or line.command in ("411", "412", "417"):
+                self._fenced.remove(flight)
+                return flight
+        return None
+
+    def _proved(self, flight: _Flight, line: Line) -> None:
+        self._emit(Proved(flight.post, line.tags.get("msgid") or flight.post))
+
+    def _swallowed(self, flight: _Flight) -> None:
+        self._failed(flight, PermanentError("the server took the line and showed it to nobody (a filter?)"))
+
+    def _failed(self, flight: _Flight, error: SendError) -> None:
+        self._emit(Failed(flight.post, flight.target, error))

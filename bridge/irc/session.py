@@ -1,0 +1,443 @@
+"""One IRC connection as a pure state machine: lines and the passing of time in, effects out."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from bridge.irc import convert
+from bridge.irc.channels import Channels
+from bridge.irc.convert import Spoken
+from bridge.irc.effects import Broken, Effect, Heard, Notable, Online, Write
+from bridge.irc.isupport import Isupport
+from bridge.irc.login import Login
+from bridge.irc.people import People
+from bridge.irc.proof import ID_TAG, Proofs
+from bridge.irc.render import Limits
+from bridge.irc.settings import IrcSettings
+from bridge.irc.speakers import Speakers
+from bridge.irc.wire import Line, Source, Unwritable, compose, parse
+from bridge.model import Room
+from bridge.network import PermanentError
+from bridge.text import printable
+
+_REGISTER_WITHIN = 60.0
+_IDLE, _ANSWER_WITHIN = 45.0, 30.0
+"""A silent link is asked after 45 s and given up after 30 s more: noticed within 90 s in all."""
+_JOIN_ANYWAY = 5.0
+"""Seconds after the welcome at which channels are joined though the server did not end its greeting."""
+_REGAIN_EVERY = 60.0
+_CTCP_EVERY = 10.0
+_MOST_BATCHES = 100
+_WHOX_MARK = "271"
+_WHOX_FIELDS = 8
+_KEEPALIVE = "quackbridge"
+_OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
+
+Handler = Callable[["Session", Line], None]
+
+
+class Session:
+    """Sans I/O. `origin` tells this connection from all others; `now` is seconds of a clock that does not go back, and
+    `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
+
+    def __init__(
+        self, settings: IrcSettings, rooms: Sequence[Room], *, origin: str, now: float, rng: random.Random
+    ) -> None:
+        self._settings = settings
+        self._origin = origin
+        self._now = self._started = self._heard_at = now
+        self._wall = 0.0
+        self._effects: list[Effect] = []
+        emit = self._emit
+        self.isupport = Isupport()
+        self.channels = Channels(rooms, emit)
+        self._login = Login(settings, emit, rng)
+        self._people = People()
+        self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
+        self._proofs = Proofs(emit)
+        self._mask = Source("")
+        self._welcomed_at: float | None = None
+        self._joining = False
+        self._asked_alive: float | None = None
+        self._regain_at = 0.0
+        self._ctcp_at = now
+        self._count = 0
+        self._batches: dict[str, tuple[str, str]] = {}
+
+    # What the shell asks
+
+    @property
+    def nick(self) -> str:
+        return self._login.nick
+
+    @property
+    def online(self) -> bool:
+        return self._welcomed_at is not None
+
+    @property
+    def limits(self) -> Limits:
+        """How long our lines may be right now, by the mask that the server shows for us, or the longest it may show."""
+        mask, supports = self._mask, self.isupport
+        user = len(mask.user.encode()) if mask.user else supports.user_length + 1
+        host = len(mask.host.encode()) if mask.host else supports.host_length
+        return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
+
+    def start(self) -> list[Effect]:
+        """The first lines of a new connection. Raises `Unwritable` where the settings are no words of IRC."""
+        self._login.start()
+        return self._take()
+
+    def feed(self, text: str, now: float, wall: float) -> list[Effect]:
+        """One line that came."""
+        self._now, self._wall = now, wall
+        self._heard_at, self._asked_alive = now, None
+        line = parse(text)
+        if line is not None and not self._replayed(line):
+            handle = _HANDLERS.get(line.command)
+            if handle is not None:
+                handle(self, line)
+            elif line.command[:1] in "45" or line.command in _OTHER_ERRORS:
+                self._on_error(line)
+        return self._take()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time passed; to be called about once a second."""
+        self._now = now
+        self._keep_alive()
+        self._speakers.tick(now)
+        if self._welcomed_at is not None:
+            if self._joining or now - self._welcomed_at > _JOIN_ANYWAY:
+                self.channels.tick(now)
+            if self._same(self.nick, self._settings.nick):
+                self._regain_at = now + _REGAIN_EVERY
+            elif now >= self._regain_at:
+                self._regain()
+        return self._take()
+
+    def paused(self, now: float) -> None:
+        """The shell does not read at the moment: that nothing comes proves nothing."""
+        self._heard_at, self._asked_alive = now, None
+
+    def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
+        """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
+        enabled = self._login.capabilities.enabled
+        labelled = {"labeled-response", "batch", "echo-message"} <= enabled
+        tags = {"label": post} if labelled else {}
+        if "message-tags" in enabled and self.isupport.tag_allowed(ID_TAG[1:]):
+            tags[ID_TAG] = post
+        limits = self.limits
+        try:
+            data = compose(command, target, text, tags=tags, limit=limits.line - limits.prefix)
+        except Unwritable as error:
+            raise PermanentError(str(error)) from error
+        self._emit(Write(data))
+        self._proofs.launched(post, target, private=not self.isupport.is_channel(target), labelled=labelled)
+        if not labelled:
+            self._write("PING", self._proofs.fence(post))
+        return self._take()
+
+    def quit(self) -> list[Effect]:
+        self._write("QUIT", "quackbridge")
+        return self._take()
+
+    # Liveness
+
+    def _keep_alive(self) -> None:
+        if self._welcomed_at is None:
+            if self._now - self._started > _REGISTER_WITHIN:
+                self._emit(Broken(f"the server did not let us in within {_REGISTER_WITHIN:.0f} s"))
+        elif self._asked_alive is not None:
+            if self._now - self._asked_alive > _ANSWER_WITHIN:
+                self._emit(Broken("the server does not answer"))
+        elif self._now - self._heard_at > _IDLE:
+            self._asked_alive = self._now
+            self._write("PING", _KEEPALIVE)
+
+    def _on_ping(self, line: Line) -> None:
+        self._write("PONG", *(line.params[:2] or ("",)))
+
+    def _on_pong(self, line: Line) -> None:
+        self._proofs.pong(line.last)
+
+    def _on_error_line(self, line: Line) -> None:
+        self._emit(Broken(f"the server closed the connection: {printable(line.last)[:300]}"))
+
+    # Registration, and who we are
+
+    def _on_cap(self, line: Line) -> None:
+        self._login.cap(line)
+        enabled = self._login.capabilities.enabled
+        self._people.watch_logins(told="account-notify" in enabled)
+        self._proofs.echoes = "echo-message" in enabled
+
+    def _on_welcome(self, line: Line) -> None:
+        if self._welcomed_at is None and self._login.welcome(line):
+            self._welcomed_at = self._now
+            self._regain_at = self._now + _REGAIN_EVERY
+            self._emit(Online(self.nick))
+
+    def _on_isupport(self, line: Line) -> None:
+        self.isupport.load(line.params)
+        casemapping = self.isupport.casemapping
+        if casemapping is not self._people.casemapping:
+            self._people.casemapping = self._proofs.casemapping = casemapping
+            self.channels.compare_by(casemapping)
+
+    def _on_greeted(self, _: Line) -> None:
+        """376, 422: the end of the message of the day, behind all that the server says of itself."""
+        if self._welcomed_at is not None and not self._joining:
+            self._joining = True
+            self.channels.tick(self._now)
+
+    def _on_nick_refused(self, line: Line) -> None:
+        """Before the welcome, the next name is tried. Afterwards it is about our regaining the nick, save that 437 may
+        name a channel."""
+        if self._welcomed_at is None:
+            self._login.nick_refused(line)
+        else:
+            self.channels.refused(line, self._now)
+
+    def _on_nick(self, line: Line) -> None:
+        old, new = line.source.nick, line.param(0)
+        if not new:
+            return
+        if self._is_us(old):
+            self._login.nick = new
+            self._mask = Source(new, self._mask.user, self._mask.host)
+            if self._same(new, self._settings.nick):
+                self._emit(Notable("nick_regained", new))
+        self._people.renamed(line.source, new)
+        self._speakers.changed(old, self._now)
+        self._speakers.changed(new, self._now)
+        self._freed(old)
+
+    def _freed(self, nick: str) -> None:
+        if self._same(nick, self._settings.nick) and not self._is_us(nick):
+            self._regain()
+
+    def _regain(self) -> None:
+        self._regain_at = self._now + _REGAIN_EVERY
+        self._write("NICK", self._settings.nick)
+
+    def _on_visible_host(self, line: Line) -> None:
+        """396: `host` or `user@host`."""
+        user, _, host = line.param(1).rpartition("@")
+        self._mask = Source(self.nick, user or self._mask.user, host)
+
+    def _on_chghost(self, line: Line) -> None:
+        if self._is_us(line.source.nick):
+            self._mask = Source(self.nick, line.param(0), line.param(1))
+        self._people.rehosted(line.source.nick, line.param(0), line.param(1))
+
+    # Channels and the people in them
+
+    def _on_join(self, line: Line) -> None:
+        for channel in line.param(0).split(","):
+            if self._is_us(line.source.nick):
+                self._mask = line.source if line.source.user else self._mask
+                self.channels.we_joined(channel, self._now)
+                self._ask_accounts(channel)
+            self._people.joined(line.source, channel)
+        if "extended-join" in self._login.capabilities.enabled and len(line.params) > 1:
+            account = line.param(1)
+            self._people.learn(line.source, "" if account == "*" else account, self._now)
+
+    def _ask_accounts(self, channel: str) -> None:
+        """Who is logged in already; not asked where each line says it (account-tag)."""
+        if self.isupport.whox and "account-tag" not in self._login.capabilities.enabled and self.channels.room(channel):
+            self._write("WHO", channel, f"%tcuhnfa,{_WHOX_MARK}")
+
+    def _on_whox(self, line: Line) -> None:
+        if len(line.params) == _WHOX_FIELDS and line.param(1) == _WHOX_MARK:
+            _, _, _, user, host, nick, _, account = line.params
+            self._people.learn(Source(nick, user, host), "" if account == "0" else account, self._now)
+
+    def _on_names(self, line: Line) -> None:
+        for name in line.last.split(" "):
+            nick, _, mask = name.lstrip(self.isupport.prefixes).partition("!")
+            user, _, host = mask.partition("@")
+            if nick:
+                self._people.joined(Source(nick, user, host), line.param(2))
+
+    def _on_part(self, line: Line) -> None:
+        for channel in line.param(0).split(","):
+            self._gone(line.source.nick, channel, "we were made to leave")
+
+    def _on_kick(self, line: Line) -> None:
+        why = f": {printable(line.param(2))[:200]}" if line.param(2) else ""
+        self._gone(line.param(1), line.param(0), f"we were kicked by {printable(line.source.nick)}{why}")
+
+    def _gone(self, nick: str, channel: str, reason: str) -> None:
+        if self._is_us(nick):
+            self.channels.we_left(channel, reason, self._now)
+            self._people.we_left(channel)
+        self._people.left(nick, channel)
+        if not self._people.knows(nick):
+            self._speakers.changed(nick, self._now)
+
+    def _on_quit(self, line: Line) -> None:
+        self._people.quit(line.source.nick)
+        self._speakers.changed(line.source.nick, self._now)
+        self._freed(line.source.nick)
+
+    def _on_account(self, line: Line) -> None:
+        account = line.param(0)
+        self._people.learn(line.source, "" if account == "*" else account, self._now)
+
+    def _on_invite(self, line: Line) -> None:
+        if self._is_us(line.param(0)):
+            self.channels.invited(line.param(1), self._now)
+
+    def _on_whois_user(self, line: Line) -> None:
+        self._speakers.user(line.param(1), line.param(2), line.param(3))
+
+    def _on_whois_account(self, line: Line) -> None:
+        self._speakers.logged_in(line.param(1), line.param(2))
+
+    def _on_whois_end(self, line: Line) -> None:
+        self._speakers.answered(line.param(1), self._now)
+
+    # Speech
+
+    def _on_speech(self, line: Line) -> None:
+        if self._is_us(line.source.nick):
+            if line.source.user and line.source.host:
+                self._mask = line.source
+            self._proofs.echo(line, self._label(line))
+            return
+        private = self._is_us(line.param(0))
+        room = Room(self._settings.name, line.source.nick) if private else self.channels.room(line.param(0))
+        if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
+            return
+        if convert.speech(line) is None:
+            self._on_ctcp(line, private=private)
+            return
+        self._count += 1
+        time = convert.spoken_at(line, self._wall)
+        spoken = Spoken(line, room, private, convert.event_id(line, self._origin, self._count), time)
+        tagged = "account-tag" in self._login.capabilities.enabled
+        self._speakers.said(spoken, line.source, line.tags.get("account", "") if tagged else None, self._now)
+
+    def _tell(self, spoken: Spoken, account: str) -> None:
+        names = (self.nick, self._settings.nick)
+        message = convert.message(
+            spoken, account, names, self._people.casemapping, masks=self._settings.trust_hostmasks
+        )
+        if message is not None:
+            self._emit(Heard(message, f"{spoken.time:.3f} {spoken.line.tags.get('msgid', '')}"))
+
+    def _on_ctcp(self, line: Line, *, private: bool) -> None:
+        """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
+        name, _, rest = line.param(1).strip("\x01").partition(" ")
+        if line.command != "PRIVMSG" or not private or name not in ("VERSION", "PING") or self._now < self._ctcp_at:
+            return
+        self._ctcp_at = self._now + _CTCP_EVERY
+        answer = "quackbridge" if name == "VERSION" else printable(rest)[:64]
+        self._write("NOTICE", line.source.nick, f"\x01{name} {answer}\x01")
+
+    def _whois(self, nick: str) -> None:
+        self._write("WHOIS", nick)
+
+    # Answers to what we wrote
+
+    def _on_acknowledged(self, line: Line) -> None:
+        self._proofs.acknowledged(line.tags.get("label", ""))
+
+    def _on_error(self, line: Line) -> None:
+        if not self.channels.refused(line, self._now):
+            self._proofs.refused(line, self._label(line))
+
+    def _label(self, line: Line) -> str:
+        """The label that a line answers, its own or that of the batch that it is in."""
+        return line.tags.get("label") or self._batches.get(line.tags.get("batch", ""), ("", ""))[1]
+
+    def _on_batch(self, line: Line) -> None:
+        reference, kind = line.param(0), line.param(1)
+        if reference.startswith("+") and len(self._batches) < _MOST_BATCHES:
+            outer = self._batches.get(line.tags.get("batch", ""), ("", ""))
+            inherited = outer[0] if outer[0] == "chathistory" else kind
+            self._batches[reference[1:]] = (inherited, line.tags.get("label") or outer[1])
+        elif reference.startswith("-"):
+            self._batches.pop(reference[1:], None)
+
+    def _replayed(self, line: Line) -> bool:
+        """What a channel's history repeats was said before we came, and nobody proves by whom."""
+        batch = line.tags.get("batch")
+        return batch is not None and line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] == "chathistory"
+
+    # Small things
+
+    def _emit(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def _take(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _write(self, command: str, *params: str) -> None:
+        """A line with words of the server in it: one that cannot be written is not worth an answer."""
+        try:
+            self._emit(Write(compose(command, *params)))
+        except Unwritable:
+            return
+
+    def _same(self, one: str, other: str) -> bool:
+        fold = self._people.casemapping.fold
+        return fold(one) == fold(other)
+
+    def _is_us(self, nick: str) -> bool:
+        return self._same(nick, self.nick)
+
+
+def _login(method: Callable[[Login, Line], object]) -> Handler:
+    def handle(session: Session, line: Line) -> None:
+        method(session._login, line)
+
+    return handle
+
+
+_HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "CAP": Session._on_cap,
+        "AUTHENTICATE": _login(Login.authenticate),
+        "001": Session._on_welcome,
+        "005": Session._on_isupport,
+        "311": Session._on_whois_user,
+        "318": Session._on_whois_end,
+        "330": Session._on_whois_account,
+        "353": Session._on_names,
+        "354": Session._on_whox,
+        "376": Session._on_greeted,
+        "396": Session._on_visible_host,
+        "422": Session._on_greeted,
+        "431": Session._on_nick_refused,
+        "432": Session._on_nick_refused,
+        "433": Session._on_nick_refused,
+        "436": Session._on_nick_refused,
+        "437": Session._on_nick_refused,
+        "464": _login(Login.wrong_password),
+        "465": _login(Login.banned),
+        "902": _login(Login.not_logged_in),
+        "903": _login(Login.logged_in),
+        "904": _login(Login.not_logged_in),
+        "905": _login(Login.not_logged_in),
+        "906": _login(Login.aborted),
+        "907": _login(Login.logged_in),
+        "908": _login(Login.mechanisms),
+        "ACCOUNT": Session._on_account,
+        "ACK": Session._on_acknowledged,
+        "BATCH": Session._on_batch,
+        "CHGHOST": Session._on_chghost,
+        "ERROR": Session._on_error_line,
+        "INVITE": Session._on_invite,
+        "JOIN": Session._on_join,
+        "KICK": Session._on_kick,
+        "NICK": Session._on_nick,
+        "NOTICE": Session._on_speech,
+        "PART": Session._on_part,
+        "PING": Session._on_ping,
+        "PONG": Session._on_pong,
+        "PRIVMSG": Session._on_speech,
+        "QUIT": Session._on_quit,
+    }
+)
