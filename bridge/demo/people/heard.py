@@ -1,7 +1,7 @@
 """What a person hears on a network, and waiting for it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -80,6 +80,19 @@ class Ears:
         await self.until(seen, timeout, f"heard({wanted!r})" if isinstance(wanted, str) else "heard")
         assert found is not None
         return found
+
+    async def follow(self) -> AsyncGenerator[Heard, None]:
+        """Every message ever heard, then each as it comes, until nothing more will."""
+        position = 0
+        while True:
+            news = self._news
+            while position < len(self.messages):
+                position += 1
+                yield self.messages[position - 1]
+            if self._deaf is not None:
+                return
+            if news is self._news:
+                await news.wait()
 
     def _said(self) -> str:
         last = "".join(f"\n  {m.room} <{m.sender}> {m.text!r} ({m.kind})" for m in self.messages[-20:])

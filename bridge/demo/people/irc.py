@@ -4,7 +4,7 @@ import asyncio
 import base64
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -142,6 +142,10 @@ class IrcPerson:
         """The first message heard since connecting whose text contains `wanted` (or of which it is true), waiting for
         it `timeout` seconds. NotHeard, with what was heard, where it does not come."""
         return await self._ears.heard(wanted, timeout)
+
+    def listen(self) -> AsyncGenerator[Heard, None]:
+        """Every message heard so far, then each as it comes, until the connection ends."""
+        return self._ears.follow()
 
     async def ask(self, command: str, answers: Callable[[Line], bool], timeout: float = TIMEOUT) -> Line:
         """Send `command` and return the first line after it that `answers`."""

@@ -116,6 +116,10 @@ class MatrixPerson:
         `timeout` seconds for it; one's own count too. NotHeard, with what was heard, where it does not come."""
         return await self._ears.heard(wanted, timeout)
 
+    def listen(self) -> AsyncGenerator[Heard, None]:
+        """Every message heard so far, then each as it comes, until the connection ends."""
+        return self._ears.follow()
+
     async def sees(self, room: str, user: str, membership: str = "join", timeout: float = TIMEOUT) -> None:
         """Return when `user` has that membership of `room`."""
         place = await self.room_id(room)

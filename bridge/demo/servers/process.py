@@ -112,6 +112,12 @@ class Process(ABC):
                 raise ServerError(f"{type(self).__name__} does not answer on port {self.port}:\n{self.tail()}")
             await asyncio.sleep(_LOOK)
 
+    async def ended(self) -> int:
+        """Return its exit status when the server has ended by itself."""
+        while self._child is not None and self._child.poll() is None:  # noqa: ASYNC110  (a process is no event)
+            await asyncio.sleep(_LOOK)
+        return self._child.returncode if self._child is not None else 0
+
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL for what is left of the process group."""
         if self._child is None:
@@ -119,7 +125,7 @@ class Process(ABC):
         _signal(self._child.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOPPED
         try:
-            while self._child.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110
+            while self._child.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110  (a process is no event)
                 await asyncio.sleep(_LOOK)
         finally:
             await self.kill()
