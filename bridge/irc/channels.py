@@ -114,7 +114,7 @@ class Channels:
 
     def refused(self, line: Line, now: float) -> bool:
         """An error that names a channel which we asked for; False where it is about something else."""
-        channel = self._of(line.param(1))
+        channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
             return False
         reason, advice = _REASONS.get(line.command, (line.last, "ask the channel's operators"))

@@ -34,8 +34,9 @@ class Login:
         self._write("CAP", "LS", "302")
         if self._settings.server_password is not None:
             self._write("PASS", self._settings.server_password)
-        self._write("NICK", self.nick)
+        # USER first: the pure-Python server of the `irc` package welcomes whoever has said NICK
         self._write("USER", self._settings.username, "0", "*", self._settings.realname)
+        self._write("NICK", self.nick)
 
     def cap(self, line: Line) -> None:
         for names in self.capabilities.heard(line):

@@ -13,7 +13,6 @@ from bridge.text import printable
 ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
 _RETRY_AFTER = 60.0
-_FENCE = "quackbridge-"
 
 _REASONS: Mapping[str, str] = {
     "401": "there is nobody of that nick",
@@ -54,11 +53,6 @@ class Proofs:
         else:
             self._fenced.append(flight)
 
-    @staticmethod
-    def fence(post: str) -> str:
-        """The token of the PING behind an unlabelled post."""
-        return _FENCE + post
-
     def echo(self, line: Line, label: str) -> None:
         """Our own PRIVMSG or NOTICE came back."""
         post = label or line.tags.get(ID_TAG, "")
@@ -78,10 +72,9 @@ class Proofs:
         if flight is not None:
             self._swallowed(flight)
 
-    def pong(self, token: str) -> None:
-        """Everything written before this fence was dealt with."""
-        post = token.removeprefix(_FENCE)
-        if post == token or not any(flight.post == post for flight in self._fenced):
+    def pong(self, post: str) -> None:
+        """The PING behind `post` was answered: all that was written before was dealt with."""
+        if not any(flight.post == post for flight in self._fenced):
             return
         while self._fenced:
             flight = self._fenced.popleft()
@@ -104,7 +97,7 @@ class Proofs:
 
     def _named(self, line: Line) -> _Flight | None:
         """The oldest unlabelled post for a target that the error names."""
-        names = {self.casemapping.fold(param) for param in line.params[1:-1]}
+        names = {self.casemapping.fold(param) for param in line.params}
         for flight in self._fenced:
             if self.casemapping.fold(flight.target) in names or line.command in ("411", "412", "417"):
                 self._fenced.remove(flight)

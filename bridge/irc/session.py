@@ -1,6 +1,7 @@
 """One IRC connection as a pure state machine: lines and the passing of time in, effects out."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -63,6 +64,7 @@ class Session:
         self._ctcp_at = now
         self._count = 0
         self._batches: dict[str, tuple[str, str]] = {}
+        self._pings: deque[str] = deque()  # as many as posts in flight
 
     # What the shell asks
 
@@ -133,7 +135,7 @@ class Session:
         self._emit(Write(data))
         self._proofs.launched(post, target, private=not self.isupport.is_channel(target), labelled=labelled)
         if not labelled:
-            self._write("PING", self._proofs.fence(post))
+            self._ping(post)
         return self._take()
 
     def quit(self) -> list[Effect]:
@@ -151,13 +153,23 @@ class Session:
                 self._emit(Broken("the server does not answer"))
         elif self._now - self._heard_at > _IDLE:
             self._asked_alive = self._now
-            self._write("PING", _KEEPALIVE)
+            self._ping(_KEEPALIVE)
 
     def _on_ping(self, line: Line) -> None:
         self._write("PONG", *(line.params[:2] or ("",)))
 
     def _on_pong(self, line: Line) -> None:
-        self._proofs.pong(line.last)
+        """PONGs come in the order of the PINGs; a server that does not repeat the token answers the oldest."""
+        token = line.last if line.last in self._pings else (self._pings[0] if self._pings else "")
+        while self._pings:
+            done = self._pings.popleft()
+            self._proofs.pong(done)
+            if done == token:
+                return
+
+    def _ping(self, token: str) -> None:
+        self._pings.append(token)
+        self._write("PING", token)
 
     def _on_error_line(self, line: Line) -> None:
         self._emit(Broken(f"the server closed the connection: {printable(line.last)[:300]}"))
@@ -340,6 +352,10 @@ class Session:
 
     # Answers to what we wrote
 
+    def _on_unknown_command(self, line: Line) -> None:
+        if "WHOIS" in line.params:
+            self._speakers.cannot_ask(self._now)
+
     def _on_acknowledged(self, line: Line) -> None:
         self._proofs.acknowledged(line.tags.get("label", ""))
 
@@ -409,6 +425,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "354": Session._on_whox,
         "376": Session._on_greeted,
         "396": Session._on_visible_host,
+        "421": Session._on_unknown_command,
         "422": Session._on_greeted,
         "431": Session._on_nick_refused,
         "432": Session._on_nick_refused,

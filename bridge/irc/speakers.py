@@ -44,11 +44,15 @@ class Speakers(Generic[_Item]):
         self._waiting: deque[_Waiting[_Item]] = deque()
         self._questions: deque[str] = deque()
         self._open: _Question | None = None
+        self._answers = True
 
     def said(self, item: _Item, source: Source, account: str | None, now: float) -> None:
         """`account` is what came with the line itself: '' for none, None where we must find out."""
         if account is None:
-            account = self._people.account(source, now) if self._people.knows(source.nick) else ""
+            known = self._people.knows(source.nick)
+            account = self._people.account(source, now) if known else ""
+        if account is None and not self._answers:
+            account = ""
         if account is None:
             self._wonder(source.nick, now)
         elif not self._waiting:
@@ -90,6 +94,14 @@ class Speakers(Generic[_Item]):
             self._settle(question, now)
         self._release(now)
         self._next(now)
+
+    def cannot_ask(self, now: float) -> None:
+        """The server has no WHOIS: whom we do not know already remains unknown."""
+        self._answers, self._open = False, None
+        self._questions.clear()
+        for waiting in self._waiting:
+            waiting.account = waiting.account or ""
+        self._release(now)
 
     def tick(self, now: float) -> None:
         if self._open and now - self._open.asked_at > _ANSWER_WITHIN:
