@@ -9,7 +9,7 @@ import click
 @click.option(
     "--once", is_flag=True, help="Hold one scripted conversation, print it, and end: 0 if every line arrived."
 )
-def demo(once: bool) -> None:
+def demo(*, once: bool) -> None:
     """Run everything on this machine: a Matrix room and an IRC channel that talk, and how to join them."""
     from rich.console import Console
 

@@ -68,8 +68,9 @@ async def follow(person: IrcPerson | MatrixPerson, network: str, screen: Screen,
 
 
 def printable(text: str) -> str:
-    """`text` without what could command a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    """`text` without what could command a terminal. A joiner within an emoji may stay."""
+    keep = "\N{ZERO WIDTH JOINER}"
+    return "".join(char if char.isprintable() or char == keep else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _colour(name: str) -> str:

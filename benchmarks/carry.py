@@ -1,0 +1,179 @@
+"""Carrying, measured on a real Synapse and a real InspIRCd: beside a message that crosses the homeserver directly, a
+message each way over the bridge, in the same run and taken in turns, so that noise hits all alike."""
+
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import psutil
+from rich.console import Console
+
+from benchmarks.figures import Burst, Figures, Latency
+from bridge.demo.daemon import Daemon
+from bridge.demo.people import IrcPerson, MatrixPerson
+from bridge.demo.servers import InspIRCd, Process, Synapse
+from bridge.demo.servers.process import HOST
+
+DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
+
+_CHANNEL = "#pond"
+_WARM_UP = 10  # messages each way that are not counted: caches fill, connections open
+_POLL_AGAIN = 0.06  # seconds in which a person who has heard something asks for more, before the next is said
+_LATE = 120.0  # seconds to wait for the last line of a burst
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Who takes part: `alice` and `bob` are members and speak, `reader` listens on Matrix, in the linked room and in
+    one that the bridge knows nothing of."""
+
+    alice: MatrixPerson
+    bob: IrcPerson
+    reader: MatrixPerson
+    plain: str
+    linked: str
+    daemon: psutil.Process
+
+    async def say(self, way: str, text: str) -> None:
+        if way == TO_MATRIX:
+            await self.bob.say(_CHANNEL, text)
+        else:
+            await self.alice.send(self.plain if way == DIRECT else self.linked, text)
+
+    def hearer(self, way: str) -> MatrixPerson | IrcPerson:
+        return self.bob if way == TO_IRC else self.reader
+
+    def cpu(self) -> float:
+        """Seconds that the daemon has used."""
+        times = self.daemon.cpu_times()
+        return times.user + times.system
+
+
+@asynccontextmanager
+async def _staged(folder: Path) -> AsyncGenerator[Stage, None]:
+    async with Synapse(folder / "synapse") as synapse, InspIRCd(folder / "irc") as irc:
+        await synapse.register("duck", "quack-quack")
+        async with (
+            MatrixPerson(synapse.url, "alice") as alice,
+            MatrixPerson(synapse.url, "reader") as reader,
+            IrcPerson(HOST, irc.port, "bob") as bob,
+        ):
+            plain, linked = await alice.create_room("plain"), await alice.create_room("pond")
+            for room in (plain, linked):
+                await reader.join(room)
+            await bob.join(_CHANNEL)
+            daemon = Daemon(folder / "bridge", _config(synapse, irc), {"home": "quack-quack"})
+            daemon.prepare()
+            await daemon.run("init-db")
+            await daemon.run("add-user", "alice", "--matrix", alice.user_id)
+            await daemon.run("add-user", "bob", "--irc-mask", f"pond/bob!*@{irc.mask_host}")
+            async with daemon:
+                yield Stage(alice, bob, reader, plain, linked, psutil.Process(daemon.pid))
+
+
+def _config(synapse: Synapse, irc: InspIRCd) -> dict[str, object]:
+    return {
+        "networks": {
+            "home": {
+                "type": "matrix",
+                "homeserver": synapse.url,
+                "user": synapse.user_id("duck"),
+                "password_file": "secrets/home",
+                "encryption": False,
+            },
+            "pond": {
+                "type": "irc",
+                "server": f"{HOST}:{irc.port}",
+                "tls": False,
+                "nick": "duck",
+                "trust_hostmasks": True,
+                "flood": {"burst": 100000, "per_second": 100000},
+            },
+        },
+        "links": {"pond": {"rooms": [f"home/#pond:{synapse.server_name}", f"pond/{_CHANNEL}"]}},
+        "users": {"database": "data/users.json"},
+        "store": {"path": "data/quackbridge.sqlite"},
+    }
+
+
+async def _crossing(stage: Stage, way: str, text: str) -> float:
+    """Seconds from saying `text` until it is heard."""
+    hearing = asyncio.ensure_future(stage.hearer(way).heard(lambda heard: heard.text.endswith(text), _LATE))
+    said = time.monotonic()
+    await stage.say(way, text)
+    return (await hearing).at - said
+
+
+async def _latencies(stage: Stage, samples: int) -> tuple[dict[str, Latency], float]:
+    """The latency each way, and the daemon's CPU milliseconds a carried message."""
+    ways = [DIRECT, TO_IRC, TO_MATRIX]
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    rng = random.Random(1)
+    used = 0.0
+    for number in range(-_WARM_UP, samples):
+        if number == 0:
+            used = stage.cpu()
+        rng.shuffle(ways)
+        for way in ways:
+            await asyncio.sleep(_POLL_AGAIN)
+            taken[way].append(await _crossing(stage, way, f"{way} {number}."))
+    cpu = (stage.cpu() - used) * 1000 / (2 * samples)
+    return {way: Latency.of(taken[way][_WARM_UP:]) for way in (DIRECT, TO_IRC, TO_MATRIX)}, cpu
+
+
+async def _burst(stage: Stage, way: str, count: int) -> Burst:
+    """Say `count` numbered lines as fast as they are taken; on Matrix one waits for each to be accepted, so that their
+    order is one's own."""
+    hearer = stage.hearer(way)
+    before, used, began = len(hearer.messages), stage.cpu(), time.monotonic()
+    for number in range(count):
+        await stage.say(way, f"line {number} of the burst {way}")
+    last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}" in heard.text, _LATE)
+    seconds = last.at - began
+    await _crossing(stage, way, f"the end of {way}")  # a barrier, behind which nothing is left
+    heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}" in message.text]
+    return Burst.of(count, heard, seconds, stage.cpu() - used)
+
+
+async def measure(samples: int, lines: int, progress: Callable[[str], None]) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="quackbridge-bench-") as folder:
+        progress("starting the servers and the bridge")
+        async with _staged(Path(folder)) as stage:
+            at_start = stage.daemon.memory_info().rss / 1e6
+            progress(f"{samples} messages each way, in turns")
+            latency, cpu = await _latencies(stage, samples)
+            burst = {}
+            for way in latency:
+                progress(f"{lines} lines at once: {way}")
+                burst[way] = await _burst(stage, way, lines)
+            return Figures(samples, lines, latency, burst, cpu, at_start, stage.daemon.memory_info().rss / 1e6)
+
+
+@click.command()
+@click.option("--samples", default=150, show_default=True, help="Messages each way, one at a time.")
+@click.option("--lines", default=200, show_default=True, help="Lines of a burst, each way.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def main(*, samples: int, lines: int, as_json: bool) -> None:
+    """Measure; the status is 1 where a line was lost, doubled or out of order."""
+    servers: tuple[type[Process], ...] = (Synapse, InspIRCd)
+    if missing := [reason for server in servers if (reason := server.missing())]:
+        raise click.ClickException("; ".join(missing))
+    notes = Console(stderr=True)
+    figures = asyncio.run(measure(samples, lines, lambda words: notes.print(f"{words} ...", style="dim")))
+    if as_json:
+        click.echo(json.dumps(figures.json(), indent=2))
+    else:
+        Console().print(figures.table())
+    sys.exit(0 if figures.whole else 1)
+
+
+if __name__ == "__main__":
+    main()

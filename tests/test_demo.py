@@ -1,0 +1,85 @@
+"""What the demo shows, and what its people understand, without any server."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bridge.demo.people import Ears, Heard, Line, NotHeard
+from bridge.demo.show import Screen, printable
+
+
+def _shown(heard: Heard) -> str:
+    output = io.StringIO()
+    Screen(Console(file=output, width=200)).show("IRC", heard)
+    return output.getvalue()
+
+
+def _heard(text: str, sender: str = "bob", kind: str = "text", room: str = "#pond") -> Heard:
+    return Heard(room, sender, text, kind, at=0.0)
+
+
+def test_what_people_write_cannot_command_the_terminal() -> None:
+    shown = _shown(_heard("\x1b[2J\x07[red]boo[/red]\u202e", sender="b\x1bob"))
+    assert shown.split(maxsplit=1)[1].split() == ["IRC", "b\ufffdob", "\ufffd[2J\ufffd[red]boo[/red]\ufffd"]
+    assert printable("Grüße, 🦆") == "Grüße, 🦆"
+
+
+def test_an_action_and_a_private_word_are_shown_as_such() -> None:
+    assert "* bob waves" in _shown(_heard("waves", kind="action"))
+    assert "(to mallory alone) psst" in _shown(_heard("psst", room="mallory"))
+
+
+def test_a_matrix_id_is_shown_by_its_name() -> None:
+    assert " alice hello" in _shown(_heard("hello", sender="@alice:localhost", room="!r"))
+
+
+def test_each_line_of_a_message_starts_in_the_same_column() -> None:
+    first, second = _shown(_heard("one\ntwo")).splitlines()
+    assert first.index("one") == second.index("two")
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        ("PING :a b", Line({}, "", "PING", ("a b",), "PING :a b")),
+        (":s 001 me :hi", Line({}, "s", "001", ("me", "hi"), ":s 001 me :hi")),
+        (
+            r"@a=1\:\s\\;b :n!u@h PRIVMSG #c ::x :y",
+            Line(
+                {"a": "1; \\", "b": ""}, "n!u@h", "PRIVMSG", ("#c", ":x :y"), r"@a=1\:\s\\;b :n!u@h PRIVMSG #c ::x :y"
+            ),
+        ),
+        (":s JOIN #c", Line({}, "s", "JOIN", ("#c",), ":s JOIN #c")),
+        ("", Line({}, "", "", (), "")),
+    ],
+)
+def test_an_irc_person_reads_lines(raw: str, line: Line) -> None:
+    assert Line.parse(raw) == line
+    assert line.source == line.prefix.partition("!")[0]
+
+
+async def test_a_message_heard_before_it_was_waited_for_counts() -> None:
+    ears = Ears()
+    ears.take(_heard("quack"))
+    assert (await ears.heard("quack", timeout=1)).text == "quack"
+
+
+async def test_who_waits_learns_at_once_that_nothing_more_will_come() -> None:
+    ears = Ears()
+    ears.take(_heard("the last word"))
+    ears.go_deaf("the server closed the connection")
+    with pytest.raises(NotHeard, match=r"(?s)closed the connection.*the last word"):
+        await ears.heard("quack", timeout=1)
+
+
+async def test_following_yields_what_was_heard_and_what_is_heard_meanwhile_and_ends() -> None:
+    ears = Ears()
+    ears.take(_heard("one"))
+    followed = []
+    async for message in ears.follow():
+        followed.append(message.text)
+        if message.text == "one":
+            ears.take(_heard("two"))
+            ears.go_deaf("done")
+    assert followed == ["one", "two"]
