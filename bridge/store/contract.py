@@ -54,8 +54,8 @@ class Store(Protocol):
         ...
 
     async def drop(self, delivery: str) -> bool:
-        """Forget a delivery that is queued or dead; its room's frozen posts go too, and what they carried besides is
-        rendered again. False where there is none."""
+        """Give up a delivery that is queued or dead, with the frozen posts that carry it; what they carried besides is
+        rendered again. Its id stays known. False where there is none."""
         ...
 
     async def expire(self, before: float) -> int:
@@ -115,7 +115,7 @@ class Lease(Protocol):
         ...
 
     async def bury(self, deliveries: Sequence[str], reason: str) -> None:
-        """Queued deliveries that can never be sent are dead, with the reason; their room's frozen posts go too."""
+        """Queued deliveries that can never be sent are dead, with the reason; frozen posts that carry them go too."""
         ...
 
     async def wait(self, until: float) -> None:

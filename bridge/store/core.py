@@ -1,0 +1,308 @@
+"""The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pydantic import TypeAdapter
+
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
+from bridge.store.contract import LeaseLost, Rewound
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
+
+_WORK = """
+    WITH RECURSIVE work (room) AS (
+        SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = :network
+        UNION ALL
+        SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = :network AND room > work.room)
+        FROM work WHERE work.room IS NOT NULL
+    )
+    SELECT work.room, coalesce(rooms.attempts, 0),
+        (SELECT min(seq) FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room) AS head
+    FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
+    WHERE work.room IS NOT NULL AND coalesce(rooms.until, :now) <= :now
+    ORDER BY head LIMIT :rooms
+"""
+
+
+class Core:
+    """The verbs of the Store contract on one connection, synchronous. Whoever calls begins and ends the transaction;
+    the time is handed in. A verb of a lease takes the lease's network and token first."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    # Leases and cursors
+
+    def acquire(self, network: str, token: str) -> None:
+        """Make `token` the network's lease, whoever had it."""
+        self._sql.execute(
+            "INSERT INTO networks (name, token) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET token = excluded.token",
+            (network, token),
+        )
+
+    def release(self, network: str, token: str) -> None:
+        self._sql.execute("UPDATE networks SET token = NULL WHERE name = ? AND token = ?", (network, token))
+
+    def cursor(self, network: str, token: str) -> str | None:
+        row = self._sql.execute("SELECT token, cursor FROM networks WHERE name = ?", (network,)).fetchone()
+        if row is None or row[0] != token:
+            raise LeaseLost(f"another worker runs the network {network!r}")
+        cursor: str | None = row[1]
+        return cursor
+
+    def renew(self, network: str, token: str, cursor: str | None) -> None:
+        if (stored := self.cursor(network, token)) != cursor:
+            raise Rewound(f"{network}: the stored cursor is {stored!r}, not {cursor!r}")
+
+    # Intake
+
+    def commit(
+        self,
+        network: str,
+        token: str,
+        expect: str | None,
+        events: Iterable[Event],
+        deliveries: Iterable[Delivery],
+        cursor: str,
+        now: float,
+    ) -> int:
+        """See `Lease.commit`; `now` is when the deliveries were queued."""
+        stored = self.cursor(network, token)
+        if stored != expect:
+            if stored == cursor:
+                return 0
+            raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
+        bodies = {event.key: _EVENT.dump_json(event).decode() for event in events}
+        new = sum(self._queue(delivery, bodies[delivery.event], now) for delivery in deliveries)
+        if stored != cursor:
+            self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
+        return new
+
+    def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
+        key = delivery.event
+        seq = self._sql.execute(
+            "INSERT INTO events (network, room, id) VALUES (?, ?, ?)"
+            " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq",
+            (key.room.network, key.room.id, key.id),
+        ).fetchone()[0]
+        inserted = self._sql.execute(
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since) VALUES (?, ?, ?, ?, ?)",
+            (delivery.id, seq, delivery.room.network, delivery.room.id, now),
+        )
+        if inserted.rowcount == 0:
+            return False
+        self._sql.execute("UPDATE events SET body = ? WHERE seq = ? AND body IS NULL", (body, seq))
+        return True
+
+    # Delivering
+
+    def due(self, network: str, token: str, now: float, rooms: int, each: int) -> Sequence[Backlog]:
+        self.cursor(network, token)
+        found = self._sql.execute(_WORK, {"network": network, "now": now, "rooms": rooms}).fetchall()
+        backlogs = []
+        for name, attempts, _ in found:
+            room = Room(network, name)
+            posts = self._frozen(room)
+            backlogs.append(Backlog(room, posts, () if posts else tuple(self._owed(room, each)), attempts))
+        return backlogs
+
+    def plan(self, network: str, token: str, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        self.cursor(network, token)
+        return self._plan(room, posts)
+
+    def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post], now: float) -> bool:
+        self.cursor(network, token)
+        frozen = self._frozen(post.room)
+        if not frozen or frozen[0].id != post.id:
+            return False
+        where = (post.room.network, post.room.id)
+        self._sql.execute("DELETE FROM posts WHERE network = ? AND room = ? AND id = ?", (*where, post.id))
+        self._sql.execute("DELETE FROM rooms WHERE network = ? AND room = ?", where)
+        unfinished = {delivery for later in frozen[1:] for delivery in later.deliveries}
+        for delivery in post.deliveries:
+            self._sql.execute(
+                "INSERT INTO sent (delivery, part, remote, network, room) SELECT seq,"
+                " (SELECT count(*) FROM sent WHERE delivery = seq), ?, ?, ? FROM deliveries WHERE id = ?",
+                (remote_id, *where, delivery),
+            )
+            if delivery not in unfinished:
+                self._complete(delivery, now)
+        if then:
+            self._plan(post.room, then)
+        return True
+
+    def postpone(self, network: str, token: str, room: Room, until: float, reason: str) -> None:
+        self.cursor(network, token)
+        self._sql.execute(
+            "INSERT INTO rooms (network, room, until, attempts, reason) SELECT ?1, ?2, ?3, 1, ?4 WHERE EXISTS"
+            " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)"
+            " ON CONFLICT (network, room) DO UPDATE SET until = ?3, attempts = attempts + 1, reason = ?4",
+            (network, room.id, until, reason),
+        )
+
+    def bury(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
+        self.cursor(network, token)
+        for delivery in deliveries:
+            row = self._sql.execute(
+                "UPDATE deliveries SET state = 'dead', reason = ?, done = ?"
+                " WHERE id = ? AND state = 'queued' AND network = ? RETURNING room",
+                (reason, now, delivery, network),
+            ).fetchone()
+            if row is not None:
+                self._let_go(delivery, Room(network, row[0]))
+
+    def _plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        if frozen := self._frozen(room):
+            return frozen
+        if not all(self._is_queued(delivery) for post in posts for delivery in post.deliveries):
+            return ()  # one was dropped since it was rendered: render again
+        self._sql.executemany(
+            "INSERT INTO posts (network, room, part, id, deliveries, payload) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (room.network, room.id, part, post.id, json.dumps(post.deliveries), post.payload)
+                for part, post in enumerate(posts)
+            ),
+        )
+        return tuple(posts)
+
+    def _is_queued(self, delivery: str) -> bool:
+        row = self._sql.execute("SELECT state FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+        return row is not None and row[0] == State.QUEUED
+
+    def _frozen(self, room: Room) -> tuple[Post, ...]:
+        rows = self._sql.execute(
+            "SELECT id, deliveries, payload FROM posts WHERE network = ? AND room = ? ORDER BY part",
+            (room.network, room.id),
+        )
+        return tuple(Post(post, room, tuple(json.loads(carried)), payload) for post, carried, payload in rows)
+
+    def _owed(self, room: Room, each: int) -> Iterator[Owed]:
+        rows = self._sql.execute(
+            "SELECT d.id, body FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.seq LIMIT ?",
+            (room.network, room.id, each),
+        ).fetchall()
+        for delivery, body in rows:
+            event = _EVENT.validate_json(body)
+            refers = self._refers(event.reply_to, room) if event.reply_to else ()
+            yield Owed(delivery, room, event, tuple(refers))
+
+    def _refers(self, target: EventKey, room: Room) -> Sequence[str]:
+        """The ids in `room` of what is replied to; if we carried that ourselves, of where it came from."""
+        source = self.source_of(target.room, target.id) or target
+        return (source.id,) if source.room == room else self.remote_ids(source, room)
+
+    def _complete(self, delivery: str, now: float) -> None:
+        row = self._sql.execute(
+            "UPDATE deliveries SET state = 'sent', done = ? WHERE id = ? AND state = 'queued' RETURNING event",
+            (now, delivery),
+        ).fetchone()
+        if row is not None:  # the words are not kept for longer than they are owed to somebody
+            self._sql.execute(
+                "UPDATE events SET body = NULL WHERE seq = ?"
+                " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state != 'sent')",
+                row,
+            )
+
+    def _let_go(self, delivery: str, room: Room) -> None:
+        """Unfreeze what carries `delivery`; where that carries others too, the room's whole plan: what is half sent on
+        its own stays as it was cut."""
+        carriers = [post for post in self._frozen(room) if delivery in post.deliveries]
+        alone = all(post.deliveries == (delivery,) for post in carriers)
+        for post in carriers if alone else self._frozen(room):
+            self._sql.execute(
+                "DELETE FROM posts WHERE network = ? AND room = ? AND id = ?", (room.network, room.id, post.id)
+            )
+        self._sql.execute(
+            "DELETE FROM rooms WHERE network = ?1 AND room = ?2 AND NOT EXISTS"
+            " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)",
+            (room.network, room.id),
+        )
+
+    # A network's own state
+
+    def recall(self, network: str, token: str) -> Mapping[str, str]:
+        self.cursor(network, token)
+        return dict(self._sql.execute("SELECT key, value FROM memory WHERE network = ?", (network,)).fetchall())
+
+    def remember(self, network: str, token: str, changes: Mapping[str, str | None]) -> None:
+        self.cursor(network, token)
+        for key, value in changes.items():
+            if value is None:
+                self._sql.execute("DELETE FROM memory WHERE network = ? AND key = ?", (network, key))
+            else:
+                self._sql.execute(
+                    "INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (network, key, value),
+                )
+
+    # Without a lease
+
+    def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
+        rows = self._sql.execute(
+            "SELECT remote FROM sent JOIN deliveries ON deliveries.seq = sent.delivery WHERE id = ? ORDER BY part",
+            (Delivery.of(event, room).id,),
+        )
+        return [row[0] for row in rows]
+
+    def source_of(self, room: Room, remote_id: str) -> EventKey | None:
+        row = self._sql.execute(
+            "SELECT events.network, events.room, events.id FROM sent"
+            " JOIN deliveries ON deliveries.seq = sent.delivery JOIN events ON events.seq = deliveries.event"
+            " WHERE sent.network = ? AND sent.room = ? AND remote = ? ORDER BY deliveries.seq LIMIT 1",
+            (room.network, room.id, remote_id),
+        ).fetchone()
+        return EventKey(Room(row[0], row[1]), row[2]) if row else None
+
+    def outbox(self) -> Sequence[Entry]:
+        rows = self._sql.execute(
+            "SELECT d.id, body, d.network, d.room, state, since, coalesce(attempts, 0),"
+            " CASE state WHEN 'dead' THEN d.reason ELSE coalesce(rooms.reason, '') END"
+            " FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " LEFT JOIN rooms ON rooms.network = d.network AND rooms.room = d.room AND state = 'queued'"
+            " WHERE state != 'sent' ORDER BY d.network, d.room, d.seq"
+        )
+        return [
+            Entry(delivery, _EVENT.validate_json(body), Room(network, room), State(state), since, attempts, reason)
+            for delivery, body, network, room, state, since, attempts, reason in rows
+        ]
+
+    def retry(self, delivery: str) -> bool:
+        changed = self._sql.execute(
+            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL WHERE id = ? AND state = 'dead'",
+            (delivery,),
+        )
+        return changed.rowcount == 1
+
+    def drop(self, delivery: str) -> bool:
+        row = self._sql.execute(
+            "SELECT network, room FROM deliveries WHERE id = ? AND state != 'sent'", (delivery,)
+        ).fetchone()
+        if row is None:
+            return False
+        # Kept as done, not removed: should the event be heard again, it is known
+        self._sql.execute(
+            "UPDATE deliveries SET state = 'queued', reason = '' WHERE id = ? AND state = 'dead'", (delivery,)
+        )
+        self._complete(delivery, self._since(delivery))
+        self._let_go(delivery, Room(*row))
+        return True
+
+    def expire(self, before: float) -> int:
+        """Remove some of what was done before that time; how many deliveries. 0 when there are no more."""
+        rows = self._sql.execute(
+            "DELETE FROM deliveries WHERE seq IN"
+            " (SELECT seq FROM deliveries WHERE state = 'sent' AND done < ? LIMIT ?) RETURNING event",
+            (before, _EXPIRE_AT_ONCE),
+        ).fetchall()
+        self._sql.executemany(
+            "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
+        )
+        return len(rows)
+
+    def _since(self, delivery: str) -> float:
+        since: float = self._sql.execute("SELECT since FROM deliveries WHERE id = ?", (delivery,)).fetchone()[0]
+        return since

@@ -1,0 +1,106 @@
+"""The tables of the store, and the steps from each version of them to the next."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from bridge.store.contract import Unusable
+
+MIGRATIONS: Sequence[str] = (
+    """
+    CREATE TABLE networks (name TEXT PRIMARY KEY, token TEXT, cursor TEXT) WITHOUT ROWID;
+    CREATE TABLE memory (network TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (network, key)) WITHOUT ROWID;
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY, network TEXT NOT NULL, room TEXT NOT NULL, id TEXT NOT NULL,
+        body TEXT,  -- NULL once all its deliveries are sent
+        UNIQUE (network, room, id)
+    );
+    CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event INTEGER NOT NULL REFERENCES events,
+        network TEXT NOT NULL, room TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued',
+        since REAL NOT NULL, done REAL, reason TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX queued ON deliveries (network, room, seq) WHERE state = 'queued';
+    CREATE INDEX deliveries_of ON deliveries (event);
+    CREATE TABLE posts (  -- what is frozen and not sent yet
+        network TEXT, room TEXT, part INTEGER, id TEXT NOT NULL, deliveries TEXT NOT NULL, payload TEXT NOT NULL,
+        PRIMARY KEY (network, room, part)
+    ) WITHOUT ROWID;
+    CREATE TABLE rooms (  -- only those that wait
+        network TEXT, room TEXT, until REAL NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (network, room)
+    ) WITHOUT ROWID;
+    CREATE TABLE sent (  -- the message map
+        delivery INTEGER NOT NULL REFERENCES deliveries ON DELETE CASCADE, part INTEGER NOT NULL, remote TEXT NOT NULL,
+        network TEXT NOT NULL, room TEXT NOT NULL, PRIMARY KEY (delivery, part)
+    ) WITHOUT ROWID;
+    """,
+    # Version 2: who replies asks for a source by its remote id, and expiry asks for what was done long ago;
+    # both would read the whole table.
+    """
+    CREATE INDEX sources ON sent (network, room, remote);
+    CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
+    """,
+)
+VERSION = len(MIGRATIONS)
+
+
+def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
+    """A connection to the store at `path`, in autocommit mode, that any one thread may use.
+
+    With `upgrade` a new file is made (readable by its owner alone) and an old one is brought to `VERSION`, after a copy
+    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        version = _version(sql, path)
+        if version > VERSION:
+            raise Unusable(
+                f"{path}: the store is of version {version}, and this quackbridge knows up to {VERSION}:"
+                " install the newer quackbridge again, or restore a backup"
+            )
+        if version < VERSION:
+            if not upgrade:
+                raise Unusable(f"{path}: the store is of version {version}: run the daemon once, it will upgrade it")
+            _upgrade(sql, path, version)
+        sql.execute("PRAGMA journal_mode = WAL")
+        sql.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
+        sql.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.DatabaseError as error:
+        sql.close()
+        raise Unusable(f"{path}: this is not a sound store ({error}); move it away, or restore a backup") from error
+    except BaseException:
+        sql.close()
+        raise
+    return sql
+
+
+def _version(sql: sqlite3.Connection, path: Path) -> int:
+    """The version of a sound store, 0 of an empty file."""
+    version: int = sql.execute("PRAGMA user_version").fetchone()[0]
+    tables = sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if version == 0 and tables:
+        raise Unusable(f"{path}: this is a database of something else; name another file in store.path")
+    (verdict,) = sql.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise Unusable(f"{path}: the store is damaged ({verdict}); move it away, or restore a backup")
+    return version
+
+
+def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
+    if version:
+        copy = Path(f"{path}.v{version}.bak")
+        os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        backup = sqlite3.connect(copy)
+        sql.backup(backup)
+        backup.close()
+    steps = "".join(MIGRATIONS[version:])
+    try:
+        sql.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.Error:
+        if sql.in_transaction:
+            sql.rollback()
+        raise
