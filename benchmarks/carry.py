@@ -64,11 +64,13 @@ async def _staged(folder: Path) -> AsyncGenerator[Stage, None]:
         async with (
             MatrixPerson(synapse.url, "alice") as alice,
             MatrixPerson(synapse.url, "reader") as reader,
+            MatrixPerson(synapse.url, "sitter") as sitter,
             IrcPerson(HOST, irc.port, "bob") as bob,
         ):
             plain, linked = await alice.create_room("plain"), await alice.create_room("pond")
-            for room in (plain, linked):
-                await reader.join(room)
+            await reader.join(linked)
+            for person in (reader, sitter):  # three people here, as with the duck there: a room costs by its listeners
+                await person.join(plain)
             await bob.join(_CHANNEL)
             daemon = Daemon(folder / "bridge", _config(synapse, irc), {"home": "quack-quack"})
             daemon.prepare()
@@ -171,7 +173,7 @@ def main(*, samples: int, lines: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures.json(), indent=2))
     else:
-        Console().print(figures.table())
+        Console(width=100).print(figures.table())
     sys.exit(0 if figures.whole else 1)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import quantiles
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 _NUMBERED = re.compile(r"line (\d+)\b")
 
@@ -74,7 +74,7 @@ class Figures:
         """The ways side by side; a latency has its ratio to the first way's."""
         ways = list(self.latency)
         base = self.latency[ways[0]]
-        table = Table("", *ways)
+        table = Table(*(Column(title, no_wrap=True) for title in ("", *ways)))
 
         def row(title: str, cells: Iterable[str]) -> None:
             table.add_row(title, *cells)

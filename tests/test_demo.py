@@ -3,9 +3,12 @@
 import io
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from bridge.cli.demo import demo
 from bridge.demo.people import Ears, Heard, Line, NotHeard
+from bridge.demo.servers import Synapse
 from bridge.demo.show import Screen, printable
 
 
@@ -23,6 +26,19 @@ def test_what_people_write_cannot_command_the_terminal() -> None:
     shown = _shown(_heard("\x1b[2J\x07[red]boo[/red]\u202e", sender="b\x1bob"))
     assert shown.split(maxsplit=1)[1].split() == ["IRC", "b\ufffdob", "\ufffd[2J\ufffd[red]boo[/red]\ufffd"]
     assert printable("Grüße, 🦆") == "Grüße, 🦆"
+
+
+def test_what_is_said_is_not_dimmed_like_the_time_of_its_saying() -> None:
+    output = io.StringIO()
+    Screen(Console(file=output, force_terminal=True, color_system="standard")).show("IRC", _heard("hello"))
+    assert output.getvalue().rstrip().endswith("\x1b[0mhello")
+
+
+def test_without_a_homeserver_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Synapse, "missing", lambda: "not here")
+    result = CliRunner().invoke(demo, [])
+    assert result.exit_code == 1
+    assert result.output == "Error: the demo needs a homeserver: pip install 'quackbridge[demo]'\n"
 
 
 def test_an_action_and_a_private_word_are_shown_as_such() -> None:

@@ -52,8 +52,10 @@ async def dug(folder: Path, say: Callable[[str], None]) -> AsyncGenerator[Pond, 
         await daemon.run("add-user", MEMBER_ON_IRC, "--irc-mask", f"pond/{MEMBER_ON_IRC}!*@{irc.mask_host}")
         say("Starting the bridge ...")
         async with daemon:
-            yield Pond(synapse, irc, daemon, room)
-            say("Stopping everything ...")
+            try:
+                yield Pond(synapse, irc, daemon, room)
+            finally:
+                say("Stopping everything ...")
 
 
 def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Screen:
         private = not heard.room.startswith(("#", "!"))
         name = printable(heard.sender.removeprefix("@").partition(":")[0])
         style = "yellow" if name == DUCK or heard.kind == "notice" else _colour(name)
-        line = Text(f"{datetime.now().astimezone():%H:%M:%S} ", style="dim")
+        line = Text.assemble((f"{datetime.now().astimezone():%H:%M:%S} ", "dim"))
         line.append(f"{network:<7}", style=_NETWORKS[network])
         line.append(f"{'* ' + name if heard.kind == 'action' else name:>{_NAME}} ", style=style)
         line.append(f"(to {printable(heard.room)} alone) " if private else "", style="dim")
