@@ -23,9 +23,10 @@ _SERVICES_MODULES = ("spanningtree", "hidechans", "sasl", "svshold", "globops", 
 
 
 class InspIRCd(Process):
-    """`modes` are what a new channel gets: 'o' makes its founder its operator, 'notH 500:1h' adds channel history. `tls`
-    names a certificate and its key (PEM), for a second port `tls_port`. `services` opens `services_port`, on which
-    Anope may link. `extra` is appended to the configuration. The operator's name and password are root and root."""
+    """`modes` are what a new channel gets: 'o' makes its founder its operator, 'notH 500:1h' adds channel history.
+    `tls` names a certificate and its key (PEM), for a second port `tls_port`. `services` opens `services_port`, on
+    which Anope may link. `extra` is appended to the configuration. The operator's name and password are root and root.
+    """
 
     program = "inspircd"
     mask_host = HOST
