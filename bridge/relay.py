@@ -3,21 +3,25 @@
 import asyncio
 import random
 import shlex
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import structlog
 
 from bridge import policy
 from bridge.links import Links
-from bridge.model import BOTS, Backlog, Delivery, Event, Room, Sender
+from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
 from bridge.network import Batch, Network, PermanentError, TransientError
 from bridge.store import Full, Lease, Rewound, Unavailable
 from bridge.users import Users
 from bridge.welcome import Once, Welcomes
 
 log = structlog.get_logger()
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
 _LOOK = 1.0  # seconds between looks for what has become due without a sign
@@ -86,7 +90,9 @@ class Relay:
         """Send one backlog, and store its fate."""
         room = backlog.room
         try:
-            posts = backlog.posts or await lease.plan(room, network.render(backlog.owed))
+            posts: Sequence[Post] = backlog.posts
+            if not posts:
+                posts = await self._stored(lease.plan, room, network.render(backlog.owed))
         except PermanentError as error:
             await self._bury(lease, room, (backlog.owed[0].delivery,), error)
             return
@@ -101,30 +107,34 @@ class Relay:
             except TransientError as error:
                 pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
                 log.warning("postponed", room=str(room), seconds=round(pause, 1), reason=str(error))
-                await lease.postpone(room, self._clock() + pause, str(error))
+                await self._stored(lease.postpone, room, self._clock() + pause, str(error))
                 return
-            await lease.sent(post, remote_id)
+            await self._stored(lease.sent, post, remote_id)
             log.info("sent", room=str(room), post=post.id, deliveries=len(post.deliveries))
 
     async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: PermanentError) -> None:
         log.error(
             "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
         )
-        await lease.bury(deliveries, str(error))
+        await self._stored(lease.bury, deliveries, str(error))
 
     async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
-        """Store what follows from `batch`; a store that is out of reach or full is waited for, and nothing is lost."""
+        """Store what follows from `batch`."""
         carried = [pair for event in batch.events for pair in self._consequences(event)]
         events = tuple({event.key: event for event, _ in carried}.values())
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
+        await self._stored(lease.commit, expect, events, deliveries, batch.cursor)
+
+    async def _stored(self, verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """What `verb` gives. A store that is full or out of reach is waited for: nothing is acknowledged meanwhile."""
         while True:
             try:
-                await lease.commit(expect, events, deliveries, batch.cursor)
+                return await verb(*args, **kwargs)
             except (Full, Unavailable) as error:
-                log.error("store unavailable", network=lease.network, reason=str(error))
+                log.error(
+                    "store unavailable", reason=str(error), hint="free some disk space; nothing is lost meanwhile"
+                )
                 await asyncio.sleep(self._rng.uniform(0.5, 1.5))
-            else:
-                return
 
     def _consequences(self, event: Event) -> Iterator[tuple[Event, Room]]:
         """What is owed to whom because `event` was heard."""
@@ -135,7 +145,7 @@ class Relay:
         guest_carried = refusal is None and not member and event.room.network != BOTS
         yield from ((_as_guest(event) if guest_carried else event, room) for room in audience)
         if refusal is None:
-            log.info("accepted", event=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
+            log.info("accepted", id=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
         elif link is not None:
             self._log_refusal(event, refusal)
         if link is not None and (refusal is None or refusal.told):
@@ -144,7 +154,7 @@ class Relay:
                 yield owed
 
     def _log_refusal(self, event: Event, refusal: policy.Refusal) -> None:
-        details = {"event": event.id, "room": str(event.room), "sender": event.sender.address, "reason": refusal.reason}
+        details = {"id": event.id, "room": str(event.room), "sender": event.sender.address, "reason": refusal.reason}
         if self._refused.first((event.room.network, event.sender.address)):
             details["hint"] = _let_in(event.sender)
         log.info("refused", **details)

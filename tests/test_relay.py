@@ -181,12 +181,15 @@ async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World)
 
 
 async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
+    world.libera.slots = asyncio.Semaphore(3)
     async with world.running() as stopping:
         await world.home.hear(said(HOME, matrix("alice"), "\n".join(map(str, range(500)))))
-        await world.libera.delivered(1)
+        await world.libera.delivered(3)
+        await world.oftc.delivered(500)
         stopping.set()
-    done = len(world.libera.sent)
-    assert done < 500
+        world.libera.slots.release()
+    assert len(world.libera.sent) == 4
+    world.libera.slots = asyncio.Semaphore(500)
     async with world.running():
         assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
 

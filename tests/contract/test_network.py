@@ -1,0 +1,269 @@
+"""What every network keeps, in memory or on a real server: bridge.network.Network."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from bridge.demo.people import IrcPerson, MatrixPerson
+from bridge.demo.servers import InspIRCd, Synapse
+from bridge.demo.servers.process import HOST
+from bridge.irc import IrcNetwork, IrcSettings
+from bridge.matrix import MatrixNetwork, MatrixSettings
+from bridge.model import Delivery, Event, Message, Owed, Post, Room, Sender
+from bridge.network import Batch, Network
+from bridge.text import plain
+from tests.events import said
+from tests.fakes.network import MemoryNetwork
+from tests.integration.servers import NgIrcd, unique
+
+US = "quack-quack"
+
+
+@dataclass(frozen=True)
+class Shore:
+    """A network, a room of it, and somebody else there, who says and who waits until something is heard."""
+
+    network: Network
+    room: Room
+    says: Callable[[str], Awaitable[None]]
+    hears: Callable[[str], Awaitable[None]]
+    heard: Callable[[], list[str]]
+
+    def owed(self, *events: Event) -> list[Owed]:
+        return [Owed(Delivery.of(event.key, self.room).id, self.room, event) for event in events]
+
+
+class Notebook:
+    """A memory for one test."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    async def recall(self) -> Mapping[str, str]:
+        return dict(self.kept)
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+
+
+@asynccontextmanager
+async def _memory(_request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
+    network, room, numbers = MemoryNetwork("memory"), Room("memory", "pond"), iter(range(1000))
+
+    async def says(text: str) -> None:
+        await network.hear(said(room, Sender("memory", "alice", "alice"), text, f"${next(numbers)}"))
+
+    async def hears(text: str) -> None:
+        while not any(text in payload for _, payload in network.sent):
+            await network.delivered(len(network.sent) + 1)
+
+    yield Shore(network, room, says, hears, lambda: [text for _, text in network.sent])
+
+
+@asynccontextmanager
+async def _irc(port: int) -> AsyncIterator[Shore]:
+    nick, channel = unique("duck"), f"#{unique('Pond')}"
+    settings = IrcSettings(name="irc", host=HOST, port=port, tls=False, nick=nick, burst=1000, per_second=1000)
+    room = Room("irc", channel)
+    network = IrcNetwork(settings, [room], clock=time.time, rng=random.Random(1))
+    async with IrcPerson(HOST, port, unique("alice")) as alice:
+        await alice.join(channel.lower())  # a channel is the same in any letter case
+
+        async def says(text: str) -> None:
+            await alice.say(channel, text)
+
+        async def hears(text: str) -> None:
+            await alice.heard(text)
+
+        yield Shore(network, room, says, hears, lambda: [m.text for m in alice.messages if m.sender == nick])
+
+
+@asynccontextmanager
+async def _inspircd(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
+    server: InspIRCd = request.getfixturevalue("inspircd")
+    async with _irc(server.port) as shore:
+        yield shore
+
+
+@asynccontextmanager
+async def _ngircd(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
+    server: NgIrcd = request.getfixturevalue("ngircd")
+    async with _irc(server.port) as shore:
+        yield shore
+
+
+@asynccontextmanager
+async def _matrix(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
+    server: Synapse = request.getfixturevalue("synapse")
+    duck, alias = unique("duck"), unique("pond")
+    user = await server.register(duck, US)
+    settings = MatrixSettings(name="home", homeserver=server.url, user=user, password=US, access_token=None)
+    room = Room("home", f"#{alias}:{server.server_name}")
+    network = MatrixNetwork(settings, [room], Notebook(), clock=time.time, rng=random.Random(1))
+    async with MatrixPerson(server.url, unique("alice")) as alice:
+        place = await alice.create_room(alias)
+
+        async def says(text: str) -> None:
+            await alice.send(place, text)
+
+        async def hears(text: str) -> None:
+            await alice.heard(text)
+
+        yield Shore(network, room, says, hears, lambda: [m.text for m in alice.messages if m.sender == user])
+
+
+SHORES = {"memory": _memory, "inspircd": _inspircd, "ngircd": _ngircd, "synapse": _matrix}
+
+
+@pytest.fixture(
+    params=["memory", *(pytest.param(name, marks=pytest.mark.servers) for name in ("inspircd", "ngircd", "synapse"))]
+)
+async def shore(request: pytest.FixtureRequest) -> AsyncGenerator[Shore, None]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(SHORES[request.param](request))
+
+
+class Hearing:
+    """Runs the events of a network, acknowledging as it goes, and keeps them."""
+
+    def __init__(self, network: Network, cursor: str | None = None) -> None:
+        self.events: list[Event] = []
+        self.cursor = cursor
+        self._network = network
+        self._news = asyncio.Condition()
+
+    async def run(self) -> None:
+        async with aclosing(self._network.events(self.cursor)) as batches:
+            async for batch in batches:
+                await self._take(batch)
+
+    async def _take(self, batch: Batch) -> None:
+        async with self._news:
+            self.events.extend(batch.events)
+            self.cursor = batch.cursor
+            self._news.notify_all()
+
+    async def until(self, text: str) -> list[str]:
+        """The texts heard so far, once `text` is among them."""
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: text in self.texts())
+        return self.texts()
+
+    def texts(self) -> list[str]:
+        return [plain(event.text) for event in self.events]
+
+
+@asynccontextmanager
+async def _hearing(shore: Shore, cursor: str | None = None) -> AsyncGenerator[Hearing, None]:
+    hearing = Hearing(shore.network, cursor)
+    task = asyncio.create_task(hearing.run())
+    ready = asyncio.create_task(shore.network.ready())
+    async with asyncio.timeout(30):
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        assert not task.done(), task.exception()
+        yield hearing
+    finally:
+        task.cancel()
+        ready.cancel()
+        await asyncio.wait({task, ready})
+
+
+async def _send(shore: Shore, *events: Event) -> list[str]:
+    ids = []
+    owed = shore.owed(*events)
+    while owed:
+        posts = shore.network.render(owed)
+        for post in posts:
+            ids.append(await shore.network.send(post))
+        covered = {delivery for post in posts for delivery in post.deliveries}
+        owed = [item for item in owed if item.delivery not in covered]
+    return ids
+
+
+def _elsewhere(text: str, number: int = 0) -> Message:
+    """Something said on another network."""
+    return said(Room("far", "#pond"), Sender("far", "carol", "carol"), text, f"${number}{text[:50]}")
+
+
+async def test_what_somebody_says_is_heard_in_order_in_the_configured_room(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        for number in range(20):
+            await shore.says(f"line {number}")
+        assert await hearing.until("line 19") == [f"line {number}" for number in range(20)]
+        assert {event.room for event in hearing.events} == {shore.room}
+        assert len({event.id for event in hearing.events}) == 20
+        assert len({event.sender for event in hearing.events}) == 1
+
+
+async def test_what_we_send_is_heard_by_others_marked_and_never_by_ourselves(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        assert await _send(shore, _elsewhere("hello\n<admin> hello"))
+        await shore.hears("hello")
+        await shore.says("barrier")
+        assert await hearing.until("barrier") == ["barrier"]
+    lines = [line for text in shore.heard() for line in text.split("\n")]
+    assert lines == ["<carol> hello", "<carol> <admin> hello"]
+
+
+async def test_sending_a_post_again_is_harmless(shore: Shore) -> None:
+    async with _hearing(shore):
+        (post,) = shore.network.render(shore.owed(_elsewhere("once")))
+        first = await shore.network.send(post)
+        second = await shore.network.send(post)
+        await _send(shore, _elsewhere("barrier"))
+        await shore.hears("barrier")
+        if shore.network.name != "irc":  # nothing on IRC recognises a line that it has seen
+            assert first == second
+            assert len([text for text in shore.heard() if "once" in text]) == 1
+
+
+async def test_posts_follow_from_what_they_carry(shore: Shore) -> None:
+    async with _hearing(shore):
+        owed = shore.owed(*(_elsewhere("quack " * 400, number) for number in range(5)))
+        posts = shore.network.render(owed)
+        assert posts == shore.network.render(owed)
+        assert len({post.id for post in posts}) == len(posts)
+        assert {post.room for post in posts} == {shore.room}
+        assert owed[0].delivery in posts[0].deliveries
+        order = [delivery for post in posts for delivery in post.deliveries]
+        assert order == sorted(order, key=[item.delivery for item in owed].index)
+
+
+async def test_who_resumes_hears_what_comes_after_and_nothing_again(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        await shore.says("before")
+        await hearing.until("before")
+    async with _hearing(shore, hearing.cursor) as again:
+        await shore.says("after")
+        assert await again.until("after") == ["after"]
+
+
+async def test_hostile_words_arrive_as_words(shore: Shore) -> None:
+    hostile = "a\x00b\x01c\x02d\u202e\x7f <b>x</b> \r\nQUIT :gone\r\n@room " + "é👩‍👩‍👧" * 300
+    async with _hearing(shore):
+        await _send(shore, _elsewhere(hostile), _elsewhere("the end"))
+        await shore.hears("the end")
+    lines = [line for text in shore.heard() for line in text.split("\n")]
+    assert all(line.startswith("<carol> ") for line in lines)
+    assert "".join(lines).count("👩‍👩‍👧") == 300
+    assert not any(set(line) & set("\x00\x01\r\u202e\x7f") for line in lines)
+
+
+async def test_many_rooms_worth_of_posts_may_be_sent_at_once(shore: Shore) -> None:
+    async with _hearing(shore):
+        posts: list[Post] = []
+        for number in range(20):
+            posts += shore.network.render(shore.owed(_elsewhere(f"line {number}", number)))
+        ids = await asyncio.gather(*(shore.network.send(post) for post in posts))
+        assert len(set(ids)) == len(posts)
+        await shore.hears("line 19")

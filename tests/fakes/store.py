@@ -1,0 +1,246 @@
+"""The store in memory: the promises of bridge.store.contract with lists and dictionaries, and no promise to survive."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
+from bridge.store.contract import LeaseLost, Rewound
+
+
+@dataclass
+class _Row:
+    """A delivery and its fate."""
+
+    delivery: Delivery
+    event: Event
+    since: float
+    state: State = State.QUEUED
+    reason: str = ""
+    done: float = 0.0
+    remote: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Wait:
+    until: float
+    attempts: int
+    reason: str
+
+
+class MemoryStore:
+    """One process, one store; leases are taken over freely."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.rows: dict[str, _Row] = {}
+        self.posts: dict[Room, list[Post]] = {}
+        self.waits: dict[Room, _Wait] = {}
+        self.cursors: dict[str, str] = {}
+        self.tokens: dict[str, int] = {}
+        self.memory: dict[str, dict[str, str]] = {}
+        self.bells: dict[str, asyncio.Event] = {}
+        self._numbers = itertools.count(1)
+
+    async def acquire(self, network: str, worker: str) -> "MemoryLease":
+        self.tokens[network] = next(self._numbers)
+        return MemoryLease(self, network, self.tokens[network])
+
+    async def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
+        row = self.rows.get(Delivery.of(event, room).id)
+        return list(row.remote) if row else []
+
+    async def source_of(self, room: Room, remote_id: str) -> EventKey | None:
+        return self.source(room, remote_id)
+
+    async def outbox(self) -> Sequence[Entry]:
+        open_rows = [row for row in self.rows.values() if row.state is not State.SENT]
+        return [self._entry(row) for row in sorted(open_rows, key=lambda row: row.delivery.room)]
+
+    async def retry(self, delivery: str) -> bool:
+        row = self.rows.get(delivery)
+        if row is None or row.state is not State.DEAD:
+            return False
+        row.state, row.reason = State.QUEUED, ""
+        self.bell(row.delivery.room.network).set()
+        return True
+
+    async def drop(self, delivery: str) -> bool:
+        row = self.rows.get(delivery)
+        if row is None or row.state is State.SENT:
+            return False
+        row.state, row.done = State.SENT, row.since
+        self.let_go(row)
+        return True
+
+    async def expire(self, before: float) -> int:
+        old = [key for key, row in self.rows.items() if row.state is State.SENT and row.done < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+    async def aclose(self) -> None:
+        self.tokens.clear()
+
+    # For the leases
+
+    def bell(self, network: str) -> asyncio.Event:
+        return self.bells.setdefault(network, asyncio.Event())
+
+    def queued(self, room: Room) -> list[_Row]:
+        return [row for row in self.rows.values() if row.delivery.room == room and row.state is State.QUEUED]
+
+    def source(self, room: Room, remote_id: str) -> EventKey | None:
+        found = (row for row in self.rows.values() if row.delivery.room == room and remote_id in row.remote)
+        return next((row.delivery.event for row in found), None)
+
+    def let_go(self, row: _Row) -> None:
+        room = row.delivery.room
+        plan = self.posts.get(room, [])
+        carriers = [post for post in plan if row.delivery.id in post.deliveries]
+        alone = all(post.deliveries == (row.delivery.id,) for post in carriers)
+        self.posts[room] = [post for post in plan if post not in carriers] if alone else []
+        if not self.queued(room):
+            self.waits.pop(room, None)
+
+    def _entry(self, row: _Row) -> Entry:
+        wait = self.waits.get(row.delivery.room) if row.state is State.QUEUED else None
+        reason = wait.reason if wait else row.reason
+        attempts = wait.attempts if wait else 0
+        return Entry(row.delivery.id, row.event, row.delivery.room, row.state, row.since, attempts, reason)
+
+
+class MemoryLease:
+    """A lease of `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, network: str, token: int) -> None:
+        self.network = network
+        self._store = store
+        self._token = token
+
+    def valid(self) -> bool:
+        return self._store.tokens.get(self.network) == self._token
+
+    async def renew(self, cursor: str | None) -> None:
+        if await self.cursor() != cursor:
+            raise Rewound(self.network)
+
+    async def release(self) -> None:
+        if self.valid():
+            del self._store.tokens[self.network]
+
+    async def cursor(self) -> str | None:
+        self._check()
+        return self._store.cursors.get(self.network)
+
+    async def commit(
+        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+    ) -> int:
+        stored = await self.cursor()
+        if stored != expect:
+            if stored == cursor:
+                return 0
+            raise Rewound(self.network)
+        known = {event.key: event for event in events}
+        new = [delivery for delivery in deliveries if delivery.id not in self._store.rows]
+        for delivery in new:
+            self._store.rows[delivery.id] = _Row(delivery, known[delivery.event], self._store.clock())
+            self._store.bell(delivery.room.network).set()
+        self._store.cursors[self.network] = cursor
+        return len(new)
+
+    async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
+        self._check()
+        working = dict.fromkeys(
+            row.delivery.room
+            for row in self._store.rows.values()
+            if row.state is State.QUEUED and row.delivery.room.network == self.network
+        )
+        ready = [room for room in working if room not in self._store.waits or self._store.waits[room].until <= now]
+        return [self._backlog(room, each) for room in ready[:rooms]]
+
+    async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        self._check()
+        if self._store.posts.get(room):
+            return list(self._store.posts[room])
+        states = {row.delivery.id for row in self._store.queued(room)}
+        if all(delivery in states for post in posts for delivery in post.deliveries):
+            self._store.posts[room] = list(posts)
+        return list(self._store.posts.get(room, []))
+
+    async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
+        self._check()
+        plan = self._store.posts.get(post.room, [])
+        if not plan or plan[0].id != post.id:
+            return False
+        plan.pop(0)
+        self._store.waits.pop(post.room, None)
+        left = {delivery for later in plan for delivery in later.deliveries}
+        for row in (self._store.rows[delivery] for delivery in post.deliveries):
+            row.remote.append(remote_id)
+            if row.delivery.id not in left:
+                row.state, row.done = State.SENT, self._store.clock()
+        if then:
+            await self.plan(post.room, then)
+        return True
+
+    async def postpone(self, room: Room, until: float, reason: str) -> None:
+        self._check()
+        if self._store.queued(room):
+            before = self._store.waits.get(room)
+            self._store.waits[room] = _Wait(until, before.attempts + 1 if before else 1, reason)
+
+    async def bury(self, deliveries: Sequence[str], reason: str) -> None:
+        self._check()
+        for row in self._mine(deliveries):
+            row.state, row.reason = State.DEAD, reason
+            self._store.let_go(row)
+
+    async def wait(self, until: float) -> None:
+        bell = self._store.bell(self.network)
+        try:
+            async with asyncio.timeout(
+                min(0.02, max(0.0, until - self._store.clock()))
+            ):  # early: made-up time may jump
+                await bell.wait()
+        except TimeoutError:
+            return
+        bell.clear()
+
+    async def recall(self) -> Mapping[str, str]:
+        self._check()
+        return dict(self._store.memory.get(self.network, {}))
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        self._check()
+        kept = self._store.memory.setdefault(self.network, {})
+        for key, value in changes.items():
+            if value is None:
+                kept.pop(key, None)
+            else:
+                kept[key] = value
+
+    def _check(self) -> None:
+        if not self.valid():
+            raise LeaseLost(self.network)
+
+    def _mine(self, deliveries: Iterable[str]) -> list[_Row]:
+        rows = (self._store.rows.get(delivery) for delivery in deliveries)
+        return [row for row in rows if row and row.state is State.QUEUED and row.delivery.room.network == self.network]
+
+    def _backlog(self, room: Room, each: int) -> Backlog:
+        posts = tuple(self._store.posts.get(room, ()))
+        wait = self._store.waits.get(room)
+        owed = () if posts else tuple(self._owed(row) for row in self._store.queued(room)[:each])
+        return Backlog(room, posts, owed, wait.attempts if wait else 0)
+
+    def _owed(self, row: _Row) -> Owed:
+        target = row.event.reply_to
+        if target is None:
+            return Owed(row.delivery.id, row.delivery.room, row.event)
+        room = row.delivery.room
+        source = self._store.source(target.room, target.id) or target
+        known = self._store.rows.get(Delivery.of(source, room).id)
+        refers = (source.id,) if source.room == room else tuple(known.remote if known else ())
+        return Owed(row.delivery.id, room, row.event, refers)
