@@ -99,7 +99,8 @@ class IrcNetwork:
         remote = post.id
         link = await self._place(post.room, said.target)
         for part in [*refit(said, self._current_limits())]:
-            await link.turn(post.room)
+            while not await link.turn(post.room):
+                link = await self._place(post.room, said.target)
             remote = await link.say(post, part)
         return remote
 
@@ -124,22 +125,21 @@ class IrcNetwork:
                     link = self._placed(target)
                     if link is not None:
                         return link
-        if self._link is not None and self._link.session.online:
+        if self._link is not None and self._link.open:
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
         raise TransientError("offline: no connection to the server")
 
     def _placed(self, target: str) -> Link | None:
         link = self._link
-        if link is None or not link.session.online:
+        if link is None or not link.open:
             return None
         session = link.session
         if not session.isupport.is_channel(target) or session.channels.joined(target):
             return link
         if session.channels.room(target) is None:
             raise PermanentError(f"{target} is no channel of the configuration")
-        reason, due = session.channels.trouble(target, asyncio.get_running_loop().time())
-        if reason:
-            raise TransientError(f"not in {target}: {reason}", min(max(due, 1.0), _RETRY_AFTER))
+        if (absent := session.absence(target)) is not None:
+            raise absent
         return None
 
     def _on_change(self, effect: Effect) -> None:

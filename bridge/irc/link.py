@@ -100,22 +100,23 @@ class Link:
             self._end(self._ending)
             await self._close(politely=leaving)
 
-    async def turn(self, room: Room) -> None:
-        """Wait until the flood budget lets one line of `room` out. `TransientError` where the connection ends first."""
+    @property
+    def open(self) -> bool:
+        """Whether we are logged in and may write."""
+        return self.session.online and not self._over.is_set()
+
+    async def turn(self, room: Room) -> bool:
+        """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""
         ticket: asyncio.Future[bool] = self._loop.create_future()
         self._flood.queue(room, ticket)
         self._pump()
         try:
-            granted = await ticket
+            return await ticket and self.open
         finally:
             self._flood.withdraw(room, ticket)
-        if not granted or self._over.is_set():
-            raise TransientError("offline: the connection was lost")
 
     async def say(self, post: Post, said: Said) -> str:
-        """Write a line and wait for the proof; the id by which the network knows it."""
-        if self._over.is_set():
-            raise TransientError("offline: the connection was lost")
+        """Write a line, when it is our turn, and wait for the proof; the id by which the network knows it."""
         flight: asyncio.Future[str | SendError] = self._loop.create_future()
         effects = self.session.say(post.id, said.command, said.target, said.text)
         self._flights[post.id] = flight
@@ -123,7 +124,8 @@ class Link:
         await self._landed(flight)
         outcome = flight.result()
         if isinstance(outcome, SendError):
-            self._complain(post.room, outcome)
+            if not self._over.is_set():
+                self._complain(post.room, outcome)
             raise outcome
         self._muted.discard(post.room.id)
         return outcome
@@ -136,7 +138,7 @@ class Link:
 
     def _complain(self, room: Room, error: SendError) -> None:
         """Once for each room, until it takes something again."""
-        if self._over.is_set() or room.id in self._muted or isinstance(error, PermanentError):
+        if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
             return
         self._muted.add(room.id)
         log.warning("cannot_speak", network=self._settings.name, room=room.id, reason=str(error))

@@ -1,7 +1,7 @@
 """What became of what we wrote: each post in flight, until the server's echo, its answer or an error tells."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.casemap import Casemapping
@@ -85,15 +85,18 @@ class Proofs:
             if flight.post == post:
                 return
 
-    def refused(self, line: Line, label: str) -> bool:
-        """An error numeric or FAIL; False where it is about nothing of ours that is in flight."""
+    def refused(self, line: Line, label: str, absence: Callable[[str], SendError | None]) -> None:
+        """An error numeric or FAIL. `absence` knows why we are not in a channel, which says more than that we cannot
+        speak there."""
         flight = self._labelled.pop(label, None) or self._named(line)
         if flight is None:
-            return False
+            return
+        if (absent := absence(flight.target)) is not None:
+            self._failed(flight, absent)
+            return
         reason = _REASONS.get(line.command, printable(line.last)[:200] or line.command)
         never = line.command in _NEVER or (flight.private and line.command != "263")
         self._failed(flight, PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER))
-        return True
 
     def _named(self, line: Line) -> _Flight | None:
         """The oldest unlabelled post for a target that the error names."""

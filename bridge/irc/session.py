@@ -18,7 +18,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.speakers import Speakers
 from bridge.irc.wire import Line, Source, Unwritable, compose, parse
 from bridge.model import Room
-from bridge.network import PermanentError
+from bridge.network import PermanentError, TransientError
 from bridge.text import printable
 
 _REGISTER_WITHIN = 60.0
@@ -28,6 +28,7 @@ _JOIN_ANYWAY = 5.0
 """Seconds after the welcome at which channels are joined though the server did not end its greeting."""
 _REGAIN_EVERY = 60.0
 _CTCP_EVERY = 10.0
+_RETRY_AFTER = 60.0
 _MOST_BATCHES = 100
 _WHOX_MARK = "271"
 _WHOX_FIELDS = 8
@@ -115,6 +116,13 @@ class Session:
             elif now >= self._regain_at:
                 self._regain()
         return self._take()
+
+    def absence(self, target: str) -> TransientError | None:
+        """Why we are not in a configured channel, where that is known, and when to try again."""
+        reason, due = self.channels.trouble(target, self._now)
+        if not reason or self.channels.joined(target):
+            return None
+        return TransientError(f"not in {target}: {reason}", min(max(due, 1.0), _RETRY_AFTER))
 
     def paused(self, now: float) -> None:
         """The shell does not read at the moment: that nothing comes proves nothing."""
@@ -361,7 +369,7 @@ class Session:
 
     def _on_error(self, line: Line) -> None:
         if not self.channels.refused(line, self._now):
-            self._proofs.refused(line, self._label(line))
+            self._proofs.refused(line, self._label(line), self.absence)
 
     def _label(self, line: Line) -> str:
         """The label that a line answers, its own or that of the batch that it is in."""

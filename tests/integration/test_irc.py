@@ -1,0 +1,346 @@
+"""The IRC adapter on real servers: InspIRCd with every tag, with services, and ngIRCd with none of either."""
+
+import asyncio
+import random
+import subprocess
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.people import IrcPerson
+from bridge.demo.servers import InspIRCd, Process, PyIrcd
+from bridge.demo.servers.inspircd import DEFAULT_LIMITS
+from bridge.demo.servers.process import HOST
+from bridge.irc import IrcNetwork, IrcSettings
+from bridge.model import Delivery, Identity, Kind, Message, Owed, Proof, Room, Sender
+from bridge.network import PermanentError, Refused, TransientError
+from bridge.text import Span, Style, Text, plain, words
+from tests.integration.servers import Anope, NgIrcd, unique
+
+pytestmark = pytest.mark.servers
+
+_PATIENCE = 20.0
+_TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
+
+
+@dataclass
+class Ours:
+    """Our side of a network, taking what it yields as it comes."""
+
+    network: IrcNetwork
+    settings: IrcSettings
+    room: Room
+    heard: list[Message] = field(default_factory=list)
+    stir: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def consume(self) -> None:
+        stream = self.network.events(None)
+        try:
+            async for batch in stream:
+                async with self.stir:
+                    self.heard.extend(batch.events)
+                    self.stir.notify_all()
+        finally:
+            await stream.aclose()
+
+    async def hears(self, text: str) -> Message:
+        def found() -> Message | None:
+            return next((each for each in self.heard if text in plain(each.text)), None)
+
+        async with asyncio.timeout(_PATIENCE), self.stir:
+            await self.stir.wait_for(lambda: found() is not None)
+        message = found()
+        assert message is not None
+        return message
+
+    async def says(self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT) -> str:
+        """Render and send a message of somebody on another network; the remote id of its last line."""
+        room = room or self.room
+        private = room != self.room
+        there = Room("home", "!pond")
+        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, private)
+        remote = ""
+        for post in self.network.render([Owed(Delivery.of(message.key, room).id, room, message)]):
+            remote = await self.network.send(post)
+        return remote
+
+    async def says_until_refused(self, text: str) -> None:
+        """Raises as `says` does; for when what keeps us from speaking is about to reach us."""
+        while True:
+            await self.says(words(text))
+
+
+@asynccontextmanager
+async def ours(
+    server: Process, *, wait: bool = True, channel: str = "", **changes: object
+) -> AsyncGenerator[Ours, None]:
+    """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings."""
+    base = {"name": "net", "host": HOST, "port": server.port, "nick": unique("duck"), "tls": False}
+    limits = {"burst": 1000, "per_second": 1000.0}
+    settings = IrcSettings(**{**base, **limits, **changes})  # type: ignore[arg-type]
+    room = Room("net", channel or f"#{unique('Pond')}")
+    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1)), settings, room)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ours.consume())
+        try:
+            if wait:
+                async with asyncio.timeout(_PATIENCE):
+                    await ours.network.ready()
+            yield ours
+        finally:
+            task.cancel()
+
+
+@pytest.fixture(params=["inspircd", "ngircd"])
+def server(request: pytest.FixtureRequest, inspircd: InspIRCd, ngircd: NgIrcd) -> Process:
+    """The one with everything, and the one with nothing."""
+    return inspircd if request.param == "inspircd" else ngircd
+
+
+def person(server: Process, **options: object) -> IrcPerson:
+    return IrcPerson(HOST, server.port, unique("bob"), caps=_TAGS, **options)  # type: ignore[arg-type]
+
+
+async def test_what_is_said_in_the_channel_is_heard_with_the_networks_own_id_and_time(inspircd: InspIRCd) -> None:
+    async with ours(inspircd) as us, person(inspircd) as bob:
+        await bob.join(us.room.id.lower())
+        await bob.say(us.room.id.lower(), "quack \x02loud\x02")
+        heard = await us.hears("quack")
+        echo = await bob.heard("quack")
+        assert heard.room == us.room
+        assert heard.text == (Span("quack "), Span("loud", Style.BOLD))
+        assert (heard.id, heard.sender.name, heard.private) == (echo.id, bob.nick, False)
+        assert heard.sender.proofs == ()
+
+
+async def test_action_notice_and_private_messages_are_told_apart(inspircd: InspIRCd) -> None:
+    async with ours(inspircd) as us, person(inspircd) as bob:
+        await bob.join(us.room.id)
+        await bob.me(us.room.id, "waves")
+        await bob.notice(us.room.id, "beep")
+        await bob.say(us.settings.nick, "psst")
+        assert (await us.hears("waves")).kind is Kind.ACTION
+        assert (await us.hears("beep")).kind is Kind.NOTICE
+        private = await us.hears("psst")
+        assert private.private
+        assert private.room == Room("net", bob.nick)
+
+
+async def test_being_called_by_name_is_seen(inspircd: InspIRCd) -> None:
+    async with ours(inspircd) as us, person(inspircd) as bob:
+        await bob.join(us.room.id)
+        await bob.say(us.room.id, f"{us.settings.nick}: one")
+        await bob.say(us.room.id, f"two for {us.settings.nick}!")
+        await bob.say(us.room.id, "three")
+        assert (await us.hears("one")).called == us.settings.nick
+        assert (await us.hears("two")).called == ""
+        assert (await us.hears("three")).called is None
+
+
+async def test_what_we_send_arrives_marked_and_is_never_heard_by_ourselves(server: Process) -> None:
+    """On InspIRCd the remote id is the msgid that others see; on ngIRCd, which has none, it is the post's."""
+    async with ours(server) as us, person(server) as bob:
+        await bob.join(us.room.id)
+        remote = await us.says((Span("hi\n<admin> "), Span("x", Style.BOLD)))
+        first, second = await bob.heard("hi"), await bob.heard("admin")
+        assert (first.text, second.text) == ("<Ann> hi", "<Ann> <admin> \x02x")
+        await us.says(words("hush"), kind=Kind.NOTICE)
+        assert (await bob.heard("hush")).kind == "notice"
+        await us.says(words("psst"), Room("net", bob.nick))
+        assert (await bob.heard("psst")).text == "psst"
+        await bob.say(us.room.id, "done")
+        await us.hears("done")
+        assert [plain(each.text) for each in us.heard] == ["done"]
+        assert remote == second.id if isinstance(server, InspIRCd) else len(remote) == 32
+
+
+async def test_a_long_line_arrives_whole_whatever_the_server_puts_before_it(server: Process) -> None:
+    async with ours(server) as us, person(server) as bob:
+        await bob.join(us.room.id)
+        long = " ".join(f"wörd{number:04}" for number in range(200)) + " end"
+        await us.says(words(long))
+        await bob.heard("end")
+        arrived = [each.text.removeprefix("<Ann> ") for each in bob.messages]
+        assert " ".join(arrived).split() == long.split()  # ngIRCd drops the space at the end of a line
+        untagged = [line.raw.encode().split(b" :", 1)[-1] for line in bob.lines if line.command == "PRIVMSG"]
+        assert 450 < max(map(len, untagged)) <= 510
+
+
+async def test_the_pure_python_server_will_do(tmp_path: Path) -> None:
+    """No CAP, no WHOIS, no token in its PONG."""
+    async with PyIrcd(tmp_path / "pyircd") as server, ours(server) as us, person(server) as bob:
+        await bob.join(us.room.id)
+        await bob.say(us.room.id, "quack")
+        assert (await us.hears("quack")).sender.proofs == ()
+        await us.says(words("hello"))
+        assert (await bob.heard("hello")).text == "<Ann> hello"
+
+
+async def test_the_account_is_what_the_network_says_with_each_line(services: Anope) -> None:
+    """A member's nick, taken by somebody who is not logged in, proves nothing; logging out is seen at once."""
+    server = services.irc
+    account = unique("alice")
+    await services.register(account, "secret")
+    async with ours(server) as us, person(server) as mallory:
+        async with IrcPerson(HOST, server.port, account, caps=_TAGS, sasl=(account, "secret")) as alice:
+            await alice.join(us.room.id)
+            await alice.say(us.room.id, "it is me")
+            assert (await us.hears("it is me")).sender.proofs == (Identity(Proof.IRC, "net", account),)
+            await alice.say("NickServ", "LOGOUT")
+            await alice.heard("logged out")
+            await alice.say(us.room.id, "logged out now")
+            assert (await us.hears("logged out now")).sender.proofs == ()
+        await mallory.join(us.room.id)
+        await mallory.rename(account)
+        await mallory.say(us.room.id, "me too")
+        spoof = await us.hears("me too")
+        assert (spoof.sender.name, spoof.sender.proofs) == (account, ())
+
+
+async def test_with_sasl_we_are_logged_in_and_a_wrong_password_is_refused(services: Anope) -> None:
+    server = services.irc
+    account = unique("duckie")
+    await services.register(account, "quack")
+    async with ours(server, sasl_account=account, sasl_password="quack") as us, person(server) as bob:
+        await bob.join(us.room.id)
+        await us.says(words("hello"))
+        assert (await bob.heard("hello")).raw["account"] == account
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with ours(server, sasl_account=account, sasl_password="w", wait=False):
+            await asyncio.Event().wait()
+    assert caught.group_contains(Refused, match="net: the server does not accept the account or password")
+
+
+async def test_without_sasl_on_offer_we_never_log_in(inspircd: InspIRCd) -> None:
+    async with ours(inspircd, sasl_account="duck", sasl_password="quack", wait=False) as us, person(inspircd) as bob:
+        answer = await bob.ask(f"WHOIS {us.settings.nick}", lambda line: line.command in ("318", "401"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await us.network.ready()
+        answer = await bob.ask(f"WHOIS {us.settings.nick}", lambda line: line.command in ("311", "401"))
+        assert answer.command == "401"
+
+
+async def test_a_restarted_server_is_joined_again_and_sending_goes_on(tmp_path: Path) -> None:
+    async with InspIRCd(tmp_path / "irc") as server, ours(server) as us:
+        await us.says(words("before"))
+        await server.kill()
+        starting = asyncio.ensure_future(server.start())
+        with suppress(TransientError):  # where it was on its way when the server died
+            await us.says(words("between"))
+        await us.says(words("after"))
+        await starting
+        async with person(server) as bob:
+            await bob.join(us.room.id)
+            await bob.say(us.room.id, "back")
+            await us.hears("back")
+
+
+async def test_after_a_kick_we_come_back(inspircd: InspIRCd) -> None:
+    """Until then sending fails with the reason, and says when to try again."""
+    async with person(inspircd) as op, channel_of(op) as channel, ours(inspircd, channel=channel) as us:
+        await op.raw(f"KICK {channel} {us.settings.nick} :shoo")
+        await op.line(lambda line: line.command == "KICK")
+        with pytest.raises(TransientError, match=f"kicked by {op.nick}: shoo") as caught:
+            await us.says_until_refused("still there")
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after <= 5
+        await op.line(lambda line: line.command == "JOIN" and line.source == us.settings.nick, len(op.lines))
+        await us.says(words("back again"))
+        await op.heard("back again")
+
+
+async def test_a_moderated_channel_makes_a_post_wait_with_the_reason(inspircd: InspIRCd) -> None:
+    async with person(inspircd) as op, channel_of(op) as channel, ours(inspircd, channel=channel) as us:
+        await op.ask(f"MODE {channel} +m", lambda line: line.command == "MODE")
+        with pytest.raises(TransientError, match="does not let us speak") as caught:
+            await us.says(words("hush"))
+        assert caught.value.retry_after == 60
+        await op.ask(f"MODE {channel} -m", lambda line: line.command == "MODE")
+        await us.says(words("heard again"))
+        await op.heard("heard again")
+
+
+async def test_where_we_are_banned_we_say_so_and_where_nobody_is_a_post_is_dead(server: Process) -> None:
+    async with person(server) as op, channel_of(op) as channel, ours(server, channel=channel) as us:
+        await op.ask(f"MODE {channel} +b *!*@*", lambda line: line.command == "MODE")
+        await op.raw(f"KICK {channel} {us.settings.nick} :banned")
+        await op.line(lambda line: line.command == "KICK")
+        with pytest.raises(TransientError, match="banned"):
+            await us.says_until_refused("hello?")
+        with pytest.raises(PermanentError, match="nobody of that nick"):
+            await us.says(words("hello?"), Room("net", "nobody-here"))
+
+
+async def test_a_nick_in_use_is_regained_when_it_is_free(inspircd: InspIRCd) -> None:
+    async with person(inspircd) as holder, person(inspircd) as bob, ours(inspircd, nick=holder.nick) as us:
+        await bob.join(us.room.id)
+        await holder.join(us.room.id)
+        assert f"{holder.nick}_" in await bob.names(us.room.id)
+        await holder.rename(unique("other"))
+        await bob.line(lambda line: line.command == "NICK" and line.params == (us.settings.nick,))
+        await us.says(words("it is me"))
+        assert (await bob.heard("it is me")).sender == us.settings.nick
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused_and_a_private_ca_is_trusted(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=pond", "-days", "2")
+    names = ("-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(key), "-out", str(certificate))
+    await asyncio.to_thread(subprocess.run, (*command, *names), check=True, capture_output=True)
+    async with InspIRCd(tmp_path / "irc", tls=(certificate, key)) as server:
+        assert server.tls_port is not None
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with ours(server, port=server.tls_port, tls=True, wait=False):
+                await asyncio.Event().wait()
+        assert caught.group_contains(Refused, match=f"net: the certificate of {HOST}:{server.tls_port} is not trusted")
+        async with ours(server, port=server.tls_port, tls=True, tls_ca_file=certificate) as us:
+            await us.says(words("safe"))
+
+
+async def test_the_flood_budget_keeps_us_on_a_server_with_its_usual_limits(tmp_path: Path) -> None:
+    """A long text to two people at once: both get their lines in turn, and the server has nothing against it."""
+    async with (
+        InspIRCd(tmp_path / "irc", limits=DEFAULT_LIMITS) as server,
+        ours(server, burst=5, per_second=3.0) as us,
+        person(server) as ann,
+        person(server) as bob,
+    ):
+        text = words("\n".join(f"line {number}" for number in range(5)))
+        await asyncio.gather(*(us.says(text, Room("net", each.nick)) for each in (ann, bob)))
+        for each in (ann, bob):
+            await each.heard("line 4")
+            assert [message.text for message in each.messages] == [f"line {number}" for number in range(5)]
+
+
+async def test_closing_says_goodbye(inspircd: InspIRCd) -> None:
+    async with person(inspircd) as bob:
+        async with ours(inspircd) as us:
+            await bob.join(us.room.id)
+        gone = await bob.line(lambda line: line.command == "QUIT" and line.source == us.settings.nick)
+        assert "quackbridge" in gone.params[-1]
+
+
+async def test_what_the_channel_remembers_from_before_is_not_heard_again(tmp_path: Path) -> None:
+    async with (
+        InspIRCd(tmp_path / "irc", modes="notH 50:1h") as server,
+        person(server) as op,
+        channel_of(op) as channel,
+    ):
+        await op.say(channel, "long ago")
+        await op.heard("long ago")
+        async with ours(server, channel=channel) as us:
+            await op.say(channel, "right now")
+            await us.hears("right now")
+            assert [plain(each.text) for each in us.heard] == ["right now"]
+
+
+@asynccontextmanager
+async def channel_of(op: IrcPerson) -> AsyncGenerator[str, None]:
+    """A channel of which `op` is the operator."""
+    channel = f"#{unique('pond')}"
+    await op.join(channel)
+    yield channel
