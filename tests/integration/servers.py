@@ -48,11 +48,11 @@ class Anope(Process):
         self.irc = irc
 
     def command(self) -> Sequence[str]:
-        folders = (f"--{name}dir={self.folder / name}" for name in ("conf", "data", "logs"))
+        folders = (f"--{name}dir={self.folder / name}" for name in _FOLDERS)
         return (which(self.program) or self.program, "-n", *folders, "--modulesdir=/usr/lib/anope")
 
     def prepare(self) -> None:
-        for name in ("conf", "data", "logs"):
+        for name in _FOLDERS:
             (self.folder / name).mkdir()
         (self.folder / "lib").symlink_to("/usr/lib/anope")
         (self.folder / "conf" / "empty").touch()
@@ -74,6 +74,8 @@ class Anope(Process):
 def _registered(message: Heard) -> bool:
     return message.sender == "NickServ" and "registered" in message.text and "not registered" not in message.text
 
+
+_FOLDERS = ("conf", "db", "log")
 
 _SERVICES = """
 serverinfo
