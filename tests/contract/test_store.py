@@ -1,0 +1,477 @@
+"""What every store keeps: bridge.store.contract, on SQLite and in memory."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bridge.model import Delivery, Event, EventKey, Post, Room, State
+from bridge.store import Lease, LeaseLost, Rewound, Store
+from bridge.store.sqlite import SqliteStore
+from bridge.text import plain
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.fakes.store import MemoryStore
+
+NOW = 1_000.0
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
+    opened: Store = (
+        SqliteStore.open(tmp_path / "store.sqlite", lambda: NOW)
+        if request.param == "sqlite"
+        else MemoryStore(lambda: NOW)
+    )
+    yield opened
+    await opened.aclose()
+
+
+async def lease_of(store: Store, network: str) -> Lease:
+    lease = await store.acquire(network, "test")
+    assert lease is not None
+    return lease
+
+
+@pytest.fixture
+async def home(store: Store) -> Lease:
+    return await lease_of(store, "home")
+
+
+@pytest.fixture
+async def libera(store: Store) -> Lease:
+    return await lease_of(store, "libera")
+
+
+def lines(*texts: str) -> list[Event]:
+    return [said(HOME, matrix("alice"), text) for text in texts]
+
+
+def owed(events: Sequence[Event], *rooms: Room) -> list[Delivery]:
+    return [Delivery.of(event.key, room) for event in events for room in rooms]
+
+
+async def say(home: Lease, *texts: str, to: Sequence[Room] = (LIBERA,)) -> list[Delivery]:
+    """Alice says `texts` at home; the deliveries to `to`."""
+    cursor = await home.cursor()
+    events = lines(*texts)
+    deliveries = owed(events, *to)
+    await home.commit(cursor, events, deliveries, f"{cursor or ''}{len(texts)}")
+    return deliveries
+
+
+async def texts(lease: Lease, now: float = NOW, **limits: int) -> dict[Room, list[str]]:
+    """What is due, rendered or not, as words."""
+    return {
+        backlog.room: [post.payload for post in backlog.posts] or [plain(item.event.text) for item in backlog.owed]
+        for backlog in await lease.due(now, **limits)
+    }
+
+
+def cut(delivery: Delivery, *payloads: str) -> list[Post]:
+    return [Post.of(delivery.room, (delivery.id,), part, payload) for part, payload in enumerate(payloads)]
+
+
+async def test_a_commit_moves_the_cursor_and_queues_in_order(home: Lease, libera: Lease) -> None:
+    events = lines("one", "two")
+    assert await home.cursor() is None
+    assert await home.commit(None, events, owed(events, LIBERA), "c1") == 2
+    assert await home.cursor() == "c1"
+    assert await texts(libera) == {LIBERA: ["one", "two"]}
+    assert await texts(home) == {}
+
+
+async def test_a_repeated_commit_is_done_already(home: Lease, libera: Lease) -> None:
+    events = lines("one")
+    await home.commit(None, events, owed(events, LIBERA), "c1")
+    assert await home.commit(None, events, owed(events, LIBERA), "c1") == 0
+    assert await texts(libera) == {LIBERA: ["one"]}
+
+
+async def test_a_commit_from_another_place_is_refused_and_changes_nothing(home: Lease, libera: Lease) -> None:
+    await say(home, "one")
+    with pytest.raises(Rewound):
+        await home.commit("elsewhere", lines("two"), owed(lines("two"), LIBERA), "c9")
+    assert await home.cursor() == "1"
+    assert await texts(libera) == {LIBERA: ["one"]}
+
+
+async def test_a_long_gap_may_be_stored_in_several_commits(home: Lease, libera: Lease) -> None:
+    await home.commit(None, [], [], "c1")
+    for text in ("one", "two"):
+        await home.commit("c1", lines(text), owed(lines(text), LIBERA), "c1")
+    assert await texts(libera) == {LIBERA: ["one", "two"]}
+
+
+async def test_hearing_an_event_again_queues_it_once_whatever_became_of_it(home: Lease, libera: Lease) -> None:
+    first, second, third = await say(home, "one", "two", "three")
+    await libera.bury([first.id], "no")
+    (post,) = await libera.plan(LIBERA, cut(second, "two"))
+    await libera.sent(post, "$2")
+    events = lines("one", "two", "three", "four")
+    assert await home.commit("3", events, owed(events, LIBERA), "c2") == 1
+    assert await texts(libera) == {LIBERA: ["three", "four"]}
+    assert third.id != first.id
+
+
+async def test_an_event_heard_again_is_queued_for_a_room_that_is_new(home: Lease, store: Store, libera: Lease) -> None:
+    (delivery,) = await say(home, "one")
+    await libera.sent((await libera.plan(LIBERA, cut(delivery, "one")))[0], "$1")
+    await home.commit("1", lines("one"), owed(lines("one"), LIBERA, OFTC), "c2")
+    assert await texts(await lease_of(store, "oftc")) == {OFTC: ["one"]}
+
+
+async def test_renewing_sees_a_store_that_was_rewound(home: Lease) -> None:
+    await home.renew(None)
+    await say(home, "one")
+    await home.renew("1")
+    with pytest.raises(Rewound):
+        await home.renew("later")
+
+
+async def test_a_lease_that_was_taken_over_can_do_nothing(store: Store, home: Lease) -> None:
+    (delivery,) = await say(home, "one", to=[HOME])
+    (post,) = cut(delivery, "one")
+    await lease_of(store, "home")
+    verbs: list[Awaitable[Any]] = [
+        home.cursor(),
+        home.renew("1"),
+        home.commit("1", [], [], "2"),
+        home.due(NOW),
+        home.plan(HOME, [post]),
+        home.sent(post, "$1"),
+        home.postpone(HOME, NOW, ""),
+        home.bury([delivery.id], ""),
+        home.recall(),
+        home.remember({}),
+    ]
+    for verb in verbs:
+        with pytest.raises(LeaseLost):
+            await verb
+
+
+async def test_a_released_lease_is_not_valid(home: Lease) -> None:
+    assert home.valid()
+    await home.release()
+    assert not home.valid()
+    with pytest.raises(LeaseLost):
+        await home.cursor()
+
+
+async def test_what_is_frozen_first_stays(home: Lease, libera: Lease) -> None:
+    one, two = await say(home, "one", "two")
+    merged = [Post.of(LIBERA, (one.id, two.id), 0, "one+two")]
+    assert list(await libera.plan(LIBERA, merged)) == merged
+    assert list(await libera.plan(LIBERA, cut(one, "one"))) == merged
+    assert await texts(libera) == {LIBERA: ["one+two"]}
+
+
+async def test_nothing_that_was_given_up_is_frozen(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    await store.drop(one.id)
+    assert list(await libera.plan(LIBERA, [*cut(one, "one"), *cut(two, "two")])) == []
+    assert await texts(libera) == {LIBERA: ["two"]}
+
+
+async def test_posts_are_sent_head_first_and_the_last_completes(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    head, tail, last = await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
+    assert not await libera.sent(tail, "$2")
+    assert await libera.sent(head, "$1")
+    assert not await libera.sent(head, "$1")
+    assert await texts(libera) == {LIBERA: ["e", "two"]}
+    assert await libera.sent(tail, "$2")
+    assert [entry.delivery for entry in await store.outbox()] == [two.id]
+    assert await libera.sent(last, "$3")
+    assert await texts(libera) == {}
+    assert await store.outbox() == []
+    assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2"]
+    assert await store.source_of(LIBERA, "$3") == two.event
+
+
+async def test_sending_may_freeze_the_next_in_the_same_breath(home: Lease, libera: Lease) -> None:
+    one, two = await say(home, "one", "two")
+    (post,) = await libera.plan(LIBERA, cut(one, "one"))
+    await libera.sent(post, "$1", then=cut(two, "TWO"))
+    assert await texts(libera) == {LIBERA: ["TWO"]}
+
+
+async def test_a_merged_post_names_all_that_it_carries(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (one.id, two.id), 0, "one+two")])
+    await libera.sent(post, "$1")
+    assert list(await store.remote_ids(one.event, LIBERA)) == list(await store.remote_ids(two.event, LIBERA)) == ["$1"]
+    assert await store.source_of(LIBERA, "$1") == one.event
+
+
+async def test_a_room_that_waits_is_not_due_and_holds_up_no_other(home: Lease, libera: Lease) -> None:
+    other = Room("libera", "#other")
+    await say(home, "one", to=[LIBERA, other])
+    await libera.postpone(LIBERA, NOW + 60, "offline")
+    await libera.postpone(LIBERA, NOW + 60, "offline")
+    assert await texts(libera) == {other: ["one"]}
+    waited = {backlog.room: backlog for backlog in await libera.due(NOW + 60)}
+    assert waited[LIBERA].attempts == 2
+    assert waited[other].attempts == 0
+
+
+async def test_sending_clears_a_postponement(home: Lease, libera: Lease) -> None:
+    one, _ = await say(home, "one", "two")
+    (post,) = await libera.plan(LIBERA, cut(one, "one"))
+    await libera.postpone(LIBERA, NOW + 60, "offline")
+    await libera.sent(post, "$1")
+    (backlog,) = await libera.due(NOW)
+    assert backlog.attempts == 0
+
+
+async def test_postponing_an_empty_room_does_nothing(home: Lease, libera: Lease) -> None:
+    await libera.postpone(LIBERA, NOW + 60, "offline")
+    await say(home, "one")
+    assert await texts(libera) == {LIBERA: ["one"]}
+
+
+async def test_what_is_buried_is_dead_with_its_reason_and_the_room_goes_on(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    one, two = await say(home, "one", "two")
+    await libera.plan(LIBERA, [*cut(one, "one"), *cut(two, "two")])
+    await libera.bury([one.id, "unknown"], "too large")
+    assert await texts(libera) == {LIBERA: ["two"]}
+    entries = await store.outbox()
+    assert [(entry.delivery, entry.state, entry.reason) for entry in entries] == [
+        (one.id, State.DEAD, "too large"),
+        (two.id, State.QUEUED, ""),
+    ]
+
+
+async def test_what_is_half_sent_on_its_own_stays_as_it_was_cut(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    head, *_ = await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
+    await libera.sent(head, "$1")
+    await store.drop(two.id)
+    assert await texts(libera) == {LIBERA: ["e"]}
+
+
+async def test_the_dead_can_be_tried_again_at_their_old_place(home: Lease, libera: Lease, store: Store) -> None:
+    one, _ = await say(home, "one", "two")
+    await libera.bury([one.id], "no")
+    assert await store.retry(one.id)
+    assert not await store.retry(one.id)
+    assert await texts(libera) == {LIBERA: ["one", "two"]}
+
+
+async def test_what_is_dropped_is_gone_and_stays_known(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    await libera.bury([one.id], "no")
+    assert await store.drop(one.id)
+    assert await store.drop(two.id)
+    assert not await store.drop(two.id)
+    assert not await store.drop("unknown")
+    assert await texts(libera) == {}
+    assert await home.commit("2", lines("one", "two"), owed(lines("one", "two"), LIBERA), "c2") == 0
+
+
+async def test_due_is_bounded_and_fair(home: Lease, libera: Lease) -> None:
+    rooms = [Room("libera", f"#room{number:02}") for number in range(10)]
+    for room in reversed(rooms):
+        cursor = await home.cursor() or ""
+        events = [said(HOME, matrix("alice"), f"{room.id} {number}") for number in range(5)]
+        await home.commit(cursor or None, events, owed(events, room), cursor + "x")
+    found = await texts(libera, rooms=3, each=2)
+    assert list(found) == rooms[:-4:-1]
+    assert all(len(waiting) == 2 for waiting in found.values())
+
+
+async def test_a_reply_knows_what_its_target_is_called_in_the_room(home: Lease, libera: Lease, store: Store) -> None:
+    (delivery,) = await say(home, "question")
+    (post,) = await libera.plan(LIBERA, cut(delivery, "question"))
+    await libera.sent(post, "irc-1")
+    asked = delivery.event
+
+    at_home = replace(said(HOME, matrix("carol"), "same room"), reply_to=asked)
+    from_irc = replace(said(LIBERA, irc("bob"), "across"), reply_to=EventKey(LIBERA, "irc-1"))
+    unknown = replace(said(HOME, matrix("carol"), "lost"), reply_to=EventKey(HOME, "$never"))
+    await home.commit("1", [at_home, unknown], owed([at_home, unknown], LIBERA), "c2")
+    await libera.commit(None, [from_irc], owed([from_irc], HOME, OFTC), "c1")
+
+    (to_libera,) = await libera.due(NOW)
+    assert [item.refers for item in to_libera.owed] == [("irc-1",), ()]
+    (to_home,) = await home.due(NOW)
+    assert to_home.owed[0].refers == (asked.id,)
+    (to_oftc,) = await (await lease_of(store, "oftc")).due(NOW)
+    assert to_oftc.owed[0].refers == ()
+
+
+async def test_what_a_network_remembers_is_its_own(home: Lease, libera: Lease) -> None:
+    await home.remember({"token": "secret", "device": "D"})
+    await home.remember({"token": None})
+    assert dict(await home.recall()) == {"device": "D"}
+    assert dict(await libera.recall()) == {}
+
+
+async def test_what_was_done_long_ago_expires_and_nothing_else(home: Lease, libera: Lease, store: Store) -> None:
+    one, two, three = await say(home, "one", "two", "three")
+    for delivery, remote in ((one, "$1"), (two, "$2")):
+        (post,) = await libera.plan(LIBERA, cut(delivery, "x"))
+        await libera.sent(post, remote)
+    await libera.bury([three.id], "no")
+    assert await store.expire(NOW) == 0
+    assert await store.expire(NOW + 1) == 2
+    assert list(await store.remote_ids(one.event, LIBERA)) == []
+    assert [entry.delivery for entry in await store.outbox()] == [three.id]
+
+
+async def test_waiting_ends_when_something_is_queued(home: Lease, libera: Lease) -> None:
+    waiting = asyncio.create_task(libera.wait(NOW + 3600))
+    await say(home, "one")
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_waiting_ends_in_time(libera: Lease) -> None:
+    async with asyncio.timeout(5):
+        await libera.wait(NOW)
+
+
+class _Machine(RuleBasedStateMachine):
+    """The store against the memory of a child: a list per room, what is frozen, what is dead."""
+
+    make: Callable[[Path], Store]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = type(self).make(Path(self.folder.name))
+        self.home = self.run(lease_of(self.store, "home"))
+        self.libera = self.run(lease_of(self.store, "libera"))
+        self.cursor: str | None = None
+        self.count = 0
+        self.queued: dict[Room, list[Delivery]] = {LIBERA: [], Room("libera", "#two"): []}
+        self.frozen: dict[Room, list[Post]] = {room: [] for room in self.queued}
+        self.dead: list[Delivery] = []
+        self.waits: dict[Room, float] = {}
+
+    def run(self, verb: Awaitable[Any]) -> Any:
+        async def awaited() -> Any:
+            return await verb
+
+        return self.loop.run_until_complete(awaited())
+
+    def teardown(self) -> None:
+        self.run(self.store.aclose())
+        self.loop.close()
+        self.folder.cleanup()
+
+    rooms = st.sampled_from([LIBERA, Room("libera", "#two")])
+
+    @rule(room=rooms, many=st.integers(1, 3), repeat=st.booleans())
+    def hear(self, room: Room, many: int, repeat: bool) -> None:
+        events = lines(*(f"{self.count + number}" for number in range(many)))
+        deliveries = owed(events, room)
+        cursor = f"c{self.count}"
+        assert self.run(self.home.commit(self.cursor, events, deliveries, cursor)) == many
+        if repeat:
+            assert self.run(self.home.commit(self.cursor, events, deliveries, cursor)) == 0
+            assert self.run(self.home.commit(cursor, events, deliveries, cursor)) == 0
+        self.cursor, self.count = cursor, self.count + many
+        self.queued[room] += deliveries
+
+    @rule(room=rooms, take=st.integers(1, 3), parts=st.integers(1, 3), merge=st.booleans())
+    def freeze(self, room: Room, take: int, parts: int, merge: bool) -> None:
+        head = self.queued[room][:take]
+        posts = [post for delivery in head for post in cut(delivery, *"abc"[:parts])]
+        if merge and head:
+            posts = [Post.of(room, tuple(delivery.id for delivery in head), 0, "merged")]
+        assert list(self.run(self.libera.plan(room, posts))) == (self.frozen[room] or posts)
+        self.frozen[room] = self.frozen[room] or posts
+
+    @precondition(lambda self: any(self.frozen.values()))
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        room = data.draw(st.sampled_from([room for room, posts in self.frozen.items() if posts]))
+        post = self.frozen[room].pop(0)
+        assert self.run(self.libera.sent(post, f"${post.id}"))
+        assert not self.run(self.libera.sent(post, f"${post.id}"))
+        left = {delivery for later in self.frozen[room] for delivery in later.deliveries}
+        done = set(post.deliveries) - left
+        self.queued[room] = [delivery for delivery in self.queued[room] if delivery.id not in done]
+        self.waits.pop(room, None)
+
+    @rule(room=rooms, until=st.floats(NOW - 10, NOW + 10))
+    def postpone(self, room: Room, until: float) -> None:
+        self.run(self.libera.postpone(room, until, "later"))
+        if self.queued[room]:
+            self.waits[room] = until
+
+    @precondition(lambda self: any(self.queued.values()))
+    @rule(data=st.data(), bury=st.booleans())
+    def give_up(self, data: st.DataObject, bury: bool) -> None:
+        chosen = data.draw(st.sampled_from([d for queue in self.queued.values() for d in queue]))
+        room = chosen.room
+        if bury:
+            self.run(self.libera.bury([chosen.id], "no"))
+            self.dead.append(chosen)
+        else:
+            assert self.run(self.store.drop(chosen.id))
+        self.queued[room].remove(chosen)
+        carriers = [post for post in self.frozen[room] if chosen.id in post.deliveries]
+        shared = any(len(post.deliveries) > 1 for post in carriers)
+        self.frozen[room] = [] if shared else [post for post in self.frozen[room] if post not in carriers]
+        if not self.queued[room]:
+            self.waits.pop(room, None)
+
+    @precondition(lambda self: self.dead)
+    @rule(data=st.data())
+    def revive(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(self.dead))
+        assert self.run(self.store.retry(chosen.id))
+        self.dead.remove(chosen)
+        self.queued[chosen.room].append(chosen)
+        order = {delivery.id: number for number, delivery in enumerate(self._ever(chosen.room))}
+        self.queued[chosen.room].sort(key=lambda delivery: order[delivery.id])
+
+    def _ever(self, room: Room) -> list[Delivery]:
+        return owed(lines(*(str(number) for number in range(self.count))), room)
+
+    @rule()
+    def take_over(self) -> None:
+        self.libera = self.run(lease_of(self.store, "libera"))
+
+    @invariant()
+    def what_is_due_is_what_the_child_remembers(self) -> None:
+        due = {backlog.room: backlog for backlog in self.run(self.libera.due(NOW, each=100))}
+        expected = {room for room, queue in self.queued.items() if queue and self.waits.get(room, NOW) <= NOW}
+        assert set(due) == expected
+        for room, backlog in due.items():
+            assert list(backlog.posts) == self.frozen[room]
+            if not backlog.posts:
+                assert [item.delivery for item in backlog.owed] == [delivery.id for delivery in self.queued[room]]
+
+    @invariant()
+    def the_outbox_lists_what_is_not_done(self) -> None:
+        listed = {(entry.delivery, entry.state) for entry in self.run(self.store.outbox())}
+        queued = {(delivery.id, State.QUEUED) for queue in self.queued.values() for delivery in queue}
+        assert listed == queued | {(delivery.id, State.DEAD) for delivery in self.dead}
+
+
+class SqliteMachine(_Machine):
+    make = staticmethod(lambda folder: SqliteStore.open(folder / "store.sqlite", lambda: NOW))
+
+
+class MemoryMachine(_Machine):
+    make = staticmethod(lambda folder: MemoryStore(lambda: NOW))
+
+
+for machine, examples in ((SqliteMachine, 60), (MemoryMachine, 100)):
+    machine.TestCase.settings = settings(
+        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+TestSqliteStore = SqliteMachine.TestCase
+TestMemoryStore = MemoryMachine.TestCase
