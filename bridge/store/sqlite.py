@@ -266,7 +266,7 @@ def _answer(call: _Call) -> None:
 
 
 def _is_full(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL  # only errors of the engine have one
 
 
 def _lock(path: Path) -> int:

@@ -1,0 +1,249 @@
+"""What only the store on SQLite promises: files, versions, other processes, sudden ends."""
+
+import asyncio
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from bridge.model import Delivery, Room
+from bridge.store import Full, Lease, Unusable
+from bridge.store.core import Core
+from bridge.store.schema import VERSION, connect
+from bridge.store.sqlite import SqliteStore
+from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
+from tests.events import HOME, LIBERA, matrix, said
+
+FROZEN = Path(__file__).parent / "data" / "store-v1.sqlite"
+
+
+def _clock() -> float:
+    return 1_000.0
+
+
+async def _lease(store: SqliteStore, network: str) -> Lease:
+    lease = await store.acquire(network, "test")
+    assert lease is not None
+    return lease
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "store.sqlite"
+
+
+async def test_a_frozen_version_1_file_is_upgraded_with_all_that_is_in_it(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.read_bytes())
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        assert await home.cursor() == "s3"
+        assert dict(await home.recall()) == {"device": "DUCK"}
+        assert [(entry.delivery, entry.reason) for entry in await store.outbox()] == [(DEAD, "too large"), (QUEUED, "")]
+        (backlog,) = await libera.due(2_000.0)
+        assert [post.payload for post in backlog.posts] == ["frozen"]
+        assert await store.source_of(LIBERA, REMOTE) == SENT
+    with sqlite3.connect(path) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    copy = Path(f"{path}.v1.bak")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with sqlite3.connect(copy) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as sql:
+        sql.execute("CREATE TABLE later (x)")
+        sql.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(Unusable, match=rf"{path.name}: the store is of version {VERSION + 1}"):
+        SqliteStore.open(path, _clock)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, FROZEN.read_bytes()[:9000]])
+def test_a_damaged_store_is_named_kept_and_never_overwritten(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(Unusable, match=path.name):
+        SqliteStore.open(path, _clock)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_something_else_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as sql:
+        sql.execute("CREATE TABLE cats (name)")
+    with pytest.raises(Unusable, match="something else"):
+        SqliteStore.open(path, _clock)
+
+
+def test_the_command_line_says_that_there_is_no_store_yet(path: Path) -> None:
+    with pytest.raises(Unusable, match="there is no store yet"):
+        SqliteStore.attach(path, _clock)
+    assert not path.exists()
+
+
+async def test_all_files_of_the_store_are_private(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        await _lease(store, "home")
+        files = sorted(path.parent.iterdir())
+        assert {file.name.removeprefix(path.name) for file in files} == {"", "-wal", "-shm", ".lock"}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_a_second_daemon_is_refused_until_the_first_has_ended(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)):
+        second = _python(path, "SqliteStore.open(path, lambda: 0.0)")
+        assert b"another quackbridge is running" in second.stderr
+    assert _python(path, "SqliteStore.open(path, lambda: 0.0)").returncode == 0
+
+
+async def test_the_command_line_works_beside_the_daemon(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        await libera.bury([delivery.id], "no")
+        async with aclosing(SqliteStore.attach(path, _clock)) as beside:
+            assert await beside.acquire("home", "intruder") is None
+            (entry,) = await beside.outbox()
+            assert entry.reason == "no"
+            assert await beside.retry(delivery.id)
+        assert [backlog.room for backlog in await libera.due(_clock())] == [LIBERA]
+
+
+async def test_a_full_disk_is_said_and_what_is_there_stays(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        await store.do(lambda core: core._sql.execute("PRAGMA max_page_count = 60"))
+        stored, cursor = 0, None
+
+        async def fill() -> None:
+            nonlocal stored, cursor
+            for number in range(1_000):
+                event = said(HOME, matrix("alice"), f"{number}" + "x" * 1_000)
+                await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], f"c{number}")
+                stored, cursor = stored + 1, f"c{number}"
+
+        with pytest.raises(Full, match="disk is full"):
+            await fill()
+        assert stored > 10
+        assert await home.cursor() == cursor
+        (backlog,) = await libera.due(_clock(), each=1_000)
+        assert len(backlog.owed) == stored
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fails_alone(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        events = [said(HOME, matrix("alice"), str(number)) for number in range(50)]
+        commits = [home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c") for event in events]
+        results = await asyncio.gather(*commits, home.renew("elsewhere"), return_exceptions=True)
+        assert results[0] == 1
+        assert list(results[1:-1]) == [0] * 49  # each saw that the first had moved the cursor
+        assert isinstance(results[-1], Exception)
+
+
+async def test_an_error_of_the_disk_is_no_error_of_the_store(path: Path) -> None:
+    """It must end the daemon: a second sync that succeeds proves nothing."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+
+        def fail(_core: Core) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        with pytest.raises(sqlite3.OperationalError):
+            await store.do(fail)
+
+
+@pytest.fixture
+async def crowded(path: Path) -> AsyncGenerator[Core, None]:
+    sql = connect(_made(path), upgrade=True)
+    sql.execute("PRAGMA synchronous = OFF")
+    core = Core(sql)
+    sql.execute("BEGIN")
+    core.acquire("home", "t")
+    core.acquire("libera", "t")
+    events = [said(HOME, matrix("alice"), "x", f"${number}") for number in range(20_000)]
+    rooms = [Room("libera", f"#room{number}") for number in range(5)]
+    core.commit("home", "t", None, events, [Delivery.of(e.key, room) for e in events for room in rooms], "c", 1.0)
+    sql.execute("COMMIT")
+    yield core
+    sql.close()
+
+
+async def test_a_hundred_thousand_waiting_make_looking_no_slower(crowded: Core) -> None:
+    """Counted in SQLite's own steps, not in seconds."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    crowded._sql.set_progress_handler(count, 100)
+    found = crowded.due("libera", "t", 2.0, 32, 20)
+    assert len(found) == 5
+    assert steps * 100 < 20_000
+
+
+_WRITER = """
+    import asyncio, sys
+    from bridge.model import Delivery
+    from tests.events import HOME, LIBERA, matrix, said
+
+    async def main():
+        store = SqliteStore.open(path, lambda: 1.0)
+        home = await store.acquire("home", "w")
+        cursor = await home.cursor()
+        number = int(cursor or 0)
+        while True:
+            event = said(HOME, matrix("alice"), str(number))
+            await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], str(number + 1))
+            number += 1
+            cursor = str(number)
+            print(number, flush=True)
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_process_killed_at_any_point_has_lost_nothing_that_it_promised(path: Path) -> None:
+    rng = random.Random(7)
+    promised = 0
+    for _ in range(5):
+        child = await asyncio.create_subprocess_exec(*_code(path, _WRITER), stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        for _ in range(rng.randrange(5, 60)):
+            promised = int(await child.stdout.readline())
+        child.kill()
+        assert await child.wait() == -signal.SIGKILL
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        kept = int(await home.cursor() or 0)
+        assert kept >= promised
+        (backlog,) = await libera.due(_clock(), each=10_000)
+        assert len(backlog.owed) == kept
+
+
+def _code(path: Path, code: str) -> tuple[str, ...]:
+    start = f"from pathlib import Path\nfrom bridge.store.sqlite import SqliteStore\npath = Path({str(path)!r})\n"
+    return (sys.executable, "-c", start + textwrap.dedent(code))
+
+
+def _python(path: Path, code: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(_code(path, code), capture_output=True, timeout=30, check=False)
