@@ -1,0 +1,78 @@
+"""The flood budget, with made-up time."""
+
+from bridge.irc.flood import Flood
+
+
+def test_a_burst_goes_out_at_once_then_the_steady_rate() -> None:
+    flood: Flood[int] = Flood(3, 0.5, now=0.0)
+    for ticket in range(6):
+        flood.queue("room", ticket)
+    assert flood.grant(0.0) == [0, 1, 2]
+    assert flood.wait(0.0) == 2.0
+    assert flood.grant(1.9) == []
+    assert flood.grant(2.0) == [3]
+    assert flood.grant(6.0) == [4, 5]
+    assert flood.wait(6.0) is None
+
+
+def test_rooms_take_turns_so_that_a_long_text_holds_up_nobody() -> None:
+    flood: Flood[str] = Flood(1, 1.0, now=0.0)
+    for number in range(50):
+        flood.queue("busy", f"busy {number}")
+    flood.queue("quiet", "quiet")
+    order = [ticket for second in range(4) for ticket in flood.grant(float(second))]
+    assert order == ["busy 0", "quiet", "busy 1", "busy 2"]
+
+
+def test_a_room_that_asks_again_after_each_line_still_waits_for_the_others() -> None:
+    flood: Flood[str] = Flood(1, 1.0, now=0.0)
+    order = []
+    flood.queue("a", "a")
+    flood.queue("b", "b")
+    for second in range(4):
+        granted = flood.grant(float(second))
+        order += granted
+        for ticket in granted:
+            flood.queue(ticket, ticket)
+    assert order == ["a", "b", "a", "b"]
+
+
+def test_what_could_not_wait_is_paid_for_by_what_can() -> None:
+    flood: Flood[int] = Flood(2, 1.0, now=0.0)
+    for _ in range(100):
+        flood.charge(0.0)
+    flood.queue("room", 1)
+    assert flood.grant(0.0) == []
+    assert flood.wait(0.0) == 3.0
+    assert flood.grant(3.0) == [1]
+
+
+def test_a_ticket_that_was_withdrawn_costs_nothing() -> None:
+    flood: Flood[int] = Flood(1, 1.0, now=0.0)
+    flood.queue("room", 1)
+    flood.queue("room", 2)
+    flood.withdraw("room", 1)
+    flood.withdraw("nowhere", 1)
+    assert flood.grant(0.0) == [2]
+    assert flood.drain() == []
+
+
+def test_a_clock_that_goes_back_gives_and_takes_nothing() -> None:
+    flood: Flood[int] = Flood(1, 1.0, now=100.0)
+    flood.queue("room", 1)
+    flood.queue("room", 2)
+    assert flood.grant(0.0) == [1]
+    assert flood.grant(50.0) == []
+    assert flood.drain() == [2]
+
+
+def test_waiting_as_long_as_told_is_enough_whatever_the_rounding() -> None:
+    flood: Flood[int] = Flood(1, 0.3, now=0.1)
+    now = 0.1
+    for ticket in range(50):
+        flood.queue("room", ticket)
+    for ticket in range(50):
+        wait = flood.wait(now)
+        assert wait is not None
+        now += wait
+        assert flood.grant(now) == [ticket]
