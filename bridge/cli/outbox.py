@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -51,7 +50,7 @@ def retry(config: Path, delivery: str) -> None:
     """Queue a dead delivery again, at its old place. ID may be shortened."""
     found = _find(_with_store(config, lambda store: store.outbox()), delivery)
     if not _with_store(config, lambda store: store.retry(found.delivery)):
-        _fail(f"{found.delivery} is not dead: it is queued already")
+        raise click.ClickException(f"{found.delivery} is not dead: it is queued already")
     click.echo(f"queued again: {found.delivery} for {found.room}")
 
 
@@ -62,7 +61,7 @@ def drop(config: Path, delivery: str) -> None:
     """Give up a delivery for good. ID may be shortened."""
     found = _find(_with_store(config, lambda store: store.outbox()), delivery)
     if not _with_store(config, lambda store: store.drop(found.delivery)):
-        _fail(f"{found.delivery} has been sent meanwhile")
+        raise click.ClickException(f"{found.delivery} has been sent meanwhile")
     click.echo(f"dropped: {found.delivery} for {found.room}")
 
 
@@ -82,13 +81,8 @@ def _find(entries: Sequence[Entry], start: str) -> Entry:
     if exact or (len(found) == 1 and len(start) >= _SHORTEST):
         return (exact or found)[0]
     if len(found) > 1:
-        _fail(f"{len(found)} deliveries begin with {start!r}: give more of the id")
-    _fail(f"there is no delivery {start!r} in the outbox; `quackbridge outbox list` shows what there is")
-
-
-def _fail(reason: str) -> NoReturn:
-    click.echo(f"quackbridge: {reason}", err=True)
-    sys.exit(1)
+        raise click.ClickException(f"{len(found)} deliveries begin with {start!r}: give more of the id")
+    raise click.ClickException(f"there is no delivery {start!r} in the outbox; `quackbridge outbox list` shows what there is")
 
 
 def _plain(entry: Entry) -> dict[str, object]:
