@@ -13,11 +13,13 @@ import structlog
 
 from bots.host import BotHost, Hosted
 from bots.load import load_bot
-from bridge import links
+from bridge import health, links
 from bridge.config import Config, IrcNetwork, MatrixNetwork
-from bridge.irc import IrcNetwork as Irc, IrcSettings
+from bridge.irc import IrcNetwork as Irc
+from bridge.irc import IrcSettings
 from bridge.links import Link, Links
-from bridge.matrix import MatrixNetwork as Matrix, MatrixSettings
+from bridge.matrix import MatrixNetwork as Matrix
+from bridge.matrix import MatrixSettings
 from bridge.model import BOTS, Room
 from bridge.network import Network, Refused
 from bridge.relay import Relay
@@ -37,7 +39,7 @@ _EXPIRE_EVERY = 3600.0  # seconds
 
 
 async def run(config: Config) -> None:
-    """The daemon, until SIGTERM or SIGINT. Raises what ended it otherwise: `Refused`, `Unusable`, `UsersError`, or a bug."""
+    """The daemon, until SIGTERM or SIGINT. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,6 +74,9 @@ async def _serve(config: Config, users: Users, store: SqliteStore, stopping: asy
             group.create_task(_watch(users), name="watch users"),
             group.create_task(_expire(store), name="expire"),
         ]
+        if config.http is not None:
+            serving = health.serve(config.http.host, config.http.port, chores[0].done)
+            chores.append(group.create_task(serving, name="health"))
         await stopping.wait()
         log.info("stopping")
         await _end(delivering, _DRAIN)
@@ -118,7 +123,11 @@ def _network(config: Config, name: str, routes: Links, lease: Lease, rng: random
                     host=account.host,
                     port=account.port,
                     tls=account.tls,
+                    tls_ca_file=account.tls_ca_file,
                     nick=account.nick,
+                    username=account.username,
+                    realname=account.realname,
+                    server_password=account.password,
                     sasl_account=account.sasl.account if account.sasl else None,
                     sasl_password=account.sasl.password if account.sasl else None,
                     burst=account.flood.burst,
@@ -161,7 +170,7 @@ async def _typing(networks: Mapping[str, Network], rooms: tuple[Room, ...]) -> A
     """Show that somebody is typing in those of `rooms` whose network can."""
     shown = [(network, room) for room in rooms if isinstance(network := networks.get(room.network), Matrix)]
 
-    async def show(active: bool) -> None:
+    async def show(*, active: bool) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TYPING):
                 await asyncio.gather(*(network.typing(room, active) for network, room in shown))

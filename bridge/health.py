@@ -1,4 +1,4 @@
-"""Health over HTTP, for whatever watches the daemon: `/healthz` says that it lives, `/readyz` that every room is joined."""
+"""Health over HTTP: `/healthz` says that the daemon lives, `/readyz` that it has joined every room."""
 
 import asyncio
 from collections.abc import Callable
