@@ -150,7 +150,7 @@ def _sendable(name: str) -> bool:
     if any(char in name for char in ",\a") or name == "0":
         return False
     try:
-        return len(compose("JOIN", name, "")) <= _JOIN_BYTES
+        return len(compose("JOIN", name)) <= _JOIN_BYTES
     except Unwritable:
         return False
 

@@ -11,9 +11,10 @@ from typing import Protocol
 
 import structlog
 
+from bridge.irc.backoff import Backoff, Ending
 from bridge.irc.effects import Effect, Joined, Online
 from bridge.irc.intake import Intake
-from bridge.irc.link import Ending, Link
+from bridge.irc.link import Link
 from bridge.irc.render import Limits, Said, refit, render
 from bridge.irc.session import Session
 from bridge.irc.settings import IrcSettings
@@ -26,9 +27,6 @@ log = structlog.get_logger()
 _CONNECT_WITHIN = 30.0
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-_STABLE = 60.0
-_BANNED_LONGEST = 3600.0
 _RETRY_AFTER = 60.0
 
 
@@ -159,26 +157,16 @@ class IrcNetwork:
 
     async def _live(self, intake: Intake) -> None:
         """Connect, again and again."""
-        failures = 0
+        backoff = Backoff(self._rng)
         while True:
             ending = await self._once(intake)
             self._ring()
             if ending.rejected and not self._was_online:
                 raise Refused(f"{self.name}: {ending.reason}")
-            failures = 0 if ending.online_for >= _STABLE else failures + 1
-            pause = self._pause(ending, failures)
+            pause = backoff.after(ending)
             say = log.error if ending.rejected or ending.pause else log.warning
             say("offline", network=self.name, reason=ending.reason, retry_in=round(pause, 1))
             await asyncio.sleep(pause)
-
-    def _pause(self, ending: Ending, failures: int) -> float:
-        """Doubling, with jitter, so that not all clients of a server that was down come back at once."""
-        doubled = 2.0 ** min(max(failures - 1, 0), 10)
-        if ending.pause is not None or ending.rejected:
-            pause = min(_BANNED_LONGEST, (ending.pause or _LONGEST_PAUSE) * doubled)
-        else:
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * doubled)
-        return pause * self._rng.uniform(0.5, 1.0)
 
     async def _once(self, intake: Intake) -> Ending:
         """One connection, from the attempt to its end."""

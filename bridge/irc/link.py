@@ -4,11 +4,12 @@ import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from bridge.irc import wire
+from bridge.irc.backoff import Ending
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -41,16 +42,6 @@ _PROOF_WITHIN = 30.0
 _GOODBYE = 1.0
 _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """What we write unasked and the server counts as we count messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a connection ended. `pause`: seconds that the server needs before it takes us again."""
-
-    reason: str
-    pause: float | None = None
-    rejected: bool = False
-    online_for: float = 0.0
 
 
 class Link:

@@ -21,6 +21,7 @@ _TAG_ESCAPES = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r",
 _SECRETS = frozenset({"PASS", "AUTHENTICATE", "OPER", "IDENTIFY", "LOGIN", "NICKSERV", "NS"})
 _SECRET_WORDS = re.compile(r"\b(?:IDENTIFY|LOGIN|REGISTER|GHOST|RECOVER|REGAIN|SET)\b", re.IGNORECASE)
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+_WORDS_ONLY = frozenset({"JOIN", "NICK", "PART", "WHO", "WHOIS"})
 _ALWAYS_TRAILING = _SPEECH | {"QUIT", "USER"}
 
 
@@ -129,7 +130,8 @@ def compose(command: str, *params: str, tags: Mapping[str, str] | None = None, l
     if any(_FORBIDDEN.search(param) for param in params):
         raise Unwritable(f"{command}: a line break or NUL in a parameter")
     *middle, last = params or ("",)
-    if any(not param or " " in param or param.startswith(":") for param in middle):
+    names = params if command in _WORDS_ONLY else middle
+    if any(not param or " " in param or param.startswith(":") for param in names):
         raise Unwritable(f"{command}: an empty parameter, or a space or a leading colon in one")
     words = [command, *middle]
     if params:

@@ -1,0 +1,42 @@
+"""How long to wait before the next connection."""
+
+import random
+from dataclasses import dataclass
+
+_FIRST, _LONGEST = 1.0, 60.0
+_LONGEST_REFUSED = 3600.0
+_STABLE = 60.0
+_DOUBLINGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a connection ended. `pause`: seconds that the server needs before it takes us again; `rejected`: it does not
+    accept what the configuration says; `online_for`: seconds since we were let in."""
+
+    reason: str
+    pause: float | None = None
+    rejected: bool = False
+    online_for: float = 0.0
+
+
+class Backoff:
+    """From a second, doubled each time, to a minute; from the beginning again after a connection that was stable. With
+    jitter, so that not all clients of a server that was down come back at once. A server that turned us away is asked
+    seldom, down to once an hour."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._failures = 0
+
+    def after(self, ending: Ending) -> float:
+        """Seconds to wait."""
+        if ending.online_for >= _STABLE:
+            self._failures = 0
+        doubled = 2.0 ** min(self._failures, _DOUBLINGS)
+        self._failures += 1
+        if ending.pause is not None or ending.rejected:
+            pause = min(_LONGEST_REFUSED, (ending.pause or _LONGEST) * doubled)
+        else:
+            pause = min(_LONGEST, _FIRST * doubled)
+        return pause * self._rng.uniform(0.5, 1.0)

@@ -1,0 +1,242 @@
+"""The shell around the session, on a scripted server of our own on loopback."""
+
+import asyncio
+import random
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.irc import IrcNetwork, IrcSettings, link
+from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.intake import Intake
+from bridge.model import Message, Post, Room, Sender
+from bridge.network import Batch, PermanentError, Refused, TransientError
+from bridge.text import plain, words
+
+_POND = Room("net", "#pond")
+_WELCOME = (":irc 001 duck :Welcome", ":irc 376 duck :end")
+
+
+class Ircd:
+    """Answers each line by what `answers` makes of it; `lines` are all that it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.connections = 0
+        self.echo_pongs = True
+        self._stir = asyncio.Condition()
+        self._writer: StreamWriter | None = None
+        self.greeting: tuple[str, ...] = _WELCOME
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._writer = writer
+        self.connections += 1
+        while data := await reader.readline():
+            line = data.decode().rstrip("\r\n")
+            async with self._stir:
+                self.lines.append(line)
+                self._stir.notify_all()
+            self.tell(*self._answers(line))
+        writer.close()
+
+    def tell(self, *lines: str) -> None:
+        assert self._writer is not None
+        self._writer.write("".join(f"{line}\r\n" for line in lines).encode())
+
+    def hang_up(self) -> None:
+        assert self._writer is not None
+        self._writer.close()
+
+    async def told(self, wanted: Callable[[str], bool], count: int = 1) -> None:
+        async with asyncio.timeout(10), self._stir:
+            await self._stir.wait_for(lambda: sum(map(wanted, self.lines)) >= count)
+
+    def _answers(self, line: str) -> tuple[str, ...]:
+        match line.split(" "):
+            case ["NICK", _]:
+                return self.greeting
+            case ["JOIN", name]:
+                return (f":duck!u@h JOIN {name}", f":irc 353 duck = {name} :@bob duck")
+            case ["PING", token] if self.echo_pongs:
+                return (f":irc PONG irc {token}",)
+            case ["WHOIS", nick]:
+                return (f":irc 311 duck {nick} u h * :x", f":irc 318 duck {nick} :end")
+            case ["QUIT", *_]:
+                return ("ERROR :bye",)
+        return ()
+
+
+@pytest.fixture
+async def ircd() -> Ircd:
+    return Ircd()
+
+
+@asynccontextmanager
+async def network(ircd: Ircd, **changes: object) -> AsyncGenerator[IrcNetwork, None]:
+    server = await asyncio.start_server(ircd.serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        base = {"name": "net", "host": "127.0.0.1", "port": port, "nick": "duck", "tls": False, "burst": 100}
+        settings = IrcSettings(**{**base, **changes})
+        yield IrcNetwork(settings, [_POND], rng=random.Random(1))
+
+
+@asynccontextmanager
+async def running(ircd: Ircd, **changes: object) -> AsyncGenerator[tuple[IrcNetwork, list[Batch]], None]:
+    batches: list[Batch] = []
+
+    async def consume(stream: AsyncGenerator[Batch, None]) -> None:
+        try:
+            async for batch in stream:
+                batches.append(batch)  # noqa: PERF401 - seen while it runs
+        finally:
+            await stream.aclose()
+
+    async with network(ircd, **changes) as net, asyncio.TaskGroup() as group:
+        task = group.create_task(consume(net.events(None)))
+        async with asyncio.timeout(10):
+            await net.ready()
+        yield net, batches
+        task.cancel()
+
+
+def post(text: str = "<Ann> hi", room: Room = _POND, command: str = "PRIVMSG") -> Post:
+    payload = f'{{"command":"{command}","target":"{room.id}","text":"{text}"}}'
+    return Post.of(room, (text,), 0, payload)
+
+
+async def test_lines_that_come_together_are_one_batch_and_closing_says_goodbye(ircd: Ircd) -> None:
+    async with running(ircd) as (net, batches):
+        ircd.tell(*(f":bob!u@h PRIVMSG #pond :{number}" for number in range(3)))
+        await ircd.told(lambda line: line.startswith("WHOIS"))
+        await net.send(post())
+        assert [[plain(event.text) for event in batch.events] for batch in batches] == [["0", "1", "2"]]
+    assert ircd.lines[-1] == "QUIT :quackbridge"
+
+
+async def test_sending_waits_until_we_are_in_the_channel(ircd: Ircd) -> None:
+    async with network(ircd) as net, asyncio.TaskGroup() as group:
+        sending = group.create_task(net.send(post()))
+        stream = net.events(None)
+        listening = asyncio.ensure_future(anext(stream))
+        assert await sending == post().id
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert ircd.lines.index("JOIN #pond") < ircd.lines.index("PRIVMSG #pond :<Ann> hi")
+
+
+async def test_a_post_that_can_never_be_sent_is_a_dead_letter(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        for bad in (post(room=Room("net", "#elsewhere")), post(command="QUIT"), post(room=Room("net", "a b"))):
+            with pytest.raises(PermanentError):
+                await net.send(bad)
+
+
+async def test_a_lost_connection_is_a_transient_error_and_we_come_back(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        ircd.echo_pongs = False
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_outcome(net, post()))
+            await ircd.told(lambda line: line.startswith("PRIVMSG"))
+            ircd.echo_pongs = True
+            ircd.hang_up()
+        assert isinstance(sending.result(), TransientError)
+        assert await net.send(post()) == post().id
+    assert ircd.connections == 2
+
+
+async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "_PROOF_WITHIN", 0.2)
+    async with running(ircd) as (net, _):
+        ircd.echo_pongs = False
+        error = await _outcome(net, post())
+        assert isinstance(error, TransientError)
+        assert "no proof" in str(error)
+        ircd.echo_pongs = True
+        assert await net.send(post()) == post().id
+
+
+async def test_a_wrong_password_ends_the_network_at_its_first_login_only(ircd: Ircd) -> None:
+    ircd.greeting = (":irc 464 duck :Password incorrect",)
+    async with network(ircd, server_password="hunter2") as net:
+        with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
+            await anext(net.events(None))
+        assert "hunter2" not in str(caught.value)
+    ircd.greeting = _WELCOME
+    async with running(ircd, server_password="hunter2"):
+        ircd.greeting = (":irc 464 duck :Password incorrect",)
+        before = ircd.connections
+        ircd.hang_up()
+        await ircd.told(lambda line: line.startswith("NICK"), before + 1)
+        ircd.tell(":irc NOTICE * :still there")
+
+
+async def test_settings_that_are_no_words_of_irc_are_refused(ircd: Ircd) -> None:
+    async with network(ircd, nick="two words") as net:
+        with pytest.raises(Refused, match="net: "):
+            await anext(net.events(None))
+
+
+async def test_a_missing_ca_file_is_refused(ircd: Ircd) -> None:
+    async with network(ircd, tls=True, tls_ca_file="/nowhere/ca.pem") as net:
+        with pytest.raises(Refused, match=r"/nowhere/ca\.pem"):
+            await anext(net.events(None))
+
+
+async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        stream = net.events(None)
+        first = asyncio.ensure_future(anext(stream))
+        await net.ready()
+        ircd.tell(":irc 421 duck WHOIS :Unknown command", *(f":bob!u@h PRIVMSG #pond :{n}" for n in range(1000)))
+        await first
+        ircd.tell(":irc PING :awake?")
+        await ircd.told(lambda line: line == "PONG awake?")
+        heard = list(first.result().events)
+        while len(heard) < 1000:
+            heard += (await anext(stream)).events
+        await stream.aclose()
+    assert [plain(event.text) for event in heard] == [str(number) for number in range(1000)]
+
+
+async def test_secrets_are_not_in_the_settings_repr() -> None:
+    settings = IrcSettings("net", "h", 1, "n", sasl_account="a", sasl_password="s3cret", server_password="s3cret")
+    assert "s3cret" not in repr(settings)
+
+
+async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
+    intake = Intake()
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 0.0, words("x"))
+    for number in range(5000):
+        intake.put(message, str(number))
+    assert intake.full
+    sizes = []
+    for _ in range(24):
+        batch = await intake.take()
+        assert batch is not None
+        sizes.append(len(batch.events))
+    assert sizes == [100] * 24
+    room = asyncio.ensure_future(intake.room())
+    await asyncio.sleep(0)
+    assert not room.done()
+    await intake.take()
+    await room
+
+
+def test_pauses_double_to_a_minute_and_start_anew_after_a_stable_one() -> None:
+    backoff = Backoff(random.Random(1))
+    lost = Ending("lost")
+    pauses = [backoff.after(lost) for _ in range(8)]
+    for pause, full in zip(pauses, [1, 2, 4, 8, 16, 32, 60, 60], strict=True):
+        assert full / 2 <= pause <= full
+    assert backoff.after(Ending("lost", online_for=61.0)) <= 1
+    assert 150 <= Backoff(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
+
+
+async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:
+    try:
+        return await net.send(what)
+    except (TransientError, PermanentError) as error:
+        return error
