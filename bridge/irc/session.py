@@ -8,15 +8,17 @@ from types import MappingProxyType
 from bridge.irc import convert
 from bridge.irc.channels import Channels
 from bridge.irc.convert import Spoken
-from bridge.irc.effects import Broken, Effect, Heard, Notable, Online, Write
+from bridge.irc.effects import Broken, Effect, Heard, Online, Write
 from bridge.irc.isupport import Isupport
 from bridge.irc.login import Login
+from bridge.irc.ourselves import Ourselves
 from bridge.irc.people import People
+from bridge.irc.presence import Presence
 from bridge.irc.proof import ID_TAG, Proofs
 from bridge.irc.render import Limits
 from bridge.irc.settings import IrcSettings
 from bridge.irc.speakers import Speakers
-from bridge.irc.wire import Line, Source, Unwritable, compose, parse
+from bridge.irc.wire import Line, Unwritable, compose, parse
 from bridge.model import Room
 from bridge.network import PermanentError, TransientError
 from bridge.text import printable
@@ -26,12 +28,10 @@ _IDLE, _ANSWER_WITHIN = 45.0, 30.0
 """A silent link is asked after 45 s and given up after 30 s more: noticed within 90 s in all."""
 _JOIN_ANYWAY = 5.0
 """Seconds after the welcome at which channels are joined though the server did not end its greeting."""
-_REGAIN_EVERY = 60.0
 _CTCP_EVERY = 10.0
 _RETRY_AFTER = 60.0
 _MOST_BATCHES = 100
-_WHOX_MARK = "271"
-_WHOX_FIELDS = 8
+_LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _KEEPALIVE = "quackbridge"
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
@@ -54,14 +54,17 @@ class Session:
         self.isupport = Isupport()
         self.channels = Channels(rooms, emit)
         self._login = Login(settings, emit, rng)
+        self._enabled = self._login.capabilities.enabled
+        self._us = Ourselves(settings.nick, emit, self._write)
         self._people = People()
         self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
+        self.presence = Presence(
+            self._us, self.channels, self._people, self._speakers, self.isupport, self._enabled, self._write
+        )
         self._proofs = Proofs(emit)
-        self._mask = Source("")
         self._welcomed_at: float | None = None
         self._joining = False
         self._asked_alive: float | None = None
-        self._regain_at = 0.0
         self._ctcp_at = now
         self._count = 0
         self._batches: dict[str, tuple[str, str]] = {}
@@ -70,20 +73,13 @@ class Session:
     # What the shell asks
 
     @property
-    def nick(self) -> str:
-        return self._login.nick
-
-    @property
     def online(self) -> bool:
         return self._welcomed_at is not None
 
     @property
     def limits(self) -> Limits:
-        """How long our lines may be right now, by the mask that the server shows for us, or the longest it may show."""
-        mask, supports = self._mask, self.isupport
-        user = len(mask.user.encode()) if mask.user else supports.user_length + 1
-        host = len(mask.host.encode()) if mask.host else supports.host_length
-        return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
+        """How long our lines may be right now."""
+        return self._us.limits(self.isupport)
 
     def start(self) -> list[Effect]:
         """The first lines of a new connection. Raises `Unwritable` where the settings are no words of IRC."""
@@ -111,10 +107,7 @@ class Session:
         if self._welcomed_at is not None:
             if self._joining or now - self._welcomed_at > _JOIN_ANYWAY:
                 self.channels.tick(now)
-            if self._same(self.nick, self._settings.nick):
-                self._regain_at = now + _REGAIN_EVERY
-            elif now >= self._regain_at:
-                self._regain()
+            self._us.tick(now)
         return self._take()
 
     def absence(self, target: str) -> TransientError | None:
@@ -130,10 +123,9 @@ class Session:
 
     def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
         """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
-        enabled = self._login.capabilities.enabled
-        labelled = {"labeled-response", "batch", "echo-message"} <= enabled
+        labelled = self._enabled >= _LABELS
         tags = {"label": post} if labelled else {}
-        if "message-tags" in enabled and self.isupport.tag_allowed(ID_TAG[1:]):
+        if "message-tags" in self._enabled and self.isupport.tag_allowed(ID_TAG[1:]):
             tags[ID_TAG] = post
         limits = self.limits
         try:
@@ -186,21 +178,20 @@ class Session:
 
     def _on_cap(self, line: Line) -> None:
         self._login.cap(line)
-        enabled = self._login.capabilities.enabled
-        self._people.watch_logins(told="account-notify" in enabled)
-        self._proofs.echoes = "echo-message" in enabled
+        self._people.watch_logins(told="account-notify" in self._enabled)
+        self._proofs.echoes = "echo-message" in self._enabled
 
     def _on_welcome(self, line: Line) -> None:
         if self._welcomed_at is None and self._login.welcome(line):
             self._welcomed_at = self._now
-            self._regain_at = self._now + _REGAIN_EVERY
-            self._emit(Online(self.nick))
+            self._us.welcomed(self._login.nick, self._now)
+            self._emit(Online(self._us.nick))
 
     def _on_isupport(self, line: Line) -> None:
         self.isupport.load(line.params)
         casemapping = self.isupport.casemapping
         if casemapping is not self._people.casemapping:
-            self._people.casemapping = self._proofs.casemapping = casemapping
+            self._people.casemapping = self._proofs.casemapping = self._us.casemapping = casemapping
             self.channels.compare_by(casemapping)
 
     def _on_greeted(self, _: Line) -> None:
@@ -217,115 +208,21 @@ class Session:
         else:
             self.channels.refused(line, self._now)
 
-    def _on_nick(self, line: Line) -> None:
-        old, new = line.source.nick, line.param(0)
-        if not new:
-            return
-        if self._is_us(old):
-            self._login.nick = new
-            self._mask = Source(new, self._mask.user, self._mask.host)
-            if self._same(new, self._settings.nick):
-                self._emit(Notable("nick_regained", new))
-        self._people.renamed(line.source, new)
-        self._speakers.changed(old, self._now)
-        self._speakers.changed(new, self._now)
-        self._freed(old)
-
-    def _freed(self, nick: str) -> None:
-        if self._same(nick, self._settings.nick) and not self._is_us(nick):
-            self._regain()
-
-    def _regain(self) -> None:
-        self._regain_at = self._now + _REGAIN_EVERY
-        self._write("NICK", self._settings.nick)
-
     def _on_visible_host(self, line: Line) -> None:
-        """396: `host` or `user@host`."""
-        user, _, host = line.param(1).rpartition("@")
-        self._mask = Source(self.nick, user or self._mask.user, host)
-
-    def _on_chghost(self, line: Line) -> None:
-        if self._is_us(line.source.nick):
-            self._mask = Source(self.nick, line.param(0), line.param(1))
-        self._people.rehosted(line.source.nick, line.param(0), line.param(1))
-
-    # Channels and the people in them
-
-    def _on_join(self, line: Line) -> None:
-        for channel in line.param(0).split(","):
-            if self._is_us(line.source.nick):
-                self._mask = line.source if line.source.user else self._mask
-                self.channels.we_joined(channel, self._now)
-                self._ask_accounts(channel)
-            self._people.joined(line.source, channel)
-        if "extended-join" in self._login.capabilities.enabled and len(line.params) > 1:
-            account = line.param(1)
-            self._people.learn(line.source, "" if account == "*" else account, self._now)
-
-    def _ask_accounts(self, channel: str) -> None:
-        """Who is logged in already; not asked where each line says it (account-tag)."""
-        if self.isupport.whox and "account-tag" not in self._login.capabilities.enabled and self.channels.room(channel):
-            self._write("WHO", channel, f"%tcuhnfa,{_WHOX_MARK}")
-
-    def _on_whox(self, line: Line) -> None:
-        if len(line.params) == _WHOX_FIELDS and line.param(1) == _WHOX_MARK:
-            _, _, _, user, host, nick, _, account = line.params
-            self._people.learn(Source(nick, user, host), "" if account == "0" else account, self._now)
-
-    def _on_names(self, line: Line) -> None:
-        for name in line.last.split(" "):
-            nick, _, mask = name.lstrip(self.isupport.prefixes).partition("!")
-            user, _, host = mask.partition("@")
-            if nick:
-                self._people.joined(Source(nick, user, host), line.param(2))
-
-    def _on_part(self, line: Line) -> None:
-        for channel in line.param(0).split(","):
-            self._gone(line.source.nick, channel, "we were made to leave")
-
-    def _on_kick(self, line: Line) -> None:
-        why = f": {printable(line.param(2))[:200]}" if line.param(2) else ""
-        self._gone(line.param(1), line.param(0), f"we were kicked by {printable(line.source.nick)}{why}")
-
-    def _gone(self, nick: str, channel: str, reason: str) -> None:
-        if self._is_us(nick):
-            self.channels.we_left(channel, reason, self._now)
-            self._people.we_left(channel)
-        self._people.left(nick, channel)
-        if not self._people.knows(nick):
-            self._speakers.changed(nick, self._now)
-
-    def _on_quit(self, line: Line) -> None:
-        self._people.quit(line.source.nick)
-        self._speakers.changed(line.source.nick, self._now)
-        self._freed(line.source.nick)
-
-    def _on_account(self, line: Line) -> None:
-        account = line.param(0)
-        self._people.learn(line.source, "" if account == "*" else account, self._now)
+        self._us.visible_host(line)
 
     def _on_invite(self, line: Line) -> None:
-        if self._is_us(line.param(0)):
+        if self._us.is_us(line.param(0)):
             self.channels.invited(line.param(1), self._now)
-
-    def _on_whois_user(self, line: Line) -> None:
-        self._speakers.user(line.param(1), line.param(2), line.param(3))
-
-    def _on_whois_account(self, line: Line) -> None:
-        self._speakers.logged_in(line.param(1), line.param(2))
-
-    def _on_whois_end(self, line: Line) -> None:
-        self._speakers.answered(line.param(1), self._now)
 
     # Speech
 
     def _on_speech(self, line: Line) -> None:
-        if self._is_us(line.source.nick):
-            if line.source.user and line.source.host:
-                self._mask = line.source
+        if self._us.is_us(line.source.nick):
+            self._us.seen(line.source)
             self._proofs.echo(line, self._label(line))
             return
-        private = self._is_us(line.param(0))
+        private = self._us.is_us(line.param(0))
         room = Room(self._settings.name, line.source.nick) if private else self.channels.room(line.param(0))
         if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
             return
@@ -335,13 +232,12 @@ class Session:
         self._count += 1
         time = convert.spoken_at(line, self._wall)
         spoken = Spoken(line, room, private, convert.event_id(line, self._origin, self._count), time)
-        tagged = "account-tag" in self._login.capabilities.enabled
+        tagged = "account-tag" in self._enabled
         self._speakers.said(spoken, line.source, line.tags.get("account", "") if tagged else None, self._now)
 
     def _tell(self, spoken: Spoken, account: str) -> None:
-        names = (self.nick, self._settings.nick)
         message = convert.message(
-            spoken, account, names, self._people.casemapping, masks=self._settings.trust_hostmasks
+            spoken, account, self._us.names, self._people.casemapping, masks=self._settings.trust_hostmasks
         )
         if message is not None:
             self._emit(Heard(message, f"{spoken.time:.3f} {spoken.line.tags.get('msgid', '')}"))
@@ -359,10 +255,6 @@ class Session:
         self._write("WHOIS", nick)
 
     # Answers to what we wrote
-
-    def _on_unknown_command(self, line: Line) -> None:
-        if "WHOIS" in line.params:
-            self._speakers.cannot_ask(self._now)
 
     def _on_acknowledged(self, line: Line) -> None:
         self._proofs.acknowledged(line.tags.get("label", ""))
@@ -405,15 +297,15 @@ class Session:
         except Unwritable:
             return
 
-    def _same(self, one: str, other: str) -> bool:
-        fold = self._people.casemapping.fold
-        return fold(one) == fold(other)
 
-    def _is_us(self, nick: str) -> bool:
-        return self._same(nick, self.nick)
+def _of_presence(verb: Callable[[Presence[Spoken], Line, float], None]) -> Handler:
+    def handle(session: Session, line: Line) -> None:
+        verb(session.presence, line, session._now)
+
+    return handle
 
 
-def _login(method: Callable[[Login, Line], object]) -> Handler:
+def _of_login(method: Callable[[Login, Line], object]) -> Handler:
     def handle(session: Session, line: Line) -> None:
         method(session._login, line)
 
@@ -423,46 +315,46 @@ def _login(method: Callable[[Login, Line], object]) -> Handler:
 _HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "CAP": Session._on_cap,
-        "AUTHENTICATE": _login(Login.authenticate),
+        "AUTHENTICATE": _of_login(Login.authenticate),
         "001": Session._on_welcome,
         "005": Session._on_isupport,
-        "311": Session._on_whois_user,
-        "318": Session._on_whois_end,
-        "330": Session._on_whois_account,
-        "353": Session._on_names,
-        "354": Session._on_whox,
+        "311": _of_presence(Presence.whois_user),
+        "318": _of_presence(Presence.whois_end),
+        "330": _of_presence(Presence.whois_account),
+        "353": _of_presence(Presence.names),
+        "354": _of_presence(Presence.whox),
         "376": Session._on_greeted,
         "396": Session._on_visible_host,
-        "421": Session._on_unknown_command,
+        "421": _of_presence(Presence.unknown_command),
         "422": Session._on_greeted,
         "431": Session._on_nick_refused,
         "432": Session._on_nick_refused,
         "433": Session._on_nick_refused,
         "436": Session._on_nick_refused,
         "437": Session._on_nick_refused,
-        "464": _login(Login.wrong_password),
-        "465": _login(Login.banned),
-        "902": _login(Login.not_logged_in),
-        "903": _login(Login.logged_in),
-        "904": _login(Login.not_logged_in),
-        "905": _login(Login.not_logged_in),
-        "906": _login(Login.aborted),
-        "907": _login(Login.logged_in),
-        "908": _login(Login.mechanisms),
-        "ACCOUNT": Session._on_account,
+        "464": _of_login(Login.wrong_password),
+        "465": _of_login(Login.banned),
+        "902": _of_login(Login.not_logged_in),
+        "903": _of_login(Login.logged_in),
+        "904": _of_login(Login.not_logged_in),
+        "905": _of_login(Login.not_logged_in),
+        "906": _of_login(Login.aborted),
+        "907": _of_login(Login.logged_in),
+        "908": _of_login(Login.mechanisms),
+        "ACCOUNT": _of_presence(Presence.account),
         "ACK": Session._on_acknowledged,
         "BATCH": Session._on_batch,
-        "CHGHOST": Session._on_chghost,
+        "CHGHOST": _of_presence(Presence.chghost),
         "ERROR": Session._on_error_line,
         "INVITE": Session._on_invite,
-        "JOIN": Session._on_join,
-        "KICK": Session._on_kick,
-        "NICK": Session._on_nick,
+        "JOIN": _of_presence(Presence.join),
+        "KICK": _of_presence(Presence.kick),
+        "NICK": _of_presence(Presence.nick),
         "NOTICE": Session._on_speech,
-        "PART": Session._on_part,
+        "PART": _of_presence(Presence.part),
         "PING": Session._on_ping,
         "PONG": Session._on_pong,
         "PRIVMSG": Session._on_speech,
-        "QUIT": Session._on_quit,
+        "QUIT": _of_presence(Presence.quit),
     }
 )
