@@ -1,0 +1,80 @@
+"""The user database in memory, with the rules of the real one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.model import Identity, Proof, Sender
+from bridge.users import Role, User, UsersError
+from bridge.users.identities import matches, same
+
+
+class MemoryUsers:
+    """A dictionary of users."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+
+    def identify(self, sender: Sender) -> User | None:
+        return next((user for proof in sender.proofs for user in self.list() if _holds(user, proof, sender)), None)
+
+    def list(self) -> Sequence[User]:
+        return [self._users[name] for name in sorted(self._users)]
+
+    def get(self, name: str) -> User:
+        if name.casefold() not in self._users:
+            raise UsersError(f"there is no user {name!r}")
+        return self._users[name.casefold()]
+
+    def add(self, user: User) -> None:
+        if user.name.casefold() in self._users:
+            raise UsersError(f"there is a user {user.name!r} already")
+        if not user.name or not user.name.isprintable() or " " in user.name or "/" in user.name:
+            raise UsersError("a user's name is one word")
+        for identity in user.identities:
+            self._check_free(identity, user)
+        self._put(user)
+
+    def remove(self, name: str) -> None:
+        del self._users[self.get(name).name.casefold()]
+
+    def set_role(self, name: str, role: Role) -> None:
+        self._put(replace(self.get(name), role=role))
+
+    def set_password(self, name: str, password: str | None) -> None:
+        self._put(replace(self.get(name), password=password))
+
+    def link_identity(self, name: str, identity: Identity) -> None:
+        user = self.get(name)
+        if self._check_free(identity, user):
+            self._put(replace(user, identities=(*user.identities, identity)))
+
+    def unlink_identity(self, name: str, identity: Identity) -> None:
+        user = self.get(name)
+        left = tuple(one for one in user.identities if same(one) != same(identity))
+        if len(left) == len(user.identities):
+            raise UsersError(f"{name} has no identity {identity}")
+        self._put(replace(user, identities=left))
+
+    def refresh(self) -> bool:
+        return False
+
+    def _put(self, user: User) -> None:
+        self._users[user.name.casefold()] = user
+
+    def _check_free(self, identity: Identity, user: User) -> bool:
+        owners = [one for one in self.list() if same(identity) in map(same, one.identities)]
+        if any(owner.name != user.name for owner in owners):
+            raise UsersError(f"{identity} belongs to {owners[0].name} already")
+        return not owners
+
+
+def _holds(user: User, proof: Identity, sender: Sender) -> bool:
+    fold = sender.casemapping.fold
+    for one in user.identities:
+        if (one.kind, one.network) != (proof.kind, proof.network):
+            continue
+        if one == proof or (one.kind is Proof.IRC and fold(one.value) == fold(proof.value)):
+            return True
+        if one.kind is Proof.IRC_MASK and matches(fold(one.value), fold(proof.value)):
+            return True
+    return False
