@@ -27,7 +27,7 @@ class MemoryUsers:
 
     def add(self, user: User) -> None:
         if user.name.casefold() in self._users:
-            raise UsersError(f"there is a user {user.name!r} already")
+            raise UsersError(f"there is a user {self.get(user.name).name!r} already")
         if not user.name or not user.name.isprintable() or " " in user.name or "/" in user.name:
             raise UsersError("a user's name is one word")
         for identity in user.identities:
