@@ -1,0 +1,35 @@
+"""YAML to typed settings; every error names its place in the file."""
+
+from bridge.config.load import load, load_settings
+from bridge.config.problems import ConfigError, Problem
+from bridge.config.settings import (
+    Bot,
+    Config,
+    Flood,
+    Http,
+    IrcNetwork,
+    Link,
+    MatrixNetwork,
+    Sasl,
+    Store,
+    UserDatabase,
+    Welcome,
+)
+
+__all__ = [
+    "Bot",
+    "Config",
+    "ConfigError",
+    "Flood",
+    "Http",
+    "IrcNetwork",
+    "Link",
+    "MatrixNetwork",
+    "Problem",
+    "Sasl",
+    "Store",
+    "UserDatabase",
+    "Welcome",
+    "load",
+    "load_settings",
+]

@@ -1,0 +1,135 @@
+"""What no section can know by itself: names, links that do not fit the networks, placeholders that were left."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from bridge import ids
+from bridge.casemap import Casemapping
+from bridge.config.document import Document, Path, dotted
+from bridge.config.problems import Problem
+from bridge.config.secrets import is_placeholder, is_secret
+from bridge.model import BOTS, Room
+
+
+def credentials(document: Document) -> Iterator[Problem]:
+    """Each account has one secret: not none, and not two of which one would be forgotten."""
+    for name, network in _section(document, "networks").items():
+        place: Path = ("networks", name)
+        if network.get("type") == "matrix":
+            yield from _one_of(
+                document, place, network, ("password", "password_file", "access_token", "access_token_file"), needed=1
+            )
+        elif network.get("type") == "irc":
+            yield from _one_of(document, place, network, ("password", "password_file"), needed=0)
+            if isinstance(sasl := network.get("sasl"), dict):
+                yield from _one_of(document, (*place, "sasl"), sasl, ("password", "password_file"), needed=1)
+
+
+def _one_of(
+    document: Document, place: Path, section: Mapping[str, object], keys: tuple[str, ...], needed: int
+) -> Iterator[Problem]:
+    given = [key for key in keys if section.get(key) is not None]
+    if len(given) > 1:
+        yield document.problem((*place, given[1]), f"there is {given[0]} already: keep one of the two")
+    if len(given) < needed:
+        yield document.problem(place, f"a secret is missing: one of {', '.join(keys)}")
+
+
+def names(document: Document) -> Iterator[Problem]:
+    """Names of networks, links and bots are parts of other names: `network/room`, `bot@link`."""
+    for kind in ("networks", "links", "bots"):
+        whole = document.value.get(kind) if isinstance(document.value, dict) else None
+        given: list[str] = list(whole) if isinstance(whole, dict) else []
+        for name in given:
+            if "/" in name or "@" in name:
+                yield document.problem((kind, name), f"{name!r}: a name has neither / nor @")
+            else:
+                try:
+                    ids.one_word(name)
+                except ValueError as error:
+                    yield document.problem((kind, name), str(error))
+        if kind == "networks" and BOTS in given:
+            yield document.problem((kind, BOTS), f"{BOTS!r} is the network of the bots' ears: choose another name")
+
+
+def links(document: Document) -> Iterator[Problem]:
+    """Rooms are on networks that exist, well-formed there, and in one link only; bots exist."""
+    seen: dict[tuple[str, str], Path] = {}
+    for name, link in _section(document, "links").items():
+        rooms, bots = _items(link.get("rooms")), _items(link.get("bots"))
+        if link.get("rooms") == []:
+            yield document.problem(("links", name, "rooms"), "a link needs a room")
+        for number, room in enumerate(rooms):
+            yield from _room(document, ("links", name, "rooms", number), room, seen)
+        known = list(_section(document, "bots"))
+        for number, bot in enumerate(bots):
+            if isinstance(bot, str) and bot not in known:
+                yield document.problem(("links", name, "bots", number), _unknown("bot", bot, known))
+            elif bot in bots[:number]:
+                yield document.problem(("links", name, "bots", number), f"the bot {bot!r} is here already")
+
+
+def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, str], Path]) -> Iterator[Problem]:
+    try:
+        room = Room.parse(text if isinstance(text, str) else "")
+    except ValueError:
+        return  # the model says so
+    networks = _section(document, "networks")
+    if room.network not in networks:
+        yield document.problem(place, _unknown("network", room.network, list(networks)))
+        return
+    matrix = networks[room.network].get("type") == "matrix"
+    try:
+        ids.matrix_room(room.id) if matrix else ids.irc_channel(room.id)
+    except ValueError as error:
+        yield document.problem(place, str(error))
+        return
+    folded = room.id if matrix else Casemapping.RFC1459.fold(room.id)
+    first = seen.setdefault((room.network, folded), place)
+    if first[:2] == place[:2] and first != place:
+        yield document.problem(place, f"{text} is in this link already: {dotted(first)}")
+    elif first != place:
+        line, _column = document.place(first)
+        yield document.problem(place, f"{text} is in another link already: {dotted(first)} (line {line})")
+
+
+def placeholders(document: Document) -> Iterator[Problem]:
+    """What the example has where the operator's own belongs: CHANGE-ME, and hosts that exist in examples only."""
+    for place, text in document.strings():
+        if not is_secret(place) and is_placeholder(text):
+            yield document.problem(place, "the placeholder CHANGE-ME is still here: write your own")
+        elif (host := _host(place, text)) and ids.is_reserved(host):
+            yield document.problem(place, f"{host} is a placeholder (no such host can exist): write your own")
+
+
+def _host(place: Path, text: str) -> str | None:
+    match place:
+        case ("networks", _, "homeserver"):
+            try:
+                return urlsplit(text).hostname
+            except ValueError:
+                return None
+        case ("networks", _, "server"):
+            return text.rpartition(":")[0]
+        case ("networks", _, "user") | ("links", _, "rooms", _):
+            return text.partition(":")[2].partition(":")[0]
+        case _:
+            return None
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    if near:
+        return f"there is no {kind} {name!r}; did you mean {near[0]!r}?"
+    return f"there is no {kind} {name!r}; there is {', '.join(known) or 'none at all'}"
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _section(document: Document, kind: str) -> dict[str, dict[str, object]]:
+    """The mappings under `kind`, as far as they are mappings; the model says where they are not."""
+    whole = document.value.get(kind) if isinstance(document.value, dict) else None
+    return {name: value for name, value in whole.items() if isinstance(value, dict)} if isinstance(whole, dict) else {}

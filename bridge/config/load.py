@@ -1,0 +1,133 @@
+"""From a file to settings, or to everything that is wrong with it."""
+
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bridge.config import checks, secrets
+from bridge.config import document as yaml
+from bridge.config.document import Document
+from bridge.config.problems import ConfigError, Problem
+from bridge.config.settings import FOLDER, SECTIONS, Config, keys
+
+_Secrets = Callable[[Document, Path], Iterator[Problem]]
+
+_MAPPING = "must be a mapping (key: value)"
+_STRING = "must be a string: put it in quotes"
+_BOOL = "must be true or false"
+_LIST = "must be a list"
+_TYPE = "its type must be matrix or irc"
+_PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "missing": "this key is missing",
+        "string_type": _STRING,
+        "path_type": _STRING,
+        "bool_type": _BOOL,
+        "bool_parsing": _BOOL,
+        "dict_type": _MAPPING,
+        "model_type": _MAPPING,
+        "model_attributes_type": _MAPPING,
+        "tuple_type": _LIST,
+        "union_tag_not_found": _TYPE,
+        "union_tag_invalid": _TYPE,
+        "too_short": "must have at least one entry",
+        "string_pattern_mismatch": "must be package.module:Class",
+    }
+)
+"""What pydantic's error types mean, in the words of who writes YAML."""
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """The settings in `path` with every secret, or ConfigError."""
+    return _load(path, environ, secrets.reveal)
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Config:
+    """The settings in `path` without the secrets, which may be missing: for commands that log in nowhere."""
+    return _load(path, environ, _no_secrets)
+
+
+def _no_secrets(document: Document, _folder: Path) -> Iterator[Problem]:
+    secrets.remove(document)
+    return iter(())
+
+
+def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Config:
+    content, mode = _read(path)
+    document = yaml.parse(content, environ)
+    if document.problems and not isinstance(document.value, dict):
+        raise ConfigError(path, tuple(document.problems))
+    found = [*checks.credentials(document), *take_secrets(document, path.parent)]
+    config, invalid = _validate(document, path.parent)
+    found += [*document.problems, *checks.names(document), *checks.links(document), *checks.placeholders(document)]
+    known = {problem.where for problem in found}
+    found += [problem for problem in invalid if problem.where not in known]
+    if config is None or found:
+        raise ConfigError(path, tuple(sorted(set(found), key=lambda problem: (problem.line, problem.column))))
+    config._warnings = tuple(warning.text(path) for warning in _warnings(document, config, path, mode))
+    return config
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    try:
+        with path.open("rb") as file:
+            mode = path.stat().st_mode
+            content = file.read(yaml.BYTES + 1)
+    except FileNotFoundError as error:
+        message = "there is no such file: start from config.example.yaml, or name another with -c"
+        raise ConfigError(path, (Problem(0, 0, "", message),)) from error
+    except OSError as error:
+        raise ConfigError(path, (Problem(0, 0, "", f"cannot be read: {error.strerror}"),)) from error
+    if len(content) > yaml.BYTES:
+        raise ConfigError(path, (Problem(0, 0, "", f"is larger than {yaml.BYTES} bytes: is this the right file?"),))
+    return content, mode
+
+
+def _validate(document: Document, folder: Path) -> tuple[Config | None, list[Problem]]:
+    try:
+        return Config.model_validate(document.value, context={FOLDER: folder.absolute()}), []
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        return None, [_problem(document, detail) for detail in details]
+
+
+def _problem(document: Document, detail: ErrorDetails) -> Problem:
+    place = detail["loc"]
+    kinds = tuple(str(part) for part in place)
+    if place[:1] == ("networks",) and len(place) > 2:
+        kinds = (kinds[0], *kinds[2:])  # by its type, which pydantic adds to the place
+        place = (*place[:2], *place[3:])
+    elif place[:1] in {("links",), ("bots",)} and len(place) > 1:
+        kinds = (kinds[0], "*", *kinds[2:])
+    return document.problem(place, _message(detail, kinds))
+
+
+def _message(detail: ErrorDetails, kinds: tuple[str, ...]) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            section = SECTIONS.get(".".join(kinds[:-1]))
+            near = get_close_matches(kinds[-1], keys(section) if section else (), 1)
+            return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+        case "value_error":
+            return str(context["error"])
+        case "enum" | "literal_error":
+            return f"must be {context['expected']}"
+        case kind if kind in _PLAIN:
+            return _PLAIN[kind]
+        case _:
+            return "must be " + detail["msg"].lower().removeprefix("input should be").strip()
+
+
+def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iterator[Problem]:
+    if not config.links:
+        yield document.problem(("links",), "there is no link: nothing is carried, and no bot answers")
+    for place in sorted(document.literal, key=document.place):
+        if place[-1:] in {("password",), ("access_token",)} and mode & stat.S_IROTH:
+            advice = f"chmod 600 {path}, or move it to a file of its own"
+            yield document.problem(place, f"everybody on this machine can read this secret: {advice}")

@@ -1,0 +1,101 @@
+"""Secrets of the configuration: where they stand, and reading them from files that nobody else can read."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from bridge.config.document import Document
+from bridge.config.document import Path as Place
+from bridge.config.problems import Problem
+from bridge.config.settings import file_path
+
+KEYS = ("password", "password_file", "access_token", "access_token_file")
+_FILE = "_file"
+_BYTES = 1 << 16  # a file that is larger holds something else
+_PLACEHOLDER = "change-me"
+
+
+def is_secret(place: Place) -> bool:
+    return bool(place) and place[-1] in KEYS
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether `text` is what config.example.yaml has where the operator's own belongs."""
+    return _PLACEHOLDER in text.lower().replace("_", "-")
+
+
+def remove(document: Document) -> None:
+    """Forget every secret, and whatever is wrong with one."""
+    where = {document.problem(place, "").where for place, _section in _places(document)}
+    for place, section in _places(document):
+        del section[str(place[-1])]
+    document.problems = [problem for problem in document.problems if problem.where not in where]
+
+
+def reveal(document: Document, folder: Path) -> Iterator[Problem]:
+    """Put what the `*_file` keys name in the place of `password` and `access_token`."""
+    for place, section in _places(document):
+        key, value = str(place[-1]), section[str(place[-1])]
+        if not isinstance(value, str):
+            continue  # the model says so
+        try:
+            if key.endswith(_FILE):
+                section.setdefault(key.removesuffix(_FILE), _read(file_path(Path(value), folder)))
+            else:
+                _check(value)
+        except ValueError as error:
+            yield document.problem(place, str(error))
+
+
+def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
+    """Every secret key that is there: its place, and the mapping that it stands in."""
+    networks = document.value.get("networks") if isinstance(document.value, dict) else None
+    sections: list[tuple[Place, object]] = []
+    for name, network in (networks if isinstance(networks, dict) else {}).items():
+        sections.append((("networks", name), network))
+        if isinstance(network, dict):
+            sections.append((("networks", name, "sasl"), network.get("sasl")))
+    return [
+        ((*place, key), section)
+        for place, section in sections
+        if isinstance(section, dict)
+        for key in KEYS
+        if section.get(key) is not None
+    ]
+
+
+def _read(path: Path) -> str:
+    """The one line in `path`. Opening does not block on a pipe, and what was checked is what is read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError(f"{path} is not a file")
+        if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ValueError(f"others can read {path}: chmod 600 {path}")
+        content = file.read(_BYTES + 1)
+    if len(content) > _BYTES:
+        raise ValueError(f"{path} is longer than any secret")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text") from error
+    secret = text.removesuffix("\n").removesuffix("\r")
+    try:
+        _check(secret)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return secret
+
+
+def _check(secret: str) -> None:
+    if not secret:
+        raise ValueError("this secret is empty")
+    if any(character < " " or character == "\x7f" for character in secret):
+        raise ValueError("a secret is one line without control characters")
+    if is_placeholder(secret):
+        raise ValueError("the placeholder CHANGE-ME is still here: write the real secret")
