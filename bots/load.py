@@ -1,6 +1,7 @@
 """Makes bots and brains from what the config names."""
 
 import importlib
+from typing import Any
 
 from bots.api import Bot, Brain
 
@@ -20,7 +21,8 @@ def load_brain(brain: str) -> Brain:
     return found
 
 
-def _find(path: str):  # type: ignore[no-untyped-def]  # whatever the operator names: checked by calling it
+def _find(path: str) -> Any:
+    """Whatever the operator names: it is checked by calling it."""
     module, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.common import config_option, load
+from bridge.cli.common import config_option, load_settings
 from bridge.model import Entry
 from bridge.store import Store
 from bridge.store.sqlite import SqliteStore
@@ -66,7 +66,7 @@ def drop(config: Path, delivery: str) -> None:
 
 
 def _with_store(config: Path, verb: Callable[[Store], Awaitable[Result]]) -> Result:
-    path = load(config).store.path
+    path = load_settings(config).store.path
 
     async def run() -> Result:
         async with aclosing(SqliteStore.attach(path, time.time)) as store:
@@ -82,7 +82,7 @@ def _find(entries: Sequence[Entry], start: str) -> Entry:
         return (exact or found)[0]
     if len(found) > 1:
         raise click.ClickException(f"{len(found)} deliveries begin with {start!r}: give more of the id")
-    raise click.ClickException(f"there is no delivery {start!r} in the outbox; `quackbridge outbox list` shows what there is")
+    raise click.ClickException(f"no delivery {start!r} is in the outbox; `quackbridge outbox list` shows what is")
 
 
 def _plain(entry: Entry) -> dict[str, object]:

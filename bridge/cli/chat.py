@@ -1,0 +1,49 @@
+"""`quackbridge chat`: the duck in the terminal, with no network."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bots.api import Bot, Question
+from bots.load import load_bot
+from bridge.cli.common import config_option, load_settings
+from bridge.model import Sender
+from bridge.text import plain, printable, words
+
+_YOU = Sender("terminal", "you", "you")
+
+
+@click.command()
+@config_option
+@click.option("--bot", "key", default="duck", show_default=True, help="Which bot, by its key in the config.")
+def chat(config: Path, key: str) -> None:
+    """Talk to the duck in the terminal; Ctrl-D ends it. Without a config file it is the duck that echoes."""
+    bot = _bot(config, key)
+    click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
+    number = 0
+    while True:
+        try:
+            said = input("you> " if click.get_text_stream("stdin").isatty() else "")
+        except EOFError:
+            return
+        number += 1
+        for text in asyncio.run(_answer(bot, Question(str(number), words(said), _YOU, private=True))):
+            click.echo(f"{bot.name}> {printable(text)}")
+
+
+async def _answer(bot: Bot, question: Question) -> Sequence[str]:
+    return [line for text in await bot.answer(question) for line in plain(text).splitlines()]
+
+
+def _bot(config: Path, key: str) -> Bot:
+    if not config.exists() and key == "duck":
+        return load_bot("bots.duck:Duck", "Little Yellow Duck", "echo", 0.5)
+    bots = load_settings(config).bots
+    if key not in bots:
+        raise click.UsageError(f"there is no bot {key!r} in {config}; there are: {', '.join(bots) or 'none'}")
+    try:
+        return load_bot(bots[key].use, bots[key].name, bots[key].brain, bots[key].delay)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"{config}: bots.{key}: {error}") from error
