@@ -1,0 +1,109 @@
+"""Our account on the homeserver: logs in once, and again where the homeserver has forgotten us."""
+
+import asyncio
+import json
+
+import structlog
+
+from bridge.matrix.convert import Us
+from bridge.matrix.fields import Json, word
+from bridge.matrix.homeserver import ApiError, Homeserver
+from bridge.matrix.patience import Patience
+from bridge.matrix.settings import MatrixSettings
+from bridge.network import Memory, Refused
+
+log = structlog.get_logger()
+
+_DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
+
+
+class Account:
+    """`us` is who we are, once `log_in` has returned. Device and token are kept in `memory`: a homeserver knows a
+    post that is sent again only where the same device sends it."""
+
+    def __init__(self, settings: MatrixSettings, homeserver: Homeserver, memory: Memory, patience: Patience) -> None:
+        self.us = Us(settings.user, "")
+        self._settings = settings
+        self._homeserver = homeserver
+        self._memory = memory
+        self._patience = patience
+        self._one_at_a_time = asyncio.Lock()
+        homeserver.renew = self._renew
+
+    async def log_in(self) -> None:
+        """Return when the homeserver knows us, however long it is away. `Refused` where it does not want us."""
+        async with self._one_at_a_time:
+            await self._log_in()
+        name = await self._patience.ask(self._shown)
+        self.us = Us(self._settings.user, name)
+
+    async def _renew(self, rejected: str) -> None:
+        """Log in again, unless somebody has done so since the token `rejected` was used."""
+        async with self._one_at_a_time:
+            if self._homeserver.token == rejected:
+                log.warning("logged out", network=self._settings.name, hint="logging in again")
+                await self._log_in()
+
+    async def _log_in(self) -> None:
+        kept = await self._memory.recall()
+        ours = kept.get(_USER, self._settings.user) == self._settings.user
+        for token in (self._settings.access_token, kept.get(_TOKEN) if ours else None):
+            if token and await self._accepted(token):
+                return
+        self._homeserver.token = ""
+        if self._settings.password is None:
+            raise Refused(f"{self._settings.name}: the access token of {self._settings.user} is not accepted")
+        await self._with_password(kept.get(_DEVICE) if ours else None)
+
+    async def _accepted(self, token: str) -> bool:
+        """Whether `token` is one of ours; then it is the one that is used."""
+        self._homeserver.token = token
+        try:
+            found = await self._patience.ask(lambda: self._homeserver.once("GET", ("account", "whoami")))
+        except ApiError as error:
+            if error.logged_out:
+                return False
+            raise Refused(f"{self._settings.name}: {self._settings.user} is not let in ({error})") from None
+        user = word(found, "user_id")
+        if user != self._settings.user:
+            raise Refused(f"{self._settings.name}: the access token is of {user}, not of {self._settings.user}")
+        return True
+
+    async def _with_password(self, device: str | None) -> None:
+        login = json.dumps(
+            {
+                "type": "m.login.password",
+                "identifier": {"type": "m.id.user", "user": self._settings.user},
+                "password": self._settings.password,
+                "initial_device_display_name": self._settings.device_name,
+                **({"device_id": device} if device else {}),
+            }
+        )
+        try:
+            found = await self._patience.ask(lambda: self._homeserver.once("POST", ("login",), body=login))
+        except ApiError as error:
+            raise Refused(self._refusal(error)) from None
+        await self._keep(found)
+        log.info("logged in", network=self._settings.name, user=self._settings.user, device=word(found, "device_id"))
+
+    async def _keep(self, found: Json) -> None:
+        user, token, device = word(found, "user_id"), word(found, "access_token"), word(found, "device_id")
+        if user != self._settings.user:
+            raise Refused(
+                f"{self._settings.name}: the homeserver calls us {user}, the configuration {self._settings.user}"
+            )
+        await self._memory.remember({_USER: user, _TOKEN: token, _DEVICE: device})
+        self._homeserver.token = token
+
+    def _refusal(self, error: ApiError) -> str:
+        if error.code == "M_FORBIDDEN":
+            return f"{self._settings.name}: the homeserver does not accept the password of {self._settings.user}"
+        return f"{self._settings.name}: {self._settings.user} cannot log in with a password ({error})"
+
+    async def _shown(self) -> str:
+        try:
+            return word(await self._homeserver.get("profile", self._settings.user, "displayname"), "displayname")
+        except ApiError as error:
+            if error.passes or error.logged_out:
+                raise
+            return ""  # an account need not have a name

@@ -1,0 +1,109 @@
+"""A Matrix network as the bridge sees it: stays logged in, yields what is said, and sends under ids that repeat."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+from bridge.matrix.account import Account
+from bridge.matrix.homeserver import Homeserver
+from bridge.matrix.joining import Joining
+from bridge.matrix.listening import Listening
+from bridge.matrix.patience import Patience
+from bridge.matrix.private import Private
+from bridge.matrix.render import render
+from bridge.matrix.rooms import Rooms
+from bridge.matrix.sending import Sending
+from bridge.matrix.settings import MatrixSettings
+from bridge.model import Owed, Post, Room
+from bridge.network import Batch, Memory
+
+
+class MatrixNetwork:
+    """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
+    token and private conversations. `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        settings: MatrixSettings,
+        rooms: Sequence[Room],
+        memory: Memory,
+        *,
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self.name = settings.name
+        self._online = asyncio.Event()
+        self._homeserver = Homeserver(settings.homeserver, settings.user)
+        patience = Patience(self.name, rng)
+        known = Rooms(self.name)
+        self._account = Account(settings, self._homeserver, memory, patience)
+        self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
+        self._private = Private(self.name, known, self._homeserver, self._account, memory)
+        self._sending = Sending(self.name, known, self._homeserver, self._account, self._private, self._online)
+        self._listening = Listening(
+            known,
+            self._homeserver,
+            self._account,
+            self._joining,
+            self._private,
+            patience,
+            clock,
+            self._online,
+            self.name,
+        )
+
+    async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """See `bridge.network.Network`."""
+        life = asyncio.create_task(self._live(), name=f"matrix {self.name}")
+        tried = asyncio.ensure_future(self._joining.tried.wait())
+        try:
+            await asyncio.wait({life, tried}, return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                life.result()
+            self._online.set()
+            async with aclosing(self._listening.batches(cursor)) as batches:
+                while True:
+                    yield await _next(batches, life)
+        finally:
+            self._online.clear()
+            tried.cancel()
+            life.cancel()
+            await asyncio.wait({life, tried})
+            await self._homeserver.close()
+
+    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        """See `bridge.network.Network`."""
+        return render(owed)
+
+    async def send(self, post: Post) -> str:
+        """See `bridge.network.Network`."""
+        return await self._sending.send(post)
+
+    async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
+        """Show others in `room` that we type, or that we do not any more. Never raises."""
+        await self._sending.typing(room, active=active)
+
+    async def ready(self) -> None:
+        """See `bridge.network.Network`."""
+        await self._joining.complete.wait()
+
+    async def _live(self) -> None:
+        await self._account.log_in()
+        await self._joining.recall()
+        await self._private.recall()
+        await self._joining.hold()
+
+
+async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:
+    """The next batch; what ends `life` ends this too."""
+    coming = asyncio.ensure_future(anext(batches))
+    try:
+        await asyncio.wait({coming, life}, return_when=asyncio.FIRST_COMPLETED)
+        if not coming.done():
+            life.result()
+    finally:
+        if not coming.done():
+            coming.cancel()
+            await asyncio.wait({coming})
+    return coming.result()

@@ -1,0 +1,123 @@
+"""The only HTTP of the Matrix adapter: one request at a time to the client-server API, with its errors told apart."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from nio import AsyncClient, AsyncClientConfig
+
+from bridge.matrix.fields import Json, number, word
+
+_API = "/_matrix/client/v3/"
+_WITHIN = 30.0
+"""Seconds for an answer. A join of a room elsewhere may take this long."""
+
+# Exceptions of a homeserver:
+#   ApiError          it answered, and not as asked
+#   Unreachable       it did not answer, or nothing that makes sense
+
+
+class ApiError(Exception):
+    """The homeserver refused. `code` is Matrix's (M_FORBIDDEN), `retry_after` seconds where it named some."""
+
+    def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{code or status}: {reason}" if reason else code or f"HTTP status {status}")
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be otherwise later."""
+        return self.status >= 500 or self.status in (408, 429) or self.code == "M_LIMIT_EXCEEDED"
+
+    @property
+    def logged_out(self) -> bool:
+        return self.code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN")
+
+
+class Unreachable(Exception):
+    """The homeserver cannot be asked right now."""
+
+
+class Homeserver:
+    """`token` goes with each request, while there is one; `renew` is asked for another where it is rejected. After
+    `close` it may be used again."""
+
+    def __init__(self, url: str, user: str) -> None:
+        self.token = ""
+        self.renew: Callable[[str], Awaitable[None]] | None = None
+        # All retrying is ours; nothing is stored, validated against schemas or decrypted by nio yet
+        config = AsyncClientConfig(
+            store_sync_tokens=False, encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0
+        )
+        self._client = AsyncClient(url.rstrip("/"), user, config=config)
+
+    async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
+        return await self._ask("GET", path, query, None, within)
+
+    async def post(self, *path: str, body: Json | None = None) -> Json:
+        return await self._ask("POST", path, None, json.dumps(body or {}), _WITHIN)
+
+    async def put(self, *path: str, body: Json | str) -> Json:
+        """`body` may be JSON already."""
+        return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _ask(
+        self, method: str, path: Sequence[str], query: Mapping[str, str] | None, body: str | None, within: float
+    ) -> Json:
+        used = self.token
+        try:
+            return await self.once(method, path, query, body, within)
+        except ApiError as error:
+            if self.renew is None or not error.logged_out:
+                raise
+        await self.renew(used)
+        return await self.once(method, path, query, body, within)
+
+    async def once(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None = None,
+        body: str | None = None,
+        within: float = _WITHIN,
+    ) -> Json:
+        """One request with the token that there is."""
+        place = _API + "/".join(quote(part, safe="") for part in path)
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            # One limit for the head and the body of the answer
+            async with asyncio.timeout(within):
+                answer: aiohttp.ClientResponse = await self._client.send(
+                    method, f"{place}?{urlencode(query)}" if query else place, body, headers, timeout=0
+                )
+                async with answer:
+                    data = await answer.read()
+        except TimeoutError:
+            raise Unreachable(f"no answer within {within:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(str(error) or type(error).__name__) from None
+        return _found(answer.status, data)
+
+
+def _found(status: int, data: bytes) -> Json:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        if status < 400:
+            raise Unreachable("the answer is not one of a Matrix homeserver")
+        raise ApiError(status, "", "")
+    if status >= 400:
+        pause = number(found, "retry_after_ms")
+        raise ApiError(status, word(found, "errcode"), word(found, "error"), None if pause is None else pause / 1000)
+    return found

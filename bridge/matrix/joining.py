@@ -1,0 +1,198 @@
+"""Being in the configured rooms: joined one by one, tried again with growing pauses, and not held up by each other."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from bridge.matrix import look
+from bridge.matrix.account import Account
+from bridge.matrix.fields import word
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.rooms import Place, Rooms
+from bridge.model import Room
+from bridge.network import Memory, Refused
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
+_AT_ONCE = 5
+"""Rooms that are being joined at a time: homeservers limit the rate."""
+_HEARD = "heard "
+_HINTS: Mapping[str, str] = {
+    "M_FORBIDDEN": "invite us to the room, or let everybody join it; lift the ban where there is one",
+    "M_NOT_FOUND": "check the room's name in the configuration",
+    "M_UNKNOWN": "the homeserver could not reach the room's; check the room's name in the configuration",
+    "M_LIMIT_EXCEEDED": "the homeserver limits how fast rooms are joined; nothing to do",
+    "M_INVALID_PARAM": "check the room's name in the configuration",
+}
+
+
+class _NotJoined(Exception):
+    def __init__(self, reason: str, hint: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.hint = hint
+        self.pause = pause
+
+
+class Joining:
+    """`wanted` are the configured rooms. `tried` is set once each was tried, `complete` once each was joined once."""
+
+    def __init__(
+        self,
+        wanted: Sequence[Room],
+        rooms: Rooms,
+        homeserver: Homeserver,
+        account: Account,
+        memory: Memory,
+        rng: random.Random,
+    ) -> None:
+        self.tried = asyncio.Event()
+        self.complete = asyncio.Event()
+        self._rooms = rooms
+        self._homeserver = homeserver
+        self._account = account
+        self._memory = memory
+        self._rng = rng
+        self._untried = set(wanted)
+        self._missing = set(wanted)
+        self._stirs = {room: asyncio.Event() for room in wanted}
+        self._ids: dict[Room, str] = {}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def hold(self) -> None:
+        """Join every room, and again whenever we are not in it any more. Does not return."""
+        self._note()
+        async with asyncio.TaskGroup() as group:
+            for room in self._stirs:
+                group.create_task(self._hold(room), name=f"join {room}")
+        await asyncio.get_running_loop().create_future()
+
+    async def recall(self) -> None:
+        """The rooms that we were in are heard from the start, though their homeservers may be away."""
+        kept = await self._memory.recall()
+        for room in self._stirs:
+            for key in [key for key, name in kept.items() if key.startswith(_HEARD) and name == room.id]:
+                self._ids[room] = key.removeprefix(_HEARD)
+                place = self._rooms.add(self._ids[room], room)
+                place.joined = place.heard = True
+                place.settled.set()
+
+    async def left(self, place: Place, reason: str) -> None:
+        """The room was taken from us."""
+        place.joined = place.heard = False
+        place.absence = reason
+        await self._memory.remember({_HEARD + place.id: None})
+        self._stir(place.room)
+
+    async def invited(self, room_id: str) -> bool:
+        """Whether the room is a configured one; then it is joined now."""
+        room = next((room for room, known in self._ids.items() if known == room_id), None)
+        if room is None:
+            room = await self._resolved_to(room_id)
+        if room is None:
+            return False
+        self._stir(room)
+        return True
+
+    async def heard(self, place: Place) -> None:
+        """What was said since we came has been stored: from now on the cursor tells what is new."""
+        place.heard, place.past = True, frozenset()
+        await self._memory.remember({_HEARD + place.id: place.room.id})
+
+    async def _hold(self, room: Room) -> None:
+        stir, failures = self._stirs[room], 0
+        while True:
+            stir.clear()
+            try:
+                async with self._turn:
+                    place = await self._join(room)
+            except _NotJoined as trouble:
+                pause = trouble.pause or min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
+                failures += 1
+                self._lament(room, trouble, pause)
+                self._done(room)
+                await self._wait(stir, pause * self._rng.uniform(1.0, 1.2))
+                continue
+            failures = 0
+            log.info("joined", network=room.network, room=str(room))
+            self._missing.discard(room)
+            self._done(room)
+            await stir.wait()
+            if place.joined:
+                continue
+            stir.clear()
+            self._lament(room, _NotJoined(place.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
+            await self._wait(stir, _FIRST_PAUSE)
+
+    async def _join(self, room: Room) -> Place:
+        try:
+            place = self._rooms.add(await self._resolve(room), room)
+            try:
+                await self._arrive(place)
+            finally:
+                place.settled.set()
+        except Refused as error:
+            raise _NotJoined(str(error), "the login has to be accepted first") from None
+        except ApiError as error:
+            pause = error.retry_after or 0.0
+            raise _NotJoined(str(error), _HINTS.get(error.code, "it is tried again"), pause) from None
+        except Unreachable as error:
+            raise _NotJoined(str(error), "it is tried again", 1.0) from None
+        except ValueError as error:
+            raise _NotJoined(str(error), "configure it once", _LONGEST_PAUSE) from None
+        return place
+
+    async def _arrive(self, place: Place) -> None:
+        if not place.heard:
+            place.settled.clear()  # nothing of it is heard before we know what is old
+        await self._homeserver.post("join", place.room.id)
+        if not place.heard:
+            place.past = await look.past(self._homeserver, place.id, self._account.us.user, ("join",))
+        place.encrypted = await look.is_encrypted(self._homeserver, place.id)
+        place.joined = True
+
+    async def _resolve(self, room: Room) -> str:
+        known = self._ids.get(room)
+        room_id = room.id
+        if room.id.startswith("#"):
+            room_id = word(await self._homeserver.get("directory", "room", room.id), "room_id")
+        self._ids[room] = room_id
+        old = self._rooms.place(known) if known and known != room_id else None
+        if old is not None:  # the name is another room's now
+            self._rooms.remove(old)
+            await self._memory.remember({_HEARD + old.id: None})
+        return room_id
+
+    async def _resolved_to(self, room_id: str) -> Room | None:
+        """The configured room that has this id by now: its alias may be younger than our last look."""
+        for room in self._missing:
+            with suppress(ApiError, Unreachable):
+                if room not in self._ids and await self._resolve(room) == room_id:
+                    return room
+        return None
+
+    def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
+        reason, hint = str(trouble), trouble.hint
+        log.error("not joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in=round(pause))
+
+    def _stir(self, room: Room) -> None:
+        if room in self._stirs:
+            self._stirs[room].set()
+
+    def _done(self, room: Room) -> None:
+        self._untried.discard(room)
+        self._note()
+
+    def _note(self) -> None:
+        if not self._untried:
+            self.tried.set()
+        if not self._missing:
+            self.complete.set()
+
+    async def _wait(self, stir: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stir.wait()

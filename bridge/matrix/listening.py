@@ -1,0 +1,229 @@
+"""Hearing: one sync after the other, each turned into messages, with the cursor moved by who stores them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from functools import partial
+
+import structlog
+
+from bridge.matrix import convert, filters, look
+from bridge.matrix.account import Account
+from bridge.matrix.fields import Json, table, tables, word
+from bridge.matrix.gap import Gap
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.joining import Joining
+from bridge.matrix.patience import Patience
+from bridge.matrix.private import Private
+from bridge.matrix.rooms import Names, Place, Rooms
+from bridge.model import Message
+from bridge.network import Batch
+
+log = structlog.get_logger()
+
+_POLL = 30.0
+_MARGIN = 15.0
+_IDLE = 60.0
+"""Seconds after which the cursor moves though nothing was said: until then a sync would only repeat what is no news."""
+_BATCH = 200
+"""Messages that are held at most before they are stored."""
+
+
+class Listening:
+    """`online` is set while the homeserver answers."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        homeserver: Homeserver,
+        account: Account,
+        joining: Joining,
+        private: Private,
+        patience: Patience,
+        clock: Callable[[], float],
+        online: asyncio.Event,
+        network: str,
+    ) -> None:
+        self._rooms = rooms
+        self._names = Names()
+        self._homeserver = homeserver
+        self._account = account
+        self._joining = joining
+        self._private = private
+        self._patience = patience
+        self._clock = clock
+        self._online = online
+        self._network = network
+
+    async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """See `bridge.network.Network.events`."""
+        if cursor is None:
+            found = await self._sync(None)
+            await self._invitations(found)
+            cursor = word(found, "next_batch")
+            yield Batch((), cursor)
+            for place in self._rooms:
+                if place.joined and not place.heard:
+                    await self._joining.heard(place)
+        since, moved = cursor, self._clock()
+        while True:
+            found = await self._sync(since)
+            events: list[Message] = []
+            fresh: list[Place] = []
+            async with aclosing(self._said(found, since, fresh)) as said:
+                async for message in said:
+                    events.append(message)
+                    if len(events) >= _BATCH:
+                        yield Batch(tuple(events), cursor)
+                        events.clear()
+            since = word(found, "next_batch")
+            if events or fresh or self._clock() - moved >= _IDLE:
+                cursor, moved = since, self._clock()
+                yield Batch(tuple(events), cursor)
+            for place in fresh:
+                await self._joining.heard(place)
+
+    async def _sync(self, since: str | None) -> Json:
+        us = self._account.us.user
+        query = {"filter": filters.sync(us, 1), "timeout": "0"}
+        if since is not None:
+            query = {"filter": filters.sync(us), "timeout": str(int(_POLL * 1000)), "since": since}
+        while True:
+            try:
+                found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
+            except (ApiError, Unreachable) as error:
+                if isinstance(error, Unreachable) or error.status >= 500:
+                    self._online.clear()
+                await self._patience.bear(error)
+            else:
+                self._patience.succeeded()
+                self._online.set()
+                return found
+
+    async def _said(self, found: Json, since: str, fresh: list[Place]) -> AsyncGenerator[Message, None]:
+        """The messages of a sync, in the order of each room. `fresh` is told which rooms were heard for the first
+        time."""
+        for room_id in table(found, "rooms", "join"):
+            if (place := await self._settled(room_id)) is not None:
+                if not place.heard and place.joined:
+                    fresh.append(place)
+                async for message in self._room(place, table(found, "rooms", "join", room_id), since):
+                    yield message
+        for room_id in table(found, "rooms", "leave"):
+            if (place := await self._settled(room_id)) is not None:
+                news = table(found, "rooms", "leave", room_id)
+                async for message in self._room(place, news, since):
+                    yield message
+                await self._removed(place, news)
+        await self._invitations(found)
+
+    async def _settled(self, room_id: str) -> Place | None:
+        place = self._rooms.place(room_id)
+        if place is not None:
+            await place.settled.wait()
+        return place
+
+    async def _room(self, place: Place, news: Json, since: str) -> AsyncGenerator[Message, None]:
+        for event in tables(news, "state", "events"):
+            await self._change(place, event)
+        timeline = table(news, "timeline")
+        before = word(timeline, "prev_batch")
+        if timeline.get("limited") is True and before:
+            gap = Gap(
+                self._homeserver, self._patience, self._account.us.user, place, since if place.heard else None, before
+            )
+            try:
+                async for page in gap.pages():
+                    async for message in self._messages(place, page):
+                        yield message
+            except ApiError as error:
+                log.error("gap not filled", network=self._network, room=str(place.room), reason=str(error))
+        async for message in self._messages(place, tables(timeline, "events")):
+            yield message
+
+    async def _messages(self, place: Place, events: Iterable[Json]) -> AsyncGenerator[Message, None]:
+        for event in events:
+            if place.closed:
+                return
+            if word(event, "type") not in ("m.room.message", "m.sticker"):
+                await self._change(place, event)
+                continue
+            user, event_id = word(event, "sender"), word(event, "event_id")
+            if not user or not event_id or user == self._account.us.user or event_id in place.past:
+                continue
+            who = convert.sender(self._network, user, await self._name(place, user))
+            message = convert.message(event, place.room, who, self._account.us, private=place.private)
+            if message is not None:
+                yield message
+
+    async def _name(self, place: Place, user: str) -> str:
+        name = self._names.of(place.id, user)
+        if name is None:
+            name = await self._patience.ask(partial(look.displayname, self._homeserver, place.id, user))
+            self._names.learn(place.id, user, name)
+        return name
+
+    async def _change(self, place: Place, event: Json) -> None:
+        """Something other than a message."""
+        match word(event, "type"):
+            case "m.room.member":
+                await self._member(place, word(event, "state_key"), table(event, "content"))
+            case "m.room.encryption":
+                place.encrypted = True
+                if place.private:
+                    await self._private.close(place, "it is encrypted now, and encryption is not supported yet")
+            case "m.room.tombstone" if place.first("tombstone"):
+                new = word(table(event, "content"), "replacement_room")
+                hint = "the new room is not joined by itself: put it into the configuration"
+                log.warning("room replaced", network=self._network, room=str(place.room), new=new, hint=hint)
+            case "m.room.encrypted" if place.first("encrypted"):
+                hint = "encryption is not supported yet: what is said there is not carried"
+                log.warning("encrypted", network=self._network, room=str(place.room), hint=hint)
+
+    async def _member(self, place: Place, user: str, content: Json) -> None:
+        membership = word(content, "membership")
+        if membership == "join":
+            self._names.learn(place.id, user, word(content, "displayname"))
+        if not place.private or place.closed or user == self._account.us.user:
+            return
+        there = membership in ("join", "invite")
+        if there and user != place.peer:
+            await self._private.close(place, f"{user} is in it too")
+        elif not there and user == place.peer:
+            await self._private.close(place, f"{user} has left")
+
+    async def _removed(self, place: Place, news: Json) -> None:
+        if place.closed:
+            return
+        us, reason = self._account.us.user, "we are not in the room any more"
+        for event in tables(news, "timeline", "events"):
+            if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
+                content = table(event, "content")
+                verb = "banned" if word(content, "membership") == "ban" else "removed"
+                why = f" ({word(content, 'reason')})" if word(content, "reason") else ""
+                reason = f"we were {verb} by {word(event, 'sender')}{why}"
+        if place.private:
+            await self._private.close(place, reason)
+        else:
+            await self._joining.left(place, reason)
+
+    async def _invitations(self, found: Json) -> None:
+        for room_id in table(found, "rooms", "invite"):
+            state = [*tables(found, "rooms", "invite", room_id, "invite_state", "events")]
+            try:
+                await self._patience.ask(partial(self._invited, room_id, state))
+            except ApiError as error:
+                log.warning("invitation lost", network=self._network, room=room_id, reason=str(error))
+
+    async def _invited(self, room_id: str, state: Iterable[Json]) -> None:
+        if await self._joining.invited(room_id):
+            return
+        peer, direct, encrypted = "", False, False
+        for event in state:
+            encrypted = encrypted or word(event, "type") == "m.room.encryption"
+            if word(event, "type") == "m.room.member" and word(event, "state_key") == self._account.us.user:
+                peer, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
+        if direct and peer:
+            await self._private.accept(room_id, peer, encrypted=encrypted)
+        else:
+            await self._private.refuse(room_id, peer, "only the rooms of the configuration are joined")

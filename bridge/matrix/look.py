@@ -1,0 +1,53 @@
+"""Questions about one room: is it encrypted, who is in it, and what was said there before we came."""
+
+from collections.abc import Collection
+
+from bridge.matrix import filters
+from bridge.matrix.fields import Json, table, tables, word
+from bridge.matrix.homeserver import ApiError, Homeserver
+
+_BEFORE = 2 * filters.TIMELINE
+"""Events to look at for our arrival: a first sync shows at most half as many from before it."""
+
+
+async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
+    try:
+        await homeserver.get("rooms", room_id, "state", "m.room.encryption", "")
+    except ApiError as error:
+        if error.code == "M_NOT_FOUND":
+            return False
+        raise
+    return True
+
+
+async def members(homeserver: Homeserver, room_id: str) -> set[str]:
+    """Who is there, and who is invited."""
+    found = await homeserver.get("rooms", room_id, "members")
+    memberships = {word(event, "state_key"): _membership(event) for event in tables(found, "chunk")}
+    return {user for user, membership in memberships.items() if membership in ("join", "invite")}
+
+
+async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
+    try:
+        return word(await homeserver.get("rooms", room_id, "state", "m.room.member", user), "displayname")
+    except ApiError as error:
+        if error.passes or error.logged_out:
+            raise
+        return ""
+
+
+async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[str]) -> frozenset[str]:
+    """The ids of what was said before our membership last became one of `came`; where that is long ago, of what was
+    said until now."""
+    query = {"dir": "b", "limit": str(_BEFORE), "filter": filters.arrival()}
+    events = [*tables(await homeserver.get("rooms", room_id, "messages", query=query), "chunk")]
+    for number, event in enumerate(events):
+        before = word(table(event, "unsigned", "prev_content"), "membership")
+        if word(event, "state_key") == us and _membership(event) in came and before not in came:
+            events = events[number + 1 :]
+            break
+    return frozenset(word(older, "event_id") for older in events)
+
+
+def _membership(event: Json) -> str:
+    return word(table(event, "content"), "membership")

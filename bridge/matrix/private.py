@@ -1,0 +1,117 @@
+"""Private conversations on Matrix: rooms with one other person in them, unencrypted, for as long as that is so."""
+
+import asyncio
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+import structlog
+
+from bridge.matrix import look
+from bridge.matrix.account import Account
+from bridge.matrix.fields import Json, table, values
+from bridge.matrix.homeserver import ApiError, Homeserver
+from bridge.matrix.rooms import Place, Rooms
+from bridge.network import Memory
+
+log = structlog.get_logger()
+
+_WITH = "private "
+_ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
+_CROWDED = "only conversations with one person are accepted"
+
+
+class Private:
+    """Which rooms are private is kept in `memory`, and told to our other clients as m.direct."""
+
+    def __init__(self, network: str, rooms: Rooms, homeserver: Homeserver, account: Account, memory: Memory) -> None:
+        self._network = network
+        self._rooms = rooms
+        self._homeserver = homeserver
+        self._account = account
+        self._memory = memory
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def recall(self) -> None:
+        """Know the conversations of earlier runs."""
+        for key, peer in (await self._memory.recall()).items():
+            room_id = key.removeprefix(_WITH)
+            if key.startswith(_WITH) and self._rooms.place(room_id) is None:
+                self._rooms.add_private(room_id, peer)
+
+    async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
+        """Answer an invitation by `peer` to a private conversation."""
+        if encrypted:
+            await self.refuse(room_id, peer, _ENCRYPTED)
+            return
+        await self._homeserver.post("join", room_id)
+        past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
+        if await look.is_encrypted(self._homeserver, room_id):
+            await self.refuse(room_id, peer, _ENCRYPTED)
+        elif await look.members(self._homeserver, room_id) != {peer, self._account.us.user}:
+            await self.refuse(room_id, peer, _CROWDED)
+        else:
+            await self._begin(room_id, peer, past)
+
+    async def refuse(self, room_id: str, peer: str, reason: str) -> None:
+        log.info("invitation refused", network=self._network, room=room_id, sender=peer, reason=reason)
+        with suppress(ApiError):  # it may have been withdrawn
+            await self._homeserver.post("rooms", room_id, "leave", body={"reason": reason})
+
+    async def close(self, place: Place, reason: str) -> None:
+        """From now on the room is ignored."""
+        log.info("private conversation over", network=self._network, room=place.id, reason=reason)
+        self._rooms.remove(place)
+        await self._memory.remember({_WITH + place.id: None})
+
+    async def room_with(self, user: str) -> Place:
+        """The conversation with `user`: the one that there is, else a new one, to which they are invited."""
+        lock = self._making.setdefault(user, asyncio.Lock())
+        async with lock:
+            return self._rooms.private_with(user) or await self._found(user) or await self._made(user)
+
+    async def _begin(self, room_id: str, peer: str, past: frozenset[str] | None) -> Place:
+        place = self._rooms.add_private(room_id, peer, past)
+        await self._memory.remember({_WITH + room_id: peer})
+        log.info("private conversation", network=self._network, room=room_id, sender=peer)
+        direct = dict(await self._direct())
+        known = [*values(direct, peer)]
+        if room_id not in known:
+            direct[peer] = [*known, room_id]
+            await self._homeserver.put(*self._direct_path, body=direct)
+        return place
+
+    async def _found(self, user: str) -> Place | None:
+        for room_id in values(await self._direct(), user):
+            known = self._rooms.place(room_id) if isinstance(room_id, str) else None
+            if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
+                return await self._begin(room_id, user, None)
+        return None
+
+    async def _fits(self, room_id: str, user: str) -> bool:
+        try:
+            if await look.members(self._homeserver, room_id) != {user, self._account.us.user}:
+                return False
+            return not await look.is_encrypted(self._homeserver, room_id)
+        except ApiError as error:
+            if error.passes or error.logged_out:
+                raise
+            return False  # we are not there any more
+
+    async def _made(self, user: str) -> Place:
+        wanted: Json = {"preset": "trusted_private_chat", "is_direct": True, "invite": [user]}
+        room_id = str((await self._homeserver.post("createRoom", body=wanted))["room_id"])
+        place = await self._begin(room_id, user, None)
+        place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
+        return place
+
+    async def _direct(self) -> Json:
+        try:
+            return table(dict(await self._homeserver.get(*self._direct_path)))
+        except ApiError as error:
+            if error.code == "M_NOT_FOUND":
+                return {}
+            raise
+
+    @property
+    def _direct_path(self) -> tuple[str, ...]:
+        return ("user", self._account.us.user, "account_data", "m.direct")

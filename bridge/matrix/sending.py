@@ -1,0 +1,107 @@
+"""Sending: one request per post, under the post's own id, and what each refusal means."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from bridge.matrix.account import Account
+from bridge.matrix.fields import word
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.private import Private
+from bridge.matrix.rooms import Place, Rooms
+from bridge.model import Post, Room
+from bridge.network import PermanentError, Refused, TransientError
+
+log = structlog.get_logger()
+
+_ONLINE_WITHIN = 30.0
+_RETRY_AFTER = 60.0
+"""Seconds until somebody may have let us in."""
+_TYPING = 30_000
+"""Milliseconds until others stop showing that we type, should we forget to say that we have stopped."""
+_NEVER = (400, 404, 405, 413)
+_SILENT = "silent"
+
+
+class Sending:
+    """`online` is set while the homeserver answers and all rooms were looked at."""
+
+    def __init__(
+        self,
+        network: str,
+        rooms: Rooms,
+        homeserver: Homeserver,
+        account: Account,
+        private: Private,
+        online: asyncio.Event,
+    ) -> None:
+        self._network = network
+        self._rooms = rooms
+        self._homeserver = homeserver
+        self._account = account
+        self._private = private
+        self._online = online
+
+    async def send(self, post: Post) -> str:
+        """See `bridge.network.Network`."""
+        await self._connected()
+        try:
+            place = await self._place(post.room)
+            path = ("rooms", place.id, "send", "m.room.message", post.id)
+            answer = await self._homeserver.put(*path, body=post.payload)
+        except Unreachable as error:
+            raise TransientError(f"the homeserver is not reached: {error}") from None
+        except Refused as error:
+            raise TransientError(f"we are logged out: {error}") from None
+        except ApiError as error:
+            raise self._refusal(post.room, error) from None
+        place.warned.discard(_SILENT)
+        event_id = word(answer, "event_id")
+        if not event_id:
+            raise TransientError("the homeserver did not say under which id it took the message")
+        return event_id
+
+    async def typing(self, room: Room, *, active: bool) -> None:
+        """Show others that we type, or that we do not any more; where that does not work, nothing happens."""
+        place = self._rooms.private_with(room.id) if room.id.startswith("@") else self._rooms.at(room)
+        if place is None or not place.joined or not self._online.is_set():
+            return
+        us = self._account.us.user
+        with suppress(ApiError, Unreachable, Refused):
+            said = {"typing": True, "timeout": _TYPING} if active else {"typing": False}
+            await self._homeserver.put("rooms", place.id, "typing", us, body=said)
+
+    async def _connected(self) -> None:
+        if self._online.is_set():
+            return
+        try:
+            async with asyncio.timeout(_ONLINE_WITHIN):
+                await self._online.wait()
+        except TimeoutError:
+            raise TransientError("offline: the homeserver does not answer") from None
+
+    async def _place(self, room: Room) -> Place:
+        place = await self._private.room_with(room.id) if room.id.startswith("@") else self._rooms.at(room)
+        if place is None and room.id.startswith("!"):
+            raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
+        if place is None:
+            raise TransientError(f"{room.id} is not joined yet", _RETRY_AFTER)
+        if place.encrypted:
+            raise PermanentError("the room is encrypted, and encryption is not supported yet")
+        if not place.joined:
+            raise TransientError(f"we are not in {room.id}: {place.absence}", _RETRY_AFTER)
+        return place
+
+    def _refusal(self, room: Room, error: ApiError) -> TransientError | PermanentError:
+        if error.code == "M_FORBIDDEN":
+            place = self._rooms.at(room)
+            if place is None or place.first(_SILENT):
+                hint = "give us the power to speak there, or invite us"
+                log.warning("not allowed to speak", network=self._network, room=str(room), reason=str(error), hint=hint)
+            return TransientError(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)
+        if error.passes:
+            return TransientError(f"the homeserver asks for patience ({error})", error.retry_after)
+        if error.status in _NEVER and error.code:
+            return PermanentError(f"the homeserver does not take the message ({error})")
+        return TransientError(f"the homeserver refuses ({error})", _RETRY_AFTER)
