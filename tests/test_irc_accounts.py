@@ -5,7 +5,7 @@ import pytest
 from bridge.irc.effects import Heard
 from bridge.irc.people import People
 from bridge.irc.wire import Source
-from bridge.model import Identity, Proof
+from bridge.model import Identity, Proof, Room
 from bridge.text import plain
 from tests.test_irc_session import Talk
 
@@ -46,6 +46,24 @@ def test_who_was_there_before_us_is_asked_for_at_once_where_the_server_can() -> 
     talk.hears(":irc 353 duck = #pond :@al +bob duck", ":irc 354 duck 271 #pond u h al H@ Alice")
     talk.hears(":irc 354 duck 271 #pond u h bob H 0", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ())]
+
+
+def test_channels_are_asked_for_one_after_the_other() -> None:
+    rooms = (Room("net", "#a"), Room("net", "#b"), Room("net", "#c"))
+    talk = Talk(rooms=rooms).welcomed("", _WHOX)
+    assert talk.hears(*(f":duck!u@h JOIN {room.id}" for room in rooms)) == ["WHO #a %tcuhnfa,271"]
+    assert talk.hears(":irc 315 duck #a :end") == ["WHO #b %tcuhnfa,271"]
+    assert talk.hears(":irc 315 duck #b :end", ":irc 315 duck #c :end") == ["WHO #c %tcuhnfa,271"]
+
+
+def test_many_unknown_speakers_at_once_make_no_flood_of_questions() -> None:
+    talk = Talk().welcomed()
+    nicks = [f"n{number}" for number in range(10)]
+    talk.hears(f":irc 353 duck = #pond :{' '.join(nicks)}", *(f":{nick}!u@h PRIVMSG #pond :hi" for nick in nicks))
+    for nick in nicks:
+        talk.hears(*answer(nick, "Alice"))
+    assert sum("WHOIS" in line for line in talk.written()) == 4
+    assert talk.passes(2) == ["WHOIS n4"]
 
 
 def test_an_answer_to_a_question_that_we_did_not_ask_teaches_nothing() -> None:

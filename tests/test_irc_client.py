@@ -164,13 +164,23 @@ async def test_a_wrong_password_ends_the_network_at_its_first_login_only(ircd: I
         with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
             await anext(net.events(None))
         assert "hunter2" not in str(caught.value)
-    ircd.greeting = _WELCOME
-    async with running(ircd, server_password="hunter2"):
-        ircd.greeting = (":irc 464 duck :Password incorrect",)
-        before = ircd.connections
+
+
+async def test_later_in_life_it_is_tried_again(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that forgets its password for a while does not stop a bridge that has worked."""
+    endings: list[Ending] = []
+
+    def after(_: Backoff, ending: Ending) -> float:
+        endings.append(ending)
+        ircd.greeting = _WELCOME if ending.rejected else (":irc 464 duck :Password incorrect",)
+        return 0.0
+
+    monkeypatch.setattr(Backoff, "after", after)
+    async with running(ircd, server_password="hunter2") as (net, _):
         ircd.hang_up()
-        await ircd.told(lambda line: line.startswith("NICK"), before + 1)
-        ircd.tell(":irc NOTICE * :still there")
+        await ircd.told(lambda line: line.startswith("JOIN"), 2)
+        assert await net.send(post()) == post().id
+    assert [ending.rejected for ending in endings] == [False, True]
 
 
 async def test_settings_that_are_no_words_of_irc_are_refused(ircd: Ircd) -> None:

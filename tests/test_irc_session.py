@@ -153,6 +153,7 @@ def test_the_password_is_sent_only_when_asked_for_and_once_logged_in_never_again
     talk = Talk(sasl_account="duck", sasl_password="x")
     assert talk.hears("AUTHENTICATE +", ":irc CAP * LS :sasl") == ["CAP REQ sasl"]
     assert talk.hears("AUTHENTICATE +", ":irc CAP * ACK :sasl", "AUTHENTICATE eA==") == ["AUTHENTICATE PLAIN"]
+    assert talk.hears(":irc CAP * NEW :foo/bar") == []
     talk.hears("AUTHENTICATE +", ":irc 903 * :ok")
     assert talk.hears("AUTHENTICATE +") == []
 
@@ -487,6 +488,16 @@ def test_without_labels_the_echo_or_at_least_the_pong_is_the_proof() -> None:
     assert talk.of(Proved) == [Proved("p1", "p1"), Proved("p2", "p2")]
 
 
+def test_a_pong_without_the_echo_that_was_promised_means_that_the_line_was_swallowed() -> None:
+    talk = Talk().welcomed("echo-message")
+    talk.says("p1")
+    talk.hears(":irc PONG irc p1")
+    assert not talk.of(Proved)
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, PermanentError)
+
+
 def test_a_server_whose_pong_repeats_nothing_proves_by_the_order_of_its_pongs() -> None:
     talk = Talk().welcomed()
     talk.passes(46)
@@ -546,9 +557,12 @@ def test_our_tag_is_not_sent_where_the_server_denies_it() -> None:
     assert talk.says("p1")[0].startswith(f"@{ID_TAG}=p1 ")
 
 
+_NOBODY = tuple((target, "x") for target in ("bob,#pond", "@#pond", "+#pond", "$*", "*!*@*", "a!b@c", "", ":x"))
+
+
 def test_a_target_or_text_that_is_no_line_is_a_dead_letter() -> None:
     talk = Talk().welcomed()
-    for target, text in (("#a b", "x"), ("bob\r\nQUIT", "x"), ("bob", "x\0"), ("bob", "x" * 600)):
+    for target, text in (("#a b", "x"), ("bob\r\nQUIT", "x"), ("bob", "x\0"), ("bob", "x" * 600), *_NOBODY):
         with pytest.raises(PermanentError):
             talk.says("p", target, text)
     assert not any("QUIT" in line for line in talk.written())

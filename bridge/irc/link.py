@@ -39,7 +39,8 @@ _CHUNK = 16 * 1024
 """Bytes read at once: some 150 lines, a few milliseconds of work."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
-_GOODBYE = 1.0
+_GOODBYE = 0.8
+"""Seconds for saying goodbye: the daemon has five to end in."""
 _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """What we write unasked and the server counts as we count messages."""
 

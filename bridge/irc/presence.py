@@ -1,5 +1,6 @@
 """Who is where, line by line: what joins, parts, renames and logins mean for our channels and for who is believed."""
 
+from collections import deque
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
@@ -38,6 +39,8 @@ class Presence(Generic[_Item]):
         self._supports = supports
         self._enabled = enabled
         self._write = write
+        self._to_ask: deque[str] = deque()  # as many as we have channels
+        self._asking = ""
 
     def join(self, line: Line, now: float) -> None:
         for channel in line.param(0).split(","):
@@ -96,6 +99,10 @@ class Presence(Generic[_Item]):
             _, _, _, user, host, nick, _, account = line.params
             self._people.learn(Source(nick, user, host), _account(account, "0"), now)
 
+    def who_end(self, _line: Line, _: float) -> None:
+        """315: one channel is asked for at a time, so that many do not look like a flood."""
+        self._ask_next()
+
     def whois_user(self, line: Line, _: float) -> None:
         """311."""
         self._speakers.user(line.param(1), line.param(2), line.param(3))
@@ -116,7 +123,14 @@ class Presence(Generic[_Item]):
     def _ask_accounts(self, channel: str) -> None:
         """Who is logged in already; not asked where each line says it (account-tag)."""
         if self._supports.whox and "account-tag" not in self._enabled and self._channels.room(channel):
-            self._write("WHO", channel, f"%tcuhnfa,{_WHOX_MARK}")
+            self._to_ask.append(channel)
+            if not self._asking:
+                self._ask_next()
+
+    def _ask_next(self) -> None:
+        self._asking = self._to_ask.popleft() if self._to_ask else ""
+        if self._asking:
+            self._write("WHO", self._asking, f"%tcuhnfa,{_WHOX_MARK}")
 
     def _gone(self, nick: str, channel: str, reason: str, now: float) -> None:
         if self._us.is_us(nick):

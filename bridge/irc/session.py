@@ -1,6 +1,7 @@
 """One IRC connection as a pure state machine: lines and the passing of time in, effects out."""
 
 import random
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -32,6 +33,8 @@ _CTCP_EVERY = 10.0
 _RETRY_AFTER = 60.0
 _MOST_BATCHES = 100
 _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
+_NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
+"""Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
 _KEEPALIVE = "quackbridge"
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
@@ -123,6 +126,9 @@ class Session:
 
     def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
         """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
+        channel = self.isupport.is_channel(target)
+        if not channel and not _NICK.fullmatch(target):
+            raise PermanentError(f"{target!r} is neither a channel nor a nick")
         labelled = self._enabled >= _LABELS
         tags = {"label": post} if labelled else {}
         if "message-tags" in self._enabled and self.isupport.tag_allowed(ID_TAG[1:]):
@@ -133,7 +139,7 @@ class Session:
         except Unwritable as error:
             raise PermanentError(str(error)) from error
         self._emit(Write(data))
-        self._proofs.launched(post, target, private=not self.isupport.is_channel(target), labelled=labelled)
+        self._proofs.launched(post, target, private=not channel, labelled=labelled)
         if not labelled:
             self._ping(post)
         return self._take()
@@ -319,6 +325,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "001": Session._on_welcome,
         "005": Session._on_isupport,
         "311": _of_presence(Presence.whois_user),
+        "315": _of_presence(Presence.who_end),
         "318": _of_presence(Presence.whois_end),
         "330": _of_presence(Presence.whois_account),
         "353": _of_presence(Presence.names),

@@ -10,6 +10,8 @@ from bridge.irc.wire import Source
 
 _ANSWER_WITHIN = 10.0
 """Seconds after which a line is carried as an unknown person's, so that a lost answer cannot stop the conversation."""
+_PACE, _AHEAD = 2.0, 6.0
+"""Seconds between questions, and how far ahead of that we may be (four at once): a WHOIS counts as a line of ours."""
 _MOST_WAITING = 500
 """Lines that wait; the oldest is let go as an unknown person's when there are more."""
 
@@ -45,6 +47,7 @@ class Speakers(Generic[_Item]):
         self._questions: deque[str] = deque()
         self._open: _Question | None = None
         self._answers = True
+        self._paced_to = float("-inf")
 
     def said(self, item: _Item, source: Source, account: str | None, now: float) -> None:
         """`account` is what came with the line itself: '' for none, None where we must find out."""
@@ -106,7 +109,7 @@ class Speakers(Generic[_Item]):
     def tick(self, now: float) -> None:
         if self._open and now - self._open.asked_at > _ANSWER_WITHIN:
             self._open = None
-            self._next(now)
+        self._next(now)
         self._release(now)
 
     def _about(self, nick: str) -> bool:
@@ -126,7 +129,8 @@ class Speakers(Generic[_Item]):
             self._questions.append(nick)
 
     def _next(self, now: float) -> None:
-        if self._open is None and self._questions:
+        if self._open is None and self._questions and self._paced_to - now <= _AHEAD:
+            self._paced_to = max(self._paced_to, now) + _PACE
             nick = self._questions.popleft()
             self._open = _Question(nick, now)
             self._ask(nick)
