@@ -19,7 +19,7 @@ from bridge.users import identities as parse
 from bridge.users.passwords import hash_password
 from bridge.users.tinydb import TinyUsers
 
-_ROLES = click.Choice([*Role])
+_ROLES = click.Choice([str(role) for role in Role])
 _PASSWORD_LIMIT = 4096  # bytes of standard input: a password is a line
 
 

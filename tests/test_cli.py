@@ -1,0 +1,190 @@
+"""The command line as scripts and people use it: as a process."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.daemon import quackbridge
+
+CONFIG = {
+    "networks": {
+        "home": {
+            "type": "matrix",
+            "homeserver": "http://127.0.0.1:1",
+            "user": "@duck:localhost",
+            "password_file": "secrets/home",
+        },
+        "irc": {"type": "irc", "server": "127.0.0.1:1", "tls": False, "nick": "duck"},
+    },
+    "links": {"pond": {"rooms": ["home/#pond:localhost", "irc/#pond"], "bots": ["duck"]}},
+    "bots": {"duck": {"delay": 0}},
+    "users": {"database": "data/users.json"},
+    "store": {"path": "data/store.sqlite"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "home").touch(mode=0o600)
+    (tmp_path / "secrets" / "home").write_text("quack\n")
+    return tmp_path
+
+
+@pytest.fixture
+def pond(folder: Path) -> Path:
+    assert quackbridge(folder, "init-db").returncode == 0
+    return folder
+
+
+def run(folder: Path, *arguments: str, stdin: str = "") -> str:
+    """What a command that succeeds prints."""
+    done = quackbridge(folder, *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fail(folder: Path, status: int, *arguments: str, stdin: str = "") -> str:
+    """What a command that fails with `status` says, which is never a traceback."""
+    done = quackbridge(folder, *arguments, stdin=stdin)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def names(folder: Path) -> list[str]:
+    return [user["name"] for user in json.loads(run(folder, "list-users", "--json"))]
+
+
+def test_a_users_life(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--matrix", "@alice:hs", "--irc", "irc/alice", "--role", "admin")
+    run(pond, "link-identity", "alice", "--matrix", "@alice:other")
+    run(pond, "unlink-identity", "alice", "--irc", "irc/ALICE")
+    run(pond, "set-role", "alice", "member")
+    run(pond, "set-password", "alice", "--password-stdin", stdin="secret\n")
+    assert json.loads(run(pond, "show-user", "alice", "--json")) == {
+        "name": "alice",
+        "role": "member",
+        "identities": [
+            {"kind": "matrix", "network": None, "value": "@alice:hs"},
+            {"kind": "matrix", "network": None, "value": "@alice:other"},
+        ],
+        "has_password": True,
+    }
+    assert "secret" not in (pond / "data" / "users.json").read_text()
+    assert "@alice:other" in run(pond, "list-users")
+    assert "alice" in run(pond, "show-user", "alice")
+    run(pond, "remove-user", "alice")
+    assert names(pond) == []
+
+
+def test_the_database_is_made_and_dropped_on_purpose(folder: Path) -> None:
+    assert "init-db" in fail(folder, 2, "list-users")
+    run(folder, "init-db")
+    assert "already" in fail(folder, 2, "init-db")
+    assert "--yes" in fail(folder, 2, "drop-db")
+    run(folder, "add-user", "alice")
+    run(folder, "drop-db", "--yes")
+    (kept,) = (folder / "data").glob("users.json.*.bak")
+    assert "alice" in kept.read_text()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments", "said"),
+    [
+        (2, ("add-user", "Alice"), "there is a user 'alice' already"),
+        (2, ("add-user", "eve", "--matrix", "@alice:hs"), "belongs to alice already"),
+        (2, ("add-user", "eve", "--matrix", "alice"), "is not a Matrix id"),
+        (2, ("add-user", "eve", "--irc-mask", "irc/eve!*@*"), "gives no host"),
+        (2, ("add-user", "eve", "--irc", "libera/eve"), "there is no IRC network 'libera'; there are: irc"),
+        (2, ("add-user", "eve", "--irc", "home/eve"), "there is no IRC network 'home'"),
+        (2, ("add-user", "eve", "--role", "king"), "'king' is not one of 'member', 'admin'"),
+        (2, ("add-user", "two words"), "one word"),
+        (2, ("add-user", "eve", "--password", "--password-stdin"), "one of them"),
+        (2, ("add-user", "eve", "--password-stdin"), "a password has"),
+        (2, ("remove-user", "eve"), "there is no user 'eve'"),
+        (2, ("show-user", "eve"), "there is no user 'eve'"),
+        (2, ("set-role", "alice", "king"), "'king' is not one of"),
+        (2, ("link-identity", "alice"), "which identity?"),
+        (2, ("unlink-identity", "alice", "--matrix", "@eve:hs"), "has no identity @eve:hs"),
+        (2, ("fly",), "No such command 'fly'"),
+        (2, ("run", "--fast"), "No such option"),
+        (2, ("list-users", "-c", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_changes_nothing(
+    pond: Path, status: int, arguments: tuple[str, ...], said: str
+) -> None:
+    run(pond, "add-user", "alice", "--matrix", "@alice:hs")
+    before = (pond / "data" / "users.json").read_bytes()
+    assert said in fail(pond, status, *arguments)
+    assert (pond / "data" / "users.json").read_bytes() == before
+
+
+def test_a_mask_on_a_network_that_is_not_trusted_is_added_with_a_warning(pond: Path) -> None:
+    done = quackbridge(pond, "add-user", "eve", "--irc-mask", "irc/*!eve@host.example")
+    assert done.returncode == 0
+    assert "trust_hostmasks" in done.stderr
+
+
+def test_a_broken_database_is_named_and_kept(pond: Path) -> None:
+    (pond / "data" / "users.json").write_text('{"users": ')
+    for arguments in (("list-users",), ("add-user", "alice")):
+        assert "users.json:1:11" in fail(pond, 2, *arguments)
+    assert (pond / "data" / "users.json").read_text() == '{"users": '
+
+
+def test_all_that_is_wrong_with_a_config_is_said_at_once(folder: Path) -> None:
+    (folder / "config.yaml").write_text("networks:\n  home: {type: telepathy}\nlink: {}\n")
+    said = fail(folder, 2, "check-config")
+    assert "config.yaml:2:" in said
+    assert "config.yaml:3:1: link" in said
+
+
+def test_a_bot_that_is_not_there_is_found_before_it_is_needed(folder: Path) -> None:
+    config = CONFIG | {"bots": {"duck": {"brain": "bird"}}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "bots.duck" in fail(folder, 2, "check-config")
+
+
+def test_a_sound_config_is_ok(folder: Path) -> None:
+    assert run(folder, "check-config") == "ok\n"
+
+
+def test_users_can_be_kept_while_a_secret_is_missing(pond: Path) -> None:
+    (pond / "secrets" / "home").unlink()
+    run(pond, "add-user", "alice")
+    assert "secrets/home" in fail(pond, 2, "check-config")
+
+
+def test_the_schema_is_json(folder: Path) -> None:
+    assert "networks" in json.loads(run(folder, "config-schema"))["properties"]
+
+
+def test_the_duck_talks_in_the_terminal(folder: Path) -> None:
+    assert (
+        run(folder, "chat", stdin="hello\n\x1b[31mred\n") == "Little Yellow Duck> hello\nLittle Yellow Duck>  [31mred\n"
+    )
+    assert "there is no bot 'goose'" in fail(folder, 2, "chat", "--bot", "goose")
+
+
+def test_an_outbox_without_a_store_says_so(folder: Path) -> None:
+    assert "there is no store yet" in fail(folder, 2, "outbox", "list")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["add-user", "--help"]])
+def test_help_imports_no_network_library(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom bridge.cli import cli\n"
+        f"try:\n    cli.main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'nio', 'aiohttp', 'irc', 'synapse'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
