@@ -1,4 +1,4 @@
-"""The entry point: runs a command, and turns what went wrong into one clear line and an exit status."""
+"""The entry point: runs a command, and turns whatever ended it into one clear line and an exit code."""
 
 import os
 import sys
@@ -7,11 +7,8 @@ import traceback
 import click
 
 from bridge.cli import cli
-from bridge.config import ConfigError
-from bridge.network import Refused
-from bridge.store import StoreError, Unusable
-from bridge.users import UsersError
 
+DONE = 0
 FAILED = 1
 """Trying again may help."""
 WRONG = 2
@@ -20,33 +17,55 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.
+
+    With QUACKBRIDGE_DEBUG set, a failure shows where it came from.
+    """
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
-        return cli.main(prog_name="quackbridge", standalone_mode=False) or 0
+        return cli.main(prog_name="quackbridge", standalone_mode=False) or DONE
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _say(_explained(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except ConfigError as error:
-        return _say(str(error), WRONG)
-    except (Refused, Unusable) as error:
-        return _say(f"quackbridge: {error}", WRONG)
-    except (UsersError, StoreError) as error:
-        return _say(f"quackbridge: {error}", FAILED)
-    except Exception as error:  # the last resort: a bug, or the machine failed; it must be loud, and one line
+        return _say("interrupted", INTERRUPTED)
+    except Exception as error:  # the one place that says how the program ends
         if os.environ.get("QUACKBRIDGE_DEBUG"):
             traceback.print_exc()
-        name = type(error).__name__
-        return _say(f"quackbridge: unexpected {name}: {error} (QUACKBRIDGE_DEBUG=1 shows where)", FAILED)
+        return _status(error)
 
 
-def _say(line: str, status: int) -> int:
-    click.echo(line, err=True)
+def _explained(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')} (see `{error.ctx.command_path} --help`)"
+    return message
+
+
+def _status(error: Exception) -> int:
+    from bridge.config import ConfigError  # slow to import, and imported already where there is one
+    from bridge.network import Refused
+    from bridge.store import StoreError, Unusable
+    from bridge.users import UsersError, UsersUnavailable
+
+    match error:
+        case ConfigError():
+            click.echo(str(error), err=True)  # one line a problem, each beginning with its place
+            return WRONG
+        case Refused() | Unusable():
+            return _say(str(error), WRONG)
+        case StoreError() | UsersUnavailable():
+            return _say(str(error), FAILED)
+        case UsersError():
+            return _say(str(error), WRONG)
+        case _:
+            return _say(f"{type(error).__name__}: {error} (QUACKBRIDGE_DEBUG=1 shows where)", FAILED)
+
+
+def _say(message: str, status: int) -> int:
+    click.echo(f"quackbridge: {' '.join(message.split())}", err=True)
     return status
 
 

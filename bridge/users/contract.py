@@ -29,6 +29,10 @@ class UsersError(Exception):
     """The user database could not do what it was asked; nothing was changed. The text is what the operator reads."""
 
 
+class UsersUnavailable(UsersError):
+    """It may work later: somebody holds the lock, or the disk is full."""
+
+
 class Users(Protocol):
     """Every verb that writes is atomic between processes; a `UsersError` says what to do and changes nothing."""
 
