@@ -4,8 +4,9 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ class Notebook:
 
 
 @asynccontextmanager
-async def _memory(_request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
+async def _memory(_server: object) -> AsyncIterator[Shore]:
     network, room, numbers = MemoryNetwork("memory"), Room("memory", "pond"), iter(range(1000))
 
     async def says(text: str) -> None:
@@ -88,22 +89,19 @@ async def _irc(port: int) -> AsyncIterator[Shore]:
 
 
 @asynccontextmanager
-async def _inspircd(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
-    server: InspIRCd = request.getfixturevalue("inspircd")
+async def _inspircd(server: InspIRCd) -> AsyncIterator[Shore]:
     async with _irc(server.port) as shore:
         yield shore
 
 
 @asynccontextmanager
-async def _ngircd(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
-    server: NgIrcd = request.getfixturevalue("ngircd")
+async def _ngircd(server: NgIrcd) -> AsyncIterator[Shore]:
     async with _irc(server.port) as shore:
         yield shore
 
 
 @asynccontextmanager
-async def _matrix(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
-    server: Synapse = request.getfixturevalue("synapse")
+async def _matrix(server: Synapse) -> AsyncIterator[Shore]:
     duck, alias = unique("duck"), unique("pond")
     user = await server.register(duck, US)
     settings = MatrixSettings(name="home", homeserver=server.url, user=user, password=US, access_token=None)
@@ -121,15 +119,28 @@ async def _matrix(request: pytest.FixtureRequest) -> AsyncIterator[Shore]:
         yield Shore(network, room, says, hears, lambda: [m.text for m in alice.messages if m.sender == user])
 
 
-SHORES = {"memory": _memory, "inspircd": _inspircd, "ngircd": _ngircd, "synapse": _matrix}
+SHORES: dict[str, Callable[[Any], AbstractAsyncContextManager[Shore]]] = {
+    "memory": _memory,
+    "inspircd": _inspircd,
+    "ngircd": _ngircd,
+    "synapse": _matrix,
+}
 
 
 @pytest.fixture(
-    params=["memory", *(pytest.param(name, marks=pytest.mark.servers) for name in ("inspircd", "ngircd", "synapse"))]
+    params=["memory", *(pytest.param(name, marks=pytest.mark.servers) for name in SHORES if name != "memory")]
 )
-async def shore(request: pytest.FixtureRequest) -> AsyncGenerator[Shore, None]:
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(SHORES[request.param](request))
+def place(request: pytest.FixtureRequest) -> tuple[str, object]:
+    """The name of a shore and its server, which only a fixture that is not async may ask for by name."""
+    name = str(request.param)
+    return name, None if name == "memory" else request.getfixturevalue(name)
+
+
+@pytest.fixture
+async def shore(place: tuple[str, object]) -> AsyncGenerator[Shore, None]:
+    name, server = place
+    async with SHORES[name](server) as shore:
+        yield shore
 
 
 class Hearing:
@@ -183,8 +194,7 @@ async def _send(shore: Shore, *events: Event) -> list[str]:
     owed = shore.owed(*events)
     while owed:
         posts = shore.network.render(owed)
-        for post in posts:
-            ids.append(await shore.network.send(post))
+        ids += [await shore.network.send(post) for post in posts]
         covered = {delivery for post in posts for delivery in post.deliveries}
         owed = [item for item in owed if item.delivery not in covered]
     return ids

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from bridge.model import Event, Owed, Post, Room
 from bridge.network import Batch, SendError
-from bridge.text import lines, plain
+from bridge.text import lines, plain, printable
 
 
 class MemoryNetwork:
@@ -53,7 +53,7 @@ class MemoryNetwork:
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
         return [
-            Post.of(item.room, (item.delivery,), part, item.event.mark + plain(line))
+            Post.of(item.room, (item.delivery,), part, item.event.mark + printable(plain(line)))
             for item in owed
             for part, line in enumerate(lines(item.event.text))
         ]
