@@ -4,7 +4,7 @@ import asyncio
 import random
 import subprocess
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process, PyIrcd
 from bridge.demo.servers.inspircd import DEFAULT_LIMITS
 from bridge.demo.servers.process import HOST
-from bridge.irc import IrcNetwork, IrcSettings
+from bridge.irc import IrcNetwork, IrcSettings, capabilities
 from bridge.model import Delivery, Identity, Kind, Message, Owed, Proof, Room, Sender
 from bridge.network import PermanentError, Refused, TransientError
 from bridge.text import Span, Style, Text, plain, words
@@ -198,6 +198,31 @@ async def test_the_account_is_what_the_network_says_with_each_line(services: Ano
         await mallory.say(us.room.id, "me too")
         spoof = await us.hears("me too")
         assert (spoof.sender.name, spoof.sender.proofs) == (account, ())
+
+
+@pytest.mark.parametrize("without", [{"account-tag"}, {"account-tag", "account-notify", "extended-join"}])
+async def test_where_lines_do_not_carry_the_account_it_is_asked_for(
+    services: Anope, monkeypatch: pytest.MonkeyPatch, without: set[str]
+) -> None:
+    """By WHOX and account-notify, or by WHOIS alone; who takes the nick over inherits nothing."""
+    monkeypatch.setattr(capabilities, "WANTED", tuple(name for name in capabilities.WANTED if name not in without))
+    server = services.irc
+    account = unique("alice")
+    await services.register(account, "secret")
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(IrcPerson(HOST, server.port, account, sasl=(account, "secret")))
+        channel = await stack.enter_async_context(channel_of(alice))
+        us = await stack.enter_async_context(ours(server, channel=channel))
+        mallory = await stack.enter_async_context(person(server))
+        await mallory.join(channel)
+        await alice.say(channel, "it is me")
+        await mallory.say(channel, "and me")
+        assert (await us.hears("it is me")).sender.proofs == (Identity(Proof.IRC, "net", account),)
+        assert (await us.hears("and me")).sender.proofs == ()
+        await alice.rename(unique("other"))
+        await mallory.rename(account)
+        await mallory.say(channel, "now I am alice")
+        assert (await us.hears("now I am alice")).sender.proofs == ()
 
 
 async def test_with_sasl_we_are_logged_in_and_a_wrong_password_is_refused(services: Anope) -> None:
