@@ -1,0 +1,471 @@
+"""The Matrix adapter on a real Synapse, with independent people."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.demo.people import MatrixPerson
+from bridge.demo.people.matrix import MatrixError
+from bridge.demo.servers import Synapse
+from bridge.matrix import MatrixNetwork, MatrixSettings
+from bridge.model import Delivery, EventKey, Kind, Message, Owed, Post, Room
+from bridge.network import Batch, PermanentError, Refused, TransientError
+from bridge.text import Span, Style, plain
+from tests.events import irc, said
+from tests.integration.servers import unique
+
+pytestmark = pytest.mark.servers
+
+_PASSWORD = "quack-quack"  # noqa: S105  (throw-away accounts on loopback)
+_PATIENCE = 20.0
+
+
+class Notebook:
+    """What the account remembers between runs."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    async def recall(self) -> Mapping[str, str]:
+        return dict(self.kept)
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+
+
+@dataclass
+class Ours:
+    """Our account on a homeserver, which may be run again and again."""
+
+    server: Synapse
+    user: str
+    rooms: list[Room]
+    memory: Notebook = field(default_factory=Notebook)
+    password: str | None = _PASSWORD
+    token: str | None = None
+    cursor: str | None = None
+    batches: list[Batch] = field(default_factory=list)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def heard(self) -> list[Message]:
+        return [event for batch in self.batches for event in batch.events]
+
+    @property
+    def texts(self) -> list[str]:
+        return [plain(event.text) for event in self.heard]
+
+    def network(self) -> MatrixNetwork:
+        settings = MatrixSettings("home", self.server.url, self.user, self.password, self.token)
+        return MatrixNetwork(settings, self.rooms, self.memory, clock=time.time, rng=random.Random(1))
+
+    @asynccontextmanager
+    async def running(self, *, ready: bool = True) -> AsyncGenerator[MatrixNetwork, None]:
+        """Run until left; what is heard is in `heard`."""
+        network = self.network()
+        started = len(self.batches)
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listen(network))
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    if ready:
+                        await network.ready()
+                    if ready and self.cursor is None:
+                        await self.until(lambda: len(self.batches) > started)
+                yield network
+            finally:
+                listening.cancel()
+
+    async def _listen(self, network: MatrixNetwork) -> None:
+        async with aclosing(network.events(self.cursor)) as batches:
+            async for batch in batches:
+                async with self.news:
+                    self.batches.append(batch)
+                    self.cursor = batch.cursor
+                    self.news.notify_all()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_PATIENCE), self.news:
+            await self.news.wait_for(true)
+
+    async def hears(self, text: str) -> Message:
+        await self.until(lambda: any(text in each for each in self.texts))
+        return next(event for event in self.heard if text in plain(event.text))
+
+
+@asynccontextmanager
+async def pond(
+    server: Synapse, *, preset: str = "public_chat", **more: object
+) -> AsyncGenerator[tuple[Ours, MatrixPerson, str], None]:
+    """Our account and alice, and a room of hers, which is configured."""
+    user, alias = await server.register(unique("duck"), _PASSWORD), unique("pond")
+    async with MatrixPerson(server.url, unique("alice")) as alice:
+        place = await alice.create_room(alias, preset=preset, **more)
+        yield Ours(server, user, [Room("home", f"#{alias}:{server.server_name}")]), alice, place
+
+
+def owed(room: Room, text: str, **more: object) -> Owed:
+    event = said(Room("libera", "#pond"), irc("bob"), text, unique("$"), **more)  # type: ignore[arg-type]
+    return Owed(Delivery.of(event.key, room).id, room, event)
+
+
+async def post(network: MatrixNetwork, room: Room, text: str, **more: object) -> str:
+    (rendered,) = network.render([owed(room, text, **more)])
+    return await network.send(rendered)
+
+
+async def eventually(true: Callable[[], Awaitable[bool]]) -> None:
+    """For what only asking the homeserver again can tell."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await true():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_message_is_heard_with_who_said_it_when_and_how(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running():
+        await alice.rename("Alice <b>")
+        before = time.time()
+        sent = await alice.send_html(place, "hi *there*", "hi <b>there</b>")
+        heard = await us.hears("there")
+        assert (heard.id, heard.room, heard.private, heard.kind) == (sent, us.rooms[0], False, Kind.TEXT)
+        assert heard.text == (Span("hi "), Span("there", Style.BOLD))
+        assert heard.sender.name == "Alice ‹b›"
+        assert heard.sender.address == alice.user_id
+        assert abs(heard.time - before) < 60
+        reply = {"m.relates_to": {"m.in_reply_to": {"event_id": sent}}}
+        await alice.send(place, f"{us.user.partition(':')[0]}: yes?", **reply)
+        answer = await us.hears("yes?")
+        assert answer.reply_to == EventKey(us.rooms[0], sent)
+        assert answer.called == us.user[1:].partition(":")[0]
+        await alice.me(place, "waves")
+        assert (await us.hears("waves")).kind is Kind.ACTION
+
+
+async def test_what_we_send_calls_nobody_and_may_be_a_reply(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        first = await alice.send(place, "question")
+        (reply,) = network.render(
+            [Owed("d", us.rooms[0], said(Room("l", "#p"), irc("bob"), "@room <i>x</i>"), (first,))]
+        )
+        await network.send(reply)
+        raw = (await alice.heard("<bob> @room")).raw["content"]
+        assert isinstance(raw, dict)
+        assert raw["m.mentions"] == {}
+        assert raw["m.relates_to"] == {"m.in_reply_to": {"event_id": first}}
+        assert raw["formatted_body"] == "<strong>&lt;bob&gt;</strong> @room &lt;i&gt;x&lt;/i&gt;"
+
+
+async def test_device_and_token_are_used_again_after_a_restart(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place):
+        with capture_logs() as logs:
+            async with us.running():
+                pass
+            kept = dict(us.memory.kept)
+            async with us.running():
+                await alice.send(place, "again")
+                await us.hears("again")
+        assert [line["event"] for line in logs].count("logged in") == 1
+        assert us.memory.kept == kept
+        assert kept["access_token"] not in str(logs)
+
+
+async def test_a_token_that_is_not_known_any_more_is_replaced_on_the_same_device(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place):
+        async with us.running():
+            device = us.memory.kept["device_id"]
+            us.memory.kept["access_token"] = "syt_gone"  # noqa: S105
+        async with us.running() as network:
+            assert us.memory.kept["device_id"] == device
+            await _log_out(us)
+            await alice.send(place, "still there?")
+            await us.hears("still there?")
+            await post(network, us.rooms[0], "yes")
+            await alice.heard("yes")
+            assert us.memory.kept["device_id"] == device
+
+
+async def _log_out(us: Ours) -> None:
+    """Somebody ends our session."""
+    async with MatrixPerson(us.server.url, us.user, _PASSWORD) as other:
+        await other.call("POST", "logout/all", {})
+
+
+async def test_a_wrong_password_is_refused_in_one_clear_line(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, _, _):
+        us.password = "wrong"  # noqa: S105
+        with pytest.raises(Refused) as refused:
+            await anext(us.network().events(None))
+        assert str(refused.value) == f"home: the homeserver does not accept the password of {us.user}"
+
+
+async def test_a_wrong_token_without_a_password_is_refused(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _):
+        us.password, us.token = None, "syt_wrong"
+        with pytest.raises(Refused, match="access token"):
+            await anext(us.network().events(None))
+        async with MatrixPerson(us.server.url, us.user, _PASSWORD) as other:
+            us.token = other._token
+            async with us.running():
+                pass
+            us.user = alice.user_id
+            with pytest.raises(Refused, match="the access token is of"):
+                await anext(us.network().events(None))
+
+
+async def test_an_unknown_alias_is_told_and_holds_up_nobody(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place):
+        missing = Room("home", f"#{unique('nowhere')}:localhost")
+        us.rooms.insert(0, missing)
+        with capture_logs() as logs:
+            async with us.running(ready=False) as network:
+                await us.until(lambda: bool(us.batches))
+                await alice.send(place, "hello")
+                await us.hears("hello")
+                with pytest.raises(TransientError, match="not joined yet"):
+                    await post(network, missing, "x")
+        line = next(line for line in logs if line["event"] == "not joined")
+        assert (line["log_level"], line["network"], line["room"]) == ("error", "home", str(missing))
+        assert "M_NOT_FOUND" in line["reason"]
+        assert "configuration" in line["hint"]
+
+
+async def test_a_gap_is_filled_in_order_and_once(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place):
+        async with us.running():
+            await alice.send(place, "before")
+            await us.hears("before")
+        for number in range(300):
+            await alice.send(place, f"line {number}")
+        async with us.running():
+            await us.hears("line 299")
+            await alice.send(place, "after")
+            await us.hears("after")
+    assert us.texts == ["before", *(f"line {number}" for number in range(300)), "after"]
+    assert len({event.id for event in us.heard}) == 302
+    assert max(len(batch.events) for batch in us.batches) <= 200
+
+
+async def test_a_room_joined_later_is_heard_from_then_on(synapse: Synapse) -> None:
+    async with pond(synapse, preset="private_chat") as (us, alice, place):
+        await alice.send(place, "long ago")
+        with capture_logs() as logs:
+            async with us.running(ready=False) as network:
+                await us.until(lambda: bool(us.batches))
+                assert [line["event"] for line in logs].count("not joined") == 1
+                await alice.invite(place, us.user)
+                async with asyncio.timeout(_PATIENCE):
+                    await network.ready()
+                await alice.send(place, "now")
+                await us.hears("now")
+        async with us.running():
+            await alice.send(place, "later")
+            await us.hears("later")
+    assert us.texts == ["now", "later"]
+
+
+async def test_a_post_sent_again_is_one_event(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place):
+        async with us.running() as network:
+            (once,) = network.render([owed(us.rooms[0], "once")])
+            first = await network.send(once)
+        async with us.running() as network:
+            assert await network.send(once) == first
+            await post(network, us.rooms[0], "barrier")
+            await alice.heard("barrier")
+        assert [m.text for m in await alice.history(place) if "once" in m.text] == ["<bob> once"]
+
+
+async def test_nothing_goes_into_an_encrypted_room(synapse: Synapse) -> None:
+    encryption = {"algorithm": "m.megolm.v1.aes-sha2"}
+    state = [{"type": "m.room.encryption", "state_key": "", "content": encryption}]
+    async with pond(synapse, initial_state=state) as (us, alice, place):
+        with capture_logs() as logs:
+            async with us.running() as network:
+                with pytest.raises(PermanentError, match="encryption is not supported"):
+                    await post(network, us.rooms[0], "secret")
+                for _ in range(2):
+                    await alice.send_event(place, "m.room.encrypted", {"algorithm": "m.megolm.v1.aes-sha2"})
+                await alice.send(place, "plain")
+                await us.hears("plain")
+        assert [line["event"] for line in logs].count("encrypted") == 1
+        assert not [m for m in await alice.history(place) if m.sender == us.user]
+
+
+async def test_a_room_that_becomes_encrypted_is_not_sent_to_any_more(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        await post(network, us.rooms[0], "fine")
+        await alice.call("PUT", f"rooms/{place}/state/m.room.encryption/", {"algorithm": "m.megolm.v1.aes-sha2"})
+        await alice.send(place, "barrier")
+        await us.hears("barrier")
+        with pytest.raises(PermanentError, match="encrypted"):
+            await post(network, us.rooms[0], "secret")
+
+
+async def test_an_invitation_to_any_other_room_is_refused(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _), us.running():
+        other = await alice.create_room()
+        await alice.invite(other, us.user)
+        await alice.sees(other, us.user, "leave")
+
+
+async def test_a_private_conversation_goes_both_ways_and_survives_a_restart(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _):
+        async with us.running() as network:
+            place = await alice.direct(us.user)
+            await alice.send(place, "psst")
+            heard = await us.hears("psst")
+            assert (heard.private, heard.room) == (True, Room("home", place))
+            await post(network, heard.room, "yes?", private=True, kind=Kind.NOTICE)
+            answer = await alice.heard("yes?")
+            assert (answer.room, answer.text, answer.kind) == (place, "yes?", "notice")
+            assert "formatted_body" not in str(answer.raw)
+        async with us.running():
+            await alice.send(place, "and now?")
+            assert (await us.hears("and now?")).private
+    assert us.texts == ["psst", "and now?"]
+
+
+async def test_a_private_room_with_a_third_member_is_ignored_for_good(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, public), MatrixPerson(synapse.url, unique("carol")) as carol:
+        async with us.running() as network:
+            place = await alice.direct(us.user)
+            await alice.send(place, "two of us")
+            heard = await us.hears("two of us")
+            await alice.invite(place, carol.user_id)
+            await carol.sees(place, carol.user_id)
+            await alice.send(place, "three of us")
+            await alice.send(public, "barrier")
+            await us.hears("barrier")
+            with pytest.raises(PermanentError, match="private"):
+                await post(network, heard.room, "x", private=True)
+        async with us.running():
+            await alice.send(place, "again")
+            await alice.send(public, "barrier 2")
+            await us.hears("barrier 2")
+    assert us.texts == ["two of us", "barrier", "barrier 2"]
+
+
+async def test_an_encrypted_private_conversation_is_refused(synapse: Synapse) -> None:
+    encryption = {"algorithm": "m.megolm.v1.aes-sha2"}
+    state = [{"type": "m.room.encryption", "state_key": "", "content": encryption}]
+    async with pond(synapse) as (us, alice, _), us.running():
+        place = await alice.create_room(
+            preset="trusted_private_chat", is_direct=True, invite=[us.user], initial_state=state
+        )
+        await alice.sees(place, us.user, "leave")
+
+
+async def test_who_has_no_private_room_yet_gets_one_and_the_same_after_a_restart(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _):
+        room = Room("home", alice.user_id)
+        async with us.running() as network:
+            await asyncio.gather(*(post(network, room, f"hello {n}", private=True) for n in range(3)))
+            places = {(await alice.heard(f"hello {n}")).room for n in range(3)}
+            assert len(places) == 1
+            await alice.send(*places, "hi duck")
+            heard = await us.hears("hi duck")
+            assert (heard.private, {heard.room.id}) == (True, places)
+        us.memory.kept = {key: value for key, value in us.memory.kept.items() if not key.startswith("private ")}
+        async with us.running() as network:
+            await post(network, room, "me again", private=True)
+            assert {(await alice.heard("me again")).room} == places
+
+
+async def test_who_is_removed_says_so_until_invited_again(synapse: Synapse) -> None:
+    async with pond(synapse, preset="private_chat", invite=[]) as (us, alice, place):
+        await alice.invite(place, us.user)
+        with capture_logs() as logs:
+            async with us.running() as network:
+                await alice.send(place, "last words")
+                await alice.call("POST", f"rooms/{place}/kick", {"user_id": us.user, "reason": "too loud"})
+                with pytest.raises(TransientError) as refused:
+                    while True:  # until the news has reached either of us
+                        await post(network, us.rooms[0], "x")
+                assert refused.value.retry_after == 60
+                await us.hears("last words")
+                assert await _logged(logs, "not joined")
+                with pytest.raises(TransientError, match=r"we were removed by .* \(too loud\)"):
+                    await post(network, us.rooms[0], "x")
+                await alice.send(place, "not for us")
+                await alice.invite(place, us.user)
+                await alice.sees(place, us.user)
+                await alice.send(place, "welcome back")
+                await us.hears("welcome back")
+    assert us.texts == ["last words", "welcome back"]
+
+
+async def _logged(logs: list[object], event: str) -> bool:
+    async def found() -> bool:
+        return any(isinstance(line, dict) and line["event"] == event for line in logs)
+
+    await eventually(found)
+    return True
+
+
+async def test_typing_is_shown(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        await network.typing(us.rooms[0], True)
+        await alice.sees_typing(place, us.user)
+        await network.typing(Room("home", "#nowhere:localhost"), True)
+        await network.typing(Room("home", "@nobody:localhost"), False)
+
+
+async def test_who_may_not_speak_is_told_to_try_later(synapse: Synapse) -> None:
+    levels = {"events_default": 50}
+    async with pond(synapse, power_level_content_override=levels) as (us, _, _):
+        with capture_logs() as logs:
+            async with us.running() as network:
+                for _ in range(2):
+                    with pytest.raises(TransientError, match="not allowed to speak") as refused:
+                        await post(network, us.rooms[0], "x")
+                    assert refused.value.retry_after == 60
+        assert [line["event"] for line in logs].count("not allowed to speak") == 1
+
+
+async def test_a_message_that_is_no_message_is_never_sent(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, _, _), us.running() as network:
+        for payload in ("{", '{"body": "%s"}' % ("x" * 70_000)):
+            with pytest.raises(PermanentError):
+                await network.send(Post.of(us.rooms[0], ("d",), len(payload), payload))
+
+
+async def test_a_rate_limit_is_honoured(tmp_path: Path) -> None:
+    async with Synapse(tmp_path / "slow", extra={"rc_message": {"per_second": 0.2, "burst_count": 2}}) as server:
+        async with pond(server) as (us, _, _), us.running() as network:
+            with pytest.raises(TransientError) as limited:
+                for number in range(5):
+                    await post(network, us.rooms[0], f"{number}")
+            assert limited.value.retry_after is not None
+            assert 0 < limited.value.retry_after <= 10
+
+
+async def test_a_homeserver_that_comes_back_is_heard_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with Synapse(tmp_path / "mortal") as server, pond(server) as (us, alice, place), us.running() as network:
+        await server.kill()
+        sending = asyncio.ensure_future(post(network, us.rooms[0], "x"))
+        await server.restart()
+        try:
+            await sending
+        except TransientError as error:
+            assert "homeserver" in str(error)
+        await eventually(lambda: _said(alice, place, "back"))
+        await us.hears("back")
+
+
+async def _said(person: MatrixPerson, place: str, text: str) -> bool:
+    try:
+        await person.send(place, text)
+    except (MatrixError, OSError):
+        return False
+    return True
