@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.text import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -14,9 +16,9 @@ class Problem:
     message: str
 
     def text(self, file: Path) -> str:
-        """As the operator reads it: `config.yaml:10:5: networks.libera.tls: ...`."""
+        """As the operator reads it: `config.yaml:10:5: networks.libera.tls: ...`; one line, whatever the file says."""
         place = f"{file}:{self.line}:{self.column}" if self.line else str(file)
-        return ": ".join(part for part in (place, self.where, self.message) if part)
+        return printable(": ".join(part for part in (place, self.where, self.message) if part))
 
 
 class ConfigError(Exception):

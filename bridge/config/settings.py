@@ -192,6 +192,13 @@ class IrcNetwork(Section):
         """The server's password itself, wherever it was written."""
         return _revealed(self.password_)
 
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
     @field_validator("server")
     @classmethod
     def _address(cls, server: str) -> str:
