@@ -69,6 +69,8 @@ class IrcNetwork:
         """See `bridge.network.Network`. What was said while we were away is not fetched: `cursor` only says where we
         were."""
         intake = Intake()
+        self._missing = set(self._rooms)  # whoever starts anew waits anew until we can hear
+        self._all_joined.clear()
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
         life.add_done_callback(lambda _: intake.wake())
@@ -103,7 +105,7 @@ class IrcNetwork:
         return remote
 
     async def ready(self) -> None:
-        """See `bridge.network.Network`."""
+        """See `bridge.network.Network`; after a new start of `events`, when they are joined again."""
         await self._all_joined.wait()
 
     def _current_limits(self) -> Limits:
