@@ -24,7 +24,7 @@ class Us:
     @property
     def names(self) -> Iterable[str]:
         """What we may be called."""
-        return dict.fromkeys((self.shown, self.user.removeprefix("@").partition(":")[0], self.user))
+        return dict.fromkeys((self.user, self.shown, self.user.removeprefix("@").partition(":")[0]))
 
 
 def sender(network: str, user: str, displayname: str) -> Sender:

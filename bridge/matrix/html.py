@@ -98,7 +98,7 @@ class _Reader:
         if tag in _BLOCKS:
             self.end_line()
         if tag == "br":
-            self.say("\n", _Look())
+            self.say("\n", look)
         elif tag == "img":
             self.say(node.attributes.get("alt") or node.attributes.get("title") or "[image]", look)
         elif tag == "li":
