@@ -22,8 +22,8 @@ class NgIrcd(Process):
     """ngIRCd 26: no IRCv3, no services, no flood limits."""
 
     program = "ngircd"
-    mask_host = "localhost"
-    """It shows clients of loopback so."""
+    mask_host = HOST
+    """It shows addresses, since it is told not to ask DNS."""
 
     def command(self) -> Sequence[str]:
         return (which(self.program) or self.program, "-n", "-f", str(self.folder / "ngircd.conf"))
