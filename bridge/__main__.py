@@ -7,6 +7,7 @@ import traceback
 import click
 
 from bridge.cli import cli
+from bridge.text import printable
 
 DONE = 0
 FAILED = 1
@@ -27,8 +28,14 @@ def main() -> None:
 def _run() -> int:
     try:
         return cli.main(prog_name="quackbridge", standalone_mode=False) or DONE
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return WRONG
     except click.ClickException as error:
         return _say(_explained(error), error.exit_code)
+    except BrokenPipeError:  # whoever read our output has seen enough (`... | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
+        return FAILED
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted", INTERRUPTED)
     except Exception as error:  # the one place that says how the program ends
@@ -65,7 +72,7 @@ def _status(error: Exception) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    click.echo(f"quackbridge: {' '.join(message.split())}", err=True)
+    click.echo(f"quackbridge: {printable(' '.join(message.split()))}", err=True)
     return status
 
 

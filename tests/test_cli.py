@@ -1,14 +1,17 @@
 """The command line as scripts and people use it: as a process."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from bridge.cli import cli
 from tests.integration.daemon import quackbridge
 
 CONFIG = {
@@ -179,12 +182,93 @@ def test_an_outbox_without_a_store_says_so(folder: Path) -> None:
     assert "there is no store yet" in fail(folder, 2, "outbox", "list")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["add-user", "--help"]])
-def test_help_imports_no_network_library(arguments: list[str]) -> None:
-    code = (
-        "import sys\nfrom bridge.cli import cli\n"
-        f"try:\n    cli.main({arguments!r})\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'nio', 'aiohttp', 'irc', 'synapse'} & set(sys.modules)))"
+def _imported(environ: dict[str, str], *arguments: str) -> tuple[str, set[str]]:
+    """What a command prints, and the modules that it imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bridge", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environ,
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    return done.stdout, {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["add-user", "--help"], ["outbox", "--help"]])
+def test_help_imports_no_network_library(arguments: list[str]) -> None:
+    shown, imported = _imported({}, *arguments)
+    assert "Usage: quackbridge" in shown
+    assert {"nio", "aiohttp", "irc", "irc.client", "synapse"} & imported == set()
+
+
+def test_the_overview_and_completion_import_no_command() -> None:
+    shown, imported = _imported({}, "--help")
+    assert "unlink-identity" in shown
+    assert {"pydantic", "yaml", "tinydb", "rich", "bridge.cli.users"} & imported == set()
+    shown, imported = _imported(
+        {"_QUACKBRIDGE_COMPLETE": "bash_complete", "COMP_WORDS": "quackbridge add", "COMP_CWORD": "1"}
+    )
+    assert shown.split() == ["plain,add-user"]
+    assert {"pydantic", "yaml", "tinydb", "rich", "bridge.cli.users"} & imported == set()
+
+
+def test_every_command_exists_takes_a_config_and_says_what_it_does() -> None:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.help
+        leaves = command.commands.values() if isinstance(command, click.Group) else [command]
+        for leaf in leaves:
+            assert name == "demo" or any("--config" in option.opts for option in leaf.params), leaf.name
+
+
+def test_no_command_at_all_is_wrong_usage_and_shows_the_help(folder: Path) -> None:
+    assert "\nCommands:\n" in fail(folder, 2)
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure_worth_a_word(pond: Path) -> None:
+    for number in range(3):
+        run(pond, "add-user", f"user{number}", "--matrix", f"@{'x' * 200}{number}:hs")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "list-users"], cwd=pond, stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_bug_is_one_line_unless_it_is_asked_for(folder: Path) -> None:
+    code = (
+        "import sys, bridge.config\n"
+        "def boom(*_): raise KeyError('quack\\nquack\\x1b[2J')\n"
+        "bridge.config.load = boom\n"
+        "sys.argv = ['quackbridge', 'check-config']\n"
+        "from bridge.__main__ import main\nmain()"
+    )
+    for debug in ("", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"QUACKBRIDGE_DEBUG": debug},
+        )
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) is bool(debug)
+        assert done.stderr.splitlines()[-1].startswith("quackbridge: KeyError: ")
+        assert "\x1b" not in done.stderr.splitlines()[-1]
+
+
+def test_warnings_are_for_whoever_runs_the_daemon(folder: Path) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"links": {}}))
+    assert quackbridge(folder, "init-db").stderr == ""
+    done = quackbridge(folder, "check-config")
+    assert (done.returncode, done.stdout) == (0, "ok\n")
+    assert "warning: config.yaml:" in done.stderr
+
+
+def test_a_name_is_no_markup_of_the_table(pond: Path) -> None:
+    run(pond, "add-user", "[red]alice")
+    assert "[red]alice" in run(pond, "list-users")

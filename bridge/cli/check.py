@@ -24,6 +24,7 @@ def check_config(config: Path) -> None:
 
 
 @click.command("config-schema")
-def config_schema() -> None:
+@config_option
+def config_schema(config: Path) -> None:
     """Print the JSON Schema of the configuration, for editors."""
     click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))

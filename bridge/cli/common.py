@@ -30,20 +30,17 @@ def config_option(command: Command) -> Command:
 
 def load(path: Path) -> Config:
     """The settings with all secrets; warnings go to standard error."""
-    return _said(settings.load(path, os.environ))
+    config = settings.load(path, os.environ)
+    for warning in config.warnings:
+        click.echo(f"quackbridge: warning: {warning}", err=True)
+    return config
 
 
 def load_settings(path: Path) -> Config:
     """The settings without the secrets, which may be missing or unreadable: for whoever does not log in."""
-    return _said(settings.load_settings(path, os.environ))
+    return settings.load_settings(path, os.environ)
 
 
 def users(path: Path) -> TinyUsers:
     """The user database that the config at `path` names."""
     return TinyUsers(load_settings(path).users.database)
-
-
-def _said(config: Config) -> Config:
-    for warning in config.warnings:
-        click.echo(f"quackbridge: warning: {warning}", err=True)
-    return config

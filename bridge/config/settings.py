@@ -67,7 +67,7 @@ Positive = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 class Section(BaseModel):
     """A mapping of the file. Unknown keys are errors; nothing is changed once it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
