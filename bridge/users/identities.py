@@ -1,4 +1,8 @@
-"""Identities as people write them, and when two are the same. Pure."""
+"""Names and identities as people write them, and when two are the same. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
 
 from bridge import ids
 from bridge.casemap import Casemapping
@@ -10,32 +14,55 @@ _MASK_LIMIT = 255  # characters: more than any server shows, and the bound on ho
 
 def matrix(text: str) -> Identity:
     """`@name:server`. UsersError where it is none."""
-    try:
-        return Identity(Proof.MATRIX, "", ids.matrix_user(text))
-    except ValueError as error:
-        raise UsersError(str(error)) from error
+    return checked(Identity(Proof.MATRIX, "", text))
 
 
 def irc(text: str) -> Identity:
     """`NETWORK/ACCOUNT`, a services account. UsersError where it is none."""
-    network, account = _split(text, "NETWORK/ACCOUNT")
-    try:
-        return Identity(Proof.IRC, network, ids.irc_account(account))
-    except ValueError as error:
-        raise UsersError(str(error)) from error
+    return checked(Identity(Proof.IRC, *_split(text, "NETWORK/ACCOUNT")))
 
 
 def irc_mask(text: str) -> Identity:
-    """`NETWORK/NICK!USER@HOST`, with `*` and `?`. UsersError where it is none, or names no host: a nick is no identity,
-    for anybody can take it."""
-    network, mask = _split(text, "NETWORK/NICK!USER@HOST")
-    nick, bang, rest = mask.partition("!")
-    user, at, host = rest.rpartition("@")
-    if not (nick and bang and user and at and host) or len(mask) > _MASK_LIMIT or not mask.isprintable() or " " in mask:
-        raise UsersError(f"{mask!r} is not a mask: NICK!USER@HOST, where * and ? stand for anything")
-    if not any(character.isalnum() for character in host):
-        raise UsersError(f"{mask!r} gives no host: anybody can take a nick or a user name, so the host must be given")
-    return Identity(Proof.IRC_MASK, network, mask)
+    """`NETWORK/NICK!USER@HOST`, with `*` and `?`. UsersError where it is none, or names no host."""
+    return checked(Identity(Proof.IRC_MASK, *_split(text, "NETWORK/NICK!USER@HOST")))
+
+
+def checked(identity: Identity) -> Identity:
+    """`identity` where a user may hold it. UsersError where it could name nobody, or anybody."""
+    if bool(identity.network) is (identity.kind is Proof.MATRIX):
+        raise UsersError(f"{identity}: IRC identities have a network, Matrix ids have none")
+    try:
+        match identity.kind:
+            case Proof.MATRIX:
+                ids.matrix_user(identity.value)
+            case Proof.IRC:
+                ids.irc_account(identity.value)
+            case Proof.IRC_MASK:
+                _check_mask(identity.value)
+    except ValueError as error:
+        raise UsersError(str(error)) from error
+    return identity
+
+
+def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
+    """The first of each that are the same."""
+    return tuple({same(identity): identity for identity in reversed(tuple(identities))}.values())[::-1]
+
+
+def checked_name(name: str) -> str:
+    """`name` where a user may be called so: one visible word without a slash. UsersError where not."""
+    try:
+        ids.one_word(name)
+    except ValueError as error:
+        raise UsersError(f"a user's name {error}") from error
+    if "/" in name:
+        raise UsersError(f"a user's name has no slash: {name!r}")
+    return name
+
+
+def same_name(name: str) -> str:
+    """Equal for names that people would take for the same: composed, and without regard to letter case."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def same(identity: Identity) -> Identity:
@@ -64,6 +91,15 @@ def matches(mask: str, text: str) -> bool:
         else:
             return False
     return set(mask[at:]) <= {"*"}
+
+
+def _check_mask(mask: str) -> None:
+    nick, bang, rest = mask.partition("!")
+    user, at, host = rest.rpartition("@")
+    if not (nick and bang and user and at and host) or len(mask) > _MASK_LIMIT or not mask.isprintable() or " " in mask:
+        raise ValueError(f"{mask!r} is not a mask: NICK!USER@HOST, where * and ? stand for anything")
+    if not any(part and not set(part) & set("*?") for part in re.split(r"[./:]", host)):
+        raise ValueError(f"{mask!r} gives no host: anybody can take a nick or a user name, so the host must be given")
 
 
 def _split(text: str, shape: str) -> tuple[str, str]:

@@ -1,40 +1,49 @@
-"""The file of the user database: written whole or not at all, locked between processes, kept its owner's."""
+"""The file of the user database: written whole or not at all, locked between processes, and always its owner's."""
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
-from bridge.users.contract import UsersError
+from bridge.users.contract import UsersError, UsersUnavailable
 
 _PATIENCE = 10.0  # seconds to wait for another process, which holds the lock for milliseconds
 
 Tables = dict[str, dict[str, Any]]
+Stamp = tuple[int, int, int]
 
 
 class AtomicFile(Storage):
     """A TinyDB storage. What is written is on disk before it takes the old file's place, with its owner and mode."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()  # where `path` is a link, what it points to is written, and the link stays
+        self._lock = Path(f"{self.path}.lock")
+
+    def stamp(self) -> Stamp:
+        """What differs once the file has been written again; cheap."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
 
     def read(self) -> Tables:
         """All tables. UsersError where the file is missing, cannot be read, or is broken; it is never changed here."""
         try:
-            text = self.path.read_text()
+            text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise UsersError(f"{self.path}: there is no user database; make one with `quackbridge init-db`") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise UsersError(f"{self.path}: the user database cannot be read: {error}") from error
+            raise UsersError(f"{self.path}: the user database cannot be read: {_reason(error)}") from error
         try:
             tables = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             place = f"{error.lineno}:{error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else error
             raise UsersError(
                 f"{self.path}:{place}: the user database is broken; mend it or restore a backup"
@@ -46,27 +55,51 @@ class AtomicFile(Storage):
     def write(self, data: Tables) -> None:
         """Put `data` in the file's place. UsersError, and the old file stays, where that fails."""
         content = json.dumps(data, ensure_ascii=False, indent=1).encode()
-        try:
+        with self._told("cannot be written, nothing was changed"):
             self._replace(content)
-        except OSError as error:
-            raise UsersError(f"{self.path}: cannot be written, nothing was changed: {error}") from error
+
+    def make_folder(self) -> None:
+        """Make the folder, where it is missing, for whoever owns the one that it is in."""
+        missing = [folder for folder in self.path.parents if not folder.exists()]
+        with self._told("its folder cannot be made"):
+            for folder in reversed(missing):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                if os.geteuid() == 0:
+                    owner = folder.parent.stat()
+                    os.chown(folder, owner.st_uid, owner.st_gid)
+
+    def move_aside(self, ending: str) -> Path:
+        """Rename the file to end in `.ending`, over no other, and say where it is. UsersError where there is none."""
+        if not self.path.exists():
+            raise UsersError(f"{self.path}: there is no user database")
+        with self.locked(), self._told("cannot be moved"):
+            kept = self.path.with_name(f"{self.path.name}.{ending}")
+            number = 1
+            while kept.exists():
+                number += 1
+                kept = self.path.with_name(f"{self.path.name}.{number}.{ending}")
+            self.path.rename(kept)
+        return kept
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock between processes. UsersError where another holds it for long."""
-        lock = Path(f"{self.path}.lock")
-        if not lock.exists() and lock.parent.exists():
-            self._make_lock(lock)
+        lock = FileLock(self._lock, timeout=_PATIENCE, mode=0o600)
+        with self._told("cannot be locked"):
+            self._make_lock()
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise UsersUnavailable(f"{self.path}: another process has held it for {_PATIENCE:.0f} s") from error
         try:
-            with FileLock(lock, timeout=_PATIENCE, mode=0o600):
-                yield
-        except Timeout as error:
-            raise UsersError(f"{self.path}: another process has kept it locked for {_PATIENCE:.0f} s") from error
-        except PermissionError as error:
-            raise UsersError(f"{self.path}: you may not change it: {error}") from error
+            yield
+        finally:
+            lock.release()
 
     def _replace(self, content: bytes) -> None:
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        new = self.path.with_name(f".{self.path.name}.new")
+        new.unlink(missing_ok=True)  # of a process that was killed: whoever writes holds the lock
+        handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             try:
                 self._dress(handle)
@@ -74,15 +107,11 @@ class AtomicFile(Storage):
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            Path(name).rename(self.path)
+            new.rename(self.path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
             raise
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)  # else a power cut could bring the old file back
-        finally:
-            os.close(folder)
+        _sync(self.path.parent)  # else a power cut could bring the old file back
 
     def _dress(self, handle: int) -> None:
         """Give a new file the owner, group and mode of the one whose place it takes; root gives a first one to whoever
@@ -90,28 +119,56 @@ class AtomicFile(Storage):
         try:
             model = self.path.stat()
         except FileNotFoundError:
-            _give(handle, self.path.parent.stat())
+            if os.geteuid() == 0:
+                _give(handle, self.path.parent.stat())
             return
-        _give(handle, model)
+        try:
+            _give(handle, model)
+        except PermissionError as error:
+            raise UsersError(
+                f"{self.path}: it would become yours, and its owner might be locked out:"
+                f" run this command as user {model.st_uid}, or as root"
+            ) from error
         os.fchmod(handle, model.st_mode & 0o7777)
 
-    def _make_lock(self, lock: Path) -> None:
-        try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except (FileExistsError, PermissionError):
+    def _make_lock(self) -> None:
+        """As root, for whoever owns the database; for everybody else the lock makes its own file."""
+        if os.geteuid() != 0:
             return
+        with suppress(FileExistsError):
+            handle = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                _give(handle, (self.path if self.path.exists() else self.path.parent).stat())
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
         try:
-            _give(handle, (self.path if self.path.exists() else self.path.parent).stat())
-        finally:
-            os.close(handle)
+            yield
+        except PermissionError as error:
+            raise UsersError(f"{self.path}: {what}: {_reason(error)}") from error
+        except OSError as error:
+            raise UsersUnavailable(f"{self.path}: {what}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _give(handle: int, model: os.stat_result) -> None:
     mine = os.fstat(handle)
-    if (mine.st_uid, mine.st_gid) == (model.st_uid, model.st_gid):
-        return
-    if os.geteuid() == 0 or mine.st_uid == model.st_uid:
+    if (mine.st_uid, mine.st_gid) != (model.st_uid, model.st_gid):
         os.fchown(handle, model.st_uid, model.st_gid)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some file systems cannot; the new file is in place already
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_all(handle: int, content: bytes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bridge.model import Identity, Proof, Sender
 from bridge.users import Role, User, UsersError
-from bridge.users.identities import matches, same
+from bridge.users.identities import checked, checked_name, distinct, matches, same, same_name
 
 
 class MemoryUsers:
@@ -21,21 +21,21 @@ class MemoryUsers:
         return [self._users[name] for name in sorted(self._users)]
 
     def get(self, name: str) -> User:
-        if name.casefold() not in self._users:
+        if same_name(name) not in self._users:
             raise UsersError(f"there is no user {name!r}")
-        return self._users[name.casefold()]
+        return self._users[same_name(name)]
 
     def add(self, user: User) -> None:
-        if user.name.casefold() in self._users:
+        checked_name(user.name)
+        if same_name(user.name) in self._users:
             raise UsersError(f"there is a user {self.get(user.name).name!r} already")
-        if not user.name or not user.name.isprintable() or " " in user.name or "/" in user.name:
-            raise UsersError("a user's name is one word")
+        user = replace(user, identities=distinct(map(checked, user.identities)))
         for identity in user.identities:
             self._check_free(identity, user)
         self._put(user)
 
     def remove(self, name: str) -> None:
-        del self._users[self.get(name).name.casefold()]
+        del self._users[same_name(self.get(name).name)]
 
     def set_role(self, name: str, role: Role) -> None:
         self._put(replace(self.get(name), role=role))
@@ -45,7 +45,7 @@ class MemoryUsers:
 
     def link_identity(self, name: str, identity: Identity) -> None:
         user = self.get(name)
-        if self._check_free(identity, user):
+        if self._check_free(checked(identity), user):
             self._put(replace(user, identities=(*user.identities, identity)))
 
     def unlink_identity(self, name: str, identity: Identity) -> None:
@@ -59,7 +59,7 @@ class MemoryUsers:
         return False
 
     def _put(self, user: User) -> None:
-        self._users[user.name.casefold()] = user
+        self._users[same_name(user.name)] = user
 
     def _check_free(self, identity: Identity, user: User) -> bool:
         owners = [one for one in self.list() if same(identity) in map(same, one.identities)]
