@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from bridge.matrix.account import Account
 from bridge.matrix.homeserver import Homeserver
+from bridge.matrix.invitations import Invitations
 from bridge.matrix.joining import Joining
 from bridge.matrix.listening import Listening
 from bridge.matrix.patience import Patience
@@ -40,6 +41,7 @@ class MatrixNetwork:
         self._account = Account(settings, self._homeserver, memory, patience)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory)
+        self._invitations = Invitations(self.name, self._account, self._joining, self._private)
         self._sending = Sending(self.name, known, self._homeserver, self._account, self._private, self._online)
         self._listening = Listening(
             known,
@@ -47,6 +49,7 @@ class MatrixNetwork:
             self._account,
             self._joining,
             self._private,
+            self._invitations,
             patience,
             clock,
             self._online,
@@ -92,7 +95,9 @@ class MatrixNetwork:
         await self._account.log_in()
         await self._joining.recall()
         await self._private.recall()
-        await self._joining.hold()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._joining.hold(), name=f"joining {self.name}")
+            group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
 
 
 async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:

@@ -63,12 +63,11 @@ class Joining:
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def hold(self) -> None:
-        """Join every room, and again whenever we are not in it any more. Does not return."""
+        """Join every room, and again whenever we are not in it any more. Does not return while there are rooms."""
         self._note()
         async with asyncio.TaskGroup() as group:
             for room in self._stirs:
                 group.create_task(self._hold(room), name=f"join {room}")
-        await asyncio.get_running_loop().create_future()
 
     async def recall(self) -> None:
         """The rooms that we were in are heard from the start, though their homeservers may be away."""
@@ -100,7 +99,8 @@ class Joining:
     async def heard(self, place: Place) -> None:
         """What was said since we came has been stored: from now on the cursor tells what is new."""
         place.heard, place.past = True, frozenset()
-        await self._memory.remember({_HEARD + place.id: place.room.id})
+        if not place.private:
+            await self._memory.remember({_HEARD + place.id: place.room.id})
 
     async def _hold(self, room: Room) -> None:
         stir, failures = self._stirs[room], 0

@@ -12,6 +12,7 @@ from bridge.matrix.account import Account
 from bridge.matrix.fields import Json, table, tables, word
 from bridge.matrix.gap import Gap
 from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.invitations import Invitations
 from bridge.matrix.joining import Joining
 from bridge.matrix.patience import Patience
 from bridge.matrix.private import Private
@@ -39,6 +40,7 @@ class Listening:
         account: Account,
         joining: Joining,
         private: Private,
+        invitations: Invitations,
         patience: Patience,
         clock: Callable[[], float],
         online: asyncio.Event,
@@ -50,6 +52,7 @@ class Listening:
         self._account = account
         self._joining = joining
         self._private = private
+        self._invitations = invitations
         self._patience = patience
         self._clock = clock
         self._online = online
@@ -58,9 +61,7 @@ class Listening:
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
         if cursor is None:
-            found = await self._sync(None)
-            await self._invitations(found)
-            cursor = word(found, "next_batch")
+            cursor = await self._first()
             yield Batch((), cursor)
             for place in self._rooms:
                 if place.joined and not place.heard:
@@ -83,6 +84,15 @@ class Listening:
             for place in fresh:
                 await self._joining.heard(place)
 
+    async def _first(self) -> str:
+        """Where we are now. What was said until then is not heard."""
+        found = await self._sync(None)
+        self._invitations.note(found)
+        for room_id in table(found, "rooms", "join"):
+            if (place := self._rooms.place(room_id)) is not None:
+                await self._changes(place, table(found, "rooms", "join", room_id))
+        return word(found, "next_batch")
+
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
         query = {"filter": filters.sync(us, 1), "timeout": "0"}
@@ -91,6 +101,8 @@ class Listening:
         while True:
             try:
                 found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
+                if not word(found, "next_batch"):
+                    raise Unreachable("the answer to a sync does not say where it ends")
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
@@ -115,17 +127,16 @@ class Listening:
                 async for message in self._room(place, news, since):
                     yield message
                 await self._removed(place, news)
-        await self._invitations(found)
+        self._invitations.note(found)
 
     async def _settled(self, room_id: str) -> Place | None:
         place = self._rooms.place(room_id)
         if place is not None:
             await place.settled.wait()
-        return place
+        return None if place is None or place.closed else place
 
     async def _room(self, place: Place, news: Json, since: str) -> AsyncGenerator[Message, None]:
-        for event in tables(news, "state", "events"):
-            await self._change(place, event)
+        await self._changes(place, news)
         timeline = table(news, "timeline")
         before = word(timeline, "prev_batch")
         if timeline.get("limited") is True and before:
@@ -162,6 +173,10 @@ class Listening:
             name = await self._patience.ask(partial(look.displayname, self._homeserver, place.id, user))
             self._names.learn(place.id, user, name)
         return name
+
+    async def _changes(self, place: Place, news: Json) -> None:
+        for event in tables(news, "state", "events"):
+            await self._change(place, event)
 
     async def _change(self, place: Place, event: Json) -> None:
         """Something other than a message."""
@@ -206,24 +221,3 @@ class Listening:
             await self._private.close(place, reason)
         else:
             await self._joining.left(place, reason)
-
-    async def _invitations(self, found: Json) -> None:
-        for room_id in table(found, "rooms", "invite"):
-            state = [*tables(found, "rooms", "invite", room_id, "invite_state", "events")]
-            try:
-                await self._patience.ask(partial(self._invited, room_id, state))
-            except ApiError as error:
-                log.warning("invitation lost", network=self._network, room=room_id, reason=str(error))
-
-    async def _invited(self, room_id: str, state: Iterable[Json]) -> None:
-        if await self._joining.invited(room_id):
-            return
-        peer, direct, encrypted = "", False, False
-        for event in state:
-            encrypted = encrypted or word(event, "type") == "m.room.encryption"
-            if word(event, "type") == "m.room.member" and word(event, "state_key") == self._account.us.user:
-                peer, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-        if direct and peer:
-            await self._private.accept(room_id, peer, encrypted=encrypted)
-        else:
-            await self._private.refuse(room_id, peer, "only the rooms of the configuration are joined")

@@ -8,6 +8,7 @@ from bridge.matrix.homeserver import ApiError, Homeserver
 
 _BEFORE = 2 * filters.TIMELINE
 """Events to look at for our arrival: a first sync shows at most half as many from before it."""
+_TOO_MANY = 429
 
 
 async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
@@ -28,10 +29,11 @@ async def members(homeserver: Homeserver, room_id: str) -> set[str]:
 
 
 async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
+    """The name of `user` in that room, as far as it can be told: nothing waits for a name."""
     try:
         return word(await homeserver.get("rooms", room_id, "state", "m.room.member", user), "displayname")
     except ApiError as error:
-        if error.passes or error.logged_out:
+        if error.status == _TOO_MANY:
             raise
         return ""
 

@@ -19,9 +19,12 @@ _FIRST, _LONGEST = 1.0, 30.0
 class Patience:
     """Growing pauses with jitter, so that not all clients of a homeserver that was down come back at once."""
 
-    def __init__(self, network: str, rng: random.Random) -> None:
+    def __init__(
+        self, network: str, rng: random.Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._network = network
         self._rng = rng
+        self._sleep = sleep
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -34,7 +37,7 @@ class Patience:
             pause = error.retry_after
         self._failures += 1
         log.warning("homeserver trouble", network=self._network, reason=str(error), retry_in=round(pause, 1))
-        await asyncio.sleep(pause)
+        await self._sleep(pause)
 
     async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
         """What `request` gives in the end. An ApiError that does not pass is raised."""

@@ -1,14 +1,13 @@
 """Private conversations on Matrix: rooms with one other person in them, unencrypted, for as long as that is so."""
 
 import asyncio
-from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import structlog
 
 from bridge.matrix import look
 from bridge.matrix.account import Account
-from bridge.matrix.fields import Json, table, values
+from bridge.matrix.fields import Json, table, values, word
 from bridge.matrix.homeserver import ApiError, Homeserver
 from bridge.matrix.rooms import Place, Rooms
 from bridge.network import Memory
@@ -17,6 +16,9 @@ log = structlog.get_logger()
 
 _WITH = "private "
 _ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
+_BUSY = "there are too many conversations already"
+_MOST = 10_000
+"""Private conversations: some kilobytes each, and anybody may begin one."""
 _CROWDED = "only conversations with one person are accepted"
 
 
@@ -40,22 +42,40 @@ class Private:
 
     async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
         """Answer an invitation by `peer` to a private conversation."""
-        if encrypted:
-            await self.refuse(room_id, peer, _ENCRYPTED)
+        reason = _ENCRYPTED if encrypted else _BUSY if self._rooms.conversations >= _MOST else ""
+        if reason:
+            await self.refuse(room_id, peer, reason)
             return
-        await self._homeserver.post("join", room_id)
-        past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
+        place = self._rooms.expect_private(room_id, peer)
+        try:
+            await self._homeserver.post("join", room_id)
+            place.past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
+            reason = await self._trouble(room_id, peer)
+            if not reason:
+                await self._keep(place)
+        except BaseException:
+            self._rooms.remove(place)
+            raise
+        finally:
+            place.settled.set()
+        if reason:
+            self._rooms.remove(place)
+            await self.refuse(room_id, peer, reason)
+
+    async def _trouble(self, room_id: str, peer: str) -> str:
+        """What keeps a room that we are in from being private."""
         if await look.is_encrypted(self._homeserver, room_id):
-            await self.refuse(room_id, peer, _ENCRYPTED)
-        elif await look.members(self._homeserver, room_id) != {peer, self._account.us.user}:
-            await self.refuse(room_id, peer, _CROWDED)
-        else:
-            await self._begin(room_id, peer, past)
+            return _ENCRYPTED
+        alone = await look.members(self._homeserver, room_id) == {peer, self._account.us.user}
+        return "" if alone else _CROWDED
 
     async def refuse(self, room_id: str, peer: str, reason: str) -> None:
-        log.info("invitation refused", network=self._network, room=room_id, sender=peer, reason=reason)
-        with suppress(ApiError):  # it may have been withdrawn
+        try:
             await self._homeserver.post("rooms", room_id, "leave", body={"reason": reason})
+        except ApiError as error:
+            if error.passes:
+                raise  # else it has been withdrawn
+        log.info("invitation refused", network=self._network, room=room_id, sender=peer, reason=reason)
 
     async def close(self, place: Place, reason: str) -> None:
         """From now on the room is ignored."""
@@ -69,29 +89,28 @@ class Private:
         async with lock:
             return self._rooms.private_with(user) or await self._found(user) or await self._made(user)
 
-    async def _begin(self, room_id: str, peer: str, past: frozenset[str] | None) -> Place:
-        place = self._rooms.add_private(room_id, peer, past)
-        await self._memory.remember({_WITH + room_id: peer})
-        log.info("private conversation", network=self._network, room=room_id, sender=peer)
+    async def _keep(self, place: Place) -> None:
+        peer = place.peer or ""
+        await self._memory.remember({_WITH + place.id: peer})
+        log.info("private conversation", network=self._network, room=place.id, sender=peer)
         direct = dict(await self._direct())
         known = [*values(direct, peer)]
-        if room_id not in known:
-            direct[peer] = [*known, room_id]
+        if place.id not in known:
+            direct[peer] = [*known, place.id]
             await self._homeserver.put(*self._direct_path, body=direct)
-        return place
 
     async def _found(self, user: str) -> Place | None:
         for room_id in values(await self._direct(), user):
             known = self._rooms.place(room_id) if isinstance(room_id, str) else None
             if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
-                return await self._begin(room_id, user, None)
+                place = self._rooms.add_private(room_id, user)
+                await self._keep(place)
+                return place
         return None
 
     async def _fits(self, room_id: str, user: str) -> bool:
         try:
-            if await look.members(self._homeserver, room_id) != {user, self._account.us.user}:
-                return False
-            return not await look.is_encrypted(self._homeserver, room_id)
+            return not await self._trouble(room_id, user)
         except ApiError as error:
             if error.passes or error.logged_out:
                 raise
@@ -99,9 +118,10 @@ class Private:
 
     async def _made(self, user: str) -> Place:
         wanted: Json = {"preset": "trusted_private_chat", "is_direct": True, "invite": [user]}
-        room_id = str((await self._homeserver.post("createRoom", body=wanted))["room_id"])
-        place = await self._begin(room_id, user, None)
+        room_id = word(await self._homeserver.post("createRoom", body=wanted), "room_id")
+        place = self._rooms.add_private(room_id, user)
         place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
+        await self._keep(place)
         return place
 
     async def _direct(self) -> Json:

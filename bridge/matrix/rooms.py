@@ -68,13 +68,23 @@ class Rooms:
         self._ids[room] = room_id
         return place
 
-    def add_private(self, room_id: str, peer: str, past: frozenset[str] | None = None) -> Place:
-        """The place of a private conversation; with `past` where we have just come."""
-        place = Place(room_id, Room(self._network, room_id), peer, joined=True, heard=past is None)
-        place.past = past or place.past
+    def add_private(self, room_id: str, peer: str) -> Place:
+        """The place of a private conversation that is going on."""
+        place = self.expect_private(room_id, peer)
+        place.heard = True
         place.settled.set()
+        return place
+
+    def expect_private(self, room_id: str, peer: str) -> Place:
+        """The place of a private conversation that begins once it is settled."""
+        place = Place(room_id, Room(self._network, room_id), peer, joined=True)
         self._places[room_id] = place
         return place
+
+    @property
+    def conversations(self) -> int:
+        """How many are private."""
+        return sum(place.private for place in self._places.values())
 
     def remove(self, place: Place) -> None:
         place.closed = True
