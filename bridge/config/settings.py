@@ -61,7 +61,7 @@ RoomName = Annotated[
     Room, BeforeValidator(_room), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/.+$", "title": "Room"})
 ]
 Line = Annotated[str, AfterValidator(_one_line)]
-Positive = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -143,7 +143,7 @@ class Sasl(Section):
 class Flood(Section):
     """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
 
-    burst: int = Field(default=5, ge=1, le=1000)
+    burst: int = Field(default=5, ge=1, le=1_000_000)
     """So many lines may go out at once."""
     per_second: Positive = 0.5
     """After a burst, so many lines a second."""
