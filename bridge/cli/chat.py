@@ -1,6 +1,7 @@
 """`quackbridge chat`: the duck in the terminal, with no network."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def chat(config: Path, key: str) -> None:
     number = 0
     while True:
         try:
-            said = input("you> " if click.get_text_stream("stdin").isatty() else "")
+            said = input("you> " if sys.stdin.isatty() else "")
         except EOFError:
             return
         number += 1
