@@ -7,21 +7,29 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from filelock import FileLock
 
 from bridge.model import Identity, Proof
-from bridge.users import Role, User, UsersError
-from bridge.users import identities as parse
-from bridge.users.identities import matches
-from bridge.users.passwords import hash_password
+from bridge.users import Role, User, UsersError, UsersUnavailable, storage
 from bridge.users.tinydb import TinyUsers
 from tests.events import matrix
 
 ALICE = Identity(Proof.MATRIX, "", "@alice:hs")
+
+
+_ANYBODY = {"kind": "irc-mask", "network": "plain", "value": "*!*@*"}
+_ONE = {"kind": "irc", "network": "libera", "value": "eve"}
+_EVE: dict[str, object] = {"name": "eve", "role": "member", "identities": [], "password": None}
+
+
+def _written(*documents: object) -> str:
+    """A database as somebody might write it by hand."""
+    users = {str(number): document for number, document in enumerate(documents, 1)}
+    return json.dumps({"meta": {"1": {"format": 1}}, "users": users})
 
 
 @pytest.fixture
@@ -62,6 +70,13 @@ def test_what_is_dropped_is_kept_beside(path: Path) -> None:
         ('{"meta": {"1": {"format": 1}}, "users": {"1": {"name": "x"}}}', "broken"),
         ('{"meta": {"1": {"format": 1}}, "users": {"1": 7}}', "broken"),
         ('{"meta": {"1": {"format": 2}}, "users": {}}', "format 2"),
+        ("[" * 200_000, "broken"),
+        (_written({"name": "x"}), "user 1 is broken: 'identities' is missing"),
+        (_written({**_EVE, "role": "king"}), "user 1 is broken: 'king' is not a valid Role"),
+        (_written({**_EVE, "name": "two words"}), "user 1 is broken: a user's name"),
+        (_written({**_EVE, "identities": [_ANYBODY]}), "user 1 is broken: '*!*@*' gives no host"),
+        (_written(_EVE, {**_EVE, "name": "EVE"}), "there is a user 'eve' already"),
+        (_written({**_EVE, "identities": [_ONE]}, {**_EVE, "name": "bob", "identities": [_ONE]}), "belongs to bob"),
         ("\ufffe\x00", ""),
     ],
 )
@@ -71,6 +86,43 @@ def test_a_broken_database_is_named_and_never_overwritten(path: Path, content: s
         TinyUsers(path)
     assert place in str(raised.value)
     assert path.read_text() == content
+
+
+def test_a_database_dropped_twice_in_a_second_is_kept_twice(path: Path) -> None:
+    kept = {TinyUsers.drop(path)}
+    for _ in range(3):
+        TinyUsers.create(path)
+        kept.add(TinyUsers.drop(path))
+    assert len(kept) == 4
+    assert all(one.exists() for one in kept)
+
+
+def test_there_is_nothing_to_drop_and_nothing_is_made_by_trying(tmp_path: Path) -> None:
+    with pytest.raises(UsersError, match="there is no user database"):
+        TinyUsers.drop(tmp_path / "data" / "users.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    TinyUsers(link).add(User("alice"))
+    assert link.is_symlink()
+    assert [user.name for user in TinyUsers(path).list()] == ["alice"]
+
+
+def test_what_an_operator_noted_by_hand_is_kept(path: Path) -> None:
+    path.write_text(_written({**_EVE, "note": "from the pond"}))
+    TinyUsers(path).set_role("eve", Role.ADMIN)
+    assert json.loads(path.read_text())["users"]["1"] == {**_EVE, "role": "admin", "note": "from the pond"}
+
+
+def test_a_lock_that_is_held_for_long_is_worth_another_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    users = TinyUsers(path)
+    with FileLock(f"{path}.lock"), pytest.raises(UsersUnavailable, match="another process has held it"):
+        users.add(User("alice"))
+    users.add(User("alice"))
 
 
 def test_a_database_broken_under_a_running_daemon_leaves_it_what_it_knew(path: Path) -> None:
@@ -141,6 +193,8 @@ def test_a_process_killed_at_any_point_leaves_the_old_or_the_new_database(path: 
             told = max([told, *(int(line) + 1 for line in child.stdout.read().split("\n")[:-1])])
             assert child.wait() == -signal.SIGKILL
         assert told <= len(TinyUsers(path).list()) - before <= told + 1
+    TinyUsers(path).add(User("alice"))
+    assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync"])
@@ -155,7 +209,7 @@ def test_a_full_disk_is_an_error_that_changes_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, failing, full)
-    with pytest.raises(UsersError, match="No space left"):
+    with pytest.raises(UsersUnavailable, match="No space left"):
         users.add(User("bob"))
     monkeypatch.undo()
     assert path.read_bytes() == before
@@ -180,6 +234,36 @@ def test_what_root_makes_first_belongs_to_whoever_owns_the_folder(tmp_path: Path
     assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders for somebody else")
+def test_the_folders_that_root_makes_belong_to_whoever_owns_the_one_they_are_in(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    TinyUsers.create(tmp_path / "a" / "b" / "users.json")
+    assert {file.stat().st_uid for file in tmp_path.rglob("*")} == {65534}
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
+    """A folder that both may write to, and two users, neither of whom is root."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "users.json"
+        TinyUsers.create(path)
+        before = path.read_bytes()
+        os.chown(path, 65534, 65534)
+        path.chmod(0o644)
+        Path(f"{path}.lock").chmod(0o666)
+        os.chown(name, 65532, 65532)
+        code = _ADD.replace("for number", "import os\nos.setgid(65532)\nos.setuid(65532)\nfor number", 1)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path), "x", "1"],
+            capture_output=True,
+            text=True,
+        )
+        assert "run this command as user 65534, or as root" in done.stderr
+        assert (path.read_bytes(), path.stat().st_uid) == (before, 65534)
+        assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+
+
 def test_an_operator_can_read_the_file(path: Path) -> None:
     TinyUsers(path).add(User("alice", Role.ADMIN, (ALICE,)))
     (document,) = json.loads(path.read_text())["users"].values()
@@ -189,46 +273,3 @@ def test_an_operator_can_read_the_file(path: Path) -> None:
         "identities": [{"kind": "matrix", "network": "", "value": "@alice:hs"}],
         "password": None,
     }
-
-
-@given(st.text("ab*?", max_size=12), st.text("ab", max_size=12))
-def test_a_mask_matches_what_the_plain_definition_says(mask: str, text: str) -> None:
-    def plainly(mask: str, text: str) -> bool:
-        if not mask:
-            return not text
-        if mask[0] == "*":
-            return plainly(mask[1:], text) or (bool(text) and plainly(mask, text[1:]))
-        return bool(text) and mask[0] in ("?", text[0]) and plainly(mask[1:], text[1:])
-
-    assert matches(mask, text) == plainly(mask, text)
-
-
-def test_no_mask_takes_long(path: Path) -> None:
-    assert not matches("*a" * 120 + "b", "a" * 250)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["plain/alice!*@*", "plain/*!*@*.*", "plain/alice", "plain/alice!user", "alice!a@host", "plain/a!b@h\r\nQUIT"],
-)
-def test_a_mask_without_a_host_is_no_identity(text: str) -> None:
-    with pytest.raises(UsersError):
-        parse.irc_mask(text)
-
-
-@pytest.mark.parametrize("text", ["alice:hs", "@alice", "@al ice:hs", "@alice:hs\n", "@a:" + "h" * 300, ""])
-def test_a_malformed_matrix_id_is_refused(text: str) -> None:
-    with pytest.raises(UsersError, match="is not a Matrix id"):
-        parse.matrix(text)
-
-
-@pytest.mark.parametrize("text", ["alice", "libera/", "/alice", "libera/al ice", "libera/*", "libera/a,b"])
-def test_a_malformed_account_is_refused(text: str) -> None:
-    with pytest.raises(UsersError):
-        parse.irc(text)
-
-
-def test_a_password_is_kept_as_an_argon2id_hash() -> None:
-    assert hash_password("quack").startswith("$argon2id$")
-    with pytest.raises(UsersError):
-        hash_password("")

@@ -46,7 +46,10 @@ def checked(identity: Identity) -> Identity:
 
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
     """The first of each that are the same."""
-    return tuple({same(identity): identity for identity in reversed(tuple(identities))}.values())[::-1]
+    firsts: dict[Identity, Identity] = {}
+    for identity in identities:
+        firsts.setdefault(same(identity), identity)
+    return tuple(firsts.values())
 
 
 def checked_name(name: str) -> str:

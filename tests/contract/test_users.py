@@ -50,7 +50,12 @@ def test_accounts_are_compared_under_the_networks_own_casemapping(users: Users) 
     assert known("bob{AWAY}", Casemapping.RFC1459)
     assert known("BOB[away]", Casemapping.ASCII)
     assert not known("bob{away}", Casemapping.ASCII)
-    assert not known("Bob[away]\N{KELVIN SIGN}", Casemapping.RFC1459)
+
+
+def test_a_letter_that_only_unicode_folds_to_another_is_another(users: Users) -> None:
+    users.add(User("kim", identities=(Identity(Proof.IRC, "libera", "kim"),)))
+    assert users.identify(irc("x", "KIM")) is not None
+    assert users.identify(irc("x", "\N{KELVIN SIGN}im")) is None
 
 
 def test_matrix_ids_are_compared_as_they_are(users: Users) -> None:
@@ -70,10 +75,12 @@ def test_a_name_is_taken_once_in_any_letter_case(users: Users) -> None:
     users.add(User("Alice"))
     with pytest.raises(UsersError, match="there is a user 'Alice' already"):
         users.add(User("alice"))
+    with pytest.raises(UsersError, match="there is a user 'Alice' already"):
+        users.add(User("\N{FULLWIDTH LATIN SMALL LETTER A}lice"))
     assert users.get("ALICE").name == "Alice"
 
 
-@pytest.mark.parametrize("name", ["", "two words", "new\nline", "a/b", "\u202ealice"])
+@pytest.mark.parametrize("name", ["", "two words", "new\nline", "a/b", "\u202ealice", "x" * 65])
 def test_a_name_is_one_visible_word(users: Users, name: str) -> None:
     with pytest.raises(UsersError):
         users.add(User(name))
@@ -89,6 +96,32 @@ def test_an_identity_has_one_owner_under_every_casemapping(users: Users) -> None
     with pytest.raises(UsersError, match="belongs to bob already"):
         users.add(User("mallory", identities=(rival,)))
     assert [user.name for user in users.list()] == ["bob", "eve"]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        Identity(Proof.IRC_MASK, "plain", "alice!*@*"),
+        Identity(Proof.IRC_MASK, "plain", "alice!*@*a*"),
+        Identity(Proof.IRC_MASK, "plain", "*"),
+        Identity(Proof.IRC, "libera", "*"),
+        Identity(Proof.IRC, "", "alice"),
+        Identity(Proof.MATRIX, "", "alice"),
+        Identity(Proof.MATRIX, "home", "@alice:hs"),
+    ],
+)
+def test_what_names_nobody_or_anybody_is_no_identity(users: Users, identity: Identity) -> None:
+    users.add(User("alice"))
+    with pytest.raises(UsersError):
+        users.link_identity("alice", identity)
+    with pytest.raises(UsersError):
+        users.add(User("eve", identities=(identity,)))
+    assert list(users.list()) == [User("alice")]
+
+
+def test_an_identity_given_twice_is_held_once(users: Users) -> None:
+    users.add(User("bob", identities=(BOB, ALICE, Identity(Proof.IRC, "libera", "BOB{AWAY}"))))
+    assert users.get("bob").identities == (BOB, ALICE)
 
 
 def test_linking_twice_changes_nothing(users: Users) -> None:
