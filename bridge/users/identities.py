@@ -65,7 +65,7 @@ def checked_name(name: str) -> str:
 
 def same_name(name: str) -> str:
     """Equal for names that people would take for the same: composed, and without regard to letter case."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()
 
 
 def same(identity: Identity) -> Identity:
@@ -81,11 +81,15 @@ def matches(mask: str, text: str) -> bool:
 
     In at most len(mask) * len(text) steps: only the last `*` is ever tried again.
     """
+    if "*" not in mask and "?" not in mask:
+        return mask == text
     at, read, star, tried = 0, 0, -1, 0
     while read < len(text):
         if at < len(mask) and mask[at] == "*":
             star, tried = at, read
             at += 1
+            if at == len(mask):
+                return True
         elif at < len(mask) and mask[at] in ("?", text[read]):
             at, read = at + 1, read + 1
         elif star >= 0:
