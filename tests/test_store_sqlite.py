@@ -1,6 +1,7 @@
 """What only the store on SQLite promises: files, versions, other processes, sudden ends."""
 
 import asyncio
+import os
 import random
 import signal
 import sqlite3
@@ -9,16 +10,17 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
 
-from bridge.model import Delivery, Room
-from bridge.store import Full, Lease, Unusable
+from bridge.model import Delivery, Post, Room
+from bridge.store import Full, Lease, StoreError, Unavailable, Unusable, schema
 from bridge.store.core import Core
 from bridge.store.schema import VERSION, connect
 from bridge.store.sqlite import SqliteStore
+from bridge.text import plain
 from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
 from tests.events import HOME, LIBERA, matrix, said
 
@@ -59,6 +61,43 @@ async def test_a_frozen_version_1_file_is_upgraded_with_all_that_is_in_it(path: 
         assert sql.execute("PRAGMA user_version").fetchone() == (1,)
 
 
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.read_bytes())
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], "CREATE TABLE half (x); SELECT * FROM nowhere;"))
+    with pytest.raises(Unusable, match="nowhere"):
+        SqliteStore.open(path, _clock)
+    with closing(sqlite3.connect(path)) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (1,)
+        assert sql.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+
+
+def test_the_command_line_leaves_upgrading_to_the_daemon(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.read_bytes())
+    with pytest.raises(Unusable, match="run the daemon once"):
+        SqliteStore.attach(path, _clock)
+    assert path.read_bytes() == FROZEN.read_bytes()
+
+
+def test_a_place_that_cannot_be_used_is_named(path: Path) -> None:
+    path.parent.write_text("a file, where a folder should be")
+    with pytest.raises(Unusable, match=str(path)):
+        SqliteStore.open(path, _clock)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_root_at_the_command_line_leaves_the_files_to_their_owner(path: Path) -> None:
+    await SqliteStore.open(path, _clock).aclose()
+    for file in (path, path.parent):
+        os.chown(file, 1234, 1234)
+    async with aclosing(SqliteStore.attach(path, _clock)) as beside:
+        assert not await beside.drop("unknown")
+        found = [file.stat() for file in path.parent.iterdir() if file.suffix != ".lock"]
+        assert len(found) == 3
+        assert {(each.st_uid, each.st_gid, stat.S_IMODE(each.st_mode)) for each in found} == {(1234, 1234, 0o600)}
+
+
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as sql:
@@ -93,7 +132,11 @@ def test_the_command_line_says_that_there_is_no_store_yet(path: Path) -> None:
     assert not path.exists()
 
 
-async def test_all_files_of_the_store_are_private(path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o000, 0o277])
+async def test_all_files_of_the_store_are_private(path: Path, umask: int, request: pytest.FixtureRequest) -> None:
+    path.parent.mkdir()
+    before = os.umask(umask)
+    request.addfinalizer(lambda: os.umask(before) and None)
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         await _lease(store, "home")
         files = sorted(path.parent.iterdir())
@@ -126,7 +169,7 @@ async def test_the_command_line_works_beside_the_daemon(path: Path) -> None:
 async def test_a_full_disk_is_said_and_what_is_there_stays(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
-        await store.do(lambda core: core._sql.execute("PRAGMA max_page_count = 60"))
+        await store.writer.read(lambda core: core._sql.execute("PRAGMA max_page_count = 60"))
         stored, cursor = 0, None
 
         async def fill() -> None:
@@ -160,15 +203,91 @@ async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fa
         assert isinstance(results[-1], Exception)
 
 
-async def test_an_error_of_the_disk_is_no_error_of_the_store(path: Path) -> None:
+async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Path) -> None:
     """It must end the daemon: a second sync that succeeds proves nothing."""
     async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
 
         def fail(_core: Core) -> None:
             raise sqlite3.OperationalError("disk I/O error")
 
+        beside = home.commit(None, [], [], "c1")
+        results = await asyncio.gather(store.writer.write(fail), beside, return_exceptions=True)
+        assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
         with pytest.raises(sqlite3.OperationalError):
-            await store.do(fail)
+            await home.commit(None, [], [], "c1")
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        assert await (await _lease(store, "home")).cursor() is None
+
+
+async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        await store.writer.read(lambda core: core._sql.execute("PRAGMA busy_timeout = 1"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable, match="locked"):
+                await home.commit(None, [], [], "c1")
+            assert await home.cursor() is None
+            other.execute("ROLLBACK")
+        await home.commit(None, [], [], "c1")
+
+
+async def test_a_closed_store_says_so(path: Path) -> None:
+    store = SqliteStore.open(path, _clock)
+    home = await _lease(store, "home")
+    await store.aclose()
+    assert not home.valid()
+    with pytest.raises(StoreError, match="closed"):
+        await home.cursor()
+
+
+async def test_waiting_ends_when_another_process_has_changed_something(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store, aclosing(SqliteStore.attach(path, _clock)) as beside:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        await libera.bury([delivery.id], "no")
+        await store.look()
+        await libera.wait(_clock() + 3600)
+        assert await beside.retry(delivery.id)
+        async with asyncio.timeout(10):
+            await libera.wait(_clock() + 3600)
+
+
+async def test_words_are_kept_only_for_as_long_as_they_are_owed(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "secret words", "$e")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "secret words")])
+        await libera.sent(post, "$1")
+        dump = await store.writer.read(lambda core: "".join(core._sql.iterdump()))
+        assert "secret words" not in dump
+        assert "$1" in dump
+
+
+async def test_half_a_surrogate_pair_stops_nothing(path: Path) -> None:
+    """Anybody may send one; it is no character."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "oh \ud83d", "$1")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1")
+        (backlog,) = await libera.due(_clock())
+        assert plain(backlog.owed[0].event.text) == "oh ?"
+
+
+async def test_much_that_is_done_expires_in_small_steps(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        events = [said(HOME, matrix("alice"), str(number)) for number in range(1_200)]
+        deliveries = [Delivery.of(event.key, LIBERA) for event in events]
+        await home.commit(None, events, deliveries, "c1")
+        await store.writer.write(lambda core: [core.drop(delivery.id, 1.0) for delivery in deliveries])
+        assert await store.writer.write(lambda core: core.expire(2.0)) == 500
+        assert await store.expire(2.0) == 700
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store.contract import LeaseLost, Rewound
@@ -75,7 +77,7 @@ class Core:
             if stored == cursor:
                 return 0
             raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
-        bodies = {event.key: _EVENT.dump_json(event).decode() for event in events}
+        bodies = {event.key: _dump(event) for event in events}
         new = sum(self._queue(delivery, bodies[delivery.event], now) for delivery in deliveries)
         if stored != cursor:
             self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
@@ -129,7 +131,7 @@ class Core:
                 (remote_id, *where, delivery),
             )
             if delivery not in unfinished:
-                self._complete(delivery, now)
+                self._done(delivery, now)
         if then:
             self._plan(post.room, then)
         return True
@@ -195,9 +197,11 @@ class Core:
         source = self.source_of(target.room, target.id) or target
         return (source.id,) if source.room == room else self.remote_ids(source, room)
 
-    def _complete(self, delivery: str, now: float) -> None:
+    def _done(self, delivery: str, now: float) -> None:
+        """Nothing is owed for `delivery` any more. It is kept: should its event be heard again, it is known."""
         row = self._sql.execute(
-            "UPDATE deliveries SET state = 'sent', done = ? WHERE id = ? AND state = 'queued' RETURNING event",
+            "UPDATE deliveries SET state = 'sent', reason = '', done = ? WHERE id = ? AND state != 'sent'"
+            " RETURNING event",
             (now, delivery),
         ).fetchone()
         if row is not None:  # the words are not kept for longer than they are owed to somebody
@@ -208,14 +212,13 @@ class Core:
             )
 
     def _let_go(self, delivery: str, room: Room) -> None:
-        """Unfreeze what carries `delivery`; where that carries others too, the room's whole plan: what is half sent on
-        its own stays as it was cut."""
-        carriers = [post for post in self._frozen(room) if delivery in post.deliveries]
-        alone = all(post.deliveries == (delivery,) for post in carriers)
-        for post in carriers if alone else self._frozen(room):
-            self._sql.execute(
-                "DELETE FROM posts WHERE network = ? AND room = ? AND id = ?", (room.network, room.id, post.id)
-            )
+        """Unfreeze what carries `delivery`, and forget that the room waits where nothing is left to wait for."""
+        frozen = self._frozen(room)
+        kept = _without(frozen, delivery)
+        self._sql.executemany(
+            "DELETE FROM posts WHERE network = ? AND room = ? AND id = ?",
+            [(room.network, room.id, post.id) for post in frozen if post not in kept],
+        )
         self._sql.execute(
             "DELETE FROM rooms WHERE network = ?1 AND room = ?2 AND NOT EXISTS"
             " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)",
@@ -277,17 +280,13 @@ class Core:
         )
         return changed.rowcount == 1
 
-    def drop(self, delivery: str) -> bool:
+    def drop(self, delivery: str, now: float) -> bool:
         row = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE id = ? AND state != 'sent'", (delivery,)
         ).fetchone()
         if row is None:
             return False
-        # Kept as done, not removed: should the event be heard again, it is known
-        self._sql.execute(
-            "UPDATE deliveries SET state = 'queued', reason = '' WHERE id = ? AND state = 'dead'", (delivery,)
-        )
-        self._complete(delivery, self._since(delivery))
+        self._done(delivery, now)
         self._let_go(delivery, Room(*row))
         return True
 
@@ -303,6 +302,30 @@ class Core:
         )
         return len(rows)
 
-    def _since(self, delivery: str) -> float:
-        since: float = self._sql.execute("SELECT since FROM deliveries WHERE id = ?", (delivery,)).fetchone()[0]
-        return since
+    def changes_of_others(self) -> int:
+        """A number that is another one once another connection has changed something."""
+        version: int = self._sql.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+
+def _dump(event: Event) -> str:
+    try:
+        return _EVENT.dump_json(event).decode()
+    except PydanticSerializationError:  # half a surrogate pair: no character, and somebody else's to send
+        return json.dumps(_EVENT.dump_python(event), ensure_ascii=False).encode(errors="replace").decode()
+
+
+def _without(plan: Sequence[Post], delivery: str) -> Sequence[Post]:
+    """What stays frozen of `plan` without `delivery`.
+
+    Where a post carries it alone, all others. What it shares a post with is rendered again, and so is what follows, to
+    stay in order; what comes before that may be half sent, and stays as it was cut.
+    """
+    entangled = {delivery}
+    for _ in plan:  # a delivery cut in two may lead to another post, and so on
+        for post in plan:
+            if not entangled.isdisjoint(post.deliveries):
+                entangled.update(post.deliveries)
+    if entangled == {delivery}:
+        return [post for post in plan if delivery not in post.deliveries]
+    return list(itertools.takewhile(lambda post: entangled.isdisjoint(post.deliveries), plan))

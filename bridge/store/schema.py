@@ -46,36 +46,57 @@ MIGRATIONS: Sequence[str] = (
 VERSION = len(MIGRATIONS)
 
 
+_UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
     """A connection to the store at `path`, in autocommit mode, that any one thread may use.
 
     With `upgrade` a new file is made (readable by its owner alone) and an old one is brought to `VERSION`, after a copy
-    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used.
+    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used. SQLite gives the files that
+    it makes beside it the same owner and mode, also when root is at work.
     """
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
-        version = _version(sql, path)
-        if version > VERSION:
-            raise Unusable(
-                f"{path}: the store is of version {version}, and this quackbridge knows up to {VERSION}:"
-                " install the newer quackbridge again, or restore a backup"
-            )
-        if version < VERSION:
-            if not upgrade:
-                raise Unusable(f"{path}: the store is of version {version}: run the daemon once, it will upgrade it")
-            _upgrade(sql, path, version)
-        sql.execute("PRAGMA journal_mode = WAL")
-        sql.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
-        sql.execute("PRAGMA foreign_keys = ON")
+        if upgrade and not path.exists():
+            _make_private(path)
+        uri = f"{path.absolute().as_uri()}?mode=rw"  # never makes a file that others could read
+        sql = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    except (OSError, sqlite3.Error) as error:
+        raise Unusable(f"{path}: the store cannot be opened ({error})") from error
+    try:
+        _prepare(sql, path, upgrade=upgrade)
     except sqlite3.DatabaseError as error:
         sql.close()
-        raise Unusable(f"{path}: this is not a sound store ({error}); move it away, or restore a backup") from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNSOUND:
+            raise Unusable(f"{path}: this is not a sound store ({error}); move it away, or restore a backup") from error
+        raise Unusable(f"{path}: the store cannot be opened ({error})") from error
     except BaseException:
         sql.close()
         raise
     return sql
+
+
+def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
+    version = _version(sql, path)
+    if version > VERSION:
+        raise Unusable(
+            f"{path}: the store is of version {version}, and this quackbridge knows up to {VERSION}:"
+            " install the newer quackbridge again, or restore a backup"
+        )
+    if version < VERSION:
+        if not upgrade:
+            raise Unusable(f"{path}: the store is of version {version}: run the daemon once, it will upgrade it")
+        _upgrade(sql, path, version)
+    sql.execute("PRAGMA journal_mode = WAL")
+    sql.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
+    sql.execute("PRAGMA foreign_keys = ON")
+
+
+def _make_private(path: Path) -> None:
+    """An empty file at `path` that only its owner can read, whatever the umask."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 def _version(sql: sqlite3.Connection, path: Path) -> int:
@@ -93,7 +114,8 @@ def _version(sql: sqlite3.Connection, path: Path) -> int:
 def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
     if version:
         copy = Path(f"{path}.v{version}.bak")
-        os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        copy.unlink(missing_ok=True)  # of an upgrade that was cut off
+        _make_private(copy)
         backup = sqlite3.connect(copy)
         sql.backup(backup)
         backup.close()

@@ -70,7 +70,7 @@ class MemoryStore:
         row = self.rows.get(delivery)
         if row is None or row.state is State.SENT:
             return False
-        row.state, row.done = State.SENT, row.since
+        row.state, row.reason, row.done = State.SENT, "", self.clock()
         self.let_go(row)
         return True
 
@@ -97,10 +97,14 @@ class MemoryStore:
 
     def let_go(self, row: _Row) -> None:
         room = row.delivery.room
-        plan = self.posts.get(room, [])
-        carriers = [post for post in plan if row.delivery.id in post.deliveries]
-        alone = all(post.deliveries == (row.delivery.id,) for post in carriers)
-        self.posts[room] = [post for post in plan if post not in carriers] if alone else []
+        plan, mixed = self.posts.get(room, []), {row.delivery.id}
+        while more := {each for post in plan if mixed & set(post.deliveries) for each in post.deliveries} - mixed:
+            mixed |= more
+        touched = [number for number, post in enumerate(plan) if mixed & set(post.deliveries)]
+        if len(mixed) > 1:  # what was put together is rendered again, and what follows it too
+            self.posts[room] = plan[: touched[0]]
+        else:
+            self.posts[room] = [post for number, post in enumerate(plan) if number not in touched]
         if not self.queued(room):
             self.waits.pop(room, None)
 
@@ -200,9 +204,8 @@ class MemoryLease:
     async def wait(self, until: float) -> None:
         bell = self._store.bell(self.network)
         try:
-            async with asyncio.timeout(
-                min(0.02, max(0.0, until - self._store.clock()))
-            ):  # early: made-up time may jump
+            # Early, because made-up time may jump
+            async with asyncio.timeout(min(0.02, max(0.0, until - self._store.clock()))):
                 await bell.wait()
         except TimeoutError:
             return

@@ -1,0 +1,173 @@
+"""The one thread that touches the store's connection: what waits at the same time is committed together."""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bridge.store.contract import Full, StoreError, Unavailable
+from bridge.store.core import Core
+
+Result = TypeVar("Result")
+_TOGETHER = 64  # verbs in one transaction: more would make the first wait noticeably for the last
+_WAITING = 1024  # verbs on their way: each is about a room's or a batch's work, some kilobytes
+
+
+def _nothing() -> None:
+    pass
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 of what is no error of the engine."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+@dataclass(slots=True)
+class _Call:
+    """A verb on its way to the writer, and who waits for what it gives."""
+
+    verb: Callable[[Core], Any]
+    after: Callable[[], None]
+    answer: asyncio.Future[Any]
+    writes: bool
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Runs verbs of `Core`, each whole or not at all, and answers once they are on disk.
+
+    `Full` and `Unavailable` mean that a verb did nothing. Any other error of SQLite is fatal: it is raised as it is, by
+    this verb and by all later ones, because a disk that failed once cannot be believed when it then says that all is
+    well.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+        self._core = Core(connection)
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._places = asyncio.Semaphore(_WAITING)
+        self._closed = False
+        self._broken: sqlite3.Error | None = None
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    async def read(self, verb: Callable[[Core], Result]) -> Result:
+        """What `verb` sees. It takes no lock, so it neither waits for nor holds up another process."""
+        result: Result = await self._do(_Call(verb, _nothing, _future(), writes=False))
+        return result
+
+    async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = _nothing) -> Result:
+        """What `verb` gives once it is on disk. Cancelling does not undo it; `after` is called on the loop when it has
+        succeeded, also where nobody waits for it any more."""
+        result: Result = await self._do(_Call(verb, after, _future(), writes=True))
+        return result
+
+    async def aclose(self) -> None:
+        """Finish what was asked for, then close the connection."""
+        self._closed = True
+        self._calls.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def _do(self, call: _Call) -> Any:
+        await self._places.acquire()
+        if self._closed:
+            self._places.release()
+            raise StoreError("the store is closed")
+        self._calls.put(call)
+        return await call.answer
+
+    def _answer(self, call: _Call) -> None:
+        self._places.release()
+        if call.error is None:
+            call.after()
+        if call.answer.done():  # cancelled meanwhile
+            return
+        if call.error is not None:
+            call.answer.set_exception(call.error)
+        else:
+            call.answer.set_result(call.result)
+
+    # In the thread
+
+    def _run(self) -> None:
+        while calls := self._waiting():
+            self._serve(calls)
+            for call in calls:
+                with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                    call.answer.get_loop().call_soon_threadsafe(self._answer, call)
+        self._sql.close()
+
+    def _waiting(self) -> Sequence[_Call]:
+        """What is to be done together; empty at the end."""
+        calls: list[_Call] = []
+        while (call := self._calls.get()) is not None:
+            calls.append(call)
+            if len(calls) == _TOGETHER or self._calls.empty():
+                return calls
+        if calls:
+            self._calls.put(None)  # for the next turn
+        return calls
+
+    def _serve(self, calls: Sequence[_Call]) -> None:
+        try:
+            if self._broken is not None:
+                raise self._broken
+            self._transact(calls)
+        except sqlite3.Error as error:
+            try:
+                self._recover(calls, error)
+            except sqlite3.Error as worse:
+                self._break(calls, worse)
+
+    def _transact(self, calls: Sequence[_Call]) -> None:
+        """Run the verbs in one transaction; one that refuses leaves no trace and does not stop the others."""
+        self._sql.execute("BEGIN IMMEDIATE" if any(call.writes for call in calls) else "BEGIN")
+        for call in calls:
+            call.result = call.error = None
+            self._sql.execute("SAVEPOINT verb")
+            try:
+                call.result = call.verb(self._core)
+            except sqlite3.Error:
+                raise
+            except Exception as error:  # the caller's own: `_answer` raises it there
+                call.error = error
+                self._sql.execute("ROLLBACK TO verb")
+            self._sql.execute("RELEASE verb")
+        self._sql.execute("COMMIT")
+
+    def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
+        if self._sql.in_transaction:
+            self._sql.rollback()
+        code = _code(error)
+        if code == sqlite3.SQLITE_FULL:
+            for call in calls:  # intake may be too big for the disk while `sent` is not
+                self._alone(call)
+        elif code == sqlite3.SQLITE_BUSY:
+            for call in calls:
+                call.error = Unavailable(f"another program keeps the store locked: {error}")
+        else:
+            self._break(calls, error)
+
+    def _alone(self, call: _Call) -> None:
+        try:
+            self._transact([call])
+        except sqlite3.Error as error:
+            if self._sql.in_transaction:
+                self._sql.rollback()
+            if _code(error) != sqlite3.SQLITE_FULL:
+                raise
+            call.error = Full(f"no room for more in the store: {error}")
+
+    def _break(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
+        self._broken = error
+        for call in calls:
+            call.error = error
