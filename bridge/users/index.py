@@ -1,11 +1,13 @@
 """One state of the user database in memory, ready to be asked who somebody is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 
 from bridge.casemap import Casemapping
 from bridge.model import Identity, Proof, Sender
 from bridge.users.contract import User, UsersError
-from bridge.users.identities import matches, same, same_name
+from bridge.users.identities import same, same_name
+from bridge.users.masks import Masks
 
 
 class Index:
@@ -15,17 +17,25 @@ class Index:
     """
 
     def __init__(self, users: Iterable[User]) -> None:
-        self.users: Sequence[User] = tuple(sorted(users, key=lambda user: same_name(user.name)))
         self._names: dict[str, User] = {}
         self._owners: dict[Identity, User] = {}
-        for user in self.users:
-            self.check_name_free(user.name)
-            self._names[same_name(user.name)] = user
-            for identity in user.identities:
-                self.check_free(identity, user.name)
-                self._owners[same(identity)] = user
-        self._accounts: dict[tuple[str, Casemapping], Mapping[str, User]] = {}
-        self._masks: dict[tuple[str, Casemapping], Sequence[tuple[str, User]]] = {}
+        for user in users:
+            self._put(user)
+        self._settle()
+
+    def changed(self, before: User | None, after: User | None) -> "Index":
+        """The next state, in which `before`, one of ours, is gone and `after` is there. UsersError as when made."""
+        index = copy(self)
+        index._names = dict(self._names)
+        index._owners = dict(self._owners)
+        if before is not None:
+            del index._names[same_name(before.name)]
+            for identity in before.identities:
+                index._owners.pop(same(identity), None)
+        if after is not None:
+            index._put(after)
+        index._settle()
+        return index
 
     def identify(self, sender: Sender) -> User | None:
         """The user whom the first proof names that names any."""
@@ -40,17 +50,20 @@ class Index:
             raise UsersError(f"there is no user {name!r}")
         return user
 
-    def check_name_free(self, name: str) -> None:
-        """UsersError where somebody is called so."""
-        if (known := self._names.get(same_name(name))) is not None:
+    def _put(self, user: User) -> None:
+        key = same_name(user.name)
+        if (known := self._names.get(key)) is not None:
             raise UsersError(f"there is a user {known.name!r} already")
+        for identity in user.identities:
+            owner = self._owners.setdefault(same(identity), user)
+            if owner is not user:
+                raise UsersError(f"{identity} belongs to {owner.name} already; unlink it there first")
+        self._names[key] = user
 
-    def check_free(self, identity: Identity, name: str) -> bool:
-        """Whether nobody has `identity`; False where `name` has it already, UsersError where somebody else does."""
-        owner = self._owners.get(same(identity))
-        if owner is not None and same_name(owner.name) != same_name(name):
-            raise UsersError(f"{identity} belongs to {owner.name} already; unlink it there first")
-        return owner is None
+    def _settle(self) -> None:
+        self.users: Sequence[User] = tuple(user for _, user in sorted(self._names.items()))
+        self._accounts: dict[tuple[str, Casemapping], Mapping[str, User]] = {}
+        self._masks: dict[tuple[str, Casemapping], Masks] = {}
 
     def _known(self, proof: Identity, casemapping: Casemapping) -> User | None:
         match proof.kind:
@@ -59,9 +72,7 @@ class Index:
             case Proof.IRC:
                 return self._accounts_of(proof.network, casemapping).get(casemapping.fold(proof.value))
             case Proof.IRC_MASK:
-                real = casemapping.fold(proof.value)
-                masks = self._masks_of(proof.network, casemapping)
-                return next((user for mask, user in masks if matches(mask, real)), None)
+                return self._masks_of(proof.network, casemapping).find(casemapping.fold(proof.value))
 
     def _accounts_of(self, network: str, casemapping: Casemapping) -> Mapping[str, User]:
         key = (network, casemapping)
@@ -69,10 +80,10 @@ class Index:
             self._accounts[key] = dict(self._held(Proof.IRC, *key))
         return self._accounts[key]
 
-    def _masks_of(self, network: str, casemapping: Casemapping) -> Sequence[tuple[str, User]]:
+    def _masks_of(self, network: str, casemapping: Casemapping) -> Masks:
         key = (network, casemapping)
         if key not in self._masks:
-            self._masks[key] = [*self._held(Proof.IRC_MASK, *key)]
+            self._masks[key] = Masks(self._held(Proof.IRC_MASK, *key))
         return self._masks[key]
 
     def _held(self, kind: Proof, network: str, casemapping: Casemapping) -> Iterator[tuple[str, User]]:

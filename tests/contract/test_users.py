@@ -69,6 +69,7 @@ def test_a_mask_must_match_as_a_whole(users: Users) -> None:
     assert users.identify(_carol("any!~carol@example.org")) is None
     assert users.identify(_carol("any!~carol@a.example.org.evil.net")) is None
     assert users.identify(_carol("any!~mallory@a.example.org")) is None
+    assert users.identify(_carol("any!~x@a!~carol@a.example.org")) is None
 
 
 def test_a_name_is_taken_once_in_any_letter_case(users: Users) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from bridge.model import Identity, Proof, Sender
 from bridge.users import Role, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, matches, same, same_name
+from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.masks import Masks
 
 
 class MemoryUsers:
@@ -75,6 +76,6 @@ def _holds(user: User, proof: Identity, sender: Sender) -> bool:
             continue
         if one == proof or (one.kind is Proof.IRC and fold(one.value) == fold(proof.value)):
             return True
-        if one.kind is Proof.IRC_MASK and matches(fold(one.value), fold(proof.value)):
+        if one.kind is Proof.IRC_MASK and Masks([(fold(one.value), user)]).find(fold(proof.value)):
             return True
     return False
