@@ -117,6 +117,7 @@ def test_the_database_is_made_and_dropped_on_purpose(folder: Path) -> None:
         (2, ("set-role", "alice", "king"), "'king' is not one of"),
         (2, ("link-identity", "alice"), "which identity?"),
         (2, ("unlink-identity", "alice", "--matrix", "@eve:hs"), "has no identity @eve:hs"),
+        (2, ("unlink-identity", "alice", "--matrix", "@alice:hs", "--irc", "irc/x"), "has no identity irc/x"),
         (2, ("fly",), "No such command 'fly'"),
         (2, ("run", "--fast"), "No such option"),
         (2, ("list-users", "-c", "nowhere.yaml"), "nowhere.yaml"),
@@ -152,13 +153,22 @@ def test_all_that_is_wrong_with_a_config_is_said_at_once(folder: Path) -> None:
 
 
 def test_a_bot_that_is_not_there_is_found_before_it_is_needed(folder: Path) -> None:
-    config = CONFIG | {"bots": {"duck": {"brain": "bird"}}}
+    config = CONFIG | {"bots": {"duck": {"brain": "bird"}, "goose": {"use": "goose:Goose"}}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    assert "bots.duck" in fail(folder, 2, "check-config")
+    first, second = fail(folder, 2, "check-config").splitlines()
+    assert first.startswith("config.yaml: bots.duck: ")
+    assert second.startswith("config.yaml: bots.goose: ")
 
 
-def test_a_sound_config_is_ok(folder: Path) -> None:
-    assert run(folder, "check-config") == "ok\n"
+def test_a_sound_config_is_ok(pond: Path) -> None:
+    done = quackbridge(pond, "check-config")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_a_sound_config_whose_database_cannot_be_read_is_ok_with_a_warning(folder: Path) -> None:
+    done = quackbridge(folder, "check-config")
+    assert (done.returncode, done.stdout) == (0, "ok\n")
+    assert "init-db" in done.stderr
 
 
 def test_users_can_be_kept_while_a_secret_is_missing(pond: Path) -> None:
@@ -176,6 +186,11 @@ def test_the_duck_talks_in_the_terminal(folder: Path) -> None:
         run(folder, "chat", stdin="hello\n\x1b[31mred\n") == "Little Yellow Duck> hello\nLittle Yellow Duck>  [31mred\n"
     )
     assert "there is no bot 'goose'" in fail(folder, 2, "chat", "--bot", "goose")
+
+
+def test_the_duck_talks_without_a_config_unless_one_is_named(tmp_path: Path) -> None:
+    assert run(tmp_path, "chat", stdin="hello\n") == "Little Yellow Duck> hello\n"
+    assert "nowhere.yaml" in fail(tmp_path, 2, "chat", "-c", "nowhere.yaml")
 
 
 def test_an_outbox_without_a_store_says_so(folder: Path) -> None:

@@ -143,10 +143,9 @@ def set_password(config: Path, name: str, read: bool) -> None:
 @identity_options
 def link_identity(config: Path, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -> None:
     """Let NAME be known by more identities."""
-    database = users(config)
-    for identity in _some_identities(config, matrix, irc, irc_mask):
-        database.link_identity(name, identity)
-        click.echo(f"{name} is known as {identity} now")
+    database, identities = users(config), _some_identities(config, matrix, irc, irc_mask)
+    database.link_identity(name, *identities)
+    click.echo(f"{name} is known as {', '.join(map(str, identities))} now")
 
 
 @click.command("unlink-identity")
@@ -157,10 +156,9 @@ def unlink_identity(
     config: Path, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
 ) -> None:
     """Let NAME not be known by these identities any more."""
-    database = users(config)
-    for identity in _some_identities(config, matrix, irc, irc_mask):
-        database.unlink_identity(name, identity)
-        click.echo(f"{name} is not known as {identity} any more")
+    database, identities = users(config), _some_identities(config, matrix, irc, irc_mask)
+    database.unlink_identity(name, *identities)
+    click.echo(f"{name} is not known as {', '.join(map(str, identities))} any more")
 
 
 def _some_identities(

@@ -60,11 +60,13 @@ class Users(Protocol):
         """`password` is a hash."""
         ...
 
-    def link_identity(self, name: str, identity: Identity) -> None:
-        """UsersError where the identity belongs to somebody else; nothing where it is theirs already."""
+    def link_identity(self, name: str, *identities: Identity) -> None:
+        """All of them, or UsersError where one belongs to somebody else; nothing where it is theirs already."""
         ...
 
-    def unlink_identity(self, name: str, identity: Identity) -> None: ...
+    def unlink_identity(self, name: str, *identities: Identity) -> None:
+        """All of them, or UsersError where one is not theirs."""
+        ...
 
     def refresh(self) -> bool:
         """Take over what other processes have written since; whether there was anything."""

@@ -19,7 +19,7 @@ class Index:
     def __init__(self, users: Iterable[User]) -> None:
         self._names: dict[str, User] = {}
         self._owners: dict[Identity, User] = {}
-        for user in users:
+        for user in sorted(users, key=lambda user: same_name(user.name)):
             self._put(user)
         self._settle()
 

@@ -1,14 +1,12 @@
 """The user database on TinyDB: one JSON file that an operator can read, and an index of it in memory."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from tinydb import TinyDB
-from tinydb.table import Table
 
 from bridge.model import Identity, Proof, Sender
 from bridge.users.contract import Role, User, UsersError
@@ -67,56 +65,54 @@ class TinyUsers:
     def add(self, user: User) -> None:
         checked_name(user.name)
         user = replace(user, identities=distinct(map(checked, user.identities)))
-        with self._editing() as (table, index, _numbers):
-            index.check_name_free(user.name)
-            for identity in user.identities:
-                index.check_free(identity, user.name)
-            table.insert(_document(user))
+        self._write(lambda _: (None, user))
 
     def remove(self, name: str) -> None:
-        with self._editing() as (table, index, numbers):
-            table.remove(doc_ids=[numbers[index.user(name).name]])
+        self._write(lambda index: (index.user(name), None))
 
     def set_role(self, name: str, role: Role) -> None:
-        self._change(name, lambda user, _: replace(user, role=role))
+        self._change(name, lambda user: replace(user, role=role))
 
     def set_password(self, name: str, password: str | None) -> None:
-        self._change(name, lambda user, _: replace(user, password=password))
+        self._change(name, lambda user: replace(user, password=password))
 
-    def link_identity(self, name: str, identity: Identity) -> None:
-        checked(identity)
+    def link_identity(self, name: str, *identities: Identity) -> None:
+        added = [*map(checked, identities)]
+        self._change(name, lambda user: replace(user, identities=distinct((*user.identities, *added))))
 
-        def with_it(user: User, index: Index) -> User:
-            free = index.check_free(identity, user.name)
-            return replace(user, identities=(*user.identities, identity)) if free else user
-
-        self._change(name, with_it)
-
-    def unlink_identity(self, name: str, identity: Identity) -> None:
-        def without(user: User, _: Index) -> User:
-            left = tuple(one for one in user.identities if same(one) != same(identity))
-            if len(left) == len(user.identities):
-                raise UsersError(f"{user.name} has no identity {identity}")
-            return replace(user, identities=left)
+    def unlink_identity(self, name: str, *identities: Identity) -> None:
+        def without(user: User) -> User:
+            held = {same(one): one for one in user.identities}
+            for identity in identities:
+                if held.pop(same(identity), None) is None:
+                    raise UsersError(f"{user.name} has no identity {identity}")
+            return replace(user, identities=tuple(held.values()))
 
         self._change(name, without)
 
-    def _change(self, name: str, change: Callable[[User, Index], User]) -> None:
-        with self._editing() as (table, index, numbers):
+    def _change(self, name: str, change: Callable[[User], User]) -> None:
+        def decide(index: Index) -> tuple[User, User]:
             user = index.user(name)
-            if (changed := change(user, index)) != user:
-                table.update(_document(changed), doc_ids=[numbers[user.name]])
+            return user, change(user)
 
-    @contextmanager
-    def _editing(self) -> Iterator[tuple[Table, Index, Mapping[str, int]]]:
-        """The table as it is on disk now, locked, to be changed by one write; and the numbers of its documents."""
+        self._write(decide)
+
+    def _write(self, decide: Callable[[Index], tuple[User | None, User | None]]) -> None:
+        """Put the second of what `decide` says, of the users that are on disk now, in the place of the first."""
         with self._file.locked():
             index, numbers = self._read()
-            with TinyDB(storage=lambda: self._file) as database:
-                yield database.table("users"), index, numbers
-            seen = self._file.stamp()
-            self._index, _numbers = self._read()
-            self._seen = seen
+            before, after = decide(index)
+            if before != after:
+                index = index.changed(before, after)
+                with TinyDB(storage=lambda: self._file) as database:
+                    table = database.table("users")
+                    if before is None and after is not None:
+                        table.insert(_document(after))
+                    elif before is not None and after is not None:
+                        table.update(_document(after), doc_ids=[numbers[before.name]])
+                    elif before is not None:
+                        table.remove(doc_ids=[numbers[before.name]])
+            self._index, self._seen = index, self._file.stamp()
 
     def _read(self) -> tuple[Index, Mapping[str, int]]:
         """What is on disk, and under which number each user's document stands. UsersError where we did not write it."""

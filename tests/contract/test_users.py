@@ -131,6 +131,21 @@ def test_linking_twice_changes_nothing(users: Users) -> None:
     assert users.get("alice").identities == (ALICE,)
 
 
+def test_of_several_identities_all_change_hands_or_none(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.add(User("bob"))
+    with pytest.raises(UsersError, match="belongs to alice already"):
+        users.link_identity("bob", BOB, ALICE)
+    assert users.get("bob").identities == ()
+    users.link_identity("bob", BOB, MASK, BOB)
+    assert users.get("bob").identities == (BOB, MASK)
+    with pytest.raises(UsersError, match="has no identity @alice:hs"):
+        users.unlink_identity("bob", BOB, ALICE)
+    assert users.get("bob").identities == (BOB, MASK)
+    users.unlink_identity("bob", BOB, MASK)
+    assert users.get("bob").identities == ()
+
+
 def test_an_identity_can_be_taken_back_and_given_to_another(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.add(User("bob"))

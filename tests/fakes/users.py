@@ -44,17 +44,19 @@ class MemoryUsers:
     def set_password(self, name: str, password: str | None) -> None:
         self._put(replace(self.get(name), password=password))
 
-    def link_identity(self, name: str, identity: Identity) -> None:
+    def link_identity(self, name: str, *identities: Identity) -> None:
         user = self.get(name)
-        if self._check_free(checked(identity), user):
-            self._put(replace(user, identities=(*user.identities, identity)))
+        for identity in identities:
+            self._check_free(checked(identity), user)
+        self._put(replace(user, identities=distinct((*user.identities, *identities))))
 
-    def unlink_identity(self, name: str, identity: Identity) -> None:
-        user = self.get(name)
-        left = tuple(one for one in user.identities if same(one) != same(identity))
-        if len(left) == len(user.identities):
-            raise UsersError(f"{name} has no identity {identity}")
-        self._put(replace(user, identities=left))
+    def unlink_identity(self, name: str, *identities: Identity) -> None:
+        left = self.get(name).identities
+        for identity in identities:
+            before, left = left, tuple(one for one in left if same(one) != same(identity))
+            if left == before:
+                raise UsersError(f"{name} has no identity {identity}")
+        self._put(replace(self.get(name), identities=left))
 
     def refresh(self) -> bool:
         return False
@@ -62,11 +64,10 @@ class MemoryUsers:
     def _put(self, user: User) -> None:
         self._users[same_name(user.name)] = user
 
-    def _check_free(self, identity: Identity, user: User) -> bool:
+    def _check_free(self, identity: Identity, user: User) -> None:
         owners = [one for one in self.list() if same(identity) in map(same, one.identities)]
         if any(owner.name != user.name for owner in owners):
             raise UsersError(f"{identity} belongs to {owners[0].name} already")
-        return not owners
 
 
 def _holds(user: User, proof: Identity, sender: Sender) -> bool:
