@@ -2,10 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from bots.api import Bot, Question
 from bots.load import load_bot
@@ -23,15 +24,20 @@ def chat(config: Path, key: str) -> None:
     """Talk to the duck in the terminal; Ctrl-D ends it. Without a config file it is the duck that echoes."""
     bot = _bot(config, key)
     click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
-    number = 0
+    with asyncio.Runner() as runner:  # one loop for the whole talk: a brain may keep connections
+        for number, said in enumerate(_lines()):
+            question = Question(str(number), words(said), _YOU, private=True)
+            for line in runner.run(_answer(bot, question)):
+                click.echo(f"{bot.name}> {printable(line)}")
+
+
+def _lines() -> Iterator[str]:
+    """What is typed or piped in, until it ends."""
     while True:
         try:
-            said = input("you> " if sys.stdin.isatty() else "")
+            yield input("you> " if sys.stdin.isatty() else "")
         except EOFError:
             return
-        number += 1
-        for text in asyncio.run(_answer(bot, Question(str(number), words(said), _YOU, private=True))):
-            click.echo(f"{bot.name}> {printable(text)}")
 
 
 async def _answer(bot: Bot, question: Question) -> Sequence[str]:
@@ -39,7 +45,8 @@ async def _answer(bot: Bot, question: Question) -> Sequence[str]:
 
 
 def _bot(config: Path, key: str) -> Bot:
-    if not config.exists() and key == "duck":
+    chosen = click.get_current_context().get_parameter_source("config") is not ParameterSource.DEFAULT
+    if not chosen and not config.exists() and key == "duck":
         return load_bot("bots.duck:Duck", "Little Yellow Duck", "echo", 0.5)
     bots = load_settings(config).bots
     if key not in bots:

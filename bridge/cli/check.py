@@ -1,13 +1,16 @@
 """`quackbridge check-config` and `config-schema`: the configuration, checked and described."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from bots.load import load_bot
 from bridge.cli.common import config_option, load
-from bridge.config import Config
+from bridge.config import Config, ConfigError, Problem
+from bridge.users import UsersError
+from bridge.users.tinydb import TinyUsers
 
 
 @click.command("check-config")
@@ -15,12 +18,21 @@ from bridge.config import Config
 def check_config(config: Path) -> None:
     """Say `ok`, or everything that is wrong, each with its line and column."""
     settings = load(config)
+    if problems := tuple(_missing_bots(settings)):
+        raise ConfigError(config, problems)
+    try:
+        TinyUsers(settings.users.database)
+    except UsersError as error:  # the configuration is sound all the same
+        click.echo(f"quackbridge: warning: {error}", err=True)
+    click.echo("ok")
+
+
+def _missing_bots(settings: Config) -> Iterator[Problem]:
     for key, bot in settings.bots.items():
         try:
             load_bot(bot.use, bot.name, bot.brain, bot.delay)
         except (ValueError, TypeError) as error:
-            raise click.UsageError(f"{config}: bots.{key}: {error}") from error
-    click.echo("ok")
+            yield Problem(0, 0, f"bots.{key}", str(error))
 
 
 @click.command("config-schema")
