@@ -35,6 +35,7 @@ class MatrixNetwork:
     ) -> None:
         self.name = settings.name
         self._online = asyncio.Event()
+        self._logged_in = asyncio.Event()
         self._homeserver = Homeserver(settings.homeserver, settings.user)
         patience = Patience(self.name, rng)
         known = Rooms(self.name)
@@ -42,7 +43,9 @@ class MatrixNetwork:
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory)
         self._invitations = Invitations(self.name, self._account, self._joining, self._private)
-        self._sending = Sending(self.name, known, self._homeserver, self._account, self._private, self._online)
+        self._sending = Sending(
+            self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
+        )
         self._listening = Listening(
             known,
             self._homeserver,
@@ -59,20 +62,20 @@ class MatrixNetwork:
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
         life = asyncio.create_task(self._live(), name=f"matrix {self.name}")
-        tried = asyncio.ensure_future(self._joining.tried.wait())
+        known = asyncio.ensure_future(self._known(cursor))
         try:
-            await asyncio.wait({life, tried}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({life, known}, return_when=asyncio.FIRST_COMPLETED)
             if life.done():
                 life.result()
-            self._online.set()
             async with aclosing(self._listening.batches(cursor)) as batches:
                 while True:
                     yield await _next(batches, life)
         finally:
             self._online.clear()
-            tried.cancel()
+            self._logged_in.clear()
+            known.cancel()
             life.cancel()
-            await asyncio.wait({life, tried})
+            await asyncio.wait({life, known})
             await self._homeserver.close()
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
@@ -91,10 +94,17 @@ class MatrixNetwork:
         """See `bridge.network.Network`."""
         await self._joining.complete.wait()
 
+    async def _known(self, cursor: str | None) -> None:
+        """Return when we may begin to hear. From now on means: after all rooms were joined."""
+        await self._logged_in.wait()
+        if cursor is None:
+            await self._joining.tried()
+
     async def _live(self) -> None:
         await self._account.log_in()
         await self._joining.recall()
         await self._private.recall()
+        self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")

@@ -38,7 +38,7 @@ class _NotJoined(Exception):
 
 
 class Joining:
-    """`wanted` are the configured rooms. `tried` is set once each was tried, `complete` once each was joined once."""
+    """`wanted` are the configured rooms. `complete` is set once each was joined once."""
 
     def __init__(
         self,
@@ -49,14 +49,13 @@ class Joining:
         memory: Memory,
         rng: random.Random,
     ) -> None:
-        self.tried = asyncio.Event()
         self.complete = asyncio.Event()
         self._rooms = rooms
         self._homeserver = homeserver
         self._account = account
         self._memory = memory
         self._rng = rng
-        self._untried = set(wanted)
+        self._tried = {room: asyncio.Event() for room in wanted}
         self._missing = set(wanted)
         self._stirs = {room: asyncio.Event() for room in wanted}
         self._ids: dict[Room, str] = {}
@@ -76,8 +75,14 @@ class Joining:
             for key in [key for key, name in kept.items() if key.startswith(_HEARD) and name == room.id]:
                 self._ids[room] = key.removeprefix(_HEARD)
                 place = self._rooms.add(self._ids[room], room)
-                place.joined = place.heard = True
+                place.heard = True
                 place.settled.set()
+
+    async def tried(self, *rooms: Room) -> None:
+        """Return when the join of each of `rooms` (none: of all) has been tried."""
+        for room in rooms or self._tried:
+            if room in self._tried:
+                await self._tried[room].wait()
 
     async def left(self, place: Place, reason: str) -> None:
         """The room was taken from us."""
@@ -113,13 +118,14 @@ class Joining:
                 pause = trouble.pause or min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
                 failures += 1
                 self._lament(room, trouble, pause)
-                self._done(room)
+                self._tried[room].set()
                 await self._wait(stir, pause * self._rng.uniform(1.0, 1.2))
                 continue
             failures = 0
             log.info("joined", network=room.network, room=str(room))
             self._missing.discard(room)
-            self._done(room)
+            self._tried[room].set()
+            self._note()
             await stir.wait()
             if place.joined:
                 continue
@@ -182,13 +188,7 @@ class Joining:
         if room in self._stirs:
             self._stirs[room].set()
 
-    def _done(self, room: Room) -> None:
-        self._untried.discard(room)
-        self._note()
-
     def _note(self) -> None:
-        if not self._untried:
-            self.tried.set()
         if not self._missing:
             self.complete.set()
 

@@ -8,6 +8,7 @@ import structlog
 from bridge.matrix.account import Account
 from bridge.matrix.fields import word
 from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.joining import Joining
 from bridge.matrix.private import Private
 from bridge.matrix.rooms import Place, Rooms
 from bridge.model import Post, Room
@@ -16,6 +17,7 @@ from bridge.network import PermanentError, Refused, TransientError
 log = structlog.get_logger()
 
 _ONLINE_WITHIN = 30.0
+_JOINED_WITHIN = 30.0
 _RETRY_AFTER = 60.0
 """Seconds until somebody may have let us in."""
 _TYPING = 30_000
@@ -25,7 +27,7 @@ _SILENT = "silent"
 
 
 class Sending:
-    """`online` is set while the homeserver answers and all rooms were looked at."""
+    """`online` is set while the homeserver answers."""
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Sending:
         rooms: Rooms,
         homeserver: Homeserver,
         account: Account,
+        joining: Joining,
         private: Private,
         online: asyncio.Event,
     ) -> None:
@@ -40,6 +43,7 @@ class Sending:
         self._rooms = rooms
         self._homeserver = homeserver
         self._account = account
+        self._joining = joining
         self._private = private
         self._online = online
 
@@ -82,7 +86,13 @@ class Sending:
             raise TransientError("offline: the homeserver does not answer") from None
 
     async def _place(self, room: Room) -> Place:
-        place = await self._private.room_with(room.id) if room.id.startswith("@") else self._rooms.at(room)
+        if room.id.startswith("@"):
+            place: Place | None = await self._private.room_with(room.id)
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_JOINED_WITHIN):
+                    await self._joining.tried(room)
+            place = self._rooms.at(room)
         if place is None and room.id.startswith("!"):
             raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
         if place is None:
