@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 _PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
 _LOOK = 1.0  # seconds between looks for what has become due without a sign
 _ROOMS = 32  # rooms of one network that are delivered to side by side
+_EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
 _LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
 
 
@@ -58,14 +59,12 @@ class Relay:
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
-        busy: set[Room] = set()
+        busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
         stir = asyncio.Event()
 
         async def clear(backlog: Backlog) -> None:
-            try:
-                await self._clear(network, lease, backlog, stopping)
-            finally:
-                busy.remove(backlog.room)
+            more = await self._clear(network, lease, backlog, stopping)
+            if busy.pop(backlog.room) or more or len(busy) == _ROOMS - 1:
                 stir.set()
 
         async with asyncio.TaskGroup() as group:
@@ -74,9 +73,11 @@ class Relay:
             stop.add_done_callback(lambda _: stir.set())
             while not stopping.is_set():
                 stir.clear()
-                for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy)):
-                    if backlog.room not in busy and len(busy) < _ROOMS:
-                        busy.add(backlog.room)
+                for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
+                    if backlog.room in busy:
+                        busy[backlog.room] = True
+                    elif len(busy) < _ROOMS:
+                        busy[backlog.room] = False
                         group.create_task(clear(backlog), name=f"deliver {backlog.room}")
                 await stir.wait()
             bell.cancel()
@@ -86,8 +87,8 @@ class Relay:
             await lease.wait(self._clock() + _LOOK)
             stir.set()
 
-    async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> None:
-        """Send one backlog, and store its fate."""
+    async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> bool:
+        """Send one backlog and store its fate; whether there may be more behind it."""
         room = backlog.room
         try:
             posts: Sequence[Post] = backlog.posts
@@ -95,22 +96,27 @@ class Relay:
                 posts = await self._stored(lease.plan, room, network.render(backlog.owed))
         except PermanentError as error:
             await self._bury(lease, room, (backlog.owed[0].delivery,), error)
-            return
+            return True
         for post in posts:
             if stopping.is_set() or not lease.valid():
-                return
+                return False
             try:
                 remote_id = await network.send(post)
             except PermanentError as error:
                 await self._bury(lease, room, post.deliveries, error)
-                return
+                return True
             except TransientError as error:
-                pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
-                log.warning("postponed", room=str(room), seconds=round(pause, 1), reason=str(error))
-                await self._stored(lease.postpone, room, self._clock() + pause, str(error))
-                return
+                await self._postpone(lease, backlog, error)
+                return False
             await self._stored(lease.sent, post, remote_id)
             log.info("sent", room=str(room), post=post.id, deliveries=len(post.deliveries))
+        carried = {delivery for post in posts for delivery in post.deliveries}
+        return len(backlog.owed) == _EACH or carried != {item.delivery for item in backlog.owed}
+
+    async def _postpone(self, lease: Lease, backlog: Backlog, error: TransientError) -> None:
+        pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
+        log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
+        await self._stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
 
     async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: PermanentError) -> None:
         log.error(

@@ -28,6 +28,8 @@ _CONNECT_WITHIN = 30.0
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
+_LOOK_AGAIN = 0.1
+"""Seconds: a post waits here, not in the outbox, so that it goes as soon as we are back."""
 
 
 class Connect(Protocol):
@@ -127,7 +129,7 @@ class IrcNetwork:
                         return link
         if self._link is not None and self._link.open:
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
-        raise TransientError("offline: no connection to the server")
+        raise TransientError("offline: no connection to the server", _LOOK_AGAIN)
 
     def _placed(self, target: str) -> Link | None:
         link = self._link

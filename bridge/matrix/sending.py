@@ -20,6 +20,8 @@ _ONLINE_WITHIN = 30.0
 _JOINED_WITHIN = 30.0
 _RETRY_AFTER = 60.0
 """Seconds until somebody may have let us in."""
+_LOOK_AGAIN = 0.1
+"""Seconds: a post waits here, not in the outbox, so that it goes as soon as the homeserver is back."""
 _TYPING = 30_000
 """Milliseconds until others stop showing that we type, should we forget to say that we have stopped."""
 _NEVER = (400, 404, 405, 413)
@@ -83,7 +85,7 @@ class Sending:
             async with asyncio.timeout(_ONLINE_WITHIN):
                 await self._online.wait()
         except TimeoutError:
-            raise TransientError("offline: the homeserver does not answer") from None
+            raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN) from None
 
     async def _place(self, room: Room) -> Place:
         if room.id.startswith("@"):
