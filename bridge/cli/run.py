@@ -1,11 +1,15 @@
 """`quackbridge run`: the daemon."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
 
 from bridge.cli.common import config_option, load
+
+_UNUSED = ("rich", "twisted")
+"""What structlog imports wherever it is installed, for tracebacks that a daemon never prints: 5 MB."""
 
 
 @click.command()
@@ -13,6 +17,7 @@ from bridge.cli.common import config_option, load
 def run(config: Path) -> None:
     """Log in to the networks and carry the conversations, until told to stop (SIGTERM or Ctrl-C)."""
     settings = load(config)
+    sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: it is not to be had (importlib)
     from bridge import app, log  # only the daemon needs what these import
 
     log.configure()

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from irc.client import NickMask
 from irc.message import Tag
 
 MAX_LINE = 16 * 1024
@@ -116,8 +115,10 @@ def parse(text: str) -> Line | None:
 
 
 def _source(text: str) -> Source:
-    mask = NickMask(text)
-    return Source(str(mask.nick), str(mask.user or ""), str(mask.host or ""))
+    """The library's `NickMask` does as much, with 3 MB of imports."""
+    nick, _, rest = text.partition("!")
+    user, _, host = rest.partition("@")
+    return Source(nick, user, host)
 
 
 def compose(command: str, *params: str, tags: Mapping[str, str] | None = None, limit: int = MAX_BODY) -> bytes:
