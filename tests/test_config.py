@@ -281,6 +281,14 @@ def test_a_secret_file_that_is_missing_or_no_file_is_named(folder: Path) -> None
     assert only(folder, GOOD) == f"6:5: networks.home.password_file: {path} is not a file"
 
 
+@pytest.mark.parametrize("content", ["quack", "quack\n", "quack\r\n"])
+def test_the_end_of_the_line_is_no_part_of_a_secret(folder: Path, content: str) -> None:
+    (folder / "secrets" / "home").write_bytes(content.encode())
+    home = read(folder).networks["home"]
+    assert isinstance(home, MatrixNetwork)
+    assert home.password == "quack"
+
+
 def test_a_ca_file_must_be_there(folder: Path) -> None:
     text = but("tls: true", "tls_ca_file: ca.pem")
     assert only(folder, text) == f"11:5: networks.libera.tls_ca_file: there is no file {folder / 'ca.pem'}"
