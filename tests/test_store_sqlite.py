@@ -220,6 +220,34 @@ async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Pat
         assert await (await _lease(store, "home")).cursor() is None
 
 
+async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+
+        def half(core: Core) -> None:
+            core._sql.execute("UPDATE networks SET cursor = 'half'")
+            raise ValueError("the other half")
+
+        refused, kept = await asyncio.gather(
+            store.writer.write(half), home.remember({"device": "DUCK"}), return_exceptions=True
+        )
+        assert isinstance(refused, ValueError)
+        assert kept is None
+        assert await home.cursor() is None
+        assert dict(await home.recall()) == {"device": "DUCK"}
+
+
+async def test_a_commit_whose_caller_is_gone_still_wakes(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        commit = asyncio.create_task(home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1"))
+        await asyncio.sleep(0)  # it is on its way to the writer
+        commit.cancel()
+        assert await home.cursor() == "c1"  # behind it, so it is done
+        assert store.bell(libera.network).is_set()
+
+
 async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
