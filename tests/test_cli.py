@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -287,3 +288,48 @@ def test_warnings_are_for_whoever_runs_the_daemon(folder: Path) -> None:
 def test_a_name_is_no_markup_of_the_table(pond: Path) -> None:
     run(pond, "add-user", "[red]alice")
     assert "[red]alice" in run(pond, "list-users")
+
+
+def test_a_row_is_never_cut_for_another_program(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--matrix", f"@{'a' * 200}:hs")
+    assert f"@{'a' * 200}:hs" in run(pond, "list-users")
+
+
+def test_an_identity_on_a_network_that_is_gone_can_be_taken_back(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--irc", "irc/alice")
+    config = yaml.safe_load((pond / "config.yaml").read_text())
+    del config["networks"]["irc"]
+    (pond / "config.yaml").write_text(yaml.safe_dump(config | {"links": {}}))
+    run(pond, "unlink-identity", "alice", "--irc", "irc/alice")
+    assert json.loads(run(pond, "show-user", "alice", "--json"))["identities"] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands for somebody else")
+def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> None:
+    (folder / "data").mkdir()
+    os.chown(folder / "data", 65534, 65533)
+    run(folder, "init-db")
+    (folder / "data" / "users.json").chmod(0o640)
+    run(folder, "add-user", "alice")
+    run(folder, "set-password", "alice", "--password-stdin", stdin="quack\n")
+    files = [file.stat() for file in (folder / "data").iterdir()]
+    assert {(file.st_uid, file.st_gid) for file in files} == {(65534, 65533)}
+    assert stat.S_IMODE((folder / "data" / "users.json").stat().st_mode) == 0o640
+    run(folder, "drop-db", "--yes")
+    assert {file.stat().st_uid for file in (folder / "data").iterdir()} == {65534}
+
+
+def test_what_is_interrupted_says_so(folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bridge", "chat"],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr is not None
+        assert "listens" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(10) == 130
+        assert child.stderr.read().strip() == "quackbridge: interrupted"

@@ -59,8 +59,9 @@ def test_a_malformed_account_is_refused(text: str) -> None:
 
 def test_a_password_is_kept_as_an_argon2id_hash() -> None:
     assert hash_password("quack").startswith("$argon2id$")
-    with pytest.raises(UsersError):
-        hash_password("")
+    for wrong in ("", "x" * 1025, "\udc80"):
+        with pytest.raises(UsersError):
+            hash_password(wrong)
 
 
 @given(st.text("aA[{^~", max_size=3), st.text("aA[{^~", max_size=3), st.sampled_from(Casemapping))

@@ -20,6 +20,7 @@ from bridge.users.passwords import hash_password
 from bridge.users.tinydb import TinyUsers
 
 _ROLES = click.Choice([str(role) for role in Role])
+_UNCUT = 10_000  # columns, more than any row has
 _PASSWORD_LIMIT = 4096  # bytes of standard input: a password is a line
 
 
@@ -97,7 +98,7 @@ def list_users(config: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_plain(user) for user in found], ensure_ascii=False, indent=2))
     elif found:
-        Console().print(_table(found))
+        _print(_table(found))
     else:
         click.echo("there are no users yet; add one with `quackbridge add-user`")
 
@@ -112,7 +113,7 @@ def show_user(config: Path, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_plain(user), ensure_ascii=False, indent=2))
     else:
-        Console().print(_table([user]))
+        _print(_table([user]))
 
 
 @click.command("set-role")
@@ -143,7 +144,7 @@ def set_password(config: Path, name: str, read: bool) -> None:
 @identity_options
 def link_identity(config: Path, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -> None:
     """Let NAME be known by more identities."""
-    database, identities = users(config), _some_identities(config, matrix, irc, irc_mask)
+    database, identities = users(config), _some(_identities(load_settings(config), matrix, irc, irc_mask))
     database.link_identity(name, *identities)
     click.echo(f"{name} is known as {', '.join(map(str, identities))} now")
 
@@ -156,25 +157,26 @@ def unlink_identity(
     config: Path, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
 ) -> None:
     """Let NAME not be known by these identities any more."""
-    database, identities = users(config), _some_identities(config, matrix, irc, irc_mask)
+    database, identities = users(config), _some(_parsed(matrix, irc, irc_mask))  # of networks that are gone, too
     database.unlink_identity(name, *identities)
     click.echo(f"{name} is not known as {', '.join(map(str, identities))} any more")
 
 
-def _some_identities(
-    config: Path, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
-) -> Sequence[Identity]:
-    found = _identities(load_settings(config), matrix, irc, irc_mask)
-    if not found:
+def _some(identities: Sequence[Identity]) -> Sequence[Identity]:
+    if not identities:
         raise click.UsageError("which identity? Give --matrix, --irc or --irc-mask")
-    return found
+    return identities
+
+
+def _parsed(matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -> tuple[Identity, ...]:
+    return (*map(parse.matrix, matrix), *map(parse.irc, irc), *map(parse.irc_mask, irc_mask))
 
 
 def _identities(
     config: Config, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
 ) -> tuple[Identity, ...]:
     """The identities of a command's options, on networks that there are."""
-    found = (*map(parse.matrix, matrix), *map(parse.irc, irc), *map(parse.irc_mask, irc_mask))
+    found = _parsed(matrix, irc, irc_mask)
     for identity in found:
         if identity.kind is not Proof.MATRIX:
             _check_network(config, identity)
@@ -213,6 +215,11 @@ def _plain(user: User) -> dict[str, object]:
         "identities": identities,
         "has_password": user.password is not None,
     }
+
+
+def _print(table: Table) -> None:
+    """On a terminal as wide as it is; for another program a row is never cut."""
+    Console(width=None if sys.stdout.isatty() else _UNCUT).print(table)
 
 
 def _table(found: Sequence[User]) -> Table:

@@ -9,7 +9,10 @@ _HASHER = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    """The hash to be stored. UsersError where the password is empty or endless."""
+    """The hash to be stored. UsersError where the password is empty, endless or no text."""
     if not password or len(password) > _LONGEST:
         raise UsersError(f"a password has 1 to {_LONGEST} characters")
-    return _HASHER.hash(password)
+    try:
+        return _HASHER.hash(password)
+    except UnicodeEncodeError as error:
+        raise UsersError("a password is text in UTF-8") from error
