@@ -30,7 +30,7 @@ from bridge.users.tinydb import TinyUsers
 
 log = structlog.get_logger()
 
-_DRAIN = 3.5  # seconds in which what is on its way may arrive after SIGTERM; with _LEAVE under the 5 s of the contract
+_DRAIN = 3.0  # seconds in which what is on its way may arrive after SIGTERM; with _LEAVE under the 5 s of the contract
 _LEAVE = 1.0  # seconds to say goodbye to the networks
 _TYPING = 1.0  # seconds that showing it may hold up an answer
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2

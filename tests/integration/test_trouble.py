@@ -1,0 +1,92 @@
+"""Servers that die, freeze and come back under the whole bridge."""
+
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.servers import InspIRCd, Synapse
+from tests.integration.pond import Pond
+from tests.integration.servers import Anope
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def own_services(tmp_path: Path) -> AsyncGenerator[Anope, None]:
+    """An IRC server of the test's own, which it may kill."""
+    async with InspIRCd(tmp_path / "ircd", services=True) as irc, Anope(tmp_path / "anope", irc) as services:
+        yield services
+
+
+@pytest.fixture
+async def own_synapse(tmp_path: Path) -> AsyncGenerator[Synapse, None]:
+    async with Synapse(tmp_path / "synapse") as server:
+        yield server
+
+
+async def _pond(tmp_path: Path, synapse: Synapse, services: Anope) -> Pond:
+    folder = tmp_path / "pond"
+    folder.mkdir()
+    pond = Pond(folder, synapse, services)
+    await pond.dig()
+    return pond
+
+
+async def test_what_is_said_while_the_irc_server_is_away_arrives_in_order_when_it_is_back(
+    tmp_path: Path, synapse: Synapse, own_services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, own_services)
+    async with pond.people() as (alice, _), pond.daemon() as daemon:
+        await daemon.ready()
+        await pond.irc.kill()
+        await daemon.logged("offline")
+        for number in range(20):
+            await alice.send(pond.room, f"line {number}")
+        await pond.irc.start()
+        async with pond.person("dave") as dave:
+            await dave.join(pond.channel)
+            await alice.send(pond.room, "the end")
+            await dave.heard("the end", timeout=20)
+            heard = [message.text.partition("> ")[2] for message in dave.messages if message.sender == pond.duck]
+            said = [*(f"line {number}" for number in range(20)), "the end"]
+            assert heard == said[-len(heard) :]  # from when dave was back, who may be later than the bridge
+        assert await daemon.stop() == 0
+    listed = [line for line in daemon.log if line["event"] == "sent" and line["room"] == f"irc/{pond.channel}"]
+    assert len(listed) == 21
+
+
+async def test_what_is_said_while_the_homeserver_is_away_arrives_in_order_when_it_is_back(
+    tmp_path: Path, own_synapse: Synapse, services: Anope
+) -> None:
+    pond = await _pond(tmp_path, own_synapse, services)
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        await own_synapse.kill()
+        for number in range(20):
+            await bob.say(pond.channel, f"line {number}")
+        await bob.ping()
+        await own_synapse.start()
+        await alice.heard("line 19", timeout=40)
+        lines = [line for message in alice.messages for line in message.text.split("\n")]
+        assert lines == [f"<{pond.bob}> line {number}" for number in range(20)]
+
+
+async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
+    tmp_path: Path, synapse: Synapse, own_services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, own_services)
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        os.killpg(pond.irc.pid, signal.SIGSTOP)
+        await alice.send(pond.room, "into the ice")
+        await daemon.logged("accepted")
+        before = time.monotonic()
+        assert await daemon.stop() == 0
+        assert time.monotonic() - before < 5
+        os.killpg(pond.irc.pid, signal.SIGCONT)
+        await daemon.start()
+        await bob.heard("into the ice", timeout=20)
