@@ -379,6 +379,16 @@ async def test_an_encrypted_private_conversation_is_refused(synapse: Synapse) ->
         await alice.sees(place, us.user, "leave")
 
 
+async def test_a_direct_invitation_of_a_crowd_is_refused(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _), MatrixPerson(synapse.url, unique("carol")) as carol, us.running():
+        place = await alice.direct(carol.user_id)
+        await carol.sees(place, carol.user_id)
+        await alice.call("POST", "rooms/" + place + "/invite", {"user_id": us.user})
+        await alice.sees(place, us.user, "leave")
+        crowd = await alice.create_room(preset="trusted_private_chat", is_direct=True, invite=[us.user, carol.user_id])
+        await alice.sees(crowd, us.user, "leave")
+
+
 async def test_who_has_no_private_room_yet_gets_one_and_the_same_after_a_restart(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, _):
         room = Room("home", alice.user_id)
