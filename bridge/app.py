@@ -23,7 +23,7 @@ from bridge.matrix import MatrixSettings
 from bridge.model import BOTS, Room
 from bridge.network import Network, Refused
 from bridge.relay import Relay
-from bridge.store import Lease, Unusable
+from bridge.store import Lease, StoreError, Unusable
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Users, UsersError
 from bridge.users.tinydb import TinyUsers
@@ -203,8 +203,12 @@ async def _watch(users: Users) -> None:
 
 
 async def _expire(store: SqliteStore) -> None:
+    """Forget what was done long ago. A store that cannot right now can an hour later."""
     while True:
-        await store.expire(time.time() - _REMEMBER)
+        try:
+            await store.expire(time.time() - _REMEMBER)
+        except StoreError as error:
+            log.warning("not expired", reason=str(error))
         await asyncio.sleep(_EXPIRE_EVERY)
 
 
