@@ -94,7 +94,7 @@ class MatrixNetwork(Section):
     access_token_file: FilePath | None = None
     """A file that holds the access token; readable by nobody but its owner."""
     encryption: bool = True
-    """Take part in end-to-end encrypted rooms."""
+    """Take part in end-to-end encrypted rooms. Not supported yet: a message for one is dead, never sent in plain."""
 
     @property
     def password(self) -> str | None:
