@@ -119,10 +119,10 @@ class Relay:
         await self._stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
 
     async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: PermanentError) -> None:
+        await self._stored(lease.bury, deliveries, str(error))
         log.error(
             "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
         )
-        await self._stored(lease.bury, deliveries, str(error))
 
     async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
         """Store what follows from `batch`."""
