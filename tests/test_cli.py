@@ -277,6 +277,21 @@ def test_a_bug_is_one_line_unless_it_is_asked_for(folder: Path) -> None:
         assert "\x1b" not in done.stderr.splitlines()[-1]
 
 
+def test_a_full_disk_is_worth_another_try(pond: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "def full(*_): raise OSError(28, 'No space left on device')\n"
+        "os.fsync = full\n"
+        "sys.argv = ['quackbridge', 'add-user', 'alice']\n"
+        "from bridge.__main__ import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=pond, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("quackbridge: ")
+    assert "nothing was changed: No space left on device" in done.stderr
+    assert names(pond) == []
+
+
 def test_warnings_are_for_whoever_runs_the_daemon(folder: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"links": {}}))
     assert quackbridge(folder, "init-db").stderr == ""

@@ -197,6 +197,13 @@ def test_a_process_killed_at_any_point_leaves_the_old_or_the_new_database(path: 
     assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
 
 
+def test_what_a_killed_process_has_left_behind_is_in_nobodys_way(path: Path) -> None:
+    path.with_name(".users.json.new").write_text("half a data")
+    TinyUsers(path).add(User("alice"))
+    assert [user.name for user in TinyUsers(path).list()] == ["alice"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+
+
 @pytest.mark.parametrize("failing", ["write", "fsync"])
 def test_a_full_disk_is_an_error_that_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
