@@ -142,6 +142,41 @@ def test_no_secret_is_in_a_repr_nor_in_an_error(folder: Path) -> None:
     assert "hunter2xyz" not in only(folder, text)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("password: *hunter2", "6:15: found undefined alias: a value that begins with *, & or ! goes in quotes"),
+        ("password: *hunter'2", "6:15: "),
+        ("password: !h!hunter2", "6:15: while parsing a node, found undefined tag handle"),
+        ("password: !hunter2", "6:15: networks.home.password: this value is not understood; put it in quotes"),
+        ("password: !!int hunter2", "6:15: networks.home.password: this value is not understood; put it in quotes"),
+        ("password: {hunter2}", "6:5: networks.home.password: must be a string: put it in quotes"),
+        ("password: {12: hunter2}", "6:16: networks.home.password: a key here is not a string: put it in quotes"),
+        ("password: {hunter2, hunter2}", "6:25: networks.home.password: this key is there twice"),
+        ("password: [hunter2]", "6:5: networks.home.password: must be a string: put it in quotes"),
+        ('password: "hunter2\\0"', "6:5: networks.home.password: a secret is one line without control characters"),
+        ("{password:hunter2}", "6:5: "),
+        ("password:hunter2: x", "6:5: networks.home.password: a space is missing after the colon"),
+        ("pasword: hunter2", "6:5: networks.home.pasword: there is no such key; did you mean password?"),
+    ],
+)
+def test_a_secret_that_is_written_wrongly_is_in_no_error(folder: Path, written: str, expected: str) -> None:
+    found = problems(folder, but("password_file: secrets/home", written))
+    assert any(line.startswith(expected) for line in found), found
+    assert "hunter" not in "".join(found)
+
+
+def test_a_space_that_is_missing_before_a_secret_does_not_show_it(folder: Path) -> None:
+    found = problems(folder, but('password: "${LIBERA}"', "password:hunter2"))
+    assert "13:51: networks.libera.sasl.password: a space is missing after the colon" in found
+    assert "hunter" not in "".join(found)
+
+
+def test_a_network_that_is_called_like_a_secret_key_is_a_network(folder: Path) -> None:
+    text = but("  home:\n", "  password:\n").replace("home/#pond", "password/#pond").replace("encryption", "encrytion")
+    assert only(folder, text).startswith("7:5: networks.password.encrytion: there is no such key")
+
+
 PLACES = [
     ("encryption: true", "encryption: perhaps", "7:5: networks.home.encryption: must be true or false"),
     (
@@ -376,7 +411,7 @@ def test_a_dollar_brace_can_be_escaped(folder: Path) -> None:
         ("a: 'open\n", "2:1: while scanning a quoted scalar"),
         ("", "1:1: the file is empty"),
         ("# nothing\n", "1:1: the file is empty"),
-        ("a: *b\n", "1:4: found undefined alias 'b'"),
+        ("a: *b\n", "1:4: found undefined alias: a value that begins with"),
         ("a: 1\n---\nb: 2\n", "2:1: expected a single document in the stream"),
         ("a: \x07\n", "1:4: a character that YAML does not allow"),
         ("x" * (1 << 20) + "x", " is larger than 1048576 bytes"),
@@ -411,8 +446,8 @@ def test_a_key_that_is_there_twice_is_an_error(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("on: x", "the key 'on' is not a string: put it in quotes"),
-        ("12: x", "the key '12' is not a string: put it in quotes"),
+        ("on: x", "a key here is not a string: put it in quotes"),
+        ("12: x", "a key here is not a string: put it in quotes"),
         ("<<: {a: b}", "merge keys (<<) are not supported; write the keys out"),
         ("[a]: x", "a key must be a string"),
     ],
@@ -476,6 +511,73 @@ def test_whatever_stands_in_the_file_is_read_or_named(folder: Path, text: str, l
     except ConfigError as error:
         found = error.problems
     assert all(problem.line >= 1 and problem.column >= 1 for problem in found)
+
+
+_PIECES = [
+    *("!!int ", "!!float ", "!!bool ", "!!timestamp ", "!!binary ", "!!null ", "!!map ", "!!str ", "!x ", "!", "!<"),
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        ": ",
+        ", ",
+        "- ",
+        "? ",
+        "\n",
+        "\n  ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "''",
+        '"',
+        "'",
+        "|",
+        ">",
+        "#",
+        "@",
+    ),
+    *(
+        "x",
+        "1",
+        "0x",
+        "0b",
+        "_",
+        ".",
+        ":",
+        "=",
+        "~",
+        "1:2",
+        "2020-99-99",
+        "${",
+        "}",
+        "$$",
+        "---\n",
+        "%YAML 9.9\n",
+        "\t",
+    ),
+    *("networks", "links", "bots", "rooms", "type", "irc", "matrix", "sasl", "password", "server", "http://["),
+    *("\x85", "\ufeff", "é", "\U0001f986", '"\\0"', '"\\ud800"'),
+]
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.sampled_from(_PIECES), max_size=12).map("".join),
+    st.sampled_from(["{}", "networks:\n  a: {{type: irc, {}}}\n", "links: {{a: {{rooms: [{}]}}}}\n", "users: {}\n"]),
+)
+def test_arbitrary_yaml_raises_nothing_but_config_errors(folder: Path, text: str, around: str) -> None:
+    path = folder / "config.yaml"
+    path.write_text(around.format(text), encoding="utf-8")
+    for reading in (load, load_settings):
+        with pytest.raises(ConfigError) as caught:
+            reading(path, {})
+        assert caught.value.problems
+
+
+@pytest.mark.parametrize("value", ["!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "!!binary é", "2020-99-99"])
+def test_a_value_that_its_own_tag_contradicts_is_named(folder: Path, value: str) -> None:
+    assert only(folder, but("burst: 5", f"burst: {value}")).endswith("this value is not understood; put it in quotes")
 
 
 def _keys(schema: Mapping[str, object], found: set[str]) -> set[str]:

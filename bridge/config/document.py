@@ -15,6 +15,9 @@ Path: TypeAlias = tuple[str | int, ...]
 BYTES = 1 << 20  # a configuration of a thousand links has 200 kB
 _VALUES = 100_000  # what aliases may blow a document up to; a thousand links have some 10,000 values
 _DEPTH = 32  # ours has 5 levels
+SECRETS = ("password", "password_file", "access_token", "access_token_file")
+"""The keys whose values no error may quote, not even where a mistake in the YAML makes a key of them."""
+_QUOTED = re.compile(r"(alias|anchor|tag handle) (?:'.*'|\".*\")", re.DOTALL)  # `password: *hunter2` is an alias
 _VARIABLE = re.compile(r"(\$\$\{)|\$\{([^}]*)(\}?)")
 _STRING = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -45,8 +48,19 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`. It ends at a secret's key, also where a space is missing
+    after the colon (`password:hunter2`): what follows may be the secret."""
+    shown = ""
+    for depth, part in enumerate(path):
+        if isinstance(part, int):
+            shown += f"[{part}]"
+        elif (key := part.partition(":")[0]) not in SECRETS:
+            shown += f".{part}"
+        else:
+            shown += f".{key}"
+            if depth > 1:  # else it is a network's name
+                break
+    return shown.removeprefix(".")
 
 
 def parse(content: bytes, environ: Mapping[str, str]) -> Document:
@@ -127,7 +141,7 @@ class _Reader:
         if node.tag == _MERGE:
             message = "merge keys (<<) are not supported; write the keys out"
         elif isinstance(node, yaml.ScalarNode):
-            message = f"the key {node.value!r} is not a string: put it in quotes"
+            message = "a key here is not a string: put it in quotes"
         else:
             message = "a key must be a string"
         self._document.problems.append(self._problem(path, node, message))
@@ -138,7 +152,8 @@ class _Reader:
             return self._filled_in(path, node, str(node.value))
         try:
             return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):  # an unknown tag, a date that does not exist
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
+            # an unknown tag, a date that does not exist; the last two are PyYAML's answers to `!!bool x`, `!!timestamp x`
             self._document.problems.append(self._problem(path, node, "this value is not understood; put it in quotes"))
             return None
 
@@ -185,7 +200,11 @@ def _place(node: yaml.Node) -> tuple[int, int]:
 def _marked(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(line, column, "", ", ".join(part for part in (error.context, error.problem) if part))
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    message, quoted = _QUOTED.subn(r"\1", said)
+    if quoted:
+        message += ": a value that begins with *, & or ! goes in quotes"
+    return Problem(line, column, "", message)
 
 
 def _at(before: str, message: str) -> Problem:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from bridge.config import checks, secrets
 from bridge.config import document as yaml
-from bridge.config.document import Document
+from bridge.config.document import SECRETS, Document
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import FOLDER, SECTIONS, Config, keys
 
@@ -111,6 +111,8 @@ def _message(detail: ErrorDetails, kinds: tuple[str, ...]) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
+            if kinds[-1].partition(":")[0] in SECRETS:
+                return "a space is missing after the colon"
             section = SECTIONS.get(".".join(kinds[:-1]))
             near = get_close_matches(kinds[-1], keys(section) if section else (), 1)
             return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")

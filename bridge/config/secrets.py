@@ -5,19 +5,18 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from bridge.config.document import Document
+from bridge.config.document import SECRETS, Document
 from bridge.config.document import Path as Place
 from bridge.config.problems import Problem
 from bridge.config.settings import file_path
 
-KEYS = ("password", "password_file", "access_token", "access_token_file")
 _FILE = "_file"
 _BYTES = 1 << 16  # a file that is larger holds something else
 _PLACEHOLDER = "change-me"
 
 
 def is_secret(place: Place) -> bool:
-    return bool(place) and place[-1] in KEYS
+    return bool(place) and place[-1] in SECRETS
 
 
 def is_placeholder(text: str) -> bool:
@@ -60,7 +59,7 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
         ((*place, key), section)
         for place, section in sections
         if isinstance(section, dict)
-        for key in KEYS
+        for key in SECRETS
         if section.get(key) is not None
     ]
 
