@@ -95,10 +95,11 @@ class Listening:
 
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
-        query = {"filter": filters.sync(us, 1), "timeout": "0"}
-        if since is not None:
-            query = {"filter": filters.sync(us), "timeout": str(int(_POLL * 1000)), "since": since}
+        query = {"filter": filters.sync(us, 1)} if since is None else {"filter": filters.sync(us), "since": since}
         while True:
+            # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
+            poll = _POLL if since is not None and self._online.is_set() else 0.0
+            query["timeout"] = str(int(poll * 1000))
             try:
                 found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
                 if not word(found, "next_batch"):

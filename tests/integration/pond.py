@@ -8,7 +8,10 @@ from pathlib import Path
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.demo.servers.process import HOST
-from tests.integration.daemon import Daemon, quackbridge, write_config
+from bridge.model import Identity, Proof
+from bridge.users import User
+from bridge.users.tinydb import TinyUsers
+from tests.integration.daemon import Daemon, write_config
 from tests.integration.servers import Anope, NgIrcd, unique
 
 PASSWORD = "quack-quack"
@@ -48,13 +51,9 @@ class Pond:
         await self.services.register(self.bob, PASSWORD)
         self.config = self._config()
         write_config(self.folder, self.config, {"home": PASSWORD})
-        for arguments in (
-            ("init-db",),
-            ("add-user", "alice", "--matrix", self.synapse.user_id(self.alice)),
-            ("add-user", "bob", "--irc", f"irc/{self.bob}"),
-        ):
-            done = quackbridge(self.folder, *arguments)
-            assert done.returncode == 0, done.stderr
+        users = TinyUsers.create(self.folder / "data" / "users.json")
+        users.add(User("alice", identities=(Identity(Proof.MATRIX, "", self.synapse.user_id(self.alice)),)))
+        users.add(User("bob", identities=(Identity(Proof.IRC, "irc", self.bob),)))
 
     def _config(self) -> dict[str, object]:
         matrix = {

@@ -158,5 +158,5 @@ async def test_a_matrix_person_listens_on_through_a_restart_of_the_homeserver(tm
 
 
 async def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="no-such-module"):
-        await InspIRCd(tmp_path / "ircd", extra='<module name="no-such-module">').start()
+    with pytest.raises(ServerError, match="no-such-file"):
+        await InspIRCd(tmp_path / "ircd", extra='<include file="no-such-file">').start()
