@@ -146,7 +146,6 @@ def test_no_secret_is_in_a_repr_nor_in_an_error(folder: Path) -> None:
     ("written", "expected"),
     [
         ("password: *hunter2", "6:15: found undefined alias: a value that begins with *, & or ! goes in quotes"),
-        ("password: *hunter'2", "6:15: "),
         ("password: !h!hunter2", "6:15: while parsing a node, found undefined tag handle"),
         ("password: !hunter2", "6:15: networks.home.password: this value is not understood; put it in quotes"),
         ("password: !!int hunter2", "6:15: networks.home.password: this value is not understood; put it in quotes"),
@@ -155,7 +154,6 @@ def test_no_secret_is_in_a_repr_nor_in_an_error(folder: Path) -> None:
         ("password: {hunter2, hunter2}", "6:25: networks.home.password: this key is there twice"),
         ("password: [hunter2]", "6:5: networks.home.password: must be a string: put it in quotes"),
         ('password: "hunter2\\0"', "6:5: networks.home.password: a secret is one line without control characters"),
-        ("{password:hunter2}", "6:5: "),
         ("password:hunter2: x", "6:5: networks.home.password: a space is missing after the colon"),
         ("pasword: hunter2", "6:5: networks.home.pasword: there is no such key; did you mean password?"),
     ],

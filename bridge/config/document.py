@@ -48,8 +48,8 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`. It ends at a secret's key, also where a space is missing
-    after the colon (`password:hunter2`): what follows may be the secret."""
+    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`. It ends at a secret's key, also where a space is
+    missing after the colon (`password:hunter2`): what follows may be the secret."""
     shown = ""
     for depth, part in enumerate(path):
         if isinstance(part, int):
@@ -153,7 +153,7 @@ class _Reader:
         try:
             return self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
-            # an unknown tag, a date that does not exist; the last two are PyYAML's answers to `!!bool x`, `!!timestamp x`
+            # an unknown tag, a date that does not exist; PyYAML itself trips over `!!bool x` and `!!timestamp x`
             self._document.problems.append(self._problem(path, node, "this value is not understood; put it in quotes"))
             return None
 
