@@ -151,7 +151,7 @@ class Relay:
         guest_carried = refusal is None and not member and event.room.network != BOTS
         yield from ((_as_guest(event) if guest_carried else event, room) for room in audience)
         if refusal is None:
-            log.info("accepted", id=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
+            log.debug("accepted", id=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
         elif link is not None:
             self._log_refusal(event, refusal)
         if link is not None and (refusal is None or refusal.told):

@@ -25,16 +25,14 @@ def arrival() -> str:
     return json.dumps({"types": [*_SAID, *_CHANGED]})
 
 
-def sync(us: str, limit: int = TIMELINE) -> str:
-    return json.dumps(
-        {
-            "presence": _NOTHING,
+def sync(us: str, limit: int = TIMELINE) -> dict[str, object]:
+    return {
+        "presence": _NOTHING,
+        "account_data": _NOTHING,
+        "room": {
+            "timeline": heard(us) | {"limit": limit},
+            "state": {"types": [*_CHANGED], "lazy_load_members": True},
+            "ephemeral": _NOTHING,
             "account_data": _NOTHING,
-            "room": {
-                "timeline": heard(us) | {"limit": limit},
-                "state": {"types": [*_CHANGED], "lazy_load_members": True},
-                "ephemeral": _NOTHING,
-                "account_data": _NOTHING,
-            },
-        }
-    )
+        },
+    }

@@ -169,9 +169,10 @@ def safe_link(url: str) -> str | None:
 
 def _tagged(span: Span) -> str:
     html = escape(span.text).replace("\n", "<br>")
-    for style, opening, closing in _TAGS:
-        if span.style & style:
-            html = f"<{opening}>{html}</{closing}>"
+    if span.style:
+        for style, opening, closing in _TAGS:
+            if span.style & style:
+                html = f"<{opening}>{html}</{closing}>"
     link = span.link and safe_link(span.link)
     return f'<a href="{escape(link)}">{html}</a>' if link else html
 

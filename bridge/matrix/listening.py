@@ -1,6 +1,7 @@
 """Hearing: one sync after the other, each turned into messages, with the cursor moved by who stores them."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -57,6 +58,7 @@ class Listening:
         self._clock = clock
         self._online = online
         self._network = network
+        self._filter = ""
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
@@ -95,23 +97,33 @@ class Listening:
 
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
-        query = {"filter": filters.sync(us, 1)} if since is None else {"filter": filters.sync(us), "since": since}
+        query = {"filter": json.dumps(filters.sync(us, 1))} if since is None else {"since": since}
         while True:
             # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
             poll = _POLL if since is not None and self._online.is_set() else 0.0
             query["timeout"] = str(int(poll * 1000))
             try:
+                if since is not None:
+                    query["filter"] = await self._filter_id(us)
                 found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
                 if not word(found, "next_batch"):
                     raise Unreachable("the answer to a sync does not say where it ends")
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
+                self._filter = ""  # it may be the filter that the homeserver has forgotten
                 await self._patience.bear(error)
             else:
                 self._patience.succeeded()
                 self._online.set()
                 return found
+
+    async def _filter_id(self, us: str) -> str:
+        """The homeserver's name for our filter, so that not every sync has to spell it out."""
+        if not self._filter:
+            answer = await self._homeserver.post("user", us, "filter", body=filters.sync(us))
+            self._filter = word(answer, "filter_id") or json.dumps(filters.sync(us))
+        return self._filter
 
     async def _said(self, found: Json, since: str, fresh: list[Place]) -> AsyncGenerator[Message, None]:
         """The messages of a sync, in the order of each room. `fresh` is told which rooms were heard for the first

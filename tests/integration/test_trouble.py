@@ -1,5 +1,6 @@
 """Servers that die, freeze and come back under the whole bridge."""
 
+import json
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.demo.servers import InspIRCd, Synapse
+from tests.integration.daemon import quackbridge
 from tests.integration.pond import Pond
 from tests.integration.servers import Anope
 
@@ -83,7 +85,8 @@ async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
         await daemon.ready()
         os.killpg(pond.irc.pid, signal.SIGSTOP)
         await alice.send(pond.room, "into the ice")
-        await daemon.logged("accepted")
+        while not json.loads(quackbridge(pond.folder, "outbox", "list", "--json").stdout):
+            await alice.sees(await alice.room_id(pond.room), alice.user_id)
         before = time.monotonic()
         assert await daemon.stop() == 0
         assert time.monotonic() - before < 5
