@@ -123,13 +123,13 @@ links:
   pond: {rooms: ["plain/#pond"], bots: [duck]}
 bots:
   duck: {}
-users: {database: u}
-store: {path: s}
 """,
     )
     plain = config.networks["plain"]
     assert isinstance(plain, IrcNetwork)
     assert (plain.sasl, plain.trust_hostmasks, plain.flood.burst, plain.flood.per_second) == (None, False, 5, 0.5)
+    assert config.users.database == folder / "data" / "users.json"
+    assert config.store.path == folder / "data" / "quackbridge.sqlite"
     duck = config.bots["duck"]
     assert (duck.use, duck.name, duck.brain, duck.delay) == ("bots.duck:Duck", "Little Yellow Duck", "echo", 1.0)
     assert (duck.answers, config.links["pond"].guests, config.http) == (Answers.MENTIONED, Guests.DUCK_ONLY, None)
@@ -212,9 +212,10 @@ PLACES = [
     ("bots: [duck]", "bots: duck", "20:5: links.pond.bots: must be a list"),
     ("delay: 1.0", "delay: -1", "23:74: bots.duck.delay: must be greater than or equal to 0"),
     ("delay: 1.0", "delay: .nan", "23:74: bots.duck.delay: must be a finite number"),
+    ("delay: 1.0", "delay: yes", "23:74: bots.duck.delay: must be a number"),
+    ("delay: 1.0", "delay: 86400", "23:74: bots.duck.delay: must be less than or equal to 3600"),
     ('use: "bots.duck:Duck"', "use: duck", "23:10: bots.duck.use: must be package.module:Class"),
     ("answers: always", "answers: seldom", "23:86: bots.duck.answers: must be 'mentioned', 'always' or 'never'"),
-    ("users: {database: data/users.json}\n", "", "1:1: users: this key is missing"),
     ("users: {database: data/users.json}", "users: data/users.json", "24:1: users: must be a mapping (key: value)"),
     ('"[::1]:9191"', "9191", "26:8: http.listen: must be a string: put it in quotes"),
 ]
@@ -263,8 +264,11 @@ def test_a_link_needs_a_room(folder: Path) -> None:
 
 
 def test_there_must_be_a_network(folder: Path) -> None:
-    text = "networks: {}\nusers: {database: u}\nstore: {path: s}\n"
-    assert only(folder, text) == "1:1: networks: must have at least one entry"
+    text = "networks: {}\nlinks: {pond: {rooms: [a/#pond]}}\n"
+    assert problems(folder, text) == [
+        "1:1: networks: must have at least one entry",
+        "2:24: links.pond.rooms[0]: there is no network 'a'; there is none at all",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a/b", "a@b", "a b", '"a\\u200bb"', '"a\\nb"', '""'])
@@ -357,10 +361,27 @@ def test_a_secret_in_a_file_that_others_can_read_is_warned_of(folder: Path) -> N
     assert "hunter2" not in warning
 
 
-def test_a_configuration_without_links_is_warned_of(folder: Path) -> None:
-    text = "networks:\n  a: {type: irc, server: 'localhost:1', nick: a}\nusers: {database: u}\nstore: {path: s}\n"
+@pytest.mark.parametrize(("links", "place"), [("", "1:1"), ("links: {}\n", "3:1")])
+def test_a_configuration_without_links_is_warned_of(folder: Path, links: str, place: str) -> None:
+    text = f"networks:\n  a: {{type: irc, server: 'localhost:1', nick: a}}\n{links}"
     [warning] = read(folder, text).warnings
-    assert "there is no link" in warning
+    place = f"{folder / 'config.yaml'}:{place}"
+    assert warning == f"{place}: links: there is no link: nothing is carried, and no bot answers"
+
+
+@pytest.mark.parametrize("path", ['"a\\0b"', '"a\\ud800b"'])
+def test_a_path_that_no_file_can_have_is_named(folder: Path, path: str) -> None:
+    assert only(folder, but("data/users.json", path)) == "24:9: users.database: no file can have this name"
+    assert only(folder, but("secrets/home", path)) == "6:5: networks.home.password_file: no file can have this name"
+
+
+def test_the_environment_is_the_process_s_own_unless_another_is_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(folder)
+    monkeypatch.setenv("LIBERA", "quack")
+    assert load(folder / "config.yaml").links.keys() == {"pond"}
+    assert load_settings(folder / "config.yaml").links.keys() == {"pond"}
 
 
 def test_the_environment_fills_in_any_string(folder: Path) -> None:
@@ -513,49 +534,10 @@ def test_whatever_stands_in_the_file_is_read_or_named(folder: Path, text: str, l
 
 _PIECES = [
     *("!!int ", "!!float ", "!!bool ", "!!timestamp ", "!!binary ", "!!null ", "!!map ", "!!str ", "!x ", "!", "!<"),
-    *(
-        "{",
-        "}",
-        "[",
-        "]",
-        ": ",
-        ", ",
-        "- ",
-        "? ",
-        "\n",
-        "\n  ",
-        "&a ",
-        "*a",
-        "<<: ",
-        "''",
-        '"',
-        "'",
-        "|",
-        ">",
-        "#",
-        "@",
-    ),
-    *(
-        "x",
-        "1",
-        "0x",
-        "0b",
-        "_",
-        ".",
-        ":",
-        "=",
-        "~",
-        "1:2",
-        "2020-99-99",
-        "${",
-        "}",
-        "$$",
-        "---\n",
-        "%YAML 9.9\n",
-        "\t",
-    ),
-    *("networks", "links", "bots", "rooms", "type", "irc", "matrix", "sasl", "password", "server", "http://["),
-    *("\x85", "\ufeff", "é", "\U0001f986", '"\\0"', '"\\ud800"'),
+    *"{}[]'\"|>#@x1_.:=~\n\t\x85\ufeffé\U0001f986",
+    *(": ", ", ", "- ", "? ", "\n  ", "&a ", "*a", "<<: ", "''", "0x", "0b", "1:2", "2020-99-99", "${", "}", "$$"),
+    *("---\n", "%YAML 9.9\n", '"\\0"', '"\\ud800"', "networks", "links", "bots", "rooms", "type", "irc", "matrix"),
+    *("sasl", "password", "server", "http://["),
 ]
 
 

@@ -1,5 +1,6 @@
 """From a file to settings, or to everything that is wrong with it."""
 
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -42,13 +43,14 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
 """What pydantic's error types mean, in the words of who writes YAML."""
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """The settings in `path` with every secret, or ConfigError."""
     return _load(path, environ, secrets.reveal)
 
 
-def load_settings(path: Path, environ: Mapping[str, str]) -> Config:
-    """The settings in `path` without the secrets, which may be missing: for commands that log in nowhere."""
+def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """The settings in `path` without the secrets, which may be missing, or ConfigError. For commands that log in
+    nowhere."""
     return _load(path, environ, _no_secrets)
 
 

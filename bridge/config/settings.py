@@ -32,12 +32,22 @@ def file_path(path: Path, folder: Path) -> Path:
     """The file that `path` means in a config file in `folder`. ValueError where it means none."""
     if path == Path():
         raise ValueError("a file's name is missing")
+    if "\0" in str(path) or not _encodable(path):
+        raise ValueError("no file can have this name")
     if path.parts[0].startswith("~"):
         try:
             path = path.expanduser()
         except RuntimeError as error:
             raise ValueError("there is no home directory to take ~ for") from error
     return Path(os.path.normpath(folder / path))
+
+
+def _encodable(path: Path) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path(path: Path, info: ValidationInfo) -> Path:
@@ -56,12 +66,18 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # which Python takes for 0 and 1
+        raise ValueError("must be a number")
+    return value
+
+
 FilePath = Annotated[Path, AfterValidator(_path)]
 RoomName = Annotated[
     Room, BeforeValidator(_room), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/.+$", "title": "Room"})
 ]
 Line = Annotated[str, AfterValidator(_one_line)]
-Positive = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -143,7 +159,7 @@ class Sasl(Section):
 class Flood(Section):
     """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
 
-    burst: int = Field(default=5, ge=1, le=1_000_000)
+    burst: Annotated[int, BeforeValidator(_number)] = Field(default=5, ge=1, le=1_000_000)
     """So many lines may go out at once."""
     per_second: Positive = 0.5
     """After a burst, so many lines a second."""
@@ -253,7 +269,7 @@ class Bot(Section):
     """The name by which it is called and shown."""
     brain: Line = "echo"
     """How it thinks: a file's name under `bots/brains`, or package.module:Class."""
-    delay: float = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
+    delay: Annotated[float, BeforeValidator(_number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED
     """When it answers in a room: where it is mentioned, always, or never. Privately it always does, unless never."""
@@ -262,14 +278,14 @@ class Bot(Section):
 class UserDatabase(Section):
     """The allowlist."""
 
-    database: FilePath
+    database: FilePath = Field(default=Path("data/users.json"), validate_default=True)
     """The file of the user database. `quackbridge init-db` makes it."""
 
 
 class Store(Section):
     """What the daemon remembers: the outbox, and where each network resumes."""
 
-    path: FilePath
+    path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
     """The SQLite file. The daemon makes it."""
 
 
@@ -303,9 +319,9 @@ class Config(Section):
     """The conversations, each under a name of your choice."""
     bots: dict[str, Bot] = {}
     """The bots, each under a name of your choice."""
-    users: UserDatabase
+    users: UserDatabase = Field(default={}, validate_default=True)
     """The allowlist."""
-    store: Store
+    store: Store = Field(default={}, validate_default=True)
     """What the daemon remembers."""
     http: Http | None = None
     """Health over HTTP; absent: off."""
