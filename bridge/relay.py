@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 
 _PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
 _LOOK = 1.0  # seconds between looks for what has become due without a sign
+_GOES_FIRST = 0.005  # seconds in which what was just queued is on its way, before asking for more takes the loop
 _ROOMS = 32  # rooms of one network that are delivered to side by side
 _EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
 _LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
@@ -54,38 +55,36 @@ class Relay:
                             continue
                         await self._commit(lease, cursor, batch)
                         cursor = batch.cursor
+                        await asyncio.sleep(_GOES_FIRST)
             except Rewound:
                 log.warning("store rewound", network=network.name, hint="hearing again what it does not know")
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
         busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
-        stir = asyncio.Event()
+
+        async def look() -> None:
+            for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
+                if backlog.room in busy:
+                    busy[backlog.room] = True
+                elif len(busy) < _ROOMS and not stopping.is_set():
+                    busy[backlog.room] = False
+                    group.create_task(clear(backlog), name=f"deliver {backlog.room}")
 
         async def clear(backlog: Backlog) -> None:
             more = await self._clear(network, lease, backlog, stopping)
             if busy.pop(backlog.room) or more or len(busy) == _ROOMS - 1:
-                stir.set()
+                await look()
+
+        async def keep_looking() -> None:
+            while True:
+                await look()
+                await lease.wait(self._clock() + _LOOK)
 
         async with asyncio.TaskGroup() as group:
-            bell = group.create_task(self._ring(lease, stir), name=f"bell {network.name}")
-            stop = group.create_task(stopping.wait(), name=f"stop {network.name}")
-            stop.add_done_callback(lambda _: stir.set())
-            while not stopping.is_set():
-                stir.clear()
-                for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
-                    if backlog.room in busy:
-                        busy[backlog.room] = True
-                    elif len(busy) < _ROOMS:
-                        busy[backlog.room] = False
-                        group.create_task(clear(backlog), name=f"deliver {backlog.room}")
-                await stir.wait()
-            bell.cancel()
-
-    async def _ring(self, lease: Lease, stir: asyncio.Event) -> None:
-        while True:
-            await lease.wait(self._clock() + _LOOK)
-            stir.set()
+            looking = group.create_task(keep_looking(), name=f"look {network.name}")
+            await stopping.wait()
+            looking.cancel()
 
     async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> bool:
         """Send one backlog and store its fate; whether there may be more behind it."""
