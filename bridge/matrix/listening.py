@@ -97,7 +97,7 @@ class Listening:
 
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
-        query = {"filter": json.dumps(filters.sync(us, 1))} if since is None else {"since": since}
+        query = {"filter": json.dumps(filters.first(us))} if since is None else {"since": since}
         while True:
             # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
             poll = _POLL if since is not None and self._online.is_set() else 0.0
