@@ -23,8 +23,9 @@ _YOU = Sender("terminal", "you", "you")
 def chat(config: Path, key: str) -> None:
     """Talk to the duck in the terminal; Ctrl-D ends it. Without a config file it is the duck that echoes."""
     bot = _bot(config, key)
-    click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
     with asyncio.Runner() as runner:  # one loop for the whole talk: a brain may keep connections
+        runner.get_loop()
+        click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
         for number, said in enumerate(_lines()):
             question = Question(str(number), words(said), _YOU, private=True)
             for line in runner.run(_answer(bot, question)):
