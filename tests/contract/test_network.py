@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from bridge.model import Delivery, Event, Message, Owed, Post, Room, Sender
 from bridge.network import Batch, Network
 from bridge.text import plain
 from tests.events import said
+from tests.fakes.memory import Notebook
 from tests.fakes.network import MemoryNetwork
 from tests.integration.servers import NgIrcd, unique
 
@@ -37,23 +38,6 @@ class Shore:
 
     def owed(self, *events: Event) -> list[Owed]:
         return [Owed(Delivery.of(event.key, self.room).id, self.room, event) for event in events]
-
-
-class Notebook:
-    """A memory for one test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def recall(self) -> Mapping[str, str]:
-        return dict(self.kept)
-
-    async def remember(self, changes: Mapping[str, str | None]) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = value
 
 
 @asynccontextmanager

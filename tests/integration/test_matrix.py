@@ -19,29 +19,13 @@ from bridge.model import Delivery, EventKey, Kind, Message, Owed, Post, Room
 from bridge.network import Batch, PermanentError, Refused, TransientError
 from bridge.text import Span, Style, plain
 from tests.events import irc, said
+from tests.fakes.memory import Notebook
 from tests.integration.servers import unique
 
 pytestmark = pytest.mark.servers
 
 _PASSWORD = "quack-quack"
 _PATIENCE = 20.0
-
-
-class Notebook:
-    """What the account remembers between runs."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def recall(self) -> Mapping[str, str]:
-        return dict(self.kept)
-
-    async def remember(self, changes: Mapping[str, str | None]) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = value
 
 
 @dataclass
