@@ -44,6 +44,7 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, _not_reloaded)
     users = TinyUsers(config.users.database)
     async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time)) as store:
         try:
@@ -210,6 +211,11 @@ async def _expire(store: SqliteStore) -> None:
         except StoreError as error:
             log.warning("not expired", reason=str(error))
         await asyncio.sleep(_EXPIRE_EVERY)
+
+
+def _not_reloaded() -> None:
+    """A terminal that closes, or an operator who hopes for a reload, must not end the daemon in the middle of things."""
+    log.warning("not reloaded", hint="a changed configuration counts from the next start: restart the daemon")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

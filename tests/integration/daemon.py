@@ -48,10 +48,14 @@ class Daemon:
         )
         self._reading = asyncio.create_task(self._read(self._process))
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit status."""
+    def send(self, number: signal.Signals) -> None:
+        """A signal to it and all that it started."""
         assert self._process is not None
         os.killpg(self._process.pid, number)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it; its exit status."""
+        self.send(number)
         return await self.ended()
 
     async def ended(self) -> int:
