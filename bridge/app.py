@@ -214,7 +214,7 @@ async def _expire(store: SqliteStore) -> None:
 
 
 def _not_reloaded() -> None:
-    """A terminal that closes, or an operator who hopes for a reload, must not end the daemon in the middle of things."""
+    """A terminal that closes, or an operator who hopes for a reload, must not end the daemon."""
     log.warning("not reloaded", hint="a changed configuration counts from the next start: restart the daemon")
 
 
