@@ -40,14 +40,14 @@ class Broken:
 class Ears:
     """A host of the duck and two worse bots, and what was typing while they thought."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float = 2_000.0) -> None:
         self.typing: list[tuple[Room, str]] = []
         bots = {
             "duck": Hosted(Duck("Little Yellow Duck", Echo(), delay=0), NAMES),
             "silent": Hosted(Silent(), ("silent",)),
             "broken": Hosted(Broken(), ("broken",)),
         }
-        self.host = BotHost(bots, clock=lambda: 2_000.0, typing=self._typing)
+        self.host = BotHost(bots, clock=lambda: now, typing=self._typing)
 
     @asynccontextmanager
     async def _typing(self, room: Room) -> AsyncGenerator[None, None]:
@@ -102,8 +102,9 @@ async def test_a_private_answer_is_private_and_has_no_mark() -> None:
 async def test_a_question_put_twice_has_the_same_answer_id() -> None:
     question = said(HOME, matrix("alice"), "duck: hi")
     (first,) = await Ears().ask(EAR, question)
-    (second,) = await Ears().ask(EAR, question)
-    assert first.id == second.id
+    (second,) = await Ears(now=3_000.0).ask(EAR, question)
+    (other,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck: hello"))
+    assert first.id == second.id != other.id
 
 
 async def test_questions_that_wait_together_are_answered_in_their_order() -> None:

@@ -180,6 +180,21 @@ async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World)
         assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
 
 
+async def test_a_store_that_is_rewound_under_us_is_noticed_with_the_next_message(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "kept"))
+        await world.libera.delivered(1)
+        await world.oftc.delivered(1)
+        await world.home.settled()
+        world.store.rows.clear()
+        world.store.cursors.clear()
+        await world.home.hear(said(HOME, matrix("alice"), "new"))
+        assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
+        await world.oftc.delivered(2)
+        await world.home.settled()
+    assert len(world.store.rows) == 4
+
+
 async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
     world.libera.slots = asyncio.Semaphore(3)
     async with world.running() as stopping:
