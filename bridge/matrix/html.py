@@ -64,6 +64,8 @@ class _Reader:
     left: int = LIMIT
     broken: bool = True
     """Whether what comes next begins a line anyway."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """How many items each numbered list has had: counting them again for each takes quadratic time."""
     due: bool = False
     """Whether a line must end before anything more is said."""
 
@@ -102,11 +104,18 @@ class _Reader:
         elif tag == "img":
             self.say(node.attributes.get("alt") or node.attributes.get("title") or "[image]", look)
         elif tag == "li":
-            self.say(_bullet(node), look)
+            self.say(self._bullet(node), look)
             self.broken = True
         elif tag in ("td", "th") and not self.broken:
             self.say(" ", look)
         return self._look(node, tag, look)
+
+    def _bullet(self, item: LexborNode) -> str:
+        parent = item.parent
+        if parent is None or parent.tag != "ol":
+            return "• "
+        number = self.numbers[parent.mem_id] = self.numbers.get(parent.mem_id, 0) + 1
+        return f"{number}. "
 
     def _look(self, node: LexborNode, tag: str, look: _Look) -> _Look:
         style = _STYLES.get(tag)
@@ -175,14 +184,3 @@ def _tagged(span: Span) -> str:
                 html = f"<{opening}>{html}</{closing}>"
     link = span.link and safe_link(span.link)
     return f'<a href="{escape(link)}">{html}</a>' if link else html
-
-
-def _bullet(item: LexborNode) -> str:
-    parent = item.parent
-    if parent is None or parent.tag != "ol":
-        return "• "
-    number, before = 1, item.prev
-    while before is not None:
-        number += before.tag == "li"
-        before = before.prev
-    return f"{number}. "
