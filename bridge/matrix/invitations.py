@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -16,8 +17,17 @@ log = structlog.get_logger()
 
 _MOST = 1000
 """Invitations that wait for an answer; who sends more than these means no good."""
+_AT_ONCE = 8
+"""Answers under way: a homeserver elsewhere may keep each waiting for half a minute."""
 _TRIES = 5
 _PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Invitation:
+    room_id: str
+    state: tuple[Json, ...]
+    failures: int = 0
 
 
 class Invitations:
@@ -28,36 +38,46 @@ class Invitations:
         self._account = account
         self._joining = joining
         self._private = private
-        self._waiting: asyncio.Queue[tuple[str, list[Json]]] = asyncio.Queue(_MOST)
+        self._waiting: asyncio.Queue[_Invitation] = asyncio.Queue()
+        self._open = 0
 
     def note(self, sync: Json) -> None:
         """Take the invitations of a sync response."""
         for room_id in table(sync, "rooms", "invite"):
-            state = [*tables(sync, "rooms", "invite", room_id, "invite_state", "events")]
-            try:
-                self._waiting.put_nowait((room_id, state))
-            except asyncio.QueueFull:
+            if self._open >= _MOST:
                 log.warning("invitation ignored", network=self._network, room=room_id, reason="there are too many")
+                continue
+            self._open += 1
+            state = tuple(tables(sync, "rooms", "invite", room_id, "invite_state", "events"))
+            self._waiting.put_nowait(_Invitation(room_id, state))
 
     async def answer(self) -> None:
-        """Answer them one by one. Does not return."""
-        while True:
-            room_id, state = await self._waiting.get()
-            await self._answer(room_id, state)
+        """Answer them, some at a time. Does not return."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(_AT_ONCE):
+                group.create_task(self._work(), name=f"invitations {self._network} {number}")
 
-    async def _answer(self, room_id: str, state: Iterable[Json]) -> None:
-        reason = ""
-        for failures in range(_TRIES):
-            try:
-                await self._decide(room_id, state)
-            except (ApiError, Unreachable, Refused) as error:
-                reason = str(error)
-                if isinstance(error, ApiError) and not error.passes:
-                    break
-                await asyncio.sleep(_PAUSE * 2.0**failures)
-            else:
-                return
-        log.warning("invitation not answered", network=self._network, room=room_id, reason=reason)
+    async def _work(self) -> None:
+        while True:
+            invitation = await self._waiting.get()
+            pause = await self._answer(invitation)
+            if pause is None:
+                self._open -= 1
+            else:  # later: who waits for a homeserver that is away does not keep the others waiting
+                later = replace(invitation, failures=invitation.failures + 1)
+                asyncio.get_running_loop().call_later(pause, self._waiting.put_nowait, later)
+
+    async def _answer(self, invitation: _Invitation) -> float | None:
+        """Seconds after which it is tried again, or None where it is done with."""
+        try:
+            await self._decide(invitation.room_id, invitation.state)
+        except (ApiError, Unreachable, Refused) as error:
+            asked = error.retry_after if isinstance(error, ApiError) and error.passes else None
+            lost = isinstance(error, ApiError) and not error.passes
+            if not lost and invitation.failures + 1 < _TRIES:
+                return max(asked or 0.0, _PAUSE * 2.0**invitation.failures)
+            log.warning("invitation not answered", network=self._network, room=invitation.room_id, reason=str(error))
+        return None
 
     async def _decide(self, room_id: str, state: Iterable[Json]) -> None:
         if await self._joining.invited(room_id):
