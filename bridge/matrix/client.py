@@ -38,7 +38,7 @@ class MatrixNetwork:
         self._logged_in = asyncio.Event()
         self._homeserver = Homeserver(settings.homeserver, settings.user)
         patience = Patience(self.name, rng)
-        known = Rooms(self.name)
+        known = self._rooms = Rooms(self.name)
         self._account = Account(settings, self._homeserver, memory, patience)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory)
@@ -72,6 +72,7 @@ class MatrixNetwork:
                     yield await _next(batches, life)
         finally:
             self._online.clear()
+            self._rooms.doubt()
             self._logged_in.clear()
             known.cancel()
             life.cancel()

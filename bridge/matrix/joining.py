@@ -158,7 +158,7 @@ class Joining:
         if not place.heard:
             place.past = await look.past(self._homeserver, place.id, self._account.us.user, ("join",))
         place.encrypted = await look.is_encrypted(self._homeserver, place.id)
-        place.joined = True
+        place.joined = place.sure = True
 
     async def _resolve(self, room: Room) -> str:
         known = self._ids.get(room)

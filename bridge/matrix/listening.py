@@ -111,6 +111,7 @@ class Listening:
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
+                    self._rooms.doubt()
                 self._filter = ""  # it may be the filter that the homeserver has forgotten
                 await self._patience.bear(error)
             else:
@@ -135,7 +136,10 @@ class Listening:
                 async for message in self._room(place, table(found, "rooms", "join", room_id), since):
                     yield message
         for room_id in table(found, "rooms", "leave"):
-            if (place := await self._settled(room_id)) is not None:
+            expected = self._rooms.place(room_id)
+            if expected is not None and expected.private and not expected.settled.is_set():
+                self._rooms.remove(expected)  # an invitation withdrawn: its room may be slow to answer
+            elif (place := await self._settled(room_id)) is not None:
                 news = table(found, "rooms", "leave", room_id)
                 async for message in self._room(place, news, since):
                     yield message

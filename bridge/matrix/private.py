@@ -1,6 +1,7 @@
 """Private conversations on Matrix: rooms with one other person in them, unencrypted, for as long as that is so."""
 
 import asyncio
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import structlog
@@ -8,9 +9,9 @@ import structlog
 from bridge.matrix import look
 from bridge.matrix.account import Account
 from bridge.matrix.fields import Json, table, values, word
-from bridge.matrix.homeserver import ApiError, Homeserver
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms import Place, Rooms
-from bridge.network import Memory
+from bridge.network import Memory, PermanentError
 
 log = structlog.get_logger()
 
@@ -51,7 +52,8 @@ class Private:
             await self._homeserver.post("join", room_id)
             place.past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
             reason = await self._trouble(room_id, peer)
-            if not reason:
+            if not reason and not place.closed:
+                place.sure = True
                 await self._keep(place)
         except BaseException:
             self._rooms.remove(place)
@@ -83,11 +85,25 @@ class Private:
         self._rooms.remove(place)
         await self._memory.remember({_WITH + place.id: None})
 
+    async def is_over(self, place: Place) -> bool:
+        """Whether the room is private no more. Asked where something may have happened there unheard: nothing goes to
+        a third person, or in plain into a room that was encrypted meanwhile."""
+        if place.sure or place.encrypted:
+            return False
+        reason = await self._trouble(place.id, place.peer or "")
+        place.sure = not reason
+        if reason:
+            await self.close(place, reason)
+        return bool(reason)
+
     async def room_with(self, user: str) -> Place:
         """The conversation with `user`: the one that there is, else a new one, to which they are invited."""
         lock = self._making.setdefault(user, asyncio.Lock())
         async with lock:
-            return self._rooms.private_with(user) or await self._found(user) or await self._made(user)
+            place = self._rooms.private_with(user)
+            if place is not None and not await self.is_over(place):
+                return place
+            return await self._found(user) or await self._made(user)
 
     async def _keep(self, place: Place) -> None:
         peer = place.peer or ""
@@ -104,6 +120,7 @@ class Private:
             known = self._rooms.place(room_id) if isinstance(room_id, str) else None
             if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
                 place = self._rooms.add_private(room_id, user)
+                place.sure = True
                 await self._keep(place)
                 return place
         return None
@@ -117,12 +134,28 @@ class Private:
             return False  # we are not there any more
 
     async def _made(self, user: str) -> Place:
-        wanted: Json = {"preset": "trusted_private_chat", "is_direct": True, "invite": [user]}
+        wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
         room_id = word(await self._homeserver.post("createRoom", body=wanted), "room_id")
+        await self._invite(room_id, user)
         place = self._rooms.add_private(room_id, user)
         place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
+        place.sure = True
         await self._keep(place)
         return place
+
+    async def _invite(self, room_id: str, user: str) -> None:
+        """Invite `user` by a request of its own: had the making of the room failed because of it, there would be a room
+        that nobody knows, and another one with each try."""
+        content: Json = {"membership": "invite", "is_direct": True}
+        try:
+            await self._homeserver.put("rooms", room_id, "state", "m.room.member", user, body=content)
+        except (ApiError, Unreachable) as error:
+            with suppress(ApiError, Unreachable):
+                await self._homeserver.post("rooms", room_id, "leave")
+                await self._homeserver.post("rooms", room_id, "forget")
+            if isinstance(error, ApiError) and not error.passes and not error.logged_out:
+                raise PermanentError(f"{user} cannot be invited to a private conversation ({error})") from None
+            raise
 
     async def _direct(self) -> Json:
         try:

@@ -14,7 +14,8 @@ _NAMES = 5000
 @dataclass(slots=True, eq=False)
 class Place:
     """A room that we hear. `peer` is the one other person of a private conversation. Where it has not been `heard`
-    since we came, `past` are the ids of what was said there before. `settled` is set once all this is known."""
+    since we came, `past` are the ids of what was said there before. `settled` is set once all this is known. It is
+    `sure` while nothing can have happened there of which we have not heard, save what is on its way."""
 
     id: str
     room: Room
@@ -22,6 +23,7 @@ class Place:
     joined: bool = False
     absence: str = "it is not joined yet"
     encrypted: bool = False
+    sure: bool = False
     heard: bool = False
     past: frozenset[str] = frozenset()
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -85,6 +87,11 @@ class Rooms:
     def conversations(self) -> int:
         """How many are private."""
         return sum(place.private for place in self._places.values())
+
+    def doubt(self) -> None:
+        """We do not hear right now."""
+        for place in self:
+            place.sure = False
 
     def remove(self, place: Place) -> None:
         place.closed = True

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.matrix import look
 from bridge.matrix.account import Account
 from bridge.matrix.fields import word
 from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
@@ -94,7 +95,7 @@ class Sending:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_JOINED_WITHIN):
                     await self._joining.tried(room)
-            place = self._rooms.at(room)
+            place = await self._known(room)
         if place is None and room.id.startswith("!"):
             raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
         if place is None:
@@ -103,6 +104,16 @@ class Sending:
             raise PermanentError("the room is encrypted, and encryption is not supported yet")
         if not place.joined:
             raise TransientError(f"we are not in {room.id}: {place.absence}", _RETRY_AFTER)
+        return place
+
+    async def _known(self, room: Room) -> Place | None:
+        """The place of `room`, looked at again where we may not have heard of all that happened there."""
+        place = self._rooms.at(room)
+        if place is None or place.private:
+            return None if place is None or await self._private.is_over(place) else place
+        if place.joined and not place.sure:
+            place.encrypted = await look.is_encrypted(self._homeserver, place.id)
+            place.sure = True
         return place
 
     def _refusal(self, room: Room, error: ApiError) -> TransientError | PermanentError:
