@@ -159,6 +159,22 @@ async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_noth
     assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
 
 
+async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> None:
+    """The answer to our look is older than the event that we hear meanwhile."""
+    adapter = Adapter(Told())
+    place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
+    place.joined = True
+    question = "rooms/!pond/state/m.room.encryption"
+    adapter.homeserver.hanging[question] = asyncio.Event()
+    sending = asyncio.create_task(adapter.send("#pond:hs"))
+    await adapter.homeserver.until("GET", question)
+    place.encrypted = True
+    adapter.homeserver.hanging[question].set()
+    with pytest.raises(PermanentError, match="encrypted"):
+        await sending
+    assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
+
+
 async def test_who_cannot_be_invited_leaves_no_room_behind() -> None:
     adapter = Adapter(Told())
     invite = "rooms/!new/state/m.room.member/@ann:hs"

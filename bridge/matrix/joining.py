@@ -157,7 +157,8 @@ class Joining:
         await self._homeserver.post("join", place.room.id)
         if not place.heard:
             place.past = await look.past(self._homeserver, place.id, self._account.us.user, ("join",))
-        place.encrypted = await look.is_encrypted(self._homeserver, place.id)
+        if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
+            place.encrypted = True
         place.joined = place.sure = True
 
     async def _resolve(self, room: Room) -> str:

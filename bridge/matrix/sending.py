@@ -112,7 +112,8 @@ class Sending:
         if place is None or place.private:
             return None if place is None or await self._private.is_over(place) else place
         if place.joined and not place.sure:
-            place.encrypted = await look.is_encrypted(self._homeserver, place.id)
+            if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
+                place.encrypted = True
             place.sure = True
         return place
 
