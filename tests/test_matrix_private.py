@@ -164,7 +164,7 @@ async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> No
     adapter = Adapter(Told())
     place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
     place.joined = True
-    question = "rooms/!pond/state/m.room.encryption"
+    question = "rooms/!pond/state/m.room.encryption/"
     adapter.homeserver.hanging[question] = asyncio.Event()
     sending = asyncio.create_task(adapter.send("#pond:hs"))
     await adapter.homeserver.until("GET", question)
