@@ -56,7 +56,12 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who spoke. Only `proofs` say who it is; `address` is where an answer reaches them (Matrix id, IRC nick), `name`
-    is only shown, and neither is ever compared with a user."""
+    is only shown, and neither is ever compared with a user.
+
+    `mask` is the `nick!user@host` that an IRC network shows, and proves nothing. `connection` is theirs alone for as
+    long as the network shows us without a break that it is the same one, whatever nick it takes, and never comes again
+    after that; '' where nobody can tell.
+    """
 
     network: str
     address: str
@@ -64,6 +69,8 @@ class Sender:
     proofs: tuple[Identity, ...] = ()
     casemapping: Casemapping = Casemapping.EXACT
     bot: bool = False
+    mask: str = ""
+    connection: str = ""
 
 
 class Kind(StrEnum):

@@ -233,3 +233,57 @@ def test_the_cursor_is_the_lines_time() -> None:
     (heard,) = talk.of(Heard)
     assert isinstance(heard, Heard)
     assert heard.cursor == "1000.000 "
+
+
+def _connections(talk: Talk) -> list[str]:
+    return [each.sender.connection for each in talk.heard]
+
+
+def test_a_connection_has_one_name_through_every_nick_that_it_takes() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG #pond :1", ":al!u@h PRIVMSG duck :2")
+    talk.hears(":al!u@h NICK ali", ":ali!u@h PRIVMSG #pond :3", ":irc 353 duck = #pond :@ali duck")
+    talk.hears(":ali!u@h PRIVMSG #pond :4")
+    assert len({*_connections(talk)}) == 1
+    assert _connections(talk)[0]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (":al!u@h QUIT :bye", ":al!u@h JOIN #pond"),
+        (":al!u@h PART #pond", ":al!u@h JOIN #pond"),
+        (":op!u@h KICK #pond al", ":al!u@h JOIN #pond"),
+        (":al!u@h NICK eve", ":mal!u@h JOIN #pond", ":mal!u@h NICK al"),
+        (":duck!u@h PART #pond", ":duck!u@h JOIN #pond", ":irc 353 duck = #pond :al duck"),
+    ],
+)
+def test_whoever_comes_back_under_a_nick_has_another_connection(lines: tuple[str, ...]) -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1", *lines, ":al!u@h PRIVMSG duck :2")
+    first, second = _connections(talk)
+    assert first
+    assert second
+    assert first != second
+
+
+def test_another_host_under_a_nick_is_another_connection() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1", ":al!u@evil PRIVMSG duck :2")
+    first, second = _connections(talk)
+    assert first != second
+
+
+def test_nobody_can_tell_the_connection_of_who_shares_no_channel_with_us() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h PRIVMSG duck :1", ":al!u@h JOIN #pond", ":al!u@h PART #pond", ":al!u@h PRIVMSG duck :2")
+    assert _connections(talk) == ["", ""]
+
+
+def test_no_two_connections_of_ours_name_theirs_alike() -> None:
+    named = set()
+    for origin in ("1", "2"):
+        people = People(origin)
+        people.joined(Source("al", "u", "h"), "#pond")
+        named.add(people.connection(Source("al", "u", "h")))
+    assert len(named) == 2

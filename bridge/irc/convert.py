@@ -17,13 +17,14 @@ _ACTION = "\x01ACTION"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line of speech with where it belongs, before it is settled who spoke."""
+    """A line of speech with where it belongs, before it is settled who spoke. `connection` is as in `Sender`."""
 
     line: Line
     room: Room
     private: bool
     id: str
     time: float
+    connection: str = ""
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
@@ -91,6 +92,8 @@ def _sender(spoken: Spoken, account: str, casemapping: Casemapping, *, masks: bo
         proofs=tuple(proofs),
         casemapping=casemapping,
         bot=any(tag in spoken.line.tags for tag in _BOT_TAGS),
+        mask=source.mask if source.user and source.host else "",
+        connection=spoken.connection,
     )
 
 

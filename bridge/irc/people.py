@@ -1,5 +1,6 @@
 """Who is in our channels, and which services account each is logged in to, as the network proves it."""
 
+import itertools
 from dataclasses import dataclass, field
 
 from bridge.casemap import Casemapping
@@ -13,6 +14,7 @@ _MOST = 100_000
 
 @dataclass(slots=True)
 class _Person:
+    connection: str
     user: str = ""
     host: str = ""
     channels: set[str] = field(default_factory=set)
@@ -22,12 +24,16 @@ class _Person:
 
 class People:
     """Sans I/O. A person is known only while they share a channel with us: only then do we surely see them leave or
-    change their nick before somebody else can take it. So an account is never inherited with a nick."""
+    change their nick before somebody else can take it. So an account is never inherited with a nick.
 
-    def __init__(self) -> None:
+    `origin` tells our own connection from all others, and so theirs, as far as we see them.
+    """
+
+    def __init__(self, origin: str = "") -> None:
         self.casemapping = Casemapping.RFC1459
         self.told_of_logins = False
         self._people: dict[str, _Person] = {}
+        self._connections = (f"{origin} {number}" for number in itertools.count(1))
 
     def watch_logins(self, *, told: bool) -> None:
         """Whether account-notify is on. What was learnt before it was may be out of date."""
@@ -49,6 +55,14 @@ class People:
         fresh = self.told_of_logins or now - person.learnt_at < _TRUSTED_FOR
         return person.account if fresh else None
 
+    def connection(self, source: Source) -> str:
+        """What names the connection of who shares a channel with us, and never another's; '' of all others."""
+        person = self._people.get(self.casemapping.fold(source.nick))
+        if person is None:
+            return ""
+        self._recognise(person, source)
+        return person.connection
+
     def learn(self, source: Source, account: str, now: float) -> None:
         """The network says which account `source` is logged in to ('' for none)."""
         person = self._people.get(self.casemapping.fold(source.nick))
@@ -60,7 +74,9 @@ class People:
         key = self.casemapping.fold(source.nick)
         if key not in self._people and len(self._people) >= _MOST:
             return
-        person = self._people.setdefault(key, _Person())
+        person = self._people.get(key)
+        if person is None:
+            person = self._people[key] = _Person(next(self._connections))
         self._recognise(person, source)
         person.channels.add(self.casemapping.fold(channel))
 
@@ -95,11 +111,11 @@ class People:
         for nick in [*self._people]:
             self.left(nick, channel)
 
-    @staticmethod
-    def _recognise(person: _Person, source: Source) -> None:
+    def _recognise(self, person: _Person, source: Source) -> None:
         """Another user or host than before is another person, whatever we missed."""
         if not (source.user and source.host):
             return
         if (person.user, person.host) not in (("", ""), (source.user, source.host)):
             person.account = None
+            person.connection = next(self._connections)
         person.user, person.host = source.user, source.host

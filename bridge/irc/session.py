@@ -59,7 +59,7 @@ class Session:
         self._login = Login(settings, emit, rng)
         self._enabled = self._login.capabilities.enabled
         self._us = Ourselves(settings.nick, emit, self._write)
-        self._people = People()
+        self._people = People(origin)
         self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
         self.presence = Presence(
             self._us, self.channels, self._people, self._speakers, self.isupport, self._enabled, self._write
@@ -237,7 +237,8 @@ class Session:
             return
         self._count += 1
         time = convert.spoken_at(line, self._wall)
-        spoken = Spoken(line, room, private, convert.event_id(line, self._origin, self._count), time)
+        connection = self._people.connection(line.source)
+        spoken = Spoken(line, room, private, convert.event_id(line, self._origin, self._count), time, connection)
         tagged = "account-tag" in self._enabled
         self._speakers.said(spoken, line.source, line.tags.get("account", "") if tagged else None, self._now)
 
