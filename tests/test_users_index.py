@@ -33,10 +33,10 @@ def test_a_proof_of_one_kind_is_none_of_another(value: str, casemapping: Casemap
 @given(st.lists(_ACCOUNT, unique_by=Casemapping.RFC1459.fold, max_size=6), st.data())
 def test_a_state_that_was_changed_is_the_state_that_is_read_anew(accounts: list[str], data: st.DataObject) -> None:
     users = [User(f"u{n}", identities=(Identity(Proof.IRC, "libera", one),)) for n, one in enumerate(accounts)]
-    before = data.draw(st.sampled_from([None, *users]))
-    after = None if before is None else User("new", identities=before.identities)
-    left = [user for user in users if user is not before] + ([after] if after else [])
-    changed, anew = Index(users).changed(before, after), Index(left)
+    gone = data.draw(st.lists(st.sampled_from(users), unique=True)) if users else []
+    come = [User(f"new{number}", identities=user.identities) for number, user in enumerate(gone)]
+    left = [user for user in users if user not in gone] + come
+    changed, anew = Index(users).changed(gone, come), Index(left)
     assert changed.users == anew.users
     for account in accounts:
         sender = Sender("libera", "x", "x", (Identity(Proof.IRC, "libera", account),), Casemapping.RFC1459)

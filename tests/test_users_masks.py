@@ -5,8 +5,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.glob import matches
 from bridge.users import User
-from bridge.users.identities import matches
 from bridge.users.masks import Masks
 
 _PART = st.text("ab.*?", min_size=1, max_size=5)

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.model import Identity, Proof
-from bridge.users import Role, User, UsersError, UsersUnavailable, storage
+from bridge.users import Role, User, UsersError, UsersUnavailable, audit, layout, storage
+from bridge.users.audit import Record
 from bridge.users.tinydb import TinyUsers
 from tests.events import matrix
 
@@ -30,6 +34,13 @@ def _written(*documents: object) -> str:
     """A database as somebody might write it by hand."""
     users = {str(number): document for number, document in enumerate(documents, 1)}
     return json.dumps({"meta": {"1": {"format": 1}}, "users": users})
+
+
+_ALL = ["users.audit.jsonl", "users.json", "users.json.lock"]
+
+
+def _files(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
 
 
 @pytest.fixture
@@ -69,7 +80,7 @@ def test_what_is_dropped_is_kept_beside(path: Path) -> None:
         ("{}", "not a user database"),
         ('{"meta": {"1": {"format": 1}}, "users": {"1": {"name": "x"}}}', "broken"),
         ('{"meta": {"1": {"format": 1}}, "users": {"1": 7}}', "broken"),
-        ('{"meta": {"1": {"format": 2}}, "users": {}}', "format 2"),
+        ('{"meta": {"1": {"format": 3}}, "users": {}}', "format 3"),
         ("[" * 200_000, "broken"),
         (_written({"name": "x"}), "user 1 is broken: 'identities' is missing"),
         (_written({**_EVE, "role": "king"}), "user 1 is broken: 'king' is not a valid Role"),
@@ -194,33 +205,50 @@ def test_a_process_killed_at_any_point_leaves_the_old_or_the_new_database(path: 
             assert child.wait() == -signal.SIGKILL
         assert told <= len(TinyUsers(path).list()) - before <= told + 1
     TinyUsers(path).add(User("alice"))
-    assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+    assert _files(path) == _ALL
 
 
 def test_what_a_killed_process_has_left_behind_is_in_nobodys_way(path: Path) -> None:
     path.with_name(".users.json.new").write_text("half a data")
     TinyUsers(path).add(User("alice"))
     assert [user.name for user in TinyUsers(path).list()] == ["alice"]
-    assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+    assert _files(path) == _ALL
 
 
-@pytest.mark.parametrize("failing", ["write", "fsync"])
+@pytest.mark.parametrize(
+    ("file", "failing"),
+    [
+        ("users.audit.jsonl", "write"),
+        ("users.audit.jsonl", "fsync"),
+        (".users.json.new", "write"),
+        (".users.json.new", "fsync"),
+        (".users.json.new", "rename"),
+    ],
+)
 def test_a_full_disk_is_an_error_that_changes_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, file: str, failing: str
 ) -> None:
-    users = TinyUsers(path)
+    users = TinyUsers(path, by="test")
     users.add(User("alice"))
-    before = path.read_bytes()
+    before, known = path.read_bytes(), [*users.audit.read()]
 
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+    def full(handle: int | Path, *args: Any) -> Any:
+        name = handle if isinstance(handle, Path) else Path(f"/proc/self/fd/{handle}").readlink()
+        if name.name == file:
+            raise OSError(28, "No space left on device")
+        return works(handle, *args)
 
-    monkeypatch.setattr(os, failing, full)
+    owner = Path if failing == "rename" else os
+    works = getattr(owner, failing)
+    monkeypatch.setattr(owner, failing, full)
     with pytest.raises(UsersUnavailable, match="No space left"):
         users.add(User("bob"))
     monkeypatch.undo()
     assert path.read_bytes() == before
-    assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+    assert _files(path) == _ALL
+    assert [user.name for user in users.list()] == ["alice"]
+    told = [record.what for record in users.audit.read()][len(known) :]
+    assert told == ([] if file == "users.audit.jsonl" else ["add-user", "failed"])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands for somebody else")
@@ -256,7 +284,8 @@ def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
         path = Path(name) / "users.json"
         TinyUsers.create(path)
         before = path.read_bytes()
-        os.chown(path, 65534, 65534)
+        for file in (path, path.with_name("users.audit.jsonl")):
+            os.chown(file, 65534, 65534)
         path.chmod(0o644)
         Path(f"{path}.lock").chmod(0o666)
         os.chown(name, 65532, 65532)
@@ -268,7 +297,7 @@ def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
         )
         assert "run this command as user 65534, or as root" in done.stderr
         assert (path.read_bytes(), path.stat().st_uid) == (before, 65534)
-        assert sorted(file.name for file in path.parent.iterdir()) == ["users.json", "users.json.lock"]
+        assert _files(path) == _ALL
 
 
 def test_an_operator_can_read_the_file(path: Path) -> None:
@@ -280,3 +309,75 @@ def test_an_operator_can_read_the_file(path: Path) -> None:
         "identities": [{"kind": "matrix", "network": "", "value": "@alice:hs"}],
         "password": None,
     }
+
+
+def test_what_is_done_is_recorded_with_who_did_it_and_no_secret(path: Path) -> None:
+    users = TinyUsers(path, by="root", clock=lambda: 1_000.0)
+    users.add(User("alice", Role.ADMIN, (ALICE,), "the hash"))
+    users.acting("alice").set_password("alice", "another hash")
+    with pytest.raises(UsersError):
+        users.add(User("alice"))
+    users.set_role("alice", Role.ADMIN)
+    assert [*users.audit.read()][1:] == [
+        Record(1_000.0, "root", "add-user", "alice admin @alice:hs"),
+        Record(1_000.0, "alice", "set-password", "alice"),
+    ]
+    assert stat.S_IMODE(users.audit.path.stat().st_mode) == 0o600
+    assert "hash" not in users.audit.path.read_text()
+
+
+def test_the_audit_log_is_kept_in_two_files_of_bounded_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_LARGEST", 1_000)
+    log = TinyUsers(path).audit
+    for number in range(40):
+        log.record("root", "try", str(number))
+    kept = [int(record.details) for record in log.read()]
+    assert kept == [*range(kept[0], 40)]
+    assert 10 < len(kept) < 40
+
+
+def test_what_is_typed_cannot_break_or_pretend_a_line_of_the_audit_log(path: Path) -> None:
+    log = TinyUsers(path).audit
+    log.path.write_text("half a li\n")
+    log.record("root", "try", 'x"}\n{"time": "2026-01-01", "by": "eve"}\x1b[2J' + "y" * 10_000)
+    (record,) = log.read()
+    assert record.by == "root"
+    assert len(log.path.read_text().splitlines()) == 2
+
+
+def test_a_row_that_stayed_the_same_is_not_read_again(path: Path) -> None:
+    users = TinyUsers(path)
+    users.add(*(User(f"u{number}") for number in range(3)))
+    users = TinyUsers(path)
+    before = [*users.list()]
+    TinyUsers(path).set_role("u1", Role.ADMIN)
+    users.refresh()
+    assert [one is other for one, other in zip(before, users.list(), strict=True)] == [True, False, True]
+
+
+def test_a_database_of_the_first_format_is_read_and_written_as_the_present_one(path: Path) -> None:
+    path.write_text(_written(_EVE))
+    TinyUsers(path).add(User("bob"))
+    found = json.loads(path.read_text())
+    assert found["meta"] == {"1": {"format": 2}}
+    assert [user.name for user in TinyUsers(path).list()] == ["bob", "eve"]
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.dictionaries(
+            st.integers(0, 99).map(str),
+            st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=3),
+            max_size=4,
+        ),
+        max_size=3,
+    )
+)
+def test_what_is_written_is_read_again_by_lines_as_by_json(tables: dict[str, dict[str, dict[str, str]]]) -> None:
+    text = layout.written(tables)
+    opened = {
+        name: {number: json.loads(str(row)) for number, row in rows.items()}
+        for name, rows in layout.parse(text).items()
+    }
+    assert opened == json.loads(text) == tables

@@ -1,5 +1,5 @@
 """Who is who: the user database behind the allowlist."""
 
-from bridge.users.contract import Role, User, Users, UsersError, UsersUnavailable
+from bridge.users.contract import Measure, Role, Sanction, User, Users, UsersError, UsersUnavailable
 
-__all__ = ["Role", "User", "Users", "UsersError", "UsersUnavailable"]
+__all__ = ["Measure", "Role", "Sanction", "User", "Users", "UsersError", "UsersUnavailable"]

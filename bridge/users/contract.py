@@ -25,6 +25,27 @@ class User:
     password: str | None = None
 
 
+class Measure(StrEnum):
+    """What is done about somebody: a muted one is carried nowhere, a banned one is answered by nobody either."""
+
+    MUTE = "mute"
+    BAN = "ban"
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """Somebody is muted or banned: `target` is a user's name or a pattern (bridge.patterns). In one link, or in all
+    where `link` is None; `until` that time, or for good. Times are seconds since the epoch; `by` is who said so."""
+
+    target: str
+    measure: Measure
+    link: str | None
+    since: float
+    until: float | None
+    reason: str
+    by: str
+
+
 class UsersError(Exception):
     """The user database could not do what it was asked; nothing was changed. The text is what the operator reads."""
 
@@ -35,6 +56,10 @@ class UsersUnavailable(UsersError):
 
 class Users(Protocol):
     """Every verb that writes is atomic between processes; a `UsersError` says what to do and changes nothing."""
+
+    def acting(self, by: str) -> "Users":
+        """The same database for `by`, as whose doing the audit log has what is changed."""
+        ...
 
     def identify(self, sender: Sender) -> User | None:
         """The user whom the sender's proofs name, or None: a guest. From memory: no I/O, microseconds."""
@@ -48,11 +73,17 @@ class Users(Protocol):
         """UsersError where there is no such user."""
         ...
 
-    def add(self, user: User) -> None:
-        """UsersError where the name is taken, or an identity belongs to somebody else."""
+    def add(self, *users: User) -> None:
+        """All of them, or UsersError where a name is taken, or an identity belongs to somebody else."""
         ...
 
-    def remove(self, name: str) -> None: ...
+    def put(self, *users: User) -> None:
+        """All of them, each in the place of the user of that name where there is one."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """The user, and what was done about them by name."""
+        ...
 
     def set_role(self, name: str, role: Role) -> None: ...
 
@@ -66,6 +97,23 @@ class Users(Protocol):
 
     def unlink_identity(self, name: str, *identities: Identity) -> None:
         """All of them, or UsersError where one is not theirs."""
+        ...
+
+    def sanctions(self) -> Sequence[Sanction]:
+        """All that are in force or will not be thought of again: who asks looks at `until`."""
+        ...
+
+    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
+        """The hardest that is in force at `now` against `sender` or the user who they are. From memory."""
+        ...
+
+    def sanction(self, sanction: Sanction) -> None:
+        """In the place of one that says the same of the same target and link. UsersError where it is about a user whom
+        there is not, or its pattern is none."""
+        ...
+
+    def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
+        """End what is in force about `target` in `link`; what it was. UsersError where there is nothing."""
         ...
 
     def refresh(self) -> bool:

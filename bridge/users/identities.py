@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bridge import ids
 from bridge.casemap import Casemapping
 from bridge.model import Identity, Proof
+from bridge.patterns import is_pattern
 from bridge.users.contract import UsersError
 
 _MASK_LIMIT = 255  # characters: more than any server shows, and the bound on how long matching takes
@@ -53,13 +54,13 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
 
 
 def checked_name(name: str) -> str:
-    """`name` where a user may be called so: one visible word without a slash. UsersError where not."""
+    """`name` where a user may be called so: one visible word that is no pattern. UsersError where not."""
     try:
         ids.one_word(name)
     except ValueError as error:
         raise UsersError(f"a user's name {error}") from error
-    if "/" in name:
-        raise UsersError(f"a user's name has no slash: {name!r}")
+    if is_pattern(name):
+        raise UsersError(f"a user's name has no slash and begins neither with @ nor with text:, unlike {name!r}")
     return name
 
 
@@ -74,30 +75,6 @@ def same(identity: Identity) -> Identity:
     if identity.kind is Proof.MATRIX:
         return identity
     return Identity(identity.kind, identity.network, Casemapping.RFC1459.fold(identity.value))
-
-
-def matches(mask: str, text: str) -> bool:
-    """Whether `text` is of the form `mask`, where `*` is anything and `?` any one character.
-
-    In at most len(mask) * len(text) steps: only the last `*` is ever tried again.
-    """
-    if "*" not in mask and "?" not in mask:
-        return mask == text
-    at, read, star, tried = 0, 0, -1, 0
-    while read < len(text):
-        if at < len(mask) and mask[at] == "*":
-            star, tried = at, read
-            at += 1
-            if at == len(mask):
-                return True
-        elif at < len(mask) and mask[at] in ("?", text[read]):
-            at, read = at + 1, read + 1
-        elif star >= 0:
-            tried += 1
-            at, read = star + 1, tried
-        else:
-            return False
-    return set(mask[at:]) <= {"*"}
 
 
 def _check_mask(mask: str) -> None:

@@ -13,28 +13,30 @@ from bridge.users.masks import Masks
 class Index:
     """`users`, by name. What it answers never changes, so whoever holds one may use it while another takes its place.
 
-    UsersError where two users have the same name or identity.
+    UsersError where two users have the same name or identity. What `before` was asked for is laid out at once: whoever
+    asks first should not wait for it.
     """
 
-    def __init__(self, users: Iterable[User]) -> None:
+    def __init__(self, users: Iterable[User], before: "Index | None" = None) -> None:
         self._names: dict[str, User] = {}
         self._owners: dict[Identity, User] = {}
         for user in sorted(users, key=lambda user: same_name(user.name)):
             self._put(user)
-        self._settle()
+        self._settle(before)
 
-    def changed(self, before: User | None, after: User | None) -> "Index":
-        """The next state, in which `before`, one of ours, is gone and `after` is there. UsersError as when made."""
+    def changed(self, before: Iterable[User], after: Iterable[User]) -> "Index":
+        """The next state, in which `before`, all of them ours, are gone and `after` are there. UsersError as when
+        made."""
         index = copy(self)
         index._names = dict(self._names)
         index._owners = dict(self._owners)
-        if before is not None:
-            del index._names[same_name(before.name)]
-            for identity in before.identities:
+        for user in before:
+            del index._names[same_name(user.name)]
+            for identity in user.identities:
                 index._owners.pop(same(identity), None)
-        if after is not None:
-            index._put(after)
-        index._settle()
+        for user in after:
+            index._put(user)
+        index._settle(self)
         return index
 
     def identify(self, sender: Sender) -> User | None:
@@ -44,9 +46,13 @@ class Index:
                 return user
         return None
 
+    def find(self, name: str) -> User | None:
+        """The user of that name, in any letter case."""
+        return self._names.get(same_name(name))
+
     def user(self, name: str) -> User:
         """UsersError where there is no such user."""
-        if (user := self._names.get(same_name(name))) is None:
+        if (user := self.find(name)) is None:
             raise UsersError(f"there is no user {name!r}")
         return user
 
@@ -60,10 +66,15 @@ class Index:
                 raise UsersError(f"{identity} belongs to {owner.name} already; unlink it there first")
         self._names[key] = user
 
-    def _settle(self) -> None:
+    def _settle(self, before: "Index | None") -> None:
         self.users: Sequence[User] = tuple(user for _, user in sorted(self._names.items()))
+        asked = (before._accounts, before._masks) if before else ({}, {})
         self._accounts: dict[tuple[str, Casemapping], Mapping[str, User]] = {}
         self._masks: dict[tuple[str, Casemapping], Masks] = {}
+        for key in [*asked[0]]:
+            self._accounts_of(*key)
+        for key in [*asked[1]]:
+            self._masks_of(*key)
 
     def _known(self, proof: Identity, casemapping: Casemapping) -> User | None:
         match proof.kind:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from bridge.glob import matches
 from bridge.users.contract import User
-from bridge.users.identities import matches
 
 _WILD = re.compile(r"[*?]")
 _Held = tuple[int, tuple[str, str, str], User]

@@ -5,21 +5,34 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
+from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
+from bridge.users.layout import Tables
 
 _PATIENCE = 10.0  # seconds to wait for another process, which holds the lock for milliseconds
 
-Tables = dict[str, dict[str, Any]]
 Stamp = tuple[int, int, int]
 
 
-class AtomicFile(Storage):
-    """A TinyDB storage. What is written is on disk before it takes the old file's place, with its owner and mode."""
+class Held(Storage):
+    """A TinyDB storage in memory: what is done to `tables`, table by table, is written to a file afterwards."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    def read(self) -> Tables:
+        return self.tables
+
+    def write(self, data: Tables) -> None:
+        self.tables = data
+
+
+class AtomicFile:
+    """What is written is on disk before it takes the old file's place, with its owner and mode."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()  # where `path` is a link, what it points to is written, and the link stays
@@ -42,19 +55,18 @@ class AtomicFile(Storage):
         except (OSError, UnicodeDecodeError) as error:
             raise UsersError(f"{self.path}: the user database cannot be read: {_reason(error)}") from error
         try:
-            tables = json.loads(text)
+            return layout.parse(text)
         except (ValueError, RecursionError) as error:
             place = f"{error.lineno}:{error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else error
             raise UsersError(
                 f"{self.path}:{place}: the user database is broken; mend it or restore a backup"
             ) from error
-        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            raise UsersError(f"{self.path}: this is not a user database")
-        return tables
+        except TypeError as error:
+            raise UsersError(f"{self.path}: {error}") from error
 
     def write(self, data: Tables) -> None:
         """Put `data` in the file's place. UsersError, and the old file stays, where that fails."""
-        content = _encoded(data)
+        content = layout.written(data).encode()
         with self._told("cannot be written, nothing was changed"):
             self._replace(content)
 
@@ -150,16 +162,6 @@ class AtomicFile(Storage):
             raise UsersError(f"{self.path}: {what}: {_reason(error)}") from error
         except OSError as error:
             raise UsersUnavailable(f"{self.path}: {what}: {_reason(error)}") from error
-
-
-def _encoded(tables: Tables) -> bytes:
-    """JSON with a row a line, for people and for diff; a third of the time that json's own indentation takes."""
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    written = []
-    for name, rows in tables.items():
-        lines = ",\n".join(f"  {encode(number)}: {encode(row)}" for number, row in rows.items())
-        written.append(f" {encode(name)}: {{\n{lines}\n }}")
-    return ("{\n" + ",\n".join(written) + "\n}\n").encode()
 
 
 def _reason(error: Exception) -> str:

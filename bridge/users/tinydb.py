@@ -1,84 +1,152 @@
 """The user database on TinyDB: one JSON file that an operator can read, and an index of it in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from tinydb import TinyDB
+from tinydb.table import Document
 
-from bridge.model import Identity, Proof, Sender
-from bridge.users.contract import Role, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same
+from bridge.model import Identity, Sender
+from bridge.patterns import is_pattern
+from bridge.users import documents
+from bridge.users.audit import Audit
+from bridge.users.contract import Role, Sanction, User, UsersError
+from bridge.users.identities import checked, checked_name, distinct, same, same_name
 from bridge.users.index import Index
-from bridge.users.storage import AtomicFile
+from bridge.users.layout import Row, Tables
+from bridge.users.sanctions import Sanctions, checked_target
+from bridge.users.storage import AtomicFile, Held
 
-_FORMAT = 1
+_FORMAT = 2  # 1 had no sanctions: a program that knows only that would let in who is banned
+_META: Row = {"format": _FORMAT}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is on disk: the users with the numbers of their documents, and who is muted or banned."""
+
+    index: Index
+    numbers: Mapping[str, int]
+    sanctions: Sanctions
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Users that go and come, in the place of each other where there is one of both; and what the audit log says."""
+
+    what: str
+    details: str
+    before: Sequence[User] = ()
+    after: Sequence[User] = ()
+    sanctions: Sanctions | None = None
 
 
 class TinyUsers:
-    """The Users contract on the file at `path`, read when made and whenever `refresh` finds it changed."""
+    """The Users contract on the file at `path`, read when made and whenever `refresh` finds it changed. What is changed
+    is recorded in the audit log as done by `by`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, by: str = "", clock: Callable[[], float] = time.time) -> None:
+        self.audit = Audit(path, clock)
+        self._by = by
+        self._clock = clock
         self._file = AtomicFile(path)
+        self._made: Mapping[Row, User] = {}
         self._seen = self._file.stamp()
-        self._index, _numbers = self._read()
+        self._state = self._read(self._file.read(), None)
 
     @classmethod
-    def create(cls, path: Path) -> Self:
+    def create(cls, path: Path, by: str = "") -> Self:
         """Make an empty database. UsersError where there is one already."""
         file = AtomicFile(path)
         file.make_folder()
         with file.locked():
             if file.path.exists():
                 raise UsersError(f"{file.path}: there is a user database already; nothing was changed")
-            file.write({"meta": {"1": {"format": _FORMAT}}, "users": {}})
-        return cls(path)
+            file.write({"meta": {"1": _META}, "users": {}, "sanctions": {}})
+        made = cls(path, by)
+        made.audit.record(by, "init-db", str(file.path))
+        return made
 
     @classmethod
-    def drop(cls, path: Path) -> Path:
+    def drop(cls, path: Path, by: str = "", clock: Callable[[], float] = time.time) -> Path:
         """Move the database aside, and say where it is kept. UsersError where there is none."""
-        return AtomicFile(path).move_aside(f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.bak")
+        stamp = f"{datetime.fromtimestamp(clock(), UTC):%Y-%m-%dT%H%M%SZ}"
+        kept = AtomicFile(path).move_aside(f"{stamp}.bak")
+        Audit(path, clock).record(by, "drop-db", str(kept))
+        return kept
+
+    def acting(self, by: str) -> Self:
+        other = copy(self)
+        other._by = by
+        return other
 
     # Reading
 
     def identify(self, sender: Sender) -> User | None:
-        return self._index.identify(sender)
+        return self._state.index.identify(sender)
 
     def list(self) -> Sequence[User]:
-        return self._index.users
+        return self._state.index.users
 
     def get(self, name: str) -> User:
-        return self._index.user(name)
+        return self._state.index.user(name)
+
+    def sanctions(self) -> Sequence[Sanction]:
+        return self._state.sanctions.all
+
+    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
+        sanctions = self._state.sanctions
+        return sanctions.on(sender, self.identify(sender), link, now) if sanctions.all else None
 
     def refresh(self) -> bool:
         stamp = self._file.stamp()
         if stamp == self._seen:
             return False
-        self._index, _numbers = self._read()
+        self._state = self._read(self._file.read(), self._state.index)
         self._seen = stamp
         return True
 
     # Writing
 
-    def add(self, user: User) -> None:
-        checked_name(user.name)
-        user = replace(user, identities=distinct(map(checked, user.identities)))
-        self._write(lambda _: (None, user))
+    def add(self, *users: User) -> None:
+        self._write(lambda _: _Change("add-user", _described(users), (), _sound(users)))
+
+    def put(self, *users: User) -> None:
+        def decide(state: _State) -> _Change:
+            after = _sound(users)
+            before = [known for user in after if (known := state.index.find(user.name)) is not None]
+            return _Change("put-users", _described(users), before, after)
+
+        self._write(decide)
 
     def remove(self, name: str) -> None:
-        self._write(lambda index: (index.user(name), None))
+        def decide(state: _State) -> _Change:
+            user = state.index.user(name)
+            left = state.sanctions.without(state.sanctions.about(user.name))
+            return _Change("remove-user", user.name, (user,), (), left)
+
+        self._write(decide)
 
     def set_role(self, name: str, role: Role) -> None:
-        self._change(name, lambda user: replace(user, role=role))
+        self._change(name, "set-role", str(role), lambda user: replace(user, role=role))
 
     def set_password(self, name: str, password: str | None) -> None:
-        self._change(name, lambda user: replace(user, password=password))
+        self._change(name, "set-password", "", lambda user: replace(user, password=password))
 
     def link_identity(self, name: str, *identities: Identity) -> None:
         added = [*map(checked, identities)]
-        self._change(name, lambda user: replace(user, identities=distinct((*user.identities, *added))))
+        self._change(
+            name,
+            "link-identity",
+            _listed(added),
+            lambda user: replace(user, identities=distinct((*user.identities, *added))),
+        )
 
     def unlink_identity(self, name: str, *identities: Identity) -> None:
         def without(user: User) -> User:
@@ -88,73 +156,115 @@ class TinyUsers:
                     raise UsersError(f"{user.name} has no identity {identity}")
             return replace(user, identities=tuple(held.values()))
 
-        self._change(name, without)
+        self._change(name, "unlink-identity", _listed(identities), without)
 
-    def _change(self, name: str, change: Callable[[User], User]) -> None:
-        def decide(index: Index) -> tuple[User, User]:
-            user = index.user(name)
-            return user, change(user)
+    def sanction(self, sanction: Sanction) -> None:
+        def decide(state: _State) -> _Change:
+            target = checked_target(sanction.target)
+            if not is_pattern(target):
+                target = state.index.user(target).name
+            after = state.sanctions.with_(replace(sanction, target=target), self._clock())
+            details = f"{target} in {sanction.link or 'all links'}: {sanction.reason}"
+            return _Change(f"{sanction.measure}-user", details, sanctions=after)
 
         self._write(decide)
 
-    def _write(self, decide: Callable[[Index], tuple[User | None, User | None]]) -> None:
-        """Put the second of what `decide` says, of the users that are on disk now, in the place of the first."""
-        with self._file.locked():
-            index, numbers = self._read()
-            before, after = decide(index)
-            if before != after:
-                index = index.changed(before, after)
-                with TinyDB(storage=lambda: self._file) as database:
-                    table = database.table("users")
-                    if before is None and after is not None:
-                        table.insert(_document(after))
-                    elif before is not None and after is not None:
-                        table.update(_document(after), doc_ids=[numbers[before.name]])
-                    elif before is not None:
-                        table.remove(doc_ids=[numbers[before.name]])
-            self._index, self._seen = index, self._file.stamp()
+    def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
+        lifted: list[Sanction] = []
 
-    def _read(self) -> tuple[Index, Mapping[str, int]]:
-        """What is on disk, and under which number each user's document stands. UsersError where we did not write it."""
-        tables = self._file.read()
-        version = next((row.get("format") for row in tables.get("meta", {}).values() if isinstance(row, dict)), None)
-        if not isinstance(version, int):
-            raise UsersError(f"{self._file.path}: this is not a user database of quackbridge")
+        def decide(state: _State) -> _Change:
+            lifted[:] = [each for each in state.sanctions.about(target) if each.link == link]
+            if not lifted:
+                raise UsersError(f"{target} is neither muted nor banned in {link or 'all links'}")
+            after = state.sanctions.without(lifted)
+            return _Change("lift", f"{target} in {link or 'all links'}", sanctions=after)
+
+        self._write(decide)
+        return lifted
+
+    def _change(self, name: str, what: str, details: str, change: Callable[[User], User]) -> None:
+        def decide(state: _State) -> _Change:
+            user = state.index.user(name)
+            return _Change(what, f"{user.name} {details}".strip(), (user,), (change(user),))
+
+        self._write(decide)
+
+    def _write(self, decide: Callable[[_State], _Change]) -> None:
+        """Do what `decide` says of what is on disk now. The audit log has it first: what cannot be recorded is not
+        done."""
+        with self._file.locked():
+            tables = self._file.read()
+            if self._file.stamp() != self._seen:
+                self._state = self._read(tables, self._state.index)
+            change = decide(self._state)
+            if change.before == change.after and change.sanctions is None:
+                return
+            index = self._state.index.changed(change.before, change.after)
+            after, numbers = _carried_out(change, tables, self._state.numbers)
+            self.audit.record(self._by, change.what, change.details)
+            try:
+                self._file.write(after)
+            except UsersError as error:
+                self.audit.record(self._by, "failed", f"{change.what} {change.details}: {error}")
+                raise
+            self._seen = self._file.stamp()
+            self._state = _State(index, numbers, change.sanctions or self._state.sanctions)
+
+    def _read(self, tables: Tables, before: Index | None) -> _State:
+        """What `tables` say, in the place of `before`. UsersError where we did not write that."""
+        path = self._file.path
+        version = documents.version(tables.get("meta", {}))
+        if version is None:
+            raise UsersError(f"{path}: this is not a user database of quackbridge")
         if version > _FORMAT:
             raise UsersError(
-                f"{self._file.path}: the user database has format {version}, newer than this quackbridge knows"
+                f"{path}: the user database has format {version}, newer than this quackbridge knows"
                 f" ({_FORMAT}): install the newer quackbridge again, or restore a backup"
             )
-        found: dict[int, User] = {}
-        for number, document in tables.get("users", {}).items():
-            try:
-                found[int(number)] = _user(document)
-            except (KeyError, TypeError, ValueError, AttributeError, UsersError) as error:
-                reason = f"{error} is missing" if isinstance(error, KeyError) else error
-                raise UsersError(f"{self._file.path}: user {number} is broken: {reason}") from error
         try:
-            return Index(found.values()), {user.name: number for number, user in found.items()}
+            found = [*documents.users(tables.get("users", {}), self._made)]
+            sanctions = Sanctions(documents.sanctions(tables.get("sanctions", {})))
         except UsersError as error:
-            raise UsersError(f"{self._file.path}: the user database is broken: {error}") from error
+            raise UsersError(f"{path}: {error}") from error
+        try:
+            index = Index((user for _row, _number, user in found), before)
+        except UsersError as error:
+            raise UsersError(f"{path}: the user database is broken: {error}") from error
+        self._made = {row: user for row, _number, user in found if isinstance(row, str)}
+        return _State(index, {user.name: number for _row, number, user in found}, sanctions)
 
 
-def _document(user: User) -> dict[str, Any]:
-    identities = [
-        {"kind": str(identity.kind), "network": identity.network, "value": identity.value}
-        for identity in user.identities
-    ]
-    return {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
+def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) -> tuple[Tables, Mapping[str, int]]:
+    """`tables` and the numbers of the users in them, after `change`."""
+    held, numbers = Held({**tables, "meta": {"1": _META}}), {**numbers}
+    fresh = itertools.count(max(numbers.values(), default=0) + 1)
+    with TinyDB(storage=lambda: held) as database:
+        free = {same_name(user.name): numbers.pop(user.name) for user in change.before}
+        rows = {number: documents.opened(tables["users"][str(number)]) for number in free.values()}
+        users = database.table("users")
+        users.remove(doc_ids=[*free.values()])
+        made = []
+        for user in change.after:
+            number = numbers[user.name] = free.get(same_name(user.name)) or next(fresh)
+            made.append(Document({**rows.get(number, {}), **documents.of_user(user)}, number))
+        users.insert_multiple(made)
+        if change.sanctions is not None:
+            database.drop_table("sanctions")
+            database.table("sanctions").insert_multiple(map(documents.of_sanction, change.sanctions.all))
+    return held.tables, numbers
 
 
-def _user(document: Mapping[str, Any]) -> User:
-    """What `_document` wrote, or somebody by hand: a mistake there must not let in who does not belong."""
-    identities = tuple(
-        checked(Identity(Proof(one["kind"]), str(one["network"]), str(one["value"]))) for one in document["identities"]
-    )
-    password = document.get("password")
-    return User(
-        checked_name(str(document["name"])),
-        Role(document["role"]),
-        identities,
-        None if password is None else str(password),
-    )
+def _sound(users: Iterable[User]) -> tuple[User, ...]:
+    for user in users:
+        checked_name(user.name)
+    return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)
+
+
+def _described(users: Sequence[User]) -> str:
+    if len(users) > 1:
+        return f"{len(users)} users: {', '.join(user.name for user in users)}"
+    return " ".join(f"{user.name} {user.role} {_listed(user.identities)}".strip() for user in users)
+
+
+def _listed(identities: Iterable[Identity]) -> str:
+    return ", ".join(map(str, identities))

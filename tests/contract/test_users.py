@@ -1,12 +1,13 @@
 """What every user database keeps: bridge.users.contract.Users."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.casemap import Casemapping
 from bridge.model import Identity, Proof, Sender
-from bridge.users import Role, User, Users, UsersError
+from bridge.users import Measure, Role, Sanction, User, Users, UsersError
 from bridge.users.tinydb import TinyUsers
 from tests.events import irc, matrix
 from tests.fakes.users import MemoryUsers
@@ -191,3 +192,108 @@ def test_users_are_listed_by_name(users: Users) -> None:
         users.add(User(name))
     assert [user.name for user in users.list()] == ["alice", "bob", "carol"]
     assert users.refresh() is False
+
+
+def test_several_are_added_together_or_not_at_all(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB,)))
+    before = [*users.list()]
+    for wrong in (User("ALICE"), User("eve", identities=(ALICE,)), User("two words"), User("carol")):
+        with pytest.raises(UsersError):
+            users.add(User("carol"), wrong)
+        assert [*users.list()] == before
+
+
+def test_to_put_replaces_who_has_the_name_and_adds_the_others(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB,)))
+    users.put(User("Alice", Role.ADMIN, (BOB,)), User("bob", identities=(ALICE,)), User("carol"))
+    found = {user.name: user.identities for user in users.list()}
+    assert found == {"Alice": (BOB,), "bob": (ALICE,), "carol": ()}
+    with pytest.raises(UsersError):
+        users.put(User("carol", identities=(ALICE,)))
+    assert {user.name: user.identities for user in users.list()} == found
+
+
+def _about(target: str, measure: Measure, link: str | None = None, until: float | None = None) -> Sanction:
+    return Sanction(target, measure, link, 0.0, until, "for a reason", "test")
+
+
+def test_a_user_is_muted_in_one_link_until_that_is_over(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.sanction(_about("Alice", Measure.MUTE, "pond", until=2e9))
+    (muted,) = users.sanctions()
+    assert muted.target == "alice"
+    assert users.sanctioned(matrix("alice"), "pond", 1e9) == muted
+    assert users.sanctioned(matrix("alice"), "lake", 1e9) is None
+    assert users.sanctioned(matrix("alice"), None, 1e9) is None
+    assert users.sanctioned(matrix("bob"), "pond", 1e9) is None
+    assert users.sanctioned(matrix("alice"), "pond", 2e9) is None
+
+
+def test_the_hardest_of_several_counts(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.sanction(_about("alice", Measure.MUTE))
+    users.sanction(_about("alice", Measure.BAN, "pond"))
+    found = users.sanctioned(matrix("alice"), "pond", 1.0)
+    assert found is not None
+    assert found.measure is Measure.BAN
+    elsewhere = users.sanctioned(matrix("alice"), "lake", 1.0)
+    assert elsewhere is not None
+    assert elsewhere.measure is Measure.MUTE
+
+
+def test_a_pattern_bans_those_whom_it_fits_and_nobody_else(users: Users) -> None:
+    users.add(User("bob", identities=(BOB,)))
+    users.sanction(_about("@*:spam.example", Measure.BAN))
+    users.sanction(_about("libera/*!*@*.Spam.example", Measure.BAN))
+    users.sanction(_about("libera/spam*", Measure.BAN))
+
+    def banned(sender: Sender) -> bool:
+        return users.sanctioned(sender, "pond", 1.0) is not None
+
+    spammer = Sender("home", "@x:spam.example", "x", (Identity(Proof.MATRIX, "", "@X:SPAM.example"),))
+    assert banned(spammer)
+    assert banned(replace(irc("nick"), mask="nick!u@a.spam.EXAMPLE"))
+    assert banned(replace(irc("bob", "Bob[away]"), mask="bob!u@a.spam.example"))
+    assert not banned(replace(irc("nick", network="oftc"), mask="nick!u@a.spam.example"))
+    assert not banned(replace(irc("nick"), mask="nick!u@spam.example.org"))
+    assert banned(irc("x", "Spammer"))
+    assert not banned(irc("spammer"))
+    assert not banned(matrix("alice"))
+
+
+@pytest.mark.parametrize(
+    "target", ["*/*!*@*", "@*:*", "libera/*", "libera/?*!*@*", "@", "@nobody", "text:hi", "/x", ""]
+)
+def test_no_slip_of_the_pen_bans_everybody(users: Users, target: str) -> None:
+    with pytest.raises(UsersError):
+        users.sanction(_about(target, Measure.BAN))
+    assert not users.sanctions()
+
+
+def test_what_is_lifted_counts_no_more(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.sanction(_about("alice", Measure.BAN))
+    users.sanction(_about("alice", Measure.MUTE))
+    assert len(users.lift("ALICE", None)) == 2
+    assert users.sanctioned(matrix("alice"), "pond", 1.0) is None
+    with pytest.raises(UsersError, match="neither muted nor banned"):
+        users.lift("alice", None)
+
+
+def test_a_sanction_takes_the_place_of_the_same_one(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.sanction(_about("alice", Measure.BAN, until=2e9))
+    users.sanction(_about("alice", Measure.BAN, until=3e9))
+    assert [each.until for each in users.sanctions()] == [3e9]
+
+
+def test_who_is_removed_takes_along_what_was_done_about_them(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.sanction(_about("alice", Measure.BAN))
+    users.remove("alice")
+    assert not users.sanctions()
+
+
+def test_nobody_is_banned_who_is_no_user(users: Users) -> None:
+    with pytest.raises(UsersError, match="there is no user"):
+        users.sanction(_about("alice", Measure.BAN))

@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.model import Identity, Proof, Sender
-from bridge.users import Role, User, UsersError
+from bridge.patterns import is_pattern
+from bridge.users import Role, Sanction, User, UsersError
 from bridge.users.identities import checked, checked_name, distinct, same, same_name
 from bridge.users.masks import Masks
+from bridge.users.sanctions import Sanctions, checked_target
 
 
 class MemoryUsers:
-    """A dictionary of users."""
+    """A dictionary of users, and what is done about them."""
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
+        self._sanctions = Sanctions()
+
+    def acting(self, by: str) -> "MemoryUsers":
+        return self
 
     def identify(self, sender: Sender) -> User | None:
         return next((user for proof in sender.proofs for user in self.list() if _holds(user, proof, sender)), None)
@@ -26,17 +32,32 @@ class MemoryUsers:
             raise UsersError(f"there is no user {name!r}")
         return self._users[same_name(name)]
 
-    def add(self, user: User) -> None:
-        checked_name(user.name)
-        if same_name(user.name) in self._users:
-            raise UsersError(f"there is a user {self.get(user.name).name!r} already")
-        user = replace(user, identities=distinct(map(checked, user.identities)))
-        for identity in user.identities:
-            self._check_free(identity, user)
-        self._put(user)
+    def add(self, *users: User) -> None:
+        for user in users:
+            if same_name(user.name) in self._users:
+                raise UsersError(f"there is a user {self.get(user.name).name!r} already")
+        self.put(*users)
+
+    def put(self, *users: User) -> None:
+        before = dict(self._users)
+        try:
+            for name in [same_name(checked_name(user.name)) for user in users]:
+                self._users.pop(name, None)
+            for user in users:
+                sound = replace(user, identities=distinct(map(checked, user.identities)))
+                for identity in sound.identities:
+                    self._check_free(identity, sound)
+                if same_name(user.name) in self._users:
+                    raise UsersError(f"there is a user {user.name!r} already")
+                self._put(sound)
+        except UsersError:
+            self._users = before
+            raise
 
     def remove(self, name: str) -> None:
-        del self._users[same_name(self.get(name).name)]
+        user = self.get(name)
+        self._sanctions = self._sanctions.without(self._sanctions.about(user.name))
+        del self._users[same_name(user.name)]
 
     def set_role(self, name: str, role: Role) -> None:
         self._put(replace(self.get(name), role=role))
@@ -57,6 +78,24 @@ class MemoryUsers:
             if left == before:
                 raise UsersError(f"{name} has no identity {identity}")
         self._put(replace(self.get(name), identities=left))
+
+    def sanctions(self) -> Sequence[Sanction]:
+        return self._sanctions.all
+
+    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
+        return self._sanctions.on(sender, self.identify(sender), link, now)
+
+    def sanction(self, sanction: Sanction) -> None:
+        target = checked_target(sanction.target)
+        name = target if is_pattern(target) else self.get(target).name
+        self._sanctions = self._sanctions.with_(replace(sanction, target=name), sanction.since)
+
+    def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
+        lifted = [each for each in self._sanctions.about(target) if each.link == link]
+        if not lifted:
+            raise UsersError(f"{target} is neither muted nor banned there")
+        self._sanctions = self._sanctions.without(lifted)
+        return lifted
 
     def refresh(self) -> bool:
         return False

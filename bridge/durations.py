@@ -1,0 +1,29 @@
+"""How long: "90s", "30m", "12h", "7d", "2w", as people write it, and as they are told. Pure."""
+
+import re
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_SHAPE = re.compile(r"(\d{1,6})\s*([smhdw])", re.IGNORECASE)
+_LONGEST = 10 * 365 * 86_400
+"""Seconds: whoever means longer means for good."""
+
+
+def parse(text: str) -> float:
+    """Seconds. ValueError where it is no duration, or none at all."""
+    match = _SHAPE.fullmatch(text.strip())
+    seconds = int(match[1]) * _UNITS[match[2].lower()] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"{text!r} is no duration: a number and s, m, h, d or w, as in 30m or 7d")
+    return float(seconds)
+
+
+def spelled(seconds: float) -> str:
+    """`seconds` in the largest unit that it fills, rounded down: "2 days", "1 hour", "40 seconds"."""
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size:
+            return _counted(int(seconds // size), unit)
+    return _counted(max(0, int(seconds)), "second")
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

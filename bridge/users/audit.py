@@ -1,0 +1,96 @@
+"""The audit log: who changed what, when; and who tried in vain to be somebody. A JSON object a line, only added to."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bridge.users.contract import UsersError, UsersUnavailable
+
+_LARGEST = 8 << 20
+"""Bytes after which a new file is begun; the one before is kept as `.1`, so that a year of it stays readable."""
+_WORD = 500
+"""Characters of one detail: what people type is cut, so that a line stays one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """At `time` (seconds since the epoch) `by` did `what`; `details` never hold a secret."""
+
+    time: float
+    by: str
+    what: str
+    details: str
+
+
+class Audit:
+    """The audit log of the user database at `database`, which lies beside it and belongs to the same owner."""
+
+    def __init__(self, database: Path, clock: Callable[[], float]) -> None:
+        database = database.resolve()
+        self.path = database.with_name(f"{database.stem}.audit.jsonl")
+        self._database = database
+        self._clock = clock
+
+    def record(self, by: str, what: str, details: str) -> None:
+        """Add one line, on disk when this returns. UsersUnavailable, and nothing is added, where that fails."""
+        stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        line = {"time": stamp, "by": by[:_WORD], "what": what[:_WORD], "details": details[:_WORD]}
+        data = (json.dumps(line, ensure_ascii=True) + "\n").encode()
+        try:
+            self._append(data)
+        except PermissionError as error:
+            owner = self.path.stat().st_uid if self.path.exists() else self._database.parent.stat().st_uid
+            raise UsersError(
+                f"{self.path}: cannot be written, nothing was changed: run this command as user {owner}, or as root"
+            ) from error
+        except OSError as error:
+            raise UsersUnavailable(f"{self.path}: cannot be written, nothing was changed: {error.strerror}") from error
+
+    def read(self) -> Iterator[Record]:
+        """All that is kept, oldest first. A line that is broken (of a disk that was full) is left out."""
+        for path in (self._older, self.path):
+            if path.exists():
+                with path.open(encoding="utf-8", errors="replace") as lines:
+                    yield from filter(None, map(_record, lines))
+
+    @property
+    def _older(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.1")
+
+    def _append(self, data: bytes) -> None:
+        handle = self._open()
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                written = os.write(handle, data)
+                if written < len(data):
+                    raise OSError(28, "no space left on device")
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, before)
+                raise
+        finally:
+            os.close(handle)
+        if before + len(data) > _LARGEST:
+            with suppress(OSError):  # the line is there; the file grows on until it can be moved
+                self.path.rename(self._older)
+
+    def _open(self) -> int:
+        handle = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if os.geteuid() == 0 and self._database.exists():
+            model = self._database.stat()
+            os.fchown(handle, model.st_uid, model.st_gid)
+        return handle
+
+
+def _record(line: str) -> Record | None:
+    try:
+        found = json.loads(line)
+        time = datetime.fromisoformat(found["time"]).timestamp()
+        return Record(time, str(found["by"]), str(found["what"]), str(found["details"]))
+    except (ValueError, KeyError, TypeError):
+        return None

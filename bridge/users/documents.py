@@ -1,0 +1,85 @@
+"""Users and sanctions as the documents of the database, and back: what was written by hand is checked like all else."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from bridge.model import Identity, Proof
+from bridge.users.contract import Measure, Role, Sanction, User, UsersError
+from bridge.users.identities import checked, checked_name
+from bridge.users.layout import Row
+from bridge.users.sanctions import checked_target
+
+Made = TypeVar("Made")
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, UsersError)
+
+
+def version(meta: Mapping[str, Row]) -> int | None:
+    """The format of the database, None where it says none."""
+    found = [opened(row).get("format") for row in meta.values()]
+    return found[0] if found and isinstance(found[0], int) else None
+
+
+def users(rows: Mapping[str, Row], known: Mapping[Row, User]) -> Iterator[tuple[Row, int, User]]:
+    """Each row with its number and its user; those that are `known` need not be made again. UsersError where one is
+    broken."""
+    for number, row in rows.items():
+        user = known.get(row)
+        yield row, int(number), user if user is not None else _made("user", number, row, _user)
+
+
+def sanctions(rows: Mapping[str, Row]) -> Iterator[Sanction]:
+    """UsersError where one is broken: it must not be left out in silence."""
+    return (_made("sanction", number, row, _sanction) for number, row in rows.items())
+
+
+def opened(row: Row) -> Mapping[str, Any]:
+    """What a row holds. UsersError where it is no object."""
+    document: object = json.loads(row) if isinstance(row, str) else row
+    if not isinstance(document, Mapping):
+        raise UsersError("the user database is broken: a row is no object")
+    return document
+
+
+def of_user(user: User) -> dict[str, Any]:
+    identities = [{"kind": str(one.kind), "network": one.network, "value": one.value} for one in user.identities]
+    return {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
+
+
+def of_sanction(sanction: Sanction) -> dict[str, Any]:
+    return asdict(sanction) | {"measure": str(sanction.measure)}
+
+
+def _made(kind: str, number: str, row: Row, make: Callable[[Mapping[str, Any]], Made]) -> Made:
+    try:
+        return make(opened(row))
+    except _WRONG as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise UsersError(f"{kind} {number} is broken: {reason}") from error
+
+
+def _user(document: Mapping[str, Any]) -> User:
+    identities = tuple(
+        checked(Identity(Proof(one["kind"]), str(one["network"]), str(one["value"]))) for one in document["identities"]
+    )
+    password = document.get("password")
+    return User(
+        checked_name(str(document["name"])),
+        Role(document["role"]),
+        identities,
+        None if password is None else str(password),
+    )
+
+
+def _sanction(document: Mapping[str, Any]) -> Sanction:
+    link, until = document["link"], document["until"]
+    return Sanction(
+        target=checked_target(str(document["target"])),
+        measure=Measure(document["measure"]),
+        link=None if link is None else str(link),
+        since=float(document["since"]),
+        until=None if until is None else float(until),
+        reason=str(document["reason"]),
+        by=str(document["by"]),
+    )

@@ -1,0 +1,71 @@
+"""Who is muted or banned, ready to be asked."""
+
+from collections.abc import Iterable, Sequence
+
+from bridge.model import Sender
+from bridge.patterns import Pattern, is_pattern
+from bridge.users.contract import Measure, Sanction, User, UsersError
+from bridge.users.identities import same_name
+
+
+class Sanctions:
+    """One state of them, which never changes."""
+
+    def __init__(self, sanctions: Iterable[Sanction] = ()) -> None:
+        self.all: Sequence[Sanction] = tuple(sanctions)
+        self._by_name: dict[str, list[Sanction]] = {}
+        self._patterns: list[tuple[Pattern, Sanction]] = []
+        for sanction in self.all:
+            if is_pattern(sanction.target):
+                self._patterns.append((Pattern.parse(sanction.target), sanction))
+            else:
+                self._by_name.setdefault(same_name(sanction.target), []).append(sanction)
+
+    def on(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
+        """The hardest that is in force there; among equals the one that lasts longest."""
+        named = self._by_name.get(same_name(user.name), []) if user and self._by_name else []
+        fitting = [sanction for pattern, sanction in self._patterns if pattern.fits(sender, "")]
+        found = [each for each in (*named, *fitting) if _in_force(each, now) and each.link in (None, link)]
+        return max(found, key=_hardness, default=None)
+
+    def with_(self, sanction: Sanction, now: float) -> "Sanctions":
+        """With `sanction` in the place of one that says the same, and without those that are over."""
+        kept = [each for each in self.all if _in_force(each, now) and _place(each) != _place(sanction)]
+        return Sanctions([*kept, sanction])
+
+    def without(self, gone: Iterable[Sanction]) -> "Sanctions":
+        dropped = {*gone}
+        return Sanctions(each for each in self.all if each not in dropped)
+
+    def about(self, target: str) -> Sequence[Sanction]:
+        """What is said of the user or pattern `target`."""
+        return [each for each in self.all if _target(each.target) == _target(target)]
+
+
+def checked_target(target: str) -> str:
+    """`target` where it is a pattern of people, or may be a user's name. UsersError where it is neither."""
+    if not is_pattern(target):
+        return target
+    try:
+        pattern = Pattern.parse(target)
+    except ValueError as error:
+        raise UsersError(str(error)) from error
+    if target.lower().startswith("text:"):
+        raise UsersError(f"{pattern} is about words; write it under `ignore` of a link in the config")
+    return target
+
+
+def _in_force(sanction: Sanction, now: float) -> bool:
+    return sanction.until is None or now < sanction.until
+
+
+def _hardness(sanction: Sanction) -> tuple[bool, float]:
+    return sanction.measure is Measure.BAN, float("inf") if sanction.until is None else sanction.until
+
+
+def _place(sanction: Sanction) -> tuple[str, Measure, str | None]:
+    return _target(sanction.target), sanction.measure, sanction.link
+
+
+def _target(target: str) -> str:
+    return target.lower() if is_pattern(target) else same_name(target)
