@@ -19,6 +19,7 @@ _QUESTIONS = TypeAdapter(tuple[Event, ...])
 _CURSOR = "answers"  # every answer is asked for anew after a crash, so there is nothing to resume from
 _PATIENCE = 120.0  # seconds that a bot may think; after that its ear would hold up everybody who asks
 _WAITING = 64  # batches of answers that may wait to be stored: one an ear is under way at a time
+_WHISPERS = 16  # what may wait to be answered that must not be stored: some seconds of logins
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,31 @@ class BotHost:
         typing: Callable[[Room], AbstractAsyncContextManager[None]],
     ) -> None:
         self._bots = bots
+        self._whispers: asyncio.Queue[tuple[Room, Event]] = asyncio.Queue(_WHISPERS)
         self._clock = clock
         self._typing = typing
         self._answers: asyncio.Queue[tuple[Batch, asyncio.Future[None]]] = asyncio.Queue(_WAITING)
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """Ears are not configured: whoever is asked has one."""
+
+    def exchange(self, bots: Mapping[str, Hosted]) -> None:
+        """From now on these are the bots."""
+        self._bots = bots
+
+    def whisper(self, ear: Room, event: Event) -> bool:
+        """Ask what no store may see: lost with us, and so never half kept. False where too many wait already."""
+        try:
+            self._whispers.put_nowait((ear, event))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def listen(self) -> None:
+        """Answer what is whispered, one after the other, for ever."""
+        while True:
+            ear, event = await self._whispers.get()
+            await self._put(ear, (event,))
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """The answers, as they come. `cursor` does not matter: what was not stored is asked again."""
@@ -65,15 +88,22 @@ class BotHost:
 
     async def send(self, post: Post) -> str:
         """Ask, and return when the answers are stored."""
-        key = post.room.id.partition("@")[0]
-        hosted = self._bots.get(key)
-        if hosted is None:
-            raise PermanentError(f"there is no bot called {key!r} in the config")
-        questions = _QUESTIONS.validate_json(post.payload)
+        if self._key(post.room) not in self._bots:
+            raise PermanentError(f"there is no bot called {self._key(post.room)!r} in the config")
         async with self._typing(post.room):
-            answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
+            await self._put(post.room, _QUESTIONS.validate_json(post.payload))
+        return post.id
+
+    async def ready(self) -> None:
+        """The bots are always there."""
+
+    async def _put(self, ear: Room, questions: Sequence[Event]) -> None:
+        """Put `questions` to the bot of `ear`, and return when its answers are stored."""
+        key = self._key(ear)
+        hosted = self._bots[key]
+        answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
         events = [
-            self._event(post.room, key, hosted.bot, question, part, text)
+            self._event(ear, key, hosted.bot, question, part, text)
             for question, texts in zip(questions, answers, strict=True)
             for part, text in enumerate(texts)
         ]
@@ -81,10 +111,10 @@ class BotHost:
             stored = asyncio.get_running_loop().create_future()
             await self._answers.put((Batch(tuple(events), _CURSOR), stored))
             await stored
-        return post.id
 
-    async def ready(self) -> None:
-        """The bots are always there."""
+    @staticmethod
+    def _key(ear: Room) -> str:
+        return ear.id.partition("@")[0]
 
     async def _ask(self, hosted: Hosted, event: Event) -> Sequence[Text]:
         called = (event.called,) if event.called else ()

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.model import Event, Owed, Post
+from bridge.model import Event, Owed, Post, Room
 
 # Exceptions of a network:
 #   SendError
@@ -76,6 +76,11 @@ class Network(Protocol):
 
         Raises `TransientError` or `PermanentError`, and nothing else that is expected.
         """
+        ...
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the configured rooms: new ones are joined, those that are gone are not heard any more.
+        The connection stays, and so does being in the rooms that stay."""
         ...
 
     async def ready(self) -> None:

@@ -619,3 +619,50 @@ def test_no_server_can_make_it_raise_or_write_two_lines_at_once(lines: list[str]
             assert effect.data.count(b"\n") == 1
             assert effect.data.endswith(b"\r\n")
     assert talk.session.limits.line >= 256
+
+
+# Rooms that come and go
+
+
+def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
+    talk = Talk().welcomed()
+    before = len(talk.effects)
+    talk._take(talk.session.use([Room("net", "#lake")]))
+    assert talk.written(before) == ["PART #Pond", "JOIN #lake"]
+    talk.hears(":duck!u@h JOIN #lake", ":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #lake :2")
+    assert [plain(each.text) for each in talk.heard] == ["2"]
+    assert talk.passes(40) == []
+
+
+def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
+    talk = Talk().welcomed()
+    before = len(talk.effects)
+    talk._take(talk.session.use([Room("net", "#POND"), Room("net", "#lake")]))
+    assert talk.written(before) == ["JOIN #lake"]
+    talk.hears(":bob!u@h PRIVMSG #pond :1")
+    assert [each.room for each in talk.heard] == [Room("net", "#POND")]
+
+
+def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
+    talk = Talk().welcomed()
+    talk._take(talk.session.use([POND, Room("net", "#lake")]))
+    talk._take(talk.session.use([POND]))
+    assert talk.written()[-1] == "PART #lake"
+    assert talk.hears(":duck!u@h JOIN #lake") == ["PART #lake"]
+
+
+def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
+    talk = Talk(rooms=())
+    before = len(talk.effects)
+    talk._take(talk.session.use([POND]))
+    assert talk.written(before) == []
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    assert talk.written()[-1] == "JOIN #Pond"
+
+
+def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1")
+    talk._take(talk.session.use([]))
+    talk.hears(":duck!~quack@host.example PART #pond", ":al!u@h PRIVMSG duck :2")
+    assert [bool(each.sender.connection) for each in talk.heard] == [True, False]

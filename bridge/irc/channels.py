@@ -54,7 +54,6 @@ class Channels:
 
     def __init__(self, rooms: Sequence[Room], emit: Emit) -> None:
         self._emit = emit
-        self._rooms = rooms
         self._casemapping = Casemapping.RFC1459
         self._channels = {self._casemapping.fold(room.id): _Channel(room) for room in rooms}
 
@@ -63,10 +62,26 @@ class Channels:
             self._casemapping = casemapping
             self._channels = {casemapping.fold(each.room.id): each for each in self._channels.values()}
 
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the configured rooms; those that are gone are left."""
+        wanted = {self._casemapping.fold(room.id): room for room in rooms}
+        for key in [*self._channels.keys() - wanted.keys()]:
+            channel = self._channels.pop(key)
+            if channel.joined or channel.asked_at is not None:
+                self._emit(Write(compose("PART", channel.room.id)))
+        for key, room in wanted.items():
+            known = self._channels.setdefault(key, _Channel(room))
+            known.room = room  # which may be written another way now
+
     def room(self, name: str) -> Room | None:
         """The configured room that the server calls `name`."""
         channel = self._of(name)
         return channel.room if channel else None
+
+    def heard(self, name: str) -> Room | None:
+        """The configured room, once we are in it: what is still on its way from before is not said to us."""
+        channel = self._of(name)
+        return channel.room if channel and channel.joined else None
 
     def joined(self, name: str) -> bool:
         channel = self._of(name)

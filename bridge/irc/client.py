@@ -106,6 +106,18 @@ class IrcNetwork:
             remote = await link.say(post, part)
         return remote
 
+    def use(self, rooms: Sequence[Room]) -> None:
+        """See `bridge.network.Network`."""
+        fresh = {*rooms} - {*self._rooms}
+        self._rooms = tuple(rooms)
+        if self._link is not None:
+            self._link.use(rooms)
+            fresh = {room for room in fresh if not self._link.session.channels.joined(room.id)}
+        self._missing = (self._missing & {*rooms}) | fresh
+        if self._missing:
+            self._all_joined.clear()
+        self._note()
+
     async def ready(self) -> None:
         """See `bridge.network.Network`; after a new start of `events`, when they are joined again."""
         await self._all_joined.wait()
@@ -150,6 +162,9 @@ class IrcNetwork:
                 self._was_online = True
             case Joined(room):
                 self._missing.discard(room)
+        self._note()
+
+    def _note(self) -> None:
         if self._was_online and not self._missing:
             self._all_joined.set()
         self._ring()

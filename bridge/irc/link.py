@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -96,6 +96,11 @@ class Link:
     def open(self) -> bool:
         """Whether we are logged in and may write."""
         return self.session.online and not self._over.is_set()
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the configured rooms."""
+        if not self._over.is_set():
+            self._do(self.session.use(rooms))
 
     async def turn(self, room: Room) -> bool:
         """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""

@@ -144,6 +144,13 @@ class Session:
             self._ping(post)
         return self._take()
 
+    def use(self, rooms: Sequence[Room]) -> list[Effect]:
+        """From now on these are the configured rooms."""
+        self.channels.use(rooms)
+        if self._joining:
+            self.channels.tick(self._now)
+        return self._take()
+
     def quit(self) -> list[Effect]:
         self._write("QUIT", "quackbridge")
         return self._take()
@@ -229,7 +236,7 @@ class Session:
             self._proofs.echo(line, self._label(line))
             return
         private = self._us.is_us(line.param(0))
-        room = Room(self._settings.name, line.source.nick) if private else self.channels.room(line.param(0))
+        room = Room(self._settings.name, line.source.nick) if private else self.channels.heard(line.param(0))
         if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
             return
         if convert.speech(line) is None:

@@ -87,6 +87,10 @@ class MatrixNetwork:
         """See `bridge.network.Network`."""
         return await self._sending.send(post)
 
+    def use(self, rooms: Sequence[Room]) -> None:
+        """See `bridge.network.Network`. We stay in the rooms that are gone; see `Joining.use`."""
+        self._joining.use(rooms)
+
     async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
         """Show others in `room` that we type, or that we do not any more. Never raises."""
         await self._sending.typing(room, active=active)

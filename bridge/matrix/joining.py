@@ -58,25 +58,55 @@ class Joining:
         self._tried = {room: asyncio.Event() for room in wanted}
         self._missing = set(wanted)
         self._stirs = {room: asyncio.Event() for room in wanted}
+        self._late: set[Room] = set()
+        self._holding: dict[Room, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._ids: dict[Room, str] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def hold(self) -> None:
-        """Join every room, and again whenever we are not in it any more. Does not return while there are rooms."""
+        """Join every room, and again whenever we are not in it any more. Does not return."""
         self._note()
-        async with asyncio.TaskGroup() as group:
-            for room in self._stirs:
-                group.create_task(self._hold(room), name=f"join {room}")
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for room in self._stirs:
+                    self._begin(room)
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            self._holding.clear()
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the wanted rooms. We stay in those that are gone, and hear them no more: whoever leaves
+        a room for invited people only may not come back."""
+        for room in [room for room in self._stirs if room not in rooms]:
+            self._forget(room)
+        for room in rooms:
+            if room not in self._stirs:
+                self._tried[room], self._stirs[room] = asyncio.Event(), asyncio.Event()
+                self._missing.add(room)
+                self._late.add(room)
+                self._begin(room)
+        if self._missing:
+            self.complete.clear()
+        self._note()
+
+    def wants(self, room: Room) -> bool:
+        return room in self._stirs
 
     async def recall(self) -> None:
-        """The rooms that we were in are heard from the start, though their homeservers may be away."""
-        kept = await self._memory.recall()
+        """The rooms that we were in are heard from the start, though their homeservers may be away; those that are not
+        wanted any more are forgotten, so that, should they be wanted again, they are new."""
+        kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
         for room in self._stirs:
-            for key in [key for key, name in kept.items() if key.startswith(_HEARD) and name == room.id]:
+            for key in [key for key, name in kept.items() if name == room.id]:
                 self._ids[room] = key.removeprefix(_HEARD)
                 place = self._rooms.add(self._ids[room], room)
                 place.heard = True
                 place.settled.set()
+        wanted = {room.id for room in self._stirs}
+        if gone := {key: None for key, name in kept.items() if name not in wanted}:
+            await self._memory.remember(gone)
 
     async def tried(self, *rooms: Room) -> None:
         """Return when the join of each of `rooms` (none: of all) has been tried."""
@@ -104,8 +134,26 @@ class Joining:
     async def heard(self, place: Place) -> None:
         """What was said since we came has been stored: from now on the cursor tells what is new."""
         place.heard, place.past = True, frozenset()
-        if not place.private:
+        if not place.private and not place.closed:
             await self._memory.remember({_HEARD + place.id: place.room.id})
+
+    def _begin(self, room: Room) -> None:
+        if self._group is not None:
+            self._holding[room] = self._group.create_task(self._hold(room), name=f"join {room}")
+
+    def _forget(self, room: Room) -> None:
+        if (task := self._holding.pop(room, None)) is not None:
+            task.cancel()
+        self._tried.pop(room).set()  # whoever waits for it need not any more
+        del self._stirs[room]
+        self._missing.discard(room)
+        self._late.discard(room)
+        place = self._rooms.at(room)
+        room_id = self._ids.pop(room, None)
+        if place is not None:
+            self._rooms.remove(place)
+        if room_id is not None and self._group is not None:
+            self._group.create_task(self._memory.remember({_HEARD + room_id: None}), name=f"forget {room}")
 
     async def _hold(self, room: Room) -> None:
         stir, failures = self._stirs[room], 0
@@ -154,9 +202,11 @@ class Joining:
     async def _arrive(self, place: Place) -> None:
         if not place.heard:
             place.settled.clear()  # nothing of it is heard before we know what is old
+        us = self._account.us.user
+        stayed = place.room in self._late and await look.is_member(self._homeserver, place.id, us)
         await self._homeserver.post("join", place.room.id)
         if not place.heard:
-            place.past = await look.past(self._homeserver, place.id, self._account.us.user, ("join",))
+            place.past = await look.past(self._homeserver, place.id, us, () if stayed else ("join",))
         if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
             place.encrypted = True
         place.joined = place.sure = True

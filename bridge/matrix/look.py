@@ -21,6 +21,17 @@ async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
     return True
 
 
+async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
+    """Whether `user` is in the room, as far as we are shown that."""
+    try:
+        found = await homeserver.get("rooms", room_id, "state", "m.room.member", user)
+    except ApiError as error:
+        if error.passes:
+            raise
+        return False
+    return word(found, "membership") == "join"
+
+
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:
     """Who is there, and who is invited."""
     found = await homeserver.get("rooms", room_id, "members")

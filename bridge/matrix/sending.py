@@ -96,7 +96,7 @@ class Sending:
                 async with asyncio.timeout(_JOINED_WITHIN):
                     await self._joining.tried(room)
             place = await self._known(room)
-        if place is None and room.id.startswith("!"):
+        if place is None and not self._joining.wants(room):
             raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
         if place is None:
             raise TransientError(f"{room.id} is not joined yet", _RETRY_AFTER)

@@ -261,3 +261,29 @@ async def test_many_rooms_worth_of_posts_may_be_sent_at_once(shore: Shore) -> No
         ids = await asyncio.gather(*(shore.network.send(post) for post in posts))
         assert len(set(ids)) == len(posts)
         await shore.hears("line 19")
+
+
+async def test_a_room_that_is_used_no_more_is_not_heard_until_it_is_used_again(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        await shore.says("before")
+        await hearing.until("before")
+        shore.network.use([])
+        await shore.says("meanwhile")
+        async with asyncio.timeout(10):
+            await shore.network.ready()
+        shore.network.use([shore.room])
+        async with asyncio.timeout(30):
+            await shore.network.ready()
+        await shore.says("after")
+        assert await hearing.until("after") == ["before", "after"]
+        assert await _send(shore, _elsewhere("hello again"))
+        await shore.hears("hello again")
+
+
+async def test_what_is_said_in_a_room_that_stays_is_heard_while_others_come_and_go(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        other = Room(shore.room.network, f"{shore.room.id[0]}{unique('nowhere')}")
+        for number in range(4):
+            shore.network.use([shore.room, other] if number % 2 else [shore.room])
+            await shore.says(f"line {number}")
+        assert await hearing.until("line 3") == [f"line {number}" for number in range(4)]

@@ -18,6 +18,7 @@ class MemoryNetwork:
         self.failures: dict[Room, list[SendError]] = {}
         self.slots = asyncio.Semaphore(10_000)
         """As many posts may still be sent; whoever sends more waits."""
+        self._rooms: Sequence[Room] | None = None
         self._said: list[Event] = []
         self._known: dict[str, str] = {}
         self._stir = asyncio.Condition()
@@ -25,7 +26,7 @@ class MemoryNetwork:
     async def hear(self, *events: Event) -> None:
         """Somebody else says something; what was said before stays in the history."""
         async with self._stir:
-            self._said.extend(events)
+            self._said.extend(event for event in events if self._rooms is None or event.room in self._rooms)
             self._stir.notify_all()
 
     async def settled(self) -> None:
@@ -68,6 +69,10 @@ class MemoryNetwork:
                 self.sent.append((post.room, post.payload))
                 self._stir.notify_all()
         return self._known[post.id]
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """Before that, every room is a configured one."""
+        self._rooms = tuple(rooms)
 
     async def ready(self) -> None:
         """It is always there."""
