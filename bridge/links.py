@@ -1,10 +1,10 @@
 """Routing: which rooms shall have an event."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from bridge.model import BOTS, Event, Room
-from bridge.policy import Answers, Guests, asked
+from bridge.policy import Answers, Guests, Rules, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The rooms that are one conversation, the bots in it, and what members and guests are told once a day."""
+    """The rooms that are one conversation, who may speak, the bots, and what members and guests are told once a day."""
 
     name: str
     rooms: tuple[Room, ...]
-    guests: Guests = Guests.DUCK_ONLY
+    rules: Rules = field(default_factory=Rules)
     bots: tuple[Bot, ...] = ()
     welcome_member: str | None = None
     welcome_guest: str | None = None
@@ -40,6 +40,12 @@ class Links:
     def __init__(self, links: Iterable[Link]) -> None:
         self._links = {link.name: link for link in links}
         self._by_room = {room: link for link in self._links.values() for room in link.rooms}
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._links.values())
+
+    def named(self, name: str) -> Link | None:
+        return self._links.get(name)
 
     def of(self, room: Room) -> Link | None:
         return self._by_room.get(room)
@@ -62,7 +68,7 @@ class Links:
                 if _asked(bot, event)
             )
         link = self._by_room.get(event.room)
-        if link is None or (not carried and link.guests is Guests.IGNORE):
+        if link is None:
             return ()
         scope = link.name if carried else str(event.room)
         ears = tuple(ear(bot.key, scope) for bot in link.bots if _asked(bot, event))
@@ -77,7 +83,7 @@ class Links:
 
     def _private_bots(self, network: str, *, member: bool) -> Iterable[Bot]:
         """The bots of the links that `network` takes part in, each once; those that ignore guests are for members."""
-        links = (link for link in self._links.values() if member or link.guests is not Guests.IGNORE)
+        links = (link for link in self._links.values() if member or link.rules.guests is not Guests.IGNORE)
         here = (link for link in links if any(room.network == network for room in link.rooms))
         return {bot.key: bot for link in here for bot in link.bots}.values()
 

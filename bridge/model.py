@@ -11,6 +11,10 @@ BOTS = "bots"
 """The network whose rooms are the bots' ears; no network of the config may be called so."""
 
 
+DESK = "desk"
+"""The ear that takes what is asked of the bridge itself, in private; no bot of the config may be called so."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Room:
     """Where people talk on a network. `id` is opaque to all but the network's adapter, which makes sure that one room

@@ -1,4 +1,4 @@
-"""What people are told privately, once a day: members are welcomed, guests learn why they are not carried."""
+"""What people are told privately: a welcome, why they are not carried, that they showed everybody a password."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
@@ -6,13 +6,21 @@ from datetime import UTC, datetime
 
 from bridge.links import Link
 from bridge.model import Event, Kind, Message, Room, Sender
+from bridge.policy import Refusal, Told
 from bridge.text import words
 
-_AN_HOUR = 3600.0
-_PEOPLE = (
-    30  # a network tells so many people something in an hour, so that a crowd of fresh nicks cannot use up its budget
+SPENT = "You have asked a lot; I answer again in a while."
+CAUGHT = (
+    "What you just said looked like a password, so I carried it nowhere; but everybody in that room saw it. If it was"
+    " one, change it: `passwd OLD NEW`, here in private. Log in here, never in a room."
 )
-_REMEMBERED = 10_000  # what was done already, for so many people
+_AN_HOUR = 3600.0
+_PEOPLE = 30
+"""A network tells so many people something in an hour, so that a crowd of fresh nicks cannot use up its budget."""
+_REMEMBERED = 10_000
+"""What was done already, for so many people."""
+
+Owed = tuple[Event, Room]
 
 
 class Once:
@@ -31,34 +39,53 @@ class Once:
         return True
 
 
-class Welcomes:
-    """Makes the words for whoever speaks for the first time on a day (UTC). Their id follows from the day and the
-    person, so that the outbox knows them again after a restart; what is kept here only saves it the looking."""
+class Notices:
+    """Makes the words. What is told once a day (UTC) has an id that follows from the day, the person and the words, so
+    that the outbox knows it again after a restart; what is kept here only saves it the looking."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._once = Once()
         self._told: dict[str, deque[float]] = {}
 
-    def member(self, event: Event, link: Link) -> tuple[Event, Room] | None:
+    def welcome(self, event: Event, link: Link) -> Owed | None:
         """What is owed to a member who said `event`."""
-        return self._tell(event, link.welcome_member)
+        return self._daily(event, "welcome", link.welcome_member)
 
-    def guest(self, event: Event, link: Link) -> tuple[Event, Room] | None:
-        """What is owed to a guest whose `event` was refused."""
-        return self._tell(event, link.welcome_guest)
+    def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Owed | None:
+        """What is owed to whoever said `event`, which was refused."""
+        match refusal.told:
+            case Told.NOTHING:
+                return None
+            case Told.HINT:
+                return self._daily(event, "welcome", link.welcome_guest if link else None)
+            case Told.REASON:
+                where = f"In {link.name}: " if link else ""
+                return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
+            case Told.ADVICE:
+                return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
 
-    def _tell(self, event: Event, said: str | None) -> tuple[Event, Room] | None:
-        now = self._clock()
-        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+    def spent(self, event: Event) -> Owed | None:
+        """What is owed to a guest who asked for more than their share."""
+        return self._tell(event, f"spent {event.room} {event.id}", SPENT)
+
+    def busy(self, event: Event) -> Owed | None:
+        return self._tell(event, f"busy {event.room} {event.id}", "Too many log in right now: try again in a minute.")
+
+    def _daily(self, event: Event, what: str, said: str | None) -> Owed | None:
+        day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         address = event.sender.casemapping.fold(event.sender.address)
-        network = event.room.network
-        if not said or not self._once.first((day, network, address)) or not self._within_budget(network, now):
+        if not said or not self._once.first((what, day, event.room.network, address)):
             return None
-        there = Room(network, event.sender.address)
+        return self._tell(event, f"{what} {day} {address}", said)
+
+    def _tell(self, event: Event, id_: str, said: str) -> Owed | None:
+        now, network = self._clock(), event.room.network
+        if not self._within_budget(network, now):
+            return None
+        there = event.room if event.private else Room(network, event.sender.address)
         us = Sender(network, "", "quackbridge", bot=True)
-        message = Message(f"welcome {day} {address}", there, us, now, words(said), Kind.NOTICE, private=True)
-        return message, there
+        return Message(id_, there, us, now, words(said), Kind.NOTICE, private=True), there
 
     def _within_budget(self, network: str, now: float) -> bool:
         told = self._told.setdefault(network, deque())

@@ -1,11 +1,19 @@
 """Who may speak, what is carried, and when a bot is asked: pure decisions, each refusal with its reason."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from bridge.budget import Allowance
 from bridge.model import BOTS, Event, Kind
+from bridge.patterns import Pattern, folded
+from bridge.secrecy import holds_secret
 from bridge.text import addressed, plain
+from bridge.users import Measure, Sanction, User
+from bridge.users.identities import same_name
+
+_EACH, _TOGETHER = Allowance(6, 6), Allowance(30, 30)
 
 
 class Guests(StrEnum):
@@ -25,20 +33,56 @@ class Answers(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Who may do what in a link. `members` and `moderators` are names of users, `same_name`d; None: every user is a
+    member. The allowances are of what guests may ask the bots, each and all together."""
+
+    guests: Guests = Guests.DUCK_ONLY
+    members: frozenset[str] | None = None
+    moderators: frozenset[str] = frozenset()
+    ignore: tuple[Pattern, ...] = ()
+    per_guest: Allowance = _EACH
+    per_link: Allowance = _TOGETHER
+
+    def is_member(self, user: User | None) -> bool:
+        return user is not None and (self.members is None or same_name(user.name) in self.members)
+
+
+class Told(StrEnum):
+    """What the sender learns of a refusal, privately."""
+
+    NOTHING = "nothing"
+    HINT = "hint"
+    """What the link tells its guests."""
+    REASON = "reason"
+    """The reason itself, once a day."""
+    ADVICE = "advice"
+    """That a password was shown to everybody, each time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an event is not carried, in words for the operator. `told` says whether its sender is told so."""
+    """Why an event is not carried, in words that its sender may read too. `heard`: whether bots still hear it.
+    `secret`: nobody may, and nothing may keep it."""
 
     reason: str
-    told: bool
+    told: Told
+    heard: bool
+    secret: bool = False
 
 
-def judge(event: Event, *, member: bool, guests: Guests) -> Refusal | None:
-    """None where `event` is carried to the rest of its link."""
-    if event.room.network == BOTS or member or guests is Guests.RELAY:
+def judge(event: Event, user: User | None, sanction: Sanction | None, rules: Rules) -> Refusal | None:
+    """None where `event`, said by `user` (None: a guest), is carried to the rest of its link. `sanction` is what is in
+    force against the sender there."""
+    if event.room.network == BOTS:
         return None
-    if guests is Guests.IGNORE:
-        return Refusal("guests are ignored in this link", told=False)
-    return Refusal("not a member", told=not event.sender.bot and event.kind is not Kind.NOTICE)
+    words = plain(event.text)
+    refusal = _of_anybody(event, words, sanction, rules)
+    if refusal is None and not rules.is_member(user):
+        refusal = _of_a_guest(user, rules)
+    if refusal is not None and (event.sender.bot or event.kind is Kind.NOTICE) and refusal.told is not Told.ADVICE:
+        return replace(refusal, told=Told.NOTHING)  # whoever answers by itself could be told for ever
+    return refusal
 
 
 def asked(event: Event, names: Iterable[str], answers: Answers) -> bool:
@@ -48,3 +92,35 @@ def asked(event: Event, names: Iterable[str], answers: Answers) -> bool:
     if event.private or answers is Answers.ALWAYS or event.called is not None:
         return True
     return addressed(plain(event.text), names) is not None
+
+
+def _of_anybody(event: Event, words: str, sanction: Sanction | None, rules: Rules) -> Refusal | None:
+    if holds_secret(words, private=event.private):
+        told = Told.NOTHING if event.private else Told.ADVICE
+        return Refusal("it may hold a password", told, heard=False, secret=True)
+    if sanction is not None:
+        return Refusal(_spelled(sanction), Told.REASON, heard=sanction.measure is Measure.MUTE)
+    if rules.ignore:
+        text = folded(words)
+        for pattern in rules.ignore:
+            if pattern.fits(event.sender, text):
+                return Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
+    return None
+
+
+def _of_a_guest(user: User | None, rules: Rules) -> Refusal | None:
+    match rules.guests:
+        case Guests.RELAY:
+            return None
+        case Guests.IGNORE:
+            return Refusal("guests are ignored in this link", Told.NOTHING, heard=False)
+        case Guests.DUCK_ONLY if user is None:
+            return Refusal("not a member", Told.HINT, heard=True)
+        case Guests.DUCK_ONLY:
+            return Refusal("not among the members of this link", Told.REASON, heard=True)
+
+
+def _spelled(sanction: Sanction) -> str:
+    what = {Measure.MUTE: "muted", Measure.BAN: "banned"}[sanction.measure]
+    until = "" if sanction.until is None else f" until {datetime.fromtimestamp(sanction.until, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{what}{until}" + (f": {sanction.reason}" if sanction.reason else "")

@@ -5,18 +5,16 @@ import random
 import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 import structlog
 
-from bridge import policy
-from bridge.links import Links
-from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
+from bridge.gate import Gate, Verdict
+from bridge.model import Backlog, Delivery, Event, Post, Room, Sender
 from bridge.network import Batch, Network, PermanentError, TransientError
+from bridge.notices import Notices, Once
+from bridge.policy import Told
 from bridge.store import Full, Lease, Rewound, Unavailable
-from bridge.users import Users
-from bridge.welcome import Once, Welcomes
 
 log = structlog.get_logger()
 
@@ -33,14 +31,24 @@ _LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
 
 class Relay:
     """Carries events between networks, each of which has one task that accepts and one that delivers; they meet only
-    in the store."""
+    in the store.
 
-    def __init__(self, users: Users, links: Links, *, clock: Callable[[], float], rng: random.Random) -> None:
-        self._users = users
-        self._links = links
+    `whisper` takes what the desk must hear and the store must not; False where the desk has no time.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        clock: Callable[[], float],
+        rng: random.Random,
+        whisper: Callable[[Event], bool] = lambda _: False,
+    ) -> None:
+        self._gate = gate
         self._clock = clock
         self._rng = rng
-        self._welcomes = Welcomes(clock)
+        self._whisper = whisper
+        self._notices = Notices(clock)
         self._refused = Once()
 
     async def accept(self, network: Network, lease: Lease) -> None:
@@ -143,30 +151,33 @@ class Relay:
 
     def _consequences(self, event: Event) -> Iterator[tuple[Event, Room]]:
         """What is owed to whom because `event` was heard."""
-        member = self._users.identify(event.sender) is not None
-        link = self._links.of(event.room)
-        refusal = policy.judge(event, member=member, guests=link.guests if link else policy.Guests.DUCK_ONLY)
-        audience = self._links.audience(event, carried=refusal is None)
-        guest_carried = refusal is None and not member and event.room.network != BOTS
-        yield from ((_as_guest(event) if guest_carried else event, room) for room in audience)
-        if refusal is None:
-            log.debug("accepted", id=event.id, room=str(event.room), sender=event.sender.address, rooms=len(audience))
-        elif link is not None:
-            self._log_refusal(event, refusal)
-        if link is not None and (refusal is None or refusal.told):
-            owed = self._welcomes.member(event, link) if member else self._welcomes.guest(event, link)
-            if owed is not None:
-                yield owed
+        verdict = self._gate.decide(event)
+        yield from ((verdict.event, room) for room in verdict.audience)
+        if verdict.refusal is None:
+            log.debug("accepted", id=event.id, room=str(event.room), rooms=len(verdict.audience))
+        elif verdict.link is not None:
+            self._log_refusal(verdict)
+        yield from filter(None, self._told(verdict))
 
-    def _log_refusal(self, event: Event, refusal: policy.Refusal) -> None:
+    def _told(self, verdict: Verdict) -> Iterator[tuple[Event, Room] | None]:
+        """What the sender is told."""
+        event, link = verdict.event, verdict.link
+        if verdict.whispered and not self._whisper(event):
+            yield self._notices.busy(event)
+        if verdict.spent:
+            yield self._notices.spent(event)
+        if verdict.refusal is not None and (link is not None or verdict.refusal.told is Told.REASON):
+            yield self._notices.refusal(event, link, verdict.refusal)
+        elif verdict.refusal is None and link is not None and verdict.member:
+            yield self._notices.welcome(event, link)
+
+    def _log_refusal(self, verdict: Verdict) -> None:
+        event, refusal = verdict.event, verdict.refusal
+        assert refusal is not None
         details = {"id": event.id, "room": str(event.room), "sender": event.sender.address, "reason": refusal.reason}
-        if self._refused.first((event.room.network, event.sender.address)):
+        if verdict.user is None and self._refused.first((event.room.network, event.sender.address)):
             details["hint"] = _let_in(event.sender)
         log.info("refused", **details)
-
-
-def _as_guest(event: Event) -> Event:
-    return replace(event, sender=replace(event.sender, name=f"{event.sender.name} (guest)"))
 
 
 def _let_in(sender: Sender) -> str:

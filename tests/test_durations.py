@@ -5,7 +5,9 @@ import pytest
 from bridge.durations import parse, spelled
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1_800), ("12H", 43_200), (" 7 d ", 604_800), ("2w", 1_209_600)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1_800), ("12H", 43_200), (" 7 d ", 604_800), ("2w", 1_209_600)]
+)
 def test_a_number_and_a_unit_is_a_duration(text: str, seconds: float) -> None:
     assert parse(text) == seconds
 
@@ -18,7 +20,14 @@ def test_anything_else_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.4, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7_200, "2 hours"), (200_000, "2 days"), (-5, "0 seconds")],
+    [
+        (0.4, "0 seconds"),
+        (1, "1 second"),
+        (119, "1 minute"),
+        (7_200, "2 hours"),
+        (200_000, "2 days"),
+        (-5, "0 seconds"),
+    ],
 )
 def test_a_duration_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
     assert spelled(seconds) == told

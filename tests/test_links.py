@@ -2,7 +2,7 @@ import pytest
 
 from bridge.links import Bot, Link, Links, ear
 from bridge.model import Room
-from bridge.policy import Answers, Guests
+from bridge.policy import Answers, Guests, Rules
 from tests.events import HOME, LIBERA, OFTC, answer, irc, matrix, said
 
 DUCK = Bot("duck", ("duck", "Little Yellow Duck"), Answers.MENTIONED)
@@ -13,7 +13,7 @@ def links() -> Links:
     return Links(
         [
             Link("pond", (HOME, LIBERA, OFTC), bots=(DUCK,)),
-            Link("silent", (Room("home", "#silent:hs"),), guests=Guests.IGNORE, bots=(DUCK,)),
+            Link("silent", (Room("home", "#silent:hs"),), rules=Rules(Guests.IGNORE), bots=(DUCK,)),
         ]
     )
 
@@ -44,8 +44,11 @@ def test_a_private_question_is_answered_privately(links: Links) -> None:
         assert links.audience(answer(asked, "hi", private=True), carried=True) == (alone,)
 
 
-def test_an_ignored_guest_does_not_even_reach_the_duck(links: Links) -> None:
-    assert links.audience(said(Room("home", "#silent:hs"), matrix("bob"), "duck: hi"), carried=False) == ()
+def test_in_private_an_ignored_guest_has_only_the_bots_of_other_links() -> None:
+    links = Links([Link("silent", (LIBERA,), Rules(Guests.IGNORE), (DUCK,))])
+    alone = said(Room("libera", "bob"), irc("bob"), "hi", private=True)
+    assert links.audience(alone, carried=False) == ()
+    assert links.audience(alone, carried=True) == (ear("duck", "libera/bob"),)
 
 
 def test_an_ear_of_a_link_that_is_gone_is_heard_nowhere(links: Links) -> None:

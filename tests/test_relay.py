@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.links import Bot, Link, Links
-from bridge.model import Identity, Kind, Proof, Room
+from bridge.gate import Gate
+from bridge.links import Bot, Link
+from bridge.model import Identity, Kind, Message, Proof, Room
 from bridge.network import PermanentError, TransientError
-from bridge.policy import Answers, Guests
+from bridge.policy import Answers, Guests, Rules
 from bridge.relay import Relay
 from bridge.users import User
+from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.fakes.network import MemoryNetwork
 from tests.fakes.store import MemoryStore
@@ -41,11 +43,18 @@ class World:
         self.users = MemoryUsers()
         self.users.add(ALICE)
         self.users.add(BOB)
+        self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
+        self.whispered: list[Message] = []
+
+    def whisper(self, event: Message) -> bool:
+        self.whispered.append(event)
+        return len(self.whispered) < 3
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
-        relay = Relay(self.users, Links([self.link]), clock=lambda: self.now, rng=random.Random(1))
+        gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
+        relay = Relay(gate, clock=lambda: self.now, rng=random.Random(1), whisper=self.whisper)
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             accepting = []
@@ -112,7 +121,7 @@ async def test_a_crowd_of_nicks_cannot_use_up_our_voice(world: World) -> None:
 
 
 async def test_a_relayed_guest_is_shown_as_a_guest() -> None:
-    world = World(Link("pond", (HOME, LIBERA), guests=Guests.RELAY))
+    world = World(Link("pond", (HOME, LIBERA), rules=Rules(Guests.RELAY)))
     async with world.running():
         await world.libera.hear(said(LIBERA, irc("alice"), "I am alice"))
         assert await world.home.delivered(1) == ["<alice (guest)> I am alice"]

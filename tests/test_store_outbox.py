@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.cli.outbox import outbox
+from bridge.cli import cli
 from bridge.model import Delivery, Event
 from bridge.store import Unusable
 from bridge.store.sqlite import SqliteStore
@@ -55,14 +55,14 @@ def filled(config: Path) -> Path:
 
 
 def run(config: Path, *args: str) -> Result:
-    return CliRunner().invoke(outbox, [*args, "-c", str(config)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(cli, ["outbox", *args, "-c", str(config)], env={"COLUMNS": "200"})
 
 
 def test_the_list_shows_what_waits_and_why(filled: Path) -> None:
     shown = run(filled, "list")
     assert shown.exit_code == 0, shown.output
     dead, queued = shown.output.splitlines()[-2:]
-    for part in (DEAD[:8], "dead", "libera/#pond", "@alice:hs", "2 h", "too large", "hello there [red]"):
+    for part in (DEAD[:8], "dead", "libera/#pond", "@alice:hs", "2 hours", "too large", "hello there [red]"):
         assert part in dead
     for part in (QUEUED[:8], "queued", "@bob:hs", "offline", "later"):
         assert part in queued

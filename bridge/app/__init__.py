@@ -1,4 +1,4 @@
-"""The composition root: from the config to running objects, and from a signal to a clean end. Only wiring."""
+"""The composition root: from the config to running objects, to others while it runs, to a clean end. Only wiring."""
 
 import asyncio
 import contextlib
@@ -6,91 +6,148 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
 from bots.host import BotHost, Hosted
-from bots.load import load_bot
-from bridge import health, links
-from bridge.config import Config, IrcNetwork, MatrixNetwork
-from bridge.irc import IrcNetwork as Irc
-from bridge.irc import IrcSettings
-from bridge.links import Link, Links
-from bridge.matrix import MatrixNetwork as Matrix
-from bridge.matrix import MatrixSettings
-from bridge.model import BOTS, Room
-from bridge.network import Network, Refused
+from bridge import health
+from bridge.app import wiring
+from bridge.app.reload import Watch
+from bridge.app.running import LEAVE, Running, changed, end
+from bridge.config import Config, ConfigError, links_of, load, private_networks
+from bridge.desk import Desk
+from bridge.desk.counter import Counter
+from bridge.desk.desk import COMMANDS
+from bridge.gate import Gate
+from bridge.links import ear
+from bridge.model import BOTS, DESK, Event
+from bridge.network import Refused
 from bridge.relay import Relay
 from bridge.store import Lease, StoreError, Unusable
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Users, UsersError
+from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 
 log = structlog.get_logger()
 
-_DRAIN = 3.0  # seconds in which what is on its way may arrive after SIGTERM; with _LEAVE under the 5 s of the contract
-_LEAVE = 1.0  # seconds to say goodbye to the networks
-_TYPING = 1.0  # seconds that showing it may hold up an answer
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
 _REMEMBER = 30 * 86400.0  # seconds for which the message map and the ids of what was done are kept
 _EXPIRE_EVERY = 3600.0  # seconds
+_FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot exchange
 
 
-async def run(config: Config) -> None:
-    """The daemon, until SIGTERM or SIGINT. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
+async def run(config: Config, path: Path) -> None:
+    """The daemon, until SIGTERM or SIGINT; `path` is where `config` was read, and is read again when it changes. Raises
+    what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, _not_reloaded)
+    watch = Watch(path)
+    loop.add_signal_handler(signal.SIGHUP, watch.now)
     users = TinyUsers(config.users.database)
     async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time)) as store:
         try:
-            await _serve(config, users, store, stopping)
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
+            async with asyncio.TaskGroup() as group:
+                await _Daemon(config, path, users, store, group).serve(watch, stopping)
+        except BaseExceptionGroup as error:
+            raise _first(error) from error
     log.info("stopped")
 
 
-async def _serve(config: Config, users: Users, store: SqliteStore, stopping: asyncio.Event) -> None:
-    rng = random.Random()  # noqa: S311  (jitter, no secret)
-    routes = Links(_links(config))
-    leases = {name: await _lease(store, name) for name in (*config.networks, BOTS)}
-    networks: dict[str, Network] = {name: _network(config, name, routes, leases[name], rng) for name in config.networks}
-    networks[BOTS] = BotHost(_bots(config), clock=time.time, typing=lambda ear: _typing(networks, routes.hearers(ear)))
-    relay = Relay(users, routes, clock=time.time, rng=rng)
-    async with asyncio.TaskGroup() as group:
-        accepting = [
-            group.create_task(relay.accept(network, leases[name]), name=f"accept {name}")
-            for name, network in networks.items()
-        ]
-        delivering = [
-            group.create_task(relay.deliver(network, leases[name], stopping), name=f"deliver {name}")
-            for name, network in networks.items()
-        ]
+class _Daemon:
+    """What is running, and how it becomes what another config says."""
+
+    def __init__(
+        self, config: Config, path: Path, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
+    ) -> None:
+        self._config = config
+        self._path = path
+        self._users = users
+        self._store = store
+        self._group = group
+        self._rng = random.Random()  # noqa: S311  (jitter, no secret)
+        self._sessions = Sessions(users, time.time, config.users.session)
+        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=COMMANDS)
+        self._counter = Counter(
+            users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
+        )
+        self._desk = Desk(config, users, self._gate, self._counter, clock=time.time)
+        self._host = BotHost(
+            self._bots(config),
+            clock=time.time,
+            typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
+        )
+        relay = Relay(self._gate, clock=time.time, rng=self._rng, whisper=self._whisper)
+        self._running = Running(group, relay)
+
+    async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
+        self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
+        for name in self._config.networks:
+            await self._start(name, needed=True)
+        ready = self._group.create_task(self._running.ready(), name="ready")
         chores = [
-            group.create_task(_announce(networks), name="announce"),
-            group.create_task(_watch(users), name="watch users"),
-            group.create_task(_expire(store), name="expire"),
+            ready,
+            self._group.create_task(self._host.listen(), name="whispers"),
+            self._group.create_task(_watch_users(self._users), name="watch users"),
+            self._group.create_task(watch.each(self._reload), name="watch config"),
+            self._group.create_task(_expire(self._store), name="expire"),
         ]
-        if config.http is not None:
-            serving = health.serve(config.http.host, config.http.port, chores[0].done)
-            chores.append(group.create_task(serving, name="health"))
+        if self._config.http is not None:
+            serving = health.serve(self._config.http.host, self._config.http.port, ready.done)
+            chores.append(self._group.create_task(serving, name="health"))
         await stopping.wait()
         log.info("stopping")
-        await _end(delivering, _DRAIN)
-        await _end([*accepting, *chores], 0, _LEAVE)
+        await end(chores[3:4], 0)  # nothing new is started any more
+        await self._running.stop_all()
+        await end(chores, 0, LEAVE)
 
+    async def _start(self, name: str, *, needed: bool) -> None:
+        lease = await _lease(self._store, name)
+        rooms = self._gate.links.rooms(name)
+        self._running.start(wiring.network(self._config, name, rooms, lease, self._rng), lease, needed=needed)
 
-async def _end(tasks: list[asyncio.Task[None]], by_themselves: float, cancelled: float = _LEAVE) -> None:
-    """Wait `by_themselves` seconds for `tasks` to end, then cancel what is left and wait `cancelled` seconds more."""
-    _, left = await asyncio.wait(tasks, timeout=by_themselves)
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left, timeout=cancelled)
+    async def _reload(self) -> None:
+        """Take over what the file says now, or nothing of it."""
+        try:
+            config = await asyncio.to_thread(load, self._path)
+            bots = self._bots(config)
+        except ConfigError as error:
+            log.error("not reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
+            return
+        except Refused as error:
+            log.error("not reloaded", problems=[str(error)], hint="the configuration of before goes on")
+            return
+        for warning in config.warnings:
+            log.warning("config", text=warning)
+        self._say_what_stays(config)
+        before, self._config = self._config, config
+        stop, start = changed(before.networks, config.networks)
+        await self._running.stop(stop)
+        self._gate.use(links_of(config))
+        self._host.exchange(bots)
+        self._desk.config, self._counter.private = config, private_networks(config)
+        self._sessions.lasts = config.users.session
+        for name, network in self._running.networks.items():
+            network.use(self._gate.links.rooms(name))
+        for name in start:
+            await self._start(name, needed=False)
+        log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    def _say_what_stays(self, config: Config) -> None:
+        before = (self._config.users.database, self._config.store.path, self._config.http)
+        after = (config.users.database, config.store.path, config.http)
+        for key, one, other in zip(_FIXED, before, after, strict=True):
+            if one != other:
+                log.warning("not reloaded", key=key, hint="this counts from the next start: restart the daemon")
+
+    def _bots(self, config: Config) -> dict[str, Hosted]:
+        return {**wiring.bots(config), DESK: Hosted(self._desk, ())}
+
+    def _whisper(self, event: Event) -> bool:
+        return self._host.whisper(ear(DESK, str(event.room)), event)
 
 
 async def _lease(store: SqliteStore, network: str) -> Lease:
@@ -100,95 +157,7 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
     return lease
 
 
-def _network(config: Config, name: str, routes: Links, lease: Lease, rng: random.Random) -> Network:
-    rooms = routes.rooms(name)
-    match config.networks[name]:
-        case MatrixNetwork() as account:
-            return Matrix(
-                MatrixSettings(
-                    name=name,
-                    homeserver=account.homeserver,
-                    user=account.user,
-                    password=account.password,
-                    access_token=account.access_token,
-                ),
-                rooms,
-                lease,
-                clock=time.time,
-                rng=rng,
-            )
-        case IrcNetwork() as account:
-            return Irc(
-                IrcSettings(
-                    name=name,
-                    host=account.host,
-                    port=account.port,
-                    tls=account.tls,
-                    tls_ca_file=account.tls_ca_file,
-                    nick=account.nick,
-                    username=account.username,
-                    realname=account.realname,
-                    server_password=account.password,
-                    sasl_account=account.sasl.account if account.sasl else None,
-                    sasl_password=account.sasl.password if account.sasl else None,
-                    burst=account.flood.burst,
-                    per_second=account.flood.per_second,
-                    trust_hostmasks=account.trust_hostmasks,
-                ),
-                rooms,
-                clock=time.time,
-                rng=rng,
-            )
-
-
-def _links(config: Config) -> list[Link]:
-    bots = {key: links.Bot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
-    return [
-        Link(
-            name,
-            link.rooms,
-            link.guests,
-            tuple(bots[key] for key in link.bots),
-            link.welcome.member,
-            link.welcome.guest,
-        )
-        for name, link in config.links.items()
-    ]
-
-
-def _bots(config: Config) -> Mapping[str, Hosted]:
-    hosted = {}
-    for key, bot in config.bots.items():
-        try:
-            hosted[key] = Hosted(load_bot(bot.use, bot.name, bot.brain, bot.delay), (key, bot.name))
-        except (ValueError, TypeError) as error:
-            raise Refused(f"bots.{key}: {error}") from error
-    return hosted
-
-
-@asynccontextmanager
-async def _typing(networks: Mapping[str, Network], rooms: tuple[Room, ...]) -> AsyncGenerator[None, None]:
-    """Show that somebody is typing in those of `rooms` whose network can."""
-    shown = [(network, room) for room in rooms if isinstance(network := networks.get(room.network), Matrix)]
-
-    async def show(*, active: bool) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TYPING):
-                await asyncio.gather(*(network.typing(room, active) for network, room in shown))
-
-    await show(active=True)
-    try:
-        yield
-    finally:
-        await show(active=False)
-
-
-async def _announce(networks: Mapping[str, Network]) -> None:
-    await asyncio.gather(*(network.ready() for network in networks.values()))
-    log.info("ready", networks=[name for name in networks if name != BOTS])
-
-
-async def _watch(users: Users) -> None:
+async def _watch_users(users: Users) -> None:
     """Take over what the command line changes. A database that cannot be read is said once, and the old state stays."""
     said = ""
     while True:
@@ -211,11 +180,6 @@ async def _expire(store: SqliteStore) -> None:
         except StoreError as error:
             log.warning("not expired", reason=str(error))
         await asyncio.sleep(_EXPIRE_EVERY)
-
-
-def _not_reloaded() -> None:
-    """A terminal that closes, or an operator who hopes for a reload, must not end the daemon."""
-    log.warning("not reloaded", hint="a changed configuration counts from the next start: restart the daemon")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""The command line: one file per command group, imported when its command is called."""
+"""The command line: the daemon's own commands, one file each, and the verbs of administration."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,55 +8,73 @@ import click
 from click.shell_completion import CompletionItem
 
 from bridge import __version__
+from bridge.verbs import ALIASES, VERBS
 
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Log in to the networks and carry the conversations."),
         "check-config": ("check:check_config", "Say ok, or everything that is wrong with the config."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
-        "init-db": ("users:init_db", "Make an empty user database."),
-        "drop-db": ("users:drop_db", "Remove the user database; a dated backup is kept."),
-        "add-user": ("users:add_user", "Add a user, known by the identities given."),
-        "remove-user": ("users:remove_user", "Remove a user, who is a guest from then on."),
-        "list-users": ("users:list_users", "List all users with their roles and identities."),
-        "show-user": ("users:show_user", "Show a user."),
-        "set-role": ("users:set_role", "Make a user a member or an admin."),
-        "set-password": ("users:set_password", "Give a user a password."),
-        "link-identity": ("users:link_identity", "Let a user be known by more identities."),
-        "unlink-identity": ("users:unlink_identity", "Let a user not be known by some identities any more."),
-        "outbox": ("outbox:outbox", "Show, retry and drop the deliveries that are not done."),
+        "completion": ("completion:completion", "Print what makes your shell complete our commands."),
         "demo": ("demo:demo", "Run everything on this machine, to try it out."),
         "chat": ("chat:chat", "Talk to the duck in the terminal."),
     }
 )
-"""Each command: where it is, and what the overview says of it, for which it need not be imported."""
+"""Each command that is no verb: where it is, and what the overview says of it, for which it need not be imported."""
+_GROUPS: Mapping[str, str] = MappingProxyType({"outbox": "Show, retry and drop the deliveries that are not done."})
+"""The first words of verbs of two."""
+_HIDDEN = "users"
+"""What `list-users`, the contract's word for it, is called in the chat: both work, one is shown."""
 
 
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called. `words` is '', or what all their names begin with."""
+
+    def __init__(self, name: str, words: str = "", about: str = "") -> None:
+        super().__init__(name, help=about or None)
+        self._words = words
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS]
+        return [*self._overview()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if not self._words and cmd_name in _GROUPS:
+            return _Lazy(cmd_name, f"{cmd_name} ", _GROUPS[cmd_name])
+        if not self._words and cmd_name in _COMMANDS:
+            module, _, name = _COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(importlib.import_module(f"bridge.cli.{module}"), name)
+            return command
+        verb = VERBS.get(ALIASES.get(self._words + cmd_name, self._words + cmd_name))
+        if verb is None:
             return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"bridge.cli.{module}"), name)
-        return command
+        from bridge.cli.verbs import in_shell  # the config is slow to import, and --help needs none
+
+        return in_shell(verb, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+            formatter.write_dl([*self._overview().items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [CompletionItem(name, help=about) for name, (_, about) in _COMMANDS.items()]
+        names = [CompletionItem(name, help=about) for name, about in self._overview().items()]
         return [name for name in names if name.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete
         )
 
+    def _overview(self) -> dict[str, str]:
+        if self._words:
+            return {
+                name.removeprefix(self._words): verb.about
+                for name, verb in VERBS.items()
+                if name.startswith(self._words)
+            }
+        verbs = {name.partition(" ")[0]: verb.about for name, verb in VERBS.items()} | dict(_GROUPS)
+        shown = {"list-users" if name == _HIDDEN else name: about for name, about in verbs.items()}
+        return {"run": _COMMANDS["run"][1], **shown, **{name: about for name, (_, about) in _COMMANDS.items()}}
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="quackbridge")
-def cli() -> None:
-    """Carry conversations between Matrix and IRC, for the people on your list."""
+
+cli = click.version_option(__version__, prog_name="quackbridge")(
+    _Lazy("quackbridge", about="Carry conversations between Matrix and IRC, for the people on your list.")
+)
+cli.context_settings = {"help_option_names": ["-h", "--help"]}
+"""The whole command line."""

@@ -9,7 +9,6 @@ import click
 
 from bridge import config as settings
 from bridge.config import Config
-from bridge.users.tinydb import TinyUsers
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -39,8 +38,3 @@ def load(path: Path) -> Config:
 def load_settings(path: Path) -> Config:
     """The settings without the secrets, which may be missing or unreadable: for whoever does not log in."""
     return settings.load_settings(path, os.environ)
-
-
-def users(path: Path) -> TinyUsers:
-    """The user database that the config at `path` names."""
-    return TinyUsers(load_settings(path).users.database)

@@ -21,4 +21,4 @@ def run(config: Path) -> None:
     from bridge import app, log  # only the daemon needs what these import
 
     log.configure()
-    asyncio.run(app.run(settings))
+    asyncio.run(app.run(settings, config))

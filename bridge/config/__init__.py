@@ -1,5 +1,6 @@
 """YAML to typed settings; every error names its place in the file."""
 
+from bridge.config.links import links_of, private_networks
 from bridge.config.load import load, load_settings
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import (
@@ -30,6 +31,8 @@ __all__ = [
     "Store",
     "UserDatabase",
     "Welcome",
+    "links_of",
     "load",
     "load_settings",
+    "private_networks",
 ]

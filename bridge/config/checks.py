@@ -9,7 +9,9 @@ from bridge.casemap import Casemapping
 from bridge.config.document import Document, Path, dotted
 from bridge.config.problems import Problem
 from bridge.config.secrets import is_placeholder, is_secret
-from bridge.model import BOTS, Room
+from bridge.model import BOTS, DESK, Room
+
+_TAKEN = ((BOTS, "networks", "the network of the bots' ears"), (DESK, "bots", "who takes commands in private"))
 
 
 def credentials(document: Document) -> Iterator[Problem]:
@@ -49,8 +51,9 @@ def names(document: Document) -> Iterator[Problem]:
                     ids.one_word(name)
                 except ValueError as error:
                     yield document.problem((kind, name), str(error))
-        if kind == "networks" and BOTS in given:
-            yield document.problem((kind, BOTS), f"{BOTS!r} is the network of the bots' ears: choose another name")
+        for taken, where, what in _TAKEN:
+            if kind == where and taken in given:
+                yield document.problem((kind, taken), f"{taken!r} is {what}: choose another name")
 
 
 def links(document: Document) -> Iterator[Problem]:

@@ -20,8 +20,9 @@ from pydantic import (
     field_validator,
 )
 
-from bridge import ids
+from bridge import durations, ids
 from bridge.model import Room
+from bridge.patterns import Pattern
 from bridge.policy import Answers, Guests
 
 FOLDER = "folder"
@@ -60,6 +61,27 @@ def _room(value: object) -> Room:
     return Room.parse(value)
 
 
+def _pattern(value: object) -> Pattern:
+    if not isinstance(value, str):
+        raise ValueError("must be a string: put it in quotes")
+    return Pattern.parse(value)
+
+
+def _members(value: object) -> tuple[str, ...] | None:
+    """None for all."""
+    if value == "all":
+        return None
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise ValueError("must be all, or a list of users' names: with none of them nobody could speak")
+    return tuple(map(ids.one_word, value))
+
+
+def _duration(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError("must be a number and a unit: 30m, 12h, 7d")
+    return durations.parse(value)
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be one line of visible characters")
@@ -76,7 +98,18 @@ FilePath = Annotated[Path, AfterValidator(_path)]
 RoomName = Annotated[
     Room, BeforeValidator(_room), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/.+$", "title": "Room"})
 ]
+Members = Annotated[
+    tuple[str, ...] | None,
+    BeforeValidator(_members),
+    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+IgnorePattern = Annotated[Pattern, BeforeValidator(_pattern), WithJsonSchema({"type": "string", "maxLength": 255})]
+UserName = Annotated[str, AfterValidator(ids.one_word)]
+Duration = Annotated[
+    float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})
+]
 Line = Annotated[str, AfterValidator(_one_line)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)]
 Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -121,6 +154,14 @@ class MatrixNetwork(Section):
     def access_token(self) -> str | None:
         """The secret itself, wherever it was written."""
         return _revealed(self.access_token_)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.homeserver).hostname or ""
+
+    @property
+    def tls(self) -> bool:
+        return urlsplit(self.homeserver).scheme == "https"
 
     @field_validator("homeserver")
     @classmethod
@@ -247,6 +288,15 @@ class Welcome(Section):
     """What guests are told whose words are not carried; null: nothing."""
 
 
+class Budget(Section):
+    """What guests may ask the bots and the bridge, so that they can flood nobody. Members are not counted."""
+
+    per_guest: Count = 6
+    """Questions that one guest may ask at once, and then a minute. Said once, then silence."""
+    per_link: Count = 30
+    """The same for all guests of the link together."""
+
+
 class Link(Section):
     """The rooms that are one conversation."""
 
@@ -254,6 +304,15 @@ class Link(Section):
     """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One is fine: the duck alone."""
     guests: Guests = Guests.DUCK_ONLY
     """What becomes of what guests say: put to the bots alone, carried like everybody's, or left alone."""
+    members: Members = None
+    """Who is carried: `all` users, or these, by their names. The others are guests here."""
+    moderators: tuple[UserName, ...] = ()
+    """The users who may mute and ban in this link, by their names; admins may everywhere."""
+    ignore: Annotated[tuple[IgnorePattern, ...], Field(max_length=200)] = ()
+    """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
+    accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
+    guest_budget: Budget = Budget()
+    """What guests may ask the bots."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: Welcome = Welcome()
@@ -280,6 +339,8 @@ class UserDatabase(Section):
 
     database: FilePath = Field(default=Path("data/users.json"), validate_default=True)
     """The file of the user database. `quackbridge init-db` makes it."""
+    session: Duration = Field(default="12h", validate_default=True)
+    """How long a login by password lasts at most, as 30m, 12h or 7d."""
 
 
 class Store(Section):
@@ -343,6 +404,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "networks.irc.flood": Flood,
         "links.*": Link,
         "links.*.welcome": Welcome,
+        "links.*.guest_budget": Budget,
         "bots.*": Bot,
         "users": UserDatabase,
         "store": Store,

@@ -58,7 +58,7 @@ def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
     """
     try:
         if upgrade and not path.exists():
-            _make_private(path)
+            make_private(path)
         uri = f"{path.absolute().as_uri()}?mode=rw"  # never makes a file that others could read
         sql = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     except (OSError, sqlite3.Error) as error:
@@ -92,7 +92,7 @@ def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
     sql.execute("PRAGMA foreign_keys = ON")
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """An empty file at `path` that only its owner can read, whatever the umask."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
@@ -115,7 +115,7 @@ def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
     if version:
         copy = Path(f"{path}.v{version}.bak")
         copy.unlink(missing_ok=True)  # of an upgrade that was cut off
-        _make_private(copy)
+        make_private(copy)
         backup = sqlite3.connect(copy)
         sql.backup(backup)
         backup.close()

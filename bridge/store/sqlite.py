@@ -50,13 +50,13 @@ class SqliteStore:
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _lock(path)
+            held = lock(path)
         except OSError as error:
             raise Unusable(f"{path}: the store cannot be opened ({error})") from error
         try:
-            return cls(connect(path, upgrade=True), clock, lock, token)
+            return cls(connect(path, upgrade=True), clock, held, token)
         except BaseException:
-            os.close(lock)
+            os.close(held)
             raise
 
     @classmethod
@@ -207,8 +207,8 @@ async def _is_set_within(bell: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def _lock(path: Path) -> int:
-    """Lock the store for this process; the file descriptor holds the lock."""
+def lock(path: Path) -> int:
+    """Lock the store at `path` for this process; the file descriptor holds it. `Unusable` while another has it."""
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)

@@ -52,10 +52,14 @@ class Audit:
 
     def read(self) -> Iterator[Record]:
         """All that is kept, oldest first. A line that is broken (of a disk that was full) is left out."""
+        yield from filter(None, map(_record, self.lines()))
+
+    def lines(self) -> Iterator[str]:
+        """As they are written."""
         for path in (self._older, self.path):
             if path.exists():
                 with path.open(encoding="utf-8", errors="replace") as lines:
-                    yield from filter(None, map(_record, lines))
+                    yield from (line.rstrip("\n") for line in lines)
 
     @property
     def _older(self) -> Path:

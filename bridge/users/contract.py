@@ -69,6 +69,10 @@ class Users(Protocol):
         """All users, by name."""
         ...
 
+    def find(self, name: str) -> User | None:
+        """The user of that name, in any letter case. From memory."""
+        ...
+
     def get(self, name: str) -> User:
         """UsersError where there is no such user."""
         ...
@@ -103,8 +107,8 @@ class Users(Protocol):
         """All that are in force or will not be thought of again: who asks looks at `until`."""
         ...
 
-    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
-        """The hardest that is in force at `now` against `sender` or the user who they are. From memory."""
+    def sanctioned(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
+        """The hardest that is in force at `now` in `link` against `sender`, who is `user`. From memory."""
         ...
 
     def sanction(self, sanction: Sanction) -> None:

@@ -1,18 +1,41 @@
 """Passwords, as Argon2id hashes (RFC 9106)."""
 
+from functools import cache
+
 from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
 
 from bridge.users.contract import UsersError
 
-_LONGEST = 1024  # characters: hashing takes time by length, and nobody types more
+LONGEST = 1024  # characters: hashing takes time by length, and nobody types more
 _HASHER = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
     """The hash to be stored. UsersError where the password is empty, endless or no text."""
-    if not password or len(password) > _LONGEST:
-        raise UsersError(f"a password has 1 to {_LONGEST} characters")
+    if not password or len(password) > LONGEST:
+        raise UsersError(f"a password has 1 to {LONGEST} characters")
     try:
         return _HASHER.hash(password)
     except UnicodeEncodeError as error:
         raise UsersError("a password is text in UTF-8") from error
+
+
+def verify(kept: str | None, password: str) -> bool:
+    """Whether `password` is the one of the hash `kept`. It takes as long where there is none, so that nobody learns
+    from the time who has one. Some tens of milliseconds: not for the event loop."""
+    try:
+        _HASHER.verify(kept or _nobodys(), password[:LONGEST].encode(errors="surrogatepass"))
+    except (Argon2Error, InvalidHashError):
+        return False
+    return kept is not None and len(password) <= LONGEST
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether the hash was made with weaker parameters than those of now."""
+    return _HASHER.check_needs_rehash(kept)
+
+
+@cache
+def _nobodys() -> str:
+    return _HASHER.hash("nobody's password: what it is does not matter, nobody who gives it is let in")

@@ -25,12 +25,12 @@ class Sanctions:
         """The hardest that is in force there; among equals the one that lasts longest."""
         named = self._by_name.get(same_name(user.name), []) if user and self._by_name else []
         fitting = [sanction for pattern, sanction in self._patterns if pattern.fits(sender, "")]
-        found = [each for each in (*named, *fitting) if _in_force(each, now) and each.link in (None, link)]
+        found = [each for each in (*named, *fitting) if in_force(each, now) and each.link in (None, link)]
         return max(found, key=_hardness, default=None)
 
     def with_(self, sanction: Sanction, now: float) -> "Sanctions":
         """With `sanction` in the place of one that says the same, and without those that are over."""
-        kept = [each for each in self.all if _in_force(each, now) and _place(each) != _place(sanction)]
+        kept = [each for each in self.all if in_force(each, now) and _place(each) != _place(sanction)]
         return Sanctions([*kept, sanction])
 
     def without(self, gone: Iterable[Sanction]) -> "Sanctions":
@@ -55,7 +55,8 @@ def checked_target(target: str) -> str:
     return target
 
 
-def _in_force(sanction: Sanction, now: float) -> bool:
+def in_force(sanction: Sanction, now: float) -> bool:
+    """Whether it is not over yet."""
     return sanction.until is None or now < sanction.until
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
+from bridge.files import write_all, write_new
 from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
 from bridge.users.layout import Tables
@@ -85,13 +86,33 @@ class AtomicFile:
         if not self.path.exists():
             raise UsersError(f"{self.path}: there is no user database")
         with self.locked(), self._told("cannot be moved"):
-            kept = self.path.with_name(f"{self.path.name}.{ending}")
-            number = 1
-            while kept.exists():
-                number += 1
-                kept = self.path.with_name(f"{self.path.name}.{number}.{ending}")
+            kept = self._beside(ending)
             self.path.rename(kept)
         return kept
+
+    def replace_by(self, source: Path, ending: str) -> Path | None:
+        """Put what is in `source` in the file's place; where that is kept, as in `move_aside`, if there was any."""
+        content = AtomicFile(source).content()
+        self.make_folder()
+        with self.locked(), self._told("cannot be written, nothing was changed"):
+            kept = self._beside(ending) if self.path.exists() else None
+            if kept is not None:
+                write_new(kept, self.path.read_bytes())
+            self._replace(content)
+        return kept
+
+    def content(self) -> bytes:
+        """What is in the file. UsersError where it cannot be read."""
+        with self._told("cannot be read"):
+            return self.path.read_bytes()
+
+    def _beside(self, ending: str) -> Path:
+        """A name beside the file that nothing has."""
+        name, number = self.path.with_name(f"{self.path.name}.{ending}"), 1
+        while name.exists():
+            number += 1
+            name = self.path.with_name(f"{self.path.name}.{number}.{ending}")
+        return name
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -115,7 +136,7 @@ class AtomicFile:
         try:
             try:
                 self._dress(handle)
-                _write_all(handle, content)
+                write_all(handle, content)
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -181,9 +202,3 @@ def _sync(folder: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]

@@ -94,15 +94,18 @@ class TinyUsers:
     def list(self) -> Sequence[User]:
         return self._state.index.users
 
+    def find(self, name: str) -> User | None:
+        return self._state.index.find(name)
+
     def get(self, name: str) -> User:
         return self._state.index.user(name)
 
     def sanctions(self) -> Sequence[Sanction]:
         return self._state.sanctions.all
 
-    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
+    def sanctioned(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
         sanctions = self._state.sanctions
-        return sanctions.on(sender, self.identify(sender), link, now) if sanctions.all else None
+        return sanctions.on(sender, user, link, now) if sanctions.all else None
 
     def refresh(self) -> bool:
         stamp = self._file.stamp()

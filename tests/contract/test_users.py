@@ -213,6 +213,10 @@ def test_to_put_replaces_who_has_the_name_and_adds_the_others(users: Users) -> N
     assert {user.name: user.identities for user in users.list()} == found
 
 
+def _sanctioned(users: Users, sender: Sender, link: str | None, now: float) -> Sanction | None:
+    return users.sanctioned(sender, users.identify(sender), link, now)
+
+
 def _about(target: str, measure: Measure, link: str | None = None, until: float | None = None) -> Sanction:
     return Sanction(target, measure, link, 0.0, until, "for a reason", "test")
 
@@ -222,21 +226,21 @@ def test_a_user_is_muted_in_one_link_until_that_is_over(users: Users) -> None:
     users.sanction(_about("Alice", Measure.MUTE, "pond", until=2e9))
     (muted,) = users.sanctions()
     assert muted.target == "alice"
-    assert users.sanctioned(matrix("alice"), "pond", 1e9) == muted
-    assert users.sanctioned(matrix("alice"), "lake", 1e9) is None
-    assert users.sanctioned(matrix("alice"), None, 1e9) is None
-    assert users.sanctioned(matrix("bob"), "pond", 1e9) is None
-    assert users.sanctioned(matrix("alice"), "pond", 2e9) is None
+    assert _sanctioned(users, matrix("alice"), "pond", 1e9) == muted
+    assert _sanctioned(users, matrix("alice"), "lake", 1e9) is None
+    assert _sanctioned(users, matrix("alice"), None, 1e9) is None
+    assert _sanctioned(users, matrix("bob"), "pond", 1e9) is None
+    assert _sanctioned(users, matrix("alice"), "pond", 2e9) is None
 
 
 def test_the_hardest_of_several_counts(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("alice", Measure.MUTE))
     users.sanction(_about("alice", Measure.BAN, "pond"))
-    found = users.sanctioned(matrix("alice"), "pond", 1.0)
+    found = _sanctioned(users, matrix("alice"), "pond", 1.0)
     assert found is not None
     assert found.measure is Measure.BAN
-    elsewhere = users.sanctioned(matrix("alice"), "lake", 1.0)
+    elsewhere = _sanctioned(users, matrix("alice"), "lake", 1.0)
     assert elsewhere is not None
     assert elsewhere.measure is Measure.MUTE
 
@@ -248,7 +252,7 @@ def test_a_pattern_bans_those_whom_it_fits_and_nobody_else(users: Users) -> None
     users.sanction(_about("libera/spam*", Measure.BAN))
 
     def banned(sender: Sender) -> bool:
-        return users.sanctioned(sender, "pond", 1.0) is not None
+        return _sanctioned(users, sender, "pond", 1.0) is not None
 
     spammer = Sender("home", "@x:spam.example", "x", (Identity(Proof.MATRIX, "", "@X:SPAM.example"),))
     assert banned(spammer)
@@ -275,7 +279,7 @@ def test_what_is_lifted_counts_no_more(users: Users) -> None:
     users.sanction(_about("alice", Measure.BAN))
     users.sanction(_about("alice", Measure.MUTE))
     assert len(users.lift("ALICE", None)) == 2
-    assert users.sanctioned(matrix("alice"), "pond", 1.0) is None
+    assert _sanctioned(users, matrix("alice"), "pond", 1.0) is None
     with pytest.raises(UsersError, match="neither muted nor banned"):
         users.lift("alice", None)
 

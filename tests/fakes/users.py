@@ -27,6 +27,9 @@ class MemoryUsers:
     def list(self) -> Sequence[User]:
         return [self._users[name] for name in sorted(self._users)]
 
+    def find(self, name: str) -> User | None:
+        return self._users.get(same_name(name))
+
     def get(self, name: str) -> User:
         if same_name(name) not in self._users:
             raise UsersError(f"there is no user {name!r}")
@@ -82,8 +85,8 @@ class MemoryUsers:
     def sanctions(self) -> Sequence[Sanction]:
         return self._sanctions.all
 
-    def sanctioned(self, sender: Sender, link: str | None, now: float) -> Sanction | None:
-        return self._sanctions.on(sender, self.identify(sender), link, now)
+    def sanctioned(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
+        return self._sanctions.on(sender, user, link, now)
 
     def sanction(self, sanction: Sanction) -> None:
         target = checked_target(sanction.target)

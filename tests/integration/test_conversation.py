@@ -226,14 +226,6 @@ async def test_sigterm_ends_the_daemon_with_status_0_within_five_seconds(pond: P
         assert time.monotonic() - before < 5
 
 
-async def test_a_hangup_does_not_end_the_daemon(pond: Pond) -> None:
-    async with pond.daemon() as daemon:
-        await daemon.ready()
-        daemon.send(signal.SIGHUP)
-        assert "restart" in (await daemon.logged("not reloaded"))["hint"]
-        assert await daemon.stop() == 0
-
-
 async def test_a_user_added_while_the_daemon_runs_is_a_member_within_two_seconds(running: Pond) -> None:
     carol = unique("carol")
     async with running.people() as (_, bob), MatrixPerson(running.synapse.url, carol) as person:

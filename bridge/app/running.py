@@ -1,0 +1,97 @@
+"""The networks that run: each with a task that hears and one that delivers, started and stopped while others go on."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from bridge.model import BOTS
+from bridge.network import Network, Refused
+from bridge.relay import Relay
+from bridge.store import Lease
+
+log = structlog.get_logger()
+
+DRAIN = 3.0
+"""Seconds in which what is on its way may arrive; with `LEAVE` under the 5 s that a stop may take."""
+LEAVE = 1.0
+"""Seconds to say goodbye to a network."""
+
+
+@dataclass(slots=True)
+class _Runner:
+    network: Network
+    lease: Lease
+    accepting: asyncio.Task[None]
+    delivering: asyncio.Task[None]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Running:
+    """`group` is whose tasks they are: what is unexpected in one ends them all."""
+
+    def __init__(self, group: asyncio.TaskGroup, relay: Relay) -> None:
+        self._group = group
+        self._relay = relay
+        self._runners: dict[str, _Runner] = {}
+        self.networks: dict[str, Network] = {}
+        """By name; the one to ask, also for who only looks on."""
+
+    def start(self, network: Network, lease: Lease, *, needed: bool) -> None:
+        """Run `network`. Where it is `needed`, its refusing our configuration ends everything; else only itself."""
+        stopping = asyncio.Event()
+        accept = self._relay.accept(network, lease) if needed else self._try(network, lease)
+        self._runners[network.name] = _Runner(
+            network,
+            lease,
+            self._group.create_task(accept, name=f"accept {network.name}"),
+            self._group.create_task(self._relay.deliver(network, lease, stopping), name=f"deliver {network.name}"),
+            stopping,
+        )
+        self.networks[network.name] = network
+
+    async def stop(self, names: Iterable[str]) -> None:
+        """Stop these networks: what is on its way arrives, then they are left politely. Nothing that waits is lost."""
+        runners = [self._runners.pop(name) for name in names if name in self._runners]
+        for runner in runners:
+            self.networks.pop(runner.network.name, None)
+            runner.stopping.set()
+        await end([runner.delivering for runner in runners], DRAIN)
+        await end([runner.accepting for runner in runners], 0)
+        for runner in runners:
+            await runner.lease.release()
+
+    async def stop_all(self) -> None:
+        await self.stop([*self._runners])
+
+    async def ready(self) -> None:
+        """Return when each has joined its rooms once."""
+        await asyncio.gather(*(network.ready() for network in self.networks.values()))
+        log.info("ready", networks=[name for name in self.networks if name != BOTS])
+
+    async def _try(self, network: Network, lease: Lease) -> None:
+        try:
+            await self._relay.accept(network, lease)
+        except Refused as error:
+            log.error(
+                "network refused", network=network.name, reason=str(error), hint="mend the config; the others go on"
+            )
+
+
+async def end(tasks: Iterable[asyncio.Task[None]], by_themselves: float, cancelled: float = LEAVE) -> None:
+    """Wait `by_themselves` seconds for `tasks` to end, then cancel what is left and wait `cancelled` seconds more."""
+    left = {*tasks}
+    if left:
+        _, left = await asyncio.wait(left, timeout=by_themselves)
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=cancelled)
+
+
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    """The names of what has to stop and of what has to start, to get from `before` to `after`."""
+    stop = [name for name, settings in before.items() if after.get(name) != settings]
+    start = [name for name, settings in after.items() if before.get(name) != settings]
+    return stop, start

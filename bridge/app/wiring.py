@@ -1,0 +1,89 @@
+"""From the config to objects: the networks and the bots."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from bots.host import Hosted
+from bots.load import load_bot
+from bridge.config import Config, IrcNetwork, MatrixNetwork
+from bridge.irc import IrcNetwork as Irc
+from bridge.irc import IrcSettings
+from bridge.matrix import MatrixNetwork as Matrix
+from bridge.matrix import MatrixSettings
+from bridge.model import Room
+from bridge.network import Memory, Network, Refused
+
+_TYPING = 1.0  # seconds that showing it may hold up an answer
+
+
+def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random) -> Network:
+    """The network that the config calls `name`, not connected yet."""
+    match config.networks[name]:
+        case MatrixNetwork() as account:
+            return Matrix(
+                MatrixSettings(
+                    name=name,
+                    homeserver=account.homeserver,
+                    user=account.user,
+                    password=account.password,
+                    access_token=account.access_token,
+                ),
+                rooms,
+                memory,
+                clock=time.time,
+                rng=rng,
+            )
+        case IrcNetwork() as account:
+            return Irc(
+                IrcSettings(
+                    name=name,
+                    host=account.host,
+                    port=account.port,
+                    tls=account.tls,
+                    tls_ca_file=account.tls_ca_file,
+                    nick=account.nick,
+                    username=account.username,
+                    realname=account.realname,
+                    server_password=account.password,
+                    sasl_account=account.sasl.account if account.sasl else None,
+                    sasl_password=account.sasl.password if account.sasl else None,
+                    burst=account.flood.burst,
+                    per_second=account.flood.per_second,
+                    trust_hostmasks=account.trust_hostmasks,
+                ),
+                rooms,
+                clock=time.time,
+                rng=rng,
+            )
+
+
+def bots(config: Config) -> Mapping[str, Hosted]:
+    """The bots of the config. `Refused` where one is not to be had."""
+    hosted = {}
+    for key, bot in config.bots.items():
+        try:
+            hosted[key] = Hosted(load_bot(bot.use, bot.name, bot.brain, bot.delay), (key, bot.name))
+        except (ValueError, TypeError) as error:
+            raise Refused(f"bots.{key}: {error}") from error
+    return hosted
+
+
+@asynccontextmanager
+async def typing(networks: Mapping[str, Network], rooms: Sequence[Room]) -> AsyncGenerator[None, None]:
+    """Show that somebody is typing in those of `rooms` whose network can."""
+    shown = [(found, room) for room in rooms if isinstance(found := networks.get(room.network), Matrix)]
+
+    async def show(*, active: bool) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TYPING):
+                await asyncio.gather(*(network.typing(room, active) for network, room in shown))
+
+    await show(active=True)
+    try:
+        yield
+    finally:
+        await show(active=False)

@@ -1,0 +1,82 @@
+"""The verbs of administration on the command line: each with -c and --json, its answer printed."""
+
+import getpass
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.cli.common import config_option, load_settings
+from bridge.text import printable
+from bridge.users.passwords import LONGEST
+from bridge.users.tinydb import TinyUsers
+from bridge.verbs import Verb
+from bridge.verbs.office import Answer, Office, Terminal
+
+_UNCUT = 10_000
+"""Columns, more than any row has."""
+
+
+def in_shell(verb: Verb, name: str) -> click.Command:
+    """`verb` as the command `name`, which reads the config and prints."""
+    command = verb.command
+
+    def run(config: Path, as_json: bool, **values: Any) -> None:
+        settings = load_settings(config)
+        by = f"shell:{_who()}"
+        users = partial(TinyUsers, settings.users.database, by)
+        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read))
+        ctx = click.get_current_context()
+        ctx.obj = office
+        assert command.callback is not None
+        answer = ctx.invoke(command.callback, **values)
+        for warning in office.warnings:
+            click.echo(f"quackbridge: warning: {warning}", err=True)
+        _print(answer, as_json=as_json)
+
+    made = click.Command(name, callback=run, params=[*command.params], help=command.help, short_help=verb.about)
+    json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+    return config_option(json_option(made))
+
+
+def _print(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer.data, ensure_ascii=False, indent=2))
+    elif answer.columns:
+        _print_table(answer)
+    else:
+        click.echo("\n".join(map(printable, answer.words.split("\n"))))
+
+
+def _print_table(answer: Answer) -> None:
+    """On a terminal as wide as it is; for another program a row is never cut."""
+    from rich.console import Console  # slow to import, and not needed to add a user
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*answer.columns, box=None)
+    for row in answer.rows:
+        table.add_row(*(Text("\n".join(map(printable, cell.split("\n")))) for cell in row))
+    Console(width=None if sys.stdout.isatty() else _UNCUT).print(table)
+
+
+def _ask() -> str:
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
+
+
+def _read() -> str:
+    return sys.stdin.readline(4 * LONGEST).rstrip("\r\n")
+
+
+def _who() -> str:
+    """Who is at the terminal: whoever became root by sudo is named too."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # no entry for our user id, as in some containers
+        name = str(os.geteuid())
+    return f"{os.environ['SUDO_USER']}({name})" if os.environ.get("SUDO_USER") else name

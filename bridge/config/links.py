@@ -1,0 +1,44 @@
+"""The links of the configuration as the core knows them."""
+
+from collections.abc import Sequence
+
+from bridge import links
+from bridge.budget import Allowance
+from bridge.config.settings import Config, Link
+from bridge.ids import is_loopback
+from bridge.links import Bot
+from bridge.policy import Rules
+from bridge.users.identities import same_name
+
+
+def links_of(config: Config) -> Sequence[links.Link]:
+    """Who talks to whom, and by which rules."""
+    bots = {key: Bot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
+    return [
+        links.Link(
+            name,
+            link.rooms,
+            _rules(link),
+            tuple(bots[key] for key in link.bots),
+            link.welcome.member,
+            link.welcome.guest,
+        )
+        for name, link in config.links.items()
+    ]
+
+
+def private_networks(config: Config) -> frozenset[str]:
+    """The networks between which and us nobody reads along: a password may be said there."""
+    return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
+
+
+def _rules(link: Link) -> Rules:
+    budget = link.guest_budget
+    return Rules(
+        guests=link.guests,
+        members=None if link.members is None else frozenset(map(same_name, link.members)),
+        moderators=frozenset(map(same_name, link.moderators)),
+        ignore=link.ignore,
+        per_guest=Allowance(budget.per_guest, budget.per_guest),
+        per_link=Allowance(budget.per_link, budget.per_link),
+    )

@@ -1,0 +1,68 @@
+"""Copies of the store: made while the daemon runs, brought back while it does not."""
+
+import fcntl
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bridge.store.contract import StoreError, Unusable
+from bridge.store.schema import connect, make_private
+from bridge.store.sqlite import lock
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a daemon runs on the store at `path`."""
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def copy(path: Path, target: Path) -> None:
+    """Put the store at `path`, as it is at one moment, into a new private file. `Unusable` where it is none,
+    StoreError where the copy fails; then there is none."""
+    make_private(target)
+    try:
+        with closing(connect(path, upgrade=False)) as source, closing(sqlite3.connect(target)) as into:
+            source.backup(into)
+    except (sqlite3.Error, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise StoreError(f"{target}: the store cannot be copied ({error})") from error
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def restore(path: Path, source: Path) -> None:
+    """Put the copy `source` in the place of the store at `path`. `Unusable`, and nothing is changed, while a daemon
+    runs on it, or where the copy is not sound."""
+    held = lock(path)
+    try:
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        copy(source, new)
+        _checkpoint(new)
+        for beside in (f"{path}-wal", f"{path}-shm"):
+            Path(beside).unlink(missing_ok=True)  # of the store that goes
+        new.rename(path)
+    except OSError as error:
+        raise Unusable(f"{path}: the store cannot be put there ({error})") from error
+    finally:
+        os.close(held)
+
+
+def _checkpoint(path: Path) -> None:
+    """Make one file of it, on disk."""
+    with closing(sqlite3.connect(path)) as sql:
+        sql.execute("PRAGMA journal_mode = DELETE")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

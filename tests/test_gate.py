@@ -1,0 +1,144 @@
+"""The gate: who somebody is, under which name they are shown, and what guests may ask for."""
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.budget import Allowance
+from bridge.gate import Gate
+from bridge.links import Bot, Link, ear
+from bridge.model import DESK, Identity, Kind, Message, Proof, Room, Sender
+from bridge.policy import Answers, Guests, Rules
+from bridge.users import Measure, Sanction, User
+from bridge.users.sessions import Sessions
+from tests.events import HOME, LIBERA, answer, irc, matrix, said
+from tests.fakes.users import MemoryUsers
+
+DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
+DEFAULT = Rules()
+ALONE = Room("libera", "eve")
+
+
+class World:
+    def __init__(self, rules: Rules = DEFAULT) -> None:
+        self.now = 1_000.0
+        self.users = MemoryUsers()
+        self.users.add(
+            User("alice", identities=(Identity(Proof.MATRIX, "", "@alice:hs"),), password="hash"),
+            User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),)),
+        )
+        self.sessions = Sessions(self.users, lambda: self.now, 60.0)
+        links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
+        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands={"help"})
+
+    def audience(self, event: Message) -> tuple[Room, ...]:
+        return self.gate.decide(event).audience
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_who_proves_nothing_and_has_logged_in_is_the_user(world: World) -> None:
+    al = replace(irc("al"), connection="1 1")
+    assert world.audience(said(LIBERA, al, "hi")) == ()
+    world.sessions.open(al, world.users.get("alice"))
+    assert world.audience(said(LIBERA, al, "hi")) == (HOME,)
+    assert world.audience(said(LIBERA, replace(irc("al"), connection="1 2"), "hi")) == ()
+
+
+def test_what_the_network_proves_counts_more_than_a_password(world: World) -> None:
+    both = replace(irc("bob", "bob"), connection="1 1")
+    world.sessions.open(both, world.users.get("alice"))
+    user = world.gate.who(both)
+    assert user is not None
+    assert user.name == "bob"
+
+
+def _shown(world: World, sender: Sender) -> str:
+    return world.gate.decide(said(LIBERA if sender.network == "libera" else HOME, sender, "hi")).event.sender.name
+
+
+def test_nobody_is_shown_so_that_they_could_be_taken_for_somebody_else() -> None:
+    world = World(Rules(Guests.RELAY))
+    assert _shown(world, matrix("alice", display="Alice A.")) == "Alice A."
+    assert _shown(world, matrix("eve", display="alice")) == "alice (guest)"
+    assert _shown(world, irc("alice")) == "alice (guest)"
+    assert _shown(world, matrix("alice", display="BOB")) == "BOB (alice)"
+    assert _shown(world, irc("bob", "bob")) == "bob"
+
+
+def test_who_is_banned_in_one_link_is_carried_nowhere_from_there_and_answered_by_no_bot(world: World) -> None:
+    world.users.sanction(Sanction("bob", Measure.BAN, "pond", 0.0, None, "", "test"))
+    assert world.audience(said(LIBERA, irc("bob", "bob"), "duck: hi")) == ()
+    alone = said(Room("libera", "bob"), irc("bob", "bob"), "hi", private=True)
+    assert world.audience(alone) == (ear("duck", "libera/bob"),)
+    world.users.sanction(Sanction("bob", Measure.BAN, None, 0.0, None, "", "test"))
+    assert world.audience(alone) == ()
+    assert not world.gate.decide(replace(alone, text=said(HOME, irc("x"), "login bob x").text)).whispered
+
+
+def test_in_private_a_command_is_for_the_desk_and_all_else_for_the_bots(world: World) -> None:
+    def asked(text: str, kind: Kind = Kind.TEXT, *, bot: bool = False) -> tuple[Room, ...]:
+        return world.audience(said(ALONE, irc("eve", bot=bot), text, kind=kind, private=True))
+
+    assert asked("help") == asked("!HELP users") == (ear(DESK, "libera/eve"),)
+    assert asked("helpful") == (ear("duck", "libera/eve"),)
+    assert asked("help", Kind.NOTICE) == asked("help", bot=True) == ()
+    assert world.audience(said(LIBERA, irc("eve"), "help")) == ()
+
+
+def test_a_password_is_whispered_to_the_desk_and_goes_nowhere_else(world: World) -> None:
+    verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", private=True))
+    assert (verdict.audience, verdict.whispered) == ((), True)
+    verdict = world.gate.decide(said(LIBERA, irc("eve"), "duck: login alice quack"))
+    assert (verdict.audience, verdict.whispered) == ((), False)
+    verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", kind=Kind.NOTICE, private=True))
+    assert (verdict.audience, verdict.whispered) == ((), False)
+
+
+def test_a_guest_who_asks_a_lot_is_told_once_and_then_met_with_silence() -> None:
+    world = World(Rules(per_guest=Allowance(2, 1)))
+    question = said(LIBERA, irc("eve"), "duck: hi")
+    verdicts = [world.gate.decide(question) for _ in range(5)]
+    assert [bool(verdict.audience) for verdict in verdicts] == [True, True, False, False, False]
+    assert [verdict.spent for verdict in verdicts] == [False, False, True, False, False]
+    assert world.audience(said(LIBERA, irc("bob", "bob"), "duck: hi")) != ()
+    assert world.audience(said(LIBERA, irc("mallory"), "duck: hi")) != ()
+    world.now += 60
+    assert world.audience(question) != ()
+
+
+def test_all_guests_together_have_a_budget_too_and_members_do_not_pay_for_it() -> None:
+    world = World(Rules(per_link=Allowance(3, 1)))
+    asked = [world.audience(said(LIBERA, irc(f"m{number}"), "duck: hi")) for number in range(6)]
+    assert [bool(audience) for audience in asked] == [True] * 3 + [False] * 3
+    for _ in range(100):
+        assert len(world.audience(said(LIBERA, irc("bob", "bob"), "duck: hi"))) == 2
+
+
+def test_a_budget_is_not_evaded_by_a_change_of_nick() -> None:
+    world = World(Rules(per_guest=Allowance(2, 1)))
+    asked = [
+        world.audience(said(LIBERA, replace(irc(f"m{number}"), connection="1 1"), "duck: hi")) for number in range(4)
+    ]
+    assert [bool(audience) for audience in asked] == [True, True, False, False]
+
+
+def test_a_guest_who_is_carried_is_carried_on_when_the_duck_has_heard_enough() -> None:
+    world = World(Rules(Guests.RELAY, per_guest=Allowance(1, 1)))
+    assert len(world.audience(said(LIBERA, irc("eve"), "duck: 1"))) == 2
+    assert world.audience(said(LIBERA, irc("eve"), "duck: 2")) == (HOME,)
+
+
+def test_other_links_count_from_one_event_to_the_next(world: World) -> None:
+    assert world.audience(said(HOME, matrix("alice"), "hi")) == (LIBERA,)
+    world.gate.use([Link("pond", (HOME,))])
+    assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
+    world.gate.use([Link("pond", (HOME, LIBERA), Rules(members=frozenset({"bob"})))])
+    assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
+
+
+def test_what_a_bot_answers_is_never_taken_for_a_command(world: World) -> None:
+    assert world.audience(answer(ear("duck", "libera/eve"), "help", private=True)) == (ALONE,)
