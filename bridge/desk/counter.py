@@ -1,10 +1,10 @@
 """What everybody may ask of the desk for themselves: to log in and out, who they are, and to join their identities."""
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from bridge.desk.codes import LASTS, Codes
-from bridge.desk.guesses import Guesses
+from bridge.desk.guesses import By, Guesses, Key
 from bridge.durations import spelled
 from bridge.gate import Gate
 from bridge.model import Identity, Proof, Sender
@@ -52,7 +52,7 @@ class Counter:
             return "Say: login NAME PASSWORD"
         if asker.network not in self.private:
             return _unsafe(asker)
-        keys: Sequence[Hashable] = (_guesser(asker), ("user", same_name(name)))
+        keys = _keys(asker, name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         user = self._users.find(name)
@@ -121,7 +121,7 @@ class Counter:
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
         """link-identity CODE: be the same person as who said `prove` on the other network."""
-        now, guesser = self._clock(), [("code", _guesser(asker))]
+        now, guesser = self._clock(), _keys(asker)
         if wait := self._guesses.wait(guesser, now):
             return f"Too many wrong codes: again in {spelled(wait + 1)}."
         claim = self._codes.redeem(rest, now)
@@ -160,7 +160,7 @@ class Counter:
 
     async def _check(self, asker: Sender, user: User, password: str) -> str:
         """Why `password` does not count as the user's, '' where it does."""
-        keys: Sequence[Hashable] = (_guesser(asker), ("user", same_name(user.name)))
+        keys = _keys(asker, user.name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         if await asyncio.to_thread(verify, user.password, password):
@@ -214,9 +214,12 @@ def _credentials(rest: str) -> tuple[bool, str, str]:
     return remember, first, left.strip()
 
 
-def _guesser(asker: Sender) -> Hashable:
-    """Who guesses: by their host where that is shown, so that a new nick does not begin anew."""
-    return "sender", asker.network, asker.mask.rpartition("@")[2] or asker.address
+def _keys(asker: Sender, name: str = "") -> Sequence[Key]:
+    """What a guess counts against: a new nick does not begin anew, nor does a new connection from the same host."""
+    keys = [(By.SENDER, f"{asker.network} {asker.connection or asker.address}")]
+    if asker.mask:
+        keys.append((By.HOST, f"{asker.network} {asker.mask.rpartition('@')[2]}"))
+    return [*keys, (By.USER, same_name(name))] if name else keys
 
 
 def _lasting(asker: Sender) -> Identity | None:

@@ -1,13 +1,14 @@
 """Wrong guesses at a secret: each makes the next one wait longer. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
-_FREE = 2
-"""Wrong guesses that cost nothing: people mistype."""
 _FIRST, _LONGEST = 2.0, 900.0
 """Seconds: doubled with every further wrong guess."""
+_LONGEST_FOR_ALL = 60.0
+"""Seconds that others' wrong guesses may keep somebody from logging in: a guess a minute finds no password."""
 _FORGOTTEN = 3600.0
 """Seconds without a wrong guess after which it is as if there had been none."""
 _MOST = 10_000
@@ -20,17 +21,29 @@ class _Guesser:
     last: float
 
 
+class By(Enum):
+    """What guesses are counted by, and how many wrong ones cost nothing: people mistype, and share a host."""
+
+    SENDER = 2
+    USER = 4
+    HOST = 10
+
+
+Key = tuple[By, str]
+
+
 class Guesses:
-    """Counted under several keys at once: who guesses, and at whose secret. Times are seconds of one clock."""
+    """Counted under several keys at once: who guesses, from where, and at whose secret. Times are seconds of one
+    clock."""
 
     def __init__(self) -> None:
-        self._guessers: OrderedDict[Hashable, _Guesser] = OrderedDict()
+        self._guessers: OrderedDict[Key, _Guesser] = OrderedDict()
 
-    def wait(self, keys: Iterable[Hashable], now: float) -> float:
+    def wait(self, keys: Iterable[Key], now: float) -> float:
         """Seconds until one may guess again under all of `keys`; 0: now."""
         return max((self._wait(key, now) for key in keys), default=0.0)
 
-    def wrong(self, keys: Iterable[Hashable], now: float) -> None:
+    def wrong(self, keys: Iterable[Key], now: float) -> None:
         for key in keys:
             guesser = self._known(key, now) or _Guesser(0, now)
             self._guessers[key] = _Guesser(guesser.wrong + 1, now)
@@ -38,17 +51,19 @@ class Guesses:
         while len(self._guessers) > _MOST:
             self._guessers.popitem(last=False)
 
-    def right(self, keys: Iterable[Hashable]) -> None:
+    def right(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._guessers.pop(key, None)
 
-    def _wait(self, key: Hashable, now: float) -> float:
+    def _wait(self, key: Key, now: float) -> float:
         guesser = self._known(key, now)
-        if guesser is None or guesser.wrong <= _FREE:
+        free = key[0].value
+        if guesser is None or guesser.wrong <= free:
             return 0.0
-        pause = min(_LONGEST, _FIRST * 2.0 ** min(guesser.wrong - _FREE - 1, 20))
+        longest = _LONGEST_FOR_ALL if key[0] is By.USER else _LONGEST
+        pause = min(longest, _FIRST * 2.0 ** min(guesser.wrong - free - 1, 20))
         return max(0.0, guesser.last + pause - now)
 
-    def _known(self, key: Hashable, now: float) -> _Guesser | None:
+    def _known(self, key: Key, now: float) -> _Guesser | None:
         guesser = self._guessers.get(key)
         return guesser if guesser is not None and now - guesser.last < _FORGOTTEN else None

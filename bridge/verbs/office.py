@@ -12,6 +12,7 @@ from typing import TypeVar
 import click
 
 from bridge.config import Config
+from bridge.model import BOTS, DESK, Entry, State
 from bridge.store import Store
 from bridge.users import Role, Users
 from bridge.users.audit import Audit
@@ -86,6 +87,11 @@ class Office:
         """Something that whoever asked should know, though it was done."""
         self.warnings.append(text)
 
+    def outbox(self) -> Sequence[Entry]:
+        """What is queued or dead; in a chat without the very question that this answers."""
+        found = self.stored(lambda store: store.outbox())
+        return [entry for entry in found if self._terminal or not _is_asked(entry)]
+
     def stored(self, verb: Callable[[Store], Awaitable[Result]]) -> Result:
         """What `verb` finds in the store, beside a daemon that may be running. For a thread that has no event loop."""
         from bridge.store.sqlite import SqliteStore  # few verbs need it
@@ -95,6 +101,11 @@ class Office:
                 return await verb(store)
 
         return asyncio.run(run())
+
+
+def _is_asked(entry: Entry) -> bool:
+    """Whether it is a question on its way to the desk."""
+    return entry.state is State.QUEUED and entry.room.network == BOTS and entry.room.id.startswith(f"{DESK}@")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _WORDS = 40  # characters of a message in the table
 @click.pass_obj
 def list_(office: Office) -> Answer:
     """List what is queued and what is dead, with the reason."""
-    entries = office.stored(lambda store: store.outbox())
+    entries = office.outbox()
     data = [_plain(entry) for entry in entries]
     columns = ("id", "state", "room", "sender", "age", "tries", "reason", "text") if entries else ()
     rows = [_row(entry, office.clock()) for entry in entries]
@@ -29,7 +29,7 @@ def list_(office: Office) -> Answer:
 @click.pass_obj
 def retry(office: Office, delivery: str) -> Answer:
     """Queue a dead delivery again, at its old place. ID may be shortened."""
-    found = _find(office.stored(lambda store: store.outbox()), delivery)
+    found = _find(office.outbox(), delivery)
     office.audit.record(office.by, "outbox retry", f"{found.delivery} for {found.room}")
     if not office.stored(lambda store: store.retry(found.delivery)):
         raise click.ClickException(f"{found.delivery} is not dead: it is queued already")
@@ -41,7 +41,7 @@ def retry(office: Office, delivery: str) -> Answer:
 @click.pass_obj
 def drop(office: Office, delivery: str) -> Answer:
     """Give up a delivery for good. ID may be shortened."""
-    found = _find(office.stored(lambda store: store.outbox()), delivery)
+    found = _find(office.outbox(), delivery)
     office.audit.record(office.by, "outbox drop", f"{found.delivery} for {found.room}")
     if not office.stored(lambda store: store.drop(found.delivery)):
         raise click.ClickException(f"{found.delivery} has been sent meanwhile")

@@ -19,7 +19,7 @@ def status(office: Office) -> Answer:
 
     running = is_in_use(office.config.store.path)
     try:
-        entries: Sequence[Entry] = office.stored(lambda store: store.outbox())
+        entries: Sequence[Entry] = office.outbox()
     except Unusable:
         entries = ()  # no daemon has run yet
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}

@@ -62,10 +62,10 @@ class Pond:
             "user": self.duck_id,
             "password_file": "secrets/home",
         }
-        networks: dict[str, object] = {"home": matrix, "irc": self._irc(self.irc.port)}
+        networks: dict[str, object] = {"home": matrix, "irc": self.irc_network(self.irc.port)}
         rooms = [f"home/{self.room}", f"irc/{self.channel}"]
         if self.plain is not None:
-            networks["plain"] = self._irc(self.plain.port)
+            networks["plain"] = self.irc_network(self.plain.port)
             rooms.append(f"plain/{self.channel}")
         return {
             "networks": networks,
@@ -75,7 +75,8 @@ class Pond:
             "store": {"path": "data/quackbridge.sqlite"},
         }
 
-    def _irc(self, port: int) -> dict[str, object]:
+    def irc_network(self, port: int) -> dict[str, object]:
+        """An account of the duck on the server at `port`."""
         flood = {"burst": 1000, "per_second": 1000}
         return {"type": "irc", "server": f"{HOST}:{port}", "tls": False, "nick": self.duck, "flood": flood}
 
@@ -91,6 +92,11 @@ class Pond:
     def person(self, nick: str, *, sasl: tuple[str, str] | None = None) -> IrcPerson:
         """Somebody on the IRC server."""
         return IrcPerson(HOST, self.irc.port, nick, caps=TAGS, sasl=sasl)
+
+    def plain_person(self, nick: str) -> IrcPerson:
+        """Somebody on the server without services."""
+        assert self.plain is not None
+        return IrcPerson(HOST, self.plain.port, nick)
 
     def daemon(self) -> Daemon:
         return Daemon(self.folder)

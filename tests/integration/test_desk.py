@@ -1,0 +1,355 @@
+"""Logging in, being known and administering by private message, on real servers."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.people import Heard, IrcPerson, MatrixPerson
+from bridge.demo.servers import Synapse
+from bridge.demo.servers.process import HOST
+from tests.integration.daemon import Daemon, quackbridge, write_config
+from tests.integration.pond import PASSWORD, Pond
+from tests.integration.servers import Anope, NgIrcd, unique
+
+pytestmark = pytest.mark.servers
+
+SECRET = "correct horse battery"
+
+
+@pytest.fixture
+async def pond(tmp_path: Path, synapse: Synapse, services: Anope, ngircd: NgIrcd) -> Pond:
+    """With a third room on a plain server without services, and a password for alice, who is an admin."""
+    pond = Pond(tmp_path, synapse, services, ngircd)
+    await pond.dig()
+    pond.config["links"]["pond"]["guest_budget"] = {"per_guest": 20, "per_link": 100}  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    assert quackbridge(pond.folder, "set-role", "alice", "admin").returncode == 0
+    done = quackbridge(pond.folder, "set-password", "alice", "--password-stdin", stdin=f"{SECRET}\n")
+    assert done.returncode == 0, done.stderr
+    return pond
+
+
+@pytest.fixture
+async def daemon(pond: Pond) -> AsyncGenerator[Daemon, None]:
+    async with pond.daemon() as daemon:
+        await daemon.ready()
+        yield daemon
+
+
+class Plain:
+    """Somebody on the server without services, and the duck's answers to them."""
+
+    def __init__(self, pond: Pond, person: IrcPerson) -> None:
+        self.pond = pond
+        self.person = person
+
+    async def asks(self, text: str, answer: str) -> Heard:
+        """Say `text` to the duck in private; its answer, which has `answer` in it."""
+        before = len(self.person.messages)
+        await self.person.say(self.pond.duck, text)
+
+        def new(heard: Heard) -> bool:
+            mine = heard.sender == self.pond.duck and heard.room == self.person.nick
+            return mine and self.person.messages.index(heard) >= before
+
+        first = await self.person.heard(new)
+        assert answer in first.text, first
+        return first
+
+
+async def _plain(stack: AsyncExitStack, pond: Pond, nick: str) -> Plain:
+    assert pond.plain is not None
+    person = await stack.enter_async_context(IrcPerson(HOST, pond.plain.port, nick))
+    await person.join(pond.channel)
+    return Plain(pond, person)
+
+
+def _stored(pond: Pond) -> bytes:
+    """Everything that the daemon has on disk."""
+    return b"".join(file.read_bytes() for file in (pond.folder / "data").iterdir())
+
+
+async def test_a_login_makes_a_member_follows_a_nick_and_ends_with_the_connection(pond: Pond, daemon: Daemon) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        nick = unique("al")
+        al = await _plain(stack, pond, nick)
+        await al.asks("whoami", "You are a guest")
+        await al.asks(f"login alice {SECRET}x", "Wrong name or password.")
+        await al.asks(f"login nobody {SECRET}", "Wrong name or password.")
+        await al.asks(f"login alice {SECRET}", "Welcome, alice.")
+        await al.asks("whoami", "You are alice, admin, by the password that you gave")
+        await al.person.say(pond.channel, "it is me")
+        await alice.heard(f"<{nick}> it is me")
+        other = unique("al")
+        await al.person.rename(other)
+        await al.person.say(pond.channel, "still me")
+        await alice.heard(f"<{other}> still me")
+        thief = await _plain(stack, pond, nick)  # the nick that was logged in, taken by somebody else
+        await thief.person.say(pond.channel, "I am alice")
+        await thief.person.heard("You are not logged in")
+        await al.person.quit()
+        second = await _plain(stack, pond, other)  # and the nick of the connection that is gone
+        await second.person.say(pond.channel, "me again")
+        await second.person.heard("You are not logged in")
+    texts = [message.text for message in alice.messages]
+    assert not any("I am alice" in text or "me again" in text for text in texts)
+    assert SECRET.encode() not in _stored(pond)
+    assert not any(SECRET in str(line) for line in daemon.log)
+    refused = [
+        line for line in json.loads(quackbridge(pond.folder, "audit", "--json").stdout) if "refused" in line["what"]
+    ]
+    assert [line["details"] for line in refused] == ["as alice", "under a name that nobody has"]
+
+
+async def test_a_login_ends_by_logging_out_and_by_leaving_the_last_shared_channel(pond: Pond, daemon: Daemon) -> None:
+    async with AsyncExitStack() as stack:
+        al = await _plain(stack, pond, unique("al"))
+        await al.asks(f"login alice {SECRET}", "Welcome, alice.")
+        await al.asks("logout", "You are logged out.")
+        await al.asks("whoami", "You are a guest")
+        await al.asks(f"login alice {SECRET}", "Welcome, alice.")
+        await al.person.part(pond.channel)
+        await al.asks("whoami", "You are a guest")
+        await al.asks(f"login alice {SECRET}", "Join a channel that I am in first")
+        await al.person.join(pond.channel)
+        await al.asks("whoami", "You are a guest")
+
+
+async def test_a_login_ends_when_our_own_connection_does(pond: Pond, daemon: Daemon) -> None:
+    async with AsyncExitStack() as stack:
+        al = await _plain(stack, pond, unique("al"))
+        await al.asks(f"login alice {SECRET}", "Welcome, alice.")
+        assert await daemon.stop() == 0
+        await daemon.start()
+        await daemon.ready()
+        await al.asks("whoami", "You are a guest")
+
+
+async def test_wrong_guesses_wait_longer_and_longer_whether_the_user_exists_or_not(pond: Pond, daemon: Daemon) -> None:
+    async with AsyncExitStack() as stack:
+        for name in ("alice", "nobody"):
+            al = await _plain(stack, pond, unique("al"))
+            for _ in range(3):
+                await al.asks(f"login {name} wrong", "Wrong name or password.")
+            await al.asks(f"login {name} wrong", "Too many wrong tries: again in")
+            await al.asks(f"login alice {SECRET}", "Too many wrong tries: again in")
+
+
+async def test_a_password_in_a_room_is_carried_and_kept_nowhere_and_answered_privately(
+    pond: Pond, daemon: Daemon
+) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        bob = await stack.enter_async_context(pond.person(pond.bob, sasl=(pond.bob, PASSWORD)))
+        await bob.join(pond.channel)
+        for text in (f"login bob {SECRET}", f"duck: login bob {SECRET}", f" /msg {pond.duck} login bob {SECRET}"):
+            await bob.say(pond.channel, text)
+        await bob.say(pond.channel, "barrier")
+        await alice.heard("barrier")
+        told = await bob.heard("looked like a password")
+        assert (told.room, told.sender) == (bob.nick, pond.duck)
+        assert [m.text for m in alice.messages if m.sender == pond.duck_id] == [f"<{pond.bob}> barrier"]
+        await alice.send(pond.room, f"good morning\nlogin alice {SECRET}")
+        private = await alice.heard("looked like a password")
+        assert private.room != await alice.room_id(pond.room)
+    assert not any(SECRET in message.text for message in bob.messages if message.sender == pond.duck)
+    assert SECRET.encode() not in _stored(pond)
+    assert not any(SECRET in str(line) for line in daemon.log)
+
+
+async def test_remembering_ties_what_is_proven_for_good_and_explains_itself_where_nothing_is(
+    pond: Pond, daemon: Daemon
+) -> None:
+    async with AsyncExitStack() as stack:
+        account = unique("al")
+        await pond.services.register(account, PASSWORD)
+        al = await stack.enter_async_context(pond.person(account, sasl=(account, PASSWORD)))
+        await al.say(pond.duck, f"login --remember alice {SECRET}")
+        await al.heard(f"From now on irc/{account} is you")
+        await al.join(pond.channel)
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        await al.say(pond.channel, "known for good")
+        await alice.heard("known for good")
+        plain = await _plain(stack, pond, unique("al"))
+        await plain.asks(
+            f"login --remember alice {SECRET}", "I cannot remember you for longer: plain proves nothing of you"
+        )
+    shown = json.loads(quackbridge(pond.folder, "show-user", "alice", "--json").stdout)
+    assert {"kind": "irc", "network": "irc", "value": account} in shown["identities"]
+
+
+async def test_a_person_joins_their_two_identities_with_a_code_and_no_admin(pond: Pond, daemon: Daemon) -> None:
+    account = unique("ann")
+    await pond.services.register(account, PASSWORD)
+    async with (
+        MatrixPerson(pond.synapse.url, pond.alice) as alice,
+        pond.person(account, sasl=(account, PASSWORD)) as ann,
+    ):
+        await ann.join(pond.channel)
+        await ann.say(pond.duck, "prove")
+        code = (await ann.heard("is good for 10 minutes")).text.split()[0]
+        direct = await alice.direct(pond.duck_id)
+        await alice.sees(direct, pond.duck_id)
+        await alice.send(direct, "link-identity aaaa-aaaa")
+        await alice.heard("There is no such code")
+        await alice.send(direct, f"link-identity {code}")
+        await alice.heard(f"irc/{account} is alice from now on")
+        await ann.say(pond.channel, "we are one")
+        await alice.heard("we are one")
+        await alice.send(direct, f"link-identity {code}")
+        await alice.heard(
+            lambda heard: heard.text.startswith("There is no such code") and len(_of(alice, "no such")) > 1
+        )
+        await alice.send(direct, f"unlink-identity irc/{account}")
+        await alice.heard("is not you any more")
+        await ann.say(pond.channel, "we are two")
+        await ann.heard("You are not logged in")
+
+
+def _of(person: MatrixPerson, text: str) -> list[Heard]:
+    return [message for message in person.messages if text in message.text]
+
+
+async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pond: Pond, daemon: Daemon) -> None:
+    carol = unique("carol")
+    async with (
+        MatrixPerson(pond.synapse.url, pond.alice) as alice,
+        pond.person(pond.bob, sasl=(pond.bob, PASSWORD)) as bob,
+        MatrixPerson(pond.synapse.url, carol) as person,
+    ):
+        await bob.join(pond.channel)
+        direct = await alice.direct(pond.duck_id)
+        await alice.sees(direct, pond.duck_id)
+
+        async def asks(text: str, wanted: str | Callable[[Heard], bool]) -> Heard:
+            await alice.send(direct, text)
+            return await alice.heard(wanted)
+
+        assert "add-user" in (await asks("help", "You may say")).text
+        await asks(f"add-user carol --matrix {person.user_id}", "added carol")
+        room = await person.join(pond.room)
+        await person.send(room, "I am in")
+        await bob.heard("I am in")
+        await asks("users", "carol · member")
+        await asks("set-role carol admin", "carol is admin now")
+        await asks("add-user carol", "there is a user 'carol' already")
+        await asks("add-user eve --password", "not in a chat")
+        await asks("add-user eve --role king", "is not one of")
+        await asks('add-user "eve', "No closing quotation")
+        await asks("drop-db --yes", "I do not know 'drop-db'")
+        await asks("export-users /tmp/out", "I do not know 'export-users'")
+        await asks("add-user -c /etc/passwd eve", "No such option")
+        await asks("links", f"irc/{pond.channel}")
+        await asks("status", "the daemon runs; 3 users, 1 links")
+        await asks("outbox", "the outbox is empty")
+        await asks('ban-user bob --in pond --for 2h --reason "too loud"', "bob is banned in pond until")
+        await bob.say(pond.channel, "am I heard?")
+        await bob.heard("In pond: banned until")
+        await asks("lift bob --in pond", "bob is free to speak in pond again")
+        await bob.say(pond.channel, "and now?")
+        await alice.heard("and now?")
+        await asks("remove-user carol", "removed carol")
+        await person.send(room, "am I still?")
+        await person.heard("You are not logged in")
+        await bob.say(pond.duck, "remove-user alice")
+        await bob.heard("That is for admins.")
+        await bob.say(pond.duck, "users")
+        assert (await bob.heard("alice, bob")).text == "alice, bob"
+        assert not any("am I heard?" in message.text for message in alice.messages)
+    done = json.loads(quackbridge(pond.folder, "audit", "--json").stdout)
+    ours = [line["what"] for line in done if line["by"] == f"alice (home/{alice.user_id})"]
+    assert ours == ["add-user", "set-role", "ban-user", "lift", "remove-user"]
+
+
+async def test_a_moderator_mutes_in_their_link_and_nowhere_else(pond: Pond) -> None:
+    pond.config["links"]["pond"]["moderators"] = ["bob"]  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    added = quackbridge(pond.folder, "add-user", "carol", "--matrix", pond.synapse.user_id("carol"))
+    assert added.returncode == 0
+    async with pond.daemon() as daemon, pond.person(pond.bob, sasl=(pond.bob, PASSWORD)) as bob:
+        await daemon.ready()
+        await bob.join(pond.channel)
+        for said, told in (
+            ("mute-user carol", "you may do that only with --in pond"),
+            ("mute-user alice --in pond", "alice is an admin"),
+            ("mute-user carol --in pond --for 1h", "carol is muted in pond until"),
+            ("sanctions", "carol · mute · pond"),
+            ("add-user eve", "That is for admins."),
+        ):
+            await bob.say(pond.duck, said)
+            await bob.heard(told)
+
+
+async def test_no_command_or_name_carries_a_line_break_into_irc(pond: Pond, daemon: Daemon) -> None:
+    async with (
+        MatrixPerson(pond.synapse.url, pond.alice) as alice,
+        pond.person(pond.bob, sasl=(pond.bob, PASSWORD)) as bob,
+    ):
+        await bob.join(pond.channel)
+        direct = await alice.direct(pond.duck_id)
+        await alice.sees(direct, pond.duck_id)
+        await alice.send(direct, "add-user 'x\r\nQUIT :gone'")
+        await alice.heard("one word")
+        await alice.send(direct, f"ban-user bob --in pond --reason 'a\r\nQUIT :gone\r\nPRIVMSG {pond.channel} :owned'")
+        await alice.heard("one line")
+        await alice.rename("alice\r\nQUIT :gone")
+        await alice.send(pond.room, "barrier")
+        await bob.heard("barrier")
+        assert not any("owned" in message.text for message in bob.messages)
+
+
+async def test_a_guest_who_floods_the_duck_is_told_once_and_then_ignored(pond: Pond) -> None:
+    pond.config["links"]["pond"]["guest_budget"] = {"per_guest": 3, "per_link": 100}  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    async with pond.daemon() as daemon, pond.person(unique("eve")) as eve:
+        await daemon.ready()
+        await eve.join(pond.channel)
+        for number in range(12):
+            await eve.say(pond.channel, f"duck: question {number}")
+        await eve.heard("You have asked a lot")
+        async with pond.person(pond.bob, sasl=(pond.bob, PASSWORD)) as bob:
+            await bob.join(pond.channel)
+            await bob.say(pond.channel, "duck: barrier")
+            await eve.heard("<Little Yellow Duck> barrier")
+        answers = [m.text for m in eve.messages if m.sender == pond.duck and "question" in m.text]
+        assert len(answers) == 3
+        assert len([m for m in eve.messages if "You have asked a lot" in m.text]) == 1
+
+
+async def test_a_display_name_equal_to_a_members_is_a_guest_and_shown_as_one(pond: Pond) -> None:
+    pond.config["links"]["pond"]["guests"] = "relay"  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    async with (
+        pond.daemon() as daemon,
+        MatrixPerson(pond.synapse.url, unique("eve")) as eve,
+        pond.person(pond.bob, sasl=(pond.bob, PASSWORD)) as bob,
+    ):
+        await daemon.ready()
+        await bob.join(pond.channel)
+        room = await eve.join(pond.room)
+        await eve.rename(f"{pond.alice}\u200b\u202e")
+        await eve.send(room, "I am alice @room")
+        assert (await bob.heard("I am alice")).text == f"<{pond.alice} (guest)> I am alice @room"
+        await eve.send(room, "duck: @room everybody out")
+        echoed = await eve.heard(lambda heard: heard.sender == pond.duck_id and "everybody out" in heard.text)
+        content = echoed.raw["content"]
+        assert isinstance(content, dict)
+        assert content["m.mentions"] == {}
+
+
+async def test_logins_that_come_at_once_hold_up_nobody_who_speaks(pond: Pond, daemon: Daemon) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        bob = await stack.enter_async_context(pond.person(pond.bob, sasl=(pond.bob, PASSWORD)))
+        await bob.join(pond.channel)
+        crowd = [await _plain(stack, pond, unique(f"m{number}x")) for number in range(8)]
+        await asyncio.gather(*(one.person.say(pond.duck, f"login user{number} x") for number, one in enumerate(crowd)))
+        await bob.say(pond.channel, "meanwhile")
+        await alice.heard("meanwhile")
+        for one in crowd:
+            await one.person.heard("Wrong name or password.")

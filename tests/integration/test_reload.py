@@ -1,0 +1,159 @@
+"""The configuration of a running daemon changes, on real servers: what stays is not disturbed."""
+
+import signal
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.demo.people import MatrixPerson
+from bridge.demo.servers import Synapse
+from tests.integration.daemon import Daemon, write_config
+from tests.integration.pond import Pond
+from tests.integration.servers import Anope, NgIrcd, unique
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def pond(tmp_path: Path, synapse: Synapse, services: Anope, ngircd: NgIrcd) -> Pond:
+    pond = Pond(tmp_path, synapse, services, ngircd)
+    await pond.dig()
+    pond.config["networks"].pop("plain")  # type: ignore[attr-defined]
+    pond.config["links"]["pond"]["rooms"].pop()  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    return pond
+
+
+@pytest.fixture
+async def daemon(pond: Pond) -> AsyncGenerator[Daemon, None]:
+    async with pond.daemon() as daemon:
+        await daemon.ready()
+        yield daemon
+
+
+def _count(daemon: Daemon, event: str) -> int:
+    return sum(line.get("event") == event for line in daemon.log)
+
+
+async def _reloaded(daemon: Daemon, pond: Pond, event: str = "reloaded") -> dict[str, Any]:
+    """Write the config, and the line that says what became of it."""
+    before = _count(daemon, event)
+    write_config(pond.folder, pond.config, {})
+    daemon.send(signal.SIGHUP)
+    await daemon.logged(event, lambda line: _count(daemon, event) > before)
+    return dict([line for line in daemon.log if line.get("event") == event][-1])
+
+
+async def test_links_bots_and_rules_change_while_connections_stay(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    async with pond.people() as (alice, bob):
+        await alice.send(pond.room, "one")
+        await bob.heard("one")
+        lake = f"#{unique('lake')}"
+        await bob.join(lake)
+        config["links"]["lake"] = {"rooms": [f"irc/{lake}"], "bots": ["drake"]}
+        config["bots"]["drake"] = {"name": "Drake", "delay": 0}
+        config["links"]["pond"]["members"] = ["alice"]
+        await _reloaded(daemon, pond)
+        await daemon.logged("joined", lambda line: lake in str(line.get("room")))
+        await bob.say(lake, "drake: are you there?")
+        await bob.heard("<Drake> are you there?")
+        await bob.say(pond.channel, "am I a member?")
+        await bob.heard("In pond: not among the members of this link")
+        await alice.send(pond.room, "two")
+        await bob.heard("two")
+        config["links"]["pond"]["members"] = "all"
+        config["links"].pop("lake")
+        await _reloaded(daemon, pond)
+        await bob.say(pond.channel, "again")
+        await alice.heard("again")
+        await bob.say(lake, "drake: and now?")
+        await bob.say(pond.channel, "duck: barrier")
+        await bob.heard("<Little Yellow Duck> barrier")
+        assert not any("<Drake> and now?" in message.text for message in bob.messages)
+        assert not any("am I a member?" in message.text for message in alice.messages)
+        assert pond.duck not in await bob.names(lake)
+    assert [_count(daemon, event) for event in ("online", "logged in", "offline")] == [1, 1, 0]
+
+
+async def test_a_file_that_changes_is_read_without_a_signal(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    config["links"]["pond"]["welcome"] = {"guest": "Say hello to the duck."}
+    write_config(pond.folder, pond.config, {})
+    await daemon.logged("reloaded")
+    async with pond.person(unique("eve")) as eve:
+        await eve.join(pond.channel)
+        await eve.say(pond.channel, "hi")
+        await eve.heard("Say hello to the duck.")
+
+
+async def test_a_broken_file_is_refused_as_a_whole_and_what_ran_goes_on(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    config["links"]["pond"]["members"] = ["alice"]
+    config["links"]["pond"]["gests"] = "relay"
+    config["networks"]["home"]["homeserver"] = "http://matrix.example.net"
+    refused = await _reloaded(daemon, pond, "not reloaded")
+    problems = "\n".join(refused["problems"])
+    assert "links.pond.gests: there is no such key; did you mean guests?" in problems
+    assert "networks.home.homeserver" in problems
+    async with pond.people() as (alice, bob):
+        await bob.say(pond.channel, "still a member")
+        await alice.heard("still a member")
+    config["links"]["pond"].pop("gests")
+    config["networks"]["home"]["homeserver"] = pond.synapse.url
+    config["bots"]["duck"]["brain"] = "nowhere"
+    refused = await _reloaded(daemon, pond, "not reloaded")
+    assert "bots.duck" in refused["problems"][0]
+    (pond.folder / "config.yaml").unlink()
+    daemon.send(signal.SIGHUP)
+    await daemon.logged("not reloaded", lambda line: "there is no such file" in str(line["problems"]))
+    assert await daemon.stop() == 0
+
+
+async def test_a_network_comes_and_goes_and_what_waits_for_it_is_kept(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    assert pond.plain is not None
+    async with pond.people() as (alice, bob):
+        config["networks"]["plain"] = pond.irc_network(pond.plain.port)
+        config["links"]["pond"]["rooms"].append(f"plain/{pond.channel}")
+        reloaded = await _reloaded(daemon, pond)
+        assert reloaded["started"] == ["plain"]
+        async with pond.plain_person(unique("carol")) as carol:
+            await carol.join(pond.channel)
+            await daemon.logged("joined", lambda line: line.get("network") == "plain")
+            await bob.say(pond.channel, "to three")
+            await carol.heard("to three")
+            await alice.heard("to three")
+        config["networks"].pop("plain")
+        config["links"]["pond"]["rooms"].pop()
+        assert (await _reloaded(daemon, pond))["stopped"] == ["plain"]
+        await bob.say(pond.channel, "to two")
+        await alice.heard("to two")
+    assert [_count(daemon, event) for event in ("online", "logged in", "offline")] == [2, 1, 0]
+    assert await daemon.stop() == 0
+
+
+async def test_a_new_network_that_refuses_us_does_not_end_the_others(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    config["networks"]["other"] = {**config["networks"]["home"], "user": pond.synapse.user_id("nobody")}
+    await _reloaded(daemon, pond)
+    await daemon.logged("network refused", lambda line: line["network"] == "other")
+    async with pond.people() as (alice, bob):
+        await alice.send(pond.room, "still here")
+        await bob.heard("still here")
+    assert await daemon.stop() == 0
+
+
+async def test_what_cannot_change_while_it_runs_is_named_and_the_rest_counts(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    config["store"]["path"] = "data/other.sqlite"
+    config["links"]["pond"]["guests"] = "relay"
+    await _reloaded(daemon, pond)
+    assert (await daemon.logged("not reloaded"))["key"] == "store.path"
+    async with pond.people() as (_, bob), MatrixPerson(pond.synapse.url, unique("eve")) as eve:
+        room = await eve.join(pond.room)
+        await eve.send(room, "carried as a guest")
+        await bob.heard("(guest)> carried as a guest")
+    assert not (pond.folder / "data" / "other.sqlite").exists()
