@@ -2,6 +2,7 @@
 # make test    static checks, then unit, contract and integration tests on real servers
 # make check   static checks only
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
+# make bench-users  what an allowlist of 10,000 users costs
 # make clean   remove what the above have made in this folder
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-users clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -26,6 +27,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.carry $(ARGS)
+
+bench-users: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.users $(ARGS)
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

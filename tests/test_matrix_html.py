@@ -119,3 +119,24 @@ def test_a_numbered_list_goes_on_counting_after_a_list_inside_it_and_a_long_one_
         read("<ol>" + "<li>" * 1990)
         durations.append(time.perf_counter() - started)
     assert min(durations) < 0.1
+
+
+def test_a_person_who_is_linked_can_be_named_by_id() -> None:
+    html = 'add-user bob --matrix <a href="https://matrix.to/#/%40bob%3Ahs?via=x">Bob <b>B.</b></a> --role member'
+    for by_id, text in (
+        (True, "add-user bob --matrix @bob:hs --role member"),
+        (False, "add-user bob --matrix Bob B. --role member"),
+    ):
+        found = read(html, by_id=by_id)
+        assert found is not None
+        assert plain(found.text) == text
+        assert found.people == {"@bob:hs"}
+    twice = read('<a href="matrix:u/bob:hs">x</a> <a href="matrix:u/bob:hs">y</a>', by_id=True)
+    assert twice is not None
+    assert plain(twice.text) == "@bob:hs @bob:hs"
+
+
+def test_a_link_to_nobody_is_said_as_it_is_shown() -> None:
+    found = read('<a href="https://matrix.to/#/@b%0Aob:hs">Bob</a>', by_id=True)
+    assert found is not None
+    assert plain(found.text) == "Bob"

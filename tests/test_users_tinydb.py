@@ -87,7 +87,7 @@ def test_what_is_dropped_is_kept_beside(path: Path) -> None:
         (_written({**_EVE, "name": "two words"}), "user 1 is broken: a user's name"),
         (_written({**_EVE, "identities": [_ANYBODY]}), "user 1 is broken: '*!*@*' gives no host"),
         (_written(_EVE, {**_EVE, "name": "EVE"}), "there is a user 'eve' already"),
-        (_written({**_EVE, "identities": [_ONE]}, {**_EVE, "name": "bob", "identities": [_ONE]}), "belongs to bob"),
+        (_written({**_EVE, "identities": [_ONE]}, {**_EVE, "name": "bob", "identities": [_ONE]}), "belongs to eve"),
         ("\ufffe\x00", ""),
     ],
 )

@@ -9,6 +9,7 @@ import click
 from bots.load import load_bot
 from bridge.cli.common import config_option, load
 from bridge.config import Config, ConfigError, Problem
+from bridge.config.schema import schema
 from bridge.users import UsersError
 from bridge.users.tinydb import TinyUsers
 
@@ -39,4 +40,4 @@ def _missing_bots(settings: Config) -> Iterator[Problem]:
 @config_option
 def config_schema(config: Path) -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    click.echo(json.dumps(schema(), indent=2))

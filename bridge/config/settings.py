@@ -1,4 +1,4 @@
-"""What can be configured: one model a section, each key with its description, which is also the JSON Schema."""
+"""What can be configured: one model a section, each key with what it means, of which schema.py makes a JSON Schema."""
 
 import os
 from collections.abc import Mapping
@@ -116,7 +116,7 @@ Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, 
 class Section(BaseModel):
     """A mapping of the file. Unknown keys are errors; nothing is changed once it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

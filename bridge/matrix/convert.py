@@ -40,7 +40,8 @@ def message(event: Json, room: Room, who: Sender, us: Us, *, private: bool = Fal
         return None
     edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
     said = edited or content
-    read = _read(event, said, is_reply=bool(_replied(content)))
+    # in private: who names somebody to us, as in a command, means them and not what they are called
+    read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
     if read is None or not plain(read.text).strip():
         return None
     text = (*words("* "), *read.text) if edited else read.text
@@ -59,7 +60,7 @@ def message(event: Json, room: Room, who: Sender, us: Us, *, private: bool = Fal
     )
 
 
-def _read(event: Json, said: Json, *, is_reply: bool) -> Read | None:
+def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:
     """The words of a message, and the people whom it links."""
     kind = word(said, "msgtype")
     if kind in _NOT_SAID:
@@ -69,7 +70,7 @@ def _read(event: Json, said: Json, *, is_reply: bool) -> Read | None:
     if kind in _FILES:
         return Read(_file(_FILES[kind], said), _NOBODY)
     formatted = word(said, "formatted_body") if word(said, "format") == FORMAT else ""
-    found = read(formatted) if formatted else None
+    found = read(formatted, by_id=by_id) if formatted else None
     if found is not None and plain(found.text).strip():
         return found
     body = word(said, "body").encode()[:LIMIT].decode(errors="ignore")

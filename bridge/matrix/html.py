@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from bridge import ids
 from bridge.text import Span, Style, Text, merge
 
 FORMAT = "org.matrix.custom.html"
@@ -55,10 +56,12 @@ class _Look:
     style: Style = Style.PLAIN
     link: str | None = None
     verbatim: bool = False
+    unsaid: bool = False
 
 
 @dataclass(slots=True)
 class _Reader:
+    by_id: bool = False
     spans: list[Span] = field(default_factory=list)
     people: set[str] = field(default_factory=set)
     left: int = LIMIT
@@ -89,6 +92,8 @@ class _Reader:
         self.spans.append(Span(text, look.style, look.link))
 
     def hear(self, text: str, look: _Look) -> None:
+        if look.unsaid:
+            return
         if not look.verbatim:
             # Where a line begins, a line break in the markup is only its layout
             text = _SOFT.sub(" ", _LAYOUT.sub("", text) if self.broken else text)
@@ -124,29 +129,44 @@ class _Reader:
         if tag == "span" and "data-mx-spoiler" in node.attributes:
             return replace(look, style=look.style | Style.SPOILER)
         if tag == "a":
-            return replace(look, link=self._link(node.attributes.get("href") or ""))
+            return self._linked(node.attributes.get("href") or "", look)
         return look
 
-    def _link(self, href: str) -> str | None:
-        href = href.strip()
-        pill = _PILL.fullmatch(href)
-        if pill:
-            person = unquote(pill[1]).partition("?")[0]
-            if href[0] in "hH" and person.startswith("@") and "/" not in person:
-                self.people.add(person)
-                return None
-            if href[0] in "mM":
-                self.people.add(f"@{person}")
-                return None
-        return safe_link(href)
+    def _linked(self, href: str, look: _Look) -> _Look:
+        person = _person(href.strip())
+        if person is None:
+            return replace(look, link=safe_link(href.strip()))
+        self.people.add(person)
+        if not self.by_id or not _is_id(person):
+            return replace(look, link=None)
+        self.say(person, look)
+        return replace(look, unsaid=True)
 
 
-def read(html: str) -> Read | None:
+def _person(href: str) -> str | None:
+    """The Matrix id that a link to a person ("pill") names, as it is written."""
+    pill = _PILL.fullmatch(href)
+    if pill is None:
+        return None
+    person = unquote(pill[1]).partition("?")[0]
+    if href[0] in "mM":
+        return f"@{person}"
+    return person if person.startswith("@") and "/" not in person else None
+
+
+def _is_id(person: str) -> bool:
+    try:
+        return bool(ids.matrix_user(person))
+    except ValueError:
+        return False
+
+
+def read(html: str, *, by_id: bool = False) -> Read | None:
     """What `html` says to a reader (spec, "m.room.message msgtypes"); None where it has more tags than people write.
-    Whatever it is, this does not raise."""
+    With `by_id`, people who are linked are named by their ids. Whatever it is, this does not raise."""
     if html.count("<") > _TAG_LIMIT:
         return None
-    reader = _Reader()
+    reader = _Reader(by_id)
     # A body of its own: white space at the beginning of a whole document would not count
     body = LexborHTMLParser(f"<body>{html}").body
     ahead: list[tuple[LexborNode | None, _Look, bool]] = [(body and body.child, _Look(), False)]

@@ -12,6 +12,7 @@ from bridge.users.layout import Row
 from bridge.users.sanctions import checked_target
 
 Made = TypeVar("Made")
+_PROOFS = {str(kind): kind for kind in Proof}
 _WRONG = (KeyError, TypeError, ValueError, AttributeError, UsersError)
 
 
@@ -61,7 +62,7 @@ def _made(kind: str, number: str, row: Row, make: Callable[[Mapping[str, Any]], 
 
 def _user(document: Mapping[str, Any]) -> User:
     identities = tuple(
-        checked(Identity(Proof(one["kind"]), str(one["network"]), str(one["value"]))) for one in document["identities"]
+        checked(Identity(_proof(one["kind"]), str(one["network"]), str(one["value"]))) for one in document["identities"]
     )
     password = document.get("password")
     return User(
@@ -70,6 +71,11 @@ def _user(document: Mapping[str, Any]) -> User:
         identities,
         None if password is None else str(password),
     )
+
+
+def _proof(kind: object) -> Proof:
+    """Looked up, since there are tens of thousands; ValueError where there is no such kind."""
+    return _PROOFS.get(str(kind)) or Proof(str(kind))
 
 
 def _sanction(document: Mapping[str, Any]) -> Sanction:

@@ -20,7 +20,7 @@ class Index:
     def __init__(self, users: Iterable[User], before: "Index | None" = None) -> None:
         self._names: dict[str, User] = {}
         self._owners: dict[Identity, User] = {}
-        for user in sorted(users, key=lambda user: same_name(user.name)):
+        for user in users:
             self._put(user)
         self._settle(before)
 

@@ -1,0 +1,30 @@
+"""The JSON Schema of the configuration, for editors: every key with the docstring under it."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from bridge.config.settings import SECTIONS, Config, Section
+
+
+def schema() -> dict[str, Any]:
+    """The schema. The docstrings are read here and not when the settings are imported, which every command does: it
+    takes as long as all the rest of that."""
+    for section in reversed([*SECTIONS.values()]):  # what a section holds before the section
+        for key, text in _docstrings(section):
+            section.model_fields[key].description = text
+        section.model_rebuild(force=True)
+    return Config.model_json_schema(by_alias=True)
+
+
+def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    assert isinstance(definition, ast.ClassDef)
+    for key, text in pairwise(definition.body):
+        match key, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                if name in section.model_fields:
+                    yield name, inspect.cleandoc(said)
