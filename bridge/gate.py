@@ -10,8 +10,7 @@ from bridge.links import Link, Links, ear
 from bridge.model import BOTS, DESK, Event, Kind, Message, Room, Sender
 from bridge.policy import Refusal, Rules
 from bridge.text import plain
-from bridge.users import Users
-from bridge.users.contract import User
+from bridge.users import Measure, User, Users
 
 
 class LoggedIn(Protocol):
@@ -80,7 +79,8 @@ class Gate:
         refusal = policy.judge(event, user, sanction, rules)
         verdict = Verdict(self._shown(event, user, rules), user, rules.is_member(user), link, refusal, ())
         if refusal is not None and not refusal.heard:
-            whispered = refusal.secret and event.private and sanction is None and _may_ask(event)
+            banned = sanction is not None and sanction.measure is Measure.BAN
+            whispered = refusal.secret and event.private and not banned and _may_ask(event)
             return self._within_budget(replace(verdict, whispered=whispered))
         return self._within_budget(replace(verdict, audience=self._audience(event, carried=refusal is None)))
 

@@ -79,6 +79,14 @@ def test_who_is_banned_in_one_link_is_carried_nowhere_from_there_and_answered_by
     assert not world.gate.decide(replace(alone, text=said(HOME, irc("x"), "login bob x").text)).whispered
 
 
+def test_who_is_muted_everywhere_may_still_log_in_and_ask(world: World) -> None:
+    world.users.sanction(Sanction("bob", Measure.MUTE, None, 0.0, None, "", "test"))
+    alone = said(Room("libera", "bob"), irc("bob", "bob"), "login bob x", private=True)
+    assert world.gate.decide(alone).whispered
+    asked = said(Room("libera", "bob"), irc("bob", "bob"), "help", private=True)
+    assert world.audience(asked) == (ear(DESK, "libera/bob"),)
+
+
 def test_in_private_a_command_is_for_the_desk_and_all_else_for_the_bots(world: World) -> None:
     def asked(text: str, kind: Kind = Kind.TEXT, *, bot: bool = False) -> tuple[Room, ...]:
         return world.audience(said(ALONE, irc("eve", bot=bot), text, kind=kind, private=True))

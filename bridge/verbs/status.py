@@ -29,7 +29,7 @@ def status(office: Office) -> Answer:
         "links": len(office.config.links),
         "networks": networks,
     }
-    words = f"the daemon {'runs' if running else 'does not run'}; {data['users']} users, {data['links']} links"
+    words = f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}"
     waiting = [f"{name}: {found['words']}" for name, found in networks.items() if found["queued"] or found["dead"]]
     return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"])]))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -245,7 +246,7 @@ async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pon
         await asks("export-users /tmp/out", "I do not know 'export-users'")
         await asks("add-user -c /etc/passwd eve", "No such option")
         await asks("links", f"irc/{pond.channel}")
-        await asks("status", "the daemon runs; 3 users, 1 links")
+        await asks("status", "the daemon runs; users: 3, links: 1")
         await asks("outbox", "the outbox is empty")
         await asks('ban-user bob --in pond --for 2h --reason "too loud"', "bob is banned in pond until")
         await bob.say(pond.channel, "am I heard?")
@@ -353,3 +354,63 @@ async def test_logins_that_come_at_once_hold_up_nobody_who_speaks(pond: Pond, da
         await alice.heard("meanwhile")
         for one in crowd:
             await one.person.heard("Wrong name or password.")
+
+
+async def test_on_a_network_with_services_too_a_nick_taken_over_after_quit_has_no_session(
+    pond: Pond, daemon: Daemon
+) -> None:
+    nick = unique("al")
+    async with MatrixPerson(pond.synapse.url, pond.alice) as alice:
+        async with pond.person(nick) as al:  # without an account
+            await al.join(pond.channel)
+            await al.say(pond.duck, f"login alice {SECRET}")
+            await al.heard("Welcome, alice.")
+            await al.say(pond.channel, "it is me")
+            await alice.heard("it is me")
+        async with pond.person(nick) as thief:
+            await thief.join(pond.channel)
+            await thief.say(pond.channel, "it is me again")
+            await thief.heard("You are not logged in")
+            await thief.say(pond.duck, "whoami")
+            await thief.heard("You are a guest")
+        assert not any("again" in message.text for message in alice.messages)
+
+
+async def test_an_account_is_compared_as_the_network_compares_it(pond: Pond, daemon: Daemon) -> None:
+    account = unique("al")
+    await pond.services.register(account, PASSWORD)
+    added = quackbridge(pond.folder, "add-user", "al", "--irc", f"irc/{account.upper()}")
+    assert added.returncode == 0, added.stderr
+    taken = quackbridge(pond.folder, "add-user", "eve", "--irc", f"irc/{account}")
+    assert "belongs to al already" in taken.stderr
+    async with (
+        MatrixPerson(pond.synapse.url, pond.alice) as alice,
+        pond.person(account, sasl=(account, PASSWORD)) as al,
+        pond.person(account.upper() + "x") as almost,
+    ):
+        await al.join(pond.channel)
+        await almost.join(pond.channel)
+        await daemon.logged("users changed")
+        await almost.say(pond.channel, "not me")
+        await almost.heard("You are not logged in")
+        await al.say(pond.channel, "me")
+        await alice.heard(f"<{account}> me")
+        assert not any("not me" in message.text for message in alice.messages)
+
+
+async def test_what_is_remembered_outlives_the_daemon_and_what_is_not_does_not(pond: Pond, daemon: Daemon) -> None:
+    """With SIGKILL, as by a power cut: nothing of a session is on disk, and all of an identity is."""
+    account = unique("al")
+    await pond.services.register(account, PASSWORD)
+    async with pond.person(account, sasl=(account, PASSWORD)) as al, pond.person(unique("al")) as other:
+        for person, words in ((al, f"login --remember alice {SECRET}"), (other, f"login alice {SECRET}")):
+            await person.join(pond.channel)
+            await person.say(pond.duck, words)
+            await person.heard("Welcome, alice.")
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
+        await daemon.ready()
+        await al.say(pond.duck, "whoami")
+        await al.heard("You are alice, admin, as irc proves")
+        await other.say(pond.duck, "whoami")
+        await other.heard("You are a guest")
