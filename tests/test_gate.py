@@ -118,6 +118,14 @@ def test_a_guest_who_asks_a_lot_is_told_once_and_then_met_with_silence() -> None
     assert world.audience(question) != ()
 
 
+def test_a_guests_logins_count_as_questions() -> None:
+    world = World(Rules())
+    login = said(ALONE, irc("eve"), "login alice quack", private=True)
+    verdicts = [world.gate.decide(login) for _ in range(8)]
+    assert [verdict.whispered for verdict in verdicts] == [True] * 6 + [False] * 2
+    assert [verdict.spent for verdict in verdicts] == [False] * 6 + [True, False]
+
+
 def test_all_guests_together_have_a_budget_too_and_members_do_not_pay_for_it() -> None:
     world = World(Rules(per_link=Allowance(3, 1)))
     asked = [world.audience(said(LIBERA, irc(f"m{number}"), "duck: hi")) for number in range(6)]

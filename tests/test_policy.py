@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bridge.links import ear
-from bridge.model import Kind, Message
+from bridge.model import Identity, Kind, Message, Proof, Sender
 from bridge.patterns import Pattern
 from bridge.policy import Answers, Guests, Refusal, Rules, Told, asked, judge
 from bridge.users import Measure, Sanction, User
@@ -96,6 +96,17 @@ def test_a_password_is_refused_whoever_says_it_and_nobody_hears_it() -> None:
     assert public == Refusal("it may hold a password", Told.ADVICE, heard=False, secret=True)
     private = refused(said(HOME, matrix("alice"), "login", private=True), None, rules=Rules(Guests.RELAY))
     assert private == Refusal("it may hold a password", Told.NOTHING, heard=False, secret=True)
+
+
+def test_who_shows_a_password_by_a_notice_is_told_too() -> None:
+    refusal = refused(said(HOME, matrix("alice"), "login alice quack", kind=Kind.NOTICE), ALICE)
+    assert refusal.told is Told.ADVICE
+
+
+def test_an_account_pattern_is_about_accounts_and_not_about_masks() -> None:
+    sender = Sender("libera", "x", "x", (Identity(Proof.IRC_MASK, "libera", "spam!u@h"),), mask="spam!u@h")
+    rules = Rules(Guests.RELAY, ignore=(Pattern.parse("libera/spam*"),))
+    assert judge(said(LIBERA, sender, "hi"), None, None, rules) is None
 
 
 def test_nobody_is_told_anything_because_of_a_notice_or_a_bot() -> None:
