@@ -193,6 +193,14 @@ async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_log
     assert await world.asks(irc("eve"), "passwd x y") == "Log in first: login NAME PASSWORD"
 
 
+async def test_a_changed_password_logs_nobody_in(world: World) -> None:
+    """Who is known by proof and changes the password has no session for it: that would outlive the proof."""
+    ann = replace(irc("ann", "ann"), connection="1 7")
+    world.users.link_identity("alice", Identity(Proof.IRC, "libera", "ann"))
+    assert "changed" in await world.asks(ann, f"passwd {SECRET} a-new-secret")
+    assert "guest" in await world.asks(replace(ann, proofs=()), "whoami")
+
+
 async def test_who_has_no_password_yet_chooses_one(world: World) -> None:
     assert "passwd NEW" in await world.asks(irc("bob", "bob"), "passwd a b")
     assert "changed" in await world.asks(irc("bob", "bob"), "passwd a-new-secret")

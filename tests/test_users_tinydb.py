@@ -363,6 +363,11 @@ def test_a_database_of_the_first_format_is_read_and_written_as_the_present_one(p
     assert [user.name for user in TinyUsers(path).list()] == ["bob", "eve"]
 
 
+def test_a_row_that_is_there_twice_is_read_as_json_reads_it() -> None:
+    text = layout.written({"users": {"1": {"name": "eve"}, "2": {"name": "bob"}}}).replace('"2"', '"1"')
+    assert layout.parse(text) == {"users": {"1": '{"name": "bob"}'}}
+
+
 @given(
     st.dictionaries(
         st.text(max_size=3),

@@ -65,6 +65,7 @@ async def _irc(port: int) -> AsyncIterator[Shore]:
 
         async def says(text: str) -> None:
             await alice.say(channel, text)
+            await alice.ping()  # the server has it, before it hears anything else from us
 
         async def hears(text: str) -> None:
             await alice.heard(text)
