@@ -85,7 +85,7 @@ async def test_a_network_that_others_read_takes_no_password(world: World) -> Non
     world.counter.private = {"home", "libera"}
     await world.asks(AL, f"login alice {SECRET}")
     world.counter.private = {"home"}
-    assert "not encrypted" in await world.asks(AL, f"passwd {SECRET} another-secret")
+    assert "not encrypted" in await world.asks(AL, f"passwd '{SECRET}' another-secret")
 
 
 @pytest.mark.parametrize("line", ["login", "login alice", "login --remember", "login --remember alice", "login  "])
@@ -197,7 +197,7 @@ async def test_a_changed_password_logs_nobody_in(world: World) -> None:
     """Who is known by proof and changes the password has no session for it: that would outlive the proof."""
     ann = replace(irc("ann", "ann"), connection="1 7")
     world.users.link_identity("alice", Identity(Proof.IRC, "libera", "ann"))
-    assert "changed" in await world.asks(ann, f"passwd {SECRET} a-new-secret")
+    assert "changed" in await world.asks(ann, f"passwd '{SECRET}' a-new-secret")
     assert "guest" in await world.asks(replace(ann, proofs=()), "whoami")
 
 

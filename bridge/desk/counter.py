@@ -1,6 +1,7 @@
 """What everybody may ask of the desk for themselves: to log in and out, who they are, and to join their identities."""
 
 import asyncio
+import shlex
 from collections.abc import Callable, Collection, Sequence
 
 from bridge.desk.codes import LASTS, Codes
@@ -93,9 +94,9 @@ class Counter:
             return "Log in first: login NAME PASSWORD"
         if asker.network not in self.private:
             return _unsafe(asker)
-        words = rest.split()
+        words = _words(rest)
         if len(words) != (2 if user.password else 1):
-            return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password has no blanks here."
+            return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password with blanks goes in quotes."
         if user.password and (refused := await self._check(asker, user, words[0])):
             return refused
         if len(words[-1]) < _SHORTEST:
@@ -212,6 +213,14 @@ def _credentials(rest: str) -> tuple[bool, str, str]:
         remember = True
         first, _, left = left.strip().partition(" ")
     return remember, first, left.strip()
+
+
+def _words(rest: str) -> list[str]:
+    """As in a shell; where the quotes are part of a password, as they stand."""
+    try:
+        return shlex.split(rest)
+    except ValueError:
+        return rest.split()
 
 
 def _keys(asker: Sender, name: str = "") -> Sequence[Key]:
