@@ -137,13 +137,18 @@ def _run(office: Office, verb: Verb, name: str, line: str) -> str:
 
 def _told(answer: Answer) -> Sequence[str]:
     """The lines of an answer, as many as a chat can bear."""
-    lines = [" · ".join(cell.replace("\n", ", ") for cell in row if cell) for row in answer.rows]
+    lines = [" · ".join(map(_cell, answer.columns, row)) for row in answer.rows]
     lines = lines or answer.words.split("\n")
     left = len(lines) - _LINES
     return [
         *map(printable, lines[:_LINES]),
         *([f"... and {left} more: see them on the command line"] if left > 0 else []),
     ]
+
+
+def _cell(column: str, cell: str) -> str:
+    """A cell as it can be understood without its column's head."""
+    return f"{column}: {cell}" if cell in ("yes", "no", "") else cell.replace("\n", ", ")
 
 
 def _usage(name: str, verb: Verb) -> str:
