@@ -15,7 +15,7 @@ from bridge.model import Message, Post, Room, Sender
 from bridge.network import Batch, PermanentError, Refused, TransientError
 from bridge.text import plain, words
 
-_POND = Room("net", "#pond")
+_POND, _LAKE = Room("net", "#pond"), Room("net", "#lake")
 _WELCOME = (":irc 001 duck :Welcome", ":irc 376 duck :end")
 
 
@@ -29,6 +29,8 @@ class Ircd:
         self._stir = asyncio.Condition()
         self._writer: StreamWriter | None = None
         self.greeting: tuple[str, ...] = _WELCOME
+        self.slow: set[str] = set()
+        """Channels that let us wait for them."""
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._writer = writer
@@ -57,7 +59,7 @@ class Ircd:
         match line.split(" "):
             case ["NICK", _]:
                 return self.greeting
-            case ["JOIN", name]:
+            case ["JOIN", name] if name not in self.slow:
                 return (f":duck!u@h JOIN {name}", f":irc 353 duck = {name} :@bob duck")
             case ["PING", token] if self.echo_pongs:
                 return (f":irc PONG irc {token}",)
@@ -209,6 +211,52 @@ async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) ->
             heard += (await anext(stream)).events
         await stream.aclose()
     assert [plain(event.text) for event in heard] == [str(number) for number in range(1000)]
+
+
+async def test_a_room_that_comes_while_we_are_connected_is_joined_and_waited_for(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        ircd.slow = {"#lake"}
+        net.use([_POND, _LAKE])
+        await ircd.told(lambda line: line == "JOIN #lake")
+        ready = asyncio.ensure_future(net.ready())
+        assert await net.send(post()) == post().id  # in the room that stays
+        assert not ready.done()
+        ircd.tell(":duck!u@h JOIN #lake")
+        await ready
+        assert await net.send(post(room=_LAKE)) == post().id
+    assert ircd.connections == 1
+
+
+async def test_rooms_that_change_while_we_are_offline_count_from_the_next_connection(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        net.use([_LAKE])
+        stream = net.events(None)
+        listening = asyncio.ensure_future(anext(stream))
+        async with asyncio.timeout(10):
+            await net.ready()
+        assert [line for line in ircd.lines if line.startswith(("JOIN", "PART"))] == ["JOIN #lake"]
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def test_nothing_that_still_waits_is_sent_to_a_room_that_is_gone(ircd: Ircd) -> None:
+    async with running(ircd, burst=2, per_second=10) as (net, _), asyncio.TaskGroup() as group:
+        posts = [group.create_task(_outcome(net, post(str(number)))) for number in range(5)]
+        await ircd.told(lambda line: line.startswith("PRIVMSG"))
+        net.use([])
+    assert isinstance(posts[-1].result(), PermanentError)
+    part = ircd.lines.index("PART #pond unlinked")
+    assert not [line for line in ircd.lines[part:] if line.startswith("PRIVMSG")]
+
+
+async def test_who_waits_for_a_room_to_be_joined_learns_that_it_is_gone(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _), asyncio.TaskGroup() as group:
+        ircd.slow = {"#lake"}
+        net.use([_POND, _LAKE])
+        sending = group.create_task(_outcome(net, post(room=_LAKE)))
+        await ircd.told(lambda line: line == "JOIN #lake")
+        net.use([_POND])
+    assert isinstance(sending.result(), PermanentError)
 
 
 async def test_secrets_are_not_in_the_settings_repr() -> None:

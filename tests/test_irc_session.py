@@ -628,7 +628,7 @@ def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
     talk = Talk().welcomed()
     before = len(talk.effects)
     talk._take(talk.session.use([Room("net", "#lake")]))
-    assert talk.written(before) == ["PART #Pond", "JOIN #lake"]
+    assert talk.written(before) == ["PART #Pond unlinked", "JOIN #lake"]
     talk.hears(":duck!u@h JOIN #lake", ":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #lake :2")
     assert [plain(each.text) for each in talk.heard] == ["2"]
     assert talk.passes(40) == []
@@ -647,8 +647,51 @@ def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
     talk = Talk().welcomed()
     talk._take(talk.session.use([POND, Room("net", "#lake")]))
     talk._take(talk.session.use([POND]))
-    assert talk.written()[-1] == "PART #lake"
+    assert talk.written()[-1] == "PART #lake unlinked"
     assert talk.hears(":duck!u@h JOIN #lake") == ["PART #lake"]
+
+
+def test_rooms_that_are_gone_are_left_several_in_a_line_as_they_were_joined() -> None:
+    talk = Talk(rooms=tuple(Room("net", f"#{number}") for number in range(12)))
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    before = len(talk.effects)
+    talk._take(talk.session.use([]))
+    assert talk.written(before) == [
+        "PART #0,#1,#2,#3,#4,#5,#6,#7,#8,#9 unlinked",
+        "PART #10,#11 unlinked",
+    ]
+
+
+def test_rooms_that_come_and_go_are_compared_as_the_server_compares_names() -> None:
+    for mapping, written in [("rfc1459", []), ("ascii", ["PART #a[ unlinked", "JOIN #A{"])]:
+        talk = Talk(rooms=(Room("net", "#a["),)).welcomed(supports=f"CASEMAPPING={mapping}")
+        talk.hears(":duck!u@h JOIN #a[")
+        before = len(talk.effects)
+        talk._take(talk.session.use([Room("net", "#A{")]))
+        assert talk.written(before) == written
+
+
+def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
+    talk = Talk(rooms=(POND, Room("net", "#full"))).welcomed()
+    talk.hears(":irc 471 duck #full :Cannot join channel (+l)")
+    before = len(talk.effects)
+    talk._take(talk.session.use([POND, Room("net", "#full"), Room("net", "#lake")]))
+    assert talk.written(before) == ["JOIN #lake"]
+    talk.hears(":duck!u@h JOIN #lake")
+    assert "full" in str(talk.session.absence("#full"))
+    assert talk.passes(14) == []
+    assert talk.passes(2) == ["JOIN #full"]
+
+
+def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again() -> None:
+    talk = Talk().welcomed()
+    talk._take(talk.session.use([]))
+    talk._take(talk.session.use([POND]))
+    talk.hears(":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #pond :2")
+    talk.hears(":duck!u@h JOIN #pond", ":bob!u@h JOIN #pond", ":bob!u@h PRIVMSG #pond :3")
+    talk.passes(20)
+    assert [plain(each.text) for each in talk.heard] == ["3"]
+    assert talk.of(Left) == []
 
 
 def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:

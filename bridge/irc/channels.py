@@ -15,6 +15,8 @@ _JOIN_BYTES = 400
 _ANSWER_WITHIN = 60.0
 _PAUSE, _LONGEST_PAUSE = 15.0, 600.0
 _KICK_PAUSE = 5.0
+_GOODBYE = "unlinked"
+"""One word: the write gate takes no others behind PART, whose last word may be a name."""
 _FORGIVEN_AFTER = 600.0
 
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -65,10 +67,9 @@ class Channels:
     def use(self, rooms: Sequence[Room]) -> None:
         """From now on these are the configured rooms; those that are gone are left."""
         wanted = {self._casemapping.fold(room.id): room for room in rooms}
-        for key in [*self._channels.keys() - wanted.keys()]:
-            channel = self._channels.pop(key)
-            if channel.joined or channel.asked_at is not None:
-                self._emit(Write(compose("PART", channel.room.id)))
+        gone = [self._channels.pop(key) for key in [*self._channels] if key not in wanted]
+        for group in _groups([each.room.id for each in gone if each.joined or each.asked_at is not None]):
+            self._emit(Write(compose("PART", group, _GOODBYE)))
         for key, room in wanted.items():
             known = self._channels.setdefault(key, _Channel(room))
             known.room = room  # which may be written another way now

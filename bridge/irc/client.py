@@ -101,7 +101,7 @@ class IrcNetwork:
         remote = post.id
         link = await self._place(post.room, said.target)
         for part in [*refit(said, self._current_limits())]:
-            while not await link.turn(post.room):
+            while not await link.turn(post.room) or self._placed(said.target) is not link:
                 link = await self._place(post.room, said.target)
             remote = await link.say(post, part)
         return remote

@@ -98,9 +98,8 @@ class Link:
         return self.session.online and not self._over.is_set()
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """From now on these are the configured rooms."""
-        if not self._over.is_set():
-            self._do(self.session.use(rooms))
+        """From now on these are the configured rooms. Nothing is written where the connection is over."""
+        self._do(self.session.use(rooms))
 
     async def turn(self, room: Room) -> bool:
         """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""
