@@ -96,21 +96,23 @@ class Joining:
 
     async def recall(self) -> None:
         """The rooms that we were in are heard from the start, though their homeservers may be away; those that are not
-        wanted any more are forgotten, so that, should they be wanted again, they are new."""
+        wanted any more, or were not for a while, are forgotten, so that they are new whenever they are wanted."""
         kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
-        for room in self._stirs:
+        stayed = [room for room in self._stirs if room not in self._late]
+        for room in stayed:
             for key in [key for key, name in kept.items() if name == room.id]:
                 self._ids[room] = key.removeprefix(_HEARD)
                 place = self._rooms.add(self._ids[room], room)
                 place.heard = True
                 place.settled.set()
-        wanted = {room.id for room in self._stirs}
-        if gone := {key: None for key, name in kept.items() if name not in wanted}:
+        names = {room.id for room in stayed}
+        if gone := {key: None for key, name in kept.items() if name not in names}:
             await self._memory.remember(gone)
 
     async def tried(self, *rooms: Room) -> None:
-        """Return when the join of each of `rooms` (none: of all) has been tried."""
-        for room in rooms or self._tried:
+        """Return when the join of each of `rooms` (none: of all) has been tried; those that go meanwhile do not
+        count."""
+        for room in rooms or [*self._tried]:
             if room in self._tried:
                 await self._tried[room].wait()
 
@@ -123,9 +125,7 @@ class Joining:
 
     async def invited(self, room_id: str) -> bool:
         """Whether the room is a configured one; then it is joined now."""
-        room = next((room for room, known in self._ids.items() if known == room_id), None)
-        if room is None:
-            room = await self._resolved_to(room_id)
+        room = self._known_as(room_id) or await self._resolved_to(room_id)
         if room is None:
             return False
         self._stir(room)
@@ -135,6 +135,7 @@ class Joining:
         """What was said since we came has been stored: from now on the cursor tells what is new."""
         place.heard, place.past = True, frozenset()
         if not place.private and not place.closed:
+            self._late.discard(place.room)
             await self._memory.remember({_HEARD + place.id: place.room.id})
 
     def _begin(self, room: Room) -> None:
@@ -148,12 +149,14 @@ class Joining:
         del self._stirs[room]
         self._missing.discard(room)
         self._late.discard(room)
-        place = self._rooms.at(room)
-        room_id = self._ids.pop(room, None)
-        if place is not None:
-            self._rooms.remove(place)
-        if room_id is not None and self._group is not None:
-            self._group.create_task(self._memory.remember({_HEARD + room_id: None}), name=f"forget {room}")
+        self._ids.pop(room, None)
+        if (place := self._rooms.at(room)) is None:
+            return
+        self._rooms.remove(place)
+        if self._group is not None:
+            self._group.create_task(self._memory.remember({_HEARD + place.id: None}), name=f"forget {room}")
+        if (other := self._known_as(place.id)) is not None:  # it was in the way of another name of the same room
+            self._stir(other)
 
     async def _hold(self, room: Room) -> None:
         stir, failures = self._stirs[room], 0
@@ -204,6 +207,8 @@ class Joining:
             place.settled.clear()  # nothing of it is heard before we know what is old
         us = self._account.us.user
         stayed = place.room in self._late and await look.is_member(self._homeserver, place.id, us)
+        if not stayed:
+            self._late.discard(place.room)  # when it is tried again, that we are in it means that we came
         await self._homeserver.post("join", place.room.id)
         if not place.heard:
             place.past = await look.past(self._homeserver, place.id, us, () if stayed else ("join",))
@@ -212,24 +217,28 @@ class Joining:
         place.joined = place.sure = True
 
     async def _resolve(self, room: Room) -> str:
-        known = self._ids.get(room)
         room_id = room.id
         if room.id.startswith("#"):
             room_id = word(await self._homeserver.get("directory", "room", room.id), "room_id")
+        if not self.wants(room):  # it went while we asked
+            return room_id
         self._ids[room] = room_id
-        old = self._rooms.place(known) if known and known != room_id else None
-        if old is not None:  # the name is another room's now
+        old = self._rooms.at(room)
+        if old is not None and old.id != room_id:  # the name is another room's now
             self._rooms.remove(old)
             await self._memory.remember({_HEARD + old.id: None})
         return room_id
 
     async def _resolved_to(self, room_id: str) -> Room | None:
         """The configured room that has this id by now: its alias may be younger than our last look."""
-        for room in self._missing:
+        for room in [*self._missing]:
             with suppress(ApiError, Unreachable):
                 if room not in self._ids and await self._resolve(room) == room_id:
-                    return room
+                    return self._known_as(room_id)
         return None
+
+    def _known_as(self, room_id: str) -> Room | None:
+        return next((room for room, known in self._ids.items() if known == room_id), None)
 
     def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
         reason, hint = str(trouble), trouble.hint

@@ -55,7 +55,8 @@ class Rooms:
 
     def at(self, room: Room) -> Place | None:
         """Where `room` is: a configured one by its configured name, a private one by the homeserver's id."""
-        return self._places.get(self._ids.get(room, room.id))
+        place = self._places.get(self._ids.get(room, room.id))
+        return place if place is not None and place.room == room else None  # it may be known by another name now
 
     def private_with(self, user: str) -> Place | None:
         return next((place for place in self._places.values() if place.peer == user), None)
