@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from bridge.demo.servers.process import HOST
 from bridge.irc import IrcNetwork, IrcSettings
 from bridge.matrix import MatrixNetwork, MatrixSettings
 from bridge.model import Delivery, Event, Message, Owed, Post, Room, Sender
-from bridge.network import Batch, Network
+from bridge.network import Batch, Network, PermanentError
 from bridge.text import plain
 from tests.events import said
 from tests.fakes.memory import Notebook
@@ -28,11 +29,14 @@ US = "quack-quack"
 
 @dataclass(frozen=True)
 class Shore:
-    """A network, a room of it, and somebody else there, who says and who waits until something is heard."""
+    """A network, a room of it, and somebody else there, who says and who waits until something is heard. They are in
+    `other` too, which is not configured."""
 
     network: Network
     room: Room
+    other: Room
     says: Callable[[str], Awaitable[None]]
+    says_in_other: Callable[[str], Awaitable[None]]
     hears: Callable[[str], Awaitable[None]]
     heard: Callable[[], list[str]]
 
@@ -42,35 +46,47 @@ class Shore:
 
 @asynccontextmanager
 async def _memory(_server: object) -> AsyncIterator[Shore]:
-    network, room, numbers = MemoryNetwork("memory"), Room("memory", "pond"), iter(range(1000))
+    network, numbers = MemoryNetwork("memory"), iter(range(1000))
+    room, other = Room("memory", "pond"), Room("memory", "lake")
 
-    async def says(text: str) -> None:
-        await network.hear(said(room, Sender("memory", "alice", "alice"), text, f"${next(numbers)}"))
+    async def says_in(where: Room, text: str) -> None:
+        await network.hear(said(where, Sender("memory", "alice", "alice"), text, f"${next(numbers)}"))
 
     async def hears(text: str) -> None:
         while not any(text in payload for _, payload in network.sent):
             await network.delivered(len(network.sent) + 1)
 
-    yield Shore(network, room, says, hears, lambda: [text for _, text in network.sent])
+    network.use([room])
+    says, says_in_other = partial(says_in, room), partial(says_in, other)
+    yield Shore(network, room, other, says, says_in_other, hears, lambda: [text for _, text in network.sent])
 
 
 @asynccontextmanager
 async def _irc(port: int) -> AsyncIterator[Shore]:
-    nick, channel = unique("duck"), f"#{unique('Pond')}"
+    nick, channel, other = unique("duck"), f"#{unique('Pond')}", f"#{unique('Lake')}"
     settings = IrcSettings(name="irc", host=HOST, port=port, tls=False, nick=nick, burst=1000, per_second=1000)
     room = Room("irc", channel)
     network = IrcNetwork(settings, [room], clock=time.time, rng=random.Random(1))
     async with IrcPerson(HOST, port, unique("alice")) as alice:
         await alice.join(channel.lower())  # a channel is the same in any letter case
+        await alice.join(other)
 
-        async def says(text: str) -> None:
-            await alice.say(channel, text)
+        async def says_in(where: str, text: str) -> None:
+            await alice.say(where, text)
             await alice.ping()  # the server has it, before it hears anything else from us
 
         async def hears(text: str) -> None:
             await alice.heard(text)
 
-        yield Shore(network, room, says, hears, lambda: [m.text for m in alice.messages if m.sender == nick])
+        yield Shore(
+            network,
+            room,
+            Room("irc", other.lower()),
+            partial(says_in, channel),
+            partial(says_in, other),
+            hears,
+            lambda: [m.text for m in alice.messages if m.sender == nick],
+        )
 
 
 @asynccontextmanager
@@ -87,21 +103,32 @@ async def _ngircd(server: NgIrcd) -> AsyncIterator[Shore]:
 
 @asynccontextmanager
 async def _matrix(server: Synapse) -> AsyncIterator[Shore]:
-    duck, alias = unique("duck"), unique("pond")
+    duck, alias, other = unique("duck"), unique("pond"), unique("lake")
     user = await server.register(duck, US)
     settings = MatrixSettings(name="home", homeserver=server.url, user=user, password=US, access_token=None)
     room = Room("home", f"#{alias}:{server.server_name}")
     network = MatrixNetwork(settings, [room], Notebook(), clock=time.time, rng=random.Random(1))
     async with MatrixPerson(server.url, unique("alice")) as alice:
-        place = await alice.create_room(alias)
+        place, other_place = await alice.create_room(alias), await alice.create_room(other)
 
         async def says(text: str) -> None:
             await alice.send(place, text)
 
+        async def says_in_other(text: str) -> None:
+            await alice.send(other_place, text)
+
         async def hears(text: str) -> None:
             await alice.heard(text)
 
-        yield Shore(network, room, says, hears, lambda: [m.text for m in alice.messages if m.sender == user])
+        yield Shore(
+            network,
+            room,
+            Room("home", f"#{other}:{server.server_name}"),
+            says,
+            says_in_other,
+            hears,
+            lambda: [m.text for m in alice.messages if m.sender == user],
+        )
 
 
 SHORES: dict[str, Callable[[Any], AbstractAsyncContextManager[Shore]]] = {
@@ -183,6 +210,13 @@ async def _send(shore: Shore, *events: Event) -> list[str]:
         covered = {delivery for post in posts for delivery in post.deliveries}
         owed = [item for item in owed if item.delivery not in covered]
     return ids
+
+
+async def _use(shore: Shore, *rooms: Room) -> None:
+    """Return when they are joined."""
+    shore.network.use(rooms)
+    async with asyncio.timeout(30):
+        await shore.network.ready()
 
 
 def _elsewhere(text: str, number: int = 0) -> Message:
@@ -288,3 +322,31 @@ async def test_what_is_said_in_a_room_that_stays_is_heard_while_others_come_and_
             shore.network.use([shore.room, other] if number % 2 else [shore.room])
             await shore.says(f"line {number}")
         assert await hearing.until("line 3") == [f"line {number}" for number in range(4)]
+
+
+async def test_a_room_is_heard_from_when_it_is_used_until_it_is_not_and_the_others_all_along(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        await shore.says_in_other("not yet")
+        await shore.says("one")
+        await hearing.until("one")
+        await _use(shore, shore.room, shore.other)
+        await shore.says_in_other("two")
+        await hearing.until("two")
+        await _use(shore, shore.room)
+        await shore.says_in_other("not any more")
+        await shore.says("three")
+        assert await hearing.until("three") == ["one", "two", "three"]
+        assert [event.room for event in hearing.events] == [shore.room, shore.other, shore.room]
+
+
+async def test_a_post_for_a_room_that_is_used_no_more_can_never_be_sent(shore: Shore) -> None:
+    async with _hearing(shore) as hearing:
+        await shore.says("before")
+        await hearing.until("before")
+        await _use(shore, shore.other)
+        with pytest.raises(PermanentError):
+            await _send(shore, _elsewhere("too late"))
+        await _use(shore, shore.room)
+        await _send(shore, _elsewhere("in time"))
+        await shore.hears("in time")
+    assert [text for text in shore.heard() if "too late" in text] == []

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from bridge.model import Event, Owed, Post, Room
-from bridge.network import Batch, SendError
+from bridge.network import Batch, PermanentError, SendError
 from bridge.text import lines, plain, printable
 
 
@@ -61,6 +61,8 @@ class MemoryNetwork:
 
     async def send(self, post: Post) -> str:
         await self.slots.acquire()
+        if self._rooms is not None and post.room not in self._rooms:
+            raise PermanentError(f"{post.room} is no configured room")
         if failures := self.failures.get(post.room):
             raise failures.pop(0)
         async with self._stir:
