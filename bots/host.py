@@ -71,7 +71,8 @@ class BotHost:
         """Answer what is whispered, one after the other, for ever."""
         while True:
             ear, event = await self._whispers.get()
-            await self._put(ear, (event,))
+            if (hosted := self._bots.get(self._key(ear))) is not None:
+                await self._put(hosted, ear, (event,))
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """The answers, as they come. `cursor` does not matter: what was not stored is asked again."""
@@ -88,19 +89,19 @@ class BotHost:
 
     async def send(self, post: Post) -> str:
         """Ask, and return when the answers are stored."""
-        if self._key(post.room) not in self._bots:
+        hosted = self._bots.get(self._key(post.room))
+        if hosted is None:
             raise PermanentError(f"there is no bot called {self._key(post.room)!r} in the config")
         async with self._typing(post.room):
-            await self._put(post.room, _QUESTIONS.validate_json(post.payload))
+            await self._put(hosted, post.room, _QUESTIONS.validate_json(post.payload))
         return post.id
 
     async def ready(self) -> None:
         """The bots are always there."""
 
-    async def _put(self, ear: Room, questions: Sequence[Event]) -> None:
-        """Put `questions` to the bot of `ear`, and return when its answers are stored."""
+    async def _put(self, hosted: Hosted, ear: Room, questions: Sequence[Event]) -> None:
+        """Put `questions` to the bot, and return when its answers are stored."""
         key = self._key(ear)
-        hosted = self._bots[key]
         answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
         events = [
             self._event(ear, key, hosted.bot, question, part, text)

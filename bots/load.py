@@ -11,20 +11,28 @@ def load_bot(use: str, name: str, brain: str, delay: float) -> Bot:
 
     ValueError, for the operator to read, where there is no such thing.
     """
-    bot: Bot = _find(use)(name=name, brain=load_brain(brain), delay=delay)
+    thinks = load_brain(brain)
+    bot: Bot = _made(use, name=name, brain=thinks, delay=delay)
     return bot
 
 
 def load_brain(brain: str) -> Brain:
     """One of our brains by its file's name ("echo"), or any by "package.module:Class"."""
-    found: Brain = _find(brain if ":" in brain else f"bots.brains.{brain}:{brain.title().replace('_', '')}")()
+    found: Brain = _made(brain if ":" in brain else f"bots.brains.{brain}:{brain.title().replace('_', '')}")
     return found
 
 
-def _find(path: str) -> Any:
-    """Whatever the operator names: it is checked by calling it."""
+def _made(path: str, **given: object) -> Any:
+    """What `path` names, called with what is `given`. It is somebody else's program: whatever it does when it is
+    imported or made is the operator's to read, and not the end of the daemon."""
     module, _, attribute = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"there is no {path!r}: {error}") from error
+    except Exception as error:
+        raise ValueError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
+    try:
+        return found(**given)
+    except Exception as error:
+        raise ValueError(f"{path!r} cannot be made: {type(error).__name__}: {error}") from error

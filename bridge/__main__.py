@@ -1,5 +1,6 @@
 """The entry point: runs a command, and turns whatever ended it into one clear line and an exit code."""
 
+import io
 import os
 import sys
 import traceback
@@ -22,6 +23,9 @@ def main() -> None:
 
     With QUACKBRIDGE_DEBUG set, a failure shows where it came from.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # else a name that a terminal cannot show would be a failure
     sys.exit(_run())
 
 

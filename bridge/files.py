@@ -3,6 +3,17 @@
 import os
 from pathlib import Path
 
+Stamp = tuple[int, int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What differs once the file at `path` has been written again, or may be read again; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
 
 def write_new(path: Path, content: bytes) -> None:
     """Put `content` into a new private file, on disk when this returns. OSError, and no file, where that fails;

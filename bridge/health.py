@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+_GOODBYE = 0.3
+"""Seconds for requests that are under way when the daemon ends."""
+
 
 async def serve(host: str, port: int, ready: Callable[[], bool]) -> None:
     """Answer on `host`:`port` until cancelled: 200 `ok`, or 503 `not ready`. OSError where the address is taken."""
@@ -17,7 +20,7 @@ async def serve(host: str, port: int, ready: Callable[[], bool]) -> None:
 
     application = web.Application()
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

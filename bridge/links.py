@@ -29,9 +29,14 @@ class Link:
 
 
 def ear(bot: str, scope: str) -> Room:
-    """The room by which a bot hears. Who hears the question hears the answer: `scope` is the link whose rooms do, or
-    the one room (`network/id`), when the question is a guest's or private. A link's name has no slash, a room's has."""
+    """The room by which a bot hears. Who hears the question hears the answer: `scope` is the one room (`network/id`),
+    when the question is a guest's or private, else `everywhere` from the room where it was asked."""
     return Room(BOTS, f"{bot}@{scope}")
+
+
+def everywhere(room: Room) -> str:
+    """The scope of all rooms of the link that `room` is in when the answer comes. No network's name begins with @."""
+    return f"@{room}"
 
 
 class Links:
@@ -70,16 +75,22 @@ class Links:
         link = self._by_room.get(event.room)
         if link is None:
             return ()
-        scope = link.name if carried else str(event.room)
+        scope = everywhere(event.room) if carried else str(event.room)
         ears = tuple(ear(bot.key, scope) for bot in link.bots if _asked(bot, event))
         return (*(room for room in link.rooms if room != event.room), *ears) if carried else ears
 
     def hearers(self, ear: Room) -> tuple[Room, ...]:
-        """The rooms that hear what a bot answers into its `ear`; none where the link is gone from the config."""
+        """The rooms that hear what a bot answers into its `ear`; none where the room of the question is in no link any
+        more, or the ear is not one of ours."""
         scope = ear.id.partition("@")[2]
-        if "/" in scope:
-            return (Room.parse(scope),)
-        return self._links[scope].rooms if scope in self._links else ()
+        try:
+            room = Room.parse(scope.removeprefix("@"))
+        except ValueError:
+            return ()
+        if not scope.startswith("@"):
+            return (room,)
+        link = self.of(room)
+        return link.rooms if link else ()
 
     def _private_bots(self, network: str, *, member: bool) -> Iterable[Bot]:
         """The bots of the links that `network` takes part in, each once; those that ignore guests are for members."""

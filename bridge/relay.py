@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from bridge.gate import Gate, Verdict
-from bridge.model import Backlog, Delivery, Event, Post, Room, Sender
+from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
 from bridge.network import Batch, Network, PermanentError, TransientError
 from bridge.notices import Notices, Once
 from bridge.policy import Told
@@ -153,7 +153,9 @@ class Relay:
         """What is owed to whom because `event` was heard."""
         verdict = self._gate.decide(event)
         yield from ((verdict.event, room) for room in verdict.audience)
-        if verdict.refusal is None:
+        if event.room.network == BOTS and not verdict.audience:
+            log.warning("answer unheard", ear=event.room.id, hint="the room of the question is in no link any more")
+        elif verdict.refusal is None:
             log.debug("accepted", id=event.id, room=str(event.room), rooms=len(verdict.audience))
         elif verdict.link is not None:
             self._log_refusal(verdict)

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,59 @@ async def test_the_config_names_bots_and_brains() -> None:
 def test_a_bot_that_is_not_there_is_named(use: str, brain: str) -> None:
     with pytest.raises(ValueError, match="there is no"):
         load_bot(use, "Duck", brain, 0)
+
+
+async def test_a_bot_that_is_taken_away_while_it_is_asked_still_answers() -> None:
+    ears = Ears()
+
+    @asynccontextmanager
+    async def slow(_: Room) -> AsyncGenerator[None, None]:
+        ears.host.exchange({})
+        yield
+
+    ears.host._typing = slow
+    async with aclosing(ears.host.events(None)) as batches:
+        sending = asyncio.create_task(ears.host.send(ears.post(EAR, said(HOME, matrix("alice"), "duck: hi"))))
+        batch = await anext(batches)
+        assert [plain(event.text) for event in batch.events] == ["hi"]
+        coming = asyncio.ensure_future(anext(batches))  # which acknowledges
+        await sending
+        coming.cancel()
+        await asyncio.wait([coming])
+
+
+class Unlucky:
+    """A brain that cannot be made."""
+
+    def __init__(self) -> None:
+        raise KeyError("NO_SUCH_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("brain", "said"),
+    [
+        (f"{__name__}:Unlucky", "cannot be made: KeyError: 'NO_SUCH_API_KEY'"),
+        ("quackbridge_broken_brain:Brain", "cannot be imported: SyntaxError"),
+        ("nowhere", "there is no"),
+    ],
+)
+def test_whatever_a_brain_does_when_it_is_made_is_the_operators_to_read(
+    brain: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quackbridge_broken_brain.py").write_text("class Brain(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        load_bot("bots.duck:Duck", "Duck", brain, 0.0)
+
+
+async def test_what_is_whispered_is_answered_and_never_more_than_a_few_wait() -> None:
+    ears = Ears()
+    event = said(Room("libera", "eve"), irc("eve"), "login eve x", private=True)
+    assert [ears.host.whisper(EAR, event) for _ in range(17)] == [True] * 16 + [False]
+    listening = asyncio.create_task(ears.host.listen())
+    async with aclosing(ears.host.events(None)) as batches:
+        batch = await anext(batches)
+    listening.cancel()
+    (answer,) = batch.events
+    assert plain(answer.text) == "login eve x"
+    assert answer.private

@@ -1,5 +1,7 @@
 """The command line as scripts and people use it: as a process."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from bridge.cli import cli
+from bridge.store.sqlite import SqliteStore, lock
 from tests.integration.daemon import quackbridge
 
 CONFIG = {
@@ -446,6 +449,7 @@ def test_users_come_in_from_a_spreadsheet_and_go_out_again(pond: Path) -> None:
         run(pond, "import-users", f"out.{shape}")
         assert run(pond, "list-users", "--json") == before
     assert "argon2" not in run(pond, "export-users")
+    assert [user["name"] for user in json.loads(run(pond, "export-users", "--json"))] == ["alice", "bob"]
     assert "already" in fail(pond, 2, "export-users", "out.csv")
     run(pond, "drop-db", "--yes")
     run(pond, "init-db")
@@ -518,3 +522,29 @@ def test_a_shell_completes_commands_users_and_links(pond: Path) -> None:
     assert complete("outbox", "") == ["list", "retry", "drop"]
     for shell in ("bash", "zsh", "fish"):
         assert "_QUACKBRIDGE_COMPLETE" in run(pond, "completion", shell)
+
+
+def test_a_backup_of_nothing_leaves_nothing(folder: Path) -> None:
+    assert "init-db" in fail(folder, 2, "backup")
+    assert not (folder / "backups").exists()
+
+
+def test_a_store_is_backed_up_while_it_is_used_and_restored_from_where_nothing_can_be_written(pond: Path) -> None:
+    store = asyncio.run(_kept(pond / "data" / "store.sqlite"))
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    assert sorted(file.name for file in made.iterdir()) == ["audit.jsonl", "store.sqlite", "users.json"]
+    before = {file.name: file.read_bytes() for file in made.iterdir()}
+    store.unlink()
+    run(pond, "restore", str(made), "--yes", "--with-store")
+    assert {file.name: file.read_bytes() for file in made.iterdir()} == before
+    assert json.loads(run(pond, "outbox", "list", "--json")) == []
+    held = lock(pond / "data" / "store.sqlite")
+    assert json.loads(run(pond, "status", "--json"))["running"] is True
+    assert "another quackbridge is running" in fail(pond, 2, "restore", str(made), "--yes", "--with-store")
+    os.close(held)
+
+
+async def _kept(path: Path) -> Path:
+    async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        assert await store.acquire("irc", "test")
+    return path

@@ -51,7 +51,12 @@ def test_in_private_an_ignored_guest_has_only_the_bots_of_other_links() -> None:
     assert links.audience(alone, carried=True) == (ear("duck", "libera/bob"),)
 
 
-def test_an_ear_of_a_link_that_is_gone_is_heard_nowhere(links: Links) -> None:
+def test_an_answer_is_heard_where_the_question_was_whatever_became_of_the_links_names(links: Links) -> None:
+    *_, asked = links.audience(said(LIBERA, irc("bob", "bob"), "duck: hi"), carried=True)
+    lake = Room("libera", "#lake")
+    swapped = Links([Link("pond", (lake,)), Link("lake", (HOME, LIBERA))])
+    assert swapped.hearers(asked) == (HOME, LIBERA)
+    assert Links([Link("pond", (HOME, lake))]).hearers(asked) == ()
     assert links.hearers(ear("duck", "gone")) == ()
 
 

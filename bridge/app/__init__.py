@@ -19,6 +19,7 @@ from bridge.config import Config, ConfigError, links_of, load, private_networks
 from bridge.desk import Desk
 from bridge.desk.counter import Counter
 from bridge.desk.desk import COMMANDS
+from bridge.files import Stamp
 from bridge.gate import Gate
 from bridge.links import ear
 from bridge.model import BOTS, DESK, Event
@@ -38,14 +39,14 @@ _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot exchange
 
 
-async def run(config: Config, path: Path) -> None:
-    """The daemon, until SIGTERM or SIGINT; `path` is where `config` was read, and is read again when it changes. Raises
-    what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
+async def run(config: Config, path: Path, seen: Stamp | None) -> None:
+    """The daemon, until SIGTERM or SIGINT; `path` is where `config` was read, `seen` the stamp that it had before, and
+    it is read again when that changes. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    watch = Watch(path)
+    watch = Watch(path, seen)
     loop.add_signal_handler(signal.SIGHUP, watch.now)
     users = TinyUsers(config.users.database)
     async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time)) as store:
@@ -65,6 +66,8 @@ class _Daemon:
     ) -> None:
         self._config = config
         self._path = path
+        self._was_ready = False
+        self._ready: asyncio.Task[None] | None = None
         self._users = users
         self._store = store
         self._group = group
@@ -75,8 +78,9 @@ class _Daemon:
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
         self._desk = Desk(config, users, self._gate, self._counter, clock=time.time)
+        self._hosted = wiring.bots(config, {})
         self._host = BotHost(
-            self._bots(config),
+            self._ears(),
             clock=time.time,
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
         )
@@ -87,22 +91,21 @@ class _Daemon:
         self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
-        ready = self._group.create_task(self._running.ready(), name="ready")
+        self._announce()
+        watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores = [
-            ready,
             self._group.create_task(self._host.listen(), name="whispers"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
-            self._group.create_task(watch.each(self._reload), name="watch config"),
             self._group.create_task(_expire(self._store), name="expire"),
         ]
         if self._config.http is not None:
-            serving = health.serve(self._config.http.host, self._config.http.port, ready.done)
+            serving = health.serve(self._config.http.host, self._config.http.port, self._is_ready)
             chores.append(self._group.create_task(serving, name="health"))
         await stopping.wait()
         log.info("stopping")
-        await end(chores[3:4], 0)  # nothing new is started any more
+        await end([watching], 0)  # nothing new is started any more
         await self._running.stop_all()
-        await end(chores, 0, LEAVE)
+        await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
 
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)
@@ -113,7 +116,7 @@ class _Daemon:
         """Take over what the file says now, or nothing of it."""
         try:
             config = await asyncio.to_thread(load, self._path)
-            bots = self._bots(config)
+            bots = wiring.bots(config, self._hosted)
         except ConfigError as error:
             log.error("not reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
             return
@@ -122,29 +125,50 @@ class _Daemon:
             return
         for warning in config.warnings:
             log.warning("config", text=warning)
-        self._say_what_stays(config)
+        config = self._with_what_stays(config)
         before, self._config = self._config, config
-        stop, start = changed(before.networks, config.networks)
+        stop, start = changed(before.networks, config.networks, again=self._running.refused)
         await self._running.stop(stop)
         self._gate.use(links_of(config))
-        self._host.exchange(bots)
+        self._hosted = bots
+        self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
         for name in start:
             await self._start(name, needed=False)
+        self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
 
-    def _say_what_stays(self, config: Config) -> None:
-        before = (self._config.users.database, self._config.store.path, self._config.http)
+    def _with_what_stays(self, config: Config) -> Config:
+        """`config` with what a running daemon cannot exchange as it was."""
+        now = self._config
+        before = (now.users.database, now.store.path, now.http)
         after = (config.users.database, config.store.path, config.http)
         for key, one, other in zip(_FIXED, before, after, strict=True):
             if one != other:
                 log.warning("not reloaded", key=key, hint="this counts from the next start: restart the daemon")
+        users = config.users.model_copy(update={"database": now.users.database})
+        return config.model_copy(update={"users": users, "store": now.store, "http": now.http})
 
-    def _bots(self, config: Config) -> dict[str, Hosted]:
-        return {**wiring.bots(config), DESK: Hosted(self._desk, ())}
+    def _announce(self) -> None:
+        """Say, once, that all rooms are joined; `/readyz` says it of those that there are now."""
+        if self._ready is not None:
+            self._ready.cancel()
+        self._ready = self._group.create_task(self._when_ready(), name="ready")
+
+    async def _when_ready(self) -> None:
+        await self._running.ready()
+        if not self._was_ready:
+            self._was_ready = True
+            log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
+
+    def _is_ready(self) -> bool:
+        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+
+    def _ears(self) -> dict[str, Hosted]:
+        return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
 
     def _whisper(self, event: Event) -> bool:
         return self._host.whisper(ear(DESK, str(event.room)), event)

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from bridge.files import Stamp, stamp
+
 _LOOK = 1.0
 """Seconds between looks at the file. It must be the same for one of them: an editor may still be writing."""
 
-Stamp = tuple[int, int, int] | None
-
 
 class Watch:
-    """Looks at the file at `path`; `now` asks for a reload without a change."""
+    """Looks at the file at `path`, of which `seen` is the stamp that it had before it was read; `now` asks for a reload
+    without a change."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, seen: Stamp | None) -> None:
+        self.path = path
         self._asked = asyncio.Event()
-        self._seen = self._stamp()
+        self._seen = seen
 
     def now(self) -> None:
         self._asked.set()
@@ -26,11 +27,11 @@ class Watch:
         before = self._seen
         while True:
             asked = await self._asked_within(_LOOK)
-            stamp = self._stamp()
-            settled = stamp is not None and stamp == before
-            before = stamp
-            if asked or (settled and stamp != self._seen):
-                self._seen = stamp
+            now = stamp(self.path)
+            settled = now is not None and now == before
+            before = now
+            if asked or (settled and now != self._seen):
+                self._seen = now
                 await reload()
 
     async def _asked_within(self, seconds: float) -> bool:
@@ -41,11 +42,3 @@ class Watch:
             return False
         self._asked.clear()
         return True
-
-    def _stamp(self) -> Stamp:
-        """What differs once the file has been written again; None while there is none."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino

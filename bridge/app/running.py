@@ -1,12 +1,11 @@
 """The networks that run: each with a task that hears and one that delivers, started and stopped while others go on."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from bridge.model import BOTS
 from bridge.network import Network, Refused
 from bridge.relay import Relay
 from bridge.store import Lease
@@ -25,7 +24,7 @@ class _Runner:
     lease: Lease
     accepting: asyncio.Task[None]
     delivering: asyncio.Task[None]
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event
 
 
 class Running:
@@ -52,23 +51,29 @@ class Running:
         self.networks[network.name] = network
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop these networks: what is on its way arrives, then they are left politely. Nothing that waits is lost."""
-        runners = [self._runners.pop(name) for name in names if name in self._runners]
+        """Stop these networks: what is on its way arrives, then they are left politely. Nothing that waits is lost.
+        Whoever is cancelled in this leaves it to be called again."""
+        runners = [self._runners[name] for name in names if name in self._runners]
         for runner in runners:
             self.networks.pop(runner.network.name, None)
             runner.stopping.set()
         await end([runner.delivering for runner in runners], DRAIN)
         await end([runner.accepting for runner in runners], 0)
         for runner in runners:
+            self._runners.pop(runner.network.name, None)
             await runner.lease.release()
 
     async def stop_all(self) -> None:
         await self.stop([*self._runners])
 
+    @property
+    def refused(self) -> Sequence[str]:
+        """The networks that ended by themselves: what they did not accept may be mended by now."""
+        return [name for name, runner in self._runners.items() if runner.accepting.done()]
+
     async def ready(self) -> None:
-        """Return when each has joined its rooms once."""
+        """Return when each network that runs now has joined its rooms once."""
         await asyncio.gather(*(network.ready() for network in self.networks.values()))
-        log.info("ready", networks=[name for name in self.networks if name != BOTS])
 
     async def _try(self, network: Network, lease: Lease) -> None:
         try:
@@ -90,8 +95,11 @@ async def end(tasks: Iterable[asyncio.Task[None]], by_themselves: float, cancell
         await asyncio.wait(left, timeout=cancelled)
 
 
-def changed(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[list[str], list[str]]:
-    """The names of what has to stop and of what has to start, to get from `before` to `after`."""
-    stop = [name for name, settings in before.items() if after.get(name) != settings]
-    start = [name for name, settings in after.items() if before.get(name) != settings]
+def changed(
+    before: Mapping[str, object], after: Mapping[str, object], *, again: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """The names of what has to stop and of what has to start, to get from `before` to `after`; `again` are those that
+    do not run though they should."""
+    stop = [name for name, settings in before.items() if after.get(name) != settings or name in again]
+    start = [name for name, settings in after.items() if before.get(name) != settings or name in again]
     return stop, start

@@ -6,10 +6,11 @@ import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from bots.host import Hosted
 from bots.load import load_bot
-from bridge.config import Config, IrcNetwork, MatrixNetwork
+from bridge.config import Bot, Config, IrcNetwork, MatrixNetwork
 from bridge.irc import IrcNetwork as Irc
 from bridge.irc import IrcSettings
 from bridge.matrix import MatrixNetwork as Matrix
@@ -61,15 +62,28 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
             )
 
 
-def bots(config: Config) -> Mapping[str, Hosted]:
-    """The bots of the config. `Refused` where one is not to be had."""
-    hosted = {}
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A bot, and the settings that it was made of: while these stay, so does what it remembers."""
+
+    settings: Bot
+    hosted: Hosted
+
+
+def bots(config: Config, before: Mapping[str, Kept]) -> Mapping[str, Kept]:
+    """The bots of the config, those of `before` that are the same among them. `Refused` where one is not to be had."""
+    made = {}
     for key, bot in config.bots.items():
+        known = before.get(key)
+        if known is not None and known.settings == bot:
+            made[key] = known
+            continue
         try:
-            hosted[key] = Hosted(load_bot(bot.use, bot.name, bot.brain, bot.delay), (key, bot.name))
-        except (ValueError, TypeError) as error:
+            hosted = Hosted(load_bot(bot.use, bot.name, bot.brain, bot.delay), (key, bot.name))
+        except ValueError as error:
             raise Refused(f"bots.{key}: {error}") from error
-    return hosted
+        made[key] = Kept(bot, hosted)
+    return made
 
 
 @asynccontextmanager

@@ -1,12 +1,14 @@
 """`quackbridge run`: the daemon."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
 import click
 
 from bridge.cli.common import config_option, load
+from bridge.files import stamp
 
 _UNUSED = ("rich", "twisted")
 """What structlog imports wherever it is installed, for tracebacks that a daemon never prints: 5 MB."""
@@ -16,9 +18,11 @@ _UNUSED = ("rich", "twisted")
 @config_option
 def run(config: Path) -> None:
     """Log in to the networks and carry the conversations, until told to stop (SIGTERM or Ctrl-C)."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon takes it: it asks for what is being done anyway
+    seen = stamp(config)
     settings = load(config)
     sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: it is not to be had (importlib)
     from bridge import app, log  # only the daemon needs what these import
 
     log.configure()
-    asyncio.run(app.run(settings, config))
+    asyncio.run(app.run(settings, config, seen))

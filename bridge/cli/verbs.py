@@ -63,7 +63,8 @@ def _print_table(answer: Answer) -> None:
     table = Table(*answer.columns, box=None)
     for row in answer.rows:
         table.add_row(*(Text("\n".join(map(printable, cell.split("\n")))) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _UNCUT).print(table)
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # None: it was closed (`>&-`)
+    Console(width=None if terminal else _UNCUT).print(table)
 
 
 def _ask() -> str:

@@ -77,9 +77,12 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
 
 def _read(path: Path) -> tuple[bytes, int]:
     try:
-        with path.open("rb") as file:
-            mode = path.stat().st_mode
-            content = file.read(yaml.BYTES + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # which does not wait on a pipe
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(21, "Is a directory")
+            content = file.read(yaml.BYTES + 1) or b""
     except FileNotFoundError as error:
         message = "there is no such file: start from config.example.yaml, or name another with -c"
         raise ConfigError(path, (Problem(0, 0, "", message),)) from error

@@ -27,8 +27,13 @@ _POLL = 30.0
 _MARGIN = 15.0
 _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said: until then a sync would only repeat what is no news."""
+_NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
 _BATCH = 200
 """Messages that are held at most before they are stored."""
+
+
+class _NotUnderstood(Exception):
+    """The homeserver does not know where we want to resume."""
 
 
 class Listening:
@@ -70,7 +75,14 @@ class Listening:
                     await self._joining.heard(place)
         since, moved = cursor, self._clock()
         while True:
-            found = await self._sync(since)
+            try:
+                found = await self._sync(since)
+            except _NotUnderstood as error:
+                hint = "is it of another account? What was said since is not carried; what is said from now on is"
+                log.error("position lost", network=self._network, reason=str(error), hint=hint)
+                since = cursor = await self._first()
+                yield Batch((), cursor)
+                continue
             events: list[Message] = []
             fresh: list[Place] = []
             async with aclosing(self._said(found, since, fresh)) as said:
@@ -98,6 +110,7 @@ class Listening:
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
         query = {"filter": json.dumps(filters.first(us))} if since is None else {"since": since}
+        refused = 0
         while True:
             # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
             poll = _POLL if since is not None and self._online.is_set() else 0.0
@@ -113,6 +126,9 @@ class Listening:
                     self._online.clear()
                     self._rooms.doubt()
                 self._filter = ""  # it may be the filter that the homeserver has forgotten
+                refused = refused + 1 if isinstance(error, ApiError) and error.code in _NO_TOKEN else 0
+                if refused > 1 and since is not None:
+                    raise _NotUnderstood(str(error)) from None
                 await self._patience.bear(error)
             else:
                 self._patience.succeeded()

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bridge.store.contract import StoreError, Unusable
-from bridge.store.schema import connect, make_private
+from bridge.store.schema import make_private, read_only
 from bridge.store.sqlite import lock
 
 
@@ -28,12 +28,15 @@ def is_in_use(path: Path) -> bool:
 
 
 def copy(path: Path, target: Path) -> None:
-    """Put the store at `path`, as it is at one moment, into a new private file. `Unusable` where it is none,
-    StoreError where the copy fails; then there is none."""
+    """Put the store at `path`, as it is at one moment, into a new private file: one file, also for media that cannot be
+    written to. `Unusable` where it is none, StoreError where the copy fails; then there is none."""
     make_private(target)
     try:
-        with closing(connect(path, upgrade=False)) as source, closing(sqlite3.connect(target)) as into:
+        with closing(read_only(path)) as source, closing(sqlite3.connect(target)) as into:
             source.backup(into)
+            into.execute("PRAGMA journal_mode = DELETE")
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
     except (sqlite3.Error, OSError) as error:
         target.unlink(missing_ok=True)
         raise StoreError(f"{target}: the store cannot be copied ({error})") from error
@@ -50,7 +53,6 @@ def restore(path: Path, source: Path) -> None:
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
         copy(source, new)
-        _checkpoint(new)
         for beside in (f"{path}-wal", f"{path}-shm"):
             Path(beside).unlink(missing_ok=True)  # of the store that goes
         new.rename(path)
@@ -58,11 +60,3 @@ def restore(path: Path, source: Path) -> None:
         raise Unusable(f"{path}: the store cannot be put there ({error})") from error
     finally:
         os.close(held)
-
-
-def _checkpoint(path: Path) -> None:
-    """Make one file of it, on disk."""
-    with closing(sqlite3.connect(path)) as sql:
-        sql.execute("PRAGMA journal_mode = DELETE")
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -76,6 +76,26 @@ def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
     return sql
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that only reads the sound store at `path`, of this version or an older one. `Unusable` otherwise."""
+    try:
+        sql = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise Unusable(f"{path}: the store cannot be opened ({error})") from error
+    try:
+        version = _version(sql, path)
+    except sqlite3.DatabaseError as error:
+        sql.close()
+        raise Unusable(f"{path}: this is not a sound store ({error})") from error
+    except BaseException:
+        sql.close()
+        raise
+    if not 0 < version <= VERSION:
+        sql.close()
+        raise Unusable(f"{path}: this is not a store that this quackbridge knows (version {version})")
+    return sql
+
+
 def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
     version = _version(sql, path)
     if version > VERSION:

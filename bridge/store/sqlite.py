@@ -5,7 +5,9 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +18,7 @@ from bridge.store.schema import connect
 from bridge.store.writer import Writer
 
 _LOOK = 1.0  # seconds between looks for what another process has changed
+_TRIES, _PAUSE = 4, 0.05  # how often the lock is tried, and seconds between: before anything runs
 
 
 def _random_token() -> str:
@@ -212,10 +215,21 @@ def lock(path: Path) -> int:
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(descriptor)
     except OSError as error:
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             raise
         raise Unusable(f"{path}: another quackbridge is running on this store; stop it first") from error
     return descriptor
+
+
+def _take(descriptor: int) -> None:
+    """The lock; whoever only looks whether a daemon runs has it for an instant. BlockingIOError where another keeps
+    it."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -52,7 +52,7 @@ class AtomicFile:
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise UsersError(f"{self.path}: there is no user database; make one with `quackbridge init-db`") from error
+            raise self._missing() from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsersError(f"{self.path}: the user database cannot be read: {_reason(error)}") from error
         try:
@@ -103,8 +103,13 @@ class AtomicFile:
 
     def content(self) -> bytes:
         """What is in the file. UsersError where it cannot be read."""
+        if not self.path.exists():
+            raise self._missing()
         with self._told("cannot be read"):
             return self.path.read_bytes()
+
+    def _missing(self) -> UsersError:
+        return UsersError(f"{self.path}: there is no user database; make one with `quackbridge init-db`")
 
     def _beside(self, ending: str) -> Path:
         """A name beside the file that nothing has."""

@@ -22,10 +22,11 @@ def backup(office: Office, folder: Path) -> Answer:
     from bridge.store.backup import copy  # few verbs need it
 
     there = folder / f"{datetime.fromtimestamp(office.clock(), UTC):%Y-%m-%dT%H%M%SZ}"
+    users = AtomicFile(office.database).content()  # UsersError, and no folder, where there is nothing to copy
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         there.mkdir(mode=0o700)
-        write_new(there / _USERS, AtomicFile(office.database).content())
+        write_new(there / _USERS, users)
         write_new(there / _AUDIT, "".join(f"{line}\n" for line in office.audit.lines()).encode())
         if office.config.store.path.exists():
             copy(office.config.store.path, there / _STORE)

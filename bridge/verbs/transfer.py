@@ -65,7 +65,7 @@ def export_users(office: Office, file: Path, shape: str | None, with_passwords: 
     rows = [_row(user, with_passwords=with_passwords) for user in office.users.list()]
     text = _as_json(rows) if _shape(file, shape) == "json" else _as_csv(rows)
     if str(file) == "-":
-        return Answer([], text.rstrip("\n"))
+        return Answer(rows, text.rstrip("\n"))
     try:
         write_new(file, text.encode())
     except FileExistsError as error:

@@ -465,6 +465,19 @@ async def test_a_homeserver_that_comes_back_is_heard_again_and_nothing_is_lost(t
         await us.hears("back")
 
 
+async def test_a_position_that_is_none_of_this_homeservers_is_given_up_with_a_word_and_we_hear_again(
+    synapse: Synapse,
+) -> None:
+    async with pond(synapse) as (us, alice, place):
+        us.cursor = "1700000000.123 of-another-network"
+        with capture_logs() as logs:
+            async with us.running():
+                await us.until(lambda: us.cursor is not None and "another" not in us.cursor)
+                await alice.send(place, "from now on")
+                await us.hears("from now on")
+        assert [line["event"] for line in logs].count("position lost") == 1
+
+
 async def _said(person: MatrixPerson, place: str, text: str) -> bool:
     try:
         await person.send(place, text)

@@ -1,16 +1,20 @@
 """The configuration of a running daemon changes, on real servers: what stays is not disturbed."""
 
+import asyncio
 import signal
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.demo.servers.process import free_port
 from tests.integration.daemon import Daemon, write_config
-from tests.integration.pond import Pond
+from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
@@ -157,3 +161,80 @@ async def test_what_cannot_change_while_it_runs_is_named_and_the_rest_counts(pon
         await eve.send(room, "carried as a guest")
         await bob.heard("(guest)> carried as a guest")
     assert not (pond.folder / "data" / "other.sqlite").exists()
+
+
+async def test_a_signal_before_we_are_up_ends_nothing_and_a_change_then_is_not_missed(pond: Pond) -> None:
+    config: Any = pond.config
+    async with pond.daemon() as daemon:
+        for _ in range(10):
+            await asyncio.sleep(0.1)  # at any time of its coming up; Python itself needs the first moments
+            if _ >= 4:
+                daemon.send(signal.SIGHUP)
+        config["links"]["pond"]["welcome"] = {"guest": "Changed while it came up."}
+        write_config(pond.folder, pond.config, {})
+        await daemon.ready()
+        async with pond.person(unique("eve")) as eve:
+            await daemon.logged("reloaded")
+            await eve.join(pond.channel)
+            await eve.say(pond.channel, "hi")
+            await eve.heard("Changed while it came up.")
+        assert await daemon.stop() == 0
+
+
+async def test_told_to_stop_in_the_middle_of_a_reload_it_stops(pond: Pond) -> None:
+    """A network that is exchanged while lines wait for its flood budget takes some seconds to let go."""
+    config: Any = pond.config
+    config["networks"]["irc"]["flood"] = {"burst": 1, "per_second": 0.2}
+    write_config(pond.folder, pond.config, {})
+    async with pond.daemon() as daemon, pond.people() as (alice, bob):
+        await daemon.ready()
+        for number in range(8):
+            await alice.send(pond.room, f"line {number}")
+        await bob.heard("line 0")
+        config["networks"]["irc"]["realname"] = "another"
+        write_config(pond.folder, pond.config, {})
+        daemon.send(signal.SIGHUP)
+        await asyncio.sleep(0.3)  # it is in the middle of letting go
+        before = time.monotonic()
+        assert await daemon.stop() == 0
+        assert time.monotonic() - before < 6
+        config["networks"]["irc"]["flood"] = {"burst": 1000, "per_second": 1000}
+        write_config(pond.folder, pond.config, {})
+        await daemon.start()
+        await bob.heard("line 7", timeout=20)
+        lines = [message.text.split()[-1] for message in bob.messages if message.sender == pond.duck]
+        assert [*dict.fromkeys(lines)] == [str(number) for number in range(8)]  # a line in doubt may come twice on IRC
+
+
+async def test_ready_is_said_when_a_reload_has_mended_what_kept_us_from_it(pond: Pond) -> None:
+    config: Any = pond.config
+    server = config["networks"]["irc"]["server"]
+    config["networks"]["irc"]["server"] = "127.0.0.1:1"
+    config["http"] = {"listen": f"127.0.0.1:{free_port()}"}
+    write_config(pond.folder, pond.config, {})
+    async with pond.daemon() as daemon, aiohttp.ClientSession() as session:
+        await daemon.logged("logged in")
+        url = f"http://{config['http']['listen']}/readyz"
+        async with session.get(url) as answer:
+            assert answer.status == 503
+        config["networks"]["irc"]["server"] = server
+        await _reloaded(daemon, pond)
+        await daemon.ready()
+        async with session.get(url) as answer:
+            assert answer.status == 200
+        config["links"]["pond"]["rooms"].append("home/#nowhere:" + pond.synapse.server_name)
+        await _reloaded(daemon, pond)
+        async with session.get(url) as answer:
+            assert answer.status == 503
+        assert await daemon.stop() == 0
+
+
+async def test_a_network_that_was_refused_is_tried_again_by_the_next_reload(pond: Pond, daemon: Daemon) -> None:
+    config: Any = pond.config
+    late = unique("late")
+    config["networks"]["other"] = {**config["networks"]["home"], "user": pond.synapse.user_id(late)}
+    await _reloaded(daemon, pond)
+    await daemon.logged("network refused")
+    await pond.synapse.register(late, PASSWORD)
+    assert (await _reloaded(daemon, pond))["started"] == ["other"]
+    await daemon.logged("logged in", lambda line: line["network"] == "other")
