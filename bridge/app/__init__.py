@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import signal
@@ -160,6 +161,8 @@ class _Daemon:
 
     async def _when_ready(self) -> None:
         await self._running.ready()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again for garbage costs CPU and pauses
         if not self._was_ready:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
