@@ -67,6 +67,9 @@ class Counter:
         if user.password and is_outdated(user.password):
             await self._set_password(asker, user, password)
             user = self._users.get(user.name)
+        proven = self._users.identify(asker)
+        if proven is not None and proven.name != user.name:
+            return f"{asker.network} proves that you are {proven.name}; that counts more than a password."
         return await self._remember(asker, user) if remember else await self._open(asker, user)
 
     async def logout(self, asker: Sender, _rest: str) -> str:
