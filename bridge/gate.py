@@ -61,6 +61,7 @@ class Gate:
     def use(self, links: Iterable[Link]) -> None:
         """From now on these are the links."""
         self.links = Links(links)
+        self._names = {name for link in self.links for bot in link.bots for name in bot.names}
 
     def who(self, sender: Sender) -> User | None:
         """By what the network proves of them, else by the password that they gave."""
@@ -76,7 +77,7 @@ class Gate:
         rules = link.rules if link else Rules()
         user = self.who(event.sender)
         sanction = self._users.sanctioned(event.sender, user, link.name if link else None, self._clock())
-        refusal = policy.judge(event, user, sanction, rules)
+        refusal = policy.judge(event, user, sanction, rules, self._names)
         verdict = Verdict(self._shown(event, user, rules), user, rules.is_member(user), link, refusal, ())
         if refusal is not None and not refusal.heard:
             banned = sanction is not None and sanction.measure is Measure.BAN
@@ -97,9 +98,12 @@ class Gate:
         sender, now = verdict.event.sender, self._clock()
         guest = (sender.network, sender.connection or sender.casemapping.fold(sender.address))
         own, crowd = self._budgets(verdict.link)
-        if own.has(guest, now) and crowd.has("all", now):
+        # Logins are throttled by the desk; were they to count for all, whoever asks a lot would keep others from it
+        all_may = verdict.whispered or crowd.has(sender.network, now)
+        if own.has(guest, now) and all_may:
             own.spend(guest, now)
-            crowd.spend("all", now)
+            if not verdict.whispered:
+                crowd.spend(sender.network, now)
             return verdict
         audience = tuple(room for room in verdict.audience if room.network != BOTS)
         return replace(verdict, audience=audience, whispered=False, spent=own.news(guest, now))

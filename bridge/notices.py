@@ -1,7 +1,7 @@
 """What people are told privately: a welcome, why they are not carried, that they showed everybody a password."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from datetime import UTC, datetime
 
 from bridge.links import Link
@@ -16,19 +16,23 @@ CAUGHT = (
 )
 _AN_HOUR = 3600.0
 _PEOPLE = 30
-"""A network tells so many people something in an hour, so that a crowd of fresh nicks cannot use up its budget."""
+"""A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
+nobody's hint is the reason why somebody else is not warned."""
 _REMEMBERED = 10_000
 """What was done already, for so many people."""
 
 Owed = tuple[Event, Room]
 
 
-class Once:
+class Once(Container[Hashable]):
     """Says of each key whether it is new; the oldest of `limit` keys is forgotten, and new again."""
 
     def __init__(self, limit: int = _REMEMBERED) -> None:
         self._limit = limit
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._seen
 
     def first(self, key: Hashable) -> bool:
         if key in self._seen:
@@ -58,7 +62,7 @@ class Notices:
             case Told.NOTHING:
                 return None
             case Told.HINT:
-                return self._daily(event, "welcome", link.welcome_guest if link else None)
+                return self._daily(event, "hint", link.welcome_guest if link else None)
             case Told.REASON:
                 where = f"In {link.name}: " if link else ""
                 return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
@@ -75,20 +79,22 @@ class Notices:
     def _daily(self, event: Event, what: str, said: str | None) -> Owed | None:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         address = event.sender.casemapping.fold(event.sender.address)
-        if not said or not self._once.first((what, day, event.room.network, address)):
+        key = (what, day, event.room.network, address)
+        if not said or key in self._once or (owed := self._tell(event, f"{what} {day} {address}", said)) is None:
             return None
-        return self._tell(event, f"{what} {day} {address}", said)
+        self._once.first(key)
+        return owed
 
     def _tell(self, event: Event, id_: str, said: str) -> Owed | None:
         now, network = self._clock(), event.room.network
-        if not self._within_budget(network, now):
+        if not self._within_budget(f"{network} {id_.partition(' ')[0]}", now):
             return None
         there = event.room if event.private else Room(network, event.sender.address)
         us = Sender(network, "", "quackbridge", bot=True)
         return Message(id_, there, us, now, words(said), Kind.NOTICE, private=True), there
 
-    def _within_budget(self, network: str, now: float) -> bool:
-        told = self._told.setdefault(network, deque())
+    def _within_budget(self, what: str, now: float) -> bool:
+        told = self._told.setdefault(what, deque())
         while told and told[0] <= now - _AN_HOUR:
             told.popleft()
         if len(told) >= _PEOPLE:

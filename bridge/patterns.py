@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from bridge.glob import matches, names_anything
 from bridge.model import Proof, Sender
+from bridge.text import visible
 
 _LIMIT = 255
 """Characters of a pattern: more than any id or mask has."""
@@ -69,7 +70,7 @@ class Pattern:
 
 def folded(text: str) -> str:
     """The words of a message as patterns look at them: in one letter case, white space as single blanks."""
-    return " ".join(text[:_TEXT_LIMIT].casefold().split())
+    return " ".join(visible(text[:_TEXT_LIMIT]).casefold().split())
 
 
 def is_pattern(target: str) -> bool:

@@ -1,6 +1,6 @@
 """Who may speak, what is carried, and when a bot is asked: pure decisions, each refusal with its reason."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,13 +71,15 @@ class Refusal:
     secret: bool = False
 
 
-def judge(event: Event, user: User | None, sanction: Sanction | None, rules: Rules) -> Refusal | None:
+def judge(
+    event: Event, user: User | None, sanction: Sanction | None, rules: Rules, names: Collection[str] = ()
+) -> Refusal | None:
     """None where `event`, said by `user` (None: a guest), is carried to the rest of its link. `sanction` is what is in
-    force against the sender there."""
+    force against the sender there; `names` are what the bots listen to."""
     if event.room.network == BOTS:
         return None
     words = plain(event.text)
-    refusal = _of_anybody(event, words, sanction, rules)
+    refusal = _of_anybody(event, words, sanction, rules, (*names, *filter(None, [event.called])))
     if refusal is None and not rules.is_member(user):
         refusal = _of_a_guest(user, rules)
     if refusal is not None and (event.sender.bot or event.kind is Kind.NOTICE) and refusal.told is not Told.ADVICE:
@@ -94,8 +96,10 @@ def asked(event: Event, names: Iterable[str], answers: Answers) -> bool:
     return addressed(plain(event.text), names) is not None
 
 
-def _of_anybody(event: Event, words: str, sanction: Sanction | None, rules: Rules) -> Refusal | None:
-    if holds_secret(words, private=event.private):
+def _of_anybody(
+    event: Event, words: str, sanction: Sanction | None, rules: Rules, names: Collection[str]
+) -> Refusal | None:
+    if holds_secret(words, names, private=event.private):
         told = Told.NOTHING if event.private else Told.ADVICE
         return Refusal("it may hold a password", told, heard=False, secret=True)
     if sanction is not None:

@@ -81,6 +81,15 @@ def printable(text: str) -> str:
     return _DECEPTIVE.sub("", _CONTROL.sub(" ", text))
 
 
+def visible(text: str) -> str:
+    """`text` without what nobody sees: invisible and bidirectional characters; lines stay lines."""
+    return text if text.isascii() else _INVISIBLE.sub("", _DECEPTIVE.sub(_seen, text))
+
+
+def _seen(match: re.Match[str]) -> str:
+    return "\n" if match[0] in "\u2028\u2029" else ""
+
+
 def shown_name(name: str, fallback: str) -> str:
     """A display name that can neither hide, break the line, close the marks around it, nor be empty or endless."""
     return _name(name) or _name(fallback) or "?"

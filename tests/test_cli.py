@@ -467,6 +467,7 @@ def test_users_come_in_from_a_spreadsheet_and_go_out_again(pond: Path) -> None:
         ("name\nalice\nALICE\n", "there is a user 'alice' already"),
         ("name,password\nalice,secret\n", "line 1: the columns are"),
         ("name,password_hash\nalice,secret\n", "line 2: password_hash is no Argon2id hash"),
+        ("name,password_hash\nalice,$argon2id$junk\n", "line 2: password_hash is no Argon2id hash"),
         ("name,role\nalice\n", "line 2: there are 2 columns"),
         ('name\n"alice\r\nbob"\n', "one word"),
         ("", "line 1: the columns are"),

@@ -17,7 +17,7 @@ from bridge.desk.guesses import By, Guesses
 from bridge.gate import Gate
 from bridge.model import Identity, Proof, Sender
 from bridge.text import plain, words
-from bridge.users import Role, User, UsersError, passwords
+from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 from tests.events import irc, matrix
@@ -122,7 +122,8 @@ async def test_wrong_guesses_make_the_next_wait_and_the_right_one_forgets_them(w
     assert await world.asks(AL, f"login alice {SECRET}") == "Too many wrong tries: again in 3 seconds."
     world.now += 3
     assert "Welcome" in await world.asks(AL, f"login alice {SECRET}")
-    assert await world.asks(AL, "login alice wrong") == "Wrong name or password."
+    assert await world.asks(AL, "login bob wrong") == "Wrong name or password."
+    assert "Too many" in await world.asks(AL, "login bob wrong")  # who has guessed wrong stays known for it
 
 
 def test_the_delay_grows_for_who_guesses_and_stays_short_for_whom_it_is_about() -> None:
@@ -228,40 +229,81 @@ def test_no_other_password_is_the_right_one(password: str) -> None:
     assert not passwords.verify("no hash at all", password)
 
 
-async def test_a_code_joins_the_identity_of_a_guest_to_the_user_from_either_side(world: World) -> None:
+async def test_a_code_joins_the_identity_of_a_guest_to_the_user_who_says_it_and_means_it(world: World) -> None:
     ann, alice = irc("ann", "ann"), matrix("alice")
     code = (await world.asks(ann, "prove")).split()[0]
-    assert "libera/ann is alice from now on" in await world.asks(alice, f"link-identity {code.upper()}")
+    asked = await world.asks(alice, f"link-identity {code.upper()}")
+    assert "makes libera/ann you, alice" in asked
+    assert (await world.asks(ann, "whoami")).startswith("You are a guest")
+    assert "libera/ann is alice from now on" in await world.asks(alice, f"link-identity {code} yes")
     assert (await world.asks(ann, "whoami")).startswith("You are alice")
+    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
     assert "is not you any more" in await world.asks(alice, "unlink-identity libera/ann")
     assert (await world.asks(ann, "whoami")).startswith("You are a guest")
-    code = (await world.asks(alice, "prove")).split()[0]
-    assert "libera/ann is alice from now on" in await world.asks(ann, f"prove {code}")
 
 
-async def test_a_code_is_good_once_for_a_while_and_for_one_of_two_users_only(world: World) -> None:
+async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stranger_a_user(world: World) -> None:
     bob, alice, ann = irc("bob", "bob"), matrix("alice"), irc("ann", "ann")
-    code = (await world.asks(bob, "prove")).split()[0]
-    assert "two users" in await world.asks(alice, f"link-identity {code}")
-    assert "no such code" in await world.asks(alice, f"link-identity {code}")
-    code = (await world.asks(alice, "prove")).split()[0]
-    assert await world.asks(alice, f"link-identity {code}") == "That is you already."
-    code = (await world.asks(ann, "prove")).split()[0]
-    assert "no user here" in await world.asks(matrix("eve"), f"link-identity {code}")
-    code = (await world.asks(ann, "prove")).split()[0]
-    world.now += LASTS
-    assert "no such code" in await world.asks(alice, f"link-identity {code}")
+    assert "where you are not known yet" in await world.asks(bob, "prove")  # a code of theirs would make others them
     assert "proves nothing" in await world.asks(irc("eve"), "prove")
+    code = (await world.asks(ann, "prove")).split()[0]
+    assert "no user here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
+    world.users.add(User("ann", identities=(Identity(Proof.IRC, "libera", "ann"),)))
+    assert "belongs to ann already" in await world.asks(alice, f"link-identity {code} yes")
+    code = (await world.asks(irc("al", "al"), "prove")).split()[0]
+    world.now += LASTS
+    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
 
 
 async def test_codes_cannot_be_guessed(world: World) -> None:
-    said = [await world.asks(AL, f"link-identity aaaa-{number}") for number in range(4)]
+    said = [await world.asks(matrix("alice"), f"link-identity aaaa-{number}") for number in range(4)]
     assert said[-1].startswith("Too many wrong codes")
     assert len({random_code() for _ in range(1_000)}) == 1_000
     codes = Codes()
-    kept = [codes.issue(AL, None, 0.0) for _ in range(1_100)]
-    assert codes.redeem(kept[0], 0.0) is None
-    assert codes.redeem(kept[-1], 0.0) is not None
+    kept = [codes.issue(AL, 0.0) for _ in range(1_100)]
+    assert codes.claim(kept[0], 0.0) is None
+    assert codes.claim(kept[-1], 0.0) is not None
+
+
+@pytest.mark.parametrize("gap", [" ", "\t", "\n", "\xa0", ":", " : ", "\u2003"])
+async def test_whatever_parts_the_words_of_a_login_nothing_of_it_is_repeated(world: World, gap: str) -> None:
+    said = await world.asks(AL, f"login{gap}alice{gap}{SECRET}")
+    assert ("Welcome" in said) is (":" not in gap)
+    assert SECRET not in said
+    for line in (f"passwd{gap}old{gap}hunter2", f"loginn{gap}alice{gap}hunter2", f"set-password{gap}bob{gap}hunter2"):
+        assert "hunter2" not in await world.asks(matrix("alice"), line)
+
+
+async def test_others_wrong_guesses_do_not_keep_somebody_from_where_they_were_let_in_before(world: World) -> None:
+    await world.asks(AL, f"login alice {SECRET}")
+    for number in range(30):
+        await world.asks(matrix(f"eve{number}"), "login alice wrong")
+    assert "Too many" in await world.asks(matrix("new"), f"login alice {SECRET}")
+    assert "Welcome" in await world.asks(replace(AL, connection="1 9"), f"login alice {SECRET}")
+
+
+async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> None:
+    for number in range(130):
+        await world.asks(matrix(f"eve{number}"), f"login user{number} wrong")
+    kept = [record.details for record in world.users.audit.read() if record.what == "login refused"]
+    assert len(kept) == 101
+    assert kept[-1] == "and more, which are not recorded"
+
+
+async def test_who_is_muted_keeps_the_identity_by_which_they_are(world: World) -> None:
+    world.users.sanction(Sanction("bob", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    assert await world.asks(irc("bob", "bob"), "unlink-identity libera/bob") == "Not while you are muted or banned."
+
+
+async def test_the_last_admin_cannot_be_lost_by_a_slip_in_a_chat(world: World) -> None:
+    for line in ("remove-user alice", "set-role alice member"):
+        assert "last admin" in await world.asks(matrix("alice"), line)
+    await world.asks(matrix("alice"), "set-role bob admin")
+    assert await world.asks(matrix("alice"), "set-role alice member") == "alice is member now"
+
+
+async def test_no_answer_is_endless(world: World) -> None:
+    assert len(await world.asks(matrix("alice"), f"show-user {'x' * 60_000}")) < 6_100
 
 
 async def test_everybody_is_shown_what_they_may_say_and_no_more(world: World) -> None:

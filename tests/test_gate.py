@@ -9,7 +9,7 @@ from bridge.gate import Gate
 from bridge.links import Bot, Link, ear
 from bridge.model import DESK, Identity, Kind, Message, Proof, Room, Sender
 from bridge.policy import Answers, Guests, Rules
-from bridge.users import Measure, Sanction, User
+from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, answer, irc, matrix, said
 from tests.fakes.users import MemoryUsers
@@ -158,3 +158,26 @@ def test_other_links_count_from_one_event_to_the_next(world: World) -> None:
 
 def test_what_a_bot_answers_is_never_taken_for_a_command(world: World) -> None:
     assert world.audience(answer(ear("duck", "libera/eve"), "help", private=True)) == (ALONE,)
+
+
+def test_who_asks_a_lot_keeps_nobody_from_logging_in_nor_other_networks_from_asking(world: World) -> None:
+    for number in range(100):
+        world.gate.decide(said(Room("libera", f"m{number}"), irc(f"m{number}"), "help", private=True))
+    login = said(Room("libera", "al"), irc("al"), "login alice quack", private=True)
+    assert world.gate.decide(login).whispered
+    assert world.audience(said(Room("oftc", "al"), irc("al", network="oftc"), "help", private=True))
+
+
+def test_no_pattern_silences_an_admin(world: World) -> None:
+    world.users.set_role("alice", Role.ADMIN)
+    world.users.sanction(Sanction("@a*:hs", Measure.BAN, None, 0.0, None, "", "test"))
+    assert world.audience(said(HOME, matrix("alice"), "hi")) == (LIBERA,)
+    assert world.audience(said(HOME, matrix("anna"), "duck: hi")) == ()
+
+
+def test_a_password_that_is_said_to_the_duck_by_name_is_caught_with_the_names_that_it_has(world: World) -> None:
+    for text, called in (("duck login alice quack", None), ("@quack:hs: login alice quack", "@quack:hs")):
+        verdict = world.gate.decide(said(HOME, matrix("alice"), text, called=called))
+        assert verdict.refusal is not None
+        assert verdict.refusal.secret
+        assert verdict.audience == ()

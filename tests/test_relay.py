@@ -226,3 +226,25 @@ async def test_somebody_with_a_welcome_is_welcomed() -> None:
         assert world.home.sent[0][0] == Room("home", "@alice:hs")
         await world.libera.delivered(2)
     assert len(world.home.sent) == 1
+
+
+async def test_a_crowd_of_guests_keeps_no_warning_from_a_member(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(40)))
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "login bob quack"))
+        await world.libera.settled()
+        await world.libera.delivered(31)
+    assert "looked like a password" in world.libera.sent[-1][1]
+    assert world.home.sent == []
+    assert not any("quack" in text for _, text in world.libera.sent)
+
+
+async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(world: World) -> None:
+    alone = Room("libera", "eve")
+    async with world.running():
+        lines = (said(alone, irc("eve"), "login alice hunter", f"${number}", private=True) for number in range(4))
+        await world.libera.hear(*lines)
+        await world.libera.settled()
+        assert "Too many log in" in (await world.libera.delivered(1))[0]
+    assert len(world.whispered) == 4
+    assert not any("hunter" in str(row) for row in world.store.rows.values())

@@ -28,13 +28,29 @@ LEAKS = (
     "passwd quack",
     "passwd old new",
     "**login alice quack**",
+    "login alice\nquack",
+    "login\n\nalice quack",
+    "passwd\nold new",
+    "login alice:quack",
+    "1. login alice quack",
+    "/tell duck login alice quack",
+    "lo\u200bgin alice quack",
+    "login\u00a0alice\u00a0quack",
+    "login\talice\tquack",
+    " " * 400 + "login alice quack",
+    "set-password alice quack",
+    "duck login alice quack",
+    "@duck login alice quack",
+    "Little Yellow Duck login alice quack",
+    "duck - login alice quack",
 )
+NAMES = ("duck", "Little Yellow Duck")
 
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_a_password_in_public_is_caught_however_it_is_typed(text: str) -> None:
-    assert holds_secret(text, private=False)
-    assert holds_secret(text, private=True)
+    assert holds_secret(text, NAMES, private=False)
+    assert holds_secret(text, NAMES, private=True)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +64,16 @@ def test_a_password_in_public_is_caught_however_it_is_typed(text: str) -> None:
         "logins are down again",
         "the passwd file",
         "loginx a b",
+        "Login page is broken",
+        "So, login works for me again",
+        "bash: passwd: command not found",
+        "passwd is a tool",
+        "hi alice, login to the server please",
+        "login\nis broken",
     ],
 )
 def test_talk_about_logging_in_is_let_pass(text: str) -> None:
-    assert not holds_secret(text, private=False)
+    assert not holds_secret(text, NAMES, private=False)
 
 
 @pytest.mark.parametrize("text", ["login", "login alice", "PASSWD", "passwd x", "duck: login alice"])

@@ -29,6 +29,7 @@ from bridge.relay import Relay
 from bridge.store import Lease, StoreError, Unusable
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Users, UsersError
+from bridge.users.passwords import warm_up
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 
@@ -98,6 +99,7 @@ class _Daemon:
             self._group.create_task(self._host.listen(), name="whispers"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
             self._group.create_task(_expire(self._store), name="expire"),
+            self._group.create_task(warm_up(), name="passwords"),
         ]
         if self._config.http is not None:
             serving = health.serve(self._config.http.host, self._config.http.port, self._is_ready)

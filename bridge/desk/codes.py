@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.model import Sender
-from bridge.users import User
 
 LASTS = 600.0
 """Seconds: time enough to change to another program and type it."""
@@ -18,10 +17,9 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody asked for a code: `user`, or a guest."""
+    """A guest asked for a code, who is proven to be somebody."""
 
     sender: Sender
-    user: User | None
     until: float
 
 
@@ -37,14 +35,18 @@ class Codes:
         self._make = make
         self._claims: OrderedDict[str, Claim] = OrderedDict()
 
-    def issue(self, sender: Sender, user: User | None, now: float) -> str:
+    def issue(self, sender: Sender, now: float) -> str:
         code = self._make()
-        self._claims[code] = Claim(sender, user, now + LASTS)
+        self._claims[code] = Claim(sender, now + LASTS)
         while len(self._claims) > _MOST:
             self._claims.popitem(last=False)
         return code
 
-    def redeem(self, code: str, now: float) -> Claim | None:
+    def claim(self, code: str, now: float) -> Claim | None:
         """Who asked for `code`; None where it was never given, or is used or over."""
-        claim = self._claims.pop(code.strip().lower(), None)
+        claim = self._claims.get(code.strip().lower())
         return claim if claim is not None and now < claim.until else None
+
+    def redeem(self, code: str) -> None:
+        """It is good no more."""
+        self._claims.pop(code.strip().lower(), None)

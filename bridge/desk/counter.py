@@ -4,21 +4,26 @@ import asyncio
 import shlex
 from collections.abc import Callable, Collection, Sequence
 
+from bridge.budget import Allowance, Budget
 from bridge.desk.codes import LASTS, Codes
 from bridge.desk.guesses import By, Guesses, Key
 from bridge.durations import spelled
 from bridge.gate import Gate
 from bridge.model import Identity, Proof, Sender
+from bridge.notices import Once
 from bridge.users import User, Users
 from bridge.users.audit import Audit
 from bridge.users.identities import same_name
 from bridge.users.passwords import hash_password, is_outdated, verify
+from bridge.users.sanctions import in_force
 from bridge.users.sessions import Sessions
 
 _WRONG = "Wrong name or password."
 _REMEMBER = "--remember"
 _SHORTEST = 8
 """Characters of a password that somebody chooses here."""
+_RECORDED = Allowance(100, 100 / 60)
+"""Refusals that the audit log takes: so many at once, then an hour."""
 _STRANGER = "You are no user here: ask an admin of this bridge to add you."
 
 
@@ -45,6 +50,8 @@ class Counter:
         self._clock = clock
         self._codes = codes or Codes()
         self._guesses = Guesses()
+        self._familiar = Once()
+        self._refusals = Budget(_RECORDED)
 
     async def login(self, asker: Sender, rest: str) -> str:
         """login [--remember] NAME PASSWORD: be that user, until you leave; with --remember for good."""
@@ -53,7 +60,7 @@ class Counter:
             return "Say: login NAME PASSWORD"
         if asker.network not in self.private:
             return _unsafe(asker)
-        keys = _keys(asker, name)
+        keys = self._keys(asker, name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         user = self._users.find(name)
@@ -61,9 +68,10 @@ class Counter:
         if user is None or not right:
             self._guesses.wrong(keys, self._clock())
             whom = f"as {user.name}" if user else "under a name that nobody has"  # it may be the password, mistyped
-            await asyncio.to_thread(self._audit.record, _shown(asker), "login refused", whom)
+            await self._record_refusal(asker, "login refused", whom)
             return _WRONG
         self._guesses.right(keys)
+        self._familiar.first((same_name(user.name), *_keys(asker)[-1]))
         if user.password and is_outdated(user.password):
             await self._set_password(asker, user, password)
             user = self._users.get(user.name)
@@ -110,50 +118,47 @@ class Counter:
             self._sessions.open(asker, self._users.get(user.name))
         return "Your password is changed; whoever else was logged in with the old one is not any more."
 
-    async def prove(self, asker: Sender, rest: str) -> str:
-        """prove: get a code, and say `link-identity CODE` where you are known already (or the other way round)."""
-        if rest:
-            return await self.link_identity(asker, rest)
+    async def prove(self, asker: Sender, _rest: str) -> str:
+        """prove: get a code here, where you are not known yet, for `link-identity CODE` where you are."""
         user = self._gate.who(asker)
-        if user is None and _lasting(asker) is None:
+        if user is not None:
+            return f"You are {user.name} here. Say `prove` where you are not known yet, and here: link-identity CODE"
+        if _lasting(asker) is None:
             return f"{_unproven(asker)}: there is nothing here by which you could be known for good."
-        code = self._codes.issue(asker, user, self._clock())
-        return (
-            f"{code} is good for {spelled(LASTS)}, once. Say to me on the other network: link-identity {code}"
-            " (give it to nobody: whoever says it becomes the same person as you)"
-        )
+        code = self._codes.issue(asker, self._clock())
+        return f"{code} is good for {spelled(LASTS)}, once. Say to me where you are known already: link-identity {code}"
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
-        """link-identity CODE: be the same person as who said `prove` on the other network."""
+        """link-identity CODE: be known by what `prove` gave you the code for, on the other network."""
         now, guesser = self._clock(), _keys(asker)
+        user = self._gate.who(asker)
+        if user is None:
+            return _STRANGER
         if wait := self._guesses.wait(guesser, now):
             return f"Too many wrong codes: again in {spelled(wait + 1)}."
-        claim = self._codes.redeem(rest, now)
+        code, _, sure = rest.partition(" ")
+        claim = self._codes.claim(code, now)
         if claim is None:
             self._guesses.wrong(guesser, now)
             return "There is no such code (any more): say `prove` on the other network for a new one."
-        claimed = self._gate.who(claim.sender) if claim.user else None
-        here = self._gate.who(asker)
-        if claimed is None and here is None:
-            return _STRANGER
-        if claimed is not None and here is not None:
-            same = claimed.name == here.name
+        identity = _lasting(claim.sender)
+        assert identity is not None  # or there had been no code
+        if sure.strip().lower() != "yes":  # one careless word must not make a stranger of us
             return (
-                "That is you already." if same else f"You are two users, {claimed.name} and {here.name}: ask an admin."
+                f"That makes {identity} you, {user.name}: whoever that is may do all that you may."
+                f" If it is you, say: link-identity {code} yes"
             )
-        user, joined = (claimed, asker) if claimed else (here, claim.sender)
-        assert user is not None
-        identity = _lasting(joined)
-        if identity is None:
-            return f"{_unproven(joined)}: there is nothing there by which you could be known for good."
+        self._codes.redeem(code)
         await self._link(asker, user, identity)
-        return f"{identity} is {user.name} from now on. If that is not you, say: unlink-identity {identity}"
+        return f"{identity} is {user.name} from now on. To take it back, say: unlink-identity {identity}"
 
     async def unlink_identity(self, asker: Sender, rest: str) -> str:
         """unlink-identity IDENTITY: not be known by one of your identities any more."""
         user = self._gate.who(asker)
         if user is None:
             return _STRANGER
+        if any(each.target == user.name for each in self._users.sanctions() if in_force(each, self._clock())):
+            return "Not while you are muted or banned."
         identity = next((one for one in user.identities if str(one) == rest.strip()), None)
         if identity is None:
             return f"You are known as: {', '.join(map(str, user.identities)) or 'nothing'}"
@@ -164,15 +169,30 @@ class Counter:
 
     async def _check(self, asker: Sender, user: User, password: str) -> str:
         """Why `password` does not count as the user's, '' where it does."""
-        keys = _keys(asker, user.name)
+        keys = self._keys(asker, user.name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         if await asyncio.to_thread(verify, user.password, password):
             self._guesses.right(keys)
             return ""
         self._guesses.wrong(keys, self._clock())
-        await asyncio.to_thread(self._audit.record, _shown(asker), "password refused", f"as {user.name}")
+        await self._record_refusal(asker, "password refused", f"as {user.name}")
         return "That is not your password."
+
+    def _keys(self, asker: Sender, name: str) -> Sequence[Key]:
+        """What a wrong password counts against; from where somebody was the user before, others' guesses do not."""
+        own = _keys(asker)
+        familiar = (same_name(name), *own[-1]) in self._familiar
+        return own if familiar else [*own, (By.USER, same_name(name))]
+
+    async def _record_refusal(self, asker: Sender, what: str, details: str) -> None:
+        """Some hundred an hour, so that nobody can roll the audit log over."""
+        now = self._clock()
+        if self._refusals.has("all", now):
+            self._refusals.spend("all", now)
+            await asyncio.to_thread(self._audit.record, _shown(asker), what, details)
+        elif self._refusals.news("all", now):
+            await asyncio.to_thread(self._audit.record, _shown(asker), what, "and more, which are not recorded")
 
     async def _set_password(self, asker: Sender, user: User, password: str) -> None:
         kept = await asyncio.to_thread(hash_password, password)
@@ -210,12 +230,12 @@ def _shown(asker: Sender) -> str:
 
 def _credentials(rest: str) -> tuple[bool, str, str]:
     """Whether to remember, the name, and the password, which may have blanks in it."""
-    remember = False
-    first, _, left = rest.strip().partition(" ")
-    if first.lower() == _REMEMBER:
-        remember = True
-        first, _, left = left.strip().partition(" ")
-    return remember, first, left.strip()
+    words = rest.split(maxsplit=1)
+    remember = bool(words) and words[0].lower() == _REMEMBER
+    if remember:
+        words = " ".join(words[1:]).split(maxsplit=1)
+    name, password = (*words, "", "")[:2]
+    return remember, name, password.strip()
 
 
 def _words(rest: str) -> list[str]:
@@ -226,12 +246,12 @@ def _words(rest: str) -> list[str]:
         return rest.split()
 
 
-def _keys(asker: Sender, name: str = "") -> Sequence[Key]:
+def _keys(asker: Sender) -> Sequence[Key]:
     """What a guess counts against: a new nick does not begin anew, nor does a new connection from the same host."""
     keys = [(By.SENDER, f"{asker.network} {asker.connection or asker.address}")]
     if asker.mask:
         keys.append((By.HOST, f"{asker.network} {asker.mask.rpartition('@')[2]}"))
-    return [*keys, (By.USER, same_name(name))] if name else keys
+    return keys
 
 
 def _lasting(asker: Sender) -> Identity | None:

@@ -1,6 +1,7 @@
 """The desk as a bot that hears what is said to the bridge itself in private, and knows who says it."""
 
 import asyncio
+import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -20,6 +21,9 @@ from bridge.verbs.office import Answer, Office
 
 _LINES = 30
 """Lines of one answer: more would keep an IRC network's flood budget busy for a minute."""
+
+_CHARACTERS = 6_000
+"""Characters of one answer, for the same reason."""
 
 Ask = Callable[[Sender, str], Awaitable[str]]
 
@@ -55,17 +59,16 @@ class Desk:
                 said = await self._answer(plain(question.text), question.asker)
             except UsersError as error:
                 said = f"{error}"
-        return [words(said)]
+        return [words(said if len(said) <= _CHARACTERS else f"{said[:_CHARACTERS]} ...")]
 
     async def _answer(self, text: str, asker: Sender) -> str:
-        first, _, rest = text.strip().lstrip("!/").partition(" ")
-        first, rest = first.lower(), rest.strip()
+        first, rest = _parted(text)
         user = self._gate.who(asker)
         if first == "help":
-            return self._help(user, rest)
+            return self._help(user, asker, rest)
         if first in self._own:
             return await self._own[first](asker, rest)
-        if first in self._theirs and rest and " " not in rest:
+        if first in self._theirs and rest and "--" not in rest:
             return await self._theirs[first](asker, rest)
         return await self._verb(user, asker, first, rest)
 
@@ -74,10 +77,10 @@ class Desk:
         name, line = (f"{first} {second.lower()}", after) if f"{first} {second.lower()}" in VERBS else (first, rest)
         verb = VERBS.get(ALIASES.get(name, name))
         if verb is None or verb.access is Access.NOBODY:
-            return f"I do not know {printable(first)!r}; say `help`"
+            return "I do not know that; say `help`"  # not repeated: what was typed may be a secret
         if user is None:
             return "That is for users; you are a guest here. Say `help`"
-        if self._access(user) < verb.access:
+        if self._access(user, asker) < verb.access:
             return "That is for admins." if verb.access is Access.ADMIN else "That is for moderators."
         office = self._office(user, asker)
         answer = await asyncio.to_thread(_run, office, verb, name, line)
@@ -86,25 +89,27 @@ class Desk:
 
     def _office(self, user: User, asker: Sender) -> Office:
         acting = self._users.acting(by(user, asker))
-        moderates = None if user.role is Role.ADMIN else self._moderates(user)
+        moderates = None if user.role is Role.ADMIN else self._moderates(user, asker)
         return Office(
             self.config, lambda: acting, by=by(user, asker), role=user.role, moderates=moderates, clock=self._clock
         )
 
-    def _access(self, user: User) -> Access:
+    def _access(self, user: User, asker: Sender) -> Access:
         if user.role is Role.ADMIN:
             return Access.ADMIN
-        return Access.MODERATOR if self._moderates(user) else Access.MEMBER
+        return Access.MODERATOR if self._moderates(user, asker) else Access.MEMBER
 
-    def _moderates(self, user: User) -> frozenset[str]:
-        name = same_name(user.name)
-        return frozenset(link.name for link in self._gate.links if name in link.rules.moderators)
+    def _moderates(self, user: User, asker: Sender) -> frozenset[str]:
+        """The links that `user` moderates, where they are not muted or banned themselves."""
+        name, now = same_name(user.name), self._clock()
+        mine = [link.name for link in self._gate.links if name in link.rules.moderators]
+        return frozenset(link for link in mine if self._users.sanctioned(asker, user, link, now) is None)
 
-    def _help(self, user: User | None, about: str) -> str:
+    def _help(self, user: User | None, asker: Sender, about: str) -> str:
         mine = {
             name: verb
             for name, verb in VERBS.items()
-            if user is not None and verb.access <= self._access(user) and verb.access is not Access.NOBODY
+            if user is not None and verb.access <= self._access(user, asker) and verb.access is not Access.NOBODY
         }
         asked = ALIASES.get(about.lower(), about.lower())
         own = {**self._own, **(self._theirs if user else {})}
@@ -149,6 +154,12 @@ def _told(answer: Answer) -> Sequence[str]:
 def _cell(column: str, cell: str) -> str:
     """A cell as it can be understood without its column's head."""
     return f"{column}: {cell}" if cell in ("yes", "no", "") else cell.replace("\n", ", ")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The first word, as a verb is written, and the rest; parted as `secrecy` parts them."""
+    first, *rest = re.split(r"[\s:]+", text.strip().lstrip("!/"), maxsplit=1)
+    return first.lower(), rest[0].strip() if rest else ""
 
 
 def _usage(name: str, verb: Verb) -> str:

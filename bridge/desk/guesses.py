@@ -52,8 +52,10 @@ class Guesses:
             self._guessers.popitem(last=False)
 
     def right(self, keys: Iterable[Key]) -> None:
+        """Whose secret it is has shown up. Who guessed stays known: they may be guessing at others'."""
         for key in keys:
-            self._guessers.pop(key, None)
+            if key[0] is By.USER:
+                self._guessers.pop(key, None)
 
     def _wait(self, key: Key, now: float) -> float:
         guesser = self._known(key, now)

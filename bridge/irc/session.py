@@ -35,6 +35,8 @@ _MOST_BATCHES = 100
 _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
 """Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
+_REPLAYS = ("chathistory", "znc.in/playback")
+"""Batches of what was said before (IRCv3 chathistory; ZNC)."""
 _KEEPALIVE = "quackbridge"
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
@@ -285,7 +287,7 @@ class Session:
         reference, kind = line.param(0), line.param(1)
         if reference.startswith("+") and len(self._batches) < _MOST_BATCHES:
             outer = self._batches.get(line.tags.get("batch", ""), ("", ""))
-            inherited = outer[0] if outer[0] == "chathistory" else kind
+            inherited = outer[0] if outer[0] in _REPLAYS else kind
             self._batches[reference[1:]] = (inherited, line.tags.get("label") or outer[1])
         elif reference.startswith("-"):
             self._batches.pop(reference[1:], None)
@@ -293,7 +295,7 @@ class Session:
     def _replayed(self, line: Line) -> bool:
         """What a channel's history repeats was said before we came, and nobody proves by whom."""
         batch = line.tags.get("batch")
-        return batch is not None and line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] == "chathistory"
+        return batch is not None and line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] in _REPLAYS
 
     # Small things
 

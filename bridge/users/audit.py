@@ -69,6 +69,8 @@ class Audit:
         handle = self._open()
         try:
             before = os.fstat(handle).st_size
+            if before and os.pread(handle, 1, before - 1) != b"\n":
+                data = b"\n" + data  # after a line that a power cut has torn
             try:
                 written = os.write(handle, data)
                 if written < len(data):
@@ -84,7 +86,7 @@ class Audit:
                 self.path.rename(self._older)
 
     def _open(self) -> int:
-        handle = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if os.geteuid() == 0 and self._database.exists():
             model = self._database.stat()
             os.fchown(handle, model.st_uid, model.st_gid)

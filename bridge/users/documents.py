@@ -1,6 +1,7 @@
 """Users and sanctions as the documents of the database, and back: what was written by hand is checked like all else."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -13,12 +14,18 @@ from bridge.users.sanctions import checked_target
 
 Made = TypeVar("Made")
 _PROOFS = {str(kind): kind for kind in Proof}
-_WRONG = (KeyError, TypeError, ValueError, AttributeError, UsersError)
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsersError)
+_END_OF_TIME = 253_402_300_799.0
+"""Seconds: the last second of the year 9999, beyond which no calendar goes."""
 
 
 def version(meta: Mapping[str, Row]) -> int | None:
     """The format of the database, None where it says none."""
-    found = [opened(row).get("format") for row in meta.values()]
+    try:
+        found = [opened(row).get("format") for row in meta.values()]
+    except _WRONG as error:
+        raise UsersError("the user database is broken: what it says of itself is not understood") from error
     return found[0] if found and isinstance(found[0], int) else None
 
 
@@ -26,6 +33,8 @@ def users(rows: Mapping[str, Row], known: Mapping[Row, User]) -> Iterator[tuple[
     """Each row with its number and its user; those that are `known` need not be made again. UsersError where one is
     broken."""
     for number, row in rows.items():
+        if not _NUMBER.fullmatch(number):
+            raise UsersError(f"the user database is broken: {number[:40]!r} is no row's number")
         user = known.get(row)
         yield row, int(number), user if user is not None else _made("user", number, row, _user)
 
@@ -73,6 +82,13 @@ def _user(document: Mapping[str, Any]) -> User:
     )
 
 
+def _time(value: object) -> float:
+    time = float(str(value))
+    if not 0 <= time <= _END_OF_TIME:
+        raise ValueError(f"{time} is no time")
+    return time
+
+
 def _proof(kind: object) -> Proof:
     """Looked up, since there are tens of thousands; ValueError where there is no such kind."""
     return _PROOFS.get(str(kind)) or Proof(str(kind))
@@ -84,8 +100,8 @@ def _sanction(document: Mapping[str, Any]) -> Sanction:
         target=checked_target(str(document["target"])),
         measure=Measure(document["measure"]),
         link=None if link is None else str(link),
-        since=float(document["since"]),
-        until=None if until is None else float(until),
+        since=_time(document["since"]),
+        until=None if until is None else _time(until),
         reason=str(document["reason"]),
         by=str(document["by"]),
     )

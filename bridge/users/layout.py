@@ -22,10 +22,19 @@ def parse(text: str) -> Tables:
     tables = _by_lines(text)
     if tables is not None:
         return tables
-    whole = json.loads(text)  # somebody has edited it by hand
+    whole = json.loads(text, object_pairs_hook=_once_each)  # somebody has edited it by hand
     if not isinstance(whole, dict) or not all(isinstance(table, dict) for table in whole.values()):
         raise TypeError("this is not a user database")
     return {name: {number: _ENCODE(row) for number, row in table.items()} for name, table in whole.items()}
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As a dictionary; of a key that is there twice nobody can tell which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"{twice[:40]!r} is there twice")
+    return found
 
 
 def written(tables: Mapping[str, Mapping[str, Row]]) -> str:
@@ -49,11 +58,11 @@ def _by_lines(text: str) -> Tables | None:
     for line in lines[:-2]:
         bare = line.removesuffix(",")
         if rows is not None and (match := _ROW.fullmatch(bare)):
-            if match[1] in rows:
+            if match[1] in rows or '}, "' in bare:  # two rows in one line, it may be
                 return None
             rows[match[1]] = match[2]
-        elif match := _TABLE.fullmatch(bare):
-            rows = tables.setdefault(json.loads(match[1]), {})
+        elif (match := _TABLE.fullmatch(bare)) and json.loads(match[1]) not in tables:
+            rows = tables[json.loads(match[1])] = {}
         elif bare == " }" and rows is not None:
             rows = None
         elif bare:

@@ -1,8 +1,9 @@
 """Passwords, as Argon2id hashes (RFC 9106)."""
 
+import asyncio
 from functools import cache
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from bridge.users.contract import UsersError
@@ -31,9 +32,22 @@ def verify(kept: str | None, password: str) -> bool:
     return kept is not None and len(password) <= LONGEST
 
 
+def is_hash(text: str) -> bool:
+    """Whether `text` is an Argon2id hash."""
+    try:
+        return extract_parameters(text).type is Type.ID
+    except (InvalidHashError, ValueError):  # of characters that are none
+        return False
+
+
 def is_outdated(kept: str) -> bool:
     """Whether the hash was made with weaker parameters than those of now."""
     return _HASHER.check_needs_rehash(kept)
+
+
+async def warm_up() -> None:
+    """Make what `verify` compares with where there is no user, so that the first such login takes no longer."""
+    await asyncio.to_thread(_nobodys)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bridge.model import Sender
 from bridge.patterns import Pattern, is_pattern
-from bridge.users.contract import Measure, Sanction, User, UsersError
+from bridge.users.contract import Measure, Role, Sanction, User, UsersError
 from bridge.users.identities import same_name
 
 
@@ -24,7 +24,9 @@ class Sanctions:
     def on(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
         """The hardest that is in force there; among equals the one that lasts longest."""
         named = self._by_name.get(same_name(user.name), []) if user and self._by_name else []
-        fitting = [sanction for pattern, sanction in self._patterns if pattern.fits(sender, "")]
+        # a pattern that is too wide must not silence those who could mend it
+        patterns = [] if user is not None and user.role is Role.ADMIN else self._patterns
+        fitting = [sanction for pattern, sanction in patterns if pattern.fits(sender, "")]
         found = [each for each in (*named, *fitting) if in_force(each, now) and each.link in (None, link)]
         return max(found, key=_hardness, default=None)
 

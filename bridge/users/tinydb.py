@@ -216,7 +216,10 @@ class TinyUsers:
     def _read(self, tables: Tables, before: Index | None) -> _State:
         """What `tables` say, in the place of `before`. UsersError where we did not write that."""
         path = self._file.path
-        version = documents.version(tables.get("meta", {}))
+        try:
+            version = documents.version(tables.get("meta", {}))
+        except UsersError as error:
+            raise UsersError(f"{path}: {error}") from error
         if version is None:
             raise UsersError(f"{path}: this is not a user database of quackbridge")
         if version > _FORMAT:
@@ -258,14 +261,18 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
 
 
 def _sound(users: Iterable[User]) -> tuple[User, ...]:
+    names: set[str] = set()
     for user in users:
-        checked_name(user.name)
+        if (name := same_name(checked_name(user.name))) in names:
+            raise UsersError(f"there is a user {user.name!r} already")
+        names.add(name)
     return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)
 
 
 def _described(users: Sequence[User]) -> str:
     if len(users) > 1:
-        return f"{len(users)} users: {', '.join(user.name for user in users)}"
+        admins = ", ".join(user.name for user in users if user.role is Role.ADMIN) or "none"
+        return f"{len(users)} users, admins: {admins}; {', '.join(user.name for user in users)}"
     return " ".join(f"{user.name} {user.role} {_listed(user.identities)}".strip() for user in users)
 
 

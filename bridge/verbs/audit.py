@@ -1,10 +1,12 @@
 """Who changed what, and who tried in vain to log in."""
 
+import re
 from collections import deque
 from datetime import UTC, datetime
 
 import click
 
+from bridge.users.audit import Record
 from bridge.verbs.office import Answer, Office
 from bridge.verbs.params import DURATION
 
@@ -22,12 +24,15 @@ def audit(office: Office, since: float | None, about: str | None, limit: int) ->
     """Show who changed what, and who tried in vain to log in; the latest last."""
     start = office.clock() - since if since else 0.0
     records = (record for record in office.audit.read() if record.time >= start)
-    found = deque(
-        (each for each in records if about is None or about in (each.by, *each.details.split())), maxlen=limit
-    )
+    found = deque((each for each in records if about is None or about in _named(each)), maxlen=limit)
     data = [{"time": each.time, "by": each.by, "what": each.what, "details": each.details} for each in found]
     rows = [
         (f"{datetime.fromtimestamp(each.time, UTC):%Y-%m-%d %H:%M:%S}", each.by, each.what, each.details)
         for each in found
     ]
     return Answer(data, "nothing is recorded", ("when (UTC)", "who", "what", "details") if rows else (), rows)
+
+
+def _named(record: Record) -> set[str]:
+    """Who is named in a record, before or behind what was done."""
+    return {record.by.partition(" ")[0], *re.findall(r"[^\s,:;]+", record.details)}

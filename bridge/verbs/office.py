@@ -77,6 +77,10 @@ class Office:
         return Audit(self.database, self.clock)
 
     @property
+    def at_terminal(self) -> bool:
+        return self._terminal is not None
+
+    @property
     def terminal(self) -> "Terminal":
         """UsageError where there is none: the option that needs it does not exist there."""
         if self._terminal is None:

@@ -7,7 +7,7 @@ import click
 from bridge.model import Sender
 from bridge.patterns import Pattern, is_pattern
 from bridge.users import Measure, Role, Sanction, UsersError
-from bridge.users.sanctions import checked_target, in_force
+from bridge.users.sanctions import Sanctions, checked_target, in_force
 from bridge.verbs.office import Answer, Office, done
 from bridge.verbs.params import DURATION, LINK, USER, a_link
 
@@ -52,6 +52,8 @@ def ban_user(office: Office, target: str, link: str | None, lasts: float | None,
 def lift(office: Office, target: str, link: str | None) -> Answer:
     """Mute or ban TARGET no more, there where that was done."""
     _check_place(office, link)
+    if office.moderates is not None and any(_by_an_admin(office, each) for each in _about(office, target, link)):
+        raise UsersError("an admin did that: only an admin can lift it")
     lifted = office.users.lift(target, link)
     return done(f"{target} is free to speak in {link or 'all links'} again", target=target, lifted=len(lifted))
 
@@ -119,6 +121,16 @@ def _check_spares_admins(office: Office, target: str) -> None:
         senders = (Sender(each.network, "", "", (each,), mask=each.value) for each in user.identities)
         if user.role is Role.ADMIN and any(pattern.fits(sender, "") for sender in senders):
             raise UsersError(f"{target} would fit the admin {user.name} too")
+
+
+def _about(office: Office, target: str, link: str | None) -> list[Sanction]:
+    return [each for each in Sanctions(office.users.sanctions()).about(target) if each.link == link]
+
+
+def _by_an_admin(office: Office, sanction: Sanction) -> bool:
+    """Whoever is no user any more may have been one."""
+    user = office.users.find(sanction.by.partition(" ")[0])
+    return user is None or user.role is Role.ADMIN
 
 
 def _until(until: float | None) -> str:

@@ -15,6 +15,7 @@ from bridge.files import write_new
 from bridge.model import Identity, Proof
 from bridge.users import Role, User, UsersError
 from bridge.users import identities as parse
+from bridge.users.passwords import is_hash
 from bridge.verbs.office import Answer, Office, done
 from bridge.verbs.params import on_networks
 
@@ -22,7 +23,6 @@ _COLUMNS = ("name", "role", "matrix", "irc", "irc_mask", "password_hash")
 _KINDS = {"matrix": parse.matrix, "irc": parse.irc, "irc_mask": parse.irc_mask}
 _LARGEST = 64 << 20
 """Bytes of a file: a million users."""
-_HASH = "$argon2id$"
 _FORMAT = click.option("--format", "shape", type=click.Choice(["csv", "json"]), help="Else by the file's name.")
 
 
@@ -121,7 +121,7 @@ def _user(row: Mapping[str, Any]) -> User:
     for column, make in _KINDS.items():
         identities += map(make, (row.get(column) or "").split())
     password = row.get("password_hash") or None
-    if password is not None and not password.startswith(_HASH):
+    if password is not None and not is_hash(password):
         raise ValueError("password_hash is no Argon2id hash; give passwords with `set-password`")
     name = parse.checked_name(row["name"])
     return User(name, Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities)), password)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from bridge.users import Role, User
+from bridge.users import Role, User, UsersError
 from bridge.verbs.office import Answer, Json, Office, done
 from bridge.verbs.params import ROLES, USER, identity_options, on_networks, parsed, some
 from bridge.verbs.passwords import hash_of
@@ -40,6 +40,7 @@ def add_user(
 @click.pass_obj
 def remove_user(office: Office, name: str) -> Answer:
     """Remove NAME, who is a guest from then on."""
+    _check_last_admin(office, name)
     office.users.remove(name)
     return done(f"removed {name}", user=name)
 
@@ -69,6 +70,8 @@ def show_user(office: Office, name: str) -> Answer:
 @click.pass_obj
 def set_role(office: Office, name: str, role: str) -> Answer:
     """Make NAME a member or an admin."""
+    if Role(role) is not Role.ADMIN:
+        _check_last_admin(office, name)
     office.users.set_role(name, Role(role))
     return done(f"{name} is {role} now", user=name, role=role)
 
@@ -97,6 +100,13 @@ def unlink_identity(
     identities = some(parsed(matrix, irc, irc_mask))  # of networks that are gone, too
     office.users.unlink_identity(name, *identities)
     return done(f"{name} is not known as {', '.join(map(str, identities))} any more", user=name)
+
+
+def _check_last_admin(office: Office, name: str) -> None:
+    """Who administers by chat must not lock everybody out of that by a slip; on the command line they may."""
+    admins = [user for user in office.users.list() if user.role is Role.ADMIN]
+    if not office.at_terminal and [user.name for user in admins] == [office.users.get(name).name]:
+        raise UsersError(f"{name} is the last admin: do that on the command line")
 
 
 def plain(user: User) -> dict[str, object]:

@@ -208,8 +208,9 @@ def test_to_put_replaces_who_has_the_name_and_adds_the_others(users: Users) -> N
     users.put(User("Alice", Role.ADMIN, (BOB,)), User("bob", identities=(ALICE,)), User("carol"))
     found = {user.name: user.identities for user in users.list()}
     assert found == {"Alice": (BOB,), "bob": (ALICE,), "carol": ()}
-    with pytest.raises(UsersError):
-        users.put(User("carol", identities=(ALICE,)))
+    for wrong in ((User("carol", identities=(ALICE,)),), (User("dave"), User("DAVE"))):
+        with pytest.raises(UsersError):
+            users.put(*wrong)
     assert {user.name: user.identities for user in users.list()} == found
 
 
