@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from bots.api import Bot, Question
 from bots.load import load_bot
-from bridge.cli.common import config_option, load_settings
+from bridge.cli.common import load_settings
+from bridge.cli.options import config_option
 from bridge.model import Sender
 from bridge.text import plain, printable, words
 

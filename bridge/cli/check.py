@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from bots.load import load_bot
-from bridge.cli.common import config_option, load
+from bridge.cli.common import load
+from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError, Problem
 from bridge.config.schema import schema
 from bridge.users import UsersError

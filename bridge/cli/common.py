@@ -1,30 +1,12 @@
-"""What the commands share: where the config is, and how it is read."""
+"""How the commands read the config."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from bridge import config as settings
 from bridge.config import Config
-
-Command = TypeVar("Command", bound=Callable[..., object])
-
-
-def config_option(command: Command) -> Command:
-    """Give `command` the option -c/--config, which it gets as `config`."""
-    option = click.option(
-        "-c",
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=Path("config.yaml"),
-        show_default=True,
-        envvar="QUACKBRIDGE_CONFIG",
-        help="The configuration file.",
-    )
-    return option(command)
 
 
 def load(path: Path) -> Config:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.common import config_option, load
+from bridge.cli.options import config_option
 from bridge.files import stamp
 
 _UNUSED = ("rich", "twisted")
@@ -19,6 +19,8 @@ _UNUSED = ("rich", "twisted")
 def run(config: Path) -> None:
     """Log in to the networks and carry the conversations, until told to stop (SIGTERM or Ctrl-C)."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon takes it: it asks for what is being done anyway
+    from bridge.cli.common import load  # slow, and until now nobody was safe from a signal
+
     seen = stamp(config)
     settings = load(config)
     sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: it is not to be had (importlib)

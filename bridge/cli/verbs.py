@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from bridge.cli.common import config_option, load_settings
+from bridge.cli.common import load_settings
+from bridge.cli.options import config_option
 from bridge.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers

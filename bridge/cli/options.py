@@ -1,0 +1,23 @@
+"""The option that the commands share: where the config is. It is quick to import, unlike the config."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def config_option(command: Command) -> Command:
+    """Give `command` the option -c/--config, which it gets as `config`."""
+    option = click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("config.yaml"),
+        show_default=True,
+        envvar="QUACKBRIDGE_CONFIG",
+        help="The configuration file.",
+    )
+    return option(command)
