@@ -261,11 +261,11 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
 
 
 def _sound(users: Iterable[User]) -> tuple[User, ...]:
-    names: set[str] = set()
+    names: dict[str, str] = {}
     for user in users:
-        if (name := same_name(checked_name(user.name))) in names:
-            raise UsersError(f"there is a user {user.name!r} already")
-        names.add(name)
+        if (other := names.get(same_name(checked_name(user.name)))) is not None:
+            raise UsersError(f"there is a user {other!r} already")
+        names[same_name(user.name)] = user.name
     return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)
 
 
