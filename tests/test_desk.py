@@ -15,12 +15,14 @@ from bridge.desk.counter import Counter
 from bridge.desk.desk import COMMANDS
 from bridge.desk.guesses import By, Guesses
 from bridge.gate import Gate
+from bridge.links import Link
 from bridge.model import Identity, Proof, Sender
+from bridge.policy import Rules
 from bridge.text import plain, words
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
-from tests.events import irc, matrix
+from tests.events import HOME, LIBERA, irc, matrix
 
 CONFIG = """
 networks:
@@ -293,6 +295,23 @@ async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> No
 async def test_who_is_muted_keeps_the_identity_by_which_they_are(world: World) -> None:
     world.users.sanction(Sanction("bob", Measure.MUTE, "pond", 0.0, None, "", "test"))
     assert await world.asks(irc("bob", "bob"), "unlink-identity libera/bob") == "Not while you are muted or banned."
+
+
+async def test_a_moderator_changes_nothing_that_an_admin_said_nor_anything_while_muted(
+    world: World,
+) -> None:
+    world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
+    world.gate.use([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    mod = irc("mod", "mod")
+    assert "muted in pond" in await world.asks(mod, "mute-user bob --in pond")
+    assert "free to speak" in await world.asks(mod, "lift bob --in pond")
+    await world.asks(matrix("alice"), "ban-user bob --in pond")
+    before = world.users.sanctions()
+    for line in ("lift bob --in pond", "ban-user bob --in pond --for 1s", "ban-user BOB --in pond --for 1s"):
+        assert "only an admin" in await world.asks(mod, line)
+    assert world.users.sanctions() == before
+    await world.asks(matrix("alice"), "mute-user mod --in pond")
+    assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
 
 
 async def test_the_last_admin_cannot_be_lost_by_a_slip_in_a_chat(world: World) -> None:

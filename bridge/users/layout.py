@@ -3,6 +3,7 @@ not be read again."""
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """As a dictionary; of a key that is there twice nobody can tell which was meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"{twice[:40]!r} is there twice")
     return found
 

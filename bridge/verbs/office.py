@@ -37,8 +37,8 @@ def done(words: str, **data: object) -> Answer:
 
 
 class Office:
-    """The bridge as who administers it sees it. `by` is who that is, for the audit log; `role` is theirs, None of a
-    moderator's who is no more, and `moderates` the links in which they may mute and ban; None: in all.
+    """The bridge as who administers it sees it. `by` is who that is, for the audit log; `role` is theirs,
+    and `moderates` the links in which they may mute and ban; None: in all.
 
     `terminal` has the ways of the command line to ask for what may not be said in a chat, and is None in one.
     """

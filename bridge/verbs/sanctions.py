@@ -52,8 +52,7 @@ def ban_user(office: Office, target: str, link: str | None, lasts: float | None,
 def lift(office: Office, target: str, link: str | None) -> Answer:
     """Mute or ban TARGET no more, there where that was done."""
     _check_place(office, link)
-    if office.moderates is not None and any(_by_an_admin(office, each) for each in _about(office, target, link)):
-        raise UsersError("an admin did that: only an admin can lift it")
+    _check_admins_word(office, target, link)
     lifted = office.users.lift(target, link)
     return done(f"{target} is free to speak in {link or 'all links'} again", target=target, lifted=len(lifted))
 
@@ -88,6 +87,7 @@ def _sanction(
 ) -> Answer:
     _check_place(office, link)
     _check_target(office, target)
+    _check_admins_word(office, target, link)  # a shorter one in the place of theirs would lift it
     if len(reason) > _REASON_LIMIT or not reason.isprintable():
         raise click.UsageError(f"a reason is one line of at most {_REASON_LIMIT} visible characters")
     now = office.clock()
@@ -123,8 +123,11 @@ def _check_spares_admins(office: Office, target: str) -> None:
             raise UsersError(f"{target} would fit the admin {user.name} too")
 
 
-def _about(office: Office, target: str, link: str | None) -> list[Sanction]:
-    return [each for each in Sanctions(office.users.sanctions()).about(target) if each.link == link]
+def _check_admins_word(office: Office, target: str, link: str | None) -> None:
+    """What an admin has said of somebody is an admin's to change."""
+    said = [each for each in Sanctions(office.users.sanctions()).about(target) if each.link == link]
+    if office.moderates is not None and any(_by_an_admin(office, each) for each in said):
+        raise UsersError("an admin did that: only an admin can change it")
 
 
 def _by_an_admin(office: Office, sanction: Sanction) -> bool:
