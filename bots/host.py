@@ -38,6 +38,7 @@ class BotHost:
     """
 
     name = BOTS
+    window = 1
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class BotHost:
         payload = _QUESTIONS.dump_json(tuple(item.event for item in owed)).decode()
         return [Post.of(owed[0].room, tuple(item.delivery for item in owed), 0, payload)]
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
         """Ask, and return when the answers are stored."""
         hosted = self._bots.get(self._key(post.room))
         if hosted is None:
@@ -95,6 +96,10 @@ class BotHost:
         async with self._typing(post.room):
             await self._put(hosted, post.room, _QUESTIONS.validate_json(post.payload))
         return post.id
+
+    def absence(self, room: Room) -> str | None:
+        """The bots are always there."""
+        return None
 
     async def ready(self) -> None:
         """The bots are always there."""

@@ -98,7 +98,8 @@ class Message:
     """Somebody said something. `time` is seconds since the epoch by the network's clock.
 
     `called` is the name by which the text calls our own account at its head, '' where it mentions us elsewhere, None
-    where it does not. `reply_to` names the event, in the same room, that this one replies to.
+    where it does not. `reply_to` names the event, in the same room, that this one replies to. `replayed` is what was
+    said while we were away, and told by the network's history: without a proof nobody can tell by whom.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Message:
     private: bool = False
     called: str | None = None
     reply_to: EventKey | None = None
+    replayed: bool = False
 
     @property
     def key(self) -> EventKey:

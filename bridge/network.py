@@ -10,6 +10,7 @@ from bridge.model import Event, Owed, Post, Room
 #   SendError
 #     TransientError    it may go through later
 #     PermanentError    it never will
+#     InDoubt           it may have gone through already
 #   Refused             our configuration is not accepted: the operator has to act
 
 
@@ -29,16 +30,36 @@ class PermanentError(SendError):
     """This post can never be sent; its deliveries are dead, and the room goes on."""
 
 
+class InDoubt(SendError):
+    """Nobody can tell whether the post was sent before. It is again when `send` is asked once more; `resend` is whether
+    the operator wants that, who else would rather miss a message than have it twice."""
+
+    def __init__(self, reason: str, *, resend: bool) -> None:
+        super().__init__(reason)
+        self.resend = resend
+
+
 class Refused(Exception):
     """The network does not accept what the configuration says (a wrong password): trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Nobody can tell what was said in `room` between two times, seconds since the epoch."""
+
+    room: Room
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Events in the order in which they were said, and where to resume once they are safely kept."""
+    """Events in the order in which they were said, and where to resume once they are safely kept. `gaps` are where more
+    may have been said."""
 
     events: tuple[Event, ...]
     cursor: str
+    gaps: tuple[Gap, ...] = ()
 
 
 class Memory(Protocol):
@@ -54,6 +75,9 @@ class Network(Protocol):
     """One account of ours on one chat system. Being offline is its own to absorb: it reconnects by itself."""
 
     name: str
+    window: int
+    """How many posts of one room may be on their way at once. Sends that are begun in order arrive in order; once one
+    has failed with a `TransientError`, those of its room that were begun behind it and are not out yet fail too."""
 
     def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Connect, stay connected, and yield what is said in our rooms after `cursor` (None: from now on).
@@ -71,11 +95,16 @@ class Network(Protocol):
         """
         ...
 
-    async def send(self, post: Post) -> str:
-        """Send, wait for the network's proof, and return the id by which the network knows it. Safe to repeat.
+    async def send(self, post: Post, *, again: bool = False) -> str:
+        """Send, wait for the network's proof, and return the id by which the network knows it.
 
-        Raises `TransientError` or `PermanentError`, and nothing else that is expected.
+        `again`: an earlier run may have sent it. Safe to repeat, save where it raises `InDoubt`; else it raises
+        `TransientError` or `PermanentError`, and nothing that is expected besides.
         """
+        ...
+
+    def absence(self, room: Room) -> str | None:
+        """Why nothing can be said in `room` right now; None where it can."""
         ...
 
     def use(self, rooms: Sequence[Room]) -> None:

@@ -71,6 +71,9 @@ class Refusal:
     secret: bool = False
 
 
+_UNPROVEN = Refusal("it was said while we were away, and nobody can tell by whom", Told.NOTHING, heard=False)
+
+
 def judge(
     event: Event, user: User | None, sanction: Sanction | None, rules: Rules, names: Collection[str] = ()
 ) -> Refusal | None:
@@ -81,7 +84,7 @@ def judge(
     words = plain(event.text)
     refusal = _of_anybody(event, words, sanction, rules, (*names, *filter(None, [event.called])))
     if refusal is None and not rules.is_member(user):
-        refusal = _of_a_guest(user, rules)
+        refusal = _UNPROVEN if event.replayed and rules.guests is not Guests.RELAY else _of_a_guest(user, rules)
     if refusal is not None and (event.sender.bot or event.kind is Kind.NOTICE) and refusal.told is not Told.ADVICE:
         return replace(refusal, told=Told.NOTHING)  # whoever answers by itself could be told for ever
     return refusal

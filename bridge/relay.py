@@ -3,6 +3,7 @@
 import asyncio
 import random
 import shlex
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import ParamSpec, TypeVar
@@ -11,7 +12,7 @@ import structlog
 
 from bridge.gate import Gate, Verdict
 from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
-from bridge.network import Batch, Network, PermanentError, TransientError
+from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
 from bridge.notices import Notices, Once
 from bridge.policy import Told
 from bridge.store import Full, Lease, Rewound, Unavailable
@@ -50,6 +51,8 @@ class Relay:
         self._whisper = whisper
         self._notices = Notices(clock)
         self._refused = Once()
+        self._met: set[Room] = set()  # where nothing is left of what an earlier run may have sent
+        self._resend: set[str] = set()  # posts of unknown fate that go out again
 
     async def accept(self, network: Network, lease: Lease) -> None:
         """Commit what `network` hears, for ever; asking it for more is what acknowledges."""
@@ -100,32 +103,67 @@ class Relay:
         try:
             posts: Sequence[Post] = backlog.posts
             if not posts:
+                self._met.add(room)
                 posts = await self._stored(lease.plan, room, network.render(backlog.owed))
         except PermanentError as error:
             await self._bury(lease, room, (backlog.owed[0].delivery,), error)
             return True
-        for post in posts:
-            if stopping.is_set() or not lease.valid():
-                return False
-            try:
-                remote_id = await network.send(post)
-            except PermanentError as error:
-                await self._bury(lease, room, post.deliveries, error)
-                return True
-            except TransientError as error:
-                await self._postpone(lease, backlog, error)
-                return False
-            await self._stored(lease.sent, post, remote_id)
-            log.info("sent", room=str(room), post=post.id, deliveries=len(post.deliveries))
+        failed = await self._send(network, lease, posts, stopping)
+        if failed is not None:
+            return await self._failed(lease, backlog, *failed)
+        if stopping.is_set() or not lease.valid():
+            return False
+        self._met.add(room)
         carried = {delivery for post in posts for delivery in post.deliveries}
         return len(backlog.owed) == _EACH or carried != {item.delivery for item in backlog.owed}
+
+    async def _failed(self, lease: Lease, backlog: Backlog, post: Post, error: SendError) -> bool:
+        """What becomes of a post that did not go out; whether its room goes on at once."""
+        if isinstance(error, TransientError):
+            await self._postpone(lease, backlog, error)
+            return False
+        if isinstance(error, InDoubt) and error.resend:
+            hint = "it may be there twice"
+            log.warning("sent again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
+            self._resend.add(post.id)
+        else:
+            await self._bury(lease, post.room, post.deliveries, error)
+        return True
+
+    async def _send(
+        self, network: Network, lease: Lease, posts: Sequence[Post], stopping: asyncio.Event
+    ) -> tuple[Post, SendError] | None:
+        """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The
+        first that did not, with the reason; no more are begun then."""
+        failed: tuple[Post, SendError] | None = None
+        left = deque(posts)
+        flying: deque[tuple[Post, asyncio.Task[str | SendError]]] = deque()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while left and len(flying) < network.window and failed is None:
+                    if stopping.is_set() or not lease.valid():
+                        left.clear()
+                        break
+                    post = left.popleft()
+                    again = post.room not in self._met and post.id not in self._resend
+                    flying.append((post, group.create_task(_attempt(network, post, again=again))))
+                if not flying:
+                    return failed
+                post, flight = flying.popleft()
+                outcome = await flight
+                if isinstance(outcome, SendError):
+                    failed = failed or (post, outcome)
+                    continue
+                await self._stored(lease.sent, post, outcome)
+                self._resend.discard(post.id)
+                log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
 
     async def _postpone(self, lease: Lease, backlog: Backlog, error: TransientError) -> None:
         pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
         log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
         await self._stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
 
-    async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: PermanentError) -> None:
+    async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: SendError) -> None:
         await self._stored(lease.bury, deliveries, str(error))
         log.error(
             "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
@@ -180,6 +218,14 @@ class Relay:
         if verdict.user is None and self._refused.first((event.room.network, event.sender.address)):
             details["hint"] = _let_in(event.sender)
         log.info("refused", **details)
+
+
+async def _attempt(network: Network, post: Post, *, again: bool) -> str | SendError:
+    """The network's id of `post`, or why it has none."""
+    try:
+        return await network.send(post, again=again)
+    except SendError as error:
+        return error
 
 
 def _let_in(sender: Sender) -> str:

@@ -227,12 +227,12 @@ def test_a_rename_onto_a_known_nick_replaces_who_had_it() -> None:
     assert not people.knows("al")
 
 
-def test_the_cursor_is_the_lines_time() -> None:
+def test_a_line_without_an_id_has_the_time_of_its_arrival() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h PRIVMSG #pond :1")
     (heard,) = talk.of(Heard)
     assert isinstance(heard, Heard)
-    assert heard.cursor == "1000.000 "
+    assert (heard.message.time, heard.msgid) == (1000.0, "")
 
 
 def _connections(talk: Talk) -> list[str]:

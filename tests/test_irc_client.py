@@ -10,9 +10,11 @@ import pytest
 
 from bridge.irc import IrcNetwork, IrcSettings, link
 from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.cursor import Cursor
+from bridge.irc.effects import Heard
 from bridge.irc.intake import Intake
 from bridge.model import Message, Post, Room, Sender
-from bridge.network import Batch, PermanentError, Refused, TransientError
+from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, TransientError
 from bridge.text import plain, words
 
 _POND, _LAKE = Room("net", "#pond"), Room("net", "#lake")
@@ -114,7 +116,8 @@ async def test_lines_that_come_together_are_one_batch_and_closing_says_goodbye(i
         ircd.tell(*(f":bob!u@h PRIVMSG #pond :{number}" for number in range(3)))
         await ircd.told(lambda line: line.startswith("WHOIS"))
         await net.send(post())
-        assert [[plain(event.text) for event in batch.events] for batch in batches] == [["0", "1", "2"]]
+        heard = [[plain(event.text) for event in batch.events] for batch in batches]
+        assert heard == [[], ["0", "1", "2"]]  # the first says from where on we hear
     assert ircd.lines[-1] == "QUIT :quackbridge"
 
 
@@ -145,6 +148,9 @@ async def test_a_lost_connection_is_a_transient_error_and_we_come_back(ircd: Irc
             ircd.echo_pongs = True
             ircd.hang_up()
         assert isinstance(sending.result(), TransientError)
+        with pytest.raises(InDoubt) as doubt:
+            await net.send(post())
+        assert doubt.value.resend
         assert await net.send(post()) == post().id
     assert ircd.connections == 2
 
@@ -157,6 +163,7 @@ async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytes
         assert isinstance(error, TransientError)
         assert "no proof" in str(error)
         ircd.echo_pongs = True
+        assert isinstance(await _outcome(net, post()), InDoubt)
         assert await net.send(post()) == post().id
 
 
@@ -265,10 +272,10 @@ async def test_secrets_are_not_in_the_settings_repr() -> None:
 
 
 async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
-    intake = Intake()
+    intake = Intake(Cursor({}), lambda: 0.0)
     message = Message("1", _POND, Sender("net", "bob", "bob"), 0.0, words("x"))
     for number in range(5000):
-        intake.put(message, str(number))
+        intake.put(Heard(message, str(number)))
     assert intake.full
     sizes = []
     for _ in range(24):
@@ -296,5 +303,5 @@ def test_pauses_double_to_a_minute_and_start_anew_after_a_stable_one() -> None:
 async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:
     try:
         return await net.send(what)
-    except (TransientError, PermanentError) as error:
+    except SendError as error:
         return error

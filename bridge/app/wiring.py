@@ -55,6 +55,7 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
                     burst=account.flood.burst,
                     per_second=account.flood.per_second,
                     trust_hostmasks=account.trust_hostmasks,
+                    resend_doubtful=account.on_doubt == "resend",
                 ),
                 rooms,
                 clock=time.time,

@@ -235,6 +235,9 @@ class IrcNetwork(Section):
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False
     """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
+    on_doubt: Literal["resend", "drop"] = "resend"
+    """What becomes of a message when the connection broke before the server said that it has it, and its history does
+    not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""
 
     @property
     def host(self) -> str:

@@ -16,6 +16,7 @@ WANTED = (
     "batch",
     "labeled-response",
     "multi-prefix",
+    "draft/chathistory",
 )
 SASL = "sasl"
 _AT_ONCE = 300

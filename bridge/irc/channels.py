@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bridge.casemap import Casemapping
-from bridge.irc.effects import Barred, Emit, Joined, Left, Write
+from bridge.irc.effects import Barred, Emit, Left, Write
 from bridge.irc.wire import Line, Unwritable, compose
 from bridge.model import Room
 
@@ -107,15 +107,16 @@ class Channels:
         if channel and not channel.joined and channel.asked_at is None:
             self._ask([channel], now)
 
-    def we_joined(self, name: str, now: float) -> None:
+    def we_joined(self, name: str, now: float) -> Room | None:
+        """The room that we are in now; None where it is not one of ours."""
         channel = self._of(name)
         if channel is None:  # a forward or a forced join: we speak only where we are configured
             if _sendable(name):
                 self._emit(Write(compose("PART", name)))
-            return
+            return None
         channel.joined, channel.joined_at, channel.asked_at = True, now, None
         channel.failures, channel.trouble = 0, ""
-        self._emit(Joined(channel.room))
+        return channel.room
 
     def we_left(self, name: str, reason: str, now: float) -> None:
         channel = self._of(name)

@@ -5,6 +5,7 @@ import random
 import ssl
 import time
 from asyncio import StreamReader, StreamWriter
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -12,15 +13,17 @@ from typing import Protocol
 import structlog
 
 from bridge.irc.backoff import Backoff, Ending
-from bridge.irc.effects import Effect, Joined, Online
+from bridge.irc.cursor import Cursor
+from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.intake import Intake
-from bridge.irc.link import Link
+from bridge.irc.lanes import Lanes
+from bridge.irc.link import Flight, Link, Lost
 from bridge.irc.render import Limits, Said, refit, render
 from bridge.irc.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import MAX_LINE, Unwritable
 from bridge.model import Owed, Post, Room
-from bridge.network import Batch, PermanentError, Refused, TransientError
+from bridge.network import Batch, InDoubt, PermanentError, Refused, TransientError
 
 log = structlog.get_logger()
 
@@ -28,6 +31,8 @@ _CONNECT_WITHIN = 30.0
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
+_DOUBTFUL = 1000
+"""Posts of unknown fate that are remembered: as many as can be on their way at once, and more."""
 _LOOK_AGAIN = 0.1
 """Seconds: a post waits here, not in the outbox, so that it goes as soon as we are back."""
 
@@ -42,6 +47,8 @@ class Connect(Protocol):
 
 class IrcNetwork:
     """One account on one IRC network; `rooms` are the configured channels. `clock` gives seconds since the epoch."""
+
+    window = 16
 
     def __init__(
         self,
@@ -61,6 +68,8 @@ class IrcNetwork:
         self._tls: ssl.SSLContext | None = None
         self._link: Link | None = None
         self._limits = Limits()
+        self._lanes = Lanes()
+        self._doubtful: OrderedDict[str, None] = OrderedDict()
         self._connections = 0
         self._was_online = False
         self._missing = set(rooms)
@@ -68,9 +77,9 @@ class IrcNetwork:
         self._changed = asyncio.Event()
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
-        """See `bridge.network.Network`. What was said while we were away is not fetched: `cursor` only says where we
-        were."""
-        intake = Intake()
+        """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
+        there is a gap."""
+        intake = Intake(Cursor.parse(cursor), self._clock)
         self._missing = set(self._rooms)  # whoever starts anew waits anew until we can hear
         self._all_joined.clear()
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
@@ -94,17 +103,60 @@ class IrcNetwork:
         """See `bridge.network.Network`; by the limits that the server has told us last."""
         return render(owed, self._current_limits())
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
         """See `bridge.network.Network`. A line that grew too long since it was rendered (our host is another one) goes
         out as several; the id of the last is returned."""
         said = Said.decode(post.payload)
-        remote = post.id
-        link = await self._place(post.room, said.target)
-        for part in [*refit(said, self._current_limits())]:
-            while not await link.turn(post.room) or self._placed(said.target) is not link:
-                link = await self._place(post.room, said.target)
-            remote = await link.say(post, part)
-        return remote
+        async with self._lanes.turn(post.room) as lane:
+            link = await self._place(post.room, said.target)
+            known = self._settled(link, post, again=again)
+            if known is not None:
+                return known
+            *first, last = refit(said, self._current_limits())
+            for part in first:
+                link = await self._written(link, post, said)
+                await self._landed(link, post, link.launch(post, part))
+            link = await self._written(link, post, said)
+            flight = link.launch(post, last)
+            lane.go_on()
+            return await self._landed(link, post, flight)
+
+    def absence(self, room: Room) -> str | None:
+        """See `bridge.network.Network`."""
+        link = self._link
+        if link is None or not link.open:
+            return "no connection to the server"
+        session = link.session
+        if session.channels.room(room.id) is None or session.may_speak(room.id):
+            return None
+        absent = session.absence(room.id)
+        return str(absent) if absent is not None else f"not in {room.id} yet"
+
+    def _settled(self, link: Link, post: Post, *, again: bool) -> str | None:
+        """The id of a post that is there already; None where it is to be written. InDoubt where nobody can tell."""
+        history = link.session.history
+        known = history.ours(post.id)
+        if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
+            self._doubtful.pop(post.id, None)
+            resend = self._settings.resend_doubtful
+            raise InDoubt("the connection broke before the server said that it has it", resend=resend)
+        self._doubtful.pop(post.id, None)
+        return known
+
+    async def _written(self, link: Link, post: Post, said: Said) -> Link:
+        """The connection on which it is the turn of a line of `post`."""
+        while not await link.turn(post.room) or self._placed(said.target) is not link:
+            link = await self._place(post.room, said.target)
+        return link
+
+    async def _landed(self, link: Link, post: Post, flight: Flight) -> str:
+        try:
+            return await link.landed(post, flight)
+        except Lost:
+            self._doubtful[post.id] = None
+            if len(self._doubtful) > _DOUBTFUL:
+                self._doubtful.popitem(last=False)
+            raise
 
     def use(self, rooms: Sequence[Room]) -> None:
         """See `bridge.network.Network`."""
@@ -148,7 +200,7 @@ class IrcNetwork:
         if link is None or not link.open:
             return None
         session = link.session
-        if not session.isupport.is_channel(target) or session.channels.joined(target):
+        if not session.isupport.is_channel(target) or session.may_speak(target):
             return link
         if session.channels.room(target) is None:
             raise PermanentError(f"{target} is no channel of the configuration")
@@ -156,12 +208,16 @@ class IrcNetwork:
             raise absent
         return None
 
-    def _on_change(self, effect: Effect) -> None:
+    def _on_change(self, effect: Effect, intake: Intake) -> None:
         match effect:
             case Online():
                 self._was_online = True
             case Joined(room):
                 self._missing.discard(room)
+            case CaughtUp(room):
+                intake.present.add(room)
+            case Left(room):
+                intake.leave(room)
         self._note()
 
     def _note(self) -> None:
@@ -199,14 +255,23 @@ class IrcNetwork:
             origin=f"{self._clock()} {self._connections}",
             now=asyncio.get_running_loop().time(),
             rng=self._rng,
+            cursor=intake.heard.only(room.id for room in self._rooms),
         )
-        self._link = Link(self._settings, session, streams, intake, clock=self._clock, changed=self._on_change)
+        self._link = Link(
+            self._settings,
+            session,
+            streams,
+            intake,
+            clock=self._clock,
+            changed=lambda effect: self._on_change(effect, intake),
+        )
         try:
             return await self._link.run()
         except Unwritable as error:
             return Ending(f"nick, username, realname or a password is no word of IRC: {error}", rejected=True)
         finally:
             self._link = None
+            intake.leave(*intake.present)
 
     async def _open(self) -> tuple[StreamReader, StreamWriter] | Ending:
         place = f"{self._settings.host}:{self._settings.port}"

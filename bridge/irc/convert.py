@@ -1,6 +1,7 @@
 """A line that somebody said, as an event in no network's dialect."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,8 @@ _ACTION = "\x01ACTION"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line of speech with where it belongs, before it is settled who spoke. `connection` is as in `Sender`."""
+    """A line of speech with where it belongs, before it is settled who spoke. `connection` is as in `Sender`;
+    `replayed` and `present` are of a line that was said before: whether the very same person is in the channel now."""
 
     line: Line
     room: Room
@@ -25,6 +27,8 @@ class Spoken:
     id: str
     time: float
     connection: str = ""
+    replayed: bool = False
+    present: bool = True
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
@@ -49,12 +53,32 @@ def spoken_at(line: Line, now: float) -> float:
         return now
 
 
-def event_id(line: Line, origin: str, count: int) -> str:
-    """The network's own id of the message; else one that follows from where in which connection it was heard."""
-    msgid = line.tags.get("msgid", "")
-    if msgid:
-        return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
-    return digest(origin, str(count), line.source.mask, line.param(1))
+class EventIds:
+    """The id of each line that is heard, the same when a history tells it again. `origin` tells this connection from
+    all others."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._count = 0
+        self._stamp = ""
+        self._alike: Counter[tuple[str, str, str]] = Counter()
+
+    def of(self, line: Line) -> str:
+        """The network's own id of the message; else one that follows from when who said what, where the server says
+        when (the second of two that are alike is another one); else from where in which connection it was heard."""
+        msgid = line.tags.get("msgid", "")
+        if msgid:
+            return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
+        said = (line.source.mask, line.param(0), line.param(1))
+        stamp = line.tags.get("time", "")
+        if not stamp:
+            self._count += 1
+            return digest(self._origin, str(self._count), *said)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._alike.clear()
+        self._alike[said] += 1
+        return digest(stamp, str(self._alike[said]), *said)
 
 
 def message(
@@ -76,6 +100,7 @@ def message(
         text=text,
         kind=kind,
         private=spoken.private,
+        replayed=spoken.replayed,
         called=None if spoken.private else _called(plain(text), names),
     )
 
@@ -83,7 +108,7 @@ def message(
 def _sender(spoken: Spoken, account: str, casemapping: Casemapping, *, masks: bool) -> Sender:
     network, source = spoken.room.network, spoken.line.source
     proofs = [Identity(Proof.IRC, network, account)] if account else []
-    if masks and source.user and source.host:
+    if masks and spoken.present and source.user and source.host:
         proofs.append(Identity(Proof.IRC_MASK, network, source.mask))
     return Sender(
         network=network,

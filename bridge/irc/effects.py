@@ -16,10 +16,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody said something in one of our rooms or to us; `cursor` is where it stands."""
+    """Somebody said something in one of our rooms or to us; the server knows it as `msgid`, '' where it gives none."""
 
     message: Message
-    cursor: str
+    msgid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,20 @@ class Online:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
+    """We are in a room, and posts may go there."""
+
     room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What was said in a room while we were away has been told, and from now on all is heard. `time` is when we came,
+    seconds since the epoch by the server. Where the server does not remember all, nobody can tell what else was said
+    after `since`; None where nothing is missing."""
+
+    room: Room
+    time: float
+    since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +107,5 @@ class Broken:
     pause: float | None = None
 
 
-Effect = Write | Heard | Online | Joined | Left | Barred | Proved | Failed | Notable | Rejected | Broken
+Effect = Write | Heard | Online | Joined | CaughtUp | Left | Barred | Proved | Failed | Notable | Rejected | Broken
 Emit = Callable[[Effect], None]

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 
-from bridge.model import Message
-from bridge.network import Batch
+from bridge.irc.cursor import Cursor
+from bridge.irc.effects import CaughtUp, Heard
+from bridge.model import Room
+from bridge.network import Batch, Gap
 
 _FULL, _ROOM_AGAIN = 5000, 2500
 """Messages that wait before the socket is read no more, and when it is again. Until then PINGs are answered: that is
@@ -13,11 +16,20 @@ _BATCH = 100
 """Events of one batch: they are stored in one transaction."""
 
 
-class Intake:
-    """One producer and one consumer, in one event loop."""
+_IDLE = 60.0
+"""Seconds after which the cursor moves though nothing was said: until when we surely heard all."""
 
-    def __init__(self) -> None:
-        self._heard: deque[tuple[Message, str]] = deque()
+
+class Intake:
+    """One producer and one consumer, in one event loop. `cursor` is behind what was taken; `clock` gives seconds since
+    the epoch. `heard` is behind all that was put."""
+
+    def __init__(self, cursor: Cursor, clock: Callable[[], float]) -> None:
+        self.cursor = self.heard = cursor
+        self.present: set[Room] = set()
+        """The rooms in which we hear all that is said right now."""
+        self._clock = clock
+        self._heard: deque[Heard | CaughtUp] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -26,12 +38,19 @@ class Intake:
     def full(self) -> bool:
         return not self._room.is_set()
 
-    def put(self, message: Message, cursor: str) -> None:
+    def put(self, heard: Heard | CaughtUp) -> None:
         """Never refused: the producer asks for `room` between what it reads at once."""
-        self._heard.append((message, cursor))
+        self.heard = _after(self.heard, heard, self._clock())
+        self._heard.append(heard)
         self._news.set()
         if len(self._heard) >= _FULL:
             self._room.clear()
+
+    def leave(self, *rooms: Room) -> None:
+        """We hear nothing of these any more."""
+        left = [room for room in rooms if room in self.present]
+        self.heard = self.heard.present([room.id for room in left], self._clock())
+        self.present.difference_update(left)
 
     async def room(self) -> None:
         """Return when there is room for more."""
@@ -42,11 +61,35 @@ class Intake:
         self._news.set()
 
     async def take(self) -> Batch | None:
-        """What came together, in order; None where there is nothing and `wake` was called."""
-        await self._news.wait()
-        batch = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]
+        """What came together, in order; None where there is nothing and `wake` was called. After a while in which
+        nothing came, an empty batch says so."""
+        try:
+            async with asyncio.timeout(_IDLE):
+                await self._news.wait()
+        except TimeoutError:
+            return self._batch(()) if self.present else None
+        taken = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]
         if not self._heard:
             self._news.clear()
         if len(self._heard) <= _ROOM_AGAIN:
             self._room.set()
-        return Batch(tuple(message for message, _ in batch), batch[-1][1]) if batch else None
+        return self._batch(taken) if taken else None
+
+    def _batch(self, taken: Sequence[Heard | CaughtUp]) -> Batch:
+        now = self._clock()
+        gaps = []
+        for each in taken:
+            self.cursor = _after(self.cursor, each, now)
+            if isinstance(each, CaughtUp) and each.since is not None:
+                gaps.append(Gap(each.room, each.since, now))
+        if not self._heard:
+            self.cursor = self.cursor.present([room.id for room in self.present], now)
+        messages = tuple(each.message for each in taken if isinstance(each, Heard))
+        return Batch(messages, self.cursor.dump(), tuple(gaps))
+
+
+def _after(cursor: Cursor, heard: Heard | CaughtUp, now: float) -> Cursor:
+    if isinstance(heard, Heard):
+        message = heard.message
+        return cursor if message.private else cursor.heard(message.room.id, message.time, heard.msgid, now)
+    return cursor.heard(heard.room.id, heard.time, "", now) if cursor.of(heard.room.id) is None else cursor

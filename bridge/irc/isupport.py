@@ -9,6 +9,8 @@ from bridge.casemap import Casemapping
 _KNOWN = frozenset(
     {
         "CASEMAPPING",
+        "CHANMODES",
+        "CHATHISTORY",
         "CHANTYPES",
         "CLIENTTAGDENY",
         "HOSTLEN",
@@ -49,6 +51,18 @@ class Isupport:
     @property
     def whox(self) -> bool:
         return hasattr(self._features, "whox")
+
+    @property
+    def chathistory(self) -> int:
+        """The most lines of one page of CHATHISTORY; 0 where the server names no limit."""
+        return self._number("chathistory", 0, least=0, most=10_000)
+
+    @property
+    def has_history_mode(self) -> bool:
+        """Whether H is a channel mode with a parameter when it is set, as InspIRCd and UnrealIRCd have it."""
+        modes = getattr(self._features, "chanmodes", None)
+        kinds = modes if isinstance(modes, (list, tuple)) else str(modes or "").split(",")
+        return len(kinds) > 2 and "H" in kinds[2]
 
     @property
     def line_length(self) -> int:

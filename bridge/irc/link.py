@@ -13,6 +13,7 @@ from bridge.irc.backoff import Ending
 from bridge.irc.effects import (
     Barred,
     Broken,
+    CaughtUp,
     Effect,
     Failed,
     Heard,
@@ -45,6 +46,14 @@ _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """What we write unasked and the server counts as we count messages."""
 
 
+Flight = asyncio.Future[str | SendError]
+"""A line that is written, until its fate is known."""
+
+
+class Lost(TransientError):
+    """The line was written, and nobody can tell whether it arrived."""
+
+
 class Link:
     """One connection, from first line to last. `changed` is called when we come online, or in or out of a room."""
 
@@ -67,7 +76,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._flood: Flood[asyncio.Future[bool]] = Flood(settings.burst, settings.per_second, self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
-        self._flights: dict[str, asyncio.Future[str | SendError]] = {}
+        self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
         self._over = asyncio.Event()
         self._ending = Ending("we are leaving")
@@ -111,13 +120,17 @@ class Link:
         finally:
             self._flood.withdraw(room, ticket)
 
-    async def say(self, post: Post, said: Said) -> str:
-        """Write a line, when it is our turn, and wait for the proof; the id by which the network knows it."""
-        flight: asyncio.Future[str | SendError] = self._loop.create_future()
+    def launch(self, post: Post, said: Said) -> "Flight":
+        """Write a line, when it is its turn."""
+        flight: Flight = self._loop.create_future()
         effects = self.session.say(post.id, said.command, said.target, said.text)
         self._flights[post.id] = flight
         self._do(effects)
-        await self._landed(flight)
+        return flight
+
+    async def landed(self, post: Post, flight: "Flight") -> str:
+        """Wait for the proof; the id by which the network knows it."""
+        await self._wait(flight)
         outcome = flight.result()
         if isinstance(outcome, SendError):
             if not self._over.is_set():
@@ -126,7 +139,7 @@ class Link:
         self._muted.discard(post.room.id)
         return outcome
 
-    async def _landed(self, flight: asyncio.Future[str | SendError]) -> None:
+    async def _wait(self, flight: "Flight") -> None:
         while not flight.done():
             await asyncio.wait([flight], timeout=_PROOF_WITHIN)
             if not flight.done() and not self._paused:
@@ -173,8 +186,11 @@ class Link:
             match effect:
                 case Write(data):
                     self._write(data)
-                case Heard(message, cursor):
-                    self._intake.put(message, cursor)
+                case Heard():
+                    self._intake.put(effect)
+                case CaughtUp():
+                    self._intake.put(effect)
+                    self._changed(effect)
                 case Proved(post, remote_id):
                     self._land(post, remote_id)
                 case Failed(post, _, error):
@@ -234,7 +250,7 @@ class Link:
         self._ending = replace(ending, online_for=since)
         self._over.set()
         for post in [*self._flights]:
-            self._land(post, TransientError(f"the connection was lost before the proof: {ending.reason}"))
+            self._land(post, Lost(f"the connection was lost before the proof: {ending.reason}"))
         for ticket in self._flood.drain():
             if not ticket.done():
                 ticket.set_result(False)

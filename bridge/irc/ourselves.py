@@ -32,6 +32,11 @@ class Ourselves:
     def is_us(self, nick: str) -> bool:
         return self._same(nick, self.nick)
 
+    def is_surely(self, source: Source) -> bool:
+        """Whether a line of any time is ours: by one of our nicks, and the very user and host that we have now."""
+        named = any(self._same(source.nick, name) for name in self.names)
+        return named and (source.user, source.host) == (self._mask.user, self._mask.host)
+
     def limits(self, supports: Isupport) -> Limits:
         """How long our lines may be right now, by the mask that the server shows for us, or the longest it may show."""
         user = len(self._mask.user.encode()) or supports.user_length + 1

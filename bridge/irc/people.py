@@ -63,6 +63,17 @@ class People:
         self._recognise(person, source)
         return person.connection
 
+    def resembles(self, source: Source, channel: str) -> bool | None:
+        """Whether the very same `nick!user@host` is in `channel` now; None where the host of who is there is not known.
+        Nothing is learnt from `source`, which may be of another time."""
+        fold = self.casemapping.fold
+        person = self._people.get(fold(source.nick))
+        if person is None or fold(channel) not in person.channels or not (source.user and source.host):
+            return False
+        if not (person.user and person.host):
+            return None
+        return (person.user, person.host) == (source.user, source.host)
+
     def learn(self, source: Source, account: str, now: float) -> None:
         """The network says which account `source` is logged in to ('' for none)."""
         person = self._people.get(self.casemapping.fold(source.nick))

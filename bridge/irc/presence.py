@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 from bridge.irc.channels import Channels
+from bridge.irc.history import History
 from bridge.irc.isupport import Isupport
 from bridge.irc.ourselves import Ourselves, Write
 from bridge.irc.people import People
@@ -28,6 +29,7 @@ class Presence(Generic[_Item]):
         channels: Channels,
         people: People,
         speakers: Speakers[_Item],
+        history: History,
         supports: Isupport,
         enabled: AbstractSet[str],
         write: Write,
@@ -36,18 +38,22 @@ class Presence(Generic[_Item]):
         self._channels = channels
         self._people = people
         self._speakers = speakers
+        self._history = history
         self._supports = supports
         self._enabled = enabled
         self._write = write
         self._to_ask: deque[str] = deque()  # as many as we have channels
         self._asking = ""
 
-    def join(self, line: Line, now: float) -> None:
+    def join(self, line: Line, now: float, time: float) -> None:
+        """`time` is the server's, in seconds since the epoch."""
         for channel in line.param(0).split(","):
             if self._us.is_us(line.source.nick):
                 self._us.seen(line.source)
-                self._channels.we_joined(channel, now)
+                room = self._channels.we_joined(channel, now)
                 self._ask_accounts(channel)
+                if room is not None:
+                    self._history.joined(room, now, time)
             self._people.joined(line.source, channel)
         if "extended-join" in self._enabled and len(line.params) > 1:
             self._people.learn(line.source, _account(line.param(1), "*"), now)
@@ -99,9 +105,11 @@ class Presence(Generic[_Item]):
             _, _, _, user, host, nick, _, account = line.params
             self._people.learn(Source(nick, user, host), _account(account, "0"), now)
 
-    def who_end(self, _line: Line, _: float) -> None:
+    def who_end(self, line: Line, _: float) -> None:
         """315: one channel is asked for at a time, so that many do not look like a flood."""
         self._ask_next()
+        if (room := self._channels.room(line.param(1))) is not None:
+            self._history.who_ended(room)
 
     def whois_user(self, line: Line, _: float) -> None:
         """311."""
@@ -123,9 +131,13 @@ class Presence(Generic[_Item]):
     def _ask_accounts(self, channel: str) -> None:
         """Who is logged in already; not asked where each line says it (account-tag)."""
         if self._supports.whox and "account-tag" not in self._enabled and self._channels.room(channel):
-            self._to_ask.append(channel)
-            if not self._asking:
-                self._ask_next()
+            self.ask_who(channel)
+
+    def ask_who(self, channel: str) -> None:
+        """Ask which accounts the people in `channel` are logged in to."""
+        self._to_ask.append(channel)
+        if not self._asking:
+            self._ask_next()
 
     def _ask_next(self) -> None:
         self._asking = self._to_ask.popleft() if self._to_ask else ""
@@ -134,7 +146,10 @@ class Presence(Generic[_Item]):
 
     def _gone(self, nick: str, channel: str, reason: str, now: float) -> None:
         if self._us.is_us(nick):
+            room = self._channels.heard(channel)
             self._channels.we_left(channel, reason, now)
+            if room is not None:
+                self._history.left(room)
             self._people.we_left(channel)
         self._people.left(nick, channel)
         if not self._people.knows(nick):

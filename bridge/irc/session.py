@@ -4,12 +4,15 @@ import random
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from bridge.irc import convert
 from bridge.irc.channels import Channels
-from bridge.irc.convert import Spoken
+from bridge.irc.convert import EventIds, Spoken
+from bridge.irc.cursor import Cursor
 from bridge.irc.effects import Broken, Effect, Heard, Online, Write
+from bridge.irc.history import History
 from bridge.irc.isupport import Isupport
 from bridge.irc.login import Login
 from bridge.irc.ourselves import Ourselves
@@ -37,7 +40,10 @@ _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
 """Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
 _REPLAYS = ("chathistory", "znc.in/playback")
 """Batches of what was said before (IRCv3 chathistory; ZNC)."""
+_LONG_AGO = 60.0
+"""Seconds before we came, by the server's clock: older than that is what a bouncer tells without saying so."""
 _KEEPALIVE = "quackbridge"
+_FENCE = "history"
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
 Handler = Callable[["Session", Line], None]
@@ -48,10 +54,16 @@ class Session:
     `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
 
     def __init__(
-        self, settings: IrcSettings, rooms: Sequence[Room], *, origin: str, now: float, rng: random.Random
+        self,
+        settings: IrcSettings,
+        rooms: Sequence[Room],
+        *,
+        origin: str,
+        now: float,
+        rng: random.Random,
+        cursor: Cursor | None = None,
     ) -> None:
         self._settings = settings
-        self._origin = origin
         self._now = self._started = self._heard_at = now
         self._wall = 0.0
         self._effects: list[Effect] = []
@@ -63,16 +75,37 @@ class Session:
         self._us = Ourselves(settings.nick, emit, self._write)
         self._people = People(origin)
         self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
-        self.presence = Presence(
-            self._us, self.channels, self._people, self._speakers, self.isupport, self._enabled, self._write
+        self.history = History(
+            cursor or Cursor({}),
+            self.isupport,
+            self._enabled,
+            emit,
+            self._write,
+            fence=lambda: self._ping(_FENCE),
+            ask_who=lambda channel: self.presence.ask_who(channel),
+            old=self._tell_old,
+            now=self._tell_now,
+        )
+        self.presence: Presence[Spoken] = Presence(
+            self._us,
+            self.channels,
+            self._people,
+            self._speakers,
+            self.history,
+            self.isupport,
+            self._enabled,
+            self._write,
         )
         self._proofs = Proofs(emit)
         self._welcomed_at: float | None = None
         self._joining = False
         self._asked_alive: float | None = None
         self._ctcp_at = now
-        self._count = 0
+        self._online_since = 0.0
+        self._ids, self._old_ids = EventIds(origin), EventIds(f"{origin} history")
+        self._page_end = ("", 0.0)
         self._batches: dict[str, tuple[str, str]] = {}
+        self._pages: dict[str, str] = {}  # the channel of each batch of history
         self._pings: deque[str] = deque()  # as many as posts in flight
 
     # What the shell asks
@@ -96,7 +129,9 @@ class Session:
         self._now, self._wall = now, wall
         self._heard_at, self._asked_alive = now, None
         line = parse(text)
-        if line is not None and not self._replayed(line):
+        if line is not None and self._is_replayed(line):
+            self._on_replayed(line)
+        elif line is not None:
             handle = _HANDLERS.get(line.command)
             if handle is not None:
                 handle(self, line)
@@ -113,7 +148,13 @@ class Session:
             if self._joining or now - self._welcomed_at > _JOIN_ANYWAY:
                 self.channels.tick(now)
             self._us.tick(now)
+            self.history.tick(now)
         return self._take()
+
+    def may_speak(self, target: str) -> bool:
+        """Whether a post may go to a channel: we are in it, and know which posts are there already."""
+        room = self.channels.heard(target)
+        return room is not None and self.history.settled(room)
 
     def absence(self, target: str) -> TransientError | None:
         """Why we are not in a configured channel, where that is known, and when to try again."""
@@ -178,7 +219,10 @@ class Session:
         token = line.last if line.last in self._pings else (self._pings[0] if self._pings else "")
         while self._pings:
             done = self._pings.popleft()
-            self._proofs.pong(done)
+            if done == _FENCE:
+                self.history.fenced(self._now)
+            else:
+                self._proofs.pong(done)
             if done == token:
                 return
 
@@ -199,6 +243,7 @@ class Session:
     def _on_welcome(self, line: Line) -> None:
         if self._welcomed_at is None and self._login.welcome(line):
             self._welcomed_at = self._now
+            self._online_since = convert.spoken_at(line, self._wall)
             self._us.welcomed(self._login.nick, self._now)
             self._emit(Online(self._us.nick))
 
@@ -226,6 +271,9 @@ class Session:
     def _on_visible_host(self, line: Line) -> None:
         self._us.visible_host(line)
 
+    def _on_join(self, line: Line) -> None:
+        self.presence.join(line, self._now, convert.spoken_at(line, self._wall))
+
     def _on_invite(self, line: Line) -> None:
         if self._us.is_us(line.param(0)):
             self.channels.invited(line.param(1), self._now)
@@ -244,19 +292,29 @@ class Session:
         if convert.speech(line) is None:
             self._on_ctcp(line, private=private)
             return
-        self._count += 1
         time = convert.spoken_at(line, self._wall)
         connection = self._people.connection(line.source)
-        spoken = Spoken(line, room, private, convert.event_id(line, self._origin, self._count), time, connection)
-        tagged = "account-tag" in self._enabled
+        spoken = Spoken(line, room, private, self._ids.of(line), time, connection)
+        if private or not self.history.heard(spoken):
+            self._tell_now(spoken)
+
+    def _tell_now(self, spoken: Spoken) -> None:
+        line, tagged = spoken.line, "account-tag" in self._enabled
         self._speakers.said(spoken, line.source, line.tags.get("account", "") if tagged else None, self._now)
+
+    def _tell_old(self, spoken: Spoken) -> None:
+        """An account that comes with the line was the speaker's then. The history of some servers has none."""
+        line = spoken.line
+        same = self._people.resembles(line.source, line.param(0))
+        spoken = replace(spoken, present=bool(same))
+        self._speakers.replayed(spoken, line.source, line.tags.get("account"), same, self._now)
 
     def _tell(self, spoken: Spoken, account: str) -> None:
         message = convert.message(
             spoken, account, self._us.names, self._people.casemapping, masks=self._settings.trust_hostmasks
         )
         if message is not None:
-            self._emit(Heard(message, f"{spoken.time:.3f} {spoken.line.tags.get('msgid', '')}"))
+            self._emit(Heard(message, spoken.line.tags.get("msgid", "")))
 
     def _on_ctcp(self, line: Line, *, private: bool) -> None:
         """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
@@ -289,13 +347,52 @@ class Session:
             outer = self._batches.get(line.tags.get("batch", ""), ("", ""))
             inherited = outer[0] if outer[0] in _REPLAYS else kind
             self._batches[reference[1:]] = (inherited, line.tags.get("label") or outer[1])
+            if inherited in _REPLAYS:
+                self._pages[reference[1:]], self._page_end = line.param(2), ("", 0.0)
         elif reference.startswith("-"):
             self._batches.pop(reference[1:], None)
+            room = self.channels.heard(self._pages.pop(reference[1:], ""))
+            if room is not None:
+                self.history.page_ended(room, *self._page_end, self._now)
 
-    def _replayed(self, line: Line) -> bool:
-        """What a channel's history repeats was said before we came, and nobody proves by whom."""
-        batch = line.tags.get("batch")
-        return batch is not None and line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] in _REPLAYS
+    def _is_replayed(self, line: Line) -> bool:
+        """Whether a line was said before we came."""
+        if (batch := line.tags.get("batch")) is not None:
+            return line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] in _REPLAYS
+        said = line.command in ("PRIVMSG", "NOTICE") and self.isupport.is_channel(line.param(0))
+        if not said or self._welcomed_at is None:
+            return False
+        return convert.spoken_at(line, self._wall) < self._online_since - _LONG_AGO
+
+    def _on_replayed(self, line: Line) -> None:
+        """A line of a channel's history. What is told of joins and the like is not asked for."""
+        room = self.channels.heard(line.param(0))
+        if line.command not in ("PRIVMSG", "NOTICE") or room is None or not line.source.user:
+            return
+        time, msgid = convert.spoken_at(line, self._wall), line.tags.get("msgid", "")
+        self._page_end = (msgid, time)
+        if self._us.is_surely(line.source):
+            if post := line.tags.get(ID_TAG):
+                self.history.mine(room, post, msgid)
+        elif convert.speech(line) is not None and line.source.nick not in self._us.names:
+            spoken = Spoken(line, room, private=False, id=self._old_ids.of(line), time=time, replayed=True)
+            self.history.replayed(spoken, msgid)
+
+    def _on_mode(self, line: Line) -> None:
+        """324: the channel's modes, of which one may say how much of it is kept."""
+        room = self.channels.heard(line.param(1))
+        parameters = line.params[3:]
+        kept = [word for word in parameters if ":" in word]
+        if room is not None and "H" in line.param(2) and kept:
+            self.history.keeps(room, kept[0])
+
+    def _on_fail(self, line: Line) -> None:
+        """FAIL (https://ircv3.net/specs/extensions/standard-replies)."""
+        if line.param(0) == "CHATHISTORY":
+            for room in filter(None, map(self.channels.heard, line.params[2:-1])):
+                self.history.failed(room, self._now)
+        else:
+            self._on_error(line)
 
     # Small things
 
@@ -337,6 +434,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "311": _of_presence(Presence.whois_user),
         "315": _of_presence(Presence.who_end),
         "318": _of_presence(Presence.whois_end),
+        "324": Session._on_mode,
         "330": _of_presence(Presence.whois_account),
         "353": _of_presence(Presence.names),
         "354": _of_presence(Presence.whox),
@@ -364,7 +462,8 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "CHGHOST": _of_presence(Presence.chghost),
         "ERROR": Session._on_error_line,
         "INVITE": Session._on_invite,
-        "JOIN": _of_presence(Presence.join),
+        "FAIL": Session._on_fail,
+        "JOIN": Session._on_join,
         "KICK": _of_presence(Presence.kick),
         "NICK": _of_presence(Presence.nick),
         "NOTICE": Session._on_speech,

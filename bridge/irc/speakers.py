@@ -54,6 +54,16 @@ class Speakers(Generic[_Item]):
         if account is None:
             known = self._people.knows(source.nick)
             account = self._people.account(source, now) if known else ""
+        self._take(item, source, account, now)
+
+    def replayed(self, item: _Item, source: Source, account: str | None, same: bool | None, now: float) -> None:  # noqa: FBT001
+        """What was said before. `same` is whether the very same person is in the channel now, None where that is not
+        known yet; of anybody else nobody can tell who they were."""
+        if account is None and same is not None:
+            account = self._people.account(source, now) if same else ""
+        self._take(item, source, account, now)
+
+    def _take(self, item: _Item, source: Source, account: str | None, now: float) -> None:
         if account is None and not self._answers:
             account = ""
         if account is None:

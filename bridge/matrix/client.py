@@ -24,6 +24,8 @@ class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch."""
 
+    window = 1  # a homeserver keeps no order between requests
+
     def __init__(
         self,
         settings: MatrixSettings,
@@ -83,9 +85,16 @@ class MatrixNetwork:
         """See `bridge.network.Network`."""
         return render(owed)
 
-    async def send(self, post: Post) -> str:
-        """See `bridge.network.Network`."""
+    async def send(self, post: Post, *, again: bool = False) -> str:
+        """See `bridge.network.Network`. Sent again it is the same event: the homeserver knows its transaction id."""
         return await self._sending.send(post)
+
+    def absence(self, room: Room) -> str | None:
+        """See `bridge.network.Network`."""
+        if not self._online.is_set():
+            return "the homeserver does not answer"
+        place = self._rooms.at(room)
+        return None if place is None or place.joined else place.absence
 
     def use(self, rooms: Sequence[Room]) -> None:
         """See `bridge.network.Network`. We stay in the rooms that are gone; see `Joining.use`."""

@@ -13,6 +13,11 @@ class MemoryNetwork:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.window = 1
+        self.away: dict[Room, str] = {}
+        """Rooms where nothing can be said, and why."""
+        self.again: list[str] = []
+        """The posts that may have been sent before, as they were sent."""
         self.sent: list[tuple[Room, str]] = []
         self.acknowledged = 0
         self.failures: dict[Room, list[SendError]] = {}
@@ -59,7 +64,9 @@ class MemoryNetwork:
             for part, line in enumerate(lines(item.event.text))
         ]
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
+        if again:
+            self.again.append(post.payload)
         await self.slots.acquire()
         if self._rooms is not None and post.room not in self._rooms:
             raise PermanentError(f"{post.room} is no configured room")
@@ -75,6 +82,9 @@ class MemoryNetwork:
     def use(self, rooms: Sequence[Room]) -> None:
         """Before that, every room is a configured one."""
         self._rooms = tuple(rooms)
+
+    def absence(self, room: Room) -> str | None:
+        return self.away.get(room)
 
     async def ready(self) -> None:
         """It is always there."""

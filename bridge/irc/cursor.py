@@ -1,0 +1,71 @@
+"""Where each channel was last heard: what the store keeps for us, and from where a channel's history is told."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last line that was heard in a channel: its `time` (seconds since the epoch, by the server) and `msgid`, ''
+    where it had none. `seen` is until when we surely heard all that was said there, by our clock."""
+
+    time: float
+    msgid: str = ""
+    seen: float = 0.0
+
+    def is_past(self, time: float, msgid: str) -> bool:
+        """Whether that line was heard already. A history may give whole seconds (InspIRCd): those of the last one are
+        heard again, and known by their ids."""
+        if msgid and msgid == self.msgid:
+            return True
+        return time < math.floor(self.time) if time == math.floor(time) else time <= self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Immutable: each step gives another. `elsewhere` is the position of channels of which nothing is known: the one
+    that versions before this kept for the whole network."""
+
+    channels: Mapping[str, Position]
+    elsewhere: Position | None = None
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        """What `dump` wrote, or the `TIME MSGID` of earlier versions. What makes no sense is no position."""
+        try:
+            found = json.loads(text or "{}")
+            if isinstance(found, dict):
+                return cls({str(name): Position(float(p[0]), str(p[1]), float(p[2])) for name, p in found.items()})
+        except (ValueError, TypeError, LookupError):
+            pass
+        time, _, msgid = (text or "").partition(" ")
+        try:
+            return cls({}, Position(float(time), msgid, float(time)))
+        except ValueError:
+            return cls({})
+
+    def of(self, channel: str) -> Position | None:
+        return self.channels.get(channel, self.elsewhere)
+
+    def heard(self, channel: str, time: float, msgid: str, now: float) -> "Cursor":
+        """After one more line."""
+        return replace(self, channels={**self.channels, channel: Position(time, msgid, now)})
+
+    def present(self, channels: Iterable[str], now: float) -> "Cursor":
+        """We are in these channels, and have heard all there."""
+        known = {name: replace(at, seen=now) for name in channels if (at := self.of(name)) is not None}
+        return replace(self, channels={**self.channels, **known})
+
+    def only(self, channels: Iterable[str]) -> "Cursor":
+        """Without those that are not configured any more."""
+        return replace(self, channels={name: at for name in channels if (at := self.of(name)) is not None})
+
+    def dump(self) -> str:
+        """For the store."""
+        return json.dumps(
+            {name: [round(at.time, 3), at.msgid, round(at.seen, 3)] for name, at in self.channels.items()},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )

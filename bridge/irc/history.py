@@ -1,0 +1,260 @@
+"""Catching up: what was said in a channel while we were away, as far as the server remembers it, before what is said
+now; and which of our own lines it remembers."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+
+from bridge.irc.convert import Spoken
+from bridge.irc.cursor import Cursor, Position
+from bridge.irc.effects import CaughtUp, Emit, Joined
+from bridge.irc.isupport import Isupport
+from bridge.irc.ourselves import Write
+from bridge.model import Room
+
+CAPABILITY = "draft/chathistory"
+_ANSWER_WITHIN = 30.0
+_PAGE = 100
+"""Lines asked for at once where the server names no limit."""
+_MOST = 10_000
+"""Lines of one channel's history; of more than that the rest is not known."""
+_OURS = 10_000
+_KEEPS = re.compile(r"(\d+):(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+"""The parameter of InspIRCd's channel mode H: lines and duration, `500:1h30m`."""
+
+
+class _Stage(Enum):
+    NEW = "no fence is written yet"
+    FENCED = "what the server tells by itself may still be on its way"
+    PAGES = "a page was asked for"
+    ACCOUNTS = "asked who is who"
+
+
+@dataclass(slots=True)
+class _CatchUp:
+    """`position` is None where we have never been: what was said there before is not for us."""
+
+    room: Room
+    position: Position | None
+    since: float
+    joined_at: float
+    stage: _Stage = _Stage.NEW
+    told: list[Spoken] = field(default_factory=list)
+    live: list[Spoken] = field(default_factory=list)
+    lines: int = 0
+    page: int = 0
+    overlap: bool = False
+    complete: bool = False
+    keeps: tuple[int, float] | None = None
+
+
+class History:
+    """Sans I/O. Of each channel that we join, what is said is held back until what was said before is told; and posts
+    wait until it is known which of them are there already (`settled`).
+
+    That is so after the PONG for a PING behind the JOIN (a server that tells by itself tells at once: InspIRCd's
+    chanhistory, a bouncer's playback), or after the last page (https://ircv3.net/specs/extensions/chathistory).
+    `old` and `now` take a line that is told in its turn. `ask_who` asks for the accounts in a channel.
+    """
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        supports: Isupport,
+        enabled: AbstractSet[str],
+        emit: Emit,
+        write: Write,
+        *,
+        fence: Callable[[], None],
+        ask_who: Callable[[str], None],
+        old: Callable[[Spoken], None],
+        now: Callable[[Spoken], None],
+    ) -> None:
+        self._cursor = cursor
+        self._supports = supports
+        self._enabled = enabled
+        self._emit = emit
+        self._write = write
+        self._fence = fence
+        self._ask_who = ask_who
+        self._old = old
+        self._tell_now = now
+        self._channels: dict[Room, _CatchUp] = {}
+        self._complete: set[Room] = set()
+        self._fences = 0
+        self._ours: OrderedDict[str, str] = OrderedDict()
+
+    def settled(self, room: Room) -> bool:
+        """Whether all of our own lines that the server remembers are known."""
+        catching = self._channels.get(room)
+        return catching is None or catching.stage is _Stage.ACCOUNTS
+
+    def ours(self, post: str) -> str | None:
+        """The network's id of a post that the history has, else None."""
+        return self._ours.get(post)
+
+    def remembers(self, room: Room) -> bool:
+        """Whether a post that the history of `room` does not have was surely never sent."""
+        return room in self._complete
+
+    def joined(self, room: Room, now: float, server_time: float) -> None:
+        """We are in. `server_time` is the server's, in seconds since the epoch."""
+        if not self._enabled & {"batch", "server-time"}:
+            self._begin_here(room, server_time)
+            return
+        self._channels[room] = _CatchUp(room, self._cursor.of(room.id), now, server_time)
+        if CAPABILITY not in self._enabled and self._supports.has_history_mode:
+            self._write("MODE", room.id)
+        self._next_fence()
+
+    def left(self, room: Room) -> None:
+        self._channels.pop(room, None)
+        self._complete.discard(room)
+
+    def heard(self, spoken: Spoken) -> bool:
+        """Whether a line that is said now is kept back until its turn."""
+        catching = self._channels.get(spoken.room)
+        if catching is None or len(catching.live) >= _MOST:
+            return False
+        catching.live.append(spoken)
+        return True
+
+    def replayed(self, spoken: Spoken, msgid: str) -> None:
+        """A line that was said before."""
+        catching = self._channels.get(spoken.room)
+        position = catching.position if catching else self._cursor.of(spoken.room.id)
+        if catching is not None:
+            catching.lines += 1
+            catching.page += 1
+        if position is None:
+            return
+        if position.is_past(spoken.time, msgid):
+            if catching is not None:
+                catching.overlap = True
+                if msgid and msgid == position.msgid:
+                    catching.told.clear()  # of the same second, and before it
+        elif catching is None:
+            self._old(spoken)
+        elif len(catching.told) < _MOST:
+            catching.told.append(spoken)
+
+    def mine(self, room: Room, post: str, msgid: str) -> None:
+        """The history has this line of ours."""
+        self._ours[post] = msgid or post
+        if len(self._ours) > _OURS:
+            self._ours.popitem(last=False)
+        if (catching := self._channels.get(room)) is not None:
+            catching.lines += 1
+            catching.page += 1
+
+    def keeps(self, room: Room, parameter: str) -> None:
+        """The channel has mode H with that parameter."""
+        found = _KEEPS.fullmatch(parameter)
+        if found and room in self._channels:
+            lines, *parts = (int(part or 0) for part in found.groups())
+            seconds = sum(part * unit for part, unit in zip(parts, (604800, 86400, 3600, 60, 1), strict=True))
+            self._channels[room].keeps = (lines, float(seconds))
+
+    def fenced(self, now: float) -> None:
+        """The PONG for the oldest fence."""
+        self._fences = max(0, self._fences - 1)
+        for catching in [*self._channels.values()]:
+            if catching.stage is _Stage.FENCED:
+                if CAPABILITY in self._enabled and catching.position is not None:
+                    self._turn_page(catching, catching.position.msgid, catching.position.time, now)
+                else:
+                    catching.complete = self._is_complete(catching)
+                    self._settle(catching, now)
+        self._next_fence()
+
+    def page_ended(self, room: Room, msgid: str, time: float, now: float) -> None:
+        """A batch of history is over; `msgid` and `time` are of its last line."""
+        catching = self._channels.get(room)
+        if catching is None or catching.stage is not _Stage.PAGES:
+            return
+        if 0 < self._page_size <= catching.page and catching.lines < _MOST:
+            self._turn_page(catching, msgid, time, now)
+            return
+        catching.complete = catching.page < self._page_size
+        self._settle(catching, now)
+
+    def failed(self, room: Room, now: float) -> None:
+        """FAIL CHATHISTORY."""
+        catching = self._channels.get(room)
+        if catching is not None and catching.stage is _Stage.PAGES:
+            self._settle(catching, now)
+
+    def who_ended(self, room: Room) -> None:
+        """The accounts of who is in the channel are known, as far as they can be."""
+        catching = self._channels.get(room)
+        if catching is not None and catching.stage is _Stage.ACCOUNTS:
+            self._release(catching)
+
+    def tick(self, now: float) -> None:
+        """Give up waiting for an answer that does not come."""
+        for catching in [*self._channels.values()]:
+            if now - catching.since > _ANSWER_WITHIN:
+                if catching.stage is not _Stage.ACCOUNTS:
+                    self._settle(catching, now)
+                if catching.room in self._channels:
+                    self._release(catching)
+
+    @property
+    def _page_size(self) -> int:
+        return min(self._supports.chathistory or _PAGE, 1000)
+
+    def _next_fence(self) -> None:
+        fresh = [catching for catching in self._channels.values() if catching.stage is _Stage.NEW]
+        if fresh and not self._fences:
+            self._fences += 1
+            self._fence()
+            for catching in fresh:
+                catching.stage = _Stage.FENCED
+
+    def _turn_page(self, catching: _CatchUp, msgid: str, time: float, now: float) -> None:
+        stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        catching.stage, catching.since, catching.page = _Stage.PAGES, now, 0
+        after = f"msgid={msgid}" if msgid else f"timestamp={stamp}"
+        self._write("CHATHISTORY", "AFTER", catching.room.id, after, str(self._page_size))
+
+    def _is_complete(self, catching: _CatchUp) -> bool:
+        """Whether what the server told by itself reaches back to where we were."""
+        if catching.overlap or catching.position is None:
+            return True
+        if catching.keeps is None:
+            return False
+        lines, seconds = catching.keeps
+        return catching.lines < lines and catching.joined_at - catching.position.seen < seconds
+
+    def _settle(self, catching: _CatchUp, now: float) -> None:
+        """Posts may go; and what was said is told, once we know who is who."""
+        if catching.complete:
+            self._complete.add(catching.room)
+        self._emit(Joined(catching.room))
+        catching.stage, catching.since = _Stage.ACCOUNTS, now
+        unknown = any("account" not in spoken.line.tags for spoken in catching.told)
+        if unknown and self._supports.whox and "account-tag" in self._enabled:
+            self._ask_who(catching.room.id)
+        else:
+            self._release(catching)
+
+    def _release(self, catching: _CatchUp) -> None:
+        del self._channels[catching.room]
+        told = {spoken.id for spoken in catching.told}
+        for spoken in catching.told:
+            self._old(spoken)
+        since = None if catching.position is None or catching.complete else catching.position.seen
+        self._emit(CaughtUp(catching.room, catching.joined_at, since))
+        for spoken in catching.live:
+            if spoken.id not in told:
+                self._tell_now(spoken)
+
+    def _begin_here(self, room: Room, server_time: float) -> None:
+        """The server tells nothing of what was."""
+        position = self._cursor.of(room.id)
+        self._emit(Joined(room))
+        self._emit(CaughtUp(room, server_time, None if position is None else position.seen))

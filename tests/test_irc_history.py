@@ -1,0 +1,233 @@
+"""Catching up on IRC: what the server remembers is heard once, in its place, and believed of nobody without proof."""
+
+import asyncio
+import random
+
+import pytest
+
+from bridge.irc.cursor import Cursor, Position
+from bridge.irc.effects import CaughtUp, Joined
+from bridge.irc.lanes import Lanes
+from bridge.irc.proof import ID_TAG
+from bridge.irc.session import Session
+from bridge.model import Identity, Proof, Room
+from bridge.network import InDoubt, TransientError
+from bridge.text import plain
+from tests.test_irc_session import ALL, POND, Talk
+
+T0 = 1795392000.0
+"""2026-11-23T00:00:00Z, at which somebody said m0, the last line that we have heard."""
+WAS = Cursor({POND.id: Position(T0, "m0", T0 + 5)})
+_SUPPORTS = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=# CHANMODES=b,k,Hl,imnpst WHOX"
+
+
+def at(second: int) -> str:
+    return f"2026-11-23T00:{second // 60:02}:{second % 60:02}.000Z"
+
+
+def old(msgid: str, second: int, who: str = "bob!u@h", text: str | None = None, tags: str = "") -> str:
+    return f"@time={at(second)};msgid={msgid};batch=1{tags} :{who} PRIVMSG #pond :{text or msgid}"
+
+
+class Return(Talk):
+    """We were here, and come back: `comes` is the JOIN with what the server says until the fence."""
+
+    def __init__(self, cursor: Cursor = WAS, caps: str = ALL, supports: str = _SUPPORTS, trust: bool = False) -> None:
+        super().__init__(trust_hostmasks=trust)
+        self.session = Session(self.settings, (POND,), origin="o", now=0.0, rng=random.Random(1), cursor=cursor)
+        self._take(self.session.start())
+        self.hears(f":irc CAP * LS :{caps}")
+        asked = self.written()[-1].removeprefix("CAP REQ :").removeprefix("CAP REQ ")
+        self.hears(f":irc CAP * ACK :{asked}")
+        self.hears(f"@time={at(60)} :irc 001 duck :Welcome", f":irc 005 duck {supports} :ok", ":irc 376 duck :end")
+
+    def comes(self, *lines: str) -> list[str]:
+        return self.hears(f"@time={at(60)} :duck!~quack@host JOIN #pond", ":irc 353 duck = #pond :@bob duck", *lines)
+
+    def batch(self, *lines: str) -> list[str]:
+        return self.comes(":irc BATCH +1 chathistory #pond", *lines, ":irc BATCH -1")
+
+    def fence(self) -> list[str]:
+        return self.hears(":irc PONG irc history")
+
+    def who(self, *people: str) -> None:
+        """The answer to WHO: `nick user host account`."""
+        rows = [person.split() for person in people]
+        self.hears(*(f":irc 354 duck 271 #pond {u} {h} {n} H {a}" for n, u, h, a in rows), ":irc 315 duck #pond :end")
+
+    @property
+    def words(self) -> list[str]:
+        return [plain(message.text) for message in self.heard]
+
+
+def test_what_was_said_while_we_were_away_is_heard_once_and_before_what_is_said_now() -> None:
+    talk = Return()
+    talk.batch(old("m9", 0), old("m0", 0), old("m1", 10, tags=";account=Bob"), old("m2", 20, tags=";account=Bob"))
+    talk.hears(f"@time={at(61)};msgid=m3;account=Bob :bob!u@h PRIVMSG #pond :m3")
+    assert talk.words == []
+    talk.fence()
+    assert talk.words == ["m1", "m2", "m3"]
+    assert [message.replayed for message in talk.heard] == [True, True, False]
+    assert all(message.sender.proofs == (Identity(Proof.IRC, "net", "Bob"),) for message in talk.heard)
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
+
+
+def test_lines_of_the_second_in_which_we_left_are_heard_where_the_last_one_is_not_told() -> None:
+    talk = Return(Cursor({POND.id: Position(T0 + 0.5, "gone", T0)}))
+    talk.batch(old("m1", 0, tags=";account=B"))
+    talk.fence()
+    assert "m1" in talk.words
+
+
+def test_without_an_account_only_who_is_there_with_the_very_same_mask_is_believed() -> None:
+    talk = Return()
+    talk.batch(old("m0", 0), old("m1", 1), old("m2", 2, "bob!u@elsewhere"), old("m3", 3, "eve!u@h"))
+    assert talk.fence() == ["WHO #Pond %tcuhnfa,271"]
+    assert talk.words == []
+    talk.who("bob u h Bob", "al u h Al")
+    proofs = [message.sender.proofs for message in talk.heard]
+    assert proofs == [(Identity(Proof.IRC, "net", "Bob"),), (), ()]
+    assert [message.sender.connection for message in talk.heard] == ["", "", ""]
+
+
+def test_a_host_mask_proves_nothing_of_the_past_unless_it_is_there_now() -> None:
+    talk = Return(trust=True)
+    talk.batch(old("m0", 0), old("m1", 1), old("m2", 2, "eve!u@h"))
+    talk.fence()
+    talk.who("bob u h 0")
+    assert [len(message.sender.proofs) for message in talk.heard] == [1, 0]
+
+
+def test_what_was_said_before_we_ever_came_is_not_for_us() -> None:
+    talk = Return(Cursor({}))
+    talk.batch(old("m1", 10, tags=";account=Bob"))
+    talk.fence()
+    assert talk.words == []
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
+
+
+def test_where_nothing_is_remembered_the_gap_is_known() -> None:
+    talk = Return()
+    assert talk.comes() == ["MODE #Pond", "PING history"]
+    talk.fence()
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, T0 + 5)]
+
+
+@pytest.mark.parametrize(("kept", "since"), [("500:1h", None), ("500:30s", T0 + 5), ("1:1h", T0 + 5)])
+def test_a_history_that_does_not_reach_back_to_us_is_whole_where_it_keeps_enough(
+    kept: str, since: float | None
+) -> None:
+    talk = Return()
+    talk.comes(
+        ":irc BATCH +1 chathistory #pond",
+        old("m1", 30, tags=";account=Bob"),
+        ":irc BATCH -1",
+        f":irc 324 duck #pond +Hnt {kept}",
+    )
+    talk.fence()
+    assert talk.words == ["m1"]
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, since)]
+
+
+def test_our_own_lines_of_the_history_are_known_and_nobody_can_forge_them() -> None:
+    talk = Return()
+    mine = f"@time={at(7)};msgid=s1;batch=1;{ID_TAG}=p1 :duck!~quack@host PRIVMSG #pond :<Ann> hi"
+    forged = f"@time={at(8)};msgid=s2;batch=1;{ID_TAG}=p2 :duck!~quack@elsewhere PRIVMSG #pond :<Ann> hi"
+    talk.batch(old("m0", 0), mine, forged)
+    assert not talk.session.may_speak("#pond")
+    assert talk.of(Joined) == []
+    talk.fence()
+    assert talk.of(Joined) == [Joined(POND)]
+    assert talk.session.may_speak("#pond")
+    assert talk.session.history.ours("p1") == "s1"
+    assert talk.session.history.ours("p2") is None
+    assert talk.session.history.remembers(POND)
+
+
+def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
+    talk = Return(caps=f"{ALL} draft/chathistory", supports=f"{_SUPPORTS} CHATHISTORY=2")
+    assert talk.comes() == ["PING history"]
+    assert talk.fence() == ["CHATHISTORY AFTER #Pond msgid=m0 2"]
+    page = (":irc BATCH +1 chathistory #pond", old("m1", 1, tags=";account=Bob"), old("m2", 2, tags=";account=Bob"))
+    assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m2 2"]
+    talk.hears(":irc BATCH +1 chathistory #pond", old("m3", 3, tags=";account=Bob"), ":irc BATCH -1")
+    assert talk.words == ["m1", "m2", "m3"]
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
+
+
+def test_a_history_that_fails_is_a_gap_and_the_conversation_goes_on() -> None:
+    talk = Return(caps=f"{ALL} draft/chathistory")
+    talk.comes()
+    talk.fence()
+    talk.hears(":irc FAIL CHATHISTORY MESSAGE_ERROR AFTER #pond :Messages could not be retrieved")
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, T0 + 5)]
+    assert talk.session.may_speak("#pond")
+
+
+def test_a_server_that_never_answers_does_not_stop_the_conversation() -> None:
+    talk = Return()
+    talk.comes()
+    talk.hears(f"@time={at(61)};msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :m1")
+    talk.passes(35)
+    assert talk.words == ["m1"]
+
+
+def test_what_a_bouncer_tells_later_without_a_batch_is_known_by_its_time() -> None:
+    talk = Return()
+    talk.comes()
+    talk.fence()
+    talk.hears("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :long ago")
+    assert talk.words == []
+    talk = Return(Cursor({POND.id: Position(T0 - 9000, "", T0 - 9000)}))
+    talk.comes()
+    talk.fence()
+    talk.hears("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :missed")
+    assert [(plain(message.text), message.replayed) for message in talk.heard] == [("missed", True)]
+
+
+def test_lines_without_ids_are_known_by_time_sender_and_text() -> None:
+    def ids(talk: Return, *lines: str) -> list[str]:
+        talk.batch(*(f"@time={at(9)};batch=1 :bob!u@h PRIVMSG #pond :{text}" for text in lines))
+        talk.fence()
+        talk.who("bob u h Bob")
+        return [message.id for message in talk.heard]
+
+    first, again = ids(Return(), "a", "a", "b"), ids(Return(), "a", "a", "b")
+    assert first == again
+    assert len({*first}) == 3
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1]", '{"#pond":3}', '{"#pond":["x","y",1]}', "null", "nonsense"])
+def test_a_cursor_that_makes_no_sense_is_none(text: str | None) -> None:
+    assert Cursor.parse(text).of("#pond") is None
+
+
+def test_a_cursor_is_read_as_it_was_written_and_so_is_that_of_earlier_versions() -> None:
+    assert Cursor.parse(WAS.dump()) == WAS
+    assert Cursor.parse("1795392000.500 m1").of("#any") == Position(1795392000.5, "m1", 1795392000.5)
+    assert Cursor.parse(WAS.dump()).only(["#other"]).of(POND.id) is None
+
+
+async def test_posts_of_a_room_take_turns_and_none_overtakes_one_that_failed() -> None:
+    lanes, room, order = Lanes(), Room("net", "#pond"), list[str]()
+
+    async def post(name: str, error: Exception | None = None) -> None:
+        async with lanes.turn(room) as turn:
+            await asyncio.sleep(0)
+            order.append(name)
+            if error is None:
+                turn.go_on()
+                await asyncio.sleep(0)
+            else:
+                raise error
+
+    first, second, third = await asyncio.gather(
+        post("1"), post("2", TransientError("no")), post("3"), return_exceptions=True
+    )
+    assert order == ["1", "2"]
+    assert first is None
+    assert isinstance(second, TransientError)
+    assert isinstance(third, TransientError)
+    await post("4")
+    assert await asyncio.gather(post("5", InDoubt("?", resend=True)), post("6"), return_exceptions=True)
+    assert order == ["1", "2", "4", "5"]
