@@ -179,11 +179,13 @@ class Backlog:
 
 
 class State(StrEnum):
-    """A delivery is queued until its last post is sent, or until it can never be sent."""
+    """A delivery is queued until its last post is sent, until it can never be sent (dead: the words are kept for the
+    operator), or until it is given up on purpose (dropped: only its id and the reason are kept)."""
 
     QUEUED = "queued"
     SENT = "sent"
     DEAD = "dead"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)

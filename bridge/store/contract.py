@@ -104,10 +104,13 @@ class Lease(Protocol):
         ...
 
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
-        """The head post of its room was accepted as `remote_id`; False where that was known already.
+        """A frozen post of its room was accepted as `remote_id`; False where it is not (or no longer) in the plan.
 
-        Clears the room's postponement and attempts. The last post of a plan completes its deliveries. `then` freezes
-        the next plan in the same transaction."""
+        Any post of the plan may be proven first; `remote_ids` stays in the order of the plan. A delivery is complete
+        once no frozen post carries it.
+
+        Clears the room's postponement and attempts. `then` freezes the next plan in the same transaction,
+        where nothing else is frozen."""
         ...
 
     async def postpone(self, room: Room, until: float, reason: str) -> None:
@@ -116,6 +119,14 @@ class Lease(Protocol):
 
     async def bury(self, deliveries: Sequence[str], reason: str) -> None:
         """Queued deliveries that can never be sent are dead, with the reason; frozen posts that carry them go too."""
+        ...
+
+    async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
+        """As `bury`, but dropped: the id and the reason are kept, the words go once nobody else is owed them."""
+        ...
+
+    async def hasten(self, room: Room) -> None:
+        """What is queued in `room` is due now; the attempts stay. Nothing where the room does not wait."""
         ...
 
     async def wait(self, until: float) -> None:

@@ -118,17 +118,19 @@ class Core:
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post], now: float) -> bool:
         self.cursor(network, token)
         frozen = self._frozen(post.room)
-        if not frozen or frozen[0].id != post.id:
+        if all(each.id != post.id for each in frozen):
             return False
         where = (post.room.network, post.room.id)
-        self._sql.execute("DELETE FROM posts WHERE network = ? AND room = ? AND id = ?", (*where, post.id))
+        (part,) = self._sql.execute(
+            "DELETE FROM posts WHERE network = ? AND room = ? AND id = ? RETURNING part", (*where, post.id)
+        ).fetchone()
         self._sql.execute("DELETE FROM rooms WHERE network = ? AND room = ?", where)
-        unfinished = {delivery for later in frozen[1:] for delivery in later.deliveries}
+        unfinished = {delivery for other in frozen if other.id != post.id for delivery in other.deliveries}
         for delivery in post.deliveries:
             self._sql.execute(
-                "INSERT INTO sent (delivery, part, remote, network, room) SELECT seq,"
-                " (SELECT count(*) FROM sent WHERE delivery = seq), ?, ?, ? FROM deliveries WHERE id = ?",
-                (remote_id, *where, delivery),
+                "INSERT INTO sent (delivery, part, remote, network, room) SELECT seq, ?, ?, ?, ?"
+                " FROM deliveries WHERE id = ?",
+                (part, remote_id, *where, delivery),
             )
             if delivery not in unfinished:
                 self._done(delivery, now)
@@ -156,19 +158,42 @@ class Core:
             if row is not None:
                 self._let_go(delivery, Room(network, row[0]))
 
+    def give_up(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
+        self.cursor(network, token)
+        for delivery in deliveries:
+            row = self._sql.execute(
+                "SELECT room FROM deliveries WHERE id = ? AND state = 'queued' AND network = ?", (delivery, network)
+            ).fetchone()
+            if row is not None:
+                self._done(delivery, now, State.DROPPED, reason)
+                self._let_go(delivery, Room(network, row[0]))
+
+    def hasten(self, network: str, token: str, room: Room) -> None:
+        self.cursor(network, token)
+        self._sql.execute("UPDATE rooms SET until = 0 WHERE network = ? AND room = ?", (network, room.id))
+
     def _plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         if frozen := self._frozen(room):
             return frozen
         if not all(self._is_queued(delivery) for post in posts for delivery in post.deliveries):
             return ()  # one was dropped since it was rendered: render again
+        first = max((self._next_part(delivery) for post in posts for delivery in post.deliveries), default=0)
         self._sql.executemany(
             "INSERT INTO posts (network, room, part, id, deliveries, payload) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 (room.network, room.id, part, post.id, json.dumps(post.deliveries), post.payload)
-                for part, post in enumerate(posts)
+                for part, post in enumerate(posts, first)
             ),
         )
         return tuple(posts)
+
+    def _next_part(self, delivery: str) -> int:
+        """Behind what was sent of `delivery` before it was rendered again."""
+        part: int = self._sql.execute(
+            "SELECT coalesce(max(part), -1) + 1 FROM sent WHERE delivery = (SELECT seq FROM deliveries WHERE id = ?)",
+            (delivery,),
+        ).fetchone()[0]
+        return part
 
     def _is_queued(self, delivery: str) -> bool:
         row = self._sql.execute("SELECT state FROM deliveries WHERE id = ?", (delivery,)).fetchone()
@@ -197,17 +222,17 @@ class Core:
         source = self.source_of(target.room, target.id) or target
         return (source.id,) if source.room == room else self.remote_ids(source, room)
 
-    def _done(self, delivery: str, now: float) -> None:
+    def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
         """Nothing is owed for `delivery` any more. It is kept: should its event be heard again, it is known."""
         row = self._sql.execute(
-            "UPDATE deliveries SET state = 'sent', reason = '', done = ? WHERE id = ? AND state != 'sent'"
-            " RETURNING event",
-            (now, delivery),
+            "UPDATE deliveries SET state = ?, reason = ?, done = ?"
+            " WHERE id = ? AND state IN ('queued', 'dead') RETURNING event",
+            (state, reason, now, delivery),
         ).fetchone()
         if row is not None:  # the words are not kept for longer than they are owed to somebody
             self._sql.execute(
                 "UPDATE events SET body = NULL WHERE seq = ?"
-                " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state != 'sent')",
+                " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state IN ('queued', 'dead'))",
                 row,
             )
 
@@ -266,7 +291,7 @@ class Core:
             " CASE state WHEN 'dead' THEN d.reason ELSE coalesce(rooms.reason, '') END"
             " FROM deliveries AS d JOIN events ON events.seq = d.event"
             " LEFT JOIN rooms ON rooms.network = d.network AND rooms.room = d.room AND state = 'queued'"
-            " WHERE state != 'sent' ORDER BY d.network, d.room, d.seq"
+            " WHERE state IN ('queued', 'dead') ORDER BY d.network, d.room, d.seq"
         )
         return [
             Entry(delivery, _EVENT.validate_json(body), Room(network, room), State(state), since, attempts, reason)
@@ -282,11 +307,11 @@ class Core:
 
     def drop(self, delivery: str, now: float) -> bool:
         row = self._sql.execute(
-            "SELECT network, room FROM deliveries WHERE id = ? AND state != 'sent'", (delivery,)
+            "SELECT network, room FROM deliveries WHERE id = ? AND state IN ('queued', 'dead')", (delivery,)
         ).fetchone()
         if row is None:
             return False
-        self._done(delivery, now)
+        self._done(delivery, now, State.DROPPED, "dropped by hand")
         self._let_go(delivery, Room(*row))
         return True
 
@@ -294,7 +319,7 @@ class Core:
         """Remove some of what was done before that time; how many deliveries. 0 when there are no more."""
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
-            " (SELECT seq FROM deliveries WHERE state = 'sent' AND done < ? LIMIT ?) RETURNING event",
+            " (SELECT seq FROM deliveries WHERE state IN ('sent', 'dropped') AND done < ? LIMIT ?) RETURNING event",
             (before, _EXPIRE_AT_ONCE),
         ).fetchall()
         self._sql.executemany(

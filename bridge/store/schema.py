@@ -42,6 +42,13 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX sources ON sent (network, room, remote);
     CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
     """,
+    # Version 3: what was dropped expires like what was sent. Parts are those of the plan, so that posts may be proven
+    # in any order; those that were frozen before are moved behind all that was numbered by counting.
+    """
+    DROP INDEX done;
+    CREATE INDEX done ON deliveries (done) WHERE state IN ('sent', 'dropped');
+    UPDATE posts SET part = part + 1000000;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -187,6 +187,14 @@ class SqliteLease:
         now = self._store.clock()
         await self._writer.write(lambda core: core.bury(self.network, self._token, deliveries, reason, now))
 
+    async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
+        now = self._store.clock()
+        await self._writer.write(lambda core: core.give_up(self.network, self._token, deliveries, reason, now))
+
+    async def hasten(self, room: Room) -> None:
+        bell = self._store.bell(self.network)
+        await self._writer.write(lambda core: core.hasten(self.network, self._token, room), bell.set)
+
     async def wait(self, until: float) -> None:
         bell = self._store.bell(self.network)
         while not await _is_set_within(bell, min(_LOOK, until - self._store.clock())):

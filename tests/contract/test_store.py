@@ -195,10 +195,9 @@ async def test_nothing_that_was_given_up_is_frozen(home: Lease, libera: Lease, s
     assert await texts(libera) == {LIBERA: ["two"]}
 
 
-async def test_posts_are_sent_head_first_and_the_last_completes(home: Lease, libera: Lease, store: Store) -> None:
+async def test_the_last_post_to_be_sent_completes_a_delivery(home: Lease, libera: Lease, store: Store) -> None:
     one, two = await say(home, "one", "two")
     head, tail, last = await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
-    assert not await libera.sent(tail, "$2")
     assert await libera.sent(head, "$1")
     assert not await libera.sent(head, "$1")
     assert await texts(libera) == {LIBERA: ["e", "two"]}
@@ -209,6 +208,57 @@ async def test_posts_are_sent_head_first_and_the_last_completes(home: Lease, lib
     assert await store.outbox() == []
     assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2"]
     assert await store.source_of(LIBERA, "$3") == two.event
+
+
+async def test_posts_may_be_proven_in_any_order(home: Lease, libera: Lease, store: Store) -> None:
+    (one,) = await say(home, "one")
+    head, middle, tail = await libera.plan(LIBERA, cut(one, "a", "b", "c"))
+    assert await libera.sent(middle, "$2")
+    assert not await libera.sent(middle, "$2")
+    assert await texts(libera) == {LIBERA: ["a", "c"]}
+    assert await libera.sent(tail, "$3")
+    assert [entry.state for entry in await store.outbox()] == [State.QUEUED]
+    assert await libera.sent(head, "$1")
+    assert await store.outbox() == []
+    assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2", "$3"]
+
+
+async def test_what_is_rendered_again_is_numbered_behind_what_was_sent(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    one, two = await say(home, "one", "two")
+    head, _ = await libera.plan(LIBERA, [*cut(one, "a"), Post.of(LIBERA, (one.id, two.id), 1, "b+two")])
+    await libera.sent(head, "$1")
+    await libera.bury([two.id], "no")
+    (again,) = await libera.plan(LIBERA, cut(one, "again"))
+    assert await libera.sent(again, "$2")
+    assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2"]
+
+
+async def test_what_was_given_up_is_known_and_never_queued_again(home: Lease, libera: Lease, store: Store) -> None:
+    events = lines("one", "two")
+    one, two = owed(events, LIBERA)
+    await home.commit(None, events, [one, two], "c1")
+    await libera.plan(LIBERA, cut(one, "one"))
+    await home.give_up([one.id], "not its network")
+    assert await texts(libera) == {LIBERA: ["one"]}
+    await libera.give_up([one.id], "too old")
+    assert [entry.delivery for entry in await store.outbox()] == [two.id]
+    assert await texts(libera) == {LIBERA: ["two"]}
+    assert not await store.retry(one.id)
+    assert not await store.drop(one.id)
+    assert await home.commit("c1", events, [one, two], "c2") == 0
+    assert await store.expire(NOW + 1) == 1
+
+
+async def test_a_hastened_room_is_due_and_keeps_its_attempts(home: Lease, libera: Lease) -> None:
+    await libera.hasten(LIBERA)
+    await say(home, "one")
+    await libera.postpone(LIBERA, NOW + 60, "not joined")
+    assert await texts(libera) == {}
+    await libera.hasten(LIBERA)
+    (backlog,) = await libera.due(NOW)
+    assert backlog.attempts == 1
 
 
 async def test_sending_may_freeze_the_next_in_the_same_breath(home: Lease, libera: Lease) -> None:
@@ -458,7 +508,7 @@ class _Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def send(self, data: st.DataObject) -> None:
         room = data.draw(st.sampled_from([room for room, posts in self.frozen.items() if posts]))
-        post = self.frozen[room].pop(0)
+        post = self.frozen[room].pop(data.draw(st.integers(0, len(self.frozen[room]) - 1)))
         assert self.run(self.libera.sent(post, f"${post.id}"))
         assert not self.run(self.libera.sent(post, f"${post.id}"))
         left = {delivery for later in self.frozen[room] for delivery in later.deliveries}
@@ -472,14 +522,22 @@ class _Machine(RuleBasedStateMachine):
         if self.queued[room]:
             self.waits[room] = until
 
+    @rule(room=rooms)
+    def hasten(self, room: Room) -> None:
+        self.run(self.libera.hasten(room))
+        if room in self.waits:
+            self.waits[room] = NOW - 20
+
     @precondition(lambda self: any(self.queued.values()))
-    @rule(data=st.data(), bury=st.booleans())
-    def give_up(self, data: st.DataObject, bury: bool) -> None:
+    @rule(data=st.data(), how=st.sampled_from(["bury", "give up", "drop"]))
+    def give_up(self, data: st.DataObject, how: str) -> None:
         chosen = data.draw(st.sampled_from([d for queue in self.queued.values() for d in queue]))
         room = chosen.room
-        if bury:
+        if how == "bury":
             self.run(self.libera.bury([chosen.id], "no"))
             self.dead.append(chosen)
+        elif how == "give up":
+            self.run(self.libera.give_up([chosen.id], "too old"))
         else:
             assert self.run(self.store.drop(chosen.id))
         self.queued[room].remove(chosen)

@@ -19,7 +19,11 @@ class _Row:
     state: State = State.QUEUED
     reason: str = ""
     done: float = 0.0
-    remote: list[str] = field(default_factory=list)
+    parts: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def remote(self) -> list[str]:
+        return [self.parts[part] for part in sorted(self.parts)]
 
 
 @dataclass
@@ -41,6 +45,7 @@ class MemoryStore:
         self.tokens: dict[str, int] = {}
         self.memory: dict[str, dict[str, str]] = {}
         self.bells: dict[str, asyncio.Event] = {}
+        self.order: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     async def acquire(self, network: str, worker: str) -> "MemoryLease":
@@ -55,7 +60,7 @@ class MemoryStore:
         return self.source(room, remote_id)
 
     async def outbox(self) -> Sequence[Entry]:
-        open_rows = [row for row in self.rows.values() if row.state is not State.SENT]
+        open_rows = [row for row in self.rows.values() if row.state in (State.QUEUED, State.DEAD)]
         return [self._entry(row) for row in sorted(open_rows, key=lambda row: row.delivery.room)]
 
     async def retry(self, delivery: str) -> bool:
@@ -68,14 +73,14 @@ class MemoryStore:
 
     async def drop(self, delivery: str) -> bool:
         row = self.rows.get(delivery)
-        if row is None or row.state is State.SENT:
+        if row is None or row.state not in (State.QUEUED, State.DEAD):
             return False
-        row.state, row.reason, row.done = State.SENT, "", self.clock()
+        row.state, row.reason, row.done = State.DROPPED, "dropped by hand", self.clock()
         self.let_go(row)
         return True
 
     async def expire(self, before: float) -> int:
-        old = [key for key, row in self.rows.items() if row.state is State.SENT and row.done < before]
+        old = [key for key, row in self.rows.items() if row.state in (State.SENT, State.DROPPED) and row.done < before]
         for key in old:
             del self.rows[key]
         return len(old)
@@ -84,6 +89,9 @@ class MemoryStore:
         self.tokens.clear()
 
     # For the leases
+
+    def number(self) -> int:
+        return next(self._numbers)
 
     def bell(self, network: str) -> asyncio.Event:
         return self.bells.setdefault(network, asyncio.Event())
@@ -171,18 +179,19 @@ class MemoryLease:
         states = {row.delivery.id for row in self._store.queued(room)}
         if all(delivery in states for post in posts for delivery in post.deliveries):
             self._store.posts[room] = list(posts)
+            self._store.order.update((post.id, self._store.number()) for post in posts)
         return list(self._store.posts.get(room, []))
 
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
         self._check()
         plan = self._store.posts.get(post.room, [])
-        if not plan or plan[0].id != post.id:
+        if post.id not in [each.id for each in plan]:
             return False
-        plan.pop(0)
+        plan[:] = [each for each in plan if each.id != post.id]
         self._store.waits.pop(post.room, None)
         left = {delivery for later in plan for delivery in later.deliveries}
         for row in (self._store.rows[delivery] for delivery in post.deliveries):
-            row.remote.append(remote_id)
+            row.parts[self._store.order[post.id]] = remote_id
             if row.delivery.id not in left:
                 row.state, row.done = State.SENT, self._store.clock()
         if then:
@@ -200,6 +209,18 @@ class MemoryLease:
         for row in self._mine(deliveries):
             row.state, row.reason = State.DEAD, reason
             self._store.let_go(row)
+
+    async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
+        self._check()
+        for row in self._mine(deliveries):
+            row.state, row.reason, row.done = State.DROPPED, reason, self._store.clock()
+            self._store.let_go(row)
+
+    async def hasten(self, room: Room) -> None:
+        self._check()
+        if room in self._store.waits:
+            self._store.waits[room].until = 0
+        self._store.bell(self.network).set()
 
     async def wait(self, until: float) -> None:
         bell = self._store.bell(self.network)
