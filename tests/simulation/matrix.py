@@ -1,0 +1,134 @@
+"""A homeserver that recognises transaction ids, and our account on it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from bridge.model import Event, Identity, Message, Owed, Post, Proof, Room, Sender
+from bridge.network import Batch, TransientError
+from bridge.text import lines, plain, words
+from tests.simulation.weather import Stir, Weather
+
+_MERGED = 5  # messages of one sender that become one
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line in a server's history; `post` is ours, else somebody's."""
+
+    id: str
+    room: Room
+    sender: str
+    text: str
+    post: str = ""
+
+
+class Homeserver:
+    """One timeline for all rooms: a since token is how much of it has been seen."""
+
+    def __init__(self, weather: Weather) -> None:
+        self.timeline: list[Said] = []
+        self.online = True
+        self.stir = Stir()
+        self._weather = weather
+        self._transactions: dict[tuple[Room, str], str] = {}
+
+    def say(self, room: Room, sender: str, text: str, post: str = "") -> str:
+        said = Said(f"${len(self.timeline)}", room, sender, text, post)
+        self.timeline.append(said)
+        self._weather.note(f"{room} {said.id} <{sender}> {text!r}")
+        self.stir.ring()
+        return said.id
+
+    def put(self, post: Post) -> str:
+        """The id of what was sent under this transaction id, now or ever."""
+        key = (post.room, post.id)
+        if key not in self._transactions:
+            self._transactions[key] = self.say(post.room, "", post.payload, post.id)
+        return self._transactions[key]
+
+
+class MatrixNetwork:
+    """Sends to one room one post at a time. `merges`: a backlog of one sender becomes one message."""
+
+    def __init__(self, name: str, server: Homeserver, weather: Weather, *, merges: bool) -> None:
+        self.name = name
+        self._server = server
+        self._weather = weather
+        self._merges = merges
+        self._last: dict[Room, asyncio.Future[bool]] = {}
+
+    async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        position, server = int(cursor or 0), self._server
+        while True:
+            while not server.online or position == len(server.timeline):
+                await server.stir.wait()
+            await self._weather.latency(0.005, 0.2)
+            if self._gone():
+                continue
+            until = min(len(server.timeline), position + self._weather.rng.randint(1, 8))
+            events = tuple(self._heard(said) for said in server.timeline[position:until] if not said.post)
+            position = until
+            if events:
+                yield Batch(events, str(position))
+
+    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        together = [owed[0]]
+        for item in owed[1 : _MERGED if self._merges else 1]:
+            if item.event.sender != owed[0].event.sender:
+                break
+            together.append(item)
+        said = [item.event.mark + plain(line) for item in together for line in lines(item.event.text)]
+        return [Post.of(owed[0].room, tuple(item.delivery for item in together), 0, "\n".join(said))]
+
+    async def send(self, post: Post) -> str:
+        """In the order in which it was asked for; where one fails, those that wait behind it fail too."""
+        before = self._last.get(post.room)
+        done = self._last[post.room] = asyncio.get_running_loop().create_future()
+        try:
+            if before is not None and not before.done():
+                await asyncio.wait({before})
+                if not before.result():
+                    raise TransientError("what goes before it was not sent")
+            remote_id = await self._put(post)
+            done.set_result(True)
+            return remote_id
+        finally:
+            if not done.done():
+                done.set_result(False)
+
+    async def _put(self, post: Post) -> str:
+        self._check()
+        try:
+            await self._weather.latency(0.005, 0.3)
+        except asyncio.CancelledError:
+            if self._server.online and self._weather.rng.random() < 0.5:
+                self._server.put(post)  # it was on its way
+            raise
+        self._check()
+        remote_id = self._server.put(post)
+        await self._weather.latency(0.005, 0.3)
+        if self._weather.strikes():
+            raise TransientError("the answer was lost")
+        return remote_id
+
+    def _gone(self) -> bool:
+        """Asked anew after each wait."""
+        return not self._server.online
+
+    def _check(self) -> None:
+        if self._gone():
+            raise TransientError("the homeserver is away")
+        if self._weather.strikes():
+            raise TransientError("too many requests", retry_after=self._weather.rng.uniform(0.1, 3.0))
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """Every room is a configured one."""
+
+    async def ready(self) -> None:
+        """It has joined long ago."""
+
+    def _heard(self, said: Said) -> Event:
+        address = f"@{said.sender}:hs"
+        sender = Sender(self.name, address, said.sender, (Identity(Proof.MATRIX, "", address),))
+        return Message(said.id, said.room, sender, self._weather.clock(), words(said.text))

@@ -1,0 +1,157 @@
+"""The real SQL of the store in memory, behind the real lease, with a writer that needs no thread and has bad days."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from bridge.store import StoreError, Unavailable
+from bridge.store.core import Core
+from bridge.store.schema import MIGRATIONS, VERSION
+from bridge.store.sqlite import SqliteLease, SqliteStore
+from bridge.store.writer import Writer
+
+Result = TypeVar("Result")
+
+_SLOWEST = 0.03  # seconds that a sync takes
+READS_FAIL = False
+"""Whether a store that is away refuses to be read too. SQLite in WAL mode can be read while it cannot be written."""
+_KEPT = 8  # older states to be rewound to
+
+
+def _empty() -> bytes:
+    sql = sqlite3.connect(":memory:", isolation_level=None)
+    sql.executescript(f"{''.join(MIGRATIONS)} PRAGMA user_version = {VERSION};")
+    return sql.serialize()
+
+
+_EMPTY = _empty()
+
+
+class Disk:
+    """What outlives the process: every transaction that was committed, until an older copy is put in its place."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.available = True
+        self.loses = 0.0
+        """How likely an answer is to be lost: the verb is done, and `Unavailable` is raised."""
+        self._older: list[bytes] = []
+        self.sql = _opened(_EMPTY)
+
+    def crash(self) -> None:
+        """Whatever is open now sees nothing any more and changes nothing; what was committed is there."""
+        image = self.sql.serialize()
+        self.sql.close()
+        self.sql = _opened(image)
+
+    def keep(self) -> None:
+        """Keep a copy that `rewind` may put back."""
+        self._older = [*self._older, self.sql.serialize()][-_KEPT:]
+
+    def rewind(self) -> bool:
+        """Put an older copy in the place of what is there, under whoever uses it; later copies never were."""
+        if not self._older:
+            return False
+        chosen = self.rng.randrange(len(self._older))
+        self.sql.deserialize(self._older[chosen])
+        del self._older[chosen + 1 :]
+        return True
+
+
+class SimulatedWriter(Writer):
+    """Verbs one after another, each in a transaction of its own, each some made-up milliseconds after the last."""
+
+    def __init__(self, disk: Disk, core: type[Core]) -> None:
+        self._disk = disk
+        self._sql = disk.sql
+        self._core = core(disk.sql)
+        self._free = 0.0
+        self._closed = False
+
+    async def read(self, verb: Callable[[Core], Result]) -> Result:
+        return await self._queued(verb, lambda: None, READS_FAIL)
+
+    async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
+        return await self._queued(verb, after, True)
+
+    async def aclose(self) -> None:
+        """Nothing asked for from now on is done, nor what is waiting: the process has ended."""
+        self._closed = True
+
+    def _queued(self, verb: Callable[[Core], Result], after: Callable[[], None], fails: bool) -> asyncio.Future[Result]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        if self._closed:
+            raise StoreError("the store is closed")
+        self._free = max(self._free, loop.time()) + self._disk.rng.uniform(0.0005, _SLOWEST)
+        loop.call_at(self._free, self._serve_one, verb, after, answer, fails)
+        return answer
+
+    def _serve_one(
+        self, verb: Callable[[Core], Any], after: Callable[[], None], answer: asyncio.Future[Any], fails: bool
+    ) -> None:
+        if self._closed:
+            return
+        result: Any = None
+        error: Exception | None = None
+        if fails and not self._disk.available:
+            error = Unavailable("the store is away")
+        else:
+            try:
+                result = self._transacted(verb)
+                after()
+            except StoreError as refused:
+                error = refused
+            if fails and error is None and self._disk.rng.random() < self._disk.loses:
+                error = Unavailable("the answer was lost")
+        if answer.done():  # cancelled meanwhile, which does not undo it
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    def _transacted(self, verb: Callable[[Core], Result]) -> Result:
+        self._sql.execute("BEGIN")
+        try:
+            result = verb(self._core)
+        except BaseException:
+            self._sql.execute("ROLLBACK")
+            raise
+        self._sql.execute("COMMIT")
+        return result
+
+
+class SimulatedStore(SqliteStore):
+    """The store as a process opens it on `disk`. Tests that plant errors hand in another core or another lease."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        clock: Callable[[], float],
+        core: type[Core] = Core,
+        lease: type[SqliteLease] = SqliteLease,
+    ) -> None:
+        self.clock = clock
+        self.writer = SimulatedWriter(disk, core)
+        self._disk = disk
+        self._lease = lease
+        self._tokens = {}
+        self._bells = {}
+        self._version = None
+        self._lock = None
+
+    async def acquire(self, network: str, worker: str) -> SqliteLease:
+        token = f"{self._disk.rng.getrandbits(64):x}"
+        await self.writer.write(lambda core: core.acquire(network, token))
+        self._tokens[network] = token
+        return self._lease(self, network, token)
+
+
+def _opened(image: bytes) -> sqlite3.Connection:
+    sql = sqlite3.connect(":memory:", isolation_level=None)
+    sql.deserialize(image)
+    sql.execute("PRAGMA foreign_keys = ON")
+    return sql

@@ -1,0 +1,257 @@
+"""People who talk in two links, the relay between them, and a nemesis; at the end, who has seen what."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from bridge.gate import Gate
+from bridge.links import Link
+from bridge.model import Identity, Proof, Room
+from bridge.network import Network
+from bridge.relay import Relay
+from bridge.store import Lease, LeaseLost, Unavailable
+from bridge.store.core import Core
+from bridge.store.sqlite import SqliteLease
+from bridge.users import User
+from bridge.users.sessions import Sessions
+from tests.fakes.users import MemoryUsers
+from tests.simulation.irc import IrcNetwork, IrcServer
+from tests.simulation.matrix import Homeserver, MatrixNetwork
+from tests.simulation.store import Disk, SimulatedStore
+from tests.simulation.weather import Weather
+
+Result = TypeVar("Result")
+
+LINKS = tuple(
+    Link(name, (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")), welcome_guest="?")
+    for name in ("pond", "lake")
+)
+PEOPLE = {"home": ("alice", "carol"), "libera": ("bob", "dave")}
+_MESSAGES = 8  # of each person in each room
+_TROUBLE = 30.0  # seconds
+_SETTLES = (
+    900.0  # seconds after the last trouble in which everything has to arrive: three of the relay's longest pauses
+)
+_QUIET = 25.0  # seconds in which nothing more may come: two looks at the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run: the real thing, unless a test plants an error."""
+
+    core: type[Core] = Core
+    lease: type[SqliteLease] = SqliteLease
+    settles: bool = True
+
+
+class World:
+    """One simulation. `history`, `merges` and `rewinds` are its rules, drawn from the seed: without history a line
+    whose fate nobody knows may come twice; a store that forgets what it merged may merge differently."""
+
+    def __init__(self, seed: int, program: Program) -> None:
+        rng = random.Random(seed)
+        self.history = rng.random() < 0.7
+        self.rewinds = self.history and rng.random() < 0.6
+        self.merges = not self.rewinds
+        self.weather = Weather(rng)
+        self.home = Homeserver(self.weather)
+        self.libera = IrcServer(self.weather, history=self.history)
+        self.libera.lost = self.count_doubts
+        self.disk = Disk(rng)
+        self.doubts: dict[str, int] = {}
+        """How often the fate of a post that had arrived on IRC was unknown."""
+        self._program = program
+        self._process: asyncio.Task[None] | None = None
+        self._store: SimulatedStore | None = None
+        self._users = MemoryUsers()
+        self._users.add(*(User(name, identities=(_identity(net, name),)) for net in PEOPLE for name in PEOPLE[net]))
+
+    async def run(self) -> None:
+        """Everything that happens; it is to be checked afterwards. TimeoutError where it never comes to rest."""
+        async with asyncio.TaskGroup() as group:
+            people = [group.create_task(self._talk(room, who)) for room, who in _voices()]
+            supervisor = group.create_task(self._supervise())
+            nemesis = group.create_task(self._harm(_TROUBLE))
+            await asyncio.wait({*people, nemesis})
+            self._calm()
+            await self._settle()
+            supervisor.cancel()
+
+    async def _talk(self, room: Room, who: str) -> None:
+        rng = self.weather.rng
+        server = self.home if room.network == "home" else self.libera
+        await asyncio.sleep(5.0)  # the first connections are made: before that nothing is owed
+        for number in range(_MESSAGES):
+            if rng.random() < 0.6:
+                await asyncio.sleep(rng.expovariate(_MESSAGES / _TROUBLE))
+            parts = rng.randint(1, 3) if room.network == "home" and rng.random() < 0.3 else 1
+            server.say(room, who, "\n".join(f"{number}.{part}" for part in range(parts)))
+
+    # The process
+
+    async def _supervise(self) -> None:
+        """Start the process, and start it again when it is gone, as its service manager would."""
+        while True:
+            self._process = asyncio.create_task(self._serve())
+            try:
+                await asyncio.wait({self._process})
+            finally:
+                self._process.cancel()
+                await asyncio.wait({self._process})
+            if not self._process.cancelled() and (error := self._process.exception()) is not None:
+                _expect_lease_lost(error)
+                self.weather.note("lease lost")
+            await asyncio.sleep(self.weather.rng.uniform(0.2, 3.0))
+
+    async def _serve(self) -> None:
+        weather, program = self.weather, self._program
+        self._store = store = SimulatedStore(self.disk, weather.clock, program.core, program.lease)
+        try:
+            networks: list[Network] = [
+                MatrixNetwork("home", self.home, weather, merges=self.merges),
+                IrcNetwork("libera", self.libera, weather, settles=program.settles),
+            ]
+            gate = Gate(self._users, Sessions(self._users, weather.clock, 1.0), LINKS, clock=weather.clock)
+            relay = Relay(gate, clock=weather.clock, rng=weather.rng)
+            leases = [await _patient(partial(self._begin, store, network.name)) for network in networks]
+            async with asyncio.TaskGroup() as group:
+                for network, lease in zip(networks, leases, strict=True):
+                    group.create_task(relay.accept(network, lease))
+                    group.create_task(relay.deliver(network, lease, asyncio.Event()))
+        finally:
+            await store.aclose()
+            self.libera.cut()
+
+    async def _begin(self, store: SimulatedStore, network: str) -> Lease:
+        """A lease, and a place to resume at, before anything is said."""
+        lease = await store.acquire(network, "")
+        if await lease.cursor() is None:
+            await lease.commit(None, (), (), "0")
+        return lease
+
+    async def _crash(self) -> None:
+        """The process is gone, wherever it was; what it had in memory too."""
+        if self._process is not None and self._store is not None:
+            self.weather.note("crash")
+            await self._store.aclose()
+            self._process.cancel()
+            await asyncio.wait({self._process})
+            self.disk.crash()
+
+    # The nemesis
+
+    async def _harm(self, seconds: float) -> None:
+        rng, loop = self.weather.rng, asyncio.get_running_loop()
+        faults: list[Callable[[], Awaitable[None]]] = [
+            self._crash,
+            self._cut,
+            self._pause,
+            self._no_homeserver,
+            self._no_irc,
+            self._no_store,
+            self._forgetful,
+        ]
+        if self.rewinds:
+            faults += [self._rewind, self._rewind]
+        await asyncio.sleep(6.0)
+        while loop.time() < seconds + 6.0:
+            if self.rewinds and rng.random() < 0.7:
+                self.disk.keep()
+            await asyncio.sleep(rng.uniform(0.0, 5.0))
+            await rng.choice(faults)()
+        if self.rewinds and rng.random() < 0.5:
+            await asyncio.sleep(rng.uniform(0.0, 5.0))
+            await self._rewind()
+
+    def _calm(self) -> None:
+        self.weather.note("calm")
+        self.weather.rough = self.disk.loses = 0.0
+        self.disk.available = True
+
+    async def _cut(self) -> None:
+        self.libera.cut()
+
+    async def _pause(self) -> None:
+        self.weather.note("pause")
+        self.weather.paused_until = asyncio.get_running_loop().time() + self.weather.rng.uniform(0.5, 15.0)
+
+    async def _no_homeserver(self) -> None:
+        self.home.online = False
+        await asyncio.sleep(self.weather.rng.uniform(0.1, 8.0))
+        self.home.online = True
+        self.home.stir.ring()
+
+    async def _no_irc(self) -> None:
+        self.libera.online = False
+        self.libera.cut()
+        await asyncio.sleep(self.weather.rng.uniform(0.1, 8.0))
+        self.libera.online = True
+        self.libera.stir.ring()
+
+    async def _no_store(self) -> None:
+        self.disk.available = False
+        await asyncio.sleep(self.weather.rng.uniform(0.1, 5.0))
+        self.disk.available = True
+
+    async def _forgetful(self) -> None:
+        """Answers are lost for a while, the store's and the servers'."""
+        self.disk.loses = self.weather.rough = 0.2
+        await asyncio.sleep(self.weather.rng.uniform(1.0, 8.0))
+        self.disk.loses = self.weather.rough = 0.0
+
+    async def _rewind(self) -> None:
+        """An older copy of the store, most often under a process that runs."""
+        if self.weather.rng.random() < 0.3:
+            await self._crash()
+        self.weather.note(f"rewind {self.disk.rewind()}")
+
+    # The end
+
+    async def _settle(self) -> None:
+        async with asyncio.timeout(_SETTLES):
+            while True:
+                await asyncio.sleep(_QUIET)
+                if not self.unfinished():
+                    return
+
+    def unfinished(self) -> int:
+        """How many deliveries are queued or dead."""
+        count: int = self.disk.sql.execute("SELECT count(*) FROM deliveries WHERE state != 'sent'").fetchone()[0]
+        return count
+
+    def count_doubts(self) -> None:
+        """Whatever has arrived and is still frozen may be sent again."""
+        for (post,) in self.disk.sql.execute("SELECT id FROM posts"):
+            if post in self.libera.posts:
+                self.doubts[post] = self.doubts.get(post, 0) + 1
+
+
+def _voices() -> list[tuple[Room, str]]:
+    return [(room, who) for link in LINKS for room in link.rooms for who in PEOPLE[room.network]]
+
+
+def _identity(network: str, name: str) -> Identity:
+    if network == "home":
+        return Identity(Proof.MATRIX, "", f"@{name}:hs")
+    return Identity(Proof.IRC, network, name)
+
+
+async def _patient(verb: Callable[[], Awaitable[Result]]) -> Result:
+    """What `verb` gives once the store is there."""
+    while True:
+        try:
+            return await verb()
+        except Unavailable:
+            await asyncio.sleep(1.0)
+
+
+def _expect_lease_lost(error: BaseException) -> None:
+    """Raise `error` unless all that it says is that the lease is lost: the process then has to stop."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            _expect_lease_lost(one)
+    elif not isinstance(error, LeaseLost):
+        raise error
