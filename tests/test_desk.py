@@ -24,6 +24,8 @@ from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 from tests.events import HOME, LIBERA, irc, matrix
 
+pytestmark = pytest.mark.real_time
+
 CONFIG = """
 networks:
   home: {type: matrix, homeserver: "https://matrix.pond.net", user: "@duck:hs", password_file: absent}

@@ -4,9 +4,12 @@ import asyncio
 from contextlib import suppress
 
 import aiohttp
+import pytest
 
 from bridge import health
 from bridge.demo.servers.process import HOST, free_port
+
+pytestmark = pytest.mark.real_time
 
 
 async def test_the_daemon_lives_before_it_is_ready() -> None:

@@ -17,6 +17,8 @@ from bridge.model import Message, Post, Room, Sender
 from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, TransientError
 from bridge.text import plain, words
 
+pytestmark = pytest.mark.real_time
+
 _POND, _LAKE = Room("net", "#pond"), Room("net", "#lake")
 _WELCOME = (":irc 001 duck :Welcome", ":irc 376 duck :end")
 

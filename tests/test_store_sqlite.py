@@ -24,6 +24,8 @@ from bridge.text import plain
 from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
 from tests.events import HOME, LIBERA, matrix, said
 
+pytestmark = pytest.mark.real_time
+
 FROZEN = Path(__file__).parent / "data" / "store-v1.sqlite"
 
 

@@ -24,6 +24,8 @@ from tests.fakes.memory import Notebook
 from tests.fakes.network import MemoryNetwork
 from tests.integration.servers import NgIrcd, unique
 
+pytestmark = pytest.mark.real_time
+
 US = "quack-quack"
 
 

@@ -21,6 +21,8 @@ from bridge.text import Span, Style, plain
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.fakes.store import MemoryStore
 
+pytestmark = pytest.mark.real_time
+
 NOW = 1_000.0
 
 

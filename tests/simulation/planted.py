@@ -45,12 +45,16 @@ class Unfrozen(SqliteLease):
         return posts
 
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
-        plan = self._plans[post.room]
+        plan, now = self._plans[post.room], self._store.clock()
         self._remote[post.id] = remote_id
         if not all(each.id in self._remote for each in plan):
             return True
-        await super().plan(post.room, plan)
-        return all([await SqliteLease.sent(self, each, self._remote[each.id]) for each in plan])
+
+        def done(core: Core) -> bool:
+            core.plan(self.network, self._token, post.room, plan)
+            return all([core.sent(self.network, self._token, each, self._remote[each.id], (), now) for each in plan])
+
+        return await self._writer.write(done)
 
 
 class Disordered(Core):

@@ -11,6 +11,7 @@ from bridge.store.core import Core
 from bridge.store.schema import MIGRATIONS, VERSION
 from bridge.store.sqlite import SqliteLease, SqliteStore
 from bridge.store.writer import Writer
+from tests.simulation.weather import Stir
 
 Result = TypeVar("Result")
 
@@ -37,6 +38,9 @@ class Disk:
         self.available = True
         self.loses = 0.0
         """How likely an answer is to be lost: the verb is done, and `Unavailable` is raised."""
+        self.countdown = 0
+        """After so many more transactions the process that asked for them is gone; 0: it stays."""
+        self.struck = Stir()
         self._older: list[bytes] = []
         self.sql = _opened(_EMPTY)
 
@@ -71,7 +75,7 @@ class SimulatedWriter(Writer):
         self._closed = False
 
     async def read(self, verb: Callable[[Core], Result]) -> Result:
-        return await self._queued(verb, lambda: None, READS_FAIL)
+        return await self._queued(verb, lambda: None, False)
 
     async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
         return await self._queued(verb, after, True)
@@ -80,20 +84,23 @@ class SimulatedWriter(Writer):
         """Nothing asked for from now on is done, nor what is waiting: the process has ended."""
         self._closed = True
 
-    def _queued(self, verb: Callable[[Core], Result], after: Callable[[], None], fails: bool) -> asyncio.Future[Result]:
+    def _queued(
+        self, verb: Callable[[Core], Result], after: Callable[[], None], writes: bool
+    ) -> asyncio.Future[Result]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
         if self._closed:
-            raise StoreError("the store is closed")
+            return answer  # who asks is gone
         self._free = max(self._free, loop.time()) + self._disk.rng.uniform(0.0005, _SLOWEST)
-        loop.call_at(self._free, self._serve_one, verb, after, answer, fails)
+        loop.call_at(self._free, self._serve_one, verb, after, answer, writes)
         return answer
 
     def _serve_one(
-        self, verb: Callable[[Core], Any], after: Callable[[], None], answer: asyncio.Future[Any], fails: bool
+        self, verb: Callable[[Core], Any], after: Callable[[], None], answer: asyncio.Future[Any], writes: bool
     ) -> None:
         if self._closed:
             return
+        fails = writes or READS_FAIL
         result: Any = None
         error: Exception | None = None
         if fails and not self._disk.available:
@@ -101,6 +108,8 @@ class SimulatedWriter(Writer):
         else:
             try:
                 result = self._transacted(verb)
+                if writes and self._strikes():
+                    return
                 after()
             except StoreError as refused:
                 error = refused
@@ -112,6 +121,15 @@ class SimulatedWriter(Writer):
             answer.set_exception(error)
         else:
             answer.set_result(result)
+
+    def _strikes(self) -> bool:
+        """Whether the process ends between this transaction and its answer."""
+        if self._disk.countdown:
+            self._disk.countdown -= 1
+            self._closed = not self._disk.countdown
+            if self._closed:
+                self._disk.struck.ring()
+        return self._closed
 
     def _transacted(self, verb: Callable[[Core], Result]) -> Result:
         self._sql.execute("BEGIN")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -147,6 +148,7 @@ class World:
         rng, loop = self.weather.rng, asyncio.get_running_loop()
         faults: list[Callable[[], Awaitable[None]]] = [
             self._crash,
+            self._crash_at_commit,
             self._cut,
             self._pause,
             self._no_homeserver,
@@ -170,6 +172,15 @@ class World:
         self.weather.note("calm")
         self.weather.rough = self.disk.loses = 0.0
         self.disk.available = True
+
+    async def _crash_at_commit(self) -> None:
+        """The process is gone between a transaction and its answer."""
+        self.disk.countdown = self.weather.rng.randint(1, 8)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await self.disk.struck.wait()
+            await self._crash()
+        self.disk.countdown = 0
 
     async def _cut(self) -> None:
         self.libera.cut()
