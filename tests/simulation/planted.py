@@ -52,7 +52,7 @@ class Unfrozen(SqliteLease):
 
         def done(core: Core) -> bool:
             core.plan(self.network, self._token, post.room, plan)
-            return all([core.sent(self.network, self._token, each, self._remote[each.id], (), now) for each in plan])
+            return all(core.sent(self.network, self._token, each, self._remote[each.id], (), now) for each in plan)
 
         return await self._writer.write(done)
 
