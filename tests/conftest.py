@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,14 +11,13 @@ from bridge.demo.servers import InspIRCd, Process, Synapse
 from tests.integration.servers import Anope, NgIrcd
 from tests.simulation.loop import SimulatedLoop
 
-_REAL = Path(__file__).parent / "integration"
-
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Asynchronous tests run in made-up time, where no test ever waits, but for those that say `real_time`."""
-    if item.get_closest_marker("real_time") or _REAL in item.path.parents:
+    """Asynchronous tests run in made-up time, where no test ever waits, but for those that say `real_time` or
+    need real servers."""
+    if item.get_closest_marker("real_time") or item.get_closest_marker("servers"):
         return {"real time": asyncio.new_event_loop}
     return {"made-up time": SimulatedLoop}
 

@@ -1,7 +1,8 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bridge.model import Delivery, Event, Owed, Post, Room
 from bridge.store.core import Core
@@ -13,10 +14,16 @@ class CursorByItself(SqliteLease):
     """The cursor is stored in a transaction of its own."""
 
     async def commit(
-        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+        self,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        *args: Any,
+        **kwargs: Any,
     ) -> int:
         await super().commit(expect, (), (), cursor)
-        return await super().commit(cursor, events, deliveries, cursor)
+        return await super().commit(cursor, events, deliveries, cursor, *args, **kwargs)
 
 
 class Counted(Core):
@@ -84,17 +91,8 @@ class Deaf(SqliteLease):
 class Blind(Core):
     """The cursor is set without a look at what it was."""
 
-    def commit(
-        self,
-        network: str,
-        token: str,
-        expect: str | None,
-        events: Iterable[Event],
-        deliveries: Iterable[Delivery],
-        cursor: str,
-        now: float,
-    ) -> int:
-        return super().commit(network, token, self.cursor(network, token), events, deliveries, cursor, now)
+    def commit(self, network: str, token: str, expect: str | None, *args: Any, **kwargs: Any) -> int:
+        return super().commit(network, token, self.cursor(network, token), *args, **kwargs)
 
 
 class Trusting(Core):
