@@ -7,6 +7,8 @@ _CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 _NOTHING: dict[str, object] = {"types": []}
 TIMELINE = 100
 """Events of a room in one sync; older ones are fetched."""
+FEW = 5
+"""Where an answer with as many is too large: what is left out is fetched room by room."""
 PAGE = 100
 """Events in one request for older ones."""
 
@@ -30,10 +32,10 @@ def first(us: str) -> dict[str, object]:
     return _sync(heard(us) | {"limit": 1}, {"types": [*_CHANGED], "lazy_load_members": True})
 
 
-def sync(us: str) -> dict[str, object]:
+def sync(us: str, limit: int = TIMELINE) -> dict[str, object]:
     """What comes then. Changes of a room are in its timeline, also of a gap, once that is filled; names are asked for
     when somebody speaks. So the homeserver need not work out any state, which costs it milliseconds a message."""
-    return _sync(heard(us) | {"limit": TIMELINE}, _NOTHING)
+    return _sync(heard(us) | {"limit": limit}, _NOTHING)
 
 
 def _sync(timeline: dict[str, object], state: dict[str, object]) -> dict[str, object]:

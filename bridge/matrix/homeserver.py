@@ -15,9 +15,13 @@ _API = "/_matrix/client/v3/"
 _WITHIN = 30.0
 """Seconds for an answer. A join of a room elsewhere may take this long."""
 
+_LARGEST = 32 * 1024 * 1024
+"""Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
+
 # Exceptions of a homeserver:
 #   ApiError          it answered, and not as asked
 #   Unreachable       it did not answer, or nothing that makes sense
+#     TooLarge        it answered more than we take in
 
 
 class ApiError(Exception):
@@ -41,6 +45,10 @@ class ApiError(Exception):
 
 class Unreachable(Exception):
     """The homeserver cannot be asked right now."""
+
+
+class TooLarge(Unreachable):
+    """The rest of the answer was not read."""
 
 
 class Homeserver:
@@ -101,12 +109,23 @@ class Homeserver:
             async with asyncio.timeout(within):
                 answer: aiohttp.ClientResponse = await self._client.send(method, place, body, headers, timeout=0)
                 async with answer:
-                    data = await answer.read()
+                    data = await _body(answer)
         except TimeoutError:
             raise Unreachable(f"no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__) from None
         return _found(answer.status, data)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """What it says, unpacked, piece by piece: nobody can fill our memory. TooLarge where it does not end in time."""
+    data = bytearray()
+    async for piece in answer.content.iter_any():
+        data += piece
+        if len(data) > _LARGEST:
+            answer.close()
+            raise TooLarge(f"an answer of more than {_LARGEST // 2**20} MB is not taken")
+    return bytes(data)
 
 
 @lru_cache(256)  # most parts of most requests are the same

@@ -11,8 +11,8 @@ import structlog
 from bridge.matrix import convert, filters, look
 from bridge.matrix.account import Account
 from bridge.matrix.fields import Json, table, tables, word
-from bridge.matrix.gap import Gap
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.gap import Gap, NotShown
+from bridge.matrix.homeserver import ApiError, Homeserver, TooLarge, Unreachable
 from bridge.matrix.invitations import Invitations
 from bridge.matrix.joining import Joining
 from bridge.matrix.patience import Patience
@@ -110,14 +110,14 @@ class Listening:
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
         query = {"filter": json.dumps(filters.first(us))} if since is None else {"since": since}
-        refused = 0
+        refused, limit = 0, filters.TIMELINE
         while True:
             # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
             poll = _POLL if since is not None and self._online.is_set() else 0.0
             query["timeout"] = str(int(poll * 1000))
             try:
                 if since is not None:
-                    query["filter"] = await self._filter_id(us)
+                    query["filter"] = await self._filter_id(us, limit)
                 found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
                 if not word(found, "next_batch"):
                     raise Unreachable("the answer to a sync does not say where it ends")
@@ -125,6 +125,8 @@ class Listening:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
                     self._rooms.doubt()
+                if isinstance(error, TooLarge):
+                    limit = filters.FEW
                 self._filter = ""  # it may be the filter that the homeserver has forgotten
                 refused = refused + 1 if isinstance(error, ApiError) and error.code in _NO_TOKEN else 0
                 if refused > 1 and since is not None:
@@ -133,13 +135,16 @@ class Listening:
             else:
                 self._patience.succeeded()
                 self._online.set()
+                if limit != filters.TIMELINE:
+                    self._filter = ""
                 return found
 
-    async def _filter_id(self, us: str) -> str:
+    async def _filter_id(self, us: str, limit: int) -> str:
         """The homeserver's name for our filter, so that not every sync has to spell it out."""
         if not self._filter:
-            answer = await self._homeserver.post("user", us, "filter", body=filters.sync(us))
-            self._filter = word(answer, "filter_id") or json.dumps(filters.sync(us))
+            wanted = filters.sync(us, limit)
+            answer = await self._homeserver.post("user", us, "filter", body=wanted)
+            self._filter = word(answer, "filter_id") or json.dumps(wanted)
         return self._filter
 
     async def _said(self, found: Json, since: str, fresh: list[Place]) -> AsyncGenerator[Message, None]:
@@ -180,8 +185,9 @@ class Listening:
                 async for page in gap.pages():
                     async for message in self._messages(place, page):
                         yield message
-            except ApiError as error:
-                log.error("gap not filled", network=self._network, room=str(place.room), reason=str(error))
+            except (ApiError, NotShown) as error:
+                hint = "what was said there while we were away is not known in full; what is said now is carried"
+                log.error("gap not filled", network=self._network, room=str(place.room), reason=str(error), hint=hint)
         async for message in self._messages(place, tables(timeline, "events")):
             yield message
 
