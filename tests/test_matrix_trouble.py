@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -123,7 +123,7 @@ async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
     assert [line["event"] for line in logs].count("gap not filled") == 1
 
 
-def _reason(logs: list[Mapping[str, object]], event: str) -> str:
+def _reason(logs: Sequence[Mapping[str, object]], event: str) -> str:
     return str(next(line["reason"] for line in logs if line["event"] == event))
 
 
