@@ -1,0 +1,59 @@
+"""The proxy of the fault tests does what its methods say."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from bridge.demo.servers.process import HOST
+from tests.faults.proxy import Proxy
+
+
+@pytest.fixture
+async def way() -> AsyncGenerator[Proxy, None]:
+    """A way to a server that says everything again."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line)
+        writer.close()
+
+    server = await asyncio.start_server(echo, HOST, 0)
+    async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+        yield proxy
+    server.close()
+
+
+async def test_it_forwards_both_ways_and_ends(way: Proxy) -> None:
+    reader, writer = await asyncio.open_connection(HOST, way.port)
+    writer.write(b"quack\n")
+    assert await reader.readline() == b"quack\n"
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_black_hole_swallows_nothing_for_good(way: Proxy) -> None:
+    reader, writer = await asyncio.open_connection(HOST, way.port)
+    way.black_hole()
+    writer.write(b"quack\n")
+    newcomer, other = await asyncio.open_connection(HOST, way.port)
+    other.write(b"hello\n")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.readline(), 0.2)
+    way.restore()
+    assert await reader.readline() == b"quack\n"
+    assert await newcomer.readline() == b"hello\n"
+    writer.close()
+    other.close()
+
+
+async def test_a_cut_ends_every_connection(way: Proxy) -> None:
+    reader, writer = await asyncio.open_connection(HOST, way.port)
+    writer.write(b"quack\n")
+    await reader.readline()
+    way.cut()
+    with pytest.raises(ConnectionResetError):
+        assert await reader.read() == b""
+        raise ConnectionResetError  # an end without an error is an end too
+    writer.close()
