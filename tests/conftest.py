@@ -22,7 +22,7 @@ def pytest_asyncio_loop_factories(
     return {"made-up time": SimulatedLoop}
 
 
-def _need(*servers: type[Process]) -> None:
+def need(*servers: type[Process]) -> None:
     """Skip where a server is missing; fail where the run was told that all are there."""
     reasons = [reason for server in servers if (reason := server.missing())]
     if reasons and os.environ.get("QUACKBRIDGE_REQUIRE_SERVERS"):
@@ -34,7 +34,7 @@ def _need(*servers: type[Process]) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
     """A homeserver without rate limits. Tests that kill their homeserver start one of their own."""
-    _need(Synapse)
+    need(Synapse)
     async with Synapse(tmp_path_factory.mktemp("synapse")) as server:
         yield server
 
@@ -42,7 +42,7 @@ async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syn
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def inspircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InspIRCd]:
     """An IRC server with IRCv3, without services and flood limits."""
-    _need(InspIRCd)
+    need(InspIRCd)
     async with InspIRCd(tmp_path_factory.mktemp("inspircd")) as server:
         yield server
 
@@ -50,7 +50,7 @@ async def inspircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[In
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ngircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NgIrcd]:
     """A plain RFC 2812 server."""
-    _need(NgIrcd)
+    need(NgIrcd)
     async with NgIrcd(tmp_path_factory.mktemp("ngircd")) as server:
         yield server
 
@@ -58,7 +58,7 @@ async def ngircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NgIr
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Anope]:
     """Services with NickServ and SASL; the IRC server that they serve is `services.irc`."""
-    _need(InspIRCd, Anope)
+    need(InspIRCd, Anope)
     async with (
         InspIRCd(tmp_path_factory.mktemp("services-ircd"), services=True) as irc,
         Anope(tmp_path_factory.mktemp("anope"), irc) as server,

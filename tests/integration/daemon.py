@@ -48,6 +48,12 @@ class Daemon:
         )
         self._reading = asyncio.create_task(self._read(self._process))
 
+    @property
+    def pid(self) -> int:
+        """Of the process last started."""
+        assert self._process is not None
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         """A signal to it and all that it started."""
         assert self._process is not None

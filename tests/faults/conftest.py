@@ -1,0 +1,46 @@
+"""Servers that the fault tests may kill, and a table of what was seen, under the tests' own results."""
+
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from bridge.demo.servers import InspIRCd, Synapse
+from tests.conftest import need
+from tests.faults.scene import Outcome
+from tests.integration.servers import Anope
+
+_rows: list[str] = []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mortal_synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Synapse, None]:
+    need(Synapse)
+    async with Synapse(tmp_path_factory.mktemp("mortal-synapse")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mortal_services(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Anope, None]:
+    """Services, and an IRC server on which every channel keeps its history."""
+    need(InspIRCd, Anope)
+    folder = tmp_path_factory.mktemp("mortal-irc")
+    irc = InspIRCd(folder / "ircd", services=True, modes="notH 500:1h")
+    async with irc, Anope(folder / "anope", irc) as services:
+        yield services
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
+    """What is put here is printed at the end of the run."""
+    outcomes: list[Outcome] = []
+    yield outcomes
+    for outcome in outcomes:
+        _rows.append(f"{request.node.name}\n  to IRC:    {outcome.to_irc}\n  to Matrix: {outcome.to_matrix}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _rows:
+        terminalreporter.section("faults")
+        for row in _rows:
+            terminalreporter.line(row)

@@ -1,0 +1,143 @@
+"""What every fault case needs: a room on real servers, the daemon behind two ways that can be cut, and traffic."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.demo.people import IrcPerson, MatrixPerson
+from bridge.demo.servers import Process, Synapse
+from bridge.demo.servers.process import HOST
+from bridge.model import Identity, Proof
+from bridge.users import User
+from bridge.users.tinydb import TinyUsers
+from tests.faults.checker import Verdict, check
+from tests.faults.proxy import Proxy
+from tests.faults.traffic import RATE, IrcSide, MatrixSide, Traffic
+from tests.integration.daemon import Daemon, write_config
+from tests.integration.servers import Anope, unique
+
+PASSWORD = "quack-quack"
+COUNT = 120  # messages each way
+
+_TAGS = ("message-tags", "server-time", "account-tag", "echo-message", "batch")
+_LATE = 20.0  # seconds after which what has not arrived is lost
+
+
+@dataclass
+class Scene:
+    """A linked room; alice speaks on Matrix, bob on IRC. `services` is None where `irc` proves nobody: there bob is a
+    member by his mask."""
+
+    synapse: Synapse
+    irc: Process
+    services: Anope | None
+    home_way: Proxy
+    irc_way: Proxy
+    daemon: Daemon
+    traffic: Traffic
+    rng: random.Random
+
+    async def restart_daemon(self) -> float:
+        """Start it again, and the time at which it is ready."""
+        await self.daemon.start()
+        await self.daemon.ready()
+        return time.monotonic()
+
+
+Fault = Callable[[Scene], Awaitable[float]]
+"""Brings trouble and takes it away again; returns when all was back, in monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Both directions of one case. `gone` are the times between which the trouble lasted."""
+
+    to_irc: Verdict
+    to_matrix: Verdict
+    gone: tuple[float, float]
+
+
+async def run(scene: Scene, fault: Fault, count: int = COUNT) -> Outcome:
+    """Talk, bring the trouble between the second and the fourth second, wait for the rest, and judge."""
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(scene.traffic.irc.watch(), name="bob watches")
+        talking = group.create_task(scene.traffic.talk(count), name="talk")
+        await asyncio.sleep(scene.rng.uniform(2, 4))
+        start = time.monotonic()
+        back = await fault(scene)
+        await talking
+        await scene.traffic.arrived(_LATE)
+        await scene.traffic.talk(1)  # behind all the rest: what was to come twice has come
+        await scene.traffic.arrived(_LATE / 4)
+        watching.cancel()
+    return judge(scene.traffic, start, back)
+
+
+def judge(traffic: Traffic, start: float, back: float) -> Outcome:
+    """Bob may be back later than his server (services have to come first): recovery counts from when he is."""
+    back = max(back, traffic.irc.came)
+    matrix, irc = traffic.matrix, traffic.irc
+    return Outcome(check(matrix.said, irc.seen(), back), check(irc.said, matrix.seen(), back), (start, back))
+
+
+@asynccontextmanager
+async def scene(
+    folder: Path, synapse: Synapse, irc: Process, services: Anope | None, seed: int, rate: float = RATE
+) -> AsyncGenerator[Scene, None]:
+    """All of it, with the daemon ready and nothing said yet."""
+    duck, alice_name, bob_name, alias = (unique(word) for word in ("duck", "alice", "bob", "pond"))
+    room, channel = f"#{alias}:{synapse.server_name}", f"#{alias}"
+    sasl = (bob_name, PASSWORD) if services else None
+    await synapse.register(duck, PASSWORD)
+    if services:
+        await services.register(bob_name, PASSWORD)
+    async with (
+        Proxy(synapse.port) as home_way,
+        Proxy(irc.port) as irc_way,
+        MatrixPerson(synapse.url, alice_name) as alice,
+    ):
+        place = await alice.create_room(alias)
+        bob = IrcSide(lambda: IrcPerson(HOST, irc.port, bob_name, caps=_TAGS, sasl=sasl), channel, duck)
+        await bob.come()
+        write_config(folder, _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel), {"home": PASSWORD})
+        _members(folder, synapse.user_id(alice_name), bob_name, by_mask=services is None)
+        try:
+            async with Daemon(folder) as daemon:
+                await daemon.ready()
+                await alice.sees(place, synapse.user_id(duck), timeout=30)
+                side = MatrixSide(alice, place, synapse.user_id(duck))
+                traffic = Traffic(side, bob, rate)
+                yield Scene(synapse, irc, services, home_way, irc_way, daemon, traffic, random.Random(seed))
+        finally:
+            with suppress(OSError):
+                await bob.leave()
+
+
+def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: str) -> dict[str, object]:
+    flood = {"burst": 1000, "per_second": 1000}
+    server = f"{HOST}:{irc.port}"
+    return {
+        "networks": {
+            "home": {
+                "type": "matrix",
+                "homeserver": f"http://{HOST}:{home.port}",
+                "user": user,
+                "password_file": "secrets/home",
+            },
+            "irc": {"type": "irc", "server": server, "tls": False, "nick": nick, "flood": flood},
+        },
+        "links": {"pond": {"rooms": [f"home/{room}", f"irc/{channel}"]}},
+        "users": {"database": "data/users.json"},
+        "store": {"path": "data/quackbridge.sqlite"},
+    }
+
+
+def _members(folder: Path, alice: str, bob: str, *, by_mask: bool) -> None:
+    users = TinyUsers.create(folder / "data" / "users.json")
+    users.add(User("alice", identities=(Identity(Proof.MATRIX, "", alice),)))
+    proof = Identity(Proof.IRC_MASK, "irc", f"{bob}!*@{HOST}") if by_mask else Identity(Proof.IRC, "irc", bob)
+    users.add(User("bob", identities=(proof,)))
