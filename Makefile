@@ -3,6 +3,7 @@
 # make check   static checks only
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-users  what an allowlist of 10,000 users costs
+# make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
 # make clean   remove what the above have made in this folder
 
 PYTHON ?= python3
@@ -10,13 +11,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench bench-users clean
+.PHONY: demo test check bench bench-users soak clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check
-	@scripts/debian-packages inspircd ngircd anope
+	@scripts/debian-packages inspircd ngircd anope strace
 	$(BIN)/pytest $(ARGS)
 
 check: $(INSTALLED)
@@ -30,6 +31,10 @@ bench: $(INSTALLED)
 
 bench-users: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.users $(ARGS)
+
+soak: $(INSTALLED)
+	@scripts/debian-packages inspircd anope strace
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

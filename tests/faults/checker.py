@@ -26,8 +26,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`first` and `whole` are the seconds from the return of what was away to the first arrival, and to the arrival of all
-    that had been said before it; None where there was no return, or nothing after it."""
+    """`first` and `whole` are the seconds from the return of what was away to the first arrival, and to the arrival of
+    all that had been said before it; None where there was no return, or nothing after it."""
 
     owed: int
     lost: tuple[int, ...]

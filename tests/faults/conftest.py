@@ -35,8 +35,8 @@ def report(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     """What is put here is printed at the end of the run."""
     outcomes: list[Outcome] = []
     yield outcomes
-    for outcome in outcomes:
-        _rows.append(f"{request.node.name}\n  to IRC:    {outcome.to_irc}\n  to Matrix: {outcome.to_matrix}")
+    name = request.node.name
+    _rows.extend(f"{name}\n  to IRC:    {it.to_irc}\n  to Matrix: {it.to_matrix}" for it in outcomes)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

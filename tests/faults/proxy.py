@@ -10,8 +10,8 @@ _CHUNK = 65536  # bytes
 
 
 class Proxy:
-    """Forwards `port` to `target` (both on loopback). What it has taken in when a black hole opens goes on when the hole
-    is gone, as TCP would send it again; who connects meanwhile is accepted and hears nothing."""
+    """Forwards `port` to `target` (both on loopback). What it has taken in when a black hole opens goes on when the
+    hole is gone, as TCP would send it again; who connects meanwhile is accepted and hears nothing."""
 
     def __init__(self, target: int) -> None:
         self.port = free_port()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import pytest
 
@@ -53,7 +54,7 @@ async def test_a_cut_ends_every_connection(way: Proxy) -> None:
     writer.write(b"quack\n")
     await reader.readline()
     way.cut()
-    with pytest.raises(ConnectionResetError):
+    with suppress(ConnectionResetError):
         assert await reader.read() == b""
-        raise ConnectionResetError  # an end without an error is an end too
+    assert reader.at_eof() or reader.exception()
     writer.close()
