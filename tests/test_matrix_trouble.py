@@ -16,6 +16,8 @@ from bridge.model import Message, Room
 from bridge.text import plain
 from tests.fakes.memory import Notebook
 
+pytestmark = pytest.mark.real_time
+
 _US, _ANN = "@duck:hs", "@ann:hs"
 _TOKEN = "syt_very_secret"
 

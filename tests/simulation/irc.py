@@ -104,6 +104,8 @@ class Connection:
 class IrcNetwork:
     """`settles`: what history shows as sent is not sent again."""
 
+    window = 8
+
     def __init__(self, name: str, server: IrcServer, weather: Weather, *, settles: bool) -> None:
         self.name = name
         self._server = server
@@ -153,7 +155,7 @@ class IrcNetwork:
             for part, line in enumerate(lines(item.event.text))
         ]
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
         if self._server.connection is None:
             raise TransientError("not connected")
         if self._settles and post.id in self._server.posts:
@@ -161,6 +163,10 @@ class IrcNetwork:
         remote_id = await self._server.connection.say(post)
         await self._weather.latency(0.0, 0.005)
         return remote_id
+
+    def absence(self, room: Room) -> str | None:
+        """Nobody asks yet."""
+        return None
 
     def use(self, rooms: Sequence[Room]) -> None:
         """Every room is a configured one."""

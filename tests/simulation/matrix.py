@@ -51,6 +51,8 @@ class Homeserver:
 class MatrixNetwork:
     """Sends to one room one post at a time. `merges`: a backlog of one sender becomes one message."""
 
+    window = 1
+
     def __init__(self, name: str, server: Homeserver, weather: Weather, *, merges: bool) -> None:
         self.name = name
         self._server = server
@@ -81,7 +83,7 @@ class MatrixNetwork:
         said = [item.event.mark + plain(line) for item in together for line in lines(item.event.text)]
         return [Post.of(owed[0].room, tuple(item.delivery for item in together), 0, "\n".join(said))]
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
         """In the order in which it was asked for; where one fails, those that wait behind it fail too."""
         before = self._last.get(post.room)
         done = self._last[post.room] = asyncio.get_running_loop().create_future()
@@ -121,6 +123,10 @@ class MatrixNetwork:
             raise TransientError("the homeserver is away")
         if self._weather.strikes():
             raise TransientError("too many requests", retry_after=self._weather.rng.uniform(0.1, 3.0))
+
+    def absence(self, room: Room) -> str | None:
+        """Nobody asks yet."""
+        return None
 
     def use(self, rooms: Sequence[Room]) -> None:
         """Every room is a configured one."""
