@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
+from bridge.model import BOTS, Backlog, Count, Delivery, Event, Post, Room, Sender, Tally
 from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
 from bridge.notices import Notices, Once
 from bridge.policy import Told
@@ -57,12 +57,12 @@ class Relay:
     async def accept(self, network: Network, lease: Lease) -> None:
         """Commit what `network` hears, for ever; asking it for more is what acknowledges."""
         while True:
-            cursor = await lease.cursor()
+            cursor = await self._stored(lease.cursor)
             try:
                 async with aclosing(network.events(cursor)) as heard, aclosing(_with_pulse(heard)) as batches:
                     async for batch in batches:
                         if batch is None:
-                            await lease.renew(cursor)
+                            await self._stored(lease.renew, cursor)
                             continue
                         await self._commit(lease, cursor, batch)
                         cursor = batch.cursor
@@ -75,7 +75,7 @@ class Relay:
         busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
 
         async def look() -> None:
-            for backlog in await lease.due(self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
+            for backlog in await self._stored(lease.due, self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
                 if backlog.room in busy:
                     busy[backlog.room] = True
                 elif len(busy) < _ROOMS and not stopping.is_set():
@@ -126,6 +126,7 @@ class Relay:
             hint = "it may be there twice"
             log.warning("sent again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
             self._resend.add(post.id)
+            await self._stored(lease.count, [Count(post.room, Tally.RESENT, str(error))])
         else:
             await self._bury(lease, post.room, post.deliveries, error)
         return True
@@ -171,10 +172,14 @@ class Relay:
 
     async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
         """Store what follows from `batch`."""
-        carried = [pair for event in batch.events for pair in self._consequences(event)]
+        counts = [Count(gap.room, Tally.UNKNOWN, "the network does not remember") for gap in batch.gaps]
+        carried = [pair for event in batch.events for pair in self._consequences(event, counts)]
         events = tuple({event.key: event for event, _ in carried}.values())
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        await self._stored(lease.commit, expect, events, deliveries, batch.cursor)
+        await self._stored(lease.commit, expect, events, deliveries, batch.cursor, counts)
+        for gap in batch.gaps:
+            seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
+            log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
 
     async def _stored(self, verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs) -> Result:
         """What `verb` gives. A store that is full or out of reach is waited for: nothing is acknowledged meanwhile."""
@@ -187,9 +192,11 @@ class Relay:
                 )
                 await asyncio.sleep(self._rng.uniform(0.5, 1.5))
 
-    def _consequences(self, event: Event) -> Iterator[tuple[Event, Room]]:
-        """What is owed to whom because `event` was heard."""
+    def _consequences(self, event: Event, counts: list[Count]) -> Iterator[tuple[Event, Room]]:
+        """What is owed to whom because `event` was heard; a refusal is added to `counts`."""
         verdict = self._gate.decide(event)
+        if verdict.refusal is not None and verdict.link is not None:
+            counts.append(Count(event.room, Tally.REFUSED, verdict.refusal.reason))
         yield from ((verdict.event, room) for room in verdict.audience)
         if event.room.network == BOTS and not verdict.audience:
             log.warning("answer unheard", ear=event.room.id, hint="the room of the question is in no link any more")

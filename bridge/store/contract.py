@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
+from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Post, Room
 
 
 class StoreError(Exception):
@@ -58,6 +58,10 @@ class Store(Protocol):
         rendered again. Its id stays known. False where there is none."""
         ...
 
+    async def ledger(self, since: float) -> Ledger:
+        """What became of what was heard since then (seconds since the epoch); what is counted, to the minute."""
+        ...
+
     async def expire(self, before: float) -> int:
         """Remove what was done with before that time (seconds since the epoch), in small steps; how much it was."""
         ...
@@ -85,13 +89,22 @@ class Lease(Protocol):
         ...
 
     async def commit(
-        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+        self,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        counts: Sequence[Count] = (),
     ) -> int:
-        """Store events and deliveries and move the cursor, all or nothing; how many deliveries were new.
+        """Store events, deliveries and counts and move the cursor, all or nothing; how many deliveries were new.
 
         Stored cursor == `expect`: apply. == `cursor`: done already, 0. Else `Rewound`. What is known by its id already
         is left as it is, whatever became of it.
         """
+        ...
+
+    async def count(self, counts: Sequence[Count]) -> None:
+        """Something happened that is counted."""
         ...
 
     async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:

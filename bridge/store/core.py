@@ -8,10 +8,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
+from bridge.model import (
+    BOTS,
+    Account,
+    Backlog,
+    Count,
+    Delivery,
+    Entry,
+    Event,
+    EventKey,
+    Ledger,
+    Owed,
+    Post,
+    Room,
+    State,
+    Tally,
+)
 from bridge.store.contract import LeaseLost, Rewound
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_REASON = 200  # characters of a reason that are kept with a count
 _EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
 
 _WORK = """
@@ -70,6 +86,7 @@ class Core:
         deliveries: Iterable[Delivery],
         cursor: str,
         now: float,
+        counts: Iterable[Count] = (),
     ) -> int:
         """See `Lease.commit`; `now` is when the deliveries were queued."""
         stored = self.cursor(network, token)
@@ -79,9 +96,20 @@ class Core:
             raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
         bodies = {event.key: _dump(event) for event in events}
         new = sum(self._queue(delivery, bodies[delivery.event], now) for delivery in deliveries)
+        self._count(counts, now)
         if stored != cursor:
             self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
         return new
+
+    def count(self, network: str, token: str, counts: Iterable[Count], now: float) -> None:
+        self.cursor(network, token)
+        self._count(counts, now)
+
+    def _count(self, counts: Iterable[Count], now: float) -> None:
+        self._sql.executemany(
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
+            [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
+        )
 
     def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
         key = delivery.event
@@ -298,6 +326,36 @@ class Core:
             for delivery, body, network, room, state, since, attempts, reason in rows
         ]
 
+    def ledger(self, since: float) -> Ledger:
+        """Reads all deliveries: for the command line."""
+        people = "since >= ? AND network != ?"
+        fates: dict[Room, dict[str, int]] = {}
+        for network, room, state, number in self._sql.execute(
+            f"SELECT network, room, state, count(*) FROM deliveries WHERE {people} GROUP BY 1, 2, 3",  # noqa: S608
+            (since, BOTS),
+        ):
+            fates.setdefault(Room(network, room), {})[state] = number
+        (carried,) = self._sql.execute(
+            f"SELECT count(DISTINCT event) FROM deliveries WHERE {people}",  # noqa: S608
+            (since, BOTS),
+        ).fetchone()
+        lost = self._sql.execute(
+            f"SELECT reason, count(*) FROM deliveries WHERE {people} AND state IN ('dead', 'dropped')"  # noqa: S608
+            " GROUP BY 1 ORDER BY 2 DESC, 1",
+            (since, BOTS),
+        ).fetchall()
+        counted = self._sql.execute(
+            "SELECT network, room, what, reason, sum(number) FROM tallies WHERE minute >= ?"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2, 3, 4",
+            (int(since // 60),),
+        ).fetchall()
+        return Ledger(
+            carried,
+            tuple(Account(room, **states) for room, states in sorted(fates.items())),
+            tuple((Count(Room(n, r), Tally(what), reason), number) for n, r, what, reason, number in counted),
+            tuple(lost),
+        )
+
     def retry(self, delivery: str) -> bool:
         changed = self._sql.execute(
             "UPDATE deliveries SET state = 'queued', reason = '', done = NULL WHERE id = ? AND state = 'dead'",
@@ -316,7 +374,7 @@ class Core:
         return True
 
     def expire(self, before: float) -> int:
-        """Remove some of what was done before that time; how many deliveries. 0 when there are no more."""
+        """Remove some of what was done before that time; how many rows. 0 when there are no more."""
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries WHERE state IN ('sent', 'dropped') AND done < ? LIMIT ?) RETURNING event",
@@ -325,7 +383,11 @@ class Core:
         self._sql.executemany(
             "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
         )
-        return len(rows)
+        tallies = self._sql.execute(
+            "DELETE FROM tallies WHERE minute IN (SELECT DISTINCT minute FROM tallies WHERE minute < ? LIMIT 20)",
+            (int(before // 60),),
+        )
+        return len(rows) + tallies.rowcount
 
     def changes_of_others(self) -> int:
         """A number that is another one once another connection has changed something."""

@@ -43,11 +43,16 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
     """,
     # Version 3: what was dropped expires like what was sent. Parts are those of the plan, so that posts may be proven
-    # in any order; those that were frozen before are moved behind all that was numbered by counting.
+    # in any order; those that were frozen before are moved behind all that was numbered by counting. What is refused is
+    # counted.
     """
     DROP INDEX done;
     CREATE INDEX done ON deliveries (done) WHERE state IN ('sent', 'dropped');
     UPDATE posts SET part = part + 1000000;
+    CREATE TABLE tallies (  -- what leaves no delivery behind, by minutes since the epoch
+        minute INTEGER, network TEXT, room TEXT, what TEXT, reason TEXT, number INTEGER NOT NULL,
+        PRIMARY KEY (minute, network, room, what, reason)
+    ) WITHOUT ROWID;
     """,
 )
 VERSION = len(MIGRATIONS)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
+from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Post, Room
 from bridge.store.contract import Unusable
 from bridge.store.core import Core
 from bridge.store.schema import connect
@@ -95,6 +95,9 @@ class SqliteStore:
         now = self.clock()
         return await self.writer.write(lambda core: core.drop(delivery, now), self._ring_all)
 
+    async def ledger(self, since: float) -> Ledger:
+        return await self.writer.read(lambda core: core.ledger(since))
+
     async def expire(self, before: float) -> int:
         """See `Store.expire`. The dead are kept until they are dropped: they are the operator's to decide on."""
         total = 0
@@ -157,7 +160,12 @@ class SqliteLease:
         return await self._writer.read(lambda core: core.cursor(self.network, self._token))
 
     async def commit(
-        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+        self,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        counts: Sequence[Count] = (),
     ) -> int:
         now = self._store.clock()
         bells = [self._store.bell(network) for network in {delivery.room.network for delivery in deliveries}]
@@ -167,8 +175,12 @@ class SqliteLease:
                 bell.set()
 
         return await self._writer.write(
-            lambda core: core.commit(self.network, self._token, expect, events, deliveries, cursor, now), ring
+            lambda core: core.commit(self.network, self._token, expect, events, deliveries, cursor, now, counts), ring
         )
+
+    async def count(self, counts: Sequence[Count]) -> None:
+        now = self._store.clock()
+        await self._writer.write(lambda core: core.count(self.network, self._token, counts, now))
 
     async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
         return await self._writer.read(lambda core: core.due(self.network, self._token, now, rooms, each))

@@ -64,6 +64,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "outbox list": Verb("outbox:list_", "List what is queued and what is dead, with the reason.", Access.ADMIN),
         "outbox retry": Verb("outbox:retry", "Queue a dead delivery again.", Access.ADMIN),
         "outbox drop": Verb("outbox:drop", "Give up a delivery for good.", Access.ADMIN),
+        "ledger": Verb("ledger:ledger", "Show what was carried, refused and lost.", Access.ADMIN),
         "audit": Verb("audit:audit", "Show who changed what, and who tried in vain to log in.", Access.ADMIN),
         "import-users": Verb("transfer:import_users", "Add many users from a CSV or JSON file.", Access.NOBODY),
         "export-users": Verb("transfer:export_users", "Write all users as CSV or JSON.", Access.NOBODY),

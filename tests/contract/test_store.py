@@ -14,7 +14,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bridge.model import Delivery, Event, EventKey, Identity, Message, Post, Room, Sender, State
+from bridge.model import (
+    BOTS,
+    Account,
+    Count,
+    Delivery,
+    Event,
+    EventKey,
+    Identity,
+    Message,
+    Post,
+    Room,
+    Sender,
+    State,
+    Tally,
+)
 from bridge.store import Lease, LeaseLost, Rewound, Store
 from bridge.store.sqlite import SqliteStore
 from bridge.text import Span, Style, plain
@@ -595,3 +609,35 @@ for machine, examples in ((SqliteMachine, 40), (MemoryMachine, 60)):
     )
 TestSqliteStore = SqliteMachine.TestCase
 TestMemoryStore = MemoryMachine.TestCase
+
+
+async def test_the_ledger_says_what_became_of_all_that_was_heard(store: Store, home: Lease, libera: Lease) -> None:
+    one, two, three, four = lines("one", "two", "three", "four")
+    refused = Count(HOME, Tally.REFUSED, "not a member")
+    deliveries = owed([one, two, three, four], LIBERA)
+    await home.commit(None, [one, two, three, four], deliveries, "c1", [refused, refused])
+    await home.commit(None, [one], owed([one], LIBERA), "c1", [refused])  # done already
+    (post,) = await libera.plan(LIBERA, cut(deliveries[0], "one"))
+    await libera.sent(post, "r1")
+    await libera.bury([deliveries[1].id], "too large")
+    await libera.give_up([deliveries[2].id], "too old")
+    await libera.count([Count(LIBERA, Tally.RESENT, "who knows")])
+    found = await store.ledger(NOW - 60)
+    assert found.carried == 4
+    assert found.accounts == (Account(LIBERA, queued=1, sent=1, dead=1, dropped=1),)
+    assert found.ratio == 1 / 3
+    assert found.lost == (("too large", 1), ("too old", 1))
+    assert dict(found.counts) == {refused: 2, Count(LIBERA, Tally.RESENT, "who knows"): 1}
+    assert (found.counted(Tally.REFUSED), found.counted(Tally.UNKNOWN)) == (2, 0)
+    later = await store.ledger(NOW + 60)
+    assert (later.carried, later.counts, later.ratio) == (0, (), None)
+
+
+async def test_what_bots_are_asked_is_in_no_ledger_and_what_was_counted_expires(store: Store, home: Lease) -> None:
+    await say(home, "duck: hi", to=(Room(BOTS, "duck@home/#pond:hs"),))
+    await home.count([Count(HOME, Tally.UNKNOWN, "away")])
+    assert (await store.ledger(0)).carried == 0
+    assert await store.expire(NOW) == 0
+    assert (await store.ledger(0)).counted(Tally.UNKNOWN) == 1
+    await store.expire(NOW + 120)
+    assert (await store.ledger(0)).counted(Tally.UNKNOWN) == 0

@@ -2,10 +2,25 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
+from bridge.model import (
+    BOTS,
+    Account,
+    Backlog,
+    Count,
+    Delivery,
+    Entry,
+    Event,
+    EventKey,
+    Ledger,
+    Owed,
+    Post,
+    Room,
+    State,
+)
 from bridge.store.contract import LeaseLost, Rewound
 
 
@@ -43,6 +58,7 @@ class MemoryStore:
         self.waits: dict[Room, _Wait] = {}
         self.cursors: dict[str, str] = {}
         self.tokens: dict[str, int] = {}
+        self.tallies: list[tuple[float, Count]] = []
         self.memory: dict[str, dict[str, str]] = {}
         self.bells: dict[str, asyncio.Event] = {}
         self.order: dict[str, int] = {}
@@ -83,7 +99,21 @@ class MemoryStore:
         old = [key for key, row in self.rows.items() if row.state in (State.SENT, State.DROPPED) and row.done < before]
         for key in old:
             del self.rows[key]
+        self.tallies = [(at, count) for at, count in self.tallies if at // 60 >= before // 60]
         return len(old)
+
+    async def ledger(self, since: float) -> Ledger:
+        rows = [row for row in self.rows.values() if row.since >= since and row.delivery.room.network != BOTS]
+        states = Counter((row.delivery.room, row.state) for row in rows)
+        rooms = sorted({room for room, _ in states})
+        counts = Counter(count for at, count in self.tallies if at // 60 >= since // 60)
+        lost = Counter(row.reason for row in rows if row.state in (State.DEAD, State.DROPPED))
+        return Ledger(
+            len({row.delivery.event for row in rows}),
+            tuple(Account(room, **{state: states[room, state] for state in State}) for room in rooms),
+            tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].room, pair[0].what, pair[0].reason))),
+            tuple(sorted(lost.items(), key=lambda pair: (-pair[1], pair[0]))),
+        )
 
     async def aclose(self) -> None:
         self.tokens.clear()
@@ -146,8 +176,17 @@ class MemoryLease:
         self._check()
         return self._store.cursors.get(self.network)
 
+    async def count(self, counts: Sequence[Count]) -> None:
+        self._check()
+        self._store.tallies += [(self._store.clock(), count) for count in counts]
+
     async def commit(
-        self, expect: str | None, events: Sequence[Event], deliveries: Sequence[Delivery], cursor: str
+        self,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        counts: Sequence[Count] = (),
     ) -> int:
         stored = await self.cursor()
         if stored != expect:
@@ -159,6 +198,7 @@ class MemoryLease:
         for delivery in new:
             self._store.rows[delivery.id] = _Row(delivery, known[delivery.event], self._store.clock())
             self._store.bell(delivery.room.network).set()
+        await self.count(counts)
         self._store.cursors[self.network] = cursor
         return len(new)
 
