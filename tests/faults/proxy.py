@@ -10,8 +10,10 @@ _CHUNK = 65536  # bytes
 
 
 class Proxy:
-    """Forwards `port` to `target` (both on loopback). What it has taken in when a black hole opens goes on when the
-    hole is gone, as TCP would send it again; who connects meanwhile is accepted and hears nothing."""
+    """Forwards `port` to `target` (both on loopback). What is on its way when a black hole opens is lost, and its
+    connections are reset when the hole is gone, as by a router that has forgotten them; who connects meanwhile is
+    accepted and hears nothing.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
@@ -38,6 +40,7 @@ class Proxy:
         self._open.clear()
 
     def restore(self) -> None:
+        self.cut()
         self._open.set()
 
     def cut(self) -> None:
