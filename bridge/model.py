@@ -132,15 +132,16 @@ Event = Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event owed to one room."""
+    """One event owed to one room; `ahead` of what waits there and is not frozen yet."""
 
     id: str
     event: EventKey
     room: Room
+    ahead: bool = False
 
     @classmethod
-    def of(cls, event: EventKey, room: Room) -> "Delivery":
-        return cls(digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room)
+    def of(cls, event: EventKey, room: Room, *, ahead: bool = False) -> "Delivery":
+        return cls(digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room, ahead)
 
 
 @dataclass(frozen=True, slots=True)

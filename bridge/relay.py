@@ -4,16 +4,18 @@ import asyncio
 import random
 import shlex
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
 import structlog
 
+from bridge import outages
 from bridge.gate import Gate, Verdict
 from bridge.model import BOTS, Backlog, Count, Delivery, Event, Post, Room, Sender, Tally
 from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
 from bridge.notices import Notices, Once
+from bridge.outages import Outages
 from bridge.policy import Told
 from bridge.store import Full, Lease, Rewound, Unavailable
 
@@ -34,7 +36,8 @@ class Relay:
     """Carries events between networks, each of which has one task that accepts and one that delivers; they meet only
     in the store.
 
-    `whisper` takes what the desk must hear and the store must not; False where the desk has no time.
+    `whisper` takes what the desk must hear and the store must not; False where the desk has no time. An outage of
+    `tell_after` seconds is told to the other rooms of the link.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Relay:
         clock: Callable[[], float],
         rng: random.Random,
         whisper: Callable[[Event], bool] = lambda _: False,
+        tell_after: float = 60.0,
     ) -> None:
         self._gate = gate
         self._clock = clock
@@ -51,6 +55,7 @@ class Relay:
         self._whisper = whisper
         self._notices = Notices(clock)
         self._refused = Once()
+        self.outages = Outages(tell_after)
         self._met: set[Room] = set()  # where nothing is left of what an earlier run may have sent
         self._resend: set[str] = set()  # posts of unknown fate that go out again
 
@@ -97,9 +102,39 @@ class Relay:
             await stopping.wait()
             looking.cancel()
 
+    async def look_out(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
+        """Notice who is away and who is back, and tell those whom it concerns. To be called about once a second."""
+        rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
+        absences = {room: networks[room.network].absence(room) for room in rooms}
+        for change in [*self.outages.look(absences, self._clock())]:
+            lease = leases.get(change.outage.room.network)
+            if lease is not None and lease.valid():
+                await self._tell_of(change, lease)
+
+    async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
+        room = change.outage.room
+        others = self._others(room)
+        if isinstance(change, outages.Begun):
+            log.warning("away", room=str(room), reason=change.outage.reason, hint="what is owed to it waits")
+            await self._stored(lease.owe, [outages.begun(change.outage, other, self._clock()) for other in others])
+            return
+        if change.until - change.outage.since >= outages.SHORT:
+            waiting = await self._stored(lease.waiting, room)
+            owed = [outages.back(change, other) for other in others] if change.told else []
+            await self._stored(lease.owe, [*owed, *([outages.follows(change, waiting)] if waiting else [])])
+            log.info("back", room=str(room), waiting=waiting)
+        self.outages.let_go(room)
+        await self._stored(lease.hasten, room)
+
+    def _others(self, room: Room) -> Sequence[Room]:
+        link = self._gate.links.of(room)
+        return [other for other in link.rooms if other != room] if link else []
+
     async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> bool:
         """Send one backlog and store its fate; whether there may be more behind it."""
         room = backlog.room
+        if self.outages.holds(room):
+            return False
         try:
             posts: Sequence[Post] = backlog.posts
             if not posts:
@@ -174,6 +209,9 @@ class Relay:
         """Store what follows from `batch`."""
         counts = [Count(gap.room, Tally.UNKNOWN, "the network does not remember") for gap in batch.gaps]
         carried = [pair for event in batch.events for pair in self._consequences(event, counts)]
+        for gap in batch.gaps:
+            if gap.until - gap.since >= self.outages.tell_after:
+                carried += [(outages.unknown(gap, other), other) for other in self._others(gap.room)]
         events = tuple({event.key: event for event, _ in carried}.values())
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
         await self._stored(lease.commit, expect, events, deliveries, batch.cursor, counts)

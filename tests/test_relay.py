@@ -15,6 +15,7 @@ from bridge.model import Identity, Kind, Message, Proof, Room
 from bridge.network import PermanentError, TransientError
 from bridge.policy import Answers, Guests, Rules
 from bridge.relay import Relay
+from bridge.store import Lease
 from bridge.users import User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
@@ -45,6 +46,7 @@ class World:
         self.users.add(BOB)
         self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
         self.whispered: list[Message] = []
+        self.leases: dict[str, Lease] = {}
 
     def whisper(self, event: Message) -> bool:
         self.whispered.append(event)
@@ -54,13 +56,14 @@ class World:
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
         gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
-        relay = Relay(gate, clock=lambda: self.now, rng=random.Random(1), whisper=self.whisper)
+        relay = self.relay = Relay(gate, clock=lambda: self.now, rng=random.Random(1), whisper=self.whisper)
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             accepting = []
             for name, network in self.networks.items():
                 lease = await self.store.acquire(name, "test")
                 assert lease is not None
+                self.leases[name] = lease
                 accepting.append(group.create_task(relay.accept(network, lease)))
                 group.create_task(relay.deliver(network, lease, stopping))
             yield stopping

@@ -86,8 +86,14 @@ class _Daemon:
             clock=time.time,
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
         )
-        relay = Relay(self._gate, clock=time.time, rng=self._rng, whisper=self._whisper)
-        self._running = Running(group, relay)
+        self._relay = Relay(
+            self._gate,
+            clock=time.time,
+            rng=self._rng,
+            whisper=self._whisper,
+            tell_after=config.outages.tell_after,
+        )
+        self._running = Running(group, self._relay)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
@@ -100,6 +106,7 @@ class _Daemon:
             self._group.create_task(_watch_users(self._users), name="watch users"),
             self._group.create_task(_expire(self._store), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
+            self._group.create_task(self._running.look_out(), name="outages"),
         ]
         if self._config.http is not None:
             serving = health.serve(self._config.http.host, self._config.http.port, self._is_ready)
@@ -137,6 +144,7 @@ class _Daemon:
         self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
+        self._relay.outages.tell_after = config.outages.tell_after
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
         for name in start:

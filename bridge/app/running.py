@@ -14,6 +14,8 @@ log = structlog.get_logger()
 
 DRAIN = 3.0
 """Seconds in which what is on its way may arrive; with `LEAVE` under the 5 s that a stop may take."""
+_LOOK = 1.0
+"""Seconds between looks at who is away."""
 LEAVE = 1.0
 """Seconds to say goodbye to a network."""
 
@@ -70,6 +72,13 @@ class Running:
     def refused(self) -> Sequence[str]:
         """The networks that ended by themselves: what they did not accept may be mended by now."""
         return [name for name, runner in self._runners.items() if runner.accepting.done()]
+
+    async def look_out(self) -> None:
+        """Tell people who is away, and who is back, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            leases = {name: runner.lease for name, runner in self._runners.items()}
+            await self._relay.look_out(self.networks, leases)
 
     async def ready(self) -> None:
         """Return when each network that runs now has joined its rooms once."""

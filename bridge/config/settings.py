@@ -353,6 +353,13 @@ class Store(Section):
     """The SQLite file. The daemon makes it."""
 
 
+class Outages(Section):
+    """What people are told when a network is away."""
+
+    tell_after: Duration = Field(default="60s", validate_default=True)
+    """How long a room may be out of reach until the other rooms of its link are told, once."""
+
+
 class Http(Section):
     """Health and readiness over HTTP."""
 
@@ -387,6 +394,8 @@ class Config(Section):
     """The allowlist."""
     store: Store = Field(default={}, validate_default=True)
     """What the daemon remembers."""
+    outages: Outages = Field(default={}, validate_default=True)
+    """What people are told when a network is away."""
     http: Http | None = None
     """Health over HTTP; absent: off."""
 
@@ -411,6 +420,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "bots.*": Bot,
         "users": UserDatabase,
         "store": Store,
+        "outages": Outages,
         "http": Http,
     }
 )

@@ -103,6 +103,14 @@ class Lease(Protocol):
         """
         ...
 
+    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
+        """Queue something of our own, to rooms of any network, as `commit` does, but without the cursor."""
+        ...
+
+    async def waiting(self, room: Room) -> int:
+        """How many deliveries are queued for `room`."""
+        ...
+
     async def count(self, counts: Sequence[Count]) -> None:
         """Something happened that is counted."""
         ...

@@ -38,7 +38,8 @@ _WORK = """
         FROM work WHERE work.room IS NOT NULL
     )
     SELECT work.room, coalesce(rooms.attempts, 0),
-        (SELECT min(seq) FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room) AS head
+        (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
+            ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
     WHERE work.room IS NOT NULL AND coalesce(rooms.until, :now) <= :now
     ORDER BY head LIMIT :rooms
@@ -119,15 +120,27 @@ class Core:
             (key.room.network, key.room.id, key.id),
         ).fetchone()[0]
         inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since) VALUES (?, ?, ?, ?, ?)",
-            (delivery.id, seq, delivery.room.network, delivery.room.id, now),
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, behind) VALUES (?, ?, ?, ?, ?, ?)",
+            (delivery.id, seq, delivery.room.network, delivery.room.id, now, not delivery.ahead),
         )
         if inserted.rowcount == 0:
             return False
         self._sql.execute("UPDATE events SET body = ? WHERE seq = ? AND body IS NULL", (body, seq))
         return True
 
+    def owe(self, network: str, token: str, owed: Iterable[tuple[Event, Delivery]], now: float) -> int:
+        self.cursor(network, token)
+        return sum(self._queue(delivery, _dump(event), now) for event, delivery in owed)
+
     # Delivering
+
+    def waiting(self, network: str, token: str, room: Room) -> int:
+        self.cursor(network, token)
+        (number,) = self._sql.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?",
+            (room.network, room.id),
+        ).fetchone()
+        return int(number)
 
     def due(self, network: str, token: str, now: float, rooms: int, each: int) -> Sequence[Backlog]:
         self.cursor(network, token)
@@ -237,7 +250,7 @@ class Core:
     def _owed(self, room: Room, each: int) -> Iterator[Owed]:
         rows = self._sql.execute(
             "SELECT d.id, body FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.seq LIMIT ?",
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.behind, d.seq LIMIT ?",
             (room.network, room.id, each),
         ).fetchall()
         for delivery, body in rows:

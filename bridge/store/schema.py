@@ -49,6 +49,9 @@ MIGRATIONS: Sequence[str] = (
     DROP INDEX done;
     CREATE INDEX done ON deliveries (done) WHERE state IN ('sent', 'dropped');
     UPDATE posts SET part = part + 1000000;
+    ALTER TABLE deliveries ADD COLUMN behind INTEGER NOT NULL DEFAULT 1;  -- 0: before all that waits
+    DROP INDEX queued;
+    CREATE INDEX queued ON deliveries (network, room, behind, seq) WHERE state = 'queued';
     CREATE TABLE tallies (  -- what leaves no delivery behind, by minutes since the epoch
         minute INTEGER, network TEXT, room TEXT, what TEXT, reason TEXT, number INTEGER NOT NULL,
         PRIMARY KEY (minute, network, room, what, reason)

@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -125,6 +125,16 @@ class SqliteStore:
         """Set when something may be due on `network`."""
         return self._bells.setdefault(network, asyncio.Event())
 
+    def ringing(self, deliveries: Iterable[Delivery]) -> Callable[[], None]:
+        """What rings the bells of where `deliveries` go."""
+        bells = [self.bell(network) for network in {delivery.room.network for delivery in deliveries}]
+
+        def ring() -> None:
+            for bell in bells:
+                bell.set()
+
+        return ring
+
     async def look(self) -> None:
         """Ring every bell where another process has changed something since the last look."""
         version = await self.writer.read(Core.changes_of_others)
@@ -168,15 +178,18 @@ class SqliteLease:
         counts: Sequence[Count] = (),
     ) -> int:
         now = self._store.clock()
-        bells = [self._store.bell(network) for network in {delivery.room.network for delivery in deliveries}]
-
-        def ring() -> None:
-            for bell in bells:
-                bell.set()
-
+        ring = self._store.ringing(deliveries)
         return await self._writer.write(
             lambda core: core.commit(self.network, self._token, expect, events, deliveries, cursor, now, counts), ring
         )
+
+    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
+        now = self._store.clock()
+        ring = self._store.ringing(delivery for _, delivery in owed)
+        return await self._writer.write(lambda core: core.owe(self.network, self._token, owed, now), ring)
+
+    async def waiting(self, room: Room) -> int:
+        return await self._writer.read(lambda core: core.waiting(self.network, self._token, room))
 
     async def count(self, counts: Sequence[Count]) -> None:
         now = self._store.clock()

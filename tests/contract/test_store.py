@@ -641,3 +641,19 @@ async def test_what_bots_are_asked_is_in_no_ledger_and_what_was_counted_expires(
     assert (await store.ledger(0)).counted(Tally.UNKNOWN) == 1
     await store.expire(NOW + 120)
     assert (await store.ledger(0)).counted(Tally.UNKNOWN) == 0
+
+
+async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_known_again(
+    home: Lease, libera: Lease
+) -> None:
+    await say(home, "one", "two")
+    (notice,) = lines("notice")
+    owe = [(notice, Delivery.of(notice.key, LIBERA, ahead=True))]
+    assert await libera.waiting(LIBERA) == 2
+    assert await libera.owe(owe) == 1
+    assert await libera.owe(owe) == 0
+    assert await libera.waiting(LIBERA) == 3
+    assert await libera.waiting(OFTC) == 0
+    assert await texts(libera) == {LIBERA: ["notice", "one", "two"]}
+    assert await texts(libera, each=1) == {LIBERA: ["notice"]}
+    assert await home.cursor() == "2"

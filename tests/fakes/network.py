@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from bridge.model import Event, Owed, Post, Room
-from bridge.network import Batch, PermanentError, SendError
+from bridge.network import Batch, Gap, PermanentError, SendError
 from bridge.text import lines, plain, printable
 
 
@@ -16,6 +16,8 @@ class MemoryNetwork:
         self.window = 1
         self.away: dict[Room, str] = {}
         """Rooms where nothing can be said, and why."""
+        self.gaps: list[Gap] = []
+        """What is told with the next batch."""
         self.again: list[str] = []
         """The posts that may have been sent before, as they were sent."""
         self.sent: list[tuple[Room, str]] = []
@@ -55,7 +57,8 @@ class MemoryNetwork:
                     await self._stir.wait()
                 batch = tuple(self._said[position:])
             position += len(batch)
-            yield Batch(batch, str(position))
+            gaps, self.gaps = tuple(self.gaps), []
+            yield Batch(batch, str(position), gaps)
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
         return [

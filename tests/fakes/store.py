@@ -127,7 +127,8 @@ class MemoryStore:
         return self.bells.setdefault(network, asyncio.Event())
 
     def queued(self, room: Room) -> list[_Row]:
-        return [row for row in self.rows.values() if row.delivery.room == room and row.state is State.QUEUED]
+        queued = [row for row in self.rows.values() if row.delivery.room == room and row.state is State.QUEUED]
+        return sorted(queued, key=lambda row: not row.delivery.ahead)
 
     def source(self, room: Room, remote_id: str) -> EventKey | None:
         found = (row for row in self.rows.values() if row.delivery.room == room and remote_id in row.remote)
@@ -175,6 +176,18 @@ class MemoryLease:
     async def cursor(self) -> str | None:
         self._check()
         return self._store.cursors.get(self.network)
+
+    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
+        self._check()
+        new = [(event, delivery) for event, delivery in owed if delivery.id not in self._store.rows]
+        for event, delivery in new:
+            self._store.rows[delivery.id] = _Row(delivery, event, self._store.clock())
+            self._store.bell(delivery.room.network).set()
+        return len(new)
+
+    async def waiting(self, room: Room) -> int:
+        self._check()
+        return len(self._store.queued(room))
 
     async def count(self, counts: Sequence[Count]) -> None:
         self._check()

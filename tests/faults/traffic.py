@@ -77,9 +77,14 @@ class IrcSide:
         self._duck = duck
         self._visits: list[IrcPerson] = []
         self._here: IrcPerson | None = None
+        self._coming = asyncio.Lock()
 
     async def come(self) -> IrcPerson:
         """Return when he is in the channel, which keeps its history as far as the server can."""
+        async with self._coming:  # whoever speaks and whoever watches need him once
+            return self._here or await self._come()
+
+    async def _come(self) -> IrcPerson:
         while True:
             person = self._person()
             try:

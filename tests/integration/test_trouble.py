@@ -1,5 +1,6 @@
 """Servers that die, freeze and come back under the whole bridge."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bridge.demo.servers import InspIRCd, Synapse
-from tests.integration.daemon import quackbridge
-from tests.integration.pond import Pond
+from bridge.outages import SHORT
+from tests.integration.daemon import quackbridge, write_config
+from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope
 
 pytestmark = pytest.mark.servers
@@ -93,3 +95,26 @@ async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
         os.killpg(pond.irc.pid, signal.SIGCONT)
         await daemon.start()
         await bob.heard("into the ice", timeout=20)
+
+
+async def test_people_are_told_of_an_outage_and_of_its_end(
+    tmp_path: Path, synapse: Synapse, own_services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, own_services)
+    config = {**pond.config, "outages": {"tell_after": "5s"}}
+    write_config(pond.folder, config, {"home": PASSWORD})
+    async with pond.people() as (alice, _), pond.daemon() as daemon:
+        await daemon.ready()
+        await pond.irc.kill()
+        await alice.heard(lambda message: f"irc/{pond.channel} is away since" in message.text, timeout=20)
+        for number in range(3):
+            await alice.send(pond.room, f"line {number}")
+        await asyncio.sleep(SHORT)
+        await pond.irc.start()
+        async with pond.person("dave") as dave:
+            await dave.join(pond.channel)
+            await alice.heard(lambda message: "is back; it was away" in message.text, timeout=60)
+            await dave.heard("line 2", timeout=20)
+            from_us = [message.text for message in dave.messages if message.sender == pond.duck]
+        assert "messages follow" in from_us[0]
+        assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]

@@ -1,0 +1,128 @@
+"""Who is away: since when, who has to be told, and what is said when they are back. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bridge.model import Delivery, Event, Kind, Message, Room, Sender
+from bridge.network import Gap
+from bridge.text import words
+
+_DAY = 86_400.0
+SHORT = 20.0
+"""Seconds: who is back sooner has only been reconnecting, and nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Nothing can be said in `room` since then, seconds since the epoch."""
+
+    room: Room
+    since: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """It has lasted so long that the other rooms of the link are to be told."""
+
+    outage: Outage
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The room is back. `told` is whether others were told that it was away."""
+
+    outage: Outage
+    until: float
+    told: bool
+
+
+class Outages:
+    """Others are told of an outage once, when it has lasted `tell_after` seconds. Times are seconds since the epoch, by
+    a clock that may jump: an outage that seems to begin in the future begins now."""
+
+    def __init__(self, tell_after: float) -> None:
+        self.tell_after = tell_after
+        self._away: dict[Room, Outage] = {}
+        self._told: set[Room] = set()
+        self._held: set[Room] = set()
+
+    def look(self, absences: Mapping[Room, str | None], now: float) -> Iterator[Begun | Ended]:
+        """What has changed. `absences` are all rooms, each with why nothing can be said there."""
+        for room in [room for room in self._away if room not in absences]:
+            self._forget(room)
+        for room, reason in absences.items():
+            if reason is not None:
+                yield from self._still_away(room, reason, now)
+            elif (outage := self._away.pop(room, None)) is not None:
+                told = room in self._told
+                self._told.discard(room)
+                yield Ended(outage, now, told)
+
+    def holds(self, room: Room) -> bool:
+        """Whether what is owed to `room` waits for the notice that says why it comes late."""
+        return room in self._held
+
+    def let_go(self, room: Room) -> None:
+        """The notice is on its way, or there is none."""
+        self._held.discard(room)
+
+    def _still_away(self, room: Room, reason: str, now: float) -> Iterator[Begun]:
+        before = self._away.get(room)
+        outage = self._away[room] = Outage(room, min(before.since, now) if before else now, reason)
+        self._held.add(room)
+        if now - outage.since >= self.tell_after and room not in self._told:
+            self._told.add(room)
+            yield Begun(outage)
+
+    def _forget(self, room: Room) -> None:
+        del self._away[room]
+        self._told.discard(room)
+        self._held.discard(room)
+
+
+def begun(outage: Outage, room: Room, now: float) -> tuple[Event, Delivery]:
+    """What the other `room` of the link is told."""
+    why = f"{outage.room} is away since {_clock(outage.since)} UTC ({outage.reason})."
+    said = f"{why} What is said here follows when it is back."
+    return _notice(f"away {outage.room} {outage.since:.0f}", room, said, now)
+
+
+def back(ended: Ended, room: Room) -> tuple[Event, Delivery]:
+    """What the other `room` is told, which knows of the outage."""
+    outage = ended.outage
+    said = f"{outage.room} is back; it was away {_span(outage.since, ended.until)}."
+    return _notice(f"back {outage.room} {outage.since:.0f}", room, said, ended.until)
+
+
+def follows(ended: Ended, waiting: int) -> tuple[Event, Delivery]:
+    """What the room itself is told, before what waits for it."""
+    outage = ended.outage
+    what = "1 message follows" if waiting == 1 else f"{waiting} messages follow"
+    said = f"{outage.room.network} was away {_span(outage.since, ended.until)}; {what}."
+    return _notice(f"follows {outage.since:.0f}", outage.room, said, ended.until, ahead=True)
+
+
+def unknown(gap: Gap, other: Room) -> Event:
+    """What the `other` room is told where nobody can tell what was said in a gap."""
+    said = f"What was said in {gap.room} {_span(gap.since, gap.until)} is not known here."
+    return _notice(f"unknown {gap.room} {gap.since:.0f}", other, said, gap.until)[0]
+
+
+def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> tuple[Event, Delivery]:
+    """`id_` is the same when the same is said again after a crash, so that the outbox knows it."""
+    us = Sender(room.network, "", "quackbridge", bot=True)
+    event = Message(f"outage {id_}", room, us, now, words(said), Kind.NOTICE, private=True)
+    return event, Delivery.of(event.key, room, ahead=ahead)
+
+
+def _span(since: float, until: float) -> str:
+    if until - since < _DAY:
+        return f"{_clock(since)}-{_clock(until)} UTC"
+    start, end = (datetime.fromtimestamp(time, UTC) for time in (since, until))
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _clock(time: float) -> str:
+    return f"{datetime.fromtimestamp(time, UTC):%H:%M}"

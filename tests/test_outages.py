@@ -1,0 +1,150 @@
+"""Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
+
+from bridge.model import Delivery, Message, Post, Room, Tally
+from bridge.network import Gap, InDoubt
+from bridge.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
+from bridge.text import plain
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.test_relay import World
+
+T0 = 1_795_428_120.0  # 10:02 UTC
+
+
+def changes(outages: Outages, reason: str | None, now: float) -> list[Begun | Ended]:
+    return [*outages.look({LIBERA: reason, HOME: None}, now)]
+
+
+def test_others_are_told_once_and_when_it_is_over() -> None:
+    outages = Outages(60.0)
+    assert changes(outages, "offline", T0) == []
+    assert changes(outages, "offline", T0 + 59) == []
+    assert changes(outages, "banned", T0 + 60) == [Begun(Outage(LIBERA, T0, "banned"))]
+    assert changes(outages, "banned", T0 + 61) == []
+    assert changes(outages, None, T0 + 420) == [Ended(Outage(LIBERA, T0, "banned"), T0 + 420, told=True)]
+    assert changes(outages, None, T0 + 421) == []
+
+
+def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
+    outages = Outages(60.0)
+    changes(outages, "offline", T0)
+    assert outages.holds(LIBERA)
+    (ended,) = changes(outages, None, T0 + 50)
+    assert isinstance(ended, Ended)
+    assert not ended.told
+    assert outages.holds(LIBERA)
+    outages.let_go(LIBERA)
+    assert not outages.holds(LIBERA)
+
+
+def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jump() -> None:
+    outages = Outages(60.0)
+    changes(outages, "offline", T0)
+    changes(outages, "offline", T0 + SHORT)
+    assert [*outages.look({HOME: None}, T0 + 90)] == []
+    assert not outages.holds(LIBERA)
+    changes(outages, "offline", T0)
+    assert changes(outages, "offline", T0 - 9_000) == []
+    assert changes(outages, None, T0 - 8_995) == [Ended(Outage(LIBERA, T0 - 9_000, "offline"), T0 - 8_995, told=False)]
+
+
+def test_the_words_name_the_time_and_the_reason() -> None:
+    event, _ = begun(Outage(LIBERA, T0, "we are banned"), HOME, T0 + 60)
+    assert isinstance(event, Message)
+    assert plain(event.text) == (
+        "libera/#pond is away since 10:02 UTC (we are banned). What is said here follows when it is back."
+    )
+    assert plain(unknown(Gap(LIBERA, T0, T0 + 420), HOME).text) == (
+        "What was said in libera/#pond 10:02-10:09 UTC is not known here."
+    )
+    days = plain(unknown(Gap(LIBERA, T0, T0 + 200_000), HOME).text)
+    assert "2026-11-23 10:02 to 2026-11-25 17:35 UTC" in days
+
+
+async def _minutes(world: World, seconds: int) -> None:
+    """The relay looks out once a second."""
+    leases = {name: lease for name in world.networks if (lease := world.leases.get(name))}
+    for _ in range(seconds):
+        world.now += 1
+        await world.relay.look_out(world.networks, leases)
+
+
+async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "no connection to the server"
+        await _minutes(world, 30)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(12)))
+        await world.home.settled()
+        await world.oftc.delivered(12)
+        await _minutes(world, 390)
+        assert world.libera.sent == []
+        (warning,) = await world.home.delivered(1)
+        assert warning.startswith("libera/#pond is away since 10:02 UTC (no connection to the server).")
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        lines = await world.libera.delivered(13)
+        assert lines == [
+            "libera was away 10:02-10:09 UTC; 12 messages follow.",
+            *(f"<alice> line {number}" for number in range(12)),
+        ]
+        assert (await world.home.delivered(2))[1] == "libera/#pond is back; it was away 10:02-10:09 UTC."
+        assert (await world.oftc.delivered(14))[12:] != []
+
+
+async def test_who_only_reconnects_is_not_spoken_of() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "no connection to the server"
+        await _minutes(world, 10)
+        del world.libera.away[LIBERA]
+        await _minutes(world, 2)
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+    assert world.home.sent == []
+
+
+async def test_what_nobody_can_tell_is_counted_and_told_where_it_was_long() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.gaps = [Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 30)]
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "hello again"))
+        assert await world.home.delivered(2) == [
+            "<bob> hello again",
+            "What was said in libera/#pond 10:02-10:09 UTC is not known here.",
+        ]
+    assert (await world.store.ledger(0)).counted(Tally.UNKNOWN) == 2
+
+
+async def test_a_post_of_an_earlier_run_is_sent_as_one_that_may_be_there() -> None:
+    world = World(now=T0)
+    event = said(HOME, matrix("alice"), "hi")
+    delivery = Delivery.of(event.key, LIBERA)
+    home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
+    await home.commit(None, [event], [delivery], "1")
+    await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "<alice> hi")])
+    async with world.running():
+        await world.libera.delivered(1)
+        await world.home.hear(event, said(HOME, matrix("alice"), "and now"))
+        assert await world.libera.delivered(2) == ["<alice> hi", "<alice> and now"]
+    assert world.libera.again == ["<alice> hi"]
+
+
+async def test_a_post_in_doubt_goes_again_and_is_counted_or_is_dead_as_the_operator_says() -> None:
+    world = World(now=T0)
+    world.libera.failures[LIBERA] = [InDoubt("who knows", resend=True)]
+    world.oftc.failures[OFTC] = [InDoubt("who knows", resend=False)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+        await world.home.hear(said(HOME, matrix("alice"), "next"))
+        assert await world.oftc.delivered(1) == ["<alice> next"]
+    ledger = await world.store.ledger(0)
+    assert ledger.counted(Tally.RESENT) == 1
+    assert ledger.lost == (("who knows", 1),)
+
+
+def test_a_notice_is_known_again_after_a_crash() -> None:
+    outage = Outage(LIBERA, T0, "offline")
+    assert begun(outage, HOME, T0 + 60)[1].id == begun(outage, HOME, T0 + 99)[1].id
+    assert begun(outage, OFTC, T0 + 60)[1].id != begun(outage, HOME, T0 + 60)[1].id
+    assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0)[1].id != begun(outage, HOME, T0)[1].id
