@@ -48,7 +48,7 @@ class Connect(Protocol):
 class IrcNetwork:
     """One account on one IRC network; `rooms` are the configured channels. `clock` gives seconds since the epoch."""
 
-    window = 16
+    window = 4  # after a crash as many may come twice, where the server remembers nothing
 
     def __init__(
         self,

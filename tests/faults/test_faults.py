@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.demo.servers import Synapse
+from bridge.irc import IrcNetwork
 from tests.faults.faults import (
     CannotTraceError,
     both_killed,
@@ -25,7 +26,7 @@ from tests.integration.servers import Anope, NgIrcd
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
 RECOVERY = 15.0  # seconds from the return of what was away
-IN_DOUBT = 16  # posts that may be on their way at once on a server that keeps no history
+IN_DOUBT = IrcNetwork.window  # posts that may come twice where a server keeps no history
 
 SEED = int(os.environ.get("QUACKBRIDGE_SEED") or int.from_bytes(os.urandom(4)))
 
