@@ -34,7 +34,10 @@ class Return(Talk):
 
     def __init__(self, cursor: Cursor = WAS, caps: str = ALL, supports: str = _SUPPORTS, trust: bool = False) -> None:
         super().__init__(trust_hostmasks=trust)
-        self.session = Session(self.settings, (POND,), origin="o", now=0.0, rng=random.Random(1), cursor=cursor)
+        self.cursor = cursor
+        self.session = Session(
+            self.settings, (POND,), origin="o", now=0.0, rng=random.Random(1), cursor=lambda: self.cursor
+        )
         self._take(self.session.start())
         self.hears(f":irc CAP * LS :{caps}")
         asked = self.written()[-1].removeprefix("CAP REQ :").removeprefix("CAP REQ ")
@@ -147,12 +150,32 @@ def test_our_own_lines_of_the_history_are_known_and_nobody_can_forge_them() -> N
 def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
     talk = Return(caps=f"{ALL} draft/chathistory", supports=f"{_SUPPORTS} CHATHISTORY=2")
     assert talk.comes() == ["PING history"]
-    assert talk.fence() == ["CHATHISTORY AFTER #Pond msgid=m0 2"]
+    assert talk.fence() == ["CHATHISTORY AFTER #Pond timestamp=2026-11-22T23:59:00.000Z 2"]
     page = (":irc BATCH +1 chathistory #pond", old("m1", 1, tags=";account=Bob"), old("m2", 2, tags=";account=Bob"))
     assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m2 2"]
     talk.hears(":irc BATCH +1 chathistory #pond", old("m3", 3, tags=";account=Bob"), ":irc BATCH -1")
     assert talk.words == ["m1", "m2", "m3"]
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
+
+
+def test_who_is_kicked_and_comes_back_hears_from_when_they_were_kicked() -> None:
+    talk = Return(Cursor({}))
+    talk.comes()
+    talk.fence()
+    talk.cursor = Cursor({POND.id: Position(T0 + 60, "m1", T0 + 100)})
+    talk.hears(":op!o@h KICK #pond duck :out")
+    talk.hears(f"@time={at(200)} :duck!~quack@host JOIN #pond", ":irc BATCH +2 chathistory #pond")
+    talk.hears(f"@time={at(60)};msgid=m1;batch=2;account=Bob :bob!u@h PRIVMSG #pond :m1")
+    talk.hears(f"@time={at(150)};msgid=m2;batch=2;account=Bob :bob!u@h PRIVMSG #pond :m2", ":irc BATCH -2")
+    talk.fence()
+    assert talk.words == ["m2"]
+    assert talk.of(CaughtUp)[-1] == CaughtUp(POND, T0 + 200, None)
+
+
+def test_a_clock_that_is_not_the_servers_makes_nothing_old() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.hears("@time=2001-01-01T00:00:00.000Z;msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :hi")
+    assert [(plain(each.text), each.replayed) for each in talk.heard] == [("hi", False)]
 
 
 def test_a_history_that_fails_is_a_gap_and_the_conversation_goes_on() -> None:

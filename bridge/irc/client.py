@@ -79,7 +79,7 @@ class IrcNetwork:
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
         there is a gap."""
-        intake = Intake(Cursor.parse(cursor), self._clock)
+        intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms), self._clock)
         self._missing = set(self._rooms)  # whoever starts anew waits anew until we can hear
         self._all_joined.clear()
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
@@ -255,7 +255,7 @@ class IrcNetwork:
             origin=f"{self._clock()} {self._connections}",
             now=asyncio.get_running_loop().time(),
             rng=self._rng,
-            cursor=intake.heard.only(room.id for room in self._rooms),
+            cursor=lambda: intake.heard,
         )
         self._link = Link(
             self._settings,

@@ -18,6 +18,8 @@ from bridge.model import Room
 
 CAPABILITY = "draft/chathistory"
 _ANSWER_WITHIN = 30.0
+_BEFORE = 60.0
+"""Seconds before the last line that we heard: a post of ours may have gone out before that, and its proof been lost."""
 _PAGE = 100
 """Lines asked for at once where the server names no limit."""
 _MOST = 10_000
@@ -58,12 +60,13 @@ class History:
 
     That is so after the PONG for a PING behind the JOIN (a server that tells by itself tells at once: InspIRCd's
     chanhistory, a bouncer's playback), or after the last page (https://ircv3.net/specs/extensions/chathistory).
-    `old` and `now` take a line that is told in its turn. `ask_who` asks for the accounts in a channel.
+    `cursor` is where we are when we join; `old` and `now` take a line that is told in its turn. `ask_who` asks for the
+    accounts in a channel.
     """
 
     def __init__(
         self,
-        cursor: Cursor,
+        cursor: Callable[[], Cursor],
         supports: Isupport,
         enabled: AbstractSet[str],
         emit: Emit,
@@ -84,6 +87,7 @@ class History:
         self._old = old
         self._tell_now = now
         self._channels: dict[Room, _CatchUp] = {}
+        self._positions: dict[Room, Position | None] = {}
         self._complete: set[Room] = set()
         self._fences = 0
         self._ours: OrderedDict[str, str] = OrderedDict()
@@ -103,10 +107,11 @@ class History:
 
     def joined(self, room: Room, now: float, server_time: float) -> None:
         """We are in. `server_time` is the server's, in seconds since the epoch."""
+        position = self._positions[room] = self._cursor().of(room.id)
         if not self._enabled & {"batch", "server-time"}:
-            self._begin_here(room, server_time)
+            self._begin_here(room, server_time, position)
             return
-        self._channels[room] = _CatchUp(room, self._cursor.of(room.id), now, server_time)
+        self._channels[room] = _CatchUp(room, position, now, server_time)
         if CAPABILITY not in self._enabled and self._supports.has_history_mode:
             self._write("MODE", room.id)
         self._next_fence()
@@ -126,7 +131,7 @@ class History:
     def replayed(self, spoken: Spoken, msgid: str) -> None:
         """A line that was said before."""
         catching = self._channels.get(spoken.room)
-        position = catching.position if catching else self._cursor.of(spoken.room.id)
+        position = self._positions.get(spoken.room)
         if catching is not None:
             catching.lines += 1
             catching.page += 1
@@ -165,7 +170,7 @@ class History:
         for catching in [*self._channels.values()]:
             if catching.stage is _Stage.FENCED:
                 if CAPABILITY in self._enabled and catching.position is not None:
-                    self._turn_page(catching, catching.position.msgid, catching.position.time, now)
+                    self._turn_page(catching, "", catching.position.time - _BEFORE, now)
                 else:
                     catching.complete = self._is_complete(catching)
                     self._settle(catching, now)
@@ -253,8 +258,7 @@ class History:
             if spoken.id not in told:
                 self._tell_now(spoken)
 
-    def _begin_here(self, room: Room, server_time: float) -> None:
+    def _begin_here(self, room: Room, server_time: float, position: Position | None) -> None:
         """The server tells nothing of what was."""
-        position = self._cursor.of(room.id)
         self._emit(Joined(room))
         self._emit(CaughtUp(room, server_time, None if position is None else position.seen))

@@ -61,7 +61,7 @@ class Session:
         origin: str,
         now: float,
         rng: random.Random,
-        cursor: Cursor | None = None,
+        cursor: Callable[[], Cursor] = lambda: Cursor({}),
     ) -> None:
         self._settings = settings
         self._now = self._started = self._heard_at = now
@@ -76,7 +76,7 @@ class Session:
         self._people = People(origin)
         self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
         self.history = History(
-            cursor or Cursor({}),
+            cursor,
             self.isupport,
             self._enabled,
             emit,
@@ -243,7 +243,8 @@ class Session:
     def _on_welcome(self, line: Line) -> None:
         if self._welcomed_at is None and self._login.welcome(line):
             self._welcomed_at = self._now
-            self._online_since = convert.spoken_at(line, self._wall)
+            if "time" in line.tags:  # else its clock may be another than that of what people say
+                self._online_since = convert.spoken_at(line, self._wall)
             self._us.welcomed(self._login.nick, self._now)
             self._emit(Online(self._us.nick))
 
