@@ -44,9 +44,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-async def test_a_frozen_version_1_file_is_upgraded_with_all_that_is_in_it(path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_in_it(path: Path, version: int) -> None:
     path.parent.mkdir()
-    path.write_bytes(FROZEN.read_bytes())
+    path.write_bytes(FROZEN.with_name(f"store-v{version}.sqlite").read_bytes())
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         assert await home.cursor() == "s3"
@@ -55,12 +56,14 @@ async def test_a_frozen_version_1_file_is_upgraded_with_all_that_is_in_it(path: 
         (backlog,) = await libera.due(2_000.0)
         assert [post.payload for post in backlog.posts] == ["frozen"]
         assert await store.source_of(LIBERA, REMOTE) == SENT
+        assert await libera.sent(backlog.posts[0], "irc-2")
+        assert await libera.due(2_000.0) == []
     with sqlite3.connect(path) as sql:
         assert sql.execute("PRAGMA user_version").fetchone() == (VERSION,)
-    copy = Path(f"{path}.v1.bak")
+    copy = Path(f"{path}.v{version}.bak")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with sqlite3.connect(copy) as sql:
-        assert sql.execute("PRAGMA user_version").fetchone() == (1,)
+        assert sql.execute("PRAGMA user_version").fetchone() == (version,)
 
 
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
