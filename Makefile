@@ -1,6 +1,7 @@
 # make demo    a Matrix room and an IRC channel that talk, on this machine (ONCE=1: one scripted conversation)
 # make test    static checks, then unit, contract and integration tests on real servers
 # make check   static checks only
+# make faults  all faults on real servers, five minutes; `make test` has four of the nine
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench bench-users soak clean
+.PHONY: demo test check faults bench bench-users soak clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -25,6 +26,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: $(INSTALLED)
+	@scripts/debian-packages inspircd ngircd anope strace
+	$(BIN)/pytest tests/faults -m "long or not long" $(ARGS)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.carry $(ARGS)

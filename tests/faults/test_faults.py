@@ -41,7 +41,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+IN_SHORT = {"the daemon is killed ten times", "the IRC server is killed"}
+"""What every run tries; the others are minutes more: `make faults`."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(x, marks=() if x in IN_SHORT else pytest.mark.long) for x in CASES])
 async def test_nothing_is_lost_and_nothing_comes_twice_while(
     case: str, tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
 ) -> None:
