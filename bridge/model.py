@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from bridge.casemap import Casemapping
@@ -78,11 +79,13 @@ class Sender:
 
 
 class Kind(StrEnum):
-    """How a message is said: plainly, as `/me`, or as a notice, which no bot may answer (RFC 2812 section 3.3.2)."""
+    """How a message is said: plainly, as `/me`, or as a notice, which no bot may answer (RFC 2812 section 3.3.2). A
+    reaction stands at what it replies to, where the network can (Matrix spec, `m.annotation`); else it is a notice."""
 
     TEXT = "text"
     ACTION = "action"
     NOTICE = "notice"
+    REACTION = "reaction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Message:
 
     `called` is the name by which the text calls our own account at its head, '' where it mentions us elsewhere, None
     where it does not. `reply_to` names the event, in the same room, that this one replies to. `replayed` is what was
-    said while we were away, and told by the network's history: without a proof nobody can tell by whom.
+    said while we were away, as the network tells it later: without a proof nobody can tell by whom.
     """
 
     id: str
@@ -144,14 +147,38 @@ class Delivery:
         return cls(digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room, ahead)
 
 
+_LATE = 60.0
+_DAY = 86_400.0
+
+
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A delivery with what rendering it needs: the event, and the ids, in the target `room`, of what it replies to."""
+    """A delivery with what rendering it needs: the event, and the ids, in the target `room`, of what it replies to.
+    `said` is when it was said, seconds since the epoch, and `age` how many seconds ago that is."""
 
     delivery: str
     room: Room
     event: Event
     refers: tuple[str, ...] = ()
+    said: float = 0.0
+    age: float = 0.0
+
+    @classmethod
+    def of(
+        cls, delivery: str, room: Room, event: Event, refers: tuple[str, ...], *, queued: float, now: float
+    ) -> "Owed":
+        """As it is `now`. What was said while we were away has the network's time; all else was said when it was
+        `queued`, whatever clock the network has."""
+        said = min(queued, event.time) if event.replayed else queued
+        return cls(delivery, room, event, refers, said, max(0.0, now - said))
+
+    @property
+    def stamp(self) -> str:
+        """What each line begins with where it comes late: when it was said."""
+        if self.age < _LATE or not self.event.mark:
+            return ""
+        said = datetime.fromtimestamp(self.said, UTC)
+        return f"[{said:%H:%M} UTC] " if self.age < _DAY else f"[{said:%Y-%m-%d %H:%M} UTC] "
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +248,23 @@ class Count:
     room: Room
     what: Tally
     reason: str
+
+
+TOO_OLD = "too old"
+TOO_MANY = "too many waited"
+"""Why messages are given up on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """So many messages to `room` were given up on, said between two times (seconds since the epoch), and nobody was
+    told yet."""
+
+    room: Room
+    reason: str
+    number: int
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_in_it(path: Path, version: int) -> None:
     path.parent.mkdir()
     path.write_bytes(FROZEN.with_name(f"store-v{version}.sqlite").read_bytes())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Post, Room
+from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
 
 
 class StoreError(Exception):
@@ -138,12 +138,27 @@ class Lease(Protocol):
         """Try `room` again at `until`, and count an attempt. Nothing where the room has nothing queued."""
         ...
 
-    async def bury(self, deliveries: Sequence[str], reason: str) -> None:
-        """Queued deliveries that can never be sent are dead, with the reason; frozen posts that carry them go too."""
+    async def bury(self, deliveries: Sequence[str], reason: str) -> Sequence[Event]:
+        """Queued deliveries that can never be sent are dead, with the reason; frozen posts that carry them go too. What
+        it was that nobody will read."""
         ...
 
     async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
-        """As `bury`, but dropped: the id and the reason are kept, the words go once nobody else is owed them."""
+        """As `bury`, but dropped: the id and the reason are kept, the words go once nobody else is owed them. It counts
+        among the `losses`."""
+        ...
+
+    async def trim(self, before: float, most: int) -> int:
+        """Give up what has been queued since before `before` (seconds since the epoch), and the oldest of what is more
+        than `most` in one room; how much. What is frozen, and what goes ahead, stays."""
+        ...
+
+    async def losses(self) -> Sequence[Loss]:
+        """What was given up on, and nobody was told of."""
+        ...
+
+    async def told(self, loss: Loss, owed: Sequence[tuple[Event, Delivery]]) -> bool:
+        """People are told of `loss` by what is queued now. False, with nothing done, where more was lost meanwhile."""
         ...
 
     async def hasten(self, room: Room) -> None:

@@ -1,6 +1,5 @@
 """The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
 
-import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,23 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from bridge.model import (
-    BOTS,
-    Account,
-    Backlog,
-    Count,
-    Delivery,
-    Entry,
-    Event,
-    EventKey,
-    Ledger,
-    Owed,
-    Post,
-    Room,
-    State,
-    Tally,
-)
+from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Owed, Post, Room, State
+from bridge.store import ledger
 from bridge.store.contract import LeaseLost, Rewound
+from bridge.store.losses import Losses, Row
+from bridge.store.plans import Plans
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _REASON = 200  # characters of a reason that are kept with a count
@@ -52,6 +39,8 @@ class Core:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
+        self._plans = Plans(connection)
+        self._losses = Losses(connection)
 
     # Leases and cursors
 
@@ -148,23 +137,21 @@ class Core:
         backlogs = []
         for name, attempts, _ in found:
             room = Room(network, name)
-            posts = self._frozen(room)
-            backlogs.append(Backlog(room, posts, () if posts else tuple(self._owed(room, each)), attempts))
+            posts = self._plans.frozen(room)
+            backlogs.append(Backlog(room, posts, () if posts else tuple(self._owed(room, each, now)), attempts))
         return backlogs
 
     def plan(self, network: str, token: str, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         self.cursor(network, token)
-        return self._plan(room, posts)
+        return self._plans.freeze(room, posts)
 
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post], now: float) -> bool:
         self.cursor(network, token)
-        frozen = self._frozen(post.room)
+        frozen = self._plans.frozen(post.room)
         if all(each.id != post.id for each in frozen):
             return False
         where = (post.room.network, post.room.id)
-        (part,) = self._sql.execute(
-            "DELETE FROM posts WHERE network = ? AND room = ? AND id = ? RETURNING part", (*where, post.id)
-        ).fetchone()
+        part = self._plans.take(post)
         self._sql.execute("DELETE FROM rooms WHERE network = ? AND room = ?", where)
         unfinished = {delivery for other in frozen if other.id != post.id for delivery in other.deliveries}
         for delivery in post.deliveries:
@@ -176,7 +163,7 @@ class Core:
             if delivery not in unfinished:
                 self._done(delivery, now)
         if then:
-            self._plan(post.room, then)
+            self._plans.freeze(post.room, then)
         return True
 
     def postpone(self, network: str, token: str, room: Room, until: float, reason: str) -> None:
@@ -188,75 +175,64 @@ class Core:
             (network, room.id, until, reason),
         )
 
-    def bury(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
+    def bury(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> Sequence[Event]:
         self.cursor(network, token)
-        for delivery in deliveries:
-            row = self._sql.execute(
-                "UPDATE deliveries SET state = 'dead', reason = ?, done = ?"
-                " WHERE id = ? AND state = 'queued' AND network = ? RETURNING room",
-                (reason, now, delivery, network),
-            ).fetchone()
-            if row is not None:
-                self._let_go(delivery, Room(network, row[0]))
+        return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
+
+    def _bury(self, network: str, delivery: str, reason: str, now: float) -> Event | None:
+        row = self._sql.execute(
+            "UPDATE deliveries SET state = 'dead', reason = ?, done = ?"
+            " WHERE id = ? AND state = 'queued' AND network = ?"
+            " RETURNING room, (SELECT body FROM events WHERE seq = event)",
+            (reason, now, delivery, network),
+        ).fetchone()
+        if row is None:
+            return None
+        self._plans.let_go(delivery, Room(network, row[0]))
+        return _EVENT.validate_json(row[1])
 
     def give_up(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
         self.cursor(network, token)
-        for delivery in deliveries:
-            row = self._sql.execute(
-                "SELECT room FROM deliveries WHERE id = ? AND state = 'queued' AND network = ?", (delivery, network)
-            ).fetchone()
-            if row is not None:
-                self._done(delivery, now, State.DROPPED, reason)
-                self._let_go(delivery, Room(network, row[0]))
+        self._lose(reason, self._losses.queued(network, deliveries), now)
+
+    def trim(self, network: str, token: str, before: float, most: int, now: float) -> int:
+        self.cursor(network, token)
+        excess = [*self._losses.excess(network, before, most)]
+        return sum(self._lose(reason, rows, now) for reason, rows in excess)
+
+    def _lose(self, reason: str, rows: Sequence[Row], now: float) -> int:
+        for delivery, room, _ in rows:
+            self._done(delivery, now, State.DROPPED, reason)
+            self._plans.let_go(delivery, room)
+        self._losses.note(reason, rows)
+        return len(rows)
+
+    def losses(self, network: str, token: str) -> Sequence[Loss]:
+        self.cursor(network, token)
+        return self._losses.untold(network)
+
+    def told(self, network: str, token: str, loss: Loss, owed: Iterable[tuple[Event, Delivery]], now: float) -> bool:
+        self.cursor(network, token)
+        if not self._losses.told(loss):
+            return False
+        for event, delivery in owed:
+            self._queue(delivery, _dump(event), now)
+        return True
 
     def hasten(self, network: str, token: str, room: Room) -> None:
         self.cursor(network, token)
         self._sql.execute("UPDATE rooms SET until = 0 WHERE network = ? AND room = ?", (network, room.id))
 
-    def _plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
-        if frozen := self._frozen(room):
-            return frozen
-        if not all(self._is_queued(delivery) for post in posts for delivery in post.deliveries):
-            return ()  # one was dropped since it was rendered: render again
-        first = max((self._next_part(delivery) for post in posts for delivery in post.deliveries), default=0)
-        self._sql.executemany(
-            "INSERT INTO posts (network, room, part, id, deliveries, payload) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (room.network, room.id, part, post.id, json.dumps(post.deliveries), post.payload)
-                for part, post in enumerate(posts, first)
-            ),
-        )
-        return tuple(posts)
-
-    def _next_part(self, delivery: str) -> int:
-        """Behind what was sent of `delivery` before it was rendered again."""
-        part: int = self._sql.execute(
-            "SELECT coalesce(max(part), -1) + 1 FROM sent WHERE delivery = (SELECT seq FROM deliveries WHERE id = ?)",
-            (delivery,),
-        ).fetchone()[0]
-        return part
-
-    def _is_queued(self, delivery: str) -> bool:
-        row = self._sql.execute("SELECT state FROM deliveries WHERE id = ?", (delivery,)).fetchone()
-        return row is not None and row[0] == State.QUEUED
-
-    def _frozen(self, room: Room) -> tuple[Post, ...]:
+    def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
         rows = self._sql.execute(
-            "SELECT id, deliveries, payload FROM posts WHERE network = ? AND room = ? ORDER BY part",
-            (room.network, room.id),
-        )
-        return tuple(Post(post, room, tuple(json.loads(carried)), payload) for post, carried, payload in rows)
-
-    def _owed(self, room: Room, each: int) -> Iterator[Owed]:
-        rows = self._sql.execute(
-            "SELECT d.id, body FROM deliveries AS d JOIN events ON events.seq = d.event"
+            "SELECT d.id, body, since FROM deliveries AS d JOIN events ON events.seq = d.event"
             " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.behind, d.seq LIMIT ?",
             (room.network, room.id, each),
         ).fetchall()
-        for delivery, body in rows:
+        for delivery, body, since in rows:
             event = _EVENT.validate_json(body)
             refers = self._refers(event.reply_to, room) if event.reply_to else ()
-            yield Owed(delivery, room, event, tuple(refers))
+            yield Owed.of(delivery, room, event, tuple(refers), queued=since, now=now)
 
     def _refers(self, target: EventKey, room: Room) -> Sequence[str]:
         """The ids in `room` of what is replied to; if we carried that ourselves, of where it came from."""
@@ -276,20 +252,6 @@ class Core:
                 " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state IN ('queued', 'dead'))",
                 row,
             )
-
-    def _let_go(self, delivery: str, room: Room) -> None:
-        """Unfreeze what carries `delivery`, and forget that the room waits where nothing is left to wait for."""
-        frozen = self._frozen(room)
-        kept = _without(frozen, delivery)
-        self._sql.executemany(
-            "DELETE FROM posts WHERE network = ? AND room = ? AND id = ?",
-            [(room.network, room.id, post.id) for post in frozen if post not in kept],
-        )
-        self._sql.execute(
-            "DELETE FROM rooms WHERE network = ?1 AND room = ?2 AND NOT EXISTS"
-            " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)",
-            (room.network, room.id),
-        )
 
     # A network's own state
 
@@ -340,39 +302,13 @@ class Core:
         ]
 
     def ledger(self, since: float) -> Ledger:
-        """Reads all deliveries: for the command line."""
-        people = "since >= ? AND network != ?"
-        fates: dict[Room, dict[str, int]] = {}
-        for network, room, state, number in self._sql.execute(
-            f"SELECT network, room, state, count(*) FROM deliveries WHERE {people} GROUP BY 1, 2, 3",  # noqa: S608
-            (since, BOTS),
-        ):
-            fates.setdefault(Room(network, room), {})[state] = number
-        (carried,) = self._sql.execute(
-            f"SELECT count(DISTINCT event) FROM deliveries WHERE {people}",  # noqa: S608
-            (since, BOTS),
-        ).fetchone()
-        lost = self._sql.execute(
-            f"SELECT reason, count(*) FROM deliveries WHERE {people} AND state IN ('dead', 'dropped')"  # noqa: S608
-            " GROUP BY 1 ORDER BY 2 DESC, 1",
-            (since, BOTS),
-        ).fetchall()
-        counted = self._sql.execute(
-            "SELECT network, room, what, reason, sum(number) FROM tallies WHERE minute >= ?"
-            " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2, 3, 4",
-            (int(since // 60),),
-        ).fetchall()
-        return Ledger(
-            carried,
-            tuple(Account(room, **states) for room, states in sorted(fates.items())),
-            tuple((Count(Room(n, r), Tally(what), reason), number) for n, r, what, reason, number in counted),
-            tuple(lost),
-        )
+        return ledger.ledger(self._sql, since)
 
-    def retry(self, delivery: str) -> bool:
+    def retry(self, delivery: str, now: float) -> bool:
         changed = self._sql.execute(
-            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL WHERE id = ? AND state = 'dead'",
-            (delivery,),
+            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?"
+            " WHERE id = ? AND state = 'dead'",
+            (now, delivery),
         )
         return changed.rowcount == 1
 
@@ -383,7 +319,7 @@ class Core:
         if row is None:
             return False
         self._done(delivery, now, State.DROPPED, "dropped by hand")
-        self._let_go(delivery, Room(*row))
+        self._plans.let_go(delivery, Room(*row))
         return True
 
     def expire(self, before: float) -> int:
@@ -413,19 +349,3 @@ def _dump(event: Event) -> str:
         return _EVENT.dump_json(event).decode()
     except PydanticSerializationError:  # half a surrogate pair: no character, and somebody else's to send
         return json.dumps(_EVENT.dump_python(event), ensure_ascii=False).encode(errors="replace").decode()
-
-
-def _without(plan: Sequence[Post], delivery: str) -> Sequence[Post]:
-    """What stays frozen of `plan` without `delivery`.
-
-    Where a post carries it alone, all others. What it shares a post with is rendered again, and so is what follows, to
-    stay in order; what comes before that may be half sent, and stays as it was cut.
-    """
-    entangled = {delivery}
-    for _ in plan:  # a delivery cut in two may lead to another post, and so on
-        for post in plan:
-            if not entangled.isdisjoint(post.deliveries):
-                entangled.update(post.deliveries)
-    if entangled == {delivery}:
-        return [post for post in plan if delivery not in post.deliveries]
-    return list(itertools.takewhile(lambda post: entangled.isdisjoint(post.deliveries), plan))

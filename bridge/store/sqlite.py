@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Post, Room
+from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
 from bridge.store.contract import Unusable
 from bridge.store.core import Core
 from bridge.store.schema import connect
@@ -89,7 +89,8 @@ class SqliteStore:
         return await self.writer.read(Core.outbox)
 
     async def retry(self, delivery: str) -> bool:
-        return await self.writer.write(lambda core: core.retry(delivery), self._ring_all)
+        now = self.clock()
+        return await self.writer.write(lambda core: core.retry(delivery, now), self._ring_all)
 
     async def drop(self, delivery: str) -> bool:
         now = self.clock()
@@ -208,13 +209,25 @@ class SqliteLease:
     async def postpone(self, room: Room, until: float, reason: str) -> None:
         await self._writer.write(lambda core: core.postpone(self.network, self._token, room, until, reason))
 
-    async def bury(self, deliveries: Sequence[str], reason: str) -> None:
+    async def bury(self, deliveries: Sequence[str], reason: str) -> Sequence[Event]:
         now = self._store.clock()
-        await self._writer.write(lambda core: core.bury(self.network, self._token, deliveries, reason, now))
+        return await self._writer.write(lambda core: core.bury(self.network, self._token, deliveries, reason, now))
 
     async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
         now = self._store.clock()
         await self._writer.write(lambda core: core.give_up(self.network, self._token, deliveries, reason, now))
+
+    async def trim(self, before: float, most: int) -> int:
+        now = self._store.clock()
+        return await self._writer.write(lambda core: core.trim(self.network, self._token, before, most, now))
+
+    async def losses(self) -> Sequence[Loss]:
+        return await self._writer.read(lambda core: core.losses(self.network, self._token))
+
+    async def told(self, loss: Loss, owed: Sequence[tuple[Event, Delivery]]) -> bool:
+        now = self._store.clock()
+        ring = self._store.ringing(delivery for _, delivery in owed)
+        return await self._writer.write(lambda core: core.told(self.network, self._token, loss, owed, now), ring)
 
     async def hasten(self, room: Room) -> None:
         bell = self._store.bell(self.network)

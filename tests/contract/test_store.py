@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -16,12 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bridge.model import (
     BOTS,
+    TOO_MANY,
+    TOO_OLD,
     Account,
     Count,
     Delivery,
     Event,
     EventKey,
     Identity,
+    Loss,
     Message,
     Post,
     Room,
@@ -267,6 +271,69 @@ async def test_what_was_given_up_is_known_and_never_queued_again(home: Lease, li
     assert await store.expire(NOW + 1) == 1
 
 
+async def test_what_waits_for_too_long_or_is_too_much_goes_and_is_counted(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    two = Room("libera", "#two")
+    await say(home, *"abcdef")
+    await say(home, "g", to=(two,))
+    (head,) = [backlog for backlog in await libera.due(NOW) if backlog.room == LIBERA]
+    await libera.plan(LIBERA, cut(Delivery.of(head.owed[0].event.key, LIBERA), "a"))
+    notice = lines("notice")[0]
+    await libera.owe([(notice, Delivery.of(notice.key, LIBERA, ahead=True))])
+    assert await libera.trim(NOW - 60, 7) == 0
+    assert await home.trim(NOW + 60, 1) == 0, "not its network"
+    assert await libera.trim(NOW - 60, 5) == 2
+    (loss,) = await libera.losses()
+    assert loss == Loss(LIBERA, TOO_MANY, 2, NOW, NOW)
+    left = [entry.event.id for entry in await store.outbox() if entry.room == LIBERA]
+    assert left == [
+        "$a",
+        "$d",
+        "$e",
+        "$f",
+        "$notice",
+    ]
+    assert await libera.trim(NOW + 60, 100) == 4, "all but what is frozen and what goes ahead"
+    assert await texts(libera) == {LIBERA: ["a"]}
+    assert [(each.room, each.reason, each.number) for each in await libera.losses()] == [
+        (LIBERA, TOO_MANY, 2),
+        (LIBERA, TOO_OLD, 3),
+        (two, TOO_OLD, 1),
+    ]
+    told = lines("told")[0]
+    assert not await libera.told(replace(loss, number=1), [(told, Delivery.of(told.key, two))])
+    assert await texts(libera) == {LIBERA: ["a"]}
+    assert await libera.told(loss, [(told, Delivery.of(told.key, two))])
+    assert not await libera.told(loss, [])
+    assert await texts(libera) == {LIBERA: ["a"], two: ["told"]}
+    assert (await store.ledger(0)).lost == ((TOO_OLD, 4), (TOO_MANY, 2))
+
+
+async def test_what_is_late_says_so_and_a_wrong_clock_makes_nothing_late(home: Lease, libera: Lease) -> None:
+    live = replace(lines("live")[0], time=NOW - 90_000)
+    old = replace(lines("old")[0], time=NOW - 300, replayed=True)
+    ahead_of_us = replace(lines("ahead")[0], time=NOW + 300, replayed=True)
+    events = [live, old, ahead_of_us]
+    await home.commit(None, events, owed(events, LIBERA), "c1")
+    (backlog,) = await libera.due(NOW + 30)
+    assert [(item.said, item.age) for item in backlog.owed] == [(NOW, 30), (NOW - 300, 330), (NOW, 30)]
+    assert [item.stamp for item in backlog.owed] == ["", "[00:11 UTC] ", ""]
+    (backlog,) = await libera.due(NOW + 90_000)
+    assert [item.stamp for item in backlog.owed][:2] == ["[1970-01-01 00:16 UTC] ", "[1970-01-01 00:11 UTC] "]
+    assert await libera.bury([item.delivery for item in backlog.owed[:2]], "no") == [live, old]
+    await libera.give_up([backlog.owed[2].delivery], TOO_OLD)
+    assert await libera.losses() == [Loss(LIBERA, TOO_OLD, 1, NOW, NOW)]
+
+
+async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera: Lease, store: Store) -> None:
+    await say(home, "one")
+    (entry,) = await store.outbox()
+    await libera.bury([entry.delivery], "no")
+    assert await store.retry(entry.delivery)
+    assert await libera.trim(NOW, 10) == 0
+
+
 async def test_a_hastened_room_is_due_and_keeps_its_attempts(home: Lease, libera: Lease) -> None:
     await libera.hasten(LIBERA)
     await say(home, "one")
@@ -484,6 +551,7 @@ class _Machine(RuleBasedStateMachine):
         self.frozen: dict[Room, list[Post]] = {room: [] for room in self.queued}
         self.dead: list[Delivery] = []
         self.waits: dict[Room, float] = {}
+        self.lost: Counter[tuple[Room, str]] = Counter()
 
     def run(self, verb: Awaitable[Any]) -> Any:
         async def awaited() -> Any:
@@ -554,12 +622,39 @@ class _Machine(RuleBasedStateMachine):
             self.dead.append(chosen)
         elif how == "give up":
             self.run(self.libera.give_up([chosen.id], "too old"))
+            self.lost[room, "too old"] += 1
         else:
             assert self.run(self.store.drop(chosen.id))
         self.queued[room].remove(chosen)
         self.frozen[room] = [post for post in self.frozen[room] if chosen.id not in post.deliveries]
         if not self.queued[room]:
             self.waits.pop(room, None)
+
+    @rule(most=st.integers(1, 6))
+    def trim(self, most: int) -> None:
+        expected = 0
+        for room, queue in self.queued.items():
+            fixed = {delivery for post in self.frozen[room] for delivery in post.deliveries}
+            free = [delivery for delivery in queue if delivery.id not in fixed]
+            gone = free[: max(0, len(queue) - most)]
+            self.queued[room] = [delivery for delivery in queue if delivery not in gone]
+            self.lost[room, TOO_MANY] += len(gone)
+            expected += len(gone)
+            if not self.queued[room]:
+                self.waits.pop(room, None)
+        assert self.run(self.libera.trim(NOW - 60, most)) == expected
+
+    @precondition(lambda self: +self.lost)
+    @rule(data=st.data())
+    def tell(self, data: st.DataObject) -> None:
+        loss = data.draw(st.sampled_from(self.run(self.libera.losses())))
+        assert not self.run(self.libera.told(replace(loss, number=loss.number + 1), []))
+        assert self.run(self.libera.told(loss, []))
+        del self.lost[loss.room, loss.reason]
+
+    @invariant()
+    def what_was_lost_is_counted_until_it_is_told(self) -> None:
+        assert {(each.room, each.reason): each.number for each in self.run(self.libera.losses())} == +self.lost
 
     @precondition(lambda self: self.dead)
     @rule(data=st.data())

@@ -62,7 +62,7 @@ class MemoryNetwork:
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
         return [
-            Post.of(item.room, (item.delivery,), part, item.event.mark + printable(plain(line)))
+            Post.of(item.room, (item.delivery,), part, item.stamp + item.event.mark + printable(plain(line)))
             for item in owed
             for part, line in enumerate(lines(item.event.text))
         ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from bridge.model import (
     BOTS,
+    TOO_MANY,
+    TOO_OLD,
     Account,
     Backlog,
     Count,
@@ -16,6 +18,7 @@ from bridge.model import (
     Event,
     EventKey,
     Ledger,
+    Loss,
     Owed,
     Post,
     Room,
@@ -62,6 +65,7 @@ class MemoryStore:
         self.memory: dict[str, dict[str, str]] = {}
         self.bells: dict[str, asyncio.Event] = {}
         self.order: dict[str, int] = {}
+        self.losses: dict[tuple[Room, str], list[float]] = {}
         self._numbers = itertools.count(1)
 
     async def acquire(self, network: str, worker: str) -> "MemoryLease":
@@ -83,7 +87,7 @@ class MemoryStore:
         row = self.rows.get(delivery)
         if row is None or row.state is not State.DEAD:
             return False
-        row.state, row.reason = State.QUEUED, ""
+        row.state, row.reason, row.since = State.QUEUED, "", self.clock()
         self.bell(row.delivery.room.network).set()
         return True
 
@@ -223,7 +227,7 @@ class MemoryLease:
             if row.state is State.QUEUED and row.delivery.room.network == self.network
         )
         ready = [room for room in working if room not in self._store.waits or self._store.waits[room].until <= now]
-        return [self._backlog(room, each) for room in ready[:rooms]]
+        return [self._backlog(room, each, now) for room in ready[:rooms]]
 
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         self._check()
@@ -257,17 +261,54 @@ class MemoryLease:
             before = self._store.waits.get(room)
             self._store.waits[room] = _Wait(until, before.attempts + 1 if before else 1, reason)
 
-    async def bury(self, deliveries: Sequence[str], reason: str) -> None:
+    async def bury(self, deliveries: Sequence[str], reason: str) -> Sequence[Event]:
         self._check()
-        for row in self._mine(deliveries):
+        rows = self._mine(deliveries)
+        for row in rows:
             row.state, row.reason = State.DEAD, reason
             self._store.let_go(row)
+        return [row.event for row in rows]
 
     async def give_up(self, deliveries: Sequence[str], reason: str) -> None:
         self._check()
-        for row in self._mine(deliveries):
+        self._lose(self._mine(deliveries), reason)
+
+    async def trim(self, before: float, most: int) -> int:
+        self._check()
+        lost = 0
+        for room in {row.delivery.room for row in self._mine(self._store.rows)}:
+            queued = self._store.queued(room)
+            frozen = {delivery for post in self._store.posts.get(room, []) for delivery in post.deliveries}
+            free = [row for row in queued if row.delivery.id not in frozen and not row.delivery.ahead]
+            if queued[0].since >= before and len(queued) <= most:
+                continue
+            old = [row for row in free if row.since < before]
+            young = [row for row in free if row.since >= before]
+            many = young[: max(0, len(queued) - len(old) - most)]
+            self._lose(old, TOO_OLD)
+            self._lose(many, TOO_MANY)
+            lost += len(old) + len(many)
+        return lost
+
+    def _lose(self, rows: Sequence[_Row], reason: str) -> None:
+        for row in rows:
             row.state, row.reason, row.done = State.DROPPED, reason, self._store.clock()
             self._store.let_go(row)
+            said = Owed.of("", row.delivery.room, row.event, (), queued=row.since, now=self._store.clock()).said
+            self._store.losses.setdefault((row.delivery.room, reason), []).append(said)
+
+    async def losses(self) -> Sequence[Loss]:
+        self._check()
+        mine = {key: said for key, said in self._store.losses.items() if key[0].network == self.network}
+        return [Loss(*key, len(said), min(said), max(said)) for key, said in sorted(mine.items())]
+
+    async def told(self, loss: Loss, owed: Sequence[tuple[Event, Delivery]]) -> bool:
+        self._check()
+        if len(self._store.losses.get((loss.room, loss.reason), [])) != loss.number:
+            return False
+        del self._store.losses[loss.room, loss.reason]
+        await self.owe(owed)
+        return True
 
     async def hasten(self, room: Room) -> None:
         self._check()
@@ -306,18 +347,17 @@ class MemoryLease:
         rows = (self._store.rows.get(delivery) for delivery in deliveries)
         return [row for row in rows if row and row.state is State.QUEUED and row.delivery.room.network == self.network]
 
-    def _backlog(self, room: Room, each: int) -> Backlog:
+    def _backlog(self, room: Room, each: int, now: float) -> Backlog:
         posts = tuple(self._store.posts.get(room, ()))
         wait = self._store.waits.get(room)
-        owed = () if posts else tuple(self._owed(row) for row in self._store.queued(room)[:each])
+        owed = () if posts else tuple(self._owed(row, now) for row in self._store.queued(room)[:each])
         return Backlog(room, posts, owed, wait.attempts if wait else 0)
 
-    def _owed(self, row: _Row) -> Owed:
-        target = row.event.reply_to
-        if target is None:
-            return Owed(row.delivery.id, row.delivery.room, row.event)
-        room = row.delivery.room
+    def _owed(self, row: _Row, now: float) -> Owed:
+        refers = self._refers(row.event.reply_to, row.delivery.room) if row.event.reply_to else ()
+        return Owed.of(row.delivery.id, row.delivery.room, row.event, refers, queued=row.since, now=now)
+
+    def _refers(self, target: EventKey, room: Room) -> tuple[str, ...]:
         source = self._store.source(target.room, target.id) or target
         known = self._store.rows.get(Delivery.of(source, room).id)
-        refers = (source.id,) if source.room == room else tuple(known.remote if known else ())
-        return Owed(row.delivery.id, room, row.event, refers)
+        return (source.id,) if source.room == room else tuple(known.remote if known else ())

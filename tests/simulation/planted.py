@@ -67,8 +67,8 @@ class Unfrozen(SqliteLease):
 class Disordered(Core):
     """Whatever is owed may be sent first."""
 
-    def _owed(self, room: Room, each: int) -> Iterator[Owed]:
-        return iter(sorted(super()._owed(room, each), key=lambda owed: owed.delivery))
+    def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
+        return iter(sorted(super()._owed(room, each, now), key=lambda owed: owed.delivery))
 
 
 class Undeduped(Core):
