@@ -55,6 +55,11 @@ class Links:
     def of(self, room: Room) -> Link | None:
         return self._by_room.get(room)
 
+    def others(self, room: Room) -> tuple[Room, ...]:
+        """The other rooms of the link that `room` is in."""
+        link = self.of(room)
+        return tuple(other for other in link.rooms if other != room) if link else ()
+
     def rooms(self, network: str) -> tuple[Room, ...]:
         """The configured rooms of a network, in the order of the config."""
         return tuple(room for room in self._by_room if room.network == network)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Hashable
 from datetime import UTC, datetime
 
 from bridge.links import Link
-from bridge.model import Event, Kind, Message, Room, Sender
+from bridge.model import BOTS, Delivery, Event, Kind, Message, Proof, Room, Sender
 from bridge.policy import Refusal, Told
 from bridge.text import words
 
@@ -68,6 +68,17 @@ class Notices:
                 return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
+
+    def dead(self, event: Event, room: Room, reason: str, kind: Kind) -> tuple[Event, Delivery] | None:
+        """What a person on Matrix is owed whose words will never reach `room`: said at these."""
+        of_person = any(proof.kind is Proof.MATRIX for proof in event.sender.proofs)
+        now = self._clock()
+        if not of_person or room.network == BOTS or not self._within_budget(f"{event.room.network} dead", now):
+            return None
+        us = Sender(event.room.network, "", "quackbridge", bot=True)
+        said = words(f"not delivered to {room}: {reason}")
+        told = Message(f"dead {event.id} {room}", event.room, us, now, said, kind, private=True, reply_to=event.key)
+        return told, Delivery.of(told.key, event.room)
 
     def spent(self, event: Event) -> Owed | None:
         """What is owed to a guest who asked for more than their share."""

@@ -1,10 +1,10 @@
 """Who is away: since when, who has to be told, and what is said when they are back. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bridge.model import Delivery, Event, Kind, Message, Room, Sender
+from bridge.model import Delivery, Event, Kind, Loss, Message, Room, Sender
 from bridge.network import Gap
 from bridge.text import words
 
@@ -39,22 +39,22 @@ class Ended:
 
 
 class Outages:
-    """Others are told of an outage once, when it has lasted `tell_after` seconds. Times are seconds since the epoch, by
-    a clock that may jump: an outage that seems to begin in the future begins now."""
+    """Others are told of an outage once, when it has lasted for a while. Times are seconds since the epoch, by a clock
+    that may jump: an outage that seems to begin in the future begins now."""
 
-    def __init__(self, tell_after: float) -> None:
-        self.tell_after = tell_after
+    def __init__(self) -> None:
         self._away: dict[Room, Outage] = {}
         self._told: set[Room] = set()
         self._held: set[Room] = set()
 
-    def look(self, absences: Mapping[Room, str | None], now: float) -> Iterator[Begun | Ended]:
-        """What has changed. `absences` are all rooms, each with why nothing can be said there."""
+    def look(self, absences: Mapping[Room, str | None], now: float, tell_after: float) -> Iterator[Begun | Ended]:
+        """What has changed. `absences` are all rooms, each with why nothing can be said there; others are told of what
+        has lasted `tell_after` seconds."""
         for room in [room for room in self._away if room not in absences]:
             self._forget(room)
         for room, reason in absences.items():
             if reason is not None:
-                yield from self._still_away(room, reason, now)
+                yield from self._still_away(room, reason, now, tell_after)
             elif (outage := self._away.pop(room, None)) is not None:
                 told = room in self._told
                 self._told.discard(room)
@@ -68,11 +68,11 @@ class Outages:
         """The notice is on its way, or there is none."""
         self._held.discard(room)
 
-    def _still_away(self, room: Room, reason: str, now: float) -> Iterator[Begun]:
+    def _still_away(self, room: Room, reason: str, now: float, tell_after: float) -> Iterator[Begun]:
         before = self._away.get(room)
         outage = self._away[room] = Outage(room, min(before.since, now) if before else now, reason)
         self._held.add(room)
-        if now - outage.since >= self.tell_after and room not in self._told:
+        if now - outage.since >= tell_after and room not in self._told:
             self._told.add(room)
             yield Begun(outage)
 
@@ -96,12 +96,21 @@ def back(ended: Ended, room: Room) -> tuple[Event, Delivery]:
     return _notice(f"back {outage.room} {outage.since:.0f}", room, said, ended.until)
 
 
-def follows(ended: Ended, waiting: int) -> tuple[Event, Delivery]:
+def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = ()) -> tuple[Event, Delivery]:
     """What the room itself is told, before what waits for it."""
     outage = ended.outage
-    what = "1 message follows" if waiting == 1 else f"{waiting} messages follow"
-    said = f"{outage.room.network} was away {_span(outage.since, ended.until)}; {what}."
+    what = [f"{_messages(waiting)} follow{'s' if waiting == 1 else ''}"] if waiting else []
+    what += [f"{_messages(loss.number)} could not be delivered ({loss.reason})" for loss in losses]
+    said = f"{outage.room.network} was away {_span(outage.since, ended.until)}; {', '.join(what)}."
     return _notice(f"follows {outage.since:.0f}", outage.room, said, ended.until, ahead=True)
+
+
+def lost(loss: Loss, room: Room, now: float) -> tuple[Event, Delivery]:
+    """What `room` is told of what was given up on, there or in another room of the link."""
+    where = "here" if room == loss.room else f"to {loss.room}"
+    when = f"said {_span(loss.since, loss.until)}"
+    said = f"{_messages(loss.number)}, {when}, could not be delivered {where} ({loss.reason})."
+    return _notice(f"lost {loss.room} {loss.reason} {loss.number} {now:.0f}", room, said, now)
 
 
 def unknown(gap: Gap, other: Room) -> Event:
@@ -115,6 +124,10 @@ def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False)
     us = Sender(room.network, "", "quackbridge", bot=True)
     event = Message(f"outage {id_}", room, us, now, words(said), Kind.NOTICE, private=True)
     return event, Delivery.of(event.key, room, ahead=ahead)
+
+
+def _messages(number: int) -> str:
+    return "1 message" if number == 1 else f"{number} messages"
 
 
 def _span(since: float, until: float) -> str:

@@ -84,7 +84,8 @@ def judge(
     words = plain(event.text)
     refusal = _of_anybody(event, words, sanction, rules, (*names, *filter(None, [event.called])))
     if refusal is None and not rules.is_member(user):
-        refusal = _UNPROVEN if event.replayed and rules.guests is not Guests.RELAY else _of_a_guest(user, rules)
+        nobody_knows = event.replayed and not event.sender.proofs and rules.guests is not Guests.RELAY
+        refusal = _UNPROVEN if nobody_knows else _of_a_guest(user, rules)
     if refusal is not None and (event.sender.bot or event.kind is Kind.NOTICE) and refusal.told is not Told.ADVICE:
         return replace(refusal, told=Told.NOTHING)  # whoever answers by itself could be told for ever
     return refusal

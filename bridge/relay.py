@@ -4,25 +4,22 @@ import asyncio
 import random
 import shlex
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from typing import ParamSpec, TypeVar
 
 import structlog
 
 from bridge import outages
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, Backlog, Count, Delivery, Event, Post, Room, Sender, Tally
+from bridge.model import BOTS, TOO_OLD, Backlog, Count, Delivery, Event, Post, Room, Sender, Tally
 from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
 from bridge.notices import Notices, Once
 from bridge.outages import Outages
 from bridge.policy import Told
-from bridge.store import Full, Lease, Rewound, Unavailable
+from bridge.store import Lease, Rewound, stored
+from bridge.terms import Terms
 
 log = structlog.get_logger()
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
 
 _PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
 _LOOK = 1.0  # seconds between looks for what has become due without a sign
@@ -36,8 +33,8 @@ class Relay:
     """Carries events between networks, each of which has one task that accepts and one that delivers; they meet only
     in the store.
 
-    `whisper` takes what the desk must hear and the store must not; False where the desk has no time. An outage of
-    `tell_after` seconds is told to the other rooms of the link.
+    `whisper` takes what the desk must hear and the store must not; False where the desk has no time. `outages` says
+    which rooms are waited for; `terms` may be others from one message to the next.
     """
 
     def __init__(
@@ -47,7 +44,8 @@ class Relay:
         clock: Callable[[], float],
         rng: random.Random,
         whisper: Callable[[Event], bool] = lambda _: False,
-        tell_after: float = 60.0,
+        outages: Outages | None = None,
+        terms: Terms | None = None,
     ) -> None:
         self._gate = gate
         self._clock = clock
@@ -55,19 +53,20 @@ class Relay:
         self._whisper = whisper
         self._notices = Notices(clock)
         self._refused = Once()
-        self.outages = Outages(tell_after)
+        self._outages = outages or Outages()
+        self.terms = terms or Terms()
         self._met: set[Room] = set()  # where nothing is left of what an earlier run may have sent
         self._resend: set[str] = set()  # posts of unknown fate that go out again
 
     async def accept(self, network: Network, lease: Lease) -> None:
         """Commit what `network` hears, for ever; asking it for more is what acknowledges."""
         while True:
-            cursor = await self._stored(lease.cursor)
+            cursor = await stored(lease.cursor)
             try:
                 async with aclosing(network.events(cursor)) as heard, aclosing(_with_pulse(heard)) as batches:
                     async for batch in batches:
                         if batch is None:
-                            await self._stored(lease.renew, cursor)
+                            await stored(lease.renew, cursor)
                             continue
                         await self._commit(lease, cursor, batch)
                         cursor = batch.cursor
@@ -80,7 +79,7 @@ class Relay:
         busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
 
         async def look() -> None:
-            for backlog in await self._stored(lease.due, self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
+            for backlog in await stored(lease.due, self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
                 if backlog.room in busy:
                     busy[backlog.room] = True
                 elif len(busy) < _ROOMS and not stopping.is_set():
@@ -102,44 +101,20 @@ class Relay:
             await stopping.wait()
             looking.cancel()
 
-    async def look_out(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
-        """Notice who is away and who is back, and tell those whom it concerns. To be called about once a second."""
-        rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
-        absences = {room: networks[room.network].absence(room) for room in rooms}
-        for change in [*self.outages.look(absences, self._clock())]:
-            lease = leases.get(change.outage.room.network)
-            if lease is not None and lease.valid():
-                await self._tell_of(change, lease)
-
-    async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
-        room = change.outage.room
-        others = self._others(room)
-        if isinstance(change, outages.Begun):
-            log.warning("away", room=str(room), reason=change.outage.reason, hint="what is owed to it waits")
-            await self._stored(lease.owe, [outages.begun(change.outage, other, self._clock()) for other in others])
-            return
-        if change.until - change.outage.since >= outages.SHORT:
-            waiting = await self._stored(lease.waiting, room)
-            owed = [outages.back(change, other) for other in others] if change.told else []
-            await self._stored(lease.owe, [*owed, *([outages.follows(change, waiting)] if waiting else [])])
-            log.info("back", room=str(room), waiting=waiting)
-        self.outages.let_go(room)
-        await self._stored(lease.hasten, room)
-
-    def _others(self, room: Room) -> Sequence[Room]:
-        link = self._gate.links.of(room)
-        return [other for other in link.rooms if other != room] if link else []
-
     async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> bool:
         """Send one backlog and store its fate; whether there may be more behind it."""
         room = backlog.room
-        if self.outages.holds(room):
+        if self._outages.holds(room):
             return False
         try:
             posts: Sequence[Post] = backlog.posts
             if not posts:
                 self._met.add(room)
-                posts = await self._stored(lease.plan, room, network.render(backlog.owed))
+                if old := [item.delivery for item in backlog.owed if item.age > self.terms.max_age]:
+                    await stored(lease.give_up, old, TOO_OLD)
+                    log.error("given up", room=str(room), messages=len(old), hint="it is older than outbox.max_age")
+                    return True
+                posts = await stored(lease.plan, room, network.render(backlog.owed))
         except PermanentError as error:
             await self._bury(lease, room, (backlog.owed[0].delivery,), error)
             return True
@@ -161,7 +136,7 @@ class Relay:
             hint = "it may be there twice"
             log.warning("sent again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
             self._resend.add(post.id)
-            await self._stored(lease.count, [Count(post.room, Tally.RESENT, str(error))])
+            await stored(lease.count, [Count(post.room, Tally.RESENT, str(error))])
         else:
             await self._bury(lease, post.room, post.deliveries, error)
         return True
@@ -190,17 +165,20 @@ class Relay:
                 if isinstance(outcome, SendError):
                     failed = failed or (post, outcome)
                     continue
-                await self._stored(lease.sent, post, outcome)
+                await stored(lease.sent, post, outcome)
                 self._resend.discard(post.id)
                 log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
 
     async def _postpone(self, lease: Lease, backlog: Backlog, error: TransientError) -> None:
         pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
         log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
-        await self._stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
+        await stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
 
     async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        await self._stored(lease.bury, deliveries, str(error))
+        buried = await stored(lease.bury, deliveries, str(error))
+        if (kind := self.terms.tell_dead) is not None:
+            told = (self._notices.dead(event, room, str(error), kind) for event in buried)
+            await stored(lease.owe, [*filter(None, told)])
         log.error(
             "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
         )
@@ -210,25 +188,14 @@ class Relay:
         counts = [Count(gap.room, Tally.UNKNOWN, "the network does not remember") for gap in batch.gaps]
         carried = [pair for event in batch.events for pair in self._consequences(event, counts)]
         for gap in batch.gaps:
-            if gap.until - gap.since >= self.outages.tell_after:
-                carried += [(outages.unknown(gap, other), other) for other in self._others(gap.room)]
+            if gap.until - gap.since >= self.terms.tell_after:
+                carried += [(outages.unknown(gap, other), other) for other in self._gate.links.others(gap.room)]
         events = tuple({event.key: event for event, _ in carried}.values())
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        await self._stored(lease.commit, expect, events, deliveries, batch.cursor, counts)
+        await stored(lease.commit, expect, events, deliveries, batch.cursor, counts)
         for gap in batch.gaps:
             seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
             log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
-
-    async def _stored(self, verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs) -> Result:
-        """What `verb` gives. A store that is full or out of reach is waited for: nothing is acknowledged meanwhile."""
-        while True:
-            try:
-                return await verb(*args, **kwargs)
-            except (Full, Unavailable) as error:
-                log.error(
-                    "store unavailable", reason=str(error), hint="free some disk space; nothing is lost meanwhile"
-                )
-                await asyncio.sleep(self._rng.uniform(0.5, 1.5))
 
     def _consequences(self, event: Event, counts: list[Count]) -> Iterator[tuple[Event, Room]]:
         """What is owed to whom because `event` was heard; a refusal is added to `counts`."""

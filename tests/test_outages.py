@@ -1,8 +1,13 @@
 """Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
 
-from bridge.model import Delivery, Message, Post, Room, Tally
-from bridge.network import Gap, InDoubt
+from dataclasses import replace
+
+import pytest
+
+from bridge.model import Delivery, EventKey, Kind, Message, Post, Room, Tally
+from bridge.network import Gap, InDoubt, PermanentError
 from bridge.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
+from bridge.terms import Terms
 from bridge.text import plain
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.test_relay import World
@@ -11,11 +16,11 @@ T0 = 1_795_428_120.0  # 10:02 UTC
 
 
 def changes(outages: Outages, reason: str | None, now: float) -> list[Begun | Ended]:
-    return [*outages.look({LIBERA: reason, HOME: None}, now)]
+    return [*outages.look({LIBERA: reason, HOME: None}, now, 60.0)]
 
 
 def test_others_are_told_once_and_when_it_is_over() -> None:
-    outages = Outages(60.0)
+    outages = Outages()
     assert changes(outages, "offline", T0) == []
     assert changes(outages, "offline", T0 + 59) == []
     assert changes(outages, "banned", T0 + 60) == [Begun(Outage(LIBERA, T0, "banned"))]
@@ -25,7 +30,7 @@ def test_others_are_told_once_and_when_it_is_over() -> None:
 
 
 def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
-    outages = Outages(60.0)
+    outages = Outages()
     changes(outages, "offline", T0)
     assert outages.holds(LIBERA)
     (ended,) = changes(outages, None, T0 + 50)
@@ -37,10 +42,10 @@ def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
 
 
 def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jump() -> None:
-    outages = Outages(60.0)
+    outages = Outages()
     changes(outages, "offline", T0)
     changes(outages, "offline", T0 + SHORT)
-    assert [*outages.look({HOME: None}, T0 + 90)] == []
+    assert [*outages.look({HOME: None}, T0 + 90, 60.0)] == []
     assert not outages.holds(LIBERA)
     changes(outages, "offline", T0)
     assert changes(outages, "offline", T0 - 9_000) == []
@@ -65,7 +70,7 @@ async def _minutes(world: World, seconds: int) -> None:
     leases = {name: lease for name in world.networks if (lease := world.leases.get(name))}
     for _ in range(seconds):
         world.now += 1
-        await world.relay.look_out(world.networks, leases)
+        await world.lookout.look(world.networks, leases)
 
 
 async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -> None:
@@ -85,7 +90,7 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         lines = await world.libera.delivered(13)
         assert lines == [
             "libera was away 10:02-10:09 UTC; 12 messages follow.",
-            *(f"<alice> line {number}" for number in range(12)),
+            *(f"[10:02 UTC] <alice> line {number}" for number in range(12)),
         ]
         assert (await world.home.delivered(2))[1] == "libera/#pond is back; it was away 10:02-10:09 UTC."
         assert (await world.oftc.delivered(14))[12:] != []
@@ -148,3 +153,77 @@ def test_a_notice_is_known_again_after_a_crash() -> None:
     assert begun(outage, HOME, T0 + 60)[1].id == begun(outage, HOME, T0 + 99)[1].id
     assert begun(outage, OFTC, T0 + 60)[1].id != begun(outage, HOME, T0 + 60)[1].id
     assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0)[1].id != begun(outage, HOME, T0)[1].id
+
+
+async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much() -> None:
+    world = World(now=T0)
+    hours = [50, 49, 0]
+    old = [replace(said(HOME, matrix("alice"), f"{ago} h", time=T0 - ago * 3_600), replayed=True) for ago in hours]
+    async with world.running():
+        await world.home.hear(*old)
+        assert await world.libera.delivered(1) == ["<alice> 0 h"]
+        await _minutes(world, 10)
+        assert (await world.libera.delivered(2))[1:] == [
+            "2 messages, said 08:02-09:02 UTC, could not be delivered here (too old)."
+        ]
+        assert "2 messages, said 08:02-09:02 UTC, could not be delivered to libera/#pond (too old)." in (
+            await world.home.delivered(2)
+        )
+        assert (await world.store.ledger(0)).lost == (("too old", 4),)
+
+
+async def test_what_comes_late_says_when_it_was_said() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "down"
+        await _minutes(world, 10)
+        await world.home.hear(said(HOME, matrix("alice"), "hi\nthere"))
+        await world.oftc.delivered(2)
+        world.now += 601
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        assert (await world.libera.delivered(3))[1:] == ["[10:02 UTC] <alice> hi", "[10:02 UTC] <alice> there"]
+
+
+async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_are_missing() -> None:
+    world = World(now=T0)
+    world.terms = Terms(per_room=10)
+    async with world.running():
+        world.libera.away[LIBERA] = "banned"
+        await _minutes(world, 30)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(14)))
+        await world.home.settled()
+        await _minutes(world, 30)
+        assert len(await world.store.outbox()) - len(world.oftc.sent) <= 11
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        lines = await world.libera.delivered(11)
+        assert lines[0] == (
+            "libera was away 10:02-10:03 UTC; 10 messages follow, 4 messages could not be delivered (too many waited)."
+        )
+        assert lines[1:] == [f"<alice> line {number}" for number in range(4, 14)]
+        assert await world.home.delivered(1) == [
+            "4 messages, said 10:02-10:02 UTC, could not be delivered to libera/#pond (too many waited)."
+        ]
+        await _minutes(world, 30)
+        assert len(world.libera.sent) == 11, "it is told once"
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION, None])
+async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | None) -> None:
+    world = World(now=T0)
+    world.terms = Terms(tell_dead=kind)
+    world.libera.failures[LIBERA] = [PermanentError("too loud")]
+    world.home.failures[HOME] = [PermanentError("no")]
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "of IRC"))
+        await world.oftc.delivered(1)
+        await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "ho"))
+        assert await world.libera.delivered(1) == ["<alice> ho"]
+        if kind is None:
+            assert world.home.sent == []
+            return
+        assert await world.home.delivered(1) == ["not delivered to libera/#pond: too loud"]
+    row = next(row for row in world.store.rows.values() if row.event.reply_to)
+    assert row.event.kind is kind
+    assert row.event.reply_to == EventKey(HOME, "$hi")

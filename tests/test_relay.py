@@ -11,11 +11,14 @@ from structlog.testing import capture_logs
 
 from bridge.gate import Gate
 from bridge.links import Bot, Link
+from bridge.lookout import Lookout
 from bridge.model import Identity, Kind, Message, Proof, Room
 from bridge.network import PermanentError, TransientError
+from bridge.outages import Outages
 from bridge.policy import Answers, Guests, Rules
 from bridge.relay import Relay
 from bridge.store import Lease
+from bridge.terms import Terms
 from bridge.users import User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
@@ -47,6 +50,7 @@ class World:
         self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
         self.whispered: list[Message] = []
         self.leases: dict[str, Lease] = {}
+        self.terms = Terms()
 
     def whisper(self, event: Message) -> bool:
         self.whispered.append(event)
@@ -56,7 +60,16 @@ class World:
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
         gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
-        relay = self.relay = Relay(gate, clock=lambda: self.now, rng=random.Random(1), whisper=self.whisper)
+        away = Outages()
+        relay = Relay(
+            gate,
+            clock=lambda: self.now,
+            rng=random.Random(1),
+            whisper=self.whisper,
+            outages=away,
+            terms=self.terms,
+        )
+        self.lookout = Lookout(gate, away, clock=lambda: self.now, terms=self.terms)
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             accepting = []
@@ -143,13 +156,13 @@ async def test_the_log_of_a_first_refusal_says_how_to_let_them_in(world: World) 
 
 
 async def test_order_is_kept_and_a_failing_room_holds_up_no_other(world: World) -> None:
-    world.libera.failures[LIBERA] = [TransientError("offline", retry_after=60)]
+    world.libera.failures[LIBERA] = [TransientError("offline", retry_after=50)]
     async with world.running():
         await world.home.hear(*(said(HOME, matrix("alice"), str(number)) for number in range(30)))
         expected = [f"<alice> {number}" for number in range(30)]
         assert await world.oftc.delivered(30) == expected
         assert world.libera.sent == []
-        world.now += 61
+        world.now += 51
         assert await world.libera.delivered(30) == expected
 
 

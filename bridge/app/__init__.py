@@ -23,8 +23,10 @@ from bridge.desk.desk import COMMANDS
 from bridge.files import Stamp
 from bridge.gate import Gate
 from bridge.links import ear
+from bridge.lookout import Lookout
 from bridge.model import BOTS, DESK, Event
 from bridge.network import Refused
+from bridge.outages import Outages
 from bridge.relay import Relay
 from bridge.store import Lease, StoreError, Unusable
 from bridge.store.sqlite import SqliteStore
@@ -36,7 +38,6 @@ from bridge.users.tinydb import TinyUsers
 log = structlog.get_logger()
 
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
-_REMEMBER = 30 * 86400.0  # seconds for which the message map and the ids of what was done are kept
 _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot exchange
 
@@ -86,14 +87,12 @@ class _Daemon:
             clock=time.time,
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
         )
+        away, terms = Outages(), wiring.terms(config)
         self._relay = Relay(
-            self._gate,
-            clock=time.time,
-            rng=self._rng,
-            whisper=self._whisper,
-            tell_after=config.outages.tell_after,
+            self._gate, clock=time.time, rng=self._rng, whisper=self._whisper, outages=away, terms=terms
         )
-        self._running = Running(group, self._relay)
+        self._lookout = Lookout(self._gate, away, clock=time.time, terms=terms)
+        self._running = Running(group, self._relay, self._lookout)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
@@ -104,7 +103,7 @@ class _Daemon:
         chores = [
             self._group.create_task(self._host.listen(), name="whispers"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
-            self._group.create_task(_expire(self._store), name="expire"),
+            self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
         ]
@@ -144,7 +143,7 @@ class _Daemon:
         self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
-        self._relay.outages.tell_after = config.outages.tell_after
+        self._relay.terms = self._lookout.terms = wiring.terms(config)
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
         for name in start:
@@ -161,7 +160,8 @@ class _Daemon:
             if one != other:
                 log.warning("not reloaded", key=key, hint="this counts from the next start: restart the daemon")
         users = config.users.model_copy(update={"database": now.users.database})
-        return config.model_copy(update={"users": users, "store": now.store, "http": now.http})
+        store = config.store.model_copy(update={"path": now.store.path})
+        return config.model_copy(update={"users": users, "store": store, "http": now.http})
 
     def _announce(self) -> None:
         """Say, once, that all rooms are joined; `/readyz` says it of those that there are now."""
@@ -179,6 +179,15 @@ class _Daemon:
 
     def _is_ready(self) -> bool:
         return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+
+    async def _expire(self) -> None:
+        """Forget what was done long ago. A store that cannot right now can an hour later."""
+        while True:
+            try:
+                await self._store.expire(time.time() - self._config.store.remember)
+            except StoreError as error:
+                log.warning("not expired", reason=str(error))
+            await asyncio.sleep(_EXPIRE_EVERY)
 
     def _ears(self) -> dict[str, Hosted]:
         return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
@@ -207,16 +216,6 @@ async def _watch_users(users: Users) -> None:
             if str(error) != said:
                 said = str(error)
                 log.error("users unreadable", reason=said, hint="the members known before stay members")
-
-
-async def _expire(store: SqliteStore) -> None:
-    """Forget what was done long ago. A store that cannot right now can an hour later."""
-    while True:
-        try:
-            await store.expire(time.time() - _REMEMBER)
-        except StoreError as error:
-            log.warning("not expired", reason=str(error))
-        await asyncio.sleep(_EXPIRE_EVERY)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

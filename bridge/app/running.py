@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bridge.lookout import Lookout
 from bridge.network import Network, Refused
 from bridge.relay import Relay
 from bridge.store import Lease
@@ -32,9 +33,10 @@ class _Runner:
 class Running:
     """`group` is whose tasks they are: what is unexpected in one ends them all."""
 
-    def __init__(self, group: asyncio.TaskGroup, relay: Relay) -> None:
+    def __init__(self, group: asyncio.TaskGroup, relay: Relay, lookout: Lookout) -> None:
         self._group = group
         self._relay = relay
+        self._lookout = lookout
         self._runners: dict[str, _Runner] = {}
         self.networks: dict[str, Network] = {}
         """By name; the one to ask, also for who only looks on."""
@@ -78,7 +80,7 @@ class Running:
         while True:
             await asyncio.sleep(_LOOK)
             leases = {name: runner.lease for name, runner in self._runners.items()}
-            await self._relay.look_out(self.networks, leases)
+            await self._lookout.look(self.networks, leases)
 
     async def ready(self) -> None:
         """Return when each network that runs now has joined its rooms once."""

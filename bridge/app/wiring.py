@@ -15,8 +15,9 @@ from bridge.irc import IrcNetwork as Irc
 from bridge.irc import IrcSettings
 from bridge.matrix import MatrixNetwork as Matrix
 from bridge.matrix import MatrixSettings
-from bridge.model import Room
+from bridge.model import Kind, Room
 from bridge.network import Memory, Network, Refused
+from bridge.terms import Terms
 
 _TYPING = 1.0  # seconds that showing it may hold up an answer
 
@@ -61,6 +62,12 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
                 clock=time.time,
                 rng=rng,
             )
+
+
+def terms(config: Config) -> Terms:
+    """How patiently the config wants messages carried."""
+    dead = {"notice": Kind.NOTICE, "reaction": Kind.REACTION, "nothing": None}[config.outbox.tell_dead]
+    return Terms(config.outbox.per_room, config.outbox.max_age, config.outages.tell_after, dead)
 
 
 @dataclass(frozen=True, slots=True)

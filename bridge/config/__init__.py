@@ -2,20 +2,9 @@
 
 from bridge.config.links import links_of, private_networks
 from bridge.config.load import load, load_settings
+from bridge.config.networks import Flood, IrcNetwork, MatrixNetwork, Sasl
 from bridge.config.problems import ConfigError, Problem
-from bridge.config.settings import (
-    Bot,
-    Config,
-    Flood,
-    Http,
-    IrcNetwork,
-    Link,
-    MatrixNetwork,
-    Sasl,
-    Store,
-    UserDatabase,
-    Welcome,
-)
+from bridge.config.settings import Bot, Config, Http, Link, Store, UserDatabase, Welcome
 
 __all__ = [
     "Bot",

@@ -14,7 +14,8 @@ from bridge.config import checks, secrets
 from bridge.config import document as yaml
 from bridge.config.document import SECRETS, Document
 from bridge.config.problems import ConfigError, Problem
-from bridge.config.settings import FOLDER, SECTIONS, Config, keys
+from bridge.config.settings import SECTIONS, Config, keys
+from bridge.config.values import FOLDER
 
 _Secrets = Callable[[Document, Path], Iterator[Problem]]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from bridge.config.settings import SECTIONS, Config, Section
+from bridge.config.settings import SECTIONS, Config
+from bridge.config.values import Section
 
 
 def schema() -> dict[str, Any]:

@@ -1,285 +1,39 @@
 """What can be configured: one model a section, each key with what it means, of which schema.py makes a JSON Schema."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator
+
+from bridge import ids
+from bridge.config.networks import Flood, IrcNetwork, MatrixNetwork, Network, Sasl
+from bridge.config.values import (
+    Count,
+    Duration,
+    FilePath,
+    IgnorePattern,
+    Line,
+    Members,
+    RoomName,
+    Section,
+    UserName,
+    number,
 )
-
-from bridge import durations, ids
-from bridge.model import Room
-from bridge.patterns import Pattern
 from bridge.policy import Answers, Guests
 
-FOLDER = "folder"
-"""The key of the validation context under which the config file's folder stands: paths are relative to it."""
+
+def _a_while(seconds: float) -> float:
+    if seconds < 86_400:
+        raise ValueError("must be at least 1d: what is heard again after a crash is known by it")
+    return seconds
 
 
-def file_path(path: Path, folder: Path) -> Path:
-    """The file that `path` means in a config file in `folder`. ValueError where it means none."""
-    if path == Path():
-        raise ValueError("a file's name is missing")
-    if "\0" in str(path) or not _encodable(path):
-        raise ValueError("no file can have this name")
-    if path.parts[0].startswith("~"):
-        try:
-            path = path.expanduser()
-        except RuntimeError as error:
-            raise ValueError("there is no home directory to take ~ for") from error
-    return Path(os.path.normpath(folder / path))
-
-
-def _encodable(path: Path) -> bool:
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _path(path: Path, info: ValidationInfo) -> Path:
-    return file_path(path, (info.context or {}).get(FOLDER, Path()))
-
-
-def _room(value: object) -> Room:
-    if not isinstance(value, str):
-        raise ValueError("must be a string: network/room (# begins a comment, so put it in quotes)")
-    return Room.parse(value)
-
-
-def _pattern(value: object) -> Pattern:
-    if not isinstance(value, str):
-        raise ValueError("must be a string: put it in quotes")
-    return Pattern.parse(value)
-
-
-def _members(value: object) -> tuple[str, ...] | None:
-    """None for all."""
-    if value == "all":
-        return None
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError("must be all, or a list of users' names: with none of them nobody could speak")
-    return tuple(map(ids.one_word, value))
-
-
-def _duration(value: object) -> float:
-    if not isinstance(value, str):
-        raise ValueError("must be a number and a unit: 30m, 12h, 7d")
-    return durations.parse(value)
-
-
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("must be one line of visible characters")
-    return text
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 and 1
-        raise ValueError("must be a number")
-    return value
-
-
-FilePath = Annotated[Path, AfterValidator(_path)]
-RoomName = Annotated[
-    Room, BeforeValidator(_room), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/.+$", "title": "Room"})
-]
-Members = Annotated[
-    tuple[str, ...] | None,
-    BeforeValidator(_members),
-    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
-IgnorePattern = Annotated[Pattern, BeforeValidator(_pattern), WithJsonSchema({"type": "string", "maxLength": 255})]
-UserName = Annotated[str, AfterValidator(ids.one_word)]
-Duration = Annotated[
-    float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})
-]
-Line = Annotated[str, AfterValidator(_one_line)]
-Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)]
-Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A mapping of the file. Unknown keys are errors; nothing is changed once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
-class MatrixNetwork(Section):
-    """An account on a Matrix homeserver. Exactly one of password, password_file, access_token, access_token_file."""
-
-    type: Literal["matrix"]
-    """What kind of network this is: `matrix` or `irc`."""
-    allow_plaintext: bool = False
-    """Allow an http:// homeserver on another machine. Everybody on the way reads along, the password too."""
-    homeserver: str
-    """The homeserver's URL, as clients use it: `https://matrix.example.org`."""
-    user: Annotated[str, AfterValidator(ids.matrix_user)]
-    """The bridge's own Matrix id: `"@duck:example.org"`."""
-    password_: SecretStr | None = Field(default=None, alias="password")
-    """The account's password. Better in a file of its own: `password_file`."""
-    password_file: FilePath | None = None
-    """A file that holds the password, in one line; readable by nobody but its owner."""
-    access_token_: SecretStr | None = Field(default=None, alias="access_token")
-    """An access token instead of the password."""
-    access_token_file: FilePath | None = None
-    """A file that holds the access token; readable by nobody but its owner."""
-    encryption: bool = True
-    """Take part in end-to-end encrypted rooms. Not supported yet: a message for one is dead, never sent in plain."""
-
-    @property
-    def password(self) -> str | None:
-        """The secret itself, wherever it was written."""
-        return _revealed(self.password_)
-
-    @property
-    def access_token(self) -> str | None:
-        """The secret itself, wherever it was written."""
-        return _revealed(self.access_token_)
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.homeserver).hostname or ""
-
-    @property
-    def tls(self) -> bool:
-        return urlsplit(self.homeserver).scheme == "https"
-
-    @field_validator("homeserver")
-    @classmethod
-    def _safe_url(cls, url: str, info: ValidationInfo) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise ValueError("must be a URL such as https://matrix.example.org")
-        _ = parts.port  # ValueError where it is no port
-        allowed = info.data.get("allow_plaintext", True)
-        if parts.scheme == "http" and not ids.is_loopback(parts.hostname) and not allowed:
-            raise ValueError(
-                "http:// to another machine: everybody on the way reads the password; "
-                "write https://, or set allow_plaintext: true"
-            )
-        return url.rstrip("/")
-
-
-class Sasl(Section):
-    """Logging in to the network's services. Exactly one of password, password_file."""
-
-    mechanism: Literal["plain"] = "plain"
-    """How: `plain`."""
-    account: Annotated[str, AfterValidator(ids.irc_account)]
-    """The services account."""
-    password_: SecretStr | None = Field(default=None, alias="password")
-    """The account's password. Better in a file of its own: `password_file`."""
-    password_file: FilePath | None = None
-    """A file that holds the password, in one line; readable by nobody but its owner."""
-
-    @property
-    def password(self) -> str:
-        """The secret itself, wherever it was written."""
-        return _revealed(self.password_) or ""
-
-
-class Flood(Section):
-    """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
-
-    burst: Annotated[int, BeforeValidator(_number)] = Field(default=5, ge=1, le=1_000_000)
-    """So many lines may go out at once."""
-    per_second: Positive = 0.5
-    """After a burst, so many lines a second."""
-
-
-class IrcNetwork(Section):
-    """An account on an IRC network. For the server's own password, at most one of password, password_file."""
-
-    type: Literal["irc"]
-    """What kind of network this is: `matrix` or `irc`."""
-    allow_plaintext: bool = False
-    """Allow `tls: false` to another machine. Everybody on the way reads along, the passwords too."""
-    server: str
-    """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`."""
-    tls: bool = True
-    """Encrypt the connection and verify the server's certificate."""
-    tls_ca_file: FilePath | None = None
-    """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
-    nick: Annotated[str, AfterValidator(ids.irc_nick)]
-    """The bridge's nick."""
-    username: Annotated[str, AfterValidator(ids.irc_nick)] = "quackbridge"
-    """The user part of its host mask."""
-    realname: Line = "quackbridge"
-    """What WHOIS tells about it."""
-    password_: SecretStr | None = Field(default=None, alias="password")
-    """The server's password (PASS), where it wants one. That of an account goes under `sasl`."""
-    password_file: FilePath | None = None
-    """A file that holds the server's password, in one line; readable by nobody but its owner."""
-    sasl: Sasl | None = None
-    """Log in to the network's services. Many networks let nobody change nicks or join without."""
-    flood: Flood = Flood()
-    """How fast the bridge may speak there."""
-    trust_hostmasks: bool = False
-    """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
-    on_doubt: Literal["resend", "drop"] = "resend"
-    """What becomes of a message when the connection broke before the server said that it has it, and its history does
-    not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""
-
-    @property
-    def host(self) -> str:
-        return ids.address(self.server)[0]
-
-    @property
-    def port(self) -> int:
-        return ids.address(self.server)[1]
-
-    @property
-    def password(self) -> str | None:
-        """The server's password itself, wherever it was written."""
-        return _revealed(self.password_)
-
-    @field_validator("tls_ca_file")
-    @classmethod
-    def _there(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        return path
-
-    @field_validator("server")
-    @classmethod
-    def _address(cls, server: str) -> str:
-        ids.address(server)
-        return server
-
-    @field_validator("tls")
-    @classmethod
-    def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)
-        known = {"server", "allow_plaintext"} <= info.data.keys()
-        if not tls and known and not info.data["allow_plaintext"]:
-            host, _port = ids.address(info.data["server"])
-            if not ids.is_loopback(host):
-                raise ValueError(
-                    "tls: false to another machine: everybody on the way reads the passwords; "
-                    "remove it, or set allow_plaintext: true"
-                )
-        return tls
-
-
-Network = Annotated[MatrixNetwork | IrcNetwork, Field(discriminator="type")]
+def _minutes(seconds: float) -> float:
+    if seconds < 60:
+        raise ValueError("must be at least 1m: a network may be away for as long as that at any time")
+    return seconds
 
 
 class Welcome(Section):
@@ -331,7 +85,7 @@ class Bot(Section):
     """The name by which it is called and shown."""
     brain: Line = "echo"
     """How it thinks: a file's name under `bots/brains`, or package.module:Class."""
-    delay: Annotated[float, BeforeValidator(_number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
+    delay: Annotated[float, BeforeValidator(number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED
     """When it answers in a room: where it is mentioned, always, or never. Privately it always does, unless never."""
@@ -351,6 +105,20 @@ class Store(Section):
 
     path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
     """The SQLite file. The daemon makes it."""
+    remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)
+    """How long it is known what was carried, and where it is now, as 30d: replies find their message for so long."""
+
+
+class Outbox(Section):
+    """What waits to be delivered."""
+
+    per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
+    """So many messages may wait for one room. The oldest of what is more are given up on; people are told how many."""
+    max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
+    """What was said longer ago is not carried any more; people are told how many messages that were."""
+    tell_dead: Literal["notice", "reaction", "nothing"] = "notice"
+    """How a person on Matrix learns that a message of theirs can never be delivered, and why: by a `notice` that
+    replies to it, by a `reaction` to it, or by `nothing`."""
 
 
 class Outages(Section):
@@ -386,14 +154,16 @@ class Config(Section):
 
     networks: dict[str, Network] = Field(min_length=1)
     """The accounts that the bridge logs in with, each under a name of your choice (not `bots`)."""
-    links: dict[str, Link] = {}
+    links: dict[str, Link] = Field(default={})
     """The conversations, each under a name of your choice."""
-    bots: dict[str, Bot] = {}
+    bots: dict[str, Bot] = Field(default={})
     """The bots, each under a name of your choice."""
     users: UserDatabase = Field(default={}, validate_default=True)
     """The allowlist."""
     store: Store = Field(default={}, validate_default=True)
     """What the daemon remembers."""
+    outbox: Outbox = Field(default={}, validate_default=True)
+    """What waits to be delivered."""
     outages: Outages = Field(default={}, validate_default=True)
     """What people are told when a network is away."""
     http: Http | None = None
@@ -420,6 +190,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "bots.*": Bot,
         "users": UserDatabase,
         "store": Store,
+        "outbox": Outbox,
         "outages": Outages,
         "http": Http,
     }

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from bridge.irc.formatting import parse
 from bridge.irc.split import LEAST, split
-from bridge.model import Kind, Message, Owed, Post, Room
+from bridge.model import Kind, Owed, Post
 from bridge.network import PermanentError
 from bridge.text import Span, Text, lines, merge, plain, printable
 
@@ -64,7 +64,7 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
     """
     posts: list[Post] = []
     for item in owed:
-        said = [*_says(item.event, item.room, limits)]
+        said = [*_says(item, limits)]
         if not said:
             break
         posts += (Post.of(item.room, (item.delivery,), part, one.encode()) for part, one in enumerate(said))
@@ -84,13 +84,14 @@ def refit(said: Said, limits: Limits) -> Iterator[Said]:
     yield from _fitting(said.command, said.target, wrap, text[: said.head], words, limits)
 
 
-def _says(event: Message, room: Room, limits: Limits) -> Iterator[Said]:
-    command = "NOTICE" if event.kind is Kind.NOTICE else "PRIVMSG"
+def _says(item: Owed, limits: Limits) -> Iterator[Said]:
+    event = item.event
+    command = "NOTICE" if event.kind in (Kind.NOTICE, Kind.REACTION) else "PRIVMSG"
     wrap = _ACTION if event.private and event.kind is Kind.ACTION else _PLAIN
     for line in lines(event.text):
         words = _flat(line)
         if plain(words).strip():
-            yield from _fitting(command, room.id, wrap, _clean(event.mark), words, limits)
+            yield from _fitting(command, item.room.id, wrap, item.stamp + _clean(event.mark), words, limits)
 
 
 def _fitting(
@@ -112,7 +113,7 @@ def _clipped(mark: str, budget: int) -> str:
     """`mark`, or as much of a very long name as fits, still closed."""
     if len(mark.encode()) <= budget:
         return mark
-    ending = "…> " if mark.startswith("<") else "… "
+    ending = "…> " if mark.endswith("> ") else "… "
     return mark.encode()[: max(budget - len(ending.encode()), 0)].decode(errors="ignore") + ending
 
 

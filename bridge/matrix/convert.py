@@ -33,8 +33,11 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
 
 
-def message(event: Json, room: Room, who: Sender, us: Us, *, private: bool = False) -> Message | None:
-    """What a room event (client format) says; None where it says nothing to people. Never raises."""
+def message(
+    event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
+) -> Message | None:
+    """What a room event (client format) says, `replayed` where it was said while we were away; None where it says
+    nothing to people. Never raises."""
     content = table(event, "content")
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
@@ -55,6 +58,7 @@ def message(event: Json, room: Room, who: Sender, us: Us, *, private: bool = Fal
         text=text,
         kind=_KINDS.get(word(said, "msgtype"), Kind.TEXT),
         private=private,
+        replayed=replayed,
         called=_called(plain(read.text), us, mentioned=us.user in mentions),
         reply_to=EventKey(room, replied) if replied else None,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -28,6 +29,8 @@ _MARGIN = 15.0
 _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said: until then a sync would only repeat what is no news."""
 _NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
+_AWAY = 60.0
+"""Seconds without an answer after which what a sync tells was said while we were away."""
 _BATCH = 200
 """Messages that are held at most before they are stored."""
 
@@ -64,6 +67,8 @@ class Listening:
         self._online = online
         self._network = network
         self._filter = ""
+        self._answered = -math.inf
+        self._replayed = True
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
@@ -133,6 +138,9 @@ class Listening:
                     raise _NotUnderstood(str(error)) from None
                 await self._patience.bear(error)
             else:
+                now = self._clock()
+                self._replayed = now - self._answered > _AWAY
+                self._answered = now
                 self._patience.succeeded()
                 self._online.set()
                 if limit != filters.TIMELINE:
@@ -202,7 +210,9 @@ class Listening:
             if not user or not event_id or user == self._account.us.user or event_id in place.past:
                 continue
             who = convert.sender(self._network, user, await self._name(place, user))
-            message = convert.message(event, place.room, who, self._account.us, private=place.private)
+            message = convert.message(
+                event, place.room, who, self._account.us, private=place.private, replayed=self._replayed
+            )
             if message is not None:
                 yield message
 

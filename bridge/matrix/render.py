@@ -25,6 +25,10 @@ _MARK = 200
 """Characters of a mark that are shown, however long the name."""
 _HUGE = 64
 """Code points of a grapheme that is cut: nothing that people write has as many."""
+_KEY = 100
+"""Characters of a reaction: clients show few."""
+_REACTION = '{"m.relates_to":{"rel_type":"m.annotation",'
+"""How the payload of a reaction begins, and that of a message never does."""
 _BREAKS = len("\\n<br>")
 _GRAPHEME = regex.compile(r"\X")
 
@@ -45,7 +49,7 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
     group: list[Owed] = []
     said: list[_Line] = []
     for item in owed:
-        spoken = [*_lines(item.event)]
+        spoken = [*_lines(item)]
         if not spoken:
             break
         if group and not (_alike(group, item) and _size(said) + _size(spoken) <= _JOINED):
@@ -58,6 +62,11 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
     return [*posts, *_posts(group, said)]
 
 
+def event_type(payload: str) -> str:
+    """The Matrix event type of a rendered post."""
+    return "m.reaction" if payload.startswith(_REACTION) else "m.room.message"
+
+
 def _alike(group: Sequence[Owed], item: Owed) -> bool:
     """Whether `item` may stand in one post with `group`. A reply refers to its own post."""
     last, event = group[-1].event, item.event
@@ -68,16 +77,28 @@ def _alike(group: Sequence[Owed], item: Owed) -> bool:
 def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
     first = group[0]
     deliveries = tuple(item.delivery for item in group)
+    if first.event.kind is Kind.REACTION and first.refers:
+        yield Post.of(first.room, deliveries, 0, _encoded(_annotation(first)))
+        return
     for part, share in enumerate(_shares(said)):
         content = _content(first.event, share)
         if part == 0 and first.refers:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": first.refers[0]}}
-        yield Post.of(first.room, deliveries, part, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+        yield Post.of(first.room, deliveries, part, _encoded(content))
+
+
+def _annotation(item: Owed) -> dict[str, object]:
+    key = plain(item.event.text)[:_KEY]
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": item.refers[0], "key": key}}
+
+
+def _encoded(content: dict[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _content(event: Message, said: Sequence[_Line]) -> dict[str, object]:
     content: dict[str, object] = {
-        "msgtype": "m.notice" if event.kind is Kind.NOTICE else "m.text",
+        "msgtype": "m.notice" if event.kind in (Kind.NOTICE, Kind.REACTION) else "m.text",
         "body": "\n".join(line.body for line in said),
         "m.mentions": {},  # none: what is carried calls nobody by itself
     }
@@ -104,14 +125,14 @@ def _size(said: Sequence[_Line]) -> int:
     return sum(line.size for line in said)
 
 
-def _lines(event: Message) -> Iterator[_Line]:
-    mark = printable(event.mark)
+def _lines(item: Owed) -> Iterator[_Line]:
+    mark = printable(item.event.mark)
     if len(mark) > _MARK:
         mark = f"{mark[: _MARK - 3]}…> " if mark.startswith("<") else f"{mark[: _MARK - 2]}… "
-    for line in lines(event.text):
+    for line in lines(item.event.text):
         spoken = merge(_clean(span) for span in line)
         if plain(spoken).strip():
-            yield from (_marked(_encodable(mark), piece) for piece in _pieces(spoken))
+            yield from (_marked(item.stamp, _encodable(mark), piece) for piece in _pieces(spoken))
 
 
 def _pieces(line: Text) -> Iterator[Text]:
@@ -147,14 +168,14 @@ def _clean(span: Span) -> Span:
     return replace(span, text=_encodable(printable(span.text)), link=link and _encodable(printable(link)))
 
 
-def _marked(mark: str, words: Text) -> _Line:
-    body = mark + plain(words)
+def _marked(stamp: str, mark: str, words: Text) -> _Line:
+    body = stamp + mark + plain(words)
     if not mark and all(span.style is Style.PLAIN and span.link is None for span in words):
         return _Line(body, None, 2 * _weight(write((Span(body),))))
     html = write(words)
     if _weight(html) > _STYLED:
         html = write((Span(plain(words)),))
-    html = _bold(mark) + html
+    html = stamp + _bold(mark) + html
     return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
 
 

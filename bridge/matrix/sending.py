@@ -11,6 +11,7 @@ from bridge.matrix.fields import word
 from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.joining import Joining
 from bridge.matrix.private import Private
+from bridge.matrix.render import event_type
 from bridge.matrix.rooms import Place, Rooms
 from bridge.model import Post, Room
 from bridge.network import PermanentError, Refused, TransientError
@@ -55,7 +56,7 @@ class Sending:
         await self._connected()
         try:
             place = await self._place(post.room)
-            path = ("rooms", place.id, "send", "m.room.message", post.id)
+            path = ("rooms", place.id, "send", event_type(post.payload), post.id)
             answer = await self._homeserver.put(*path, body=post.payload)
         except Unreachable as error:
             raise TransientError(f"the homeserver is not reached: {error}") from None

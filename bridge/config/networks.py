@@ -1,0 +1,169 @@
+"""What can be configured of a network."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from bridge import ids
+from bridge.config.values import FilePath, Line, Positive, Section, number, revealed
+
+
+class MatrixNetwork(Section):
+    """An account on a Matrix homeserver. Exactly one of password, password_file, access_token, access_token_file."""
+
+    type: Literal["matrix"]
+    """What kind of network this is: `matrix` or `irc`."""
+    allow_plaintext: bool = False
+    """Allow an http:// homeserver on another machine. Everybody on the way reads along, the password too."""
+    homeserver: str
+    """The homeserver's URL, as clients use it: `https://matrix.example.org`."""
+    user: Annotated[str, AfterValidator(ids.matrix_user)]
+    """The bridge's own Matrix id: `"@duck:example.org"`."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The account's password. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the password, in one line; readable by nobody but its owner."""
+    access_token_: SecretStr | None = Field(default=None, alias="access_token")
+    """An access token instead of the password."""
+    access_token_file: FilePath | None = None
+    """A file that holds the access token; readable by nobody but its owner."""
+    encryption: bool = True
+    """Take part in end-to-end encrypted rooms. Not supported yet: a message for one is dead, never sent in plain."""
+
+    @property
+    def password(self) -> str | None:
+        """The secret itself, wherever it was written."""
+        return revealed(self.password_)
+
+    @property
+    def access_token(self) -> str | None:
+        """The secret itself, wherever it was written."""
+        return revealed(self.access_token_)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.homeserver).hostname or ""
+
+    @property
+    def tls(self) -> bool:
+        return urlsplit(self.homeserver).scheme == "https"
+
+    @field_validator("homeserver")
+    @classmethod
+    def _safe_url(cls, url: str, info: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ValueError("must be a URL such as https://matrix.example.org")
+        _ = parts.port  # ValueError where it is no port
+        allowed = info.data.get("allow_plaintext", True)
+        if parts.scheme == "http" and not ids.is_loopback(parts.hostname) and not allowed:
+            raise ValueError(
+                "http:// to another machine: everybody on the way reads the password; "
+                "write https://, or set allow_plaintext: true"
+            )
+        return url.rstrip("/")
+
+
+class Sasl(Section):
+    """Logging in to the network's services. Exactly one of password, password_file."""
+
+    mechanism: Literal["plain"] = "plain"
+    """How: `plain`."""
+    account: Annotated[str, AfterValidator(ids.irc_account)]
+    """The services account."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The account's password. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the password, in one line; readable by nobody but its owner."""
+
+    @property
+    def password(self) -> str:
+        """The secret itself, wherever it was written."""
+        return revealed(self.password_) or ""
+
+
+class Flood(Section):
+    """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
+
+    burst: Annotated[int, BeforeValidator(number)] = Field(default=5, ge=1, le=1_000_000)
+    """So many lines may go out at once."""
+    per_second: Positive = 0.5
+    """After a burst, so many lines a second."""
+
+
+class IrcNetwork(Section):
+    """An account on an IRC network. For the server's own password, at most one of password, password_file."""
+
+    type: Literal["irc"]
+    """What kind of network this is: `matrix` or `irc`."""
+    allow_plaintext: bool = False
+    """Allow `tls: false` to another machine. Everybody on the way reads along, the passwords too."""
+    server: str
+    """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`."""
+    tls: bool = True
+    """Encrypt the connection and verify the server's certificate."""
+    tls_ca_file: FilePath | None = None
+    """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
+    nick: Annotated[str, AfterValidator(ids.irc_nick)]
+    """The bridge's nick."""
+    username: Annotated[str, AfterValidator(ids.irc_nick)] = "quackbridge"
+    """The user part of its host mask."""
+    realname: Line = "quackbridge"
+    """What WHOIS tells about it."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The server's password (PASS), where it wants one. That of an account goes under `sasl`."""
+    password_file: FilePath | None = None
+    """A file that holds the server's password, in one line; readable by nobody but its owner."""
+    sasl: Sasl | None = None
+    """Log in to the network's services. Many networks let nobody change nicks or join without."""
+    flood: Flood = Flood()
+    """How fast the bridge may speak there."""
+    trust_hostmasks: bool = False
+    """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
+    on_doubt: Literal["resend", "drop"] = "resend"
+    """What becomes of a message when the connection broke before the server said that it has it, and its history does
+    not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""
+
+    @property
+    def host(self) -> str:
+        return ids.address(self.server)[0]
+
+    @property
+    def port(self) -> int:
+        return ids.address(self.server)[1]
+
+    @property
+    def password(self) -> str | None:
+        """The server's password itself, wherever it was written."""
+        return revealed(self.password_)
+
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+    @field_validator("server")
+    @classmethod
+    def _address(cls, server: str) -> str:
+        ids.address(server)
+        return server
+
+    @field_validator("tls")
+    @classmethod
+    def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)
+        known = {"server", "allow_plaintext"} <= info.data.keys()
+        if not tls and known and not info.data["allow_plaintext"]:
+            host, _port = ids.address(info.data["server"])
+            if not ids.is_loopback(host):
+                raise ValueError(
+                    "tls: false to another machine: everybody on the way reads the passwords; "
+                    "remove it, or set allow_plaintext: true"
+                )
+        return tls
+
+
+Network = Annotated[MatrixNetwork | IrcNetwork, Field(discriminator="type")]

@@ -1,0 +1,85 @@
+"""Looking out for who is away and for what has to be given up on, and telling those whom it concerns."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from bridge import outages
+from bridge.gate import Gate
+from bridge.model import Loss, Room
+from bridge.network import Network
+from bridge.outages import Outages
+from bridge.store import Lease, stored
+from bridge.terms import Terms
+
+log = structlog.get_logger()
+
+_TRIM = 10  # looks from one trimming of the outbox to the next
+
+
+class Lookout:
+    """Tells of outages, and bounds the outbox: `terms` may be others from one look to the next."""
+
+    def __init__(self, gate: Gate, outages: Outages, *, clock: Callable[[], float], terms: Terms) -> None:
+        self._gate = gate
+        self._outages = outages
+        self._clock = clock
+        self.terms = terms
+        self._looks = 0
+
+    async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
+        """To be called about once a second."""
+        leases = {name: lease for name, lease in leases.items() if lease.valid()}
+        rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
+        absences = {room: networks[room.network].absence(room) for room in rooms}
+        for change in [*self._outages.look(absences, self._clock(), self.terms.tell_after)]:
+            if (lease := leases.get(change.outage.room.network)) is not None:
+                await self._tell_of(change, lease)
+        self._looks += 1
+        if self._looks % _TRIM == 0:
+            for lease in leases.values():
+                await self._trim(lease)
+                for loss in await stored(lease.losses):
+                    if not self._outages.holds(loss.room):
+                        await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
+
+    async def _trim(self, lease: Lease) -> None:
+        before = self._clock() - self.terms.max_age
+        number = await stored(lease.trim, before, self.terms.per_room)
+        if number:
+            hint = "what is older than outbox.max_age, or more than outbox.per_room, is not carried"
+            log.error("given up", network=lease.network, messages=number, hint=hint)
+
+    async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
+        if isinstance(change, outages.Begun):
+            outage = change.outage
+            log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
+            others = self._others(outage.room)
+            await stored(lease.owe, [outages.begun(outage, other, self._clock()) for other in others])
+            return
+        room = change.outage.room
+        if change.until - change.outage.since >= outages.SHORT:
+            await self._tell_of_return(change, lease)
+        self._outages.let_go(room)
+        await stored(lease.hasten, room)
+
+    async def _tell_of_return(self, change: outages.Ended, lease: Lease) -> None:
+        room, others = change.outage.room, self._others(change.outage.room)
+        await self._trim(lease)
+        losses = [loss for loss in await stored(lease.losses) if loss.room == room]
+        waiting = await stored(lease.waiting, room)
+        owed = [outages.back(change, other) for other in others] if change.told else []
+        if waiting or losses:
+            owed.append(outages.follows(change, waiting, losses))
+        await stored(lease.owe, owed)
+        for loss in losses:
+            await self._tell_of_loss(loss, lease, others)
+        log.info("back", room=str(room), waiting=waiting, lost=sum(loss.number for loss in losses))
+
+    async def _tell_of_loss(self, loss: Loss, lease: Lease, rooms: Sequence[Room]) -> None:
+        """In `rooms`; nowhere, where the loss was in no link."""
+        told = rooms if self._gate.links.of(loss.room) else []
+        await stored(lease.told, loss, [outages.lost(loss, room, self._clock()) for room in told])
+
+    def _others(self, room: Room) -> Sequence[Room]:
+        return self._gate.links.others(room)
