@@ -9,16 +9,15 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
 
-from bridge.model import Delivery, Post, Room
+from bridge.model import Delivery, Post
 from bridge.store import Full, Lease, StoreError, Unavailable, Unusable, schema
 from bridge.store.core import Core
-from bridge.store.schema import VERSION, connect
+from bridge.store.schema import VERSION
 from bridge.store.sqlite import SqliteStore
 from bridge.text import plain
 from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
@@ -321,36 +320,6 @@ async def test_much_that_is_done_expires_in_small_steps(path: Path) -> None:
         await store.writer.write(lambda core: [core.drop(delivery.id, 1.0) for delivery in deliveries])
         assert await store.writer.write(lambda core: core.expire(2.0)) == 500
         assert await store.expire(2.0) == 700
-
-
-@pytest.fixture
-async def crowded(path: Path) -> AsyncGenerator[Core, None]:
-    sql = connect(_made(path), upgrade=True)
-    sql.execute("PRAGMA synchronous = OFF")
-    core = Core(sql)
-    sql.execute("BEGIN")
-    core.acquire("home", "t")
-    core.acquire("libera", "t")
-    events = [said(HOME, matrix("alice"), "x", f"${number}") for number in range(20_000)]
-    rooms = [Room("libera", f"#room{number}") for number in range(5)]
-    core.commit("home", "t", None, events, [Delivery.of(e.key, room) for e in events for room in rooms], "c", 1.0)
-    sql.execute("COMMIT")
-    yield core
-    sql.close()
-
-
-async def test_a_hundred_thousand_waiting_make_looking_no_slower(crowded: Core) -> None:
-    """Counted in SQLite's own steps, not in seconds."""
-    steps = 0
-
-    def count() -> None:
-        nonlocal steps
-        steps += 1
-
-    crowded._sql.set_progress_handler(count, 100)
-    found = crowded.due("libera", "t", 2.0, 32, 20)
-    assert len(found) == 5
-    assert steps * 100 < 20_000
 
 
 _WRITER = """

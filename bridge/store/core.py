@@ -196,9 +196,9 @@ class Core:
         self._lose(reason, self._losses.queued(network, deliveries), now)
 
     def trim(self, network: str, token: str, before: float, most: int, now: float) -> int:
+        """Some of it; 0 where there is no more."""
         self.cursor(network, token)
-        excess = [*self._losses.excess(network, before, most)]
-        return sum(self._lose(reason, rows, now) for reason, rows in excess)
+        return self._lose(*self._losses.excess(network, before, most), now)
 
     def _lose(self, reason: str, rows: Sequence[Row], now: float) -> int:
         for delivery, room, _ in rows:

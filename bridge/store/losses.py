@@ -12,6 +12,9 @@ _SAID = (
 """When it was said, as far as can be known; that of a live message is when it was queued, whatever clock its network
 has."""
 
+_AT_ONCE = 500
+"""Deliveries of a room in one transaction: some milliseconds, so that giving up never holds up a message."""
+
 Row = tuple[str, Room, float]
 """A delivery, its room, and when it was said."""
 
@@ -34,17 +37,19 @@ class Losses:
         )
         return [_row(network, row) for row in rows if row is not None]
 
-    def excess(self, network: str, before: float, most: int) -> Iterable[tuple[str, Sequence[Row]]]:
-        """What has been queued since before `before`, and the oldest of what is more than `most` in a room, each with
-        the reason. What is frozen stays: it may be on its way."""
+    def excess(self, network: str, before: float, most: int) -> tuple[str, Sequence[Row]]:
+        """Some of what has been queued since before `before`, or of the oldest of what is more than `most` in a room,
+        with the reason. What is frozen stays: it may be on its way."""
         for room in self._crowded(network, before, most):
+            if old := self._oldest(network, room, "since < ?", before, _AT_ONCE):
+                return TOO_OLD, old
             (number,) = self._sql.execute(
                 "SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?", (network, room)
             ).fetchone()
-            old = self._oldest(network, room, "since < ?", before, -1)
-            yield TOO_OLD, old
-            if number - len(old) > most:
-                yield TOO_MANY, self._oldest(network, room, "since >= ?", before, number - len(old) - most)
+            many = self._oldest(network, room, "since >= ?", before, min(max(number - most, 0), _AT_ONCE))
+            if many:
+                return TOO_MANY, many
+        return "", ()
 
     def note(self, reason: str, rows: Iterable[Row]) -> None:
         self._sql.executemany(
@@ -80,8 +85,7 @@ class Losses:
         return [room for (room,) in rows.fetchall()]
 
     def _oldest(self, network: str, room: str, which: str, before: float, most: int) -> Sequence[Row]:
-        """The first `most` (-1: all) of `room` of which `which` is true; none that is frozen or says that others are
-        late."""
+        """The first `most` of `room` of which `which` is true; none that is frozen or says that others are late."""
         rows = self._sql.execute(
             f"SELECT d.id, d.room, {_SAID} FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
             f" WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"

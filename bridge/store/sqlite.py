@@ -218,8 +218,10 @@ class SqliteLease:
         await self._writer.write(lambda core: core.give_up(self.network, self._token, deliveries, reason, now))
 
     async def trim(self, before: float, most: int) -> int:
-        now = self._store.clock()
-        return await self._writer.write(lambda core: core.trim(self.network, self._token, before, most, now))
+        now, total = self._store.clock(), 0
+        while some := await self._writer.write(lambda core: core.trim(self.network, self._token, before, most, now)):
+            total += some
+        return total
 
     async def losses(self) -> Sequence[Loss]:
         return await self._writer.read(lambda core: core.losses(self.network, self._token))
