@@ -94,7 +94,7 @@ class Relay:
         async def keep_looking() -> None:
             while True:
                 await look()
-                await lease.wait(self._clock() + _LOOK)
+                await stored(lease.wait, self._clock() + _LOOK)
 
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(keep_looking(), name=f"look {network.name}")

@@ -16,8 +16,6 @@ from tests.simulation.weather import Stir
 Result = TypeVar("Result")
 
 _SLOWEST = 0.03  # seconds that a sync takes
-READS_FAIL = False
-"""Whether a store that is away refuses to be read too. SQLite in WAL mode can be read while it cannot be written."""
 _KEPT = 8  # older states to be rewound to
 
 
@@ -100,10 +98,9 @@ class SimulatedWriter(Writer):
     ) -> None:
         if self._closed:
             return
-        fails = writes or READS_FAIL
         result: Any = None
         error: Exception | None = None
-        if fails and not self._disk.available:
+        if not self._disk.available:
             error = Unavailable("the store is away")
         else:
             try:
@@ -113,7 +110,7 @@ class SimulatedWriter(Writer):
                 after()
             except StoreError as refused:
                 error = refused
-            if fails and error is None and self._disk.rng.random() < self._disk.loses:
+            if error is None and self._disk.rng.random() < self._disk.loses:
                 error = Unavailable("the answer was lost")
         if answer.done():  # cancelled meanwhile, which does not undo it
             return
