@@ -113,5 +113,6 @@ class Network(Protocol):
         ...
 
     async def ready(self) -> None:
-        """Return when every configured room has been joined once."""
+        """Return when every configured room has been joined once, and what is said from then on is not missed: where to
+        resume is kept."""
         ...

@@ -209,6 +209,7 @@ async def test_a_missing_ca_file_is_refused(ircd: Ircd) -> None:
 async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) -> None:
     async with network(ircd) as net:
         stream = net.events(None)
+        await anext(stream)  # where we begin
         first = asyncio.ensure_future(anext(stream))
         await net.ready()
         ircd.tell(":irc 421 duck WHOIS :Unknown command", *(f":bob!u@h PRIVMSG #pond :{n}" for n in range(1000)))
@@ -236,10 +237,25 @@ async def test_a_room_that_comes_while_we_are_connected_is_joined_and_waited_for
     assert ircd.connections == 1
 
 
+async def test_we_are_ready_when_what_is_said_from_now_on_cannot_be_missed(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        stream = net.events(None)
+        batch = await anext(stream)
+        assert Cursor.parse(batch.cursor).of("#pond") is not None
+        ready = asyncio.ensure_future(net.ready())
+        await asyncio.sleep(0.1)
+        assert not ready.done(), "where to resume is not kept yet"
+        following = asyncio.ensure_future(anext(stream))
+        await ready
+        following.cancel()
+        await asyncio.wait([following])
+
+
 async def test_rooms_that_change_while_we_are_offline_count_from_the_next_connection(ircd: Ircd) -> None:
     async with network(ircd) as net:
         net.use([_LAKE])
         stream = net.events(None)
+        await anext(stream)  # where we begin
         listening = asyncio.ensure_future(anext(stream))
         async with asyncio.timeout(10):
             await net.ready()

@@ -73,6 +73,7 @@ class IrcNetwork:
         self._connections = 0
         self._was_online = False
         self._missing = set(rooms)
+        self._unmarked: set[Room] = set()  # where nothing would be caught up with, were we to end now
         self._all_joined = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -81,6 +82,7 @@ class IrcNetwork:
         there is a gap."""
         intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms), self._clock)
         self._missing = set(self._rooms)  # whoever starts anew waits anew until we can hear
+        self._unmarked = {room for room in self._rooms if intake.cursor.of(room.id) is None}
         self._all_joined.clear()
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
@@ -90,6 +92,7 @@ class IrcNetwork:
                 batch = await intake.take()
                 if batch is not None:
                     yield batch
+                    self._mark(intake.cursor)
                 elif life.done():
                     life.result()
                     return
@@ -166,6 +169,7 @@ class IrcNetwork:
             self._link.use(rooms)
             fresh = {room for room in fresh if not self._link.session.channels.joined(room.id)}
         self._missing = (self._missing & {*rooms}) | fresh
+        self._unmarked = (self._unmarked & {*rooms}) | fresh
         if self._missing:
             self._all_joined.clear()
         self._note()
@@ -220,8 +224,14 @@ class IrcNetwork:
                 intake.leave(room)
         self._note()
 
+    def _mark(self, cursor: Cursor) -> None:
+        """`cursor` is kept safely."""
+        if self._unmarked:
+            self._unmarked = {room for room in self._unmarked if cursor.of(room.id) is None}
+            self._note()
+
     def _note(self) -> None:
-        if self._was_online and not self._missing:
+        if self._was_online and not self._missing and not self._unmarked:
             self._all_joined.set()
         self._ring()
 

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.demo.servers import InspIRCd, Synapse
+from bridge.irc import IrcNetwork
 from tests.faults import faults
 from tests.faults.scene import Fault, Outcome, Scene, judge, scene
 from tests.integration.servers import Anope
@@ -29,7 +30,7 @@ MEMORY_GROWTH = 20.0  # MB: the last third of one process's life over the third 
 MEMORY = 150.0  # MB
 WAL = 16.0  # MB
 FILE = 3.0  # kB of SQLite file a message, for the map keeps every one for `remember`
-IN_DOUBT = 16  # posts that may come twice for each time that the IRC server is killed, and its history with it
+IN_DOUBT = IrcNetwork.window  # posts that may come twice for each time that the IRC server, and its history, is killed
 
 _MB = 1e6
 _LATE = 60.0  # seconds after the end, after which what has not arrived is lost
@@ -52,6 +53,7 @@ _TROUBLE: dict[str, Fault] = {
     "connections reset": _cut,
     "disk full": partial(faults.disk_full, seconds=2),
 }
+_FORGET = ("IRC server killed", "both servers killed")  # and the history with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,11 @@ class Soak:
         while not over():
             early = time.monotonic() - self._start < self._seconds / 2
             names = sorted({*_TROUBLE, *(_RESTARTS if early else ())} - self._without)
+            if not names:
+                return
             name = self._rng.choice(names)
+            if name in _FORGET:
+                await place.traffic.heard(_LATE)
             start = time.monotonic()
             await (_TROUBLE | _RESTARTS)[name](place)
             self._done[name] += 1
@@ -151,7 +157,7 @@ class Soak:
             await asyncio.sleep(2)
 
     def _wrong(self, outcome: Outcome) -> list[str]:
-        allowed = IN_DOUBT * (self._done["IRC server killed"] + self._done["both servers killed"])
+        allowed = IN_DOUBT * sum(self._done[name] for name in _FORGET)
         found = []
         for name, verdict, doubled in (("to IRC", outcome.to_irc, allowed), ("to Matrix", outcome.to_matrix, 0)):
             if verdict.owed < self._each:

@@ -179,6 +179,13 @@ class Traffic:
         pairs = ((self.matrix.said, self.irc.seen()), (self.irc.said, self.matrix.seen()))
         return sum(len({one.number for one in said} - {one.number for one in seen}) for said, seen in pairs)
 
+    async def heard(self, timeout: float) -> None:
+        """Wait until what has been said on IRC until now has arrived, at most `timeout` seconds: a server that is
+        killed takes with it what we were away for."""
+        until, deadline = {one.number for one in self.irc.said}, time.monotonic() + timeout
+        while until - {one.number for one in self.matrix.seen()} and time.monotonic() < deadline:
+            await asyncio.sleep(_AGAIN)
+
     async def arrived(self, timeout: float) -> bool:
         """Wait until all has arrived; whether it has, after at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
