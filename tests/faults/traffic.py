@@ -183,7 +183,7 @@ class Traffic:
         """Wait until what has been said on IRC until now has arrived, at most `timeout` seconds: a server that is
         killed takes with it what we were away for."""
         until, deadline = {one.number for one in self.irc.said}, time.monotonic() + timeout
-        while until - {one.number for one in self.matrix.seen()} and time.monotonic() < deadline:
+        while until - {one.number for one in self.matrix.seen()} and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_AGAIN)
 
     async def arrived(self, timeout: float) -> bool:
