@@ -1,7 +1,7 @@
 # make demo    a Matrix room and an IRC channel that talk, on this machine (ONCE=1: one scripted conversation)
 # make test    static checks, then unit, contract and integration tests on real servers
 # make check   static checks only
-# make faults  all faults on real servers, five minutes; `make test` has four of the nine
+# make faults  only the faults, on real servers
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SIDE_BY_SIDE := -n 4 --dist loadfile  # most tests wait for servers; those of a file share theirs
 
 .PHONY: demo test check faults bench bench-users soak clean
 
@@ -19,7 +20,7 @@ demo: $(INSTALLED)
 
 test: check
 	@scripts/debian-packages inspircd ngircd anope strace
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -29,7 +30,7 @@ check: $(INSTALLED)
 
 faults: $(INSTALLED)
 	@scripts/debian-packages inspircd ngircd anope strace
-	$(BIN)/pytest tests/faults -m "long or not long" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile tests/faults $(ARGS)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.carry $(ARGS)

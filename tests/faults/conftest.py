@@ -10,7 +10,7 @@ from tests.conftest import need
 from tests.faults.scene import Outcome
 from tests.integration.servers import Anope
 
-_rows: list[str] = []
+_SEEN = "seen"  # a property of a test, which also comes from another process
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -35,12 +35,13 @@ def report(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     """What is put here is printed at the end of the run."""
     outcomes: list[Outcome] = []
     yield outcomes
-    name = request.node.name
-    _rows.extend(f"{name}\n  to IRC:    {it.to_irc}\n  to Matrix: {it.to_matrix}" for it in outcomes)
+    rows = (f"  to IRC:    {it.to_irc}\n  to Matrix: {it.to_matrix}" for it in outcomes)
+    request.node.user_properties += [(_SEEN, f"{request.node.name}\n{row}") for row in rows]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _rows:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    rows = {text for report in reports for key, text in getattr(report, "user_properties", ()) if key == _SEEN}
+    if rows:
         terminalreporter.section("faults")
-        for row in _rows:
-            terminalreporter.line(row)
+        terminalreporter.line("\n".join(sorted(rows)))
