@@ -1,6 +1,7 @@
 """Files that nobody but their owner reads."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 Stamp = tuple[int, int, int, int]
@@ -34,3 +35,24 @@ def write_all(handle: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]
+
+
+def make_folders(folder: Path) -> None:
+    """Make the private folder, with those above it that are missing; they are there after a power cut, too."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """What was made, renamed or removed in `folder` stays so after a power cut, where that can be asked for."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # a folder that may be written to and not be read
+        return
+    try:
+        with suppress(OSError):  # some file systems cannot; the names are in place already
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from bridge.files import sync_folder
 from bridge.store.contract import StoreError, Unusable
 from bridge.store.schema import make_private, read_only
 from bridge.store.sqlite import lock
@@ -55,7 +56,9 @@ def restore(path: Path, source: Path) -> None:
         copy(source, new)
         for beside in (f"{path}-wal", f"{path}-shm"):
             Path(beside).unlink(missing_ok=True)  # of the store that goes
+        sync_folder(path.parent)  # else a power cut could leave the new store with the old journal
         new.rename(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise Unusable(f"{path}: the store cannot be put there ({error})") from error
     finally:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridge.files import sync_folder
 from bridge.store.contract import Unusable
 
 MIGRATIONS: Sequence[str] = (
@@ -139,6 +140,7 @@ def make_private(path: Path) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _version(sql: sqlite3.Connection, path: Path) -> int:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from bridge.files import make_folders
 from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
 from bridge.store.contract import Unusable
 from bridge.store.core import Core
@@ -52,7 +53,7 @@ class SqliteStore:
         names a lease; no two may be alike.
         """
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(path.parent)
             held = lock(path)
         except OSError as error:
             raise Unusable(f"{path}: the store cannot be opened ({error})") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
-from bridge.files import write_all, write_new
+from bridge.files import sync_folder, write_all, write_new
 from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
 from bridge.users.layout import Tables
@@ -77,6 +77,7 @@ class AtomicFile:
         with self._told("its folder cannot be made"):
             for folder in reversed(missing):
                 folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(folder.parent)
                 if os.geteuid() == 0:
                     owner = folder.parent.stat()
                     os.chown(folder, owner.st_uid, owner.st_gid)
@@ -149,7 +150,7 @@ class AtomicFile:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
-        _sync(self.path.parent)  # else a power cut could bring the old file back
+        sync_folder(self.path.parent)  # else a power cut could bring the old file back
 
     def _dress(self, handle: int) -> None:
         """Give a new file the owner, group and mode of the one whose place it takes; root gives a first one to whoever
@@ -198,12 +199,3 @@ def _give(handle: int, model: os.stat_result) -> None:
     mine = os.fstat(handle)
     if (mine.st_uid, mine.st_gid) != (model.st_uid, model.st_gid):
         os.fchown(handle, model.st_uid, model.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # some file systems cannot; the new file is in place already
-            os.fsync(handle)
-    finally:
-        os.close(handle)
