@@ -130,7 +130,9 @@ def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
         if not upgrade:
             raise Unusable(f"{path}: the store is of version {version}: run the daemon once, it will upgrade it")
         _upgrade(sql, path, version)
-    sql.execute("PRAGMA journal_mode = WAL")
+    (mode,) = sql.execute("PRAGMA journal_mode = WAL").fetchone()  # where that fails, it answers with the old one
+    if mode != "wal":
+        raise Unusable(f"{path}: the store cannot keep a write-ahead journal there")
     sql.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
     sql.execute("PRAGMA foreign_keys = ON")
 
