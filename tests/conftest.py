@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -24,11 +25,15 @@ def pytest_asyncio_loop_factories(
 
 def need(*servers: type[Process]) -> None:
     """Skip where a server is missing; fail where the run was told that all are there."""
-    reasons = [reason for server in servers if (reason := server.missing())]
-    if reasons and os.environ.get("QUACKBRIDGE_REQUIRE_SERVERS"):
-        pytest.fail("; ".join(reasons), pytrace=False)
-    if reasons:
-        pytest.skip("; ".join(reasons))
+    if reasons := [reason for server in servers if (reason := server.missing())]:
+        cannot("; ".join(reasons))
+
+
+def cannot(reason: str) -> NoReturn:
+    """Skip for that reason; fail where the run was told that nothing is missing."""
+    if os.environ.get("QUACKBRIDGE_REQUIRE_SERVERS"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -4,8 +4,6 @@ comes twice, all in order."""
 import os
 from pathlib import Path
 
-import pytest
-
 from bridge.demo.servers import Synapse
 from bridge.irc import IrcNetwork
 from tests.faults.scene import Fault, Outcome, run, scene
@@ -37,10 +35,3 @@ async def holds(
 
 def seeded(outcome: Outcome) -> str:
     return f"QUACKBRIDGE_SEED={SEED}\nto IRC: {outcome.to_irc}\nto Matrix: {outcome.to_matrix}"
-
-
-def cannot(reason: str) -> None:
-    """Skip; fail where the run was told that all is there."""
-    if os.environ.get("QUACKBRIDGE_REQUIRE_SERVERS"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)

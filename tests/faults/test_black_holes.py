@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.demo.servers import Synapse
-from tests.faults.cases import cannot, holds
+from tests.conftest import cannot
+from tests.faults.cases import holds
 from tests.faults.faults import CannotTraceError, disk_full, homeserver_black_holed, irc_black_holed
 from tests.faults.scene import Outcome
 from tests.integration.servers import Anope

@@ -1,0 +1,102 @@
+"""Errors that somebody could make in the store, each small: tests of the power cuts, which must find them."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridge.model import Delivery, Event
+from bridge.store import schema, sqlite
+from bridge.store.sqlite import SqliteLease
+
+CHECKPOINTS = "checkpoints"
+"""No error: the store checkpoints often, as it does in a longer run."""
+
+
+def _set(pragma: str) -> Callable[[], None]:
+    def plant() -> None:
+        def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
+            sql = schema.connect(path, upgrade=upgrade)
+            sql.execute(f"PRAGMA {pragma}")
+            return sql
+
+        _put(sqlite, "connect", connect)
+
+    return plant
+
+
+def _cursor_first() -> None:
+    """The cursor is stored in a transaction of its own, before what it stands for."""
+    real = SqliteLease.commit
+
+    async def commit(
+        self: SqliteLease,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        *rest: Any,
+    ) -> int:
+        await real(self, expect, (), (), cursor)
+        return await real(self, cursor, events, deliveries, cursor, *rest)
+
+    _put(SqliteLease, "commit", commit)
+
+
+def _cursor_last() -> None:
+    """As `_cursor_first`, but after it."""
+    real = SqliteLease.commit
+
+    async def commit(
+        self: SqliteLease,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        *rest: Any,
+    ) -> int:
+        number = 0
+        if expect is not None:
+            number = await real(self, expect, events, deliveries, expect, *rest)
+            events, deliveries, rest = (), (), ()
+        return number + await real(self, expect, events, deliveries, cursor, *rest)
+
+    _put(SqliteLease, "commit", commit)
+
+
+def _answered_early() -> None:
+    """What was done is committed with what comes next, and answered before."""
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if sql.startswith("BEGIN") and self.in_transaction:
+                super().execute("COMMIT")
+            return super().execute("SELECT 1" if sql == "COMMIT" else sql, *parameters)
+
+    real = sqlite3.connect
+
+    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        return real(*args, **kwargs, factory=Connection)
+
+    _put(sqlite3, "connect", connect)
+
+
+def _folder_not_synced() -> None:
+    """The store's folder is made, and its name may be gone after a power cut."""
+    _put(sqlite, "make_folders", lambda folder: folder.mkdir(parents=True, exist_ok=True))
+
+
+def _put(place: Any, name: str, value: object) -> None:
+    assert hasattr(place, name)
+    setattr(place, name, value)
+
+
+PLANTED: Mapping[str, Callable[[], None]] = {
+    "synchronous-normal": _set("synchronous = NORMAL"),
+    "synchronous-off": _set("synchronous = OFF"),
+    "cursor-first": _cursor_first,
+    "cursor-last": _cursor_last,
+    "answered-early": _answered_early,
+    "folder-not-synced": _folder_not_synced,
+    CHECKPOINTS: _set("wal_autocheckpoint = 50"),
+}

@@ -1,0 +1,244 @@
+"""The real store at work: `python -m tests.durability.workload FOLDER SEED BATCHES [PLANTED]`.
+
+Each verb is said on the standard output twice: what it will change, before it is called, and `done` after the store has
+answered. What is said is the record that the disks of a power cut are held against (promises.py). Ends with 0 when all
+was delivered; whatever the store raises that it does not expect ends it with 1.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from bridge.model import Backlog, Count, Delivery, Post, Room, State, Tally
+from bridge.store import Full, Lease
+from bridge.store.sqlite import SqliteStore
+from tests.durability.planted import PLANTED
+from tests.events import HOME, LIBERA, OFTC, matrix, said
+
+Result = TypeVar("Result")
+TARGETS = (LIBERA, OFTC)
+STORE = Path("data", "store.sqlite")
+"""Below the folder that is given: the store makes its folder itself."""
+
+_MODES = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")
+_KEEP = 40.0  # seconds of made-up time for which what is done is remembered; every verb takes one
+_PAUSE = 0.01  # seconds before what found no room is tried again
+
+
+class Record:
+    """What is said of the verbs, and the made-up time, which each of them takes a second of."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self._numbers = itertools.count()
+        self._under_way: dict[int, float] = {}
+
+    def clock(self) -> float:
+        return self.now
+
+    @property
+    def settled(self) -> float:
+        """Before this time nothing is under way any more."""
+        return min(self._under_way.values(), default=self.now)
+
+    async def making(
+        self, changes: Mapping[str, object], verb: Callable[[], Awaitable[Result]]
+    ) -> tuple[Result, float]:
+        """What `verb` answers, and its time, saying what it changes; it is repeated while the disk is full."""
+        number = next(self._numbers)
+        self._under_way[number] = self.now
+        _say({"verb": number, "changes": changes})
+        while True:
+            self.now += 1
+            at = self.now
+            try:
+                answer = await verb()
+                break
+            except Full:
+                _say({"full": number})
+                await asyncio.sleep(_PAUSE)
+        _say({"done": number})
+        del self._under_way[number]
+        return answer, at
+
+
+def _say(line: Mapping[str, object]) -> None:
+    os.write(1, json.dumps(line).encode() + b"\n")
+
+
+class Work:
+    """One network hears, two deliver; all at the same time, so that their verbs are committed together."""
+
+    def __init__(self, store: SqliteStore, record: Record, rng: random.Random, batches: int) -> None:
+        self._store = store
+        self._record = record
+        self._rng = rng
+        self._batches = batches
+        self._heard = False
+        self._done: dict[str, float] = {}  # deliveries that are sent or dropped, and when
+        self._remotes: dict[str, list[str]] = {}
+        self._counted: dict[str, float] = {}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear(), name="hear")
+            for room in TARGETS:
+                tasks.create_task(self._deliver(room), name=f"deliver {room}")
+
+    async def _lease(self, network: str) -> Lease:
+        lease = await self._store.acquire(network, "test")
+        assert lease is not None
+        return lease
+
+    # Hearing
+
+    async def _hear(self) -> None:
+        lease = await self._lease(HOME.network)
+        cursor = None
+        for number in range(self._batches):
+            new = cursor if cursor and self._rng.random() < 0.1 else f"c{number}"  # a long gap, in several commits
+            await self._commit(lease, number, cursor, new)
+            cursor = new
+            if number % 7 == 3:
+                changes = {f"memory of {HOME.network}": f"m{number}"}
+                await self._record.making(changes, lambda n=number: lease.remember({"since": f"m{n}"}))  # type: ignore[misc]
+            if number % 15 == 14:
+                await asyncio.to_thread(_checkpoint, self._rng.choice(_MODES))
+            if number % 20 == 19:
+                await self._expire()
+        self._heard = True
+        self._store.ringing([Delivery.of(said(HOME, matrix("a"), "end").key, room) for room in TARGETS])()
+
+    async def _commit(self, lease: Lease, number: int, cursor: str | None, new: str) -> None:
+        sizes = self._rng.choices((5, 200, 3_000), (8, 3, 1), k=self._rng.randint(0, 3))
+        events = [
+            said(HOME, matrix("alice"), f"{number}/{part} {'x' * size}", f"${number}/{part}")
+            for part, size in enumerate(sizes)
+        ]
+        rooms = self._rng.choice([TARGETS, TARGETS, TARGETS[:1]])
+        deliveries = [Delivery.of(event.key, room) for event in events for room in rooms]
+        counts = [Count(HOME, Tally.REFUSED, f"batch {number}")]
+        changes: dict[str, object] = {_state(delivery.id): State.QUEUED for delivery in deliveries}
+        changes |= {f"cursor of {HOME.network}": new, f"count of batch {number}": 1}
+        _, at = await self._record.making(changes, lambda: lease.commit(cursor, events, deliveries, new, counts))
+        self._counted[f"batch {number}"] = at
+
+    async def _expire(self) -> None:
+        before = min(self._record.now - _KEEP, self._record.settled)
+        gone = [delivery for delivery, at in self._done.items() if at < before]
+        changes: dict[str, object] = {_state(delivery): None for delivery in gone}
+        changes |= {_remotes(delivery): None for delivery in gone if delivery in self._remotes}
+        changes |= {f"count of {what}": None for what, at in self._counted.items() if at // 60 < before // 60}
+        await self._record.making(changes, lambda: self._store.expire(before))
+
+    # Delivering
+
+    async def _deliver(self, room: Room) -> None:
+        lease = await self._lease(room.network)
+        while True:
+            heard = self._heard
+            backlogs = await lease.due(1e12, each=self._rng.randint(1, 4))
+            for backlog in backlogs:
+                await self._carry(lease, backlog)
+            if not backlogs and heard:
+                return
+            if not backlogs:
+                await lease.wait(1e12)
+
+    async def _carry(self, lease: Lease, backlog: Backlog) -> None:
+        room, ids = backlog.room, [owed.delivery for owed in backlog.owed]
+        fate = self._rng.random()
+        if fate < 0.06:
+            dead = {_state(each): State.DEAD for each in ids[:1]}
+            await self._record.making(dead, lambda: lease.bury(ids[:1], "never"))
+            if fate < 0.03:
+                await self._drop_or_retry(ids[0])
+            return
+        if fate < 0.12:
+            gone = {_state(each): State.DROPPED for each in ids}
+            _, at = await self._record.making(gone, lambda: lease.give_up(ids, "too old"))
+            self._done |= dict.fromkeys(ids, at)
+            return
+        posts = self._render(room, ids)
+        planned = {_frozen(post): post.payload for post in posts}
+        frozen, _ = await self._record.making(planned, lambda: lease.plan(room, posts))
+        assert frozen == posts
+        if fate < 0.25:
+            await self._record.making({f"attempts of {room}": 1}, lambda: lease.postpone(room, 2e9, "away"))
+        for number, post in enumerate(posts):
+            await self._send(lease, post, posts[number + 1 :])
+
+    def _render(self, room: Room, ids: Sequence[str]) -> Sequence[Post]:
+        """One post for all, or several for the first."""
+        if self._rng.random() < 0.6:
+            return (Post.of(room, tuple(ids), 0, "together"),)
+        return tuple(Post.of(room, (ids[0],), part, f"part {part}") for part in range(self._rng.randint(1, 3)))
+
+    async def _send(self, lease: Lease, post: Post, others: Sequence[Post]) -> None:
+        remote = f"r-{post.id}"
+        unfinished = {delivery for other in others for delivery in other.deliveries}
+        finished = [delivery for delivery in post.deliveries if delivery not in unfinished]
+        changes: dict[str, object] = {_state(delivery): State.SENT for delivery in finished}
+        for delivery in post.deliveries:
+            self._remotes.setdefault(delivery, []).append(remote)
+            changes[_remotes(delivery)] = list(self._remotes[delivery])
+        changes |= {_frozen(post): None, f"attempts of {post.room}": None}
+        was_planned, at = await self._record.making(changes, lambda: lease.sent(post, remote))
+        assert was_planned
+        self._done |= dict.fromkeys(finished, at)
+
+    async def _drop_or_retry(self, delivery: str) -> None:
+        if self._rng.random() < 0.5:
+            changes = {_state(delivery): State.QUEUED}
+            assert (await self._record.making(changes, lambda: self._store.retry(delivery)))[0]
+        else:
+            changes = {_state(delivery): State.DROPPED}
+            dropped, self._done[delivery] = await self._record.making(changes, lambda: self._store.drop(delivery))
+            assert dropped
+
+
+def _state(delivery: str) -> str:
+    return f"delivery {delivery}"
+
+
+def _remotes(delivery: str) -> str:
+    return f"remote ids of {delivery}"
+
+
+def _frozen(post: Post) -> str:
+    return f"frozen post {post.id}"
+
+
+def _checkpoint(mode: str) -> None:
+    """As another program might, that looks at the file; what troubles it is not the store's trouble."""
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(STORE, timeout=0.05)) as sql:
+        sql.execute(f"PRAGMA wal_checkpoint({mode})")
+
+
+@asynccontextmanager
+async def _opened(record: Record) -> AsyncGenerator[SqliteStore, None]:
+    store = SqliteStore.open(STORE, record.clock)
+    yield store
+    await store.aclose()  # where something failed, the process ends as it is
+
+
+async def main(seed: int, batches: int) -> None:
+    record = Record()
+    async with _opened(record) as store:
+        await Work(store, record, random.Random(seed), batches).run()
+
+
+if __name__ == "__main__":
+    folder, seed, batches, *planted = sys.argv[1:]
+    os.chdir(folder)
+    for name in planted:
+        PLANTED[name]()
+    asyncio.run(main(int(seed), int(batches)))
