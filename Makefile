@@ -1,7 +1,7 @@
 # make demo    a Matrix room and an IRC channel that talk, on this machine (ONCE=1: one scripted conversation)
 # make test    static checks, then unit, contract and integration tests on real servers
 # make check   static checks only
-# make faults  only the faults, on real servers
+# make faults  only the faults on real servers, and power cuts at every write: ten minutes
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
@@ -30,7 +30,7 @@ check: $(INSTALLED)
 
 faults: $(INSTALLED)
 	@scripts/debian-packages inspircd ngircd anope strace
-	$(BIN)/pytest -n 3 --dist loadfile tests/faults $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile tests/faults tests/durability -m "long or not long" $(ARGS)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.carry $(ARGS)

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.durability.promises import Promises
 from tests.durability.survey import survey
 from tests.durability.trace import Said
 from tests.durability.workload import STORE
+from tests.integration.daemon import quackbridge, write_config
 
 pytestmark = [pytest.mark.real_time, pytest.mark.usefixtures("strace")]
 
@@ -164,3 +166,25 @@ async def test_a_full_disk_is_waited_for(runs: int, place: Path) -> None:
         assert ended.injected > 1, _seeded(fault, ended)
         assert ended.full >= 1, _seeded(fault, ended)
         assert not ended.said.under_way, _seeded(fault, ended)
+
+
+async def test_an_error_of_the_disk_ends_the_daemon(place: Path) -> None:
+    nowhere = "127.0.0.1:1"  # no server is needed for the first write
+    networks = {
+        "home": {"type": "matrix", "homeserver": f"http://{nowhere}", "user": "@duck:hs", "password_file": "secrets/a"},
+        "pond": {"type": "irc", "server": nowhere, "tls": False, "nick": "duck"},
+    }
+    config = {"networks": networks, "links": {"pond": {"rooms": ["home/#pond:hs", "pond/#pond"]}}}
+    write_config(place, config | {"store": {"path": str(STORE)}}, {"a": "secret"})
+    assert quackbridge(place, "init-db").returncode == 0
+    fault = Fault("fdatasync", "error=EIO", "1", JOURNAL)
+    process = await asyncio.create_subprocess_exec(
+        *fault.command(place, place / "log"),
+        *(sys.executable, "-m", "bridge", "run"),
+        cwd=place,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert "(INJECTED)" in (place / "log").read_text()
+    assert process.returncode == 1
+    assert b"disk I/O error" in errors
