@@ -39,7 +39,9 @@ async def survey(folder: Path) -> Values:
             found[f"count of {count.reason}"] = number
         due: set[str] = set()
         for room in TARGETS:
-            due |= await _due(await _lease(store, room.network), found)
+            lease = await _lease(store, room.network)
+            due |= await _due(lease, found)
+            found |= {f"losses of {loss.room}": loss.number for loss in await lease.losses()}
         _agree(found, due, {entry.delivery: entry.state for entry in await store.outbox()})
         await _go_on(home, cursor)
     return found

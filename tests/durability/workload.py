@@ -86,6 +86,7 @@ class Work:
         self._done: dict[str, float] = {}  # deliveries that are sent or dropped, and when
         self._remotes: dict[str, list[str]] = {}
         self._counted: dict[str, float] = {}
+        self._lost = dict.fromkeys(TARGETS, 0)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -163,9 +164,7 @@ class Work:
                 await self._drop_or_retry(ids[0])
             return
         if fate < 0.12:
-            gone = {_state(each): State.DROPPED for each in ids}
-            _, at = await self._record.making(gone, lambda: lease.give_up(ids, "too old"))
-            self._done |= dict.fromkeys(ids, at)
+            await self._give_up(lease, room, ids)
             return
         posts = self._render(room, ids)
         planned = {_frozen(post): post.payload for post in posts}
@@ -175,6 +174,21 @@ class Work:
             await self._record.making({f"attempts of {room}": 1}, lambda: lease.postpone(room, 2e9, "away"))
         for number, post in enumerate(posts):
             await self._send(lease, post, posts[number + 1 :])
+
+    async def _give_up(self, lease: Lease, room: Room, ids: Sequence[str]) -> None:
+        """Nobody is told of the first few."""
+        self._lost[room] += len(ids)
+        gone: dict[str, object] = {_state(each): State.DROPPED for each in ids}
+        gone[f"losses of {room}"] = self._lost[room]
+        _, at = await self._record.making(gone, lambda: lease.give_up(ids, "too old"))
+        self._done |= dict.fromkeys(ids, at)
+        if self._lost[room] > 3:
+            (loss,) = await lease.losses()
+            notice = said(HOME, matrix("duck"), f"{loss.number} were too old", f"$lost by {room} at {at}")
+            delivery = Delivery.of(notice.key, room)
+            changes: dict[str, object] = {f"losses of {room}": None, _state(delivery.id): State.QUEUED}
+            assert (await self._record.making(changes, lambda: lease.told(loss, [(notice, delivery)])))[0]
+            self._lost[room] = 0
 
     def _render(self, room: Room, ids: Sequence[str]) -> Sequence[Post]:
         """One post for all, or several for the first."""
