@@ -97,7 +97,7 @@ async def test_root_at_the_command_line_leaves_the_files_to_their_owner(path: Pa
         os.chown(file, 1234, 1234)
     async with aclosing(SqliteStore.attach(path, _clock)) as beside:
         assert not await beside.drop("unknown")
-        found = [file.stat() for file in path.parent.iterdir() if file.suffix != ".lock"]
+        found = [file.stat() for file in path.parent.iterdir() if file.suffix not in (".lock", ".reserve")]
         assert len(found) == 3
         assert {(each.st_uid, each.st_gid, stat.S_IMODE(each.st_mode)) for each in found} == {(1234, 1234, 0o600)}
 
@@ -144,7 +144,7 @@ async def test_all_files_of_the_store_are_private(path: Path, umask: int, reques
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         await _lease(store, "home")
         files = sorted(path.parent.iterdir())
-        assert {file.name.removeprefix(path.name) for file in files} == {"", "-wal", "-shm", ".lock"}
+        assert {file.name.removeprefix(path.name) for file in files} == {"", "-wal", "-shm", ".lock", ".reserve"}
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.files import sync_folder
-from bridge.store.contract import Unusable
+from bridge.store.contract import Full, Unusable
+from bridge.store.reserve import is_full
 
 MIGRATIONS: Sequence[str] = (
     """
@@ -76,8 +77,8 @@ def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
     """A connection to the store at `path`, in autocommit mode, that any one thread may use.
 
     With `upgrade` a new file is made (readable by its owner alone) and an old one is brought to `VERSION`, after a copy
-    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used. SQLite gives the files that
-    it makes beside it the same owner and mode, also when root is at work.
+    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used; `Full` where its disk is.
+    SQLite gives the files that it makes beside it the same owner and mode, also when root is at work.
     """
     try:
         if upgrade and not path.exists():
@@ -90,6 +91,8 @@ def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
         _prepare(sql, path, upgrade=upgrade)
     except sqlite3.DatabaseError as error:
         sql.close()
+        if is_full(error):
+            raise Full(f"{path}: there is no room for the store ({error}); free some disk space") from error
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNSOUND:
             raise Unusable(f"{path}: this is not a sound store ({error}); move it away, or restore a backup") from error
         raise Unusable(f"{path}: the store cannot be opened ({error})") from error

@@ -13,8 +13,9 @@ from typing import Self
 
 from bridge.files import make_folders
 from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
-from bridge.store.contract import Unusable
+from bridge.store.contract import Full, Unusable
 from bridge.store.core import Core
+from bridge.store.reserve import Reserve
 from bridge.store.schema import connect
 from bridge.store.writer import Writer
 
@@ -35,9 +36,10 @@ class SqliteStore:
         clock: Callable[[], float],
         lock: int | None,
         token: Callable[[], str] = _random_token,
+        reserve: Reserve | None = None,
     ) -> None:
         self.clock = clock
-        self.writer = Writer(connection)
+        self.writer = Writer(connection, reserve)
         self._lock = lock
         self._token = token
         self._tokens: dict[str, str] = {}
@@ -49,17 +51,22 @@ class SqliteStore:
         """Open or create the store at `path`, and bring it to the version of this program.
 
         For as long as it is open no other daemon can: the lock goes with the process, however that ends. `Unusable`
-        where another daemon has it, where it is damaged, or of a newer version; the file is then as it was. `token`
-        names a lease; no two may be alike.
+        where another daemon has it, where it is damaged, or of a newer version; the file is then as it was. `Full`
+        where the disk is, and nothing was reserved. `token` names a lease; no two may be alike.
         """
         try:
             make_folders(path.parent)
             held = lock(path)
         except OSError as error:
             raise Unusable(f"{path}: the store cannot be opened ({error})") from error
+        reserve = None
         try:
-            return cls(connect(path, upgrade=True), clock, held, token)
+            with suppress(OSError):  # it goes without
+                reserve = Reserve(path)
+            return cls(_connected(path, reserve), clock, held, token, reserve)
         except BaseException:
+            if reserve is not None:
+                reserve.close()
             os.close(held)
             raise
 
@@ -181,7 +188,7 @@ class SqliteLease:
     ) -> int:
         now = self._store.clock()
         ring = self._store.ringing(deliveries)
-        return await self._writer.write(
+        return await self._writer.take_in(
             lambda core: core.commit(self.network, self._token, expect, events, deliveries, cursor, now, counts), ring
         )
 
@@ -249,6 +256,16 @@ class SqliteLease:
 
     async def remember(self, changes: Mapping[str, str | None]) -> None:
         await self._writer.write(lambda core: core.remember(self.network, self._token, changes))
+
+
+def _connected(path: Path, reserve: Reserve | None) -> sqlite3.Connection:
+    """SQLite needs some room to open a store, too."""
+    try:
+        return connect(path, upgrade=True)
+    except Full:
+        if reserve is None or not reserve.give():
+            raise
+    return connect(path, upgrade=True)
 
 
 async def _is_set_within(bell: asyncio.Event, seconds: float) -> bool:

@@ -7,10 +7,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from bridge.store.contract import Full, StoreError, Unavailable
 from bridge.store.core import Core
+from bridge.store.reserve import Reserve, is_full
 
 Result = TypeVar("Result")
 _TOGETHER = 64  # verbs in one transaction: more would make the first wait noticeably for the last
@@ -30,6 +32,12 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+class _Kind(Enum):
+    READ = auto()
+    WRITE = auto()
+    INTAKE = auto()
+
+
 @dataclass(slots=True)
 class _Call:
     """A verb on its way to the writer, and who waits for what it gives."""
@@ -37,7 +45,7 @@ class _Call:
     verb: Callable[[Core], Any]
     after: Callable[[], None]
     answer: asyncio.Future[Any]
-    writes: bool
+    kind: _Kind
     result: Any = None
     error: Exception | None = None
 
@@ -48,10 +56,14 @@ class Writer:
     `Full` and `Unavailable` mean that a verb did nothing. Any other error of SQLite is fatal: it is raised as it is, by
     this verb and by all later ones, because a disk that failed once cannot be believed when it then says that all is
     well.
+
+    What is taken in leaves room for the rest: once only the reserve is left, it is `Full` until there is room for a
+    reserve again.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, reserve: Reserve | None = None) -> None:
         self._sql = connection
+        self._reserve = reserve
         self._core = Core(connection)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._places = asyncio.Semaphore(_WAITING)
@@ -62,17 +74,22 @@ class Writer:
 
     async def read(self, verb: Callable[[Core], Result]) -> Result:
         """What `verb` sees. It takes no lock, so it neither waits for nor holds up another process."""
-        result: Result = await self._do(_Call(verb, _nothing, _future(), writes=False))
+        result: Result = await self._do(_Call(verb, _nothing, _future(), _Kind.READ))
         return result
 
     async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = _nothing) -> Result:
         """What `verb` gives once it is on disk. Cancelling does not undo it; `after` is called on the loop when it has
         succeeded, also where nobody waits for it any more."""
-        result: Result = await self._do(_Call(verb, after, _future(), writes=True))
+        result: Result = await self._do(_Call(verb, after, _future(), _Kind.WRITE))
+        return result
+
+    async def take_in(self, verb: Callable[[Core], Result], after: Callable[[], None] = _nothing) -> Result:
+        """As `write`, for what is not needed to deliver what is there."""
+        result: Result = await self._do(_Call(verb, after, _future(), _Kind.INTAKE))
         return result
 
     async def aclose(self) -> None:
-        """Finish what was asked for, then close the connection."""
+        """Finish what was asked for, then close the connection and the reserve."""
         self._closed = True
         self._calls.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -105,6 +122,8 @@ class Writer:
                 with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
                     call.answer.get_loop().call_soon_threadsafe(self._answer, call)
         self._sql.close()
+        if self._reserve is not None:
+            self._reserve.close()
 
     def _waiting(self) -> Sequence[_Call]:
         """What is to be done together; empty at the end."""
@@ -121,6 +140,7 @@ class Writer:
         try:
             if self._broken is not None:
                 raise self._broken
+            calls = self._allowed(calls)
             self._transact(calls)
         except sqlite3.Error as error:
             try:
@@ -128,9 +148,18 @@ class Writer:
             except sqlite3.Error as worse:
                 self._break(calls, worse)
 
+    def _allowed(self, calls: Sequence[_Call]) -> Sequence[_Call]:
+        """Those for which there is room."""
+        intake = [call for call in calls if call.kind is _Kind.INTAKE]
+        if not intake or self._reserve is None or self._reserve.make():
+            return calls
+        for call in intake:
+            call.error = Full("what room is left on the disk is kept for delivering")
+        return [call for call in calls if call.kind is not _Kind.INTAKE]
+
     def _transact(self, calls: Sequence[_Call]) -> None:
         """Run the verbs in one transaction; one that refuses leaves no trace and does not stop the others."""
-        self._sql.execute("BEGIN IMMEDIATE" if any(call.writes for call in calls) else "BEGIN")
+        self._sql.execute("BEGIN IMMEDIATE" if any(call.kind is not _Kind.READ for call in calls) else "BEGIN")
         for call in calls:
             call.result = call.error = None
             self._sql.execute("SAVEPOINT verb")
@@ -147,25 +176,29 @@ class Writer:
     def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
         if self._sql.in_transaction:
             self._sql.rollback()
-        code = _code(error)
-        if code == sqlite3.SQLITE_FULL:
+        if is_full(error):
             for call in calls:  # intake may be too big for the disk while `sent` is not
                 self._alone(call)
-        elif code == sqlite3.SQLITE_BUSY:
+        elif _code(error) == sqlite3.SQLITE_BUSY:
             for call in calls:
                 call.error = Unavailable(f"another program keeps the store locked: {error}")
         else:
             self._break(calls, error)
 
     def _alone(self, call: _Call) -> None:
-        try:
-            self._transact([call])
-        except sqlite3.Error as error:
-            if self._sql.in_transaction:
-                self._sql.rollback()
-            if _code(error) != sqlite3.SQLITE_FULL:
-                raise
-            call.error = Full(f"no room for more in the store: {error}")
+        """Do what is no intake with the room of the reserve, if there is no other."""
+        while True:
+            try:
+                self._transact([call])
+                return
+            except sqlite3.Error as error:
+                if self._sql.in_transaction:
+                    self._sql.rollback()
+                if not is_full(error):
+                    raise
+                if call.kind is _Kind.INTAKE or self._reserve is None or not self._reserve.give():
+                    call.error = Full(f"no room for more in the store: {error}")
+                    return
 
     def _break(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
         self._broken = error

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.store import reserve
 from tests.conftest import cannot
+from tests.durability.workload import RESERVE
 
 _MEMORY = Path("/dev/shm")
 
@@ -23,6 +25,11 @@ def strace() -> None:
     )
     if tried.returncode:
         cannot(f"strace cannot be used here: {tried.stderr.strip()}")
+
+
+@pytest.fixture(autouse=True)
+def _small_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserve, "SIZE", RESERVE)
 
 
 @pytest.fixture

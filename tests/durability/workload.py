@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.model import Backlog, Count, Delivery, Post, Room, State, Tally
-from bridge.store import Full, Lease
+from bridge.store import Full, Lease, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED
 from tests.events import HOME, LIBERA, OFTC, matrix, said
@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 TARGETS = (LIBERA, OFTC)
 STORE = Path("data", "store.sqlite")
 """Below the folder that is given: the store makes its folder itself."""
+RESERVE = 2**16
+"""Bytes that the store keeps here instead of megabytes, which would be on every disk that is looked at."""
 
 _MODES = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")
 _KEEP = 40.0  # seconds of made-up time for which what is done is remembered; every verb takes one
@@ -251,6 +253,7 @@ async def main(seed: int, batches: int) -> None:
 
 
 if __name__ == "__main__":
+    reserve.SIZE = RESERVE
     folder, seed, batches, *planted = sys.argv[1:]
     os.chdir(folder)
     for name in planted:

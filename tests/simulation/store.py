@@ -78,6 +78,9 @@ class SimulatedWriter(Writer):
     async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
         return await self._queued(verb, after, True)
 
+    async def take_in(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
+        return await self._queued(verb, after, True)
+
     async def aclose(self) -> None:
         """Nothing asked for from now on is done, nor what is waiting: the process has ended."""
         self._closed = True
