@@ -146,9 +146,7 @@ async def test_an_error_while_the_store_is_made_leaves_none_or_a_whole_one(runs:
     rng = random.Random(SEED)
     calls = [("pwrite64", 10), ("fdatasync", 2), ("openat", 1)]  # and how many of them it takes, at least
     faults = [
-        Fault(call, "error=EIO", str(rng.randint(1, last)), str(STORE))
-        for call, last in calls
-        for _ in range(runs)
+        Fault(call, "error=EIO", str(rng.randint(1, last)), str(STORE)) for call, last in calls for _ in range(runs)
     ]
     for fault, ended in await _runs(faults, place):
         assert ended.injected == 1, _seeded(fault, ended)

@@ -1,0 +1,85 @@
+"""What comes late, what is too old to be carried, and what can never be delivered, on real servers."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.servers import Synapse
+from tests.integration.daemon import quackbridge, write_config
+from tests.integration.pond import PASSWORD, Pond
+from tests.integration.servers import Anope
+
+pytestmark = pytest.mark.servers
+
+UNSPEAKABLE = "\x01\x02"
+"""Words of which IRC can show nothing."""
+WHY = "the message has no words that IRC can show"
+
+
+async def _pond(folder: Path, synapse: Synapse, services: Anope, **outbox: str) -> Pond:
+    pond = Pond(folder, synapse, services)
+    await pond.dig()
+    pond.config = {**pond.config, "outbox": outbox}
+    write_config(folder, pond.config, {"home": PASSWORD})
+    return pond
+
+
+async def test_who_said_what_can_never_be_delivered_learns_of_it_by_a_reply(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, services)
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        said = await alice.send(pond.room, UNSPEAKABLE)
+        told = await alice.heard(f"not delivered to irc/{pond.channel}: {WHY}", timeout=20)
+        event = await alice.call("GET", f"rooms/{await alice.room_id(pond.room)}/event/{told.id}")
+        assert event["content"]["msgtype"] == "m.notice"
+        assert event["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": said}}
+        await alice.send(pond.room, "the room goes on")
+        await bob.heard("the room goes on")
+    (dead,) = json.loads(quackbridge(tmp_path, "outbox", "list", "--json").stdout)
+    assert (dead["state"], dead["reason"]) == ("dead", WHY)
+
+
+async def test_or_by_a_reaction(tmp_path: Path, synapse: Synapse, services: Anope) -> None:
+    pond = await _pond(tmp_path, synapse, services, tell_dead="reaction")
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        said = await alice.send(pond.room, UNSPEAKABLE)
+        await alice.send(pond.room, "the room goes on")
+        await bob.heard("the room goes on")
+        path = f"rooms/{await alice.room_id(pond.room)}/messages"
+        async with asyncio.timeout(20):
+            while True:
+                recent = (await alice.call("GET", path, dir="b", limit="20"))["chunk"]
+                if found := [event for event in recent if event["type"] == "m.reaction"]:
+                    break
+                await asyncio.sleep(0.2)
+        (reaction,) = found
+        assert reaction["content"]["m.relates_to"]["event_id"] == said
+        assert reaction["sender"] == pond.duck_id
+        assert reaction["content"]["m.relates_to"]["key"] == f"not delivered to irc/{pond.channel}: {WHY}"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+async def test_what_is_too_old_is_counted_and_what_is_late_says_so(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, services, max_age="100s")
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        assert await daemon.stop() == 0
+        await alice.send(pond.room, "too old")
+        await asyncio.sleep(50)
+        await alice.send(pond.room, "late")
+        await asyncio.sleep(65)
+        await daemon.start()
+        await alice.send(pond.room, "now")
+        late = await bob.heard(lambda message: message.text.endswith(f"UTC] <{pond.alice}> late"), timeout=30)
+        assert late.text.startswith("[")
+        await bob.heard(f"<{pond.alice}> now", timeout=30)
+        await bob.heard(lambda message: "could not be delivered here (too old)" in message.text, timeout=30)
+        assert not [message for message in bob.messages if message.text.endswith("> too old")]
