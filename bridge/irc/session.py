@@ -2,18 +2,18 @@
 
 import random
 import re
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from bridge.irc import convert
 from bridge.irc.channels import Channels
-from bridge.irc.convert import EventIds, Spoken
+from bridge.irc.convert import Spoken
 from bridge.irc.cursor import Cursor
-from bridge.irc.effects import Broken, Effect, Heard, Online, Write
+from bridge.irc.effects import Broken, Effect, Online, Write
+from bridge.irc.hearing import Hearing
 from bridge.irc.history import History
 from bridge.irc.isupport import Isupport
+from bridge.irc.liveness import Liveness
 from bridge.irc.login import Login
 from bridge.irc.ourselves import Ourselves
 from bridge.irc.people import People
@@ -27,22 +27,12 @@ from bridge.model import Room
 from bridge.network import PermanentError, TransientError
 from bridge.text import printable
 
-_REGISTER_WITHIN = 60.0
-_IDLE, _ANSWER_WITHIN = 45.0, 30.0
-"""A silent link is asked after 45 s and given up after 30 s more: noticed within 90 s in all."""
 _JOIN_ANYWAY = 5.0
 """Seconds after the welcome at which channels are joined though the server did not end its greeting."""
-_CTCP_EVERY = 10.0
 _RETRY_AFTER = 60.0
-_MOST_BATCHES = 100
 _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
 """Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
-_REPLAYS = ("chathistory", "znc.in/playback")
-"""Batches of what was said before (IRCv3 chathistory; ZNC)."""
-_LONG_AGO = 60.0
-"""Seconds before we came, by the server's clock: older than that is what a bouncer tells without saying so."""
-_KEEPALIVE = "quackbridge"
 _FENCE = "history"
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
@@ -64,8 +54,7 @@ class Session:
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
     ) -> None:
         self._settings = settings
-        self._now = self._started = self._heard_at = now
-        self._wall = 0.0
+        self._now, self._wall = now, 0.0
         self._effects: list[Effect] = []
         emit = self._emit
         self.isupport = Isupport()
@@ -74,17 +63,32 @@ class Session:
         self._enabled = self._login.capabilities.enabled
         self._us = Ourselves(settings.nick, emit, self._write)
         self._people = People(origin)
-        self._speakers: Speakers[Spoken] = Speakers(self._people, self._whois, self._tell)
-        self.history = History(
+        self._proofs = Proofs(emit)
+        self._liveness = Liveness(emit, self._write, now)
+        self._hearing = Hearing(
+            settings,
+            self._us,
+            self.channels,
+            self._people,
+            self._proofs,
+            self.isupport,
+            self._enabled,
+            emit,
+            self._write,
+            origin=origin,
+            now=now,
+        )
+        self._speakers = self._hearing.speakers = Speakers(self._people, self._whois, self._hearing.tell)
+        self.history = self._hearing.history = History(
             cursor,
             self.isupport,
             self._enabled,
             emit,
             self._write,
-            fence=lambda: self._ping(_FENCE),
+            fence=lambda: self._liveness.ping(_FENCE),
             ask_who=lambda channel: self.presence.ask_who(channel),
-            old=self._tell_old,
-            now=self._tell_now,
+            old=self._hearing.tell_old,
+            now=self._hearing.tell_now,
         )
         self.presence: Presence[Spoken] = Presence(
             self._us,
@@ -96,17 +100,8 @@ class Session:
             self._enabled,
             self._write,
         )
-        self._proofs = Proofs(emit)
         self._welcomed_at: float | None = None
         self._joining = False
-        self._asked_alive: float | None = None
-        self._ctcp_at = now
-        self._online_since = 0.0
-        self._ids, self._old_ids = EventIds(origin), EventIds(f"{origin} history")
-        self._page_end = ("", 0.0)
-        self._batches: dict[str, tuple[str, str]] = {}
-        self._pages: dict[str, str] = {}  # the channel of each batch of history
-        self._pings: deque[str] = deque()  # as many as posts in flight
 
     # What the shell asks
 
@@ -127,10 +122,10 @@ class Session:
     def feed(self, text: str, now: float, wall: float) -> list[Effect]:
         """One line that came."""
         self._now, self._wall = now, wall
-        self._heard_at, self._asked_alive = now, None
+        self._liveness.heard(now)
         line = parse(text)
-        if line is not None and self._is_replayed(line):
-            self._on_replayed(line)
+        if line is not None and self._hearing.is_replayed(line, wall):
+            self._hearing.replayed(line, now, wall)
         elif line is not None:
             handle = _HANDLERS.get(line.command)
             if handle is not None:
@@ -142,7 +137,7 @@ class Session:
     def tick(self, now: float) -> list[Effect]:
         """Time passed; to be called about once a second."""
         self._now = now
-        self._keep_alive()
+        self._liveness.tick(now, online=self.online)
         self._speakers.tick(now)
         if self._welcomed_at is not None:
             if self._joining or now - self._welcomed_at > _JOIN_ANYWAY:
@@ -165,7 +160,7 @@ class Session:
 
     def paused(self, now: float) -> None:
         """The shell does not read at the moment: that nothing comes proves nothing."""
-        self._heard_at, self._asked_alive = now, None
+        self._liveness.heard(now)
 
     def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
         """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
@@ -184,7 +179,7 @@ class Session:
         self._emit(Write(data))
         self._proofs.launched(post, target, private=not channel, labelled=labelled)
         if not labelled:
-            self._ping(post)
+            self._liveness.ping(post)
         return self._take()
 
     def use(self, rooms: Sequence[Room]) -> list[Effect]:
@@ -198,37 +193,17 @@ class Session:
         self._write("QUIT", "quackbridge")
         return self._take()
 
-    # Liveness
-
-    def _keep_alive(self) -> None:
-        if self._welcomed_at is None:
-            if self._now - self._started > _REGISTER_WITHIN:
-                self._emit(Broken(f"the server did not let us in within {_REGISTER_WITHIN:.0f} s"))
-        elif self._asked_alive is not None:
-            if self._now - self._asked_alive > _ANSWER_WITHIN:
-                self._emit(Broken("the server does not answer"))
-        elif self._now - self._heard_at > _IDLE:
-            self._asked_alive = self._now
-            self._ping(_KEEPALIVE)
+    # The server itself
 
     def _on_ping(self, line: Line) -> None:
         self._write("PONG", *(line.params[:2] or ("",)))
 
     def _on_pong(self, line: Line) -> None:
-        """PONGs come in the order of the PINGs; a server that does not repeat the token answers the oldest."""
-        token = line.last if line.last in self._pings else (self._pings[0] if self._pings else "")
-        while self._pings:
-            done = self._pings.popleft()
+        for done in self._liveness.pong(line):
             if done == _FENCE:
                 self.history.fenced(self._now)
             else:
                 self._proofs.pong(done)
-            if done == token:
-                return
-
-    def _ping(self, token: str) -> None:
-        self._pings.append(token)
-        self._write("PING", token)
 
     def _on_error_line(self, line: Line) -> None:
         self._emit(Broken(f"the server closed the connection: {printable(line.last)[:300]}"))
@@ -243,8 +218,7 @@ class Session:
     def _on_welcome(self, line: Line) -> None:
         if self._welcomed_at is None and self._login.welcome(line):
             self._welcomed_at = self._now
-            if "time" in line.tags:  # else its clock may be another than that of what people say
-                self._online_since = convert.spoken_at(line, self._wall)
+            self._hearing.welcomed(line, self._wall)
             self._us.welcomed(self._login.nick, self._now)
             self._emit(Online(self._us.nick))
 
@@ -282,49 +256,10 @@ class Session:
     # Speech
 
     def _on_speech(self, line: Line) -> None:
-        if self._us.is_us(line.source.nick):
-            self._us.seen(line.source)
-            self._proofs.echo(line, self._label(line))
-            return
-        private = self._us.is_us(line.param(0))
-        room = Room(self._settings.name, line.source.nick) if private else self.channels.heard(line.param(0))
-        if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
-            return
-        if convert.speech(line) is None:
-            self._on_ctcp(line, private=private)
-            return
-        time = convert.spoken_at(line, self._wall)
-        connection = self._people.connection(line.source)
-        spoken = Spoken(line, room, private, self._ids.of(line), time, connection)
-        if private or not self.history.heard(spoken):
-            self._tell_now(spoken)
+        self._hearing.speech(line, self._now, self._wall)
 
-    def _tell_now(self, spoken: Spoken) -> None:
-        line, tagged = spoken.line, "account-tag" in self._enabled
-        self._speakers.said(spoken, line.source, line.tags.get("account", "") if tagged else None, self._now)
-
-    def _tell_old(self, spoken: Spoken) -> None:
-        """An account that comes with the line was the speaker's then. The history of some servers has none."""
-        line = spoken.line
-        same = self._people.resembles(line.source, line.param(0))
-        spoken = replace(spoken, present=bool(same))
-        self._speakers.replayed(spoken, line.source, line.tags.get("account"), same, self._now)
-
-    def _tell(self, spoken: Spoken, account: str) -> None:
-        message = convert.message(
-            spoken, account, self._us.names, self._people.casemapping, masks=self._settings.trust_hostmasks
-        )
-        if message is not None:
-            self._emit(Heard(message, spoken.line.tags.get("msgid", "")))
-
-    def _on_ctcp(self, line: Line, *, private: bool) -> None:
-        """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
-        name, _, rest = line.param(1).strip("\x01").partition(" ")
-        if line.command != "PRIVMSG" or not private or name not in ("VERSION", "PING") or self._now < self._ctcp_at:
-            return
-        self._ctcp_at = self._now + _CTCP_EVERY
-        answer = "quackbridge" if name == "VERSION" else printable(rest)[:64]
-        self._write("NOTICE", line.source.nick, f"\x01{name} {answer}\x01")
+    def _on_batch(self, line: Line) -> None:
+        self._hearing.batch(line, self._now)
 
     def _whois(self, nick: str) -> None:
         self._write("WHOIS", nick)
@@ -336,48 +271,7 @@ class Session:
 
     def _on_error(self, line: Line) -> None:
         if not self.channels.refused(line, self._now):
-            self._proofs.refused(line, self._label(line), self.absence)
-
-    def _label(self, line: Line) -> str:
-        """The label that a line answers, its own or that of the batch that it is in."""
-        return line.tags.get("label") or self._batches.get(line.tags.get("batch", ""), ("", ""))[1]
-
-    def _on_batch(self, line: Line) -> None:
-        reference, kind = line.param(0), line.param(1)
-        if reference.startswith("+") and len(self._batches) < _MOST_BATCHES:
-            outer = self._batches.get(line.tags.get("batch", ""), ("", ""))
-            inherited = outer[0] if outer[0] in _REPLAYS else kind
-            self._batches[reference[1:]] = (inherited, line.tags.get("label") or outer[1])
-            if inherited in _REPLAYS:
-                self._pages[reference[1:]], self._page_end = line.param(2), ("", 0.0)
-        elif reference.startswith("-"):
-            self._batches.pop(reference[1:], None)
-            room = self.channels.heard(self._pages.pop(reference[1:], ""))
-            if room is not None:
-                self.history.page_ended(room, *self._page_end, self._now)
-
-    def _is_replayed(self, line: Line) -> bool:
-        """Whether a line was said before we came."""
-        if (batch := line.tags.get("batch")) is not None:
-            return line.command != "BATCH" and self._batches.get(batch, ("", ""))[0] in _REPLAYS
-        said = line.command in ("PRIVMSG", "NOTICE") and self.isupport.is_channel(line.param(0))
-        if not said or self._welcomed_at is None:
-            return False
-        return convert.spoken_at(line, self._wall) < self._online_since - _LONG_AGO
-
-    def _on_replayed(self, line: Line) -> None:
-        """A line of a channel's history. What is told of joins and the like is not asked for."""
-        room = self.channels.heard(line.param(0))
-        if line.command not in ("PRIVMSG", "NOTICE") or room is None or not line.source.user:
-            return
-        time, msgid = convert.spoken_at(line, self._wall), line.tags.get("msgid", "")
-        self._page_end = (msgid, time)
-        if self._us.is_surely(line.source):
-            if post := line.tags.get(ID_TAG):
-                self.history.mine(room, post, msgid)
-        elif convert.speech(line) is not None and line.source.nick not in self._us.names:
-            spoken = Spoken(line, room, private=False, id=self._old_ids.of(line), time=time, replayed=True)
-            self.history.replayed(spoken, msgid)
+            self._proofs.refused(line, self._hearing.label(line), self.absence)
 
     def _on_mode(self, line: Line) -> None:
         """324: the channel's modes, of which one may say how much of it is kept."""
