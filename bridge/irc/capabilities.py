@@ -75,7 +75,8 @@ class Capabilities:
 
     def _ask(self, names: Iterable[str]) -> Iterator[str]:
         group: list[str] = []
-        for name in sorted(self._wanted.intersection(names) - self.enabled):
+        asked = {name for each in self._asked for name in each}
+        for name in sorted(self._wanted.intersection(names) - self.enabled - asked):
             if sum(map(len, group)) + len(group) + len(name) > _AT_ONCE:
                 yield self._request(group)
                 group = []

@@ -24,6 +24,8 @@ _PAGE = 100
 """Lines asked for at once where the server names no limit."""
 _MOST = 10_000
 """Lines of one channel's history; of more than that the rest is not known."""
+_MOST_TEXT = 8_000_000
+"""Characters of these: with the tags and the rest some 30 MB, whatever the server sends."""
 _OURS = 10_000
 _KEEPS = re.compile(r"(\d+):(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """The parameter of InspIRCd's channel mode H: lines and duration, `500:1h30m`."""
@@ -47,11 +49,21 @@ class _CatchUp:
     stage: _Stage = _Stage.NEW
     told: list[Spoken] = field(default_factory=list)
     live: list[Spoken] = field(default_factory=list)
+    size: int = 0
+    overflown: bool = False
     lines: int = 0
     page: int = 0
     overlap: bool = False
     complete: bool = False
     keeps: tuple[int, float] | None = None
+
+    def has_room(self, kept: list[Spoken]) -> bool:
+        """Whether one more line may be put into one of our lists."""
+        return len(kept) < _MOST and self.size < _MOST_TEXT
+
+    def keep(self, kept: list[Spoken], spoken: Spoken) -> None:
+        kept.append(spoken)
+        self.size += len(spoken.line.param(1))
 
 
 class History:
@@ -123,9 +135,9 @@ class History:
     def heard(self, spoken: Spoken) -> bool:
         """Whether a line that is said now is kept back until its turn."""
         catching = self._channels.get(spoken.room)
-        if catching is None or len(catching.live) >= _MOST:
+        if catching is None or not catching.has_room(catching.live):
             return False
-        catching.live.append(spoken)
+        catching.keep(catching.live, spoken)
         return True
 
     def replayed(self, spoken: Spoken, msgid: str) -> None:
@@ -144,8 +156,10 @@ class History:
                     catching.told.clear()  # of the same second, and before it
         elif catching is None:
             self._old(spoken)
-        elif len(catching.told) < _MOST:
-            catching.told.append(spoken)
+        elif catching.has_room(catching.told):
+            catching.keep(catching.told, spoken)
+        else:
+            catching.overflown = True
 
     def mine(self, room: Room, post: str, msgid: str) -> None:
         """The history has this line of ours."""
@@ -237,6 +251,7 @@ class History:
 
     def _settle(self, catching: _CatchUp, now: float) -> None:
         """Posts may go; and what was said is told, once we know who is who."""
+        catching.complete = catching.complete and not catching.overflown
         if catching.complete:
             self._complete.add(catching.room)
         self._emit(Joined(catching.room))

@@ -12,6 +12,8 @@ from bridge.network import Batch, Gap
 _FULL, _ROOM_AGAIN = 5000, 2500
 """Messages that wait before the socket is read no more, and when it is again. Until then PINGs are answered: that is
 minutes of the busiest channel, and some megabytes."""
+_HEAVY = 8_000_000
+"""Characters of these: ordinary messages have a tenth of that, but a server may send lines of 16 KB."""
 _BATCH = 100
 """Events of one batch: they are stored in one transaction."""
 
@@ -30,6 +32,7 @@ class Intake:
         """The rooms in which we hear all that is said right now."""
         self._clock = clock
         self._heard: deque[Heard | CaughtUp] = deque()
+        self._weight = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -43,7 +46,8 @@ class Intake:
         self.heard = _after(self.heard, heard, self._clock())
         self._heard.append(heard)
         self._news.set()
-        if len(self._heard) >= _FULL:
+        self._weight += _weight(heard)
+        if len(self._heard) >= _FULL or self._weight >= _HEAVY:
             self._room.clear()
 
     def leave(self, *rooms: Room) -> None:
@@ -71,7 +75,8 @@ class Intake:
         taken = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]
         if not self._heard:
             self._news.clear()
-        if len(self._heard) <= _ROOM_AGAIN:
+        self._weight -= sum(map(_weight, taken))
+        if len(self._heard) <= _ROOM_AGAIN and self._weight <= _HEAVY / 2:
             self._room.set()
         return self._batch(taken) if taken else None
 
@@ -86,6 +91,10 @@ class Intake:
             self.cursor = self.cursor.present([room.id for room in self.present], now)
         messages = tuple(each.message for each in taken if isinstance(each, Heard))
         return Batch(messages, self.cursor.dump(), tuple(gaps))
+
+
+def _weight(heard: Heard | CaughtUp) -> int:
+    return sum(len(span.text) for span in heard.message.text) if isinstance(heard, Heard) else 0
 
 
 def _after(cursor: Cursor, heard: Heard | CaughtUp, now: float) -> Cursor:

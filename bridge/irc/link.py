@@ -36,8 +36,10 @@ from bridge.network import PermanentError, SendError, TransientError
 
 log = structlog.get_logger()
 
-_CHUNK = 16 * 1024
-"""Bytes read at once: some 150 lines, a few milliseconds of work."""
+_CHUNK = 4 * 1024
+"""Bytes worked on at once: some 40 lines, a few milliseconds; a thousand, some ten, of who wants to keep us busy."""
+_BUSY = 0.005
+"""Seconds of work after which as long a rest is due: no server gets more than half of the loop."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
 _GOODBYE = 0.8
@@ -163,6 +165,8 @@ class Link:
                         return
                 await self._writer.drain()
                 await self._breathe()
+                busy = self._loop.time() - now
+                await asyncio.sleep(busy if busy > _BUSY else 0)  # what is in the buffer already would be read at once
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
         self._end(Ending("the server closed the connection"))

@@ -54,12 +54,15 @@ class Presence(Generic[_Item]):
                 self._ask_accounts(channel)
                 if room is not None:
                     self._history.joined(room, now, time)
-            self._people.joined(line.source, channel)
+            if self._channels.room(channel):
+                self._people.joined(line.source, channel)
         if "extended-join" in self._enabled and len(line.params) > 1:
             self._people.learn(line.source, _account(line.param(1), "*"), now)
 
     def names(self, line: Line, _: float) -> None:
         """353."""
+        if not self._channels.room(line.param(2)):
+            return
         for name in line.last.split(" "):
             nick, _sep, mask = name.lstrip(self._supports.prefixes).partition("!")
             user, _sep, host = mask.partition("@")
@@ -135,7 +138,8 @@ class Presence(Generic[_Item]):
 
     def ask_who(self, channel: str) -> None:
         """Ask which accounts the people in `channel` are logged in to."""
-        self._to_ask.append(channel)
+        if channel not in self._to_ask:
+            self._to_ask.append(channel)
         if not self._asking:
             self._ask_next()
 

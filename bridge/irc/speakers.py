@@ -44,7 +44,7 @@ class Speakers(Generic[_Item]):
         self._ask = ask
         self._tell = tell
         self._waiting: deque[_Waiting[_Item]] = deque()
-        self._questions: deque[str] = deque()
+        self._questions: dict[str, str] = {}  # nicks, by how they compare
         self._open: _Question | None = None
         self._answers = True
         self._paced_to = float("-inf")
@@ -64,11 +64,9 @@ class Speakers(Generic[_Item]):
         self._take(item, source, account, now)
 
     def _take(self, item: _Item, source: Source, account: str | None, now: float) -> None:
-        if account is None and not self._answers:
+        if account is None and not (self._answers and self._wonder(source.nick, now)):
             account = ""
-        if account is None:
-            self._wonder(source.nick, now)
-        elif not self._waiting:
+        if account is not None and not self._waiting:
             self._tell(item, account)
             return
         self._waiting.append(_Waiting(item, source, now, account))
@@ -126,22 +124,25 @@ class Speakers(Generic[_Item]):
         fold = self._people.casemapping.fold
         return self._open is not None and fold(self._open.nick) == fold(nick)
 
-    def _wonder(self, nick: str, now: float) -> None:
-        fold = self._people.casemapping.fold
-        if not self._about(nick) and all(fold(nick) != fold(other) for other in self._questions):
-            self._questions.append(nick)
+    def _wonder(self, nick: str, now: float) -> bool:
+        """Ask; False where too many are asked about already."""
+        if not self._about(nick):
+            if len(self._questions) >= _MOST_WAITING:
+                return False
+            self._questions.setdefault(self._people.casemapping.fold(nick), nick)
             self._next(now)
+        return True
 
     def _again(self, nick: str) -> None:
         """Somebody else said something under the nick meanwhile: a question of their own."""
         fold = self._people.casemapping.fold
         if any(each.account is None and fold(each.source.nick) == fold(nick) for each in self._waiting):
-            self._questions.append(nick)
+            self._questions[fold(nick)] = nick
 
     def _next(self, now: float) -> None:
         if self._open is None and self._questions and self._paced_to - now <= _AHEAD:
             self._paced_to = max(self._paced_to, now) + _PACE
-            nick = self._questions.popleft()
+            nick = self._questions.pop(next(iter(self._questions)))
             self._open = _Question(nick, now)
             self._ask(nick)
 
