@@ -1,11 +1,8 @@
 """The IRC adapter on real servers: InspIRCd with every tag, with services, and ngIRCd with none of either."""
 
 import asyncio
-import random
 import subprocess
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,94 +11,20 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process, PyIrcd
 from bridge.demo.servers.inspircd import DEFAULT_LIMITS
 from bridge.demo.servers.process import HOST
-from bridge.irc import IrcNetwork, IrcSettings, capabilities
-from bridge.model import Delivery, Identity, Kind, Message, Owed, Proof, Room, Sender
+from bridge.irc import capabilities
+from bridge.model import Identity, Kind, Proof, Room
 from bridge.network import PermanentError, Refused, TransientError
-from bridge.text import Span, Style, Text, plain, words
+from bridge.text import Span, Style, plain, words
+from tests.integration.irc import TAGS, channel_of, ours, person
 from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
-
-_PATIENCE = 20.0
-_TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
-
-
-@dataclass
-class Ours:
-    """Our side of a network, taking what it yields as it comes."""
-
-    network: IrcNetwork
-    settings: IrcSettings
-    room: Room
-    heard: list[Message] = field(default_factory=list)
-    stir: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def consume(self) -> None:
-        stream = self.network.events(None)
-        try:
-            async for batch in stream:
-                async with self.stir:
-                    self.heard.extend(batch.events)
-                    self.stir.notify_all()
-        finally:
-            await stream.aclose()
-
-    async def hears(self, text: str) -> Message:
-        def found() -> Message | None:
-            return next((each for each in self.heard if text in plain(each.text)), None)
-
-        async with asyncio.timeout(_PATIENCE), self.stir:
-            await self.stir.wait_for(lambda: found() is not None)
-        message = found()
-        assert message is not None
-        return message
-
-    async def says(self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT) -> str:
-        """Render and send a message of somebody on another network; the remote id of its last line."""
-        room = room or self.room
-        private = room != self.room
-        there = Room("home", "!pond")
-        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, private)
-        remote = ""
-        for post in self.network.render([Owed(Delivery.of(message.key, room).id, room, message)]):
-            remote = await self.network.send(post)
-        return remote
-
-    async def says_until_refused(self, text: str) -> None:
-        """Raises as `says` does; for when what keeps us from speaking is about to reach us."""
-        while True:
-            await self.says(words(text))
-
-
-@asynccontextmanager
-async def ours(
-    server: Process, *, wait: bool = True, channel: str = "", **changes: object
-) -> AsyncGenerator[Ours, None]:
-    """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings."""
-    base = {"name": "net", "host": HOST, "port": server.port, "nick": unique("duck"), "tls": False}
-    limits = {"burst": 1000, "per_second": 1000.0}
-    settings = IrcSettings(**{**base, **limits, **changes})  # type: ignore[arg-type]
-    room = Room("net", channel or f"#{unique('Pond')}")
-    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1)), settings, room)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(ours.consume())
-        try:
-            if wait:
-                async with asyncio.timeout(_PATIENCE):
-                    await ours.network.ready()
-            yield ours
-        finally:
-            task.cancel()
 
 
 @pytest.fixture(params=["inspircd", "ngircd"])
 def server(request: pytest.FixtureRequest, inspircd: InspIRCd, ngircd: NgIrcd) -> Process:
     """The one with everything, and the one with nothing."""
     return inspircd if request.param == "inspircd" else ngircd
-
-
-def person(server: Process, **options: object) -> IrcPerson:
-    return IrcPerson(HOST, server.port, unique("bob"), caps=_TAGS, **options)  # type: ignore[arg-type]
 
 
 async def test_what_is_said_in_the_channel_is_heard_with_the_networks_own_id_and_time(inspircd: InspIRCd) -> None:
@@ -185,7 +108,7 @@ async def test_the_account_is_what_the_network_says_with_each_line(services: Ano
     account = unique("alice")
     await services.register(account, "secret")
     async with ours(server) as us, person(server) as mallory:
-        async with IrcPerson(HOST, server.port, account, caps=_TAGS, sasl=(account, "secret")) as alice:
+        async with IrcPerson(HOST, server.port, account, caps=TAGS, sasl=(account, "secret")) as alice:
             await alice.join(us.room.id)
             await alice.say(us.room.id, "it is me")
             assert (await us.hears("it is me")).sender.proofs == (Identity(Proof.IRC, "net", account),)
@@ -361,11 +284,3 @@ async def test_what_the_channel_remembers_from_before_is_not_heard_again(tmp_pat
             await op.say(channel, "right now")
             await us.hears("right now")
             assert [plain(each.text) for each in us.heard] == ["right now"]
-
-
-@asynccontextmanager
-async def channel_of(op: IrcPerson) -> AsyncGenerator[str, None]:
-    """A channel of which `op` is the operator."""
-    channel = f"#{unique('pond')}"
-    await op.join(channel)
-    yield channel

@@ -1,0 +1,98 @@
+"""Our IRC adapter on a real server, without the rest of the bridge, and people there."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bridge.demo.people import IrcPerson
+from bridge.demo.servers import Process
+from bridge.demo.servers.process import HOST
+from bridge.irc import IrcNetwork, IrcSettings
+from bridge.model import Delivery, Kind, Message, Owed, Room, Sender
+from bridge.text import Text, plain, words
+from tests.integration.servers import unique
+
+PATIENCE = 20.0
+TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
+
+
+@dataclass
+class Ours:
+    """Our side of a network, taking what it yields as it comes."""
+
+    network: IrcNetwork
+    settings: IrcSettings
+    room: Room
+    heard: list[Message] = field(default_factory=list)
+    stir: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def consume(self) -> None:
+        stream = self.network.events(None)
+        try:
+            async for batch in stream:
+                async with self.stir:
+                    self.heard.extend(batch.events)
+                    self.stir.notify_all()
+        finally:
+            await stream.aclose()
+
+    async def hears(self, text: str) -> Message:
+        def found() -> Message | None:
+            return next((each for each in self.heard if text in plain(each.text)), None)
+
+        async with asyncio.timeout(PATIENCE), self.stir:
+            await self.stir.wait_for(lambda: found() is not None)
+        message = found()
+        assert message is not None
+        return message
+
+    async def says(self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT) -> str:
+        """Render and send a message of somebody on another network; the remote id of its last line."""
+        room = room or self.room
+        private = room != self.room
+        there = Room("home", "!pond")
+        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, private)
+        remote = ""
+        for post in self.network.render([Owed(Delivery.of(message.key, room).id, room, message)]):
+            remote = await self.network.send(post)
+        return remote
+
+    async def says_until_refused(self, text: str) -> None:
+        """Raises as `says` does; for when what keeps us from speaking is about to reach us."""
+        while True:
+            await self.says(words(text))
+
+
+@asynccontextmanager
+async def ours(
+    server: Process, *, wait: bool = True, channel: str = "", **changes: object
+) -> AsyncGenerator[Ours, None]:
+    """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings."""
+    base = {"name": "net", "host": HOST, "port": server.port, "nick": unique("duck"), "tls": False}
+    limits = {"burst": 1000, "per_second": 1000.0}
+    settings = IrcSettings(**{**base, **limits, **changes})  # type: ignore[arg-type]
+    room = Room("net", channel or f"#{unique('Pond')}")
+    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1)), settings, room)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ours.consume())
+        try:
+            if wait:
+                async with asyncio.timeout(PATIENCE):
+                    await ours.network.ready()
+            yield ours
+        finally:
+            task.cancel()
+
+
+def person(server: Process, **options: object) -> IrcPerson:
+    return IrcPerson(HOST, server.port, unique("bob"), caps=TAGS, **options)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def channel_of(op: IrcPerson) -> AsyncGenerator[str, None]:
+    """A channel of which `op` is the operator."""
+    channel = f"#{unique('pond')}"
+    await op.join(channel)
+    yield channel
