@@ -1,6 +1,6 @@
 """The flood budget, with made-up time."""
 
-from bridge.irc.flood import Flood
+from bridge.irc.flood import Flood, Pace
 
 
 def test_a_burst_goes_out_at_once_then_the_steady_rate() -> None:
@@ -76,3 +76,26 @@ def test_waiting_as_long_as_told_is_enough_whatever_the_rounding() -> None:
         assert wait is not None
         now += wait
         assert flood.grant(now) == [ticket]
+
+
+def test_who_was_cut_off_for_flooding_is_slower_next_time_and_recovers_by_the_hour() -> None:
+    pace = Pace(1000, 1000.0)
+    pace.slow_down(40, 0.0)
+    assert pace.budget(0.0) == (20, 2.0)
+    pace.slow_down(24, 5.0)
+    assert pace.budget(5.0) == (10, 1.0)
+    assert pace.budget(3605.0) == (20, 2.0)
+    assert pace.budget(1e6) == (1000, 1000.0)
+    for _ in range(20):
+        pace.slow_down(1, 5.0)
+    assert pace.budget(5.0) == (1, 0.25)
+
+
+def test_what_was_written_lately_is_counted() -> None:
+    flood: Flood[int] = Flood(10, 1.0, 0.0)
+    for ticket in range(3):
+        flood.queue("pond", ticket)
+    flood.grant(0.0)
+    flood.charge(8.0)
+    assert flood.lately(9.0) == 4
+    assert flood.lately(15.0) == 1

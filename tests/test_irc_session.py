@@ -198,9 +198,14 @@ def test_a_wrong_server_password_is_refused_and_a_ban_is_waited_out() -> None:
     talk.hears(":irc 464 * :Password incorrect")
     assert talk.of(Rejected)
     talk = Talk()
-    talk.hears(":irc 465 * :You are banned (spam)")
+    talk.hears(":irc 465 * :You are banned (\x034spam)", "ERROR :Closing link: [K-lined: \x02begone]")
     (broken,) = talk.of(Broken)
-    assert broken == Broken("the server has banned us: You are banned (spam)", 300.0)
+    assert broken == Broken(
+        "the server has banned us: You are banned ( 4spam) (Closing link: [K-lined:  begone])", 300.0
+    )
+    talk = Talk()
+    talk.hears("ERROR :Closing link: (u@h) [Z-lined: go]")
+    assert talk.of(Broken) == [Broken("the server has banned us: Closing link: (u@h) [Z-lined: go]", 300.0)]
 
 
 def test_a_nick_in_use_gets_an_underscore_and_a_short_one_at_last() -> None:

@@ -12,12 +12,14 @@ _DOUBLINGS = 10
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why a connection ended. `pause`: seconds that the server needs before it takes us again; `rejected`: it does not
-    accept what the configuration says; `online_for`: seconds since we were let in."""
+    accept what the configuration says; `online_for`: seconds since we were let in; `flooded`: lines that we wrote
+    lately, where these were too many."""
 
     reason: str
     pause: float | None = None
     rejected: bool = False
     online_for: float = 0.0
+    flooded: int = 0
 
 
 class Backoff:

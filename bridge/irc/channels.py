@@ -8,6 +8,7 @@ from bridge.casemap import Casemapping
 from bridge.irc.effects import Barred, Emit, Left, Write
 from bridge.irc.wire import Line, Unwritable, compose
 from bridge.model import Room
+from bridge.text import printable
 
 _AT_ONCE = 10
 """Channels in one JOIN; servers take from ten up to any number."""
@@ -134,9 +135,10 @@ class Channels:
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
             return False
-        reason, advice = _REASONS.get(line.command, (line.last, "ask the channel's operators"))
+        reason, advice = _REASONS.get(line.command, (printable(line.last)[:200], "ask the channel's operators"))
         if line.command == "470":
-            reason, advice = f"the channel forwards to {line.param(2)}", f"link {line.param(2)} instead"
+            there = printable(line.param(2))
+            reason, advice = f"the channel forwards to {there}", f"link {there} instead"
         self._bar(channel, reason, advice, now)
         return True
 

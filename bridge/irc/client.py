@@ -15,6 +15,7 @@ import structlog
 from bridge.irc.backoff import Backoff, Ending
 from bridge.irc.cursor import Cursor
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
+from bridge.irc.flood import Flood, Pace
 from bridge.irc.intake import Intake
 from bridge.irc.lanes import Lanes
 from bridge.irc.link import Flight, Link, Lost
@@ -69,6 +70,7 @@ class IrcNetwork:
         self._link: Link | None = None
         self._limits = Limits()
         self._lanes = Lanes()
+        self._pace = Pace(settings.burst, settings.per_second)
         self._doubtful: OrderedDict[str, None] = OrderedDict()
         self._connections = 0
         self._was_online = False
@@ -248,10 +250,19 @@ class IrcNetwork:
             self._ring()
             if ending.rejected and not self._was_online:
                 raise Refused(f"{self.name}: {ending.reason}")
+            if ending.flooded:
+                self._slow_down(ending)
             pause = backoff.after(ending)
             say = log.error if ending.rejected or ending.pause else log.warning
             say("offline", network=self.name, reason=ending.reason, retry_in=round(pause, 1))
             await asyncio.sleep(pause)
+
+    def _slow_down(self, ending: Ending) -> None:
+        now = asyncio.get_running_loop().time()
+        self._pace.slow_down(ending.flooded, now)
+        burst, per_second = self._pace.budget(now)
+        hint = f"configure a lower `flood` for {self.name}"
+        log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
     async def _once(self, intake: Intake) -> Ending:
         """One connection, from the attempt to its end."""
@@ -259,11 +270,12 @@ class IrcNetwork:
         if isinstance(streams, Ending):
             return streams
         self._connections += 1
+        now = asyncio.get_running_loop().time()
         session = Session(
             self._settings,
             self._rooms,
             origin=f"{self._clock()} {self._connections}",
-            now=asyncio.get_running_loop().time(),
+            now=now,
             rng=self._rng,
             cursor=lambda: intake.heard,
         )
@@ -274,6 +286,7 @@ class IrcNetwork:
             intake,
             clock=self._clock,
             changed=lambda effect: self._on_change(effect, intake),
+            flood=Flood(*self._pace.budget(now), now),
         )
         try:
             return await self._link.run()

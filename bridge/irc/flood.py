@@ -6,6 +6,34 @@ from typing import Generic, TypeVar
 
 _Ticket = TypeVar("_Ticket", bound=Hashable)
 _WHOLE = 1 - 1e-9  # a token, whatever the sum of its parts is rounded to
+_LATELY = 10.0
+"""Seconds: most servers look back about as far."""
+_COUNTED = 1000
+_SLOWEST = 0.25
+"""Lines a second."""
+_RECOVERS = 3600.0
+"""Seconds after which a lowered budget is doubled again, until it is what is configured."""
+
+
+class Pace:
+    """The budget on one network: what is configured, or less where the server has cut us off for it. So a budget that
+    is too high for a server costs some connections, not an endless circle of them."""
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._most = self._now = (max(1, burst), per_second)
+        self._lowered_at = 0.0
+
+    def slow_down(self, lines: int, now: float) -> None:
+        """`lines` in the last ten seconds were too many."""
+        burst, per_second = self.budget(now)
+        lowered = min(burst, lines) // 2, min(per_second, lines / _LATELY) / 2
+        self._now = max(1, lowered[0]), max(_SLOWEST, lowered[1])
+        self._lowered_at = now
+
+    def budget(self, now: float) -> tuple[int, float]:
+        """Lines at once, and then a second."""
+        times = 2 ** min(int((now - self._lowered_at) / _RECOVERS), 20)
+        return min(self._most[0], self._now[0] * times), min(self._most[1], self._now[1] * times)
 
 
 class Flood(Generic[_Ticket]):
@@ -21,6 +49,7 @@ class Flood(Generic[_Ticket]):
         self._tokens = self._burst
         self._at = now
         self._waiting: dict[Hashable, deque[_Ticket]] = {}
+        self._written: deque[float] = deque(maxlen=_COUNTED)
 
     def queue(self, room: Hashable, ticket: _Ticket) -> None:
         self._waiting.setdefault(room, deque()).append(ticket)
@@ -37,6 +66,7 @@ class Flood(Generic[_Ticket]):
         """A line went out that could not wait (an answer to the server): the next ones wait for it instead."""
         self._refill(now)
         self._tokens = max(self._tokens - 1, -self._burst)
+        self._written.append(now)
 
     def grant(self, now: float) -> list[_Ticket]:
         """The tickets that may write now, in that order."""
@@ -47,6 +77,7 @@ class Flood(Generic[_Ticket]):
             waiting = self._waiting.pop(room)
             granted.append(waiting.popleft())
             self._tokens -= 1
+            self._written.append(now)
             if waiting:
                 self._waiting[room] = waiting
         return granted
@@ -57,6 +88,10 @@ class Flood(Generic[_Ticket]):
             return None
         self._refill(now)
         return max(0.0, (1 - self._tokens) / self._per_second)
+
+    def lately(self, now: float) -> int:
+        """Lines of the last ten seconds."""
+        return sum(now - time <= _LATELY for time in self._written)
 
     def drain(self) -> list[_Ticket]:
         """Forget, and return, all tickets that were not granted."""

@@ -1,6 +1,7 @@
 """The shell around one session: one socket, its reader, its clock, and the posts that are on their way through it."""
 
 import asyncio
+import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -46,7 +47,8 @@ _GOODBYE = 0.8
 """Seconds for saying goodbye: the daemon has five to end in."""
 _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """What we write unasked and the server counts as we count messages."""
-
+_FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
+"""In the reason that a server gives who found us too fast."""
 
 Flight = asyncio.Future[str | SendError]
 """A line that is written, until its fate is known."""
@@ -68,6 +70,7 @@ class Link:
         *,
         clock: Callable[[], float],
         changed: Callable[[Effect], None],
+        flood: Flood[asyncio.Future[bool]],
     ) -> None:
         self._settings = settings
         self.session = session
@@ -76,7 +79,7 @@ class Link:
         self._clock = clock
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._flood: Flood[asyncio.Future[bool]] = Flood(settings.burst, settings.per_second, self._loop.time())
+        self._flood = flood
         self._timer: asyncio.TimerHandle | None = None
         self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
@@ -169,7 +172,8 @@ class Link:
                 await asyncio.sleep(busy if busy > _BUSY else 0)  # what is in the buffer already would be read at once
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
-        self._end(Ending("the server closed the connection"))
+            return
+        self._do(self.session.closed())
 
     async def _breathe(self) -> None:
         """Read no more while nobody takes what was heard."""
@@ -207,7 +211,7 @@ class Link:
                     self._tell(effect)
 
     def _write(self, data: bytes) -> None:
-        if self._over.is_set():
+        if self._over.is_set() or self._writer.is_closing():
             return
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
@@ -250,8 +254,10 @@ class Link:
         """The connection is over, now: whoever waits for it need not wait any longer."""
         if self._over.is_set():
             return
-        since = self._loop.time() - self._online_at if self._online_at is not None else 0.0
-        self._ending = replace(ending, online_for=since)
+        now = self._loop.time()
+        since = now - self._online_at if self._online_at is not None else 0.0
+        flooded = self._flood.lately(now) if _FLOODED.search(ending.reason) else 0
+        self._ending = replace(ending, online_for=since, flooded=flooded)
         self._over.set()
         for post in [*self._flights]:
             self._land(post, Lost(f"the connection was lost before the proof: {ending.reason}"))

@@ -1,6 +1,7 @@
 """Registration with the server: capabilities, password, SASL, and a nick that is free."""
 
 import random
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -8,11 +9,15 @@ from bridge.irc.capabilities import SASL, Capabilities
 from bridge.irc.effects import Broken, Emit, Notable, Rejected, Write
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import Line, compose
+from bridge.text import printable
 
 _CHUNK = 400
 """Characters of one AUTHENTICATE (https://ircv3.net/specs/extensions/sasl-3.1)."""
 _BANNED_PAUSE = 300.0
 """Seconds after which a server that banned us is tried again: sooner makes the ban longer."""
+_BAN = re.compile(r"\b[GKZ]-?:?lined?\b", re.IGNORECASE)
+"""What servers say who ban an address, and do not let it come so far that it could be told by a numeric."""
+_REASON_LIMIT = 300
 
 
 class Login:
@@ -29,6 +34,7 @@ class Login:
         self._authenticated = settings.sasl_account is None
         self._ended = False
         self._mechanisms = ""
+        self._ban = ""
 
     def start(self) -> None:
         self._write("CAP", "LS", "302")
@@ -78,7 +84,7 @@ class Login:
 
     def mechanisms(self, line: Line) -> None:
         """908: 904 follows."""
-        self._mechanisms = line.param(1)
+        self._mechanisms = printable(line.param(1))[:_REASON_LIMIT]
 
     def not_logged_in(self, line: Line) -> None:
         """902, 904, 905: the account is locked, or the credentials are wrong."""
@@ -88,23 +94,31 @@ class Login:
         account = self._settings.sasl_account
         self._emit(
             Rejected(
-                f"the server does not accept the account or password (SASL account {account!r}: {line.last}{only})"
+                f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
             )
         )
 
     def aborted(self, line: Line) -> None:
         """906."""
         if not self._authenticated:
-            self._emit(Broken(f"the server broke off the SASL login: {line.last}"))
+            self._emit(Broken(f"the server broke off the SASL login: {_said(line)}"))
 
     def wrong_password(self, line: Line) -> None:
         """464: also what an operator's wrong password gets, so not after the welcome."""
         if not self.welcomed:
-            self._emit(Rejected(f"the server does not accept the server password: {line.last}"))
+            self._emit(Rejected(f"the server does not accept the server password: {_said(line)}"))
 
     def banned(self, line: Line) -> None:
-        """465."""
-        self._emit(Broken(f"the server has banned us: {line.last}", _BANNED_PAUSE))
+        """465. The ERROR that follows says why."""
+        self._ban = _said(line)
+
+    def closed(self, reason: str) -> None:
+        """The server has ended the connection; `reason` is what it said."""
+        if self._ban or _BAN.search(reason):
+            said = f"{self._ban} ({reason})" if self._ban and reason else self._ban or reason
+            self._emit(Broken(f"the server has banned us: {said}", _BANNED_PAUSE))
+        else:
+            self._emit(Broken(": ".join(filter(None, ("the server closed the connection", reason)))))
 
     def nick_refused(self, line: Line) -> None:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""
@@ -112,9 +126,9 @@ class Login:
             return
         nick = next(self._nicks, None)
         if nick is None:
-            self._emit(Broken(f"the server takes none of our nicks: {line.last}"))
+            self._emit(Broken(f"the server takes none of our nicks: {_said(line)}"))
             return
-        self._emit(Notable("nick_refused", f"{self.nick}: {line.last}; trying {nick}"))
+        self._emit(Notable("nick_refused", f"{self.nick}: {_said(line)}; trying {nick}"))
         self.nick = nick
         self._write("NICK", nick)
 
@@ -129,6 +143,10 @@ class Login:
 
     def _write(self, command: str, *params: str) -> None:
         self._emit(Write(compose(command, *params)))
+
+
+def _said(line: Line) -> str:
+    return printable(line.last)[:_REASON_LIMIT]
 
 
 def _plain(account: str, password: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from bridge.irc import convert
 from bridge.irc.channels import Channels
 from bridge.irc.convert import Spoken
 from bridge.irc.cursor import Cursor
-from bridge.irc.effects import Broken, Effect, Online, Write
+from bridge.irc.effects import Effect, Online, Write
 from bridge.irc.hearing import Hearing
 from bridge.irc.history import History
 from bridge.irc.isupport import Isupport
@@ -189,6 +189,11 @@ class Session:
             self.channels.tick(self._now)
         return self._take()
 
+    def closed(self) -> list[Effect]:
+        """The server has closed the connection, and said no word of it."""
+        self._login.closed("")
+        return self._take()
+
     def quit(self) -> list[Effect]:
         self._write("QUIT", "quackbridge")
         return self._take()
@@ -206,7 +211,7 @@ class Session:
                 self._proofs.pong(done)
 
     def _on_error_line(self, line: Line) -> None:
-        self._emit(Broken(f"the server closed the connection: {printable(line.last)[:300]}"))
+        self._login.closed(printable(line.last)[:300])
 
     # Registration, and who we are
 
