@@ -2,15 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc import IrcNetwork, IrcSettings
-from bridge.model import Delivery, Kind, Message, Owed, Room, Sender
+from bridge.model import Delivery, Kind, Message, Owed, Post, Room, Sender
+from bridge.network import InDoubt, SendError, TransientError
 from bridge.text import Text, plain, words
 from tests.integration.servers import unique
 
@@ -50,14 +52,34 @@ class Ours:
 
     async def says(self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT) -> str:
         """Render and send a message of somebody on another network; the remote id of its last line."""
-        room = room or self.room
-        private = room != self.room
-        there = Room("home", "!pond")
-        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, private)
         remote = ""
-        for post in self.network.render([Owed(Delivery.of(message.key, room).id, room, message)]):
+        for post in self.posts(text, room, name=name, kind=kind):
             remote = await self.network.send(post)
         return remote
+
+    def posts(
+        self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT
+    ) -> Sequence[Post]:
+        """What somebody on another network says, as posts to `room`."""
+        room = room or self.room
+        there = Room("home", "!pond")
+        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, room != self.room)
+        return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)])
+
+    async def carries(self, *texts: str) -> list[SendError]:
+        """Send each as the relay does, again and again until it is out; what was in the way."""
+        trouble: list[SendError] = []
+        for post in [post for text in texts for post in self.posts(words(text))]:
+            while True:
+                try:
+                    await self.network.send(post)
+                    break
+                except InDoubt as error:
+                    trouble.append(error)
+                except TransientError as error:
+                    trouble.append(error)
+                    await asyncio.sleep(error.retry_after or 0.2)
+        return trouble
 
     async def says_until_refused(self, text: str) -> None:
         """Raises as `says` does; for when what keeps us from speaking is about to reach us."""
@@ -67,14 +89,16 @@ class Ours:
 
 @asynccontextmanager
 async def ours(
-    server: Process, *, wait: bool = True, channel: str = "", **changes: object
+    server: Process, *, wait: bool = True, channel: str = "", address: str = HOST, **changes: object
 ) -> AsyncGenerator[Ours, None]:
-    """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings."""
+    """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings.
+    `address` is the one on loopback from which it connects."""
     base = {"name": "net", "host": HOST, "port": server.port, "nick": unique("duck"), "tls": False}
     limits = {"burst": 1000, "per_second": 1000.0}
     settings = IrcSettings(**{**base, **limits, **changes})  # type: ignore[arg-type]
     room = Room("net", channel or f"#{unique('Pond')}")
-    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1)), settings, room)
+    connect = partial(asyncio.open_connection, local_addr=(address, 0))
+    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1), connect=connect), settings, room)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(ours.consume())
         try:
