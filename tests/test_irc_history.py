@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bridge.irc.cursor import Cursor, Position
-from bridge.irc.effects import CaughtUp, Joined
+from bridge.irc.effects import CaughtUp, Failed, Joined, Proved
 from bridge.irc.lanes import Lanes
 from bridge.irc.proof import ID_TAG
 from bridge.irc.session import Session
@@ -197,9 +197,8 @@ def test_a_server_that_never_answers_does_not_stop_the_conversation() -> None:
 
 def test_what_a_bouncer_tells_later_without_a_batch_is_known_by_its_time() -> None:
     talk = Return()
-    talk.comes()
+    talk.comes("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :long ago")
     talk.fence()
-    talk.hears("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :long ago")
     assert talk.words == []
     talk = Return(Cursor({POND.id: Position(T0 - 9000, "", T0 - 9000)}))
     talk.comes()
@@ -254,3 +253,53 @@ async def test_posts_of_a_room_take_turns_and_none_overtakes_one_that_failed() -
     await post("4")
     assert await asyncio.gather(post("5", InDoubt("?", resend=True)), post("6"), return_exceptions=True)
     assert order == ["1", "2", "4", "5"]
+
+
+def test_a_server_whose_clock_goes_back_while_we_are_there_is_heard_as_before() -> None:
+    """Its own echo of a post proves it, too, whatever time it shows."""
+    talk = Return(Cursor({}))
+    talk.comes()
+    talk.fence()
+    talk.hears("@time=2026-11-22T23:00:00.000Z;msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :hour ago?")
+    assert talk.words == ["hour ago?"]
+    talk.says("p1")
+    talk.hears(f"@time=2026-11-22T23:00:01.000Z;msgid=s1;label=p1;{ID_TAG}=p1 :duck!~quack@host PRIVMSG #pond :hi")
+    assert talk.of(Proved) == [Proved("p1", "s1")]
+
+
+def test_a_history_is_told_in_its_order_whatever_the_servers_clock_did_meanwhile() -> None:
+    talk = Return()
+    back = "@time=2026-11-22T23:00:00.000Z;msgid={};batch=1;account=B :bob!u@h PRIVMSG #pond :{}"
+    talk.batch(old("m9", 0), old("m0", 0), back.format("m1", "set back"), old("m2", 3, tags=";account=B"))
+    talk.fence()
+    assert talk.words == ["set back", "m2"]
+    assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
+
+
+def test_a_server_whose_clock_was_ahead_when_we_last_heard_it_loses_nothing() -> None:
+    talk = Return(Cursor({POND.id: Position(T0 + 3600, "gone", T0 + 5)}))
+    talk.batch(old("m1", 3, tags=";account=B"), old("m2", 10, tags=";account=B"))
+    talk.fence()
+    assert talk.words == ["m2"]
+
+
+def test_a_channel_that_was_made_anew_has_forgotten_what_was_said_before() -> None:
+    """The server was started again, or everybody left: an empty history proves nothing."""
+    for created, since in ((int(T0) - 9, None), (int(T0) + 9, T0 + 5)):
+        talk = Return()
+        talk.comes(":irc 324 duck #pond +Hnt 500:1h", f":irc 329 duck #pond {created}")
+        talk.fence()
+        assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, since)]
+        assert talk.session.history.remembers(POND) is (since is None)
+
+
+def test_what_a_bouncer_says_of_itself_is_no_message_and_a_lost_line_is_sent_again() -> None:
+    talk = Talk().welcomed()
+    talk.says("p1")
+    talk.hears(":*status!znc@znc.in PRIVMSG duck :Disconnected from IRC. Reconnecting...")
+    assert talk.of(Failed) == []
+    talk.hears(":*status!znc@znc.in PRIVMSG duck :Your message to #Pond got lost, you are not connected to IRC!")
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TransientError)
+    assert talk.heard == []

@@ -16,11 +16,13 @@ class Position:
     seen: float = 0.0
 
     def is_past(self, time: float, msgid: str) -> bool:
-        """Whether that line was heard already. A history may give whole seconds (InspIRCd): those of the last one are
-        heard again, and known by their ids."""
+        """Whether that line was heard already, as far as times tell. Those of the very time of the last one (of its
+        second, where a history gives whole ones: InspIRCd) are heard again, and known by their ids. So are all since
+        `seen`, where the server's clock was ahead of ours: it may have been set right since."""
         if msgid and msgid == self.msgid:
             return True
-        return time < math.floor(self.time) if time == math.floor(time) else time <= self.time
+        last = min(self.time, self.seen)
+        return time < (math.floor(last) if time == math.floor(time) else last)
 
 
 @dataclass(frozen=True, slots=True)

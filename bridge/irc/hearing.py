@@ -7,7 +7,7 @@ from bridge.irc import convert
 from bridge.irc.batches import Batches
 from bridge.irc.channels import Channels
 from bridge.irc.convert import EventIds, Spoken
-from bridge.irc.effects import Emit, Heard
+from bridge.irc.effects import Emit, Heard, Notable
 from bridge.irc.history import History
 from bridge.irc.isupport import Isupport
 from bridge.irc.ourselves import Ourselves, Write
@@ -20,6 +20,7 @@ from bridge.model import Room
 from bridge.text import printable
 
 _CTCP_EVERY = 10.0
+_REASON_LIMIT = 200
 _LONG_AGO = 60.0
 """Seconds before we came, by the server's clock: older than that is what a bouncer tells without saying so."""
 SPEECH = frozenset({"PRIVMSG", "NOTICE"})
@@ -71,6 +72,10 @@ class Hearing:
     def speech(self, line: Line, now: float, wall: float) -> None:
         """PRIVMSG, NOTICE."""
         self._now = now
+        if line.source.nick.startswith("*"):  # no nick: a bouncer speaks, of itself
+            self._proofs.bounced(printable(line.param(1))[:_REASON_LIMIT])
+            self._emit(Notable("bouncer", printable(line.param(1))[:_REASON_LIMIT]))
+            return
         if self._us.is_us(line.source.nick):
             self._us.seen(line.source)
             self._proofs.echo(line, self.label(line))
@@ -137,7 +142,7 @@ class Hearing:
         if "batch" in line.tags:
             return line.command != "BATCH" and self.batches.around(line).is_history
         said = line.command in SPEECH and self._supports.is_channel(line.param(0))
-        if not said or self._online_since is None:
+        if not said or self._online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in self._proofs:
             return False
         return convert.spoken_at(line, wall) < self._online_since - _LONG_AGO
 
@@ -154,4 +159,5 @@ class Hearing:
                 self.history.mine(room, post, msgid)
         elif convert.speech(line) is not None and line.source.nick not in self._us.names:
             spoken = Spoken(line, room, private=False, id=self._old_ids.of(line), time=time, replayed=True)
-            self.history.replayed(spoken, msgid)
+            tell = self.history.replayed if "batch" in line.tags else self.history.late
+            tell(spoken, msgid)

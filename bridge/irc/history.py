@@ -53,7 +53,9 @@ class _CatchUp:
     overflown: bool = False
     lines: int = 0
     page: int = 0
+    reached: bool = False
     overlap: bool = False
+    created: float | None = None
     complete: bool = False
     keeps: tuple[int, float] | None = None
 
@@ -114,8 +116,9 @@ class History:
         return self._ours.get(post)
 
     def remembers(self, room: Room) -> bool:
-        """Whether a post that the history of `room` does not have was surely never sent."""
-        return room in self._complete
+        """Whether a post that the history of `room` does not have was surely never sent. A bouncer may remember our
+        lines without the tag by which we would know them."""
+        return room in self._complete and "message-tags" in self._enabled
 
     def joined(self, room: Room, now: float, server_time: float) -> None:
         """We are in. `server_time` is the server's, in seconds since the epoch."""
@@ -144,22 +147,31 @@ class History:
         """A line that was said before."""
         catching = self._channels.get(spoken.room)
         position = self._positions.get(spoken.room)
-        if catching is not None:
-            catching.lines += 1
-            catching.page += 1
+        if catching is None:
+            if position is not None and not position.is_past(spoken.time, msgid):
+                self._old(spoken)
+            return
+        catching.lines += 1
+        catching.page += 1
         if position is None:
             return
-        if position.is_past(spoken.time, msgid):
-            if catching is not None:
-                catching.overlap = True
-                if msgid and msgid == position.msgid:
-                    catching.told.clear()  # of the same second, and before it
-        elif catching is None:
-            self._old(spoken)
+        if msgid and msgid == position.msgid:
+            catching.told.clear()  # what is told is in order, whatever the times
+            catching.reached = catching.overlap = True
+        elif not catching.reached and position.is_past(spoken.time, msgid):
+            catching.overlap = True
         elif catching.has_room(catching.told):
             catching.keep(catching.told, spoken)
         else:
             catching.overflown = True
+
+    def late(self, spoken: Spoken, msgid: str) -> None:
+        """A line that seems to be of before, by its time alone. While we do not catch up, it may be the server's clock
+        that jumps: better told twice, which its id shows, than never."""
+        if spoken.room in self._channels:
+            self.replayed(spoken, msgid)
+        else:
+            self._old(spoken)
 
     def mine(self, room: Room, post: str, msgid: str) -> None:
         """The history has this line of ours."""
@@ -177,6 +189,11 @@ class History:
             lines, *parts = (int(part or 0) for part in found.groups())
             seconds = sum(part * unit for part, unit in zip(parts, (604800, 86400, 3600, 60, 1), strict=True))
             self._channels[room].keeps = (lines, float(seconds))
+
+    def created(self, room: Room, time: float) -> None:
+        """The channel is there since then, by the server. What was said in one of that name before is forgotten."""
+        if room in self._channels:
+            self._channels[room].created = time
 
     def fenced(self, now: float) -> None:
         """The PONG for the oldest fence."""
@@ -244,7 +261,7 @@ class History:
         """Whether what the server told by itself reaches back to where we were."""
         if catching.overlap or catching.position is None:
             return True
-        if catching.keeps is None:
+        if catching.keeps is None or (catching.created or 0.0) > catching.position.time:
             return False
         lines, seconds = catching.keeps
         return catching.lines < lines and catching.joined_at - catching.position.seen < seconds

@@ -13,6 +13,7 @@ from bridge.text import printable
 ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
 _RETRY_AFTER = 60.0
+_LOOK_AGAIN = 10.0
 
 _REASONS: Mapping[str, str] = {
     "401": "there is nobody of that nick",
@@ -84,6 +85,18 @@ class Proofs:
                 self._emit(Proved(flight.post, flight.post))
             if flight.post == post:
                 return
+
+    def __contains__(self, post: str | None) -> bool:
+        """Whether a post is on its way."""
+        return post in self._labelled or any(flight.post == post for flight in self._fenced)
+
+    def bounced(self, reason: str) -> None:
+        """A bouncer has something to say: where it names a target, that it did not get through (ZNC, which has lost
+        the server: "Your message to #pond got lost")."""
+        words = {self.casemapping.fold(word.strip("[]<>\"',.:;()")) for word in reason.split()}
+        for flight in [each for each in self._fenced if self.casemapping.fold(each.target) in words][:1]:
+            self._fenced.remove(flight)
+            self._failed(flight, TransientError(f"the bouncer says: {reason}", _LOOK_AGAIN))
 
     def refused(self, line: Line, label: str, absence: Callable[[str], SendError | None]) -> None:
         """An error numeric or FAIL. `absence` knows why we are not in a channel, which says more than that we cannot

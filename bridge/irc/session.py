@@ -34,6 +34,7 @@ _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
 """Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
 _FENCE = "history"
+_MOST_DIGITS = 16
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
 Handler = Callable[["Session", Line], None]
@@ -286,6 +287,12 @@ class Session:
         if room is not None and "H" in line.param(2) and kept:
             self.history.keeps(room, kept[0])
 
+    def _on_created(self, line: Line) -> None:
+        """329."""
+        room = self.channels.heard(line.param(1))
+        if room is not None and line.param(2).isdecimal() and len(line.param(2)) < _MOST_DIGITS:
+            self.history.created(room, float(line.param(2)))
+
     def _on_fail(self, line: Line) -> None:
         """FAIL (https://ircv3.net/specs/extensions/standard-replies)."""
         if line.param(0) == "CHATHISTORY":
@@ -335,6 +342,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "315": _of_presence(Presence.who_end),
         "318": _of_presence(Presence.whois_end),
         "324": Session._on_mode,
+        "329": Session._on_created,
         "330": _of_presence(Presence.whois_account),
         "353": _of_presence(Presence.names),
         "354": _of_presence(Presence.whox),
