@@ -715,3 +715,8 @@ def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
     talk._take(talk.session.use([]))
     talk.hears(":duck!~quack@host.example PART #pond", ":al!u@h PRIVMSG duck :2")
     assert [bool(each.sender.connection) for each in talk.heard] == [True, False]
+
+
+def test_behind_a_bouncer_the_channels_of_others_are_left_alone() -> None:
+    talk = Talk().welcomed("batch znc.in/batch")
+    assert talk.hears(":duck!u@h JOIN #theirs") == []

@@ -19,6 +19,7 @@ WANTED = (
     "draft/chathistory",
 )
 SASL = "sasl"
+_BOUNCERS = ("znc.in/", "soju.im/")
 _AT_ONCE = 300
 """Bytes of names in one REQ: leaves room in the server's answer, which repeats them behind a longer head."""
 _MOST_OFFERED = 500
@@ -43,6 +44,11 @@ class Capabilities:
     def offer(self, name: str) -> str | None:
         """The value with which the server offers `name`; None where it does not."""
         return self._offered.get(name)
+
+    @property
+    def of_bouncer(self) -> bool:
+        """Whether the server is a bouncer, which ours may not be the only client of."""
+        return any(name.startswith(_BOUNCERS) for name in self._offered)
 
     def heard(self, line: Line) -> Iterator[str]:
         """Take in one CAP line; yields the lists to REQ."""

@@ -57,6 +57,8 @@ class Channels:
 
     def __init__(self, rooms: Sequence[Room], emit: Emit) -> None:
         self._emit = emit
+        self.shared = False
+        """Whether others may use our connection, too: a bouncer's. Then the other channels are theirs."""
         self._casemapping = Casemapping.RFC1459
         self._channels = {self._casemapping.fold(room.id): _Channel(room) for room in rooms}
 
@@ -112,7 +114,7 @@ class Channels:
         """The room that we are in now; None where it is not one of ours."""
         channel = self._of(name)
         if channel is None:  # a forward or a forced join: we speak only where we are configured
-            if _sendable(name):
+            if _sendable(name) and not self.shared:
                 self._emit(Write(compose("PART", name)))
             return None
         channel.joined, channel.joined_at, channel.asked_at = True, now, None

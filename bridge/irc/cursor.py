@@ -24,6 +24,10 @@ class Position:
         last = min(self.time, self.seen)
         return time < (math.floor(last) if time == math.floor(time) else last)
 
+    def is_reached(self, time: float) -> bool:
+        """Whether a history that tells a line of that time goes back to ours. A whole second may be rounded down."""
+        return time <= self.time and (time != math.floor(time) or time < math.floor(self.time))
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:

@@ -155,8 +155,7 @@ class Hearing:
         time, msgid = convert.spoken_at(line, wall), line.tags.get("msgid", "")
         self._page_end = (msgid, time)
         if self._us.is_surely(line.source):
-            if post := line.tags.get(ID_TAG):
-                self.history.mine(room, post, msgid)
+            self.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         elif convert.speech(line) is not None and line.source.nick not in self._us.names:
             spoken = Spoken(line, room, private=False, id=self._old_ids.of(line), time=time, replayed=True)
             tell = self.history.replayed if "batch" in line.tags else self.history.late

@@ -155,6 +155,7 @@ class History:
         catching.page += 1
         if position is None:
             return
+        catching.overlap |= position.is_reached(spoken.time)
         if msgid and msgid == position.msgid:
             catching.told.clear()  # what is told is in order, whatever the times
             catching.reached = catching.overlap = True
@@ -173,14 +174,16 @@ class History:
         else:
             self._old(spoken)
 
-    def mine(self, room: Room, post: str, msgid: str) -> None:
-        """The history has this line of ours."""
-        self._ours[post] = msgid or post
+    def mine(self, room: Room, post: str, msgid: str, time: float) -> None:
+        """The history has this line of ours; `post` is '' where it does not say which one it is."""
+        if post:
+            self._ours[post] = msgid or post
         if len(self._ours) > _OURS:
             self._ours.popitem(last=False)
         if (catching := self._channels.get(room)) is not None:
             catching.lines += 1
             catching.page += 1
+            catching.overlap |= catching.position is not None and catching.position.is_reached(time)
 
     def keeps(self, room: Room, parameter: str) -> None:
         """The channel has mode H with that parameter."""

@@ -13,7 +13,7 @@ from bridge.text import printable
 ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
 _RETRY_AFTER = 60.0
-_LOOK_AGAIN = 10.0
+_LOOK_AGAIN = 5.0
 
 _REASONS: Mapping[str, str] = {
     "401": "there is nobody of that nick",

@@ -219,6 +219,7 @@ class Session:
     def _on_cap(self, line: Line) -> None:
         self._login.cap(line)
         self._people.watch_logins(told="account-notify" in self._enabled)
+        self.channels.shared = self._login.capabilities.of_bouncer
         self._proofs.echoes = "echo-message" in self._enabled
 
     def _on_welcome(self, line: Line) -> None:
