@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check
-	@scripts/debian-packages inspircd ngircd anope strace
+	@scripts/debian-packages inspircd ngircd anope znc strace
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(INSTALLED)
@@ -29,7 +29,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 faults: $(INSTALLED)
-	@scripts/debian-packages inspircd ngircd anope strace
+	@scripts/debian-packages inspircd ngircd anope znc strace
 	$(BIN)/pytest -n 3 --dist loadfile tests/faults tests/durability -m "long or not long" $(ARGS)
 
 bench: $(INSTALLED)

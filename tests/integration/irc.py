@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Process
@@ -120,3 +121,22 @@ async def channel_of(op: IrcPerson) -> AsyncGenerator[str, None]:
     channel = f"#{unique('pond')}"
     await op.join(channel)
     yield channel
+
+
+class Log:
+    """What was logged, in this process."""
+
+    def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        self._entries = entries
+
+    def of(self, event: str, matches: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> list[Mapping[str, Any]]:
+        return [entry for entry in self._entries if entry["event"] == event and matches(entry)]
+
+    async def shows(
+        self, event: str, count: int = 1, matches: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    ) -> Mapping[str, Any]:
+        """The entry of that event and number, once it is there."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.of(event, matches)) < count:  # noqa: ASYNC110 - a log is no event
+                await asyncio.sleep(0.02)
+        return self.of(event, matches)[count - 1]

@@ -1,9 +1,12 @@
-"""Servers that only tests need: ngIRCd, the plain RFC server, and Anope, the services that prove who somebody is."""
+"""Servers that only tests need: ngIRCd (plain RFC), Anope (the services that prove who somebody is), and ZNC (a bouncer)."""
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bridge.demo.people import Heard, IrcPerson
 from bridge.demo.servers import InspIRCd, Process
@@ -11,6 +14,7 @@ from bridge.demo.servers.inspircd import SERVICES, SERVICES_PASSWORD
 from bridge.demo.servers.process import HOST, which
 
 _numbers = itertools.count(1)
+_ZNC_PASSWORD = "secret"
 
 
 def unique(word: str) -> str:
@@ -36,6 +40,36 @@ class NgIrcd(Process):
             "[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
             "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
         )
+
+
+class Znc(Process):
+    """ZNC 1.8, a bouncer that is in `channel` as `nick` on the server at port `upstream`."""
+
+    program = "znc"
+    password = f"duck/net:{_ZNC_PASSWORD}"
+
+    def __init__(self, upstream: int, nick: str, channel: str) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="znc")))  # it does not run as root, who owns the test's folders
+        self._upstream = upstream
+        self._nick = nick
+        self._channel = channel
+
+    def command(self) -> Sequence[str]:
+        other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.getuid() == 0 else ()
+        return (*other, which(self.program) or self.program, "--foreground", "--datadir", str(self.folder))
+
+    def prepare(self) -> None:
+        configs = self.folder / "configs"
+        configs.mkdir()
+        names = {"port": self.port, "upstream": self._upstream, "nick": self._nick, "channel": self._channel}
+        (configs / "znc.conf").write_text(_BOUNCER % names)
+        if os.getuid() == 0:
+            for path in (self.folder, configs, configs / "znc.conf"):
+                os.chown(path, 65534, 65534)
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await super().__aexit__(*raised)
+        shutil.rmtree(self.folder)
 
 
 class Anope(Process):
@@ -76,6 +110,35 @@ def _registered(message: Heard) -> bool:
 
 
 _FOLDERS = ("conf", "db", "log")
+
+_BOUNCER = """
+Version = 1.8.2
+AnonIPLimit = 0
+ConnectDelay = 1
+ServerThrottle = 1
+<Listener l>
+    Port = %(port)d
+    Host = 127.0.0.1
+    IPv4 = true
+    IPv6 = false
+    SSL = false
+</Listener>
+<User duck>
+    Pass = plain#secret
+    Nick = %(nick)s
+    Ident = duck
+    RealName = duck
+    ChanBufferSize = 500
+    AutoClearChanBuffer = false
+    <Network net>
+        FloodBurst = 100
+        FloodRate = 1.00
+        Server = 127.0.0.1 %(upstream)d
+        <Chan %(channel)s>
+        </Chan>
+    </Network>
+</User>
+"""
 
 _SERVICES = """
 serverinfo

@@ -1,46 +1,20 @@
 """What servers, their operators and those of channels do to us, and that it passes: real IRC servers."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
 from bridge.irc import flood, login
-from tests.integration.irc import PATIENCE, channel_of, ours, person
+from tests.integration.irc import Log, channel_of, ours, person
 from tests.integration.servers import unique
 
 pytestmark = pytest.mark.servers
 
 _STRICT = 'commandrate="5000" threshold="10" fakelag="off"'
 """Ten commands at once, then five a second; who is faster is cut off."""
-
-
-class Log:
-    """What was logged."""
-
-    def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        self._entries = entries
-
-    def of(self, event: str) -> list[Mapping[str, Any]]:
-        return [entry for entry in self._entries if entry["event"] == event]
-
-    async def shows(self, event: str, count: int = 1) -> Mapping[str, Any]:
-        """The entry of that event and number, once it is there."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.of(event)) < count:  # noqa: ASYNC110 - a log is no event
-                await asyncio.sleep(0.02)
-        return self.of(event)[count - 1]
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    with capture_logs() as entries:
-        yield Log(entries)
 
 
 async def become_operator(somebody: IrcPerson) -> None:
