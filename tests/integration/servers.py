@@ -1,4 +1,4 @@
-"""Servers that only tests need: ngIRCd (plain RFC), Anope (the services that prove who somebody is), and ZNC (a bouncer)."""
+"""Servers that only tests need: ngIRCd (plain RFC), Anope (who proves who somebody is), and ZNC (a bouncer)."""
 
 import itertools
 import os
