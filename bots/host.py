@@ -97,6 +97,10 @@ class BotHost:
             await self._put(hosted, post.room, _QUESTIONS.validate_json(post.payload))
         return post.id
 
+    def leave(self) -> bool:
+        """See `bridge.network.Network`."""
+        return False
+
     def absence(self, room: Room) -> str | None:
         """The bots are always there."""
         return None

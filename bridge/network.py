@@ -103,6 +103,11 @@ class Network(Protocol):
         """
         ...
 
+    def leave(self) -> bool:
+        """Say goodbye. True where what is still on its way to us cannot be had again: then `events` goes on with it for
+        a moment, and ends by itself. False where closing it is enough."""
+        ...
+
     def absence(self, room: Room) -> str | None:
         """Why nothing can be said in `room` right now; None where it can."""
         ...

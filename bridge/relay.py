@@ -59,7 +59,7 @@ class Relay:
         self._resend: set[str] = set()  # posts of unknown fate that go out again
 
     async def accept(self, network: Network, lease: Lease) -> None:
-        """Commit what `network` hears, for ever; asking it for more is what acknowledges."""
+        """Commit what `network` hears, until it is left; asking it for more is what acknowledges."""
         while True:
             cursor = await stored(lease.cursor)
             try:
@@ -71,6 +71,7 @@ class Relay:
                         await self._commit(lease, cursor, batch)
                         cursor = batch.cursor
                         await asyncio.sleep(_GOES_FIRST)
+                return
             except Rewound:
                 log.warning("store rewound", network=network.name, hint="hearing again what it does not know")
 

@@ -18,7 +18,9 @@ DRAIN = 3.0
 _LOOK = 1.0
 """Seconds between looks at who is away."""
 LEAVE = 1.0
-"""Seconds to say goodbye to a network."""
+"""Seconds to say goodbye to a network, and to store what it still says."""
+_CUT_OFF = 0.5
+"""Seconds to close a connection without many words."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,8 @@ class Running:
             self.networks.pop(runner.network.name, None)
             runner.stopping.set()
         await end([runner.delivering for runner in runners], DRAIN)
-        await end([runner.accepting for runner in runners], 0)
+        await end([runner.accepting for runner in runners if runner.network.leave()], LEAVE, 0)
+        await end([runner.accepting for runner in runners], 0, _CUT_OFF)
         for runner in runners:
             self._runners.pop(runner.network.name, None)
             await runner.lease.release()

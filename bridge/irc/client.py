@@ -68,6 +68,8 @@ class IrcNetwork:
         self._connect = connect
         self._tls: ssl.SSLContext | None = None
         self._link: Link | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._leaving = False
         self._limits = Limits()
         self._lanes = Lanes()
         self._pace = Pace(settings.burst, settings.per_second)
@@ -87,7 +89,7 @@ class IrcNetwork:
         self._unmarked = {room for room in self._rooms if intake.cursor.of(room.id) is None}
         self._all_joined.clear()
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
-        life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
+        life = self._life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
         life.add_done_callback(lambda _: intake.wake())
         try:
             while True:
@@ -96,7 +98,8 @@ class IrcNetwork:
                     yield batch
                     self._mark(intake.cursor)
                 elif life.done():
-                    life.result()
+                    if not life.cancelled():
+                        life.result()
                     return
         finally:
             life.cancel()
@@ -125,6 +128,15 @@ class IrcNetwork:
             flight = link.launch(post, last)
             lane.go_on()
             return await self._landed(link, post, flight)
+
+    def leave(self) -> bool:
+        """See `bridge.network.Network`. Most servers tell nothing again."""
+        self._leaving = True
+        if self._link is not None:
+            self._link.leave()
+        elif self._life is not None:
+            self._life.cancel()
+        return True
 
     def absence(self, room: Room) -> str | None:
         """See `bridge.network.Network`."""
@@ -248,6 +260,8 @@ class IrcNetwork:
         while True:
             ending = await self._once(intake)
             self._ring()
+            if self._leaving:
+                return
             if ending.rejected and not self._was_online:
                 raise Refused(f"{self.name}: {ending.reason}")
             if ending.flooded:

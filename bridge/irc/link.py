@@ -87,6 +87,7 @@ class Link:
         self._ending = Ending("we are leaving")
         self._online_at: float | None = None
         self._paused = False
+        self._leaving = False
 
     async def run(self) -> Ending:
         """Talk until the connection is of no use any more. Cancelling it says goodbye."""
@@ -102,14 +103,21 @@ class Link:
                     task.cancel()
             return self._ending
         finally:
-            leaving = not self._over.is_set()
+            abruptly = not self._over.is_set()
             self._end(self._ending)
-            await self._close(politely=leaving)
+            await self._close(politely=abruptly and not self._leaving)
+
+    def leave(self) -> None:
+        """Say goodbye, and hear what comes until the server closes the connection, or for a moment."""
+        if not self._leaving:
+            self._do(self.session.quit())
+            self._leaving = True
+            self._loop.call_later(_GOODBYE, self._end, self._ending)
 
     @property
     def open(self) -> bool:
         """Whether we are logged in and may write."""
-        return self.session.online and not self._over.is_set()
+        return self.session.online and not self._leaving and not self._over.is_set()
 
     def use(self, rooms: Sequence[Room]) -> None:
         """From now on these are the configured rooms. Nothing is written where the connection is over."""

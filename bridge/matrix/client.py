@@ -89,6 +89,10 @@ class MatrixNetwork:
         """See `bridge.network.Network`. Sent again it is the same event: the homeserver knows its transaction id."""
         return await self._sending.send(post)
 
+    def leave(self) -> bool:
+        """See `bridge.network.Network`. What comes now is told after the cursor."""
+        return False
+
     def absence(self, room: Room) -> str | None:
         """See `bridge.network.Network`."""
         if not self._online.is_set():

@@ -86,6 +86,9 @@ class MemoryNetwork:
         """Before that, every room is a configured one."""
         self._rooms = tuple(rooms)
 
+    def leave(self) -> bool:
+        return False
+
     def absence(self, room: Room) -> str | None:
         return self.away.get(room)
 

@@ -164,6 +164,9 @@ class IrcNetwork:
         await self._weather.latency(0.0, 0.005)
         return remote_id
 
+    def leave(self) -> bool:
+        return False
+
     def absence(self, room: Room) -> str | None:
         """Nobody asks yet."""
         return None

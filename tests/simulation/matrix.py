@@ -124,6 +124,9 @@ class MatrixNetwork:
         if self._weather.strikes():
             raise TransientError("too many requests", retry_after=self._weather.rng.uniform(0.1, 3.0))
 
+    def leave(self) -> bool:
+        return False
+
     def absence(self, room: Room) -> str | None:
         """Nobody asks yet."""
         return None
