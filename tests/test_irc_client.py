@@ -33,6 +33,7 @@ class Ircd:
         self._stir = asyncio.Condition()
         self._writer: StreamWriter | None = None
         self.greeting: tuple[str, ...] = _WELCOME
+        self.farewell: tuple[str, ...] = ("ERROR :bye",)
         self.slow: set[str] = set()
         """Channels that let us wait for them."""
 
@@ -70,7 +71,7 @@ class Ircd:
             case ["WHOIS", nick]:
                 return (f":irc 311 duck {nick} u h * :x", f":irc 318 duck {nick} :end")
             case ["QUIT", *_]:
-                return ("ERROR :bye",)
+                return self.farewell
         return ()
 
 
@@ -323,3 +324,25 @@ async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:
         return await net.send(what)
     except SendError as error:
         return error
+
+
+async def test_what_arrives_before_the_server_has_let_us_go_is_heard(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        ircd.farewell = (":bob!u@h PRIVMSG #pond :one", ":bob!u@h PRIVMSG #pond :two", "ERROR :bye")
+        stream = net.events(None)
+        batch = await anext(stream)
+        ircd.tell(":irc 421 duck WHOIS :Unknown command")
+        assert net.leave()
+        heard = [plain(event.text) for batch in [batch, *[each async for each in stream]] for event in batch.events]
+    assert heard == ["one", "two"]
+
+
+async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
+    settings = IrcSettings(name="net", host="127.0.0.1", port=1, nick="duck", tls=False)
+    net = IrcNetwork(settings, [_POND], rng=random.Random(1))
+    stream = net.events(None)
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    assert net.leave()
+    with pytest.raises(StopAsyncIteration):
+        await first

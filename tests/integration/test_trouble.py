@@ -118,3 +118,26 @@ async def test_people_are_told_of_an_outage_and_of_its_end(
             from_us = [message.text for message in dave.messages if message.sender == pond.duck]
         assert "messages follow" in from_us[0]
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
+
+
+async def test_what_is_said_before_we_have_left_is_carried_though_the_server_remembers_nothing(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    """Bob talks all the while; the server's own order tells what he said before we were gone."""
+    pond = await _pond(tmp_path, synapse, services)
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        stopping = asyncio.create_task(daemon.stop())
+        number = 0
+        while not any(line.command == "QUIT" and line.source == pond.duck for line in bob.lines):
+            await bob.say(pond.channel, f"line {number}")
+            number += 1
+            await asyncio.sleep(0.001)
+        assert await stopping == 0
+        await bob.ping()
+        gone = next(at for at, line in enumerate(bob.lines) if (line.command, line.source) == ("QUIT", pond.duck))
+        said = [line.params[-1] for line in bob.lines[:gone] if (line.command, line.source) == ("PRIVMSG", pond.bob)]
+        await daemon.start()
+        await alice.heard(said[-1], timeout=30)
+        lines = [line.rpartition("> ")[2] for message in alice.messages for line in message.text.split("\n")]
+        assert lines == said
