@@ -58,6 +58,7 @@ class Doorkeeper(Homeserver):
                 raise ApiError(403, "M_FORBIDDEN", "not invited")
             case ("join", alias):
                 self.there.add(self.ids[alias])
+                return {"room_id": self.ids[alias]}
             case ("rooms", room_id, "state", "m.room.member", _):
                 return {"membership": "join" if room_id in self.there else "leave"}
             case ("rooms", _, "messages"):

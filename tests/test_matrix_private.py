@@ -58,6 +58,8 @@ class Told(Homeserver):
             return {"chunk": there}
         if "m.room.encryption" in place and not self.encrypted:
             raise ApiError(404, "M_NOT_FOUND", "")
+        if place.endswith("/messages"):
+            return {"chunk": []}
         return {"room_id": "!new", "event_id": "$sent"}
 
     def times(self, method: str, place: str) -> int:

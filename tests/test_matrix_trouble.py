@@ -47,6 +47,8 @@ class Odd:
             return web.json_response({"filter_id": str(self.limits[-1])})
         if path.startswith("directory/room/"):
             return web.json_response({"room_id": "!" + path.rpartition("#")[2].partition(":")[0]})
+        if path.startswith("join/"):
+            return web.json_response({"room_id": "!" + path.rpartition("#")[2].partition(":")[0]})
         if path.endswith("/messages"):
             return await self._messages(request)
         if path.endswith("/state/m.room.encryption/"):

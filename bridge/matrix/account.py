@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from functools import partial
 
 import structlog
 
 from bridge.matrix.convert import Us
 from bridge.matrix.fields import Json, word
-from bridge.matrix.homeserver import ApiError, Homeserver
+from bridge.matrix.homeserver import ApiError, Homeserver, expected
 from bridge.matrix.patience import Patience
 from bridge.matrix.settings import MatrixSettings
 from bridge.network import Memory, Refused
@@ -59,15 +60,17 @@ class Account:
         """Whether `token` is one of ours; then it is the one that is used."""
         self._homeserver.token = token
         try:
-            found = await self._patience.ask(lambda: self._homeserver.once("GET", ("account", "whoami")))
+            user = await self._patience.ask(self._whoami)
         except ApiError as error:
             if error.logged_out:
                 return False
             raise Refused(f"{self._settings.name}: {self._settings.user} is not let in ({error})") from None
-        user = word(found, "user_id")
         if user != self._settings.user:
             raise Refused(f"{self._settings.name}: the access token is of {user}, not of {self._settings.user}")
         return True
+
+    async def _whoami(self) -> str:
+        return expected(await self._homeserver.once("GET", ("account", "whoami")), "user_id")
 
     async def _with_password(self, device: str | None) -> None:
         login = json.dumps(
@@ -80,11 +83,17 @@ class Account:
             }
         )
         try:
-            found = await self._patience.ask(lambda: self._homeserver.once("POST", ("login",), body=login))
+            found = await self._patience.ask(partial(self._session, login))
         except ApiError as error:
             raise Refused(self._refusal(error)) from None
         await self._keep(found)
         log.info("logged in", network=self._settings.name, user=self._settings.user, device=word(found, "device_id"))
+
+    async def _session(self, login: str) -> Json:
+        found = await self._homeserver.once("POST", ("login",), body=login)
+        for key in (_USER, _TOKEN, _DEVICE):
+            expected(found, key)
+        return found
 
     async def _keep(self, found: Json) -> None:
         user, token, device = word(found, "user_id"), word(found, "access_token"), word(found, "device_id")

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
 from bridge.matrix import filters
-from bridge.matrix.fields import Json, tables, word
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.fields import Json, word
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable, chunk
 from bridge.matrix.patience import Patience
 from bridge.matrix.rooms import Place
 
@@ -49,7 +49,7 @@ class Gap:
                 trouble = error
                 tokens.pop()
                 break
-            events = [*tables(page, "chunk")]
+            events = chunk(page)
             kept.append((tokens[-1], events))
             end = word(page, "end")
             if not end or end in tokens[-2:] or self._is_past(events):
@@ -57,7 +57,7 @@ class Gap:
             tokens.append(end)
         while tokens:
             token = tokens.pop()
-            events = kept.pop()[1] if kept and kept[-1][0] == token else [*tables(await self._page(token), "chunk")]
+            events = kept.pop()[1] if kept and kept[-1][0] == token else chunk(await self._page(token))
             yield events[::-1]
         if trouble is not None:
             raise trouble
@@ -69,12 +69,14 @@ class Gap:
 
         async def request() -> Json:
             try:
-                return await self._homeserver.get("rooms", self._place.id, "messages", query=query)
+                found = await self._homeserver.get("rooms", self._place.id, "messages", query=query)
+                chunk(found)
             except (ApiError, Unreachable) as error:
                 limited = isinstance(error, ApiError) and error.status == _TOO_MANY
                 if clock() - begun >= _GIVEN_UP and not limited and await self._is_well():
                     raise NotShown(f"given up after {_GIVEN_UP:.0f} s: {error}") from None
                 raise
+            return found
 
         return await self._patience.ask(request)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import aiohttp
 from nio import AsyncClient, AsyncClientConfig
 
-from bridge.matrix.fields import Json, number, word
+from bridge.matrix.fields import Json, number, tables, word
 
 _API = "/_matrix/client/v3/"
 _WITHIN = 30.0
@@ -17,6 +17,8 @@ _WITHIN = 30.0
 
 _LARGEST = 32 * 1024 * 1024
 """Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
+
+_STRANGE = "the answer is not one of a Matrix homeserver"
 
 # Exceptions of a homeserver:
 #   ApiError          it answered, and not as asked
@@ -49,6 +51,20 @@ class Unreachable(Exception):
 
 class TooLarge(Unreachable):
     """The rest of the answer was not read."""
+
+
+def expected(answer: Json, key: str) -> str:
+    """The string under `key`, without which the answer is none: something on the way may have made it up."""
+    if not (found := word(answer, key)):
+        raise Unreachable(f"{_STRANGE}: it has no {key}")
+    return found
+
+
+def chunk(answer: Json) -> list[Json]:
+    """The events of an answer to /messages. What does not say that there are none must not pass for an empty page."""
+    if not isinstance(answer.get("chunk"), list):
+        raise Unreachable(f"{_STRANGE}: it has no chunk")
+    return [*tables(answer, "chunk")]
 
 
 class Homeserver:
@@ -140,7 +156,7 @@ def _found(status: int, data: bytes) -> Json:
         found = None
     if not isinstance(found, dict):
         if status < 400:
-            raise Unreachable("the answer is not one of a Matrix homeserver")
+            raise Unreachable(_STRANGE)
         raise ApiError(status, "", "")
     if status >= 400:
         pause = number(found, "retry_after_ms")

@@ -9,8 +9,7 @@ import structlog
 
 from bridge.matrix import look
 from bridge.matrix.account import Account
-from bridge.matrix.fields import word
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.rooms import Place, Rooms
 from bridge.model import Room
 from bridge.network import Memory, Refused
@@ -209,7 +208,7 @@ class Joining:
         stayed = place.room in self._late and await look.is_member(self._homeserver, place.id, us)
         if not stayed:
             self._late.discard(place.room)  # when it is tried again, that we are in it means that we came
-        await self._homeserver.post("join", place.room.id)
+        expected(await self._homeserver.post("join", place.room.id), "room_id")
         if not place.heard:
             place.past = await look.past(self._homeserver, place.id, us, () if stayed else ("join",))
         if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
@@ -219,7 +218,7 @@ class Joining:
     async def _resolve(self, room: Room) -> str:
         room_id = room.id
         if room.id.startswith("#"):
-            room_id = word(await self._homeserver.get("directory", "room", room.id), "room_id")
+            room_id = expected(await self._homeserver.get("directory", "room", room.id), "room_id")
         if not self.wants(room):  # it went while we asked
             return room_id
         self._ids[room] = room_id

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from bridge.matrix import filters
-from bridge.matrix.fields import Json, table, tables, word
-from bridge.matrix.homeserver import ApiError, Homeserver
+from bridge.matrix.fields import Json, table, word
+from bridge.matrix.homeserver import ApiError, Homeserver, chunk
 
 _BEFORE = 2 * filters.TIMELINE
 """Events to look at for our arrival: a first sync shows at most half as many from before it."""
@@ -35,7 +35,7 @@ async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:
     """Who is there, and who is invited."""
     found = await homeserver.get("rooms", room_id, "members")
-    memberships = {word(event, "state_key"): _membership(event) for event in tables(found, "chunk")}
+    memberships = {word(event, "state_key"): _membership(event) for event in chunk(found)}
     return {user for user, membership in memberships.items() if membership in ("join", "invite")}
 
 
@@ -53,7 +53,7 @@ async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[s
     """The ids of what was said before our membership last became one of `came`; where that is long ago, of what was
     said until now."""
     query = {"dir": "b", "limit": str(_BEFORE), "filter": filters.arrival()}
-    events = [*tables(await homeserver.get("rooms", room_id, "messages", query=query), "chunk")]
+    events = chunk(await homeserver.get("rooms", room_id, "messages", query=query))
     for number, event in enumerate(events):
         before = word(table(event, "unsigned", "prev_content"), "membership")
         if word(event, "state_key") == us and _membership(event) in came and before not in came:

@@ -8,8 +8,8 @@ import structlog
 
 from bridge.matrix import look
 from bridge.matrix.account import Account
-from bridge.matrix.fields import Json, table, values, word
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.fields import Json, table, values
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.rooms import Place, Rooms
 from bridge.network import Memory, PermanentError
 
@@ -49,7 +49,7 @@ class Private:
             return
         place = self._rooms.expect_private(room_id, peer)
         try:
-            await self._homeserver.post("join", room_id)
+            expected(await self._homeserver.post("join", room_id), "room_id")
             place.past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
             reason = await self._trouble(room_id, peer)
             if not reason and not place.closed:
@@ -135,7 +135,7 @@ class Private:
 
     async def _made(self, user: str) -> Place:
         wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
-        room_id = word(await self._homeserver.post("createRoom", body=wanted), "room_id")
+        room_id = expected(await self._homeserver.post("createRoom", body=wanted), "room_id")
         await self._invite(room_id, user)
         place = self._rooms.add_private(room_id, user)
         place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
