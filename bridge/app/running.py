@@ -44,9 +44,10 @@ class Running:
         """By name; the one to ask, also for who only looks on."""
 
     def start(self, network: Network, lease: Lease, *, needed: bool) -> None:
-        """Run `network`. Where it is `needed`, its refusing our configuration ends everything; else only itself."""
+        """Run `network`. Where it is `needed`, its refusing our configuration from the start ends everything; else, and
+        once it was ready, only itself: somebody who logs us out in one place shall not silence the others."""
         stopping = asyncio.Event()
-        accept = self._relay.accept(network, lease) if needed else self._try(network, lease)
+        accept = self._accept(network, lease, needed=needed)
         self._runners[network.name] = _Runner(
             network,
             lease,
@@ -89,13 +90,17 @@ class Running:
         """Return when each network that runs now has joined its rooms once."""
         await asyncio.gather(*(network.ready() for network in self.networks.values()))
 
-    async def _try(self, network: Network, lease: Lease) -> None:
+    async def _accept(self, network: Network, lease: Lease, *, needed: bool) -> None:
+        up = self._group.create_task(network.ready(), name=f"up {network.name}")
         try:
             await self._relay.accept(network, lease)
         except Refused as error:
-            log.error(
-                "network refused", network=network.name, reason=str(error), hint="mend the config; the others go on"
-            )
+            if needed and not up.done():
+                raise
+            hint = "mend the config, then send SIGHUP; the others go on, and what is owed waits"
+            log.error("network refused", network=network.name, reason=str(error), hint=hint)
+        finally:
+            up.cancel()
 
 
 async def end(tasks: Iterable[asyncio.Task[None]], by_themselves: float, cancelled: float = LEAVE) -> None:

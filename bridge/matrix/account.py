@@ -19,11 +19,12 @@ _DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
 
 
 class Account:
-    """`us` is who we are, once `log_in` has returned. Device and token are kept in `memory`: a homeserver knows a
-    post that is sent again only where the same device sends it."""
+    """`us` is who we are once `log_in` has returned; `refused` is why the homeserver does not want us. Device and token
+    are kept in `memory`: a homeserver knows a post that is sent again only where the same device sends it."""
 
     def __init__(self, settings: MatrixSettings, homeserver: Homeserver, memory: Memory, patience: Patience) -> None:
         self.us = Us(settings.user, "")
+        self.refused = ""
         self._settings = settings
         self._homeserver = homeserver
         self._memory = memory
@@ -34,7 +35,7 @@ class Account:
     async def log_in(self) -> None:
         """Return when the homeserver knows us, however long it is away. `Refused` where it does not want us."""
         async with self._one_at_a_time:
-            await self._log_in()
+            await self._admitted()
         name = await self._patience.ask(self._shown)
         self.us = Us(self._settings.user, name)
 
@@ -43,7 +44,15 @@ class Account:
         async with self._one_at_a_time:
             if self._homeserver.token == rejected:
                 log.warning("logged out", network=self._settings.name, hint="logging in again")
-                await self._log_in()
+                await self._admitted()
+
+    async def _admitted(self) -> None:
+        self.refused = ""
+        try:
+            await self._log_in()
+        except Refused as error:
+            self.refused = str(error)
+            raise
 
     async def _log_in(self) -> None:
         kept = await self._memory.recall()
@@ -53,7 +62,10 @@ class Account:
                 return
         self._homeserver.token = ""
         if self._settings.password is None:
-            raise Refused(f"{self._settings.name}: the access token of {self._settings.user} is not accepted")
+            raise Refused(
+                f"{self._settings.name}: the access token of {self._settings.user} is not accepted (any more):"
+                " put a new one, or the password, into the configuration; what is owed waits"
+            )
         await self._with_password(kept.get(_DEVICE) if ours else None)
 
     async def _accepted(self, token: str) -> bool:
