@@ -87,7 +87,7 @@ class MatrixNetwork:
 
     async def send(self, post: Post, *, again: bool = False) -> str:
         """See `bridge.network.Network`. Sent again it is the same event: the homeserver knows its transaction id."""
-        return await self._sending.send(post)
+        return await self._sending.send(post, again=again)
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. What comes now is told after the cursor."""
@@ -96,7 +96,7 @@ class MatrixNetwork:
     def absence(self, room: Room) -> str | None:
         """See `bridge.network.Network`."""
         if not self._online.is_set():
-            return "the homeserver does not answer"
+            return self._account.refused or "the homeserver does not answer"
         place = self._rooms.at(room)
         return None if place is None or place.joined else place.absence
 

@@ -22,6 +22,10 @@ def page(us: str) -> str:
     return json.dumps(heard(us))
 
 
+def ours(us: str) -> str:
+    return json.dumps({"types": ["m.room.message", "m.reaction"], "senders": [us]})
+
+
 def arrival() -> str:
     """With our own arrival among them."""
     return json.dumps({"types": [*_SAID, *_CHANGED]})

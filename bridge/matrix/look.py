@@ -1,10 +1,11 @@
-"""Questions about one room: is it encrypted, who is in it, and what was said there before we came."""
+"""Questions about one room: is it encrypted, who is in it, what was said there before we came, and by us."""
 
 from collections.abc import Collection
 
-from bridge.matrix import filters
+from bridge.matrix import filters, render
 from bridge.matrix.fields import Json, table, word
 from bridge.matrix.homeserver import ApiError, Homeserver, chunk
+from bridge.model import Post
 
 _BEFORE = 2 * filters.TIMELINE
 """Events to look at for our arrival: a first sync shows at most half as many from before it."""
@@ -60,6 +61,17 @@ async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[s
             events = events[number + 1 :]
             break
     return frozenset(word(older, "event_id") for older in events)
+
+
+async def event_of(homeserver: Homeserver, room_id: str, us: str, post: Post) -> str | None:
+    """The id of the event that `post` became, where it is among the last that we sent to the room."""
+    query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(us)}
+    for event in chunk(await homeserver.get("rooms", room_id, "messages", query=query)):
+        # Who redacts an event takes its content away; its transaction id is only told to the device that sent it
+        marks = (word(table(event, "content"), render.ID), word(table(event, "unsigned"), "transaction_id"))
+        if post.id in marks and word(event, "sender") == us:
+            return word(event, "event_id") or None
+    return None
 
 
 def _membership(event: Json) -> str:

@@ -29,6 +29,8 @@ _KEY = 100
 """Characters of a reaction: clients show few."""
 _REACTION = '{"m.relates_to":{"rel_type":"m.annotation",'
 """How the payload of a reaction begins, and that of a message never does."""
+ID = "example.quackbridge.id"
+"""The key of an event's content that carries the post's id. The domain is one that nobody can own (RFC 2606)."""
 _BREAKS = len("\\n<br>")
 _GRAPHEME = regex.compile(r"\X")
 
@@ -65,6 +67,11 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
 def event_type(payload: str) -> str:
     """The Matrix event type of a rendered post."""
     return "m.reaction" if payload.startswith(_REACTION) else "m.room.message"
+
+
+def content(post: Post) -> str:
+    """What goes out for a rendered post: its payload, with the id by which we know it should we look for it."""
+    return f'{post.payload.removesuffix("}")},"{ID}":"{post.id}"}}'
 
 
 def _alike(group: Sequence[Owed], item: Owed) -> bool:

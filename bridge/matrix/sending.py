@@ -7,11 +7,10 @@ import structlog
 
 from bridge.matrix import look
 from bridge.matrix.account import Account
-from bridge.matrix.fields import word
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.joining import Joining
 from bridge.matrix.private import Private
-from bridge.matrix.render import event_type
+from bridge.matrix.render import content, event_type
 from bridge.matrix.rooms import Place, Rooms
 from bridge.model import Post, Room
 from bridge.network import PermanentError, Refused, TransientError
@@ -50,24 +49,43 @@ class Sending:
         self._joining = joining
         self._private = private
         self._online = online
+        self._doubtful: set[str] = set()  # posts that may be in their rooms, though we had no answer
 
-    async def send(self, post: Post) -> str:
+    async def send(self, post: Post, *, again: bool = False) -> str:
         """See `bridge.network.Network`."""
         await self._connected()
         try:
             place = await self._place(post.room)
-            path = ("rooms", place.id, "send", event_type(post.payload), post.id)
-            answer = await self._homeserver.put(*path, body=post.payload)
+            if again or post.id in self._doubtful:
+                event_id = await self._found(place, post) or await self._put(place, post)
+            else:
+                event_id = await self._put(place, post)
         except Unreachable as error:
             raise TransientError(f"the homeserver is not reached: {error}") from None
         except Refused as error:
-            raise TransientError(f"we are logged out: {error}") from None
+            raise TransientError(f"we are logged out: {error}", _RETRY_AFTER) from None
         except ApiError as error:
             raise self._refusal(post.room, error) from None
+        self._doubtful.discard(post.id)
         place.warned.discard(_SILENT)
-        event_id = word(answer, "event_id")
-        if not event_id:
-            raise TransientError("the homeserver did not say under which id it took the message")
+        return event_id
+
+    async def _put(self, place: Place, post: Post) -> str:
+        path = ("rooms", place.id, "send", event_type(post.payload), post.id)
+        self._doubtful.add(post.id)
+        try:
+            return expected(await self._homeserver.put(*path, body=content(post)), "event_id")
+        except ApiError as error:
+            if error.status < 500:
+                self._doubtful.discard(post.id)
+            raise
+
+    async def _found(self, place: Place, post: Post) -> str | None:
+        """Its event id, where it was sent before and its answer was lost. A homeserver knows an id that it is sent
+        again, but not for ever (Synapse: a day, and until the device is logged out): what is in the room stays."""
+        event_id = await look.event_of(self._homeserver, place.id, self._account.us.user, post)
+        if event_id:
+            log.info("sent already", network=self._network, room=str(post.room), post=post.id)
         return event_id
 
     async def typing(self, room: Room, *, active: bool) -> None:
@@ -87,6 +105,8 @@ class Sending:
             async with asyncio.timeout(_ONLINE_WITHIN):
                 await self._online.wait()
         except TimeoutError:
+            if self._account.refused:
+                raise TransientError(f"we are logged out: {self._account.refused}", _RETRY_AFTER) from None
             raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN) from None
 
     async def _place(self, room: Room) -> Place:
