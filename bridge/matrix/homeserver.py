@@ -18,6 +18,14 @@ _WITHIN = 30.0
 _LARGEST = 32 * 1024 * 1024
 """Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
 
+_UNTRUSTED = (
+    "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
+    " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"
+)
+_EXPIRED = "the homeserver's operator has to renew its certificate; if they have, this machine's clock is wrong"
+_ANOTHER = "its certificate is of another name: check `homeserver`"
+_CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
+"""By the code of OpenSSL's X509_V_ERR_*."""
 _STRANGE = "the answer is not one of a Matrix homeserver"
 
 # Exceptions of a homeserver:
@@ -46,7 +54,11 @@ class ApiError(Exception):
 
 
 class Unreachable(Exception):
-    """The homeserver cannot be asked right now."""
+    """The homeserver cannot be asked right now. `hint` is what the operator may do."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class TooLarge(Unreachable):
@@ -129,7 +141,7 @@ class Homeserver:
         except TimeoutError:
             raise Unreachable(f"no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreachable(str(error) or type(error).__name__) from None
+            raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
         return _found(answer.status, data)
 
 
@@ -142,6 +154,17 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
             answer.close()
             raise TooLarge(f"an answer of more than {_LARGEST // 2**20} MB is not taken")
     return bytes(data)
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        found = error.certificate_error
+        return _CERTIFICATE.get(getattr(found, "verify_code", 0), _UNTRUSTED)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "check the name in `homeserver`, and this machine's DNS"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "check the port and the https:// in `homeserver`: it does not speak TLS as we know it"
+    return ""
 
 
 @lru_cache(256)  # most parts of most requests are the same

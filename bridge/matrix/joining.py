@@ -17,6 +17,8 @@ from bridge.network import Memory, Refused
 log = structlog.get_logger()
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
+_SOON = 1.0
+"""Seconds: the homeserver may be back any moment."""
 _AT_ONCE = 5
 """Rooms that are being joined at a time: homeservers limit the rate."""
 _HEARD = "heard "
@@ -30,10 +32,13 @@ _HINTS: Mapping[str, str] = {
 
 
 class _NotJoined(Exception):
-    def __init__(self, reason: str, hint: str, pause: float = 0.0) -> None:
+    """`pause` is until the next try, where that is known; else pauses grow from `first`."""
+
+    def __init__(self, reason: str, hint: str, pause: float = 0.0, first: float = _FIRST_PAUSE) -> None:
         super().__init__(reason)
         self.hint = hint
         self.pause = pause
+        self.first = first
 
 
 class Joining:
@@ -165,7 +170,7 @@ class Joining:
                 async with self._turn:
                     place = await self._join(room)
             except _NotJoined as trouble:
-                pause = trouble.pause or min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
+                pause = trouble.pause or min(_LONGEST_PAUSE, trouble.first * 2.0 ** min(failures, 10))
                 failures += 1
                 self._lament(room, trouble, pause)
                 self._tried[room].set()
@@ -193,10 +198,10 @@ class Joining:
         except Refused as error:
             raise _NotJoined(str(error), "the login has to be accepted first") from None
         except ApiError as error:
-            pause = error.retry_after or 0.0
-            raise _NotJoined(str(error), _HINTS.get(error.code, "it is tried again"), pause) from None
+            hint, first = _HINTS.get(error.code, "it is tried again"), _SOON if error.passes else _FIRST_PAUSE
+            raise _NotJoined(str(error), hint, error.retry_after or 0.0, first) from None
         except Unreachable as error:
-            raise _NotJoined(str(error), "it is tried again", 1.0) from None
+            raise _NotJoined(str(error), "it is tried again", _SOON) from None
         except ValueError as error:
             raise _NotJoined(str(error), "configure it once", _LONGEST_PAUSE) from None
         return place

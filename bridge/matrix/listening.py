@@ -28,6 +28,7 @@ _POLL = 30.0
 _MARGIN = 15.0
 _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said: until then a sync would only repeat what is no news."""
+_BAD_REQUEST = 400
 _NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
 _AWAY = 60.0
 """Seconds without an answer after which what a sync tells was said while we were away."""
@@ -37,6 +38,11 @@ _BATCH = 200
 
 class _NotUnderstood(Exception):
     """The homeserver does not know where we want to resume."""
+
+
+def _is_about_us(error: ApiError) -> bool:
+    """Not about a homeserver that is ill: Synapse calls its own trouble M_UNKNOWN, too, but not with this status."""
+    return error.status == _BAD_REQUEST and error.code in _NO_TOKEN
 
 
 class Listening:
@@ -133,7 +139,7 @@ class Listening:
                 if isinstance(error, TooLarge):
                     limit = filters.FEW
                 self._filter = ""  # it may be the filter that the homeserver has forgotten
-                refused = refused + 1 if isinstance(error, ApiError) and error.code in _NO_TOKEN else 0
+                refused = refused + 1 if isinstance(error, ApiError) and _is_about_us(error) else 0
                 if refused > 1 and since is not None:
                     raise _NotUnderstood(str(error)) from None
                 await self._patience.bear(error)
