@@ -38,6 +38,8 @@ class Ours:
     memory: Notebook = field(default_factory=Notebook)
     password: str | None = _PASSWORD
     token: str | None = None
+    url: str = ""
+    """Where the homeserver is, if not at its own address."""
     cursor: str | None = None
     batches: list[Batch] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -51,7 +53,7 @@ class Ours:
         return [plain(event.text) for event in self.heard]
 
     def network(self) -> MatrixNetwork:
-        settings = MatrixSettings("home", self.server.url, self.user, self.password, self.token)
+        settings = MatrixSettings("home", self.url or self.server.url, self.user, self.password, self.token)
         return MatrixNetwork(settings, self.rooms, self.memory, clock=time.time, rng=random.Random(1))
 
     @asynccontextmanager

@@ -1,0 +1,243 @@
+"""The Matrix adapter behind a proxy that spoils what a real Synapse answers: nothing is lost or doubled."""
+
+import asyncio
+import datetime
+import json
+import ssl
+from collections.abc import MutableMapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from structlog.testing import capture_logs
+
+from bridge.demo.people import MatrixPerson
+from bridge.demo.servers import Synapse
+from bridge.matrix import MatrixNetwork, filters, homeserver, joining, listening, look, patience
+from bridge.matrix.render import content
+from bridge.model import Post, Room
+from bridge.network import TransientError
+from tests.faults.http import HttpProxy, cut, endless, lost, says, unended
+from tests.integration.servers import unique
+from tests.integration.test_matrix import _log_out, eventually, owed, pond
+
+pytestmark = pytest.mark.servers
+
+_PASSWORD = "quack-quack"
+
+_ANSWERS = {
+    "502 of a proxy": says(502, "<html>Bad gateway</html>", "text/html"),
+    "500": says(500, '{"errcode": "M_UNKNOWN", "error": "Internal server error"}'),
+    "429": says(429, '{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 100}'),
+    "HTML": says(200, "<html>Welcome to our hotspot</html>", "text/html"),
+    "an empty object": says(200, "{}"),
+    "a list": says(200, "[1, 2]"),
+    "wrong types": says(200, '{"next_batch": 7, "event_id": [], "chunk": {}, "rooms": "all", "room_id": null}'),
+    "deep nesting": says(200, "[" * 100_000),
+    "half an answer": cut,
+    "half an answer, and silence": unended,
+    "no end": endless,
+    "a lost answer": lost,
+}
+_REQUESTS = ("/sync", "/send/", "/messages", "/join/", "/directory/room/", "/filter", "/whoami")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience for tests: pauses of milliseconds, answers within a second, gaps after five events."""
+    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    monkeypatch.setattr(joining, "_SOON", 0.05)
+    monkeypatch.setattr(homeserver, "_WITHIN", 1.0)
+    monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__, "within", 1.0)
+    monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0))
+    monkeypatch.setattr(homeserver, "_LARGEST", 2**20)
+    monkeypatch.setattr(listening, "_POLL", 1.0)
+    monkeypatch.setattr(listening, "_MARGIN", 0.5)
+    monkeypatch.setattr(filters, "TIMELINE", 3)
+    monkeypatch.setattr(filters, "PAGE", 4)
+
+
+async def _say(network: MatrixNetwork, post: Post) -> None:
+    """As the relay does: again and again, until it is there."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await network.send(post)
+            except TransientError as error:
+                await asyncio.sleep(min(error.retry_after or 0.05, 0.2))
+            else:
+                return
+
+
+async def test_whatever_is_answered_all_arrives_once_and_in_order(synapse: Synapse, hasty: None) -> None:
+    async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
+        us.url = way.url
+        async with us.running():
+            await alice.send(place, "before")
+            await us.hears("before")
+        said, posted = ["before"], list[str]()
+        for name, answer in _ANSWERS.items():
+            said += [f"{number} while {name}" for number in range(8)]
+            for text in said[-8:]:
+                await alice.send(place, text)
+            for request in _REQUESTS:
+                way.spoil(request, answer)
+            async with us.running() as network:
+                for number in range(3):
+                    posted.append(f"{number} against {name}")
+                    (post,) = network.render([owed(us.rooms[0], posted[-1])])
+                    await _say(network, post)
+                await us.hears(said[-1])
+                await alice.heard(posted[-1])
+            assert way.spent, name
+        ours = [message.text for message in await alice.history(place) if "against" in message.text]
+    assert us.texts == said
+    assert ours == [f"<bob> {text}" for text in posted]
+
+
+async def test_a_rate_limit_in_one_room_holds_up_no_other_and_is_as_long_as_it_says(synapse: Synapse) -> None:
+    async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
+        us.url = way.url
+        alias = unique("lake")
+        other = await alice.create_room(alias)
+        us.rooms.append(Room("home", f"#{alias}:{synapse.server_name}"))
+        async with us.running() as network:
+            limit = says(429, '{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7500}')
+            way.spoil(f"rooms/{place}/send/", limit, 10**6)
+            (late,), (soon,) = (network.render([owed(room, "hello")]) for room in us.rooms)
+            with pytest.raises(TransientError) as limited:
+                await network.send(late)
+            assert limited.value.retry_after == 7.5
+            await network.send(soon)
+            assert (await alice.heard("hello")).room == other
+            way.mend()
+            await network.send(late)
+            await alice.heard(lambda message: message.room == place)
+
+
+async def test_what_a_homeserver_has_forgotten_is_found_in_the_room_and_not_sent_again(synapse: Synapse) -> None:
+    """As after a day, when Synapse forgets transaction ids: it has the event, and would take the post as a new one."""
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        (post,) = network.render([owed(us.rooms[0], "once")])
+        async with MatrixPerson(synapse.url, us.user, _PASSWORD) as earlier:
+            sent = await earlier.send_event(place, "m.room.message", json.loads(content(post)))
+        assert await network.send(post, again=True) == sent
+        (new,) = network.render([owed(us.rooms[0], "new")])
+        await network.send(new, again=True)  # it was never sent
+        await alice.heard("new")
+        assert [m.text for m in await alice.history(place)] == ["<bob> once", "<bob> new"]
+
+
+async def test_what_was_sent_and_redacted_by_a_moderator_is_not_sent_again(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        (post,) = network.render([owed(us.rooms[0], "spam")])
+        sent = await network.send(post)
+        await alice.redact(place, sent)
+        assert await look.event_of(network._homeserver, place, us.user, post) == sent
+
+
+async def test_a_lost_answer_and_a_logout_do_not_double_a_post(synapse: Synapse) -> None:
+    """With its device a homeserver forgets what that device has sent."""
+    async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
+        us.url = way.url
+        async with us.running() as network:
+            (post,) = network.render([owed(us.rooms[0], "once")])
+            way.spoil("/send/", lost, 2)  # the HTTP library asks once more by itself
+            with pytest.raises(TransientError):
+                await network.send(post)
+            way.mend()
+            await alice.heard("once")
+            device = us.memory.kept["device_id"]
+            await _log_out(us)
+            assert await network.send(post)
+            assert us.memory.kept["device_id"] == device
+            (barrier,) = network.render([owed(us.rooms[0], "barrier")])
+            await network.send(barrier)
+            await alice.heard("barrier")
+            assert [m.text for m in await alice.history(place)] == ["<bob> once", "<bob> barrier"]
+
+
+async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> None:
+    async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
+        us.url = way.url
+        async with us.running() as network:
+            kept = dict(us.memory.kept)
+            over = says(401, '{"errcode": "M_UNKNOWN_TOKEN", "error": "expired", "soft_logout": true}')
+            way.spoil("/send/", over)
+            way.spoil("/whoami", over)
+            (post,) = network.render([owed(us.rooms[0], "still us")])
+            await network.send(post)
+            await alice.heard("still us")
+            await alice.send(place, "still heard")
+            await us.hears("still heard")
+        assert us.memory.kept["device_id"] == kept["device_id"]
+        assert us.memory.kept["access_token"] != kept["access_token"]
+
+
+def _certificate(folder: Path, name: str, days: int) -> ssl.SSLContext:
+    """Of `name`, signed by itself, for so many days from yesterday; also in `folder` as ca.pem."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=9))
+    made = made.not_valid_after(now + datetime.timedelta(days=days))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "ca.pem").write_bytes(pem)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "both.pem").write_bytes(pem + key.private_bytes(*form))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted", "hint"),
+    [
+        ("localhost", 9, False, "of nobody whom this machine trusts"),
+        ("localhost", -1, True, "has to renew its certificate"),
+        ("elsewhere.test", 9, True, "of another name"),
+        ("localhost", 9, True, ""),
+    ],
+)
+async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
+    synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, days: int, trusted: bool, hint: str
+) -> None:
+    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    context = _certificate(tmp_path, name, days)
+    if trusted:
+        known = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", known)
+    async with HttpProxy(synapse.url, context) as way, pond(synapse) as (us, _, _):
+        us.url = way.url
+        with capture_logs() as logs:
+            async with us.running(ready=not hint):
+                if hint:
+                    await eventually(partial(_troubled, logs))
+    assert all(hint in str(line["hint"]) for line in _trouble(logs))
+    assert bool(_trouble(logs)) == bool(hint)
+
+
+async def test_a_name_that_nobody_knows_is_said_and_tried_again(
+    synapse: Synapse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    async with pond(synapse) as (us, _, _):
+        us.url = "http://homeserver.invalid:8008"
+        with capture_logs() as logs:
+            async with us.running(ready=False):
+                await eventually(partial(_troubled, logs))
+    assert all("DNS" in str(line["hint"]) and "homeserver.invalid" in str(line["reason"]) for line in _trouble(logs))
+
+
+def _trouble(logs: Sequence[MutableMapping[str, object]]) -> list[MutableMapping[str, object]]:
+    return [line for line in logs if line["event"] == "homeserver trouble"]
+
+
+async def _troubled(logs: Sequence[MutableMapping[str, object]]) -> bool:
+    """Also when it was tried again."""
+    return len(_trouble(logs)) >= 2
