@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bridge.casemap import Casemapping
-from bridge.irc.effects import Barred, Emit, Left, Write
+from bridge.irc.effects import Barred, Emit, Left, MaySpeak, Write
 from bridge.irc.wire import Line, Unwritable, compose
 from bridge.model import Room
 from bridge.text import printable
@@ -19,6 +19,8 @@ _KICK_PAUSE = 5.0
 _GOODBYE = "unlinked"
 """One word: the write gate takes no others behind PART, whose last word may be a name."""
 _FORGIVEN_AFTER = 600.0
+_MUTED_FOR = 60.0
+"""Seconds after which we try to speak again, where nothing says that we may."""
 
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -50,6 +52,9 @@ class _Channel:
     failures: int = 0
     kicks: int = 0
     trouble: str = ""
+    muted: str = ""
+    muted_until: float = 0.0
+    plainly: bool = False
 
 
 class Channels:
@@ -96,9 +101,48 @@ class Channels:
         channel = self._of(name)
         return (channel.trouble, max(0.0, channel.due - now)) if channel else ("", 0.0)
 
+    def muted(self, name: str) -> str:
+        """Why the channel does not let us speak; '' where it may."""
+        channel = self._of(name)
+        return channel.muted if channel else ""
+
+    def plainly(self, name: str) -> bool:
+        """Whether only plain words go there: neither formatting nor notices."""
+        channel = self._of(name)
+        return channel is not None and channel.plainly
+
+    def mute(self, name: str, reason: str, now: float, *, fancy: bool) -> None:
+        """A line was refused there. Where it was a `fancy` one, that may have been why (modes +c, +T)."""
+        channel = self._of(name)
+        if channel is None:
+            return
+        if fancy:
+            channel.plainly = True
+        else:
+            channel.muted, channel.muted_until = reason, now + _MUTED_FOR
+
+    def changed(self, name: str) -> None:
+        """The channel's modes are others: it may let us speak now."""
+        channel = self._of(name)
+        if channel is not None:
+            channel.plainly = False
+            self._unmute(channel)
+
+    def we_changed(self) -> None:
+        """We are logged in, or look otherwise."""
+        for channel in self._channels.values():
+            self._unmute(channel)
+
+    def _unmute(self, channel: _Channel) -> None:
+        if channel.muted:
+            channel.muted = ""
+            self._emit(MaySpeak(channel.room))
+
     def tick(self, now: float) -> None:
         """Ask for what is due; give up waiting for an answer that does not come."""
         for channel in self._channels.values():
+            if channel.muted and now >= channel.muted_until:
+                self._unmute(channel)
             if channel.asked_at is not None and now - channel.asked_at > _ANSWER_WITHIN:
                 self._bar(channel, "the server did not answer to JOIN", "nothing to do: it is tried again", now)
         due = [each for each in self._channels.values() if not each.joined and each.asked_at is None]
@@ -118,7 +162,7 @@ class Channels:
                 self._emit(Write(compose("PART", name)))
             return None
         channel.joined, channel.joined_at, channel.asked_at = True, now, None
-        channel.failures, channel.trouble = 0, ""
+        channel.failures, channel.trouble, channel.muted, channel.plainly = 0, "", "", False
         return channel.room
 
     def we_left(self, name: str, reason: str, now: float) -> None:

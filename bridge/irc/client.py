@@ -210,6 +210,8 @@ class IrcNetwork:
                     if link is not None:
                         return link
         if self._link is not None and self._link.open:
+            if muted := self._link.session.channels.muted(target):
+                raise TransientError(muted, _LOOK_AGAIN)
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
         raise TransientError("offline: no connection to the server", _LOOK_AGAIN)
 
@@ -218,8 +220,10 @@ class IrcNetwork:
         if link is None or not link.open:
             return None
         session = link.session
-        if not session.isupport.is_channel(target) or session.may_speak(target):
+        if not session.isupport.is_channel(target):
             return link
+        if session.may_speak(target):
+            return None if session.channels.muted(target) else link
         if session.channels.room(target) is None:
             raise PermanentError(f"{target} is no channel of the configuration")
         if (absent := session.absence(target)) is not None:

@@ -68,6 +68,13 @@ class Barred:
 
 
 @dataclass(frozen=True, slots=True)
+class MaySpeak:
+    """A room that did not let us speak may do so now."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
 class Proved:
     """The network has a post, as `remote_id`."""
 
@@ -107,5 +114,19 @@ class Broken:
     pause: float | None = None
 
 
-Effect = Write | Heard | Online | Joined | CaughtUp | Left | Barred | Proved | Failed | Notable | Rejected | Broken
+Effect = (
+    Write
+    | Heard
+    | Online
+    | Joined
+    | CaughtUp
+    | Left
+    | Barred
+    | MaySpeak
+    | Proved
+    | Failed
+    | Notable
+    | Rejected
+    | Broken
+)
 Emit = Callable[[Effect], None]

@@ -35,6 +35,11 @@ def parse(text: str) -> Text:
     return merge(spans)
 
 
+def stripped(text: str) -> str:
+    """`text` without formatting."""
+    return _CODE.sub("", text) if _HAS_CODE.search(text) else text
+
+
 def _after(style: Style, code: str) -> Style:
     if code == RESET:
         return Style.PLAIN

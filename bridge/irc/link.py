@@ -20,6 +20,7 @@ from bridge.irc.effects import (
     Heard,
     Joined,
     Left,
+    MaySpeak,
     Notable,
     Online,
     Proved,
@@ -215,7 +216,7 @@ class Link:
                     self._end(Ending(reason, pause))
                 case Rejected(reason):
                     self._end(Ending(reason, rejected=True))
-                case Online() | Joined() | Left() | Barred() | Notable():
+                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
                     self._tell(effect)
 
     def _write(self, data: bytes) -> None:
@@ -226,7 +227,7 @@ class Link:
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         self._writer.write(data)
 
-    def _tell(self, effect: Online | Joined | Left | Barred | Notable) -> None:
+    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
         bound = log.bind(network=self._settings.name)
         match effect:
             case Online(nick):
@@ -239,6 +240,8 @@ class Link:
             case Barred(room, reason, advice, pause, news):
                 say = bound.error if news else bound.debug
                 say("not_joined", room=room.id, reason=reason, advice=advice, retry_in=pause)
+            case MaySpeak(room):
+                bound.info("may_speak", room=room.id)
             case Notable(event, reason):
                 bound.info(event, detail=reason)
         self._changed(effect)

@@ -14,6 +14,8 @@ ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 5.0
+_WAITS_WITH_US = 0.1
+"""Seconds: the adapter knows first when a channel lets us speak, so there the post waits."""
 
 _REASONS: Mapping[str, str] = {
     "401": "there is nobody of that nick",
@@ -30,10 +32,17 @@ _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight:
+class Flight:
+    """A post on its way; `fancy` where there is more to it than plain words."""
+
     post: str
     target: str
     private: bool
+    fancy: bool = False
+
+
+MUTED = frozenset({"404", "408", "477", "482"})
+"""Errors by which a channel does not let us speak, now, or not so."""
 
 
 class Proofs:
@@ -44,13 +53,12 @@ class Proofs:
         self._emit = emit
         self.casemapping = Casemapping.RFC1459
         self.echoes = False
-        self._labelled: dict[str, _Flight] = {}
-        self._fenced: deque[_Flight] = deque()
+        self._labelled: dict[str, Flight] = {}
+        self._fenced: deque[Flight] = deque()
 
-    def launched(self, post: str, target: str, *, private: bool, labelled: bool) -> None:
-        flight = _Flight(post, target, private)
+    def launched(self, flight: Flight, *, labelled: bool) -> None:
         if labelled:
-            self._labelled[post] = flight
+            self._labelled[flight.post] = flight
         else:
             self._fenced.append(flight)
 
@@ -98,20 +106,24 @@ class Proofs:
             self._fenced.remove(flight)
             self._failed(flight, TransientError(f"the bouncer says: {reason}", _LOOK_AGAIN))
 
-    def refused(self, line: Line, label: str, absence: Callable[[str], SendError | None]) -> None:
+    def refused(self, line: Line, label: str, absence: Callable[[str], SendError | None]) -> Flight | None:
         """An error numeric or FAIL. `absence` knows why we are not in a channel, which says more than that we cannot
-        speak there."""
+        speak there. The post that a channel which we are in did not take."""
         flight = self._labelled.pop(label, None) or self._named(line)
         if flight is None:
-            return
+            return None
         if (absent := absence(flight.target)) is not None:
             self._failed(flight, absent)
-            return
+            return None
         reason = _REASONS.get(line.command, printable(line.last)[:200] or line.command)
         never = line.command in _NEVER or (flight.private and line.command != "263")
+        if line.command in MUTED and not never:
+            self._failed(flight, TransientError(reason, _WAITS_WITH_US))
+            return flight
         self._failed(flight, PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER))
+        return None
 
-    def _named(self, line: Line) -> _Flight | None:
+    def _named(self, line: Line) -> Flight | None:
         """The oldest unlabelled post for a target that the error names."""
         names = {self.casemapping.fold(param) for param in line.params}
         for flight in self._fenced:
@@ -120,11 +132,11 @@ class Proofs:
                 return flight
         return None
 
-    def _proved(self, flight: _Flight, line: Line) -> None:
+    def _proved(self, flight: Flight, line: Line) -> None:
         self._emit(Proved(flight.post, line.tags.get("msgid") or flight.post))
 
-    def _swallowed(self, flight: _Flight) -> None:
+    def _swallowed(self, flight: Flight) -> None:
         self._failed(flight, PermanentError("the server took the line and showed it to nobody (a filter?)"))
 
-    def _failed(self, flight: _Flight, error: SendError) -> None:
+    def _failed(self, flight: Flight, error: SendError) -> None:
         self._emit(Failed(flight.post, flight.target, error))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from bridge.irc import convert
+from bridge.irc import convert, formatting
 from bridge.irc.channels import Channels
 from bridge.irc.convert import Spoken
 from bridge.irc.cursor import Cursor
@@ -18,7 +18,7 @@ from bridge.irc.login import Login
 from bridge.irc.ourselves import Ourselves
 from bridge.irc.people import People
 from bridge.irc.presence import Presence
-from bridge.irc.proof import ID_TAG, Proofs
+from bridge.irc.proof import ID_TAG, Flight, Proofs
 from bridge.irc.render import Limits
 from bridge.irc.settings import IrcSettings
 from bridge.irc.speakers import Speakers
@@ -168,6 +168,9 @@ class Session:
         channel = self.isupport.is_channel(target)
         if not channel and not _NICK.fullmatch(target):
             raise PermanentError(f"{target!r} is neither a channel nor a nick")
+        stripped = formatting.stripped(text)
+        if channel and self.channels.plainly(target):
+            command, text = "PRIVMSG", stripped
         labelled = self._enabled >= _LABELS
         tags = {"label": post} if labelled else {}
         if "message-tags" in self._enabled and self.isupport.tag_allowed(ID_TAG[1:]):
@@ -178,7 +181,8 @@ class Session:
         except Unwritable as error:
             raise PermanentError(str(error)) from error
         self._emit(Write(data))
-        self._proofs.launched(post, target, private=not channel, labelled=labelled)
+        fancy = command == "NOTICE" or text != stripped
+        self._proofs.launched(Flight(post, target, private=not channel, fancy=fancy), labelled=labelled)
         if not labelled:
             self._liveness.ping(post)
         return self._take()
@@ -252,6 +256,7 @@ class Session:
 
     def _on_visible_host(self, line: Line) -> None:
         self._us.visible_host(line)
+        self.channels.we_changed()
 
     def _on_join(self, line: Line) -> None:
         self.presence.join(line, self._now, convert.spoken_at(line, self._wall))
@@ -278,7 +283,10 @@ class Session:
 
     def _on_error(self, line: Line) -> None:
         if not self.channels.refused(line, self._now):
-            self._proofs.refused(line, self._hearing.label(line), self.absence)
+            flight = self._proofs.refused(line, self._hearing.label(line), self.absence)
+            if flight is not None:
+                reason = printable(line.last)[:200]
+                self.channels.mute(flight.target, reason, self._now, fancy=flight.fancy)
 
     def _on_mode(self, line: Line) -> None:
         """324: the channel's modes, of which one may say how much of it is kept."""
@@ -287,6 +295,17 @@ class Session:
         kept = [word for word in parameters if ":" in word]
         if room is not None and "H" in line.param(2) and kept:
             self.history.keeps(room, kept[0])
+
+    def _on_mode_change(self, line: Line) -> None:
+        """MODE: of a channel, or of us (services tell us so that we are logged in)."""
+        if self._us.is_us(line.param(0)):
+            self.channels.we_changed()
+        else:
+            self.channels.changed(line.param(0))
+
+    def _on_logged_in(self, _: Line) -> None:
+        """900."""
+        self.channels.we_changed()
 
     def _on_created(self, line: Line) -> None:
         """329."""
@@ -358,6 +377,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "437": Session._on_nick_refused,
         "464": _of_login(Login.wrong_password),
         "465": _of_login(Login.banned),
+        "900": Session._on_logged_in,
         "902": _of_login(Login.not_logged_in),
         "903": _of_login(Login.logged_in),
         "904": _of_login(Login.not_logged_in),
@@ -374,6 +394,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "FAIL": Session._on_fail,
         "JOIN": Session._on_join,
         "KICK": _of_presence(Presence.kick),
+        "MODE": Session._on_mode_change,
         "NICK": _of_presence(Presence.nick),
         "NOTICE": Session._on_speech,
         "PART": _of_presence(Presence.part),
