@@ -69,8 +69,12 @@ class Ours:
 
     async def carries(self, *texts: str) -> list[SendError]:
         """Send each as the relay does, again and again until it is out; what was in the way."""
+        return await self.delivers([post for text in texts for post in self.posts(words(text))])
+
+    async def delivers(self, posts: Sequence[Post]) -> list[SendError]:
+        """See `carries`."""
         trouble: list[SendError] = []
-        for post in [post for text in texts for post in self.posts(words(text))]:
+        for post in posts:
             while True:
                 try:
                     await self.network.send(post)

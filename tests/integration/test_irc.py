@@ -201,17 +201,6 @@ async def test_after_a_kick_we_come_back(inspircd: InspIRCd) -> None:
         await op.heard("back again")
 
 
-async def test_a_moderated_channel_makes_a_post_wait_with_the_reason(inspircd: InspIRCd) -> None:
-    async with person(inspircd) as op, channel_of(op) as channel, ours(inspircd, channel=channel) as us:
-        await op.ask(f"MODE {channel} +m", lambda line: line.command == "MODE")
-        with pytest.raises(TransientError, match="does not let us speak") as caught:
-            await us.says(words("hush"))
-        assert caught.value.retry_after == 60
-        await op.ask(f"MODE {channel} -m", lambda line: line.command == "MODE")
-        await us.says(words("heard again"))
-        await op.heard("heard again")
-
-
 async def test_where_we_are_banned_we_say_so_and_where_nobody_is_a_post_is_dead(server: Process) -> None:
     async with person(server) as op, channel_of(op) as channel, ours(server, channel=channel) as us:
         await op.ask(f"MODE {channel} +b *!*@*", lambda line: line.command == "MODE")

@@ -7,9 +7,12 @@ import pytest
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
-from bridge.irc import flood, login
-from tests.integration.irc import Log, channel_of, ours, person
-from tests.integration.servers import unique
+from bridge.irc import channels, flood, login
+from bridge.model import Kind, Room
+from bridge.network import TransientError
+from bridge.text import Span, Style, words
+from tests.integration.irc import PATIENCE, Log, channel_of, ours, person
+from tests.integration.servers import Anope, unique
 
 pytestmark = pytest.mark.servers
 
@@ -69,3 +72,83 @@ async def test_after_excess_flood_the_budget_is_lower_and_a_backlog_arrives_once
         (flooded,) = log.of("flooded")
         assert flooded["burst"] <= 10
         assert "Excess Flood" in log.of("offline")[0]["reason"]
+
+
+# The operators of a channel
+
+
+async def test_where_we_may_not_speak_posts_wait_and_go_at_once_when_we_may(services: Anope, log: Log) -> None:
+    """Moderated; banned while we are there; for the registered only; and being given voice."""
+    async with asyncio.TaskGroup() as group:
+        for modes, lifted in (("+m", "-m"), ("+b *!*@*", "-b *!*@*"), ("+M", "-M"), ("+m", "+v {us}")):
+            group.create_task(_silenced(services.irc, log, modes, lifted))
+
+
+async def _silenced(server: InspIRCd, log: Log, modes: str, lifted: str) -> None:
+    async with person(server) as op, channel_of(op) as channel, ours(server, channel=channel) as us:
+        await op.ask(f"MODE {channel} {modes}", lambda line: line.command == "MODE")
+        waiting = asyncio.create_task(us.carries("one", "two", "three"))
+        await log.shows("cannot_speak", matches=lambda entry: entry["room"] == channel)
+        assert us.network.absence(us.room) is None
+        await us.says(words("elsewhere"), Room("net", op.nick))
+        assert not waiting.done()
+        await op.ask(f"MODE {channel} {lifted.format(us=us.settings.nick)}", lambda line: line.command == "MODE")
+        async with asyncio.timeout(PATIENCE):  # it would be tried after a minute anyway
+            trouble = await waiting
+        await op.heard("three")
+        assert texts(op, channel) == [f"<Ann> {text}" for text in ("one", "two", "three")]
+        assert all(isinstance(error, TransientError) for error in trouble)
+
+
+def texts(somebody: IrcPerson, channel: str) -> list[str]:
+    return [message.text for message in somebody.messages if message.room == channel]
+
+
+async def test_where_formatting_or_notices_are_not_allowed_the_words_are_said_without(tmp_path: Path) -> None:
+    modules = '<module name="blockcolor"><module name="nonotice">'
+    async with (
+        InspIRCd(tmp_path / "irc", extra=modules) as server,
+        person(server) as op,
+        channel_of(op) as channel,
+        ours(server, channel=channel) as us,
+    ):
+        await op.ask(f"MODE {channel} +cT", lambda line: line.command == "MODE")
+        bold = us.posts((Span("bold", Style.BOLD),))
+        beep = us.posts(words("beep"), kind=Kind.NOTICE)
+        for posts in (bold, beep):
+            await us.delivers(posts)
+        await op.heard("beep")
+        assert [(message.text, message.kind) for message in op.messages] == [
+            ("<Ann> bold", "text"),
+            ("<Ann> beep", "text"),
+        ]
+
+
+async def test_where_we_may_not_come_in_posts_wait_with_the_reason_and_follow(
+    services: Anope, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    """The mode does nothing to who is in; we are kicked, cannot come back, and are tried again."""
+    monkeypatch.setattr(channels, "_KICK_PAUSE", 0.1)
+    monkeypatch.setattr(channels, "_PAUSE", 0.5)
+    cases = (("+i", "-i", "invited"), ("+k key", "-k key", "key"), ("+l 1", "-l", "full"), ("+R", "-R", "registered"))
+    async with asyncio.TaskGroup() as group:
+        for modes, lifted, why in cases:
+            group.create_task(_shut_out(services.irc, log, modes, lifted, why))
+
+
+async def _shut_out(server: InspIRCd, log: Log, modes: str, lifted: str, why: str) -> None:
+    async with person(server) as op, channel_of(op) as channel, ours(server, channel=channel) as us:
+        await op.ask(f"MODE {channel} {modes}", lambda line: line.command == "MODE")
+        await us.carries("still here")
+        await op.raw(f"KICK {channel} {us.settings.nick} :out")
+        barred = await log.shows("not_joined", matches=lambda entry: entry["room"] == channel)
+        assert why in barred["reason"]
+        assert why in (us.network.absence(us.room) or "")
+        waiting = asyncio.create_task(us.carries("one", "two"))
+        await us.says(words("elsewhere"), Room("net", op.nick))
+        await op.ask(f"MODE {channel} {lifted}", lambda line: line.command == "MODE")
+        trouble = await waiting
+        assert trouble
+        assert all(isinstance(error, TransientError) for error in trouble)
+        await op.heard("two")
+        assert texts(op, channel) == [f"<Ann> {text}" for text in ("still here", "one", "two")]
