@@ -4,11 +4,11 @@ import asyncio
 import random
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from bridge.irc import IrcNetwork, IrcSettings, link
+from bridge.irc import IrcNetwork, IrcSettings, client, link
 from bridge.irc.backoff import Backoff, Ending
 from bridge.irc.cursor import Cursor
 from bridge.irc.effects import Heard
@@ -346,3 +346,37 @@ async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
     assert net.leave()
     with pytest.raises(StopAsyncIteration):
         await first
+
+
+async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "_CONNECT_WITHIN", 0.3)
+    endings: asyncio.Queue[str] = asyncio.Queue()
+
+    def after(_: Backoff, ending: Ending) -> float:
+        endings.put_nowait(ending.reason)
+        assert not ending.rejected
+        return 0.0
+
+    async def stall(_: StreamReader, writer: StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        writer.close()
+
+    monkeypatch.setattr(Backoff, "after", after)
+    server = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    cases = (("nobody.invalid", "cannot connect to nobody.invalid:"), ("127.0.0.1", "did not answer within"))
+    async with asyncio.timeout(20):
+        for host, reason in cases:
+            settings = IrcSettings(name="net", host=host, port=port, nick="duck")
+            stream = IrcNetwork(settings, [_POND], rng=random.Random(1)).events(None)
+            first = asyncio.ensure_future(anext(stream))
+            said = [await endings.get() for _ in range(2)]
+            assert all(reason in each for each in said), said
+            first.cancel()
+            await asyncio.wait([first])
+            await stream.aclose()
+            endings = asyncio.Queue()
+    server.close()
