@@ -25,7 +25,9 @@ _SERVICES_MODULES = ("spanningtree", "hidechans", "sasl", "svshold", "globops", 
 class InspIRCd(Process):
     """`modes` are what a new channel gets: 'o' makes its founder its operator, 'notH 500:1h' adds channel history.
     `tls` names a certificate and its key (PEM), for a second port `tls_port`. `services` opens `services_port`, on
-    which Anope may link. `extra` is appended to the configuration. The operator's name and password are root and root.
+    which Anope may link.
+    `extra` is appended to the configuration; `sid` tells linked servers apart. The operator is root, as is
+    the password.
     """
 
     program = "inspircd"
@@ -37,6 +39,7 @@ class InspIRCd(Process):
         folder: Path,
         *,
         name: str = "irc.test",
+        sid: str = "000",
         limits: str = UNLIMITED,
         modes: str = "not",
         tls: tuple[Path, Path] | None = None,
@@ -45,6 +48,7 @@ class InspIRCd(Process):
     ) -> None:
         super().__init__(folder)
         self.name = name
+        self._sid = sid
         self.tls_port = free_port() if tls else None
         self.services_port = free_port() if services else None
         self._limits = limits
@@ -62,7 +66,7 @@ class InspIRCd(Process):
 
     def _base(self) -> list[str]:
         return [
-            f'<server name="{self.name}" description="A pond" id="000" network="testnet">',
+            f'<server name="{self.name}" description="A pond" id="{self._sid}" network="testnet">',
             f'<bind address="{HOST}" port="{self.port}" type="clients">',
             '<connect allow="*" resolvehostnames="no" useident="no" recvq="1048576" hardsendq="16777216"'
             ' softsendq="1048576" timeout="20" pingfreq="120" localmax="10000" globalmax="10000" maxchans="1000"'

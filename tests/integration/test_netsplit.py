@@ -1,0 +1,60 @@
+"""Two linked InspIRCd servers that lose each other: who went away is not who comes under their nick."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.people import IrcPerson
+from bridge.demo.servers import InspIRCd
+from bridge.demo.servers.process import HOST, free_port
+from bridge.text import plain
+from tests.integration.irc import TAGS, ours
+from tests.integration.servers import unique
+
+pytestmark = pytest.mark.servers
+
+
+def _link(mine: int, other: str, port: int) -> str:
+    return (
+        f'<module name="spanningtree"><bind address="{HOST}" port="{mine}" type="servers">'
+        f'<link name="{other}" ipaddr="{HOST}" port="{port}" allowmask="*" recvpass="pw" sendpass="pw">'
+    )
+
+
+def _pair(folder: Path) -> Sequence[InspIRCd]:
+    here, there = free_port(), free_port()
+    return (
+        InspIRCd(folder / "here", name="here.test", extra=_link(here, "there.test", there)),
+        InspIRCd(folder / "there", name="there.test", sid="001", extra=_link(there, "here.test", here)),
+    )
+
+
+async def test_who_takes_the_nick_of_somebody_behind_a_netsplit_inherits_nothing(tmp_path: Path) -> None:
+    """Nothing comes twice or out of order, and who comes back is another connection than before."""
+    here, there = _pair(tmp_path)
+    async with here, there, ours(here) as us, IrcPerson(HOST, here.port, unique("op"), caps=TAGS) as op:
+        await op.ask("OPER root root", lambda line: line.command == "381")
+        await op.join(us.room.id)
+        name = unique("alice")
+        await op.raw("CONNECT there.test")
+        async with IrcPerson(HOST, there.port, name, caps=TAGS) as alice:
+            await alice.join(us.room.id)
+            await op.line(lambda line: line.command == "JOIN" and line.source == name)
+            await alice.say(us.room.id, "before")
+            before = await us.hears("before")
+            await op.raw("SQUIT there.test :split")
+            await op.line(lambda line: line.command == "QUIT" and line.source == name)
+            async with IrcPerson(HOST, here.port, name, caps=TAGS) as mallory:
+                await mallory.join(us.room.id)
+                await mallory.say(us.room.id, "meanwhile")
+                spoof = await us.hears("meanwhile")
+            assert spoof.sender.connection != before.sender.connection
+            assert spoof.sender.proofs == ()
+            start = len(op.lines)
+            await op.raw("CONNECT there.test")
+            await op.line(lambda line: line.command == "JOIN" and line.source == name, start)
+            await alice.say(us.room.id, "after")
+            after = await us.hears("after")
+            assert after.sender.connection not in (before.sender.connection, spoof.sender.connection)
+        assert [plain(each.text) for each in us.heard] == ["before", "meanwhile", "after"]
