@@ -101,12 +101,12 @@ class Sending:
     async def _connected(self) -> None:
         if self._online.is_set():
             return
+        if self._account.refused:
+            raise TransientError(f"we are logged out: {self._account.refused}", _RETRY_AFTER)
         try:
             async with asyncio.timeout(_ONLINE_WITHIN):
                 await self._online.wait()
         except TimeoutError:
-            if self._account.refused:
-                raise TransientError(f"we are logged out: {self._account.refused}", _RETRY_AFTER) from None
             raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN) from None
 
     async def _place(self, room: Room) -> Place:

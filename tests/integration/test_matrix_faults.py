@@ -51,7 +51,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "_FIRST", 0.02)
     monkeypatch.setattr(joining, "_SOON", 0.05)
     monkeypatch.setattr(homeserver, "_WITHIN", 1.0)
-    monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__, "within", 1.0)
+    monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__ or {}, "within", 1.0)
     monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0))
     monkeypatch.setattr(homeserver, "_LARGEST", 2**20)
     monkeypatch.setattr(listening, "_POLL", 1.0)
