@@ -1,8 +1,10 @@
 """The entry point: runs a command, and turns whatever ended it into one clear line and an exit code."""
 
 import io
+import logging
 import os
 import sys
+import threading
 import traceback
 
 import click
@@ -26,7 +28,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # else a name that a terminal cannot show would be a failure
-    sys.exit(_run())
+    status = _run()
+    if threading.active_count() > 1:  # Python would wait for one that waits for a DNS server; nothing is left to do
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _run() -> int:

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -12,6 +14,18 @@ from bridge.files import stamp
 
 _UNUSED = ("rich", "twisted")
 """What structlog imports wherever it is installed, for tracebacks that a daemon never prints: 5 MB."""
+
+
+class _Threads(ThreadPoolExecutor):
+    """Whoever still waits in one, for a DNS server that is silent, does not keep the daemon from ending."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+
+async def _unhindered(daemon: Coroutine[None, None, None]) -> None:
+    asyncio.get_running_loop().set_default_executor(_Threads())
+    await daemon
 
 
 @click.command()
@@ -27,4 +41,4 @@ def run(config: Path) -> None:
     from bridge import app, log  # only the daemon needs what these import
 
     log.configure()
-    asyncio.run(app.run(settings, config, seen))
+    asyncio.run(_unhindered(app.run(settings, config, seen)))

@@ -1,7 +1,9 @@
 """Logged out, banned or away, under the whole bridge: what is owed waits, the others go on, then all comes in order."""
 
 import json
+import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
-from tests.integration.daemon import quackbridge, write_config
+from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import Pond
 from tests.integration.servers import Anope
 from tests.integration.test_matrix import eventually
@@ -132,3 +134,34 @@ async def test_two_thousand_messages_of_an_absence_come_once_in_order_and_cost_n
     from_us = [message.text for message in bob.messages if message.sender == pond.duck and "line " in message.text]
     assert [text.partition("line ")[2].partition(" ")[0] for text in from_us] == [str(number) for number in range(2000)]
     assert grown < 40 * 2**20
+
+
+_SILENT_DNS = """
+import socket, time
+def silent(*_, **__):
+    print('{"event": "asked"}', file=__import__("sys").stderr, flush=True)
+    time.sleep(60)
+socket.getaddrinfo = silent
+"""
+
+
+async def test_a_dns_server_that_is_silent_does_not_keep_the_daemon_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(_SILENT_DNS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{os.environ.get('PYTHONPATH', '')}")
+    home = {"type": "matrix", "homeserver": "https://pond.internal", "user": "@duck:pond.internal"}
+    config = {
+        "networks": {"home": {**home, "password_file": "secrets/home"}},
+        "links": {"pond": {"rooms": ["home/#pond:pond.internal"]}},
+        "users": {"database": "users.json"},
+        "store": {"path": "store.sqlite"},
+    }
+    write_config(tmp_path, config, {"home": "quack-quack"})
+    assert quackbridge(tmp_path, "init-db").returncode == 0
+    async with Daemon(tmp_path) as daemon:
+        await daemon.logged("asked")
+        before = time.monotonic()
+        assert await daemon.stop() == 0
+        assert time.monotonic() - before < 5
