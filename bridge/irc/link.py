@@ -199,10 +199,11 @@ class Link:
             self._do(self.session.tick(now))
 
     def _do(self, effects: list[Effect]) -> None:
+        closed, out = self._over.is_set(), b""
         for effect in effects:
             match effect:
                 case Write(data):
-                    self._write(data)
+                    out += self._charged(data)
                 case Heard():
                     self._intake.put(effect)
                 case CaughtUp():
@@ -218,14 +219,19 @@ class Link:
                     self._end(Ending(reason, rejected=True))
                 case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
                     self._tell(effect)
+        self._write(out, closed=closed)
 
-    def _write(self, data: bytes) -> None:
-        if self._over.is_set() or self._writer.is_closing():
-            return
+    def _write(self, data: bytes, *, closed: bool) -> None:
+        """All at once: where the server has closed, a second write would end the connection before we have read why."""
+        if data and not closed and not self._writer.is_closing():
+            self._writer.write(data)
+
+    def _charged(self, data: bytes) -> bytes:
+        """A line that is to be written."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
-        self._writer.write(data)
+        return data
 
     def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
         bound = log.bind(network=self._settings.name)

@@ -39,8 +39,8 @@ async def test_who_said_what_can_never_be_delivered_learns_of_it_by_a_reply(
         assert event["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": said}}
         await alice.send(pond.room, "the room goes on")
         await bob.heard("the room goes on")
-    (dead,) = json.loads(quackbridge(tmp_path, "outbox", "list", "--json").stdout)
-    assert (dead["state"], dead["reason"]) == ("dead", WHY)
+    listed = json.loads(quackbridge(tmp_path, "outbox", "list", "--json").stdout)
+    assert [entry["reason"] for entry in listed if entry["state"] == "dead"] == [WHY]
 
 
 async def test_or_by_a_reaction(tmp_path: Path, synapse: Synapse, services: Anope) -> None:
