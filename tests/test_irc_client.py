@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from bridge.irc import IrcNetwork, IrcSettings, client, link
+from bridge.irc import IrcNetwork, IrcSettings, dial, link
 from bridge.irc.backoff import Backoff, Ending
 from bridge.irc.cursor import Cursor
 from bridge.irc.effects import Heard
@@ -351,7 +351,7 @@ async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
 async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are_told_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client, "_CONNECT_WITHIN", 0.3)
+    monkeypatch.setattr(dial, "_WITHIN", 0.3)
     endings: asyncio.Queue[str] = asyncio.Queue()
 
     def after(_: Backoff, ending: Ending) -> float:

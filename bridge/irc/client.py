@@ -2,33 +2,31 @@
 
 import asyncio
 import random
-import ssl
 import time
-from asyncio import StreamReader, StreamWriter
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
 from bridge.irc.backoff import Backoff, Ending
 from bridge.irc.cursor import Cursor
+from bridge.irc.dial import Connect, Dial
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.intake import Intake
 from bridge.irc.lanes import Lanes
 from bridge.irc.link import Flight, Link, Lost
+from bridge.irc.readiness import Readiness
 from bridge.irc.render import Limits, Said, refit, render
 from bridge.irc.session import Session
 from bridge.irc.settings import IrcSettings
-from bridge.irc.wire import MAX_LINE, Unwritable
+from bridge.irc.wire import Unwritable
 from bridge.model import Owed, Post, Room
 from bridge.network import Batch, InDoubt, PermanentError, Refused, TransientError
 
 log = structlog.get_logger()
 
-_CONNECT_WITHIN = 30.0
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
@@ -36,14 +34,6 @@ _DOUBTFUL = 1000
 """Posts of unknown fate that are remembered: as many as can be on their way at once, and more."""
 _LOOK_AGAIN = 0.1
 """Seconds: a post waits here, not in the outbox, so that it goes as soon as we are back."""
-
-
-class Connect(Protocol):
-    """`asyncio.open_connection`, as far as it is used."""
-
-    def __call__(
-        self, host: str, port: int, *, ssl: ssl.SSLContext | None, limit: int
-    ) -> Awaitable[tuple[StreamReader, StreamWriter]]: ...
 
 
 class IrcNetwork:
@@ -65,8 +55,7 @@ class IrcNetwork:
         self._rooms = tuple(rooms)
         self._clock = clock
         self._rng = rng
-        self._connect = connect
-        self._tls: ssl.SSLContext | None = None
+        self._dial = Dial(settings, connect)
         self._link: Link | None = None
         self._life: asyncio.Task[None] | None = None
         self._leaving = False
@@ -76,18 +65,14 @@ class IrcNetwork:
         self._doubtful: OrderedDict[str, None] = OrderedDict()
         self._connections = 0
         self._was_online = False
-        self._missing = set(rooms)
-        self._unmarked: set[Room] = set()  # where nothing would be caught up with, were we to end now
-        self._all_joined = asyncio.Event()
+        self._readiness = Readiness(rooms)
         self._changed = asyncio.Event()
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
         there is a gap."""
         intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms), self._clock)
-        self._missing = set(self._rooms)  # whoever starts anew waits anew until we can hear
-        self._unmarked = {room for room in self._rooms if intake.cursor.of(room.id) is None}
-        self._all_joined.clear()
+        self._readiness.begin(self._rooms, intake.cursor)
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = self._life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
         life.add_done_callback(lambda _: intake.wake())
@@ -96,7 +81,8 @@ class IrcNetwork:
                 batch = await intake.take()
                 if batch is not None:
                     yield batch
-                    self._mark(intake.cursor)
+                    self._readiness.kept(intake.cursor)
+                    self._note()
                 elif life.done():
                     if not life.cancelled():
                         life.result()
@@ -182,15 +168,13 @@ class IrcNetwork:
         if self._link is not None:
             self._link.use(rooms)
             fresh = {room for room in fresh if not self._link.session.channels.joined(room.id)}
-        self._missing = (self._missing & {*rooms}) | fresh
-        self._unmarked = (self._unmarked & {*rooms}) | fresh
-        if self._missing:
-            self._all_joined.clear()
+        self._readiness.use(rooms, fresh)
         self._note()
+        self._ring()
 
     async def ready(self) -> None:
         """See `bridge.network.Network`; after a new start of `events`, when they are joined again."""
-        await self._all_joined.wait()
+        await self._readiness.wait()
 
     def _current_limits(self) -> Limits:
         if self._link is not None and self._link.session.online:
@@ -235,23 +219,17 @@ class IrcNetwork:
             case Online():
                 self._was_online = True
             case Joined(room):
-                self._missing.discard(room)
+                self._readiness.joined(room)
             case CaughtUp(room):
                 intake.present.add(room)
             case Left(room):
                 intake.leave(room)
         self._note()
-
-    def _mark(self, cursor: Cursor) -> None:
-        """`cursor` is kept safely."""
-        if self._unmarked:
-            self._unmarked = {room for room in self._unmarked if cursor.of(room.id) is None}
-            self._note()
+        self._ring()
 
     def _note(self) -> None:
-        if self._was_online and not self._missing and not self._unmarked:
-            self._all_joined.set()
-        self._ring()
+        if self._was_online:
+            self._readiness.note()
 
     def _ring(self) -> None:
         """Wake who waits for a change, once each."""
@@ -284,7 +262,7 @@ class IrcNetwork:
 
     async def _once(self, intake: Intake) -> Ending:
         """One connection, from the attempt to its end."""
-        streams = await self._open()
+        streams = await self._dial.open()
         if isinstance(streams, Ending):
             return streams
         self._connections += 1
@@ -313,21 +291,3 @@ class IrcNetwork:
         finally:
             self._link = None
             intake.leave(*intake.present)
-
-    async def _open(self) -> tuple[StreamReader, StreamWriter] | Ending:
-        place = f"{self._settings.host}:{self._settings.port}"
-        try:
-            if self._settings.tls and self._tls is None:
-                self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._settings.tls_ca_file)
-        except OSError as error:
-            return Ending(f"the CA file {self._settings.tls_ca_file} cannot be used: {error}", rejected=True)
-        try:
-            async with asyncio.timeout(_CONNECT_WITHIN):
-                return await self._connect(self._settings.host, self._settings.port, ssl=self._tls, limit=MAX_LINE)
-        except ssl.SSLCertVerificationError as error:
-            reason = f"the certificate of {place} is not trusted ({error.verify_message})"
-            return Ending(f"{reason}: use the name that it is for, or trust its CA", rejected=True)
-        except TimeoutError:
-            return Ending(f"{place} did not answer within {_CONNECT_WITHIN:.0f} s")
-        except OSError as error:
-            return Ending(f"cannot connect to {place}: {error}")

@@ -1,0 +1,45 @@
+"""Whether nothing that is said in the configured rooms is missed any more."""
+
+import asyncio
+from collections.abc import Iterable
+
+from bridge.irc.cursor import Cursor
+from bridge.model import Room
+
+
+class Readiness:
+    """That is so when we have been in all of them once, and where to resume is kept for each."""
+
+    def __init__(self, rooms: Iterable[Room]) -> None:
+        self._missing = {*rooms}
+        self._unmarked: set[Room] = set()
+        self._ready = asyncio.Event()
+
+    def begin(self, rooms: Iterable[Room], cursor: Cursor) -> None:
+        """We begin anew, from `cursor`."""
+        self._missing = {*rooms}
+        self._unmarked = {room for room in self._missing if cursor.of(room.id) is None}
+        self._ready.clear()
+
+    def use(self, rooms: Iterable[Room], fresh: Iterable[Room]) -> None:
+        """From now on it is these; in the `fresh` ones we have not been yet."""
+        self._missing = (self._missing & {*rooms}) | {*fresh}
+        self._unmarked = (self._unmarked & {*rooms}) | {*fresh}
+        if self._missing:
+            self._ready.clear()
+
+    def joined(self, room: Room) -> None:
+        self._missing.discard(room)
+
+    def kept(self, cursor: Cursor) -> None:
+        """`cursor` is safe."""
+        if self._unmarked:
+            self._unmarked = {room for room in self._unmarked if cursor.of(room.id) is None}
+
+    def note(self) -> None:
+        """Something has changed, and we are or have been online."""
+        if not self._missing and not self._unmarked:
+            self._ready.set()
+
+    async def wait(self) -> None:
+        await self._ready.wait()
