@@ -14,7 +14,7 @@ from bridge.terms import Terms
 
 log = structlog.get_logger()
 
-_TRIM = 10  # looks from one trimming of the outbox to the next
+_TRIM = 10  # looks from one tidying of the outbox to the next
 
 
 class Lookout:
@@ -37,6 +37,9 @@ class Lookout:
                 await self._tell_of(change, lease)
         self._looks += 1
         if self._looks % _TRIM == 0:
+            for room, reason in self._outages.away().items():
+                if room.network in leases:
+                    await stored(leases[room.network].explain, room, reason)
             for lease in leases.values():
                 await self._trim(lease)
                 for loss in await stored(lease.losses):

@@ -64,6 +64,10 @@ class Outages:
         """Whether what is owed to `room` waits for the notice that says why it comes late."""
         return room in self._held
 
+    def away(self) -> Mapping[Room, str]:
+        """The rooms in which nothing can be said, each with why."""
+        return {room: outage.reason for room, outage in self._away.items()}
+
     def let_go(self, room: Room) -> None:
         """The notice is on its way, or there is none."""
         self._held.discard(room)

@@ -194,6 +194,7 @@ async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_a
         await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(14)))
         await world.home.settled()
         await _minutes(world, 30)
+        assert {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA} == {"banned"}
         assert len(await world.store.outbox()) - len(world.oftc.sent) <= 11
         del world.libera.away[LIBERA]
         await _minutes(world, 1)

@@ -161,6 +161,10 @@ class Lease(Protocol):
         """People are told of `loss` by what is queued now. False, with nothing done, where more was lost meanwhile."""
         ...
 
+    async def explain(self, room: Room, reason: str) -> None:
+        """Why what is queued in `room` waits, for `outbox`; it is due as before. Nothing where nothing is queued."""
+        ...
+
     async def hasten(self, room: Room) -> None:
         """What is queued in `room` is due now; the attempts stay. Nothing where the room does not wait."""
         ...

@@ -219,6 +219,15 @@ class Core:
             self._queue(delivery, _dump(event), now)
         return True
 
+    def explain(self, network: str, token: str, room: Room, reason: str) -> None:
+        self.cursor(network, token)
+        self._sql.execute(
+            "INSERT INTO rooms (network, room, until, attempts, reason) SELECT ?1, ?2, 0, 0, ?3 WHERE EXISTS"
+            " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)"
+            " ON CONFLICT (network, room) DO UPDATE SET reason = ?3",
+            (network, room.id, reason),
+        )
+
     def hasten(self, network: str, token: str, room: Room) -> None:
         self.cursor(network, token)
         self._sql.execute("UPDATE rooms SET until = 0 WHERE network = ? AND room = ?", (network, room.id))

@@ -239,6 +239,9 @@ class SqliteLease:
         ring = self._store.ringing(delivery for _, delivery in owed)
         return await self._writer.write(lambda core: core.told(self.network, self._token, loss, owed, now), ring)
 
+    async def explain(self, room: Room, reason: str) -> None:
+        await self._writer.write(lambda core: core.explain(self.network, self._token, room, reason))
+
     async def hasten(self, room: Room) -> None:
         bell = self._store.bell(self.network)
         await self._writer.write(lambda core: core.hasten(self.network, self._token, room), bell.set)

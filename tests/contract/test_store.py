@@ -334,6 +334,21 @@ async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera
     assert await libera.trim(NOW, 10) == 0
 
 
+async def test_why_a_room_waits_can_be_said_without_making_it_wait(home: Lease, libera: Lease, store: Store) -> None:
+    await libera.explain(LIBERA, "away")
+    await say(home, "one")
+    assert (await store.outbox())[0].reason == ""
+    await libera.explain(LIBERA, "away")
+    (entry,) = await store.outbox()
+    assert (entry.reason, entry.attempts) == ("away", 0)
+    assert await texts(libera) == {LIBERA: ["one"]}
+    await libera.postpone(LIBERA, NOW + 60, "no")
+    await libera.explain(LIBERA, "banned")
+    (entry,) = await store.outbox()
+    assert (entry.reason, entry.attempts) == ("banned", 1)
+    assert await texts(libera) == {}
+
+
 async def test_a_hastened_room_is_due_and_keeps_its_attempts(home: Lease, libera: Lease) -> None:
     await libera.hasten(LIBERA)
     await say(home, "one")

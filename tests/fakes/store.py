@@ -310,6 +310,11 @@ class MemoryLease:
         await self.owe(owed)
         return True
 
+    async def explain(self, room: Room, reason: str) -> None:
+        self._check()
+        if self._store.queued(room):
+            self._store.waits.setdefault(room, _Wait(0.0, 0, reason)).reason = reason
+
     async def hasten(self, room: Room) -> None:
         self._check()
         if room in self._store.waits:
