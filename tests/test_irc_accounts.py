@@ -77,6 +77,18 @@ def answer(nick: str, account: str = "", mask: str = "u h") -> list[str]:
     return [f":irc 311 duck {nick} {mask} * :Real Name", *told, f":irc 318 duck {nick} :End of WHOIS"]
 
 
+def test_who_waits_for_an_answer_when_the_connection_is_lost_is_heard_and_nobody_can_tell_who_it_was() -> None:
+    talk = Talk().welcomed()
+    talk.hears(":irc 353 duck = #pond :al bob duck", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
+    assert talk.heard == []
+    heard = [effect.message for effect in talk.session.lost() if isinstance(effect, Heard)]
+    assert [(plain(each.text), each.sender.proofs, each.replayed) for each in heard] == [
+        ("1", (), True),
+        ("2", (), True),
+    ]
+    assert talk.session.lost() == []
+
+
 def test_otherwise_the_server_is_asked_by_whois_and_lines_wait_in_order() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al bob duck")

@@ -116,6 +116,12 @@ class Hearing:
         if message is not None:
             self._emit(Heard(message, spoken.line.tags.get("msgid", "")))
 
+    def lost(self) -> None:
+        """The connection is over. Where nothing is told again, what waits to be somebody's is heard as it is."""
+        if not self._enabled & {"batch", "server-time"}:
+            for spoken, account in self.speakers.drain():
+                self.tell(replace(spoken, replayed=True), account)
+
     def _ctcp(self, line: Line, *, private: bool) -> None:
         """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
         name, _, rest = line.param(1).strip("\x01").partition(" ")

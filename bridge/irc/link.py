@@ -271,6 +271,7 @@ class Link:
         """The connection is over, now: whoever waits for it need not wait any longer."""
         if self._over.is_set():
             return
+        self._do(self.session.lost())
         now = self._loop.time()
         since = now - self._online_at if self._online_at is not None else 0.0
         flooded = self._flood.lately(now) if _FLOODED.search(ending.reason) else 0

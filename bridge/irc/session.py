@@ -147,6 +147,11 @@ class Session:
             self.history.tick(now)
         return self._take()
 
+    def lost(self) -> list[Effect]:
+        """The connection is over."""
+        self._hearing.lost()
+        return self._take()
+
     def may_speak(self, target: str) -> bool:
         """Whether a post may go to a channel: we are in it, and know which posts are there already."""
         room = self.channels.heard(target)

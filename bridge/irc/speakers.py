@@ -114,6 +114,12 @@ class Speakers(Generic[_Item]):
             waiting.account = waiting.account or ""
         self._release(now)
 
+    def drain(self) -> list[tuple[_Item, str]]:
+        """What waits, in order, with the accounts that are known: nobody will answer any more."""
+        left = [(waiting.item, waiting.account or "") for waiting in self._waiting]
+        self._waiting.clear()
+        return left
+
     def tick(self, now: float) -> None:
         if self._open and now - self._open.asked_at > _ANSWER_WITHIN:
             self._open = None
