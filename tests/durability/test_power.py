@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.durability.disk import Disk, Image
+from tests.durability.planted import CHECKPOINTS
 from tests.durability.power import Cut, cuts, record
 from tests.durability.trace import Operation, Synced, Written
 from tests.durability.workload import STORE
@@ -17,15 +18,25 @@ pytestmark = [pytest.mark.real_time, pytest.mark.usefixtures("strace")]
 SEED = int(os.environ.get("QUACKBRIDGE_SEED") or int.from_bytes(os.urandom(4)))
 BATCHES = 60
 
-WHOLE = pytest.param(1.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])
-"""After every single operation; minutes: `make faults`."""
+LONG = [pytest.mark.long, pytest.mark.timeout(1200)]
+"""Power cuts after every single operation take minutes: `make faults`."""
 
 
-@pytest.mark.parametrize("share", [0.06, WHOLE])
-async def test_every_promise_holds_after_a_power_cut(share: float, place: Path, tmp_path: Path) -> None:
-    operations = record(place / "run", SEED, BATCHES)
-    assert _starts(operations, f"{STORE}-wal") >= 3, "the journal did not wrap"
-    assert sum(isinstance(each, Synced) and each.path == str(STORE) for each in operations) >= 3, "no checkpoint"
+@pytest.mark.parametrize(
+    ("share", "arranged"),
+    [
+        (0.05, [CHECKPOINTS]),
+        pytest.param(1.0, [CHECKPOINTS], marks=LONG),
+        pytest.param(1.0, [], marks=LONG),
+    ],
+)
+async def test_every_promise_holds_after_a_power_cut(
+    share: float, arranged: Sequence[str], place: Path, tmp_path: Path
+) -> None:
+    operations = record(place / "run", SEED, BATCHES, arranged)
+    if arranged:
+        assert _starts(operations, f"{STORE}-wal") >= 3, "the journal did not wrap"
+        assert sum(isinstance(each, Synced) and each.path == str(STORE) for each in operations) >= 5, "no checkpoints"
     seen = 0
     async for cut in cuts(operations, place / "disk", random.Random(SEED), share):
         seen += 1
