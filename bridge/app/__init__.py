@@ -28,7 +28,7 @@ from bridge.model import BOTS, DESK, Event
 from bridge.network import Refused
 from bridge.outages import Outages
 from bridge.relay import Relay
-from bridge.store import Lease, StoreError, Unusable
+from bridge.store import Lease, StoreError, Unusable, stored
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Users, UsersError
 from bridge.users.passwords import warm_up
@@ -197,7 +197,7 @@ class _Daemon:
 
 
 async def _lease(store: SqliteStore, network: str) -> Lease:
-    lease = await store.acquire(network, f"{os.uname().nodename}:{os.getpid()}")
+    lease = await stored(store.acquire, network, f"{os.uname().nodename}:{os.getpid()}")
     if lease is None:
         raise Unusable(f"another worker is running the network {network!r}")
     return lease
