@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from bridge import outages
+from bridge.books import Loss
 from bridge.gate import Gate
-from bridge.model import Loss, Room
+from bridge.model import Room
 from bridge.network import Network
 from bridge.outages import Outages
 from bridge.store import Lease, stored

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bridge.model import Delivery, Event, Kind, Loss, Message, Room, Sender
+from bridge.books import Loss
+from bridge.model import Delivery, Event, Kind, Message, Room, Sender
 from bridge.network import Gap
 from bridge.text import words
 

@@ -10,8 +10,9 @@ from contextlib import aclosing
 import structlog
 
 from bridge import outages
+from bridge.books import TOO_OLD, Count, Tally
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, TOO_OLD, Backlog, Count, Delivery, Event, Post, Room, Sender, Tally
+from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
 from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
 from bridge.notices import Notices, Once
 from bridge.outages import Outages

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model import Delivery, EventKey, Kind, Message, Post, Room, Tally
+from bridge.books import Tally
+from bridge.model import Delivery, EventKey, Kind, Message, Post, Room
 from bridge.network import Gap, InDoubt, PermanentError
 from bridge.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
 from bridge.terms import Terms

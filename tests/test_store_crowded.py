@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.books import TOO_MANY
 from bridge.gate import Gate
 from bridge.links import Link
-from bridge.model import TOO_MANY, Delivery, Room, State
+from bridge.model import Delivery, Room, State
 from bridge.relay import Relay
 from bridge.store import Lease
 from bridge.store.core import Core

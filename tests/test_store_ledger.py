@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bridge.books import Count, Tally
 from bridge.cli import cli
-from bridge.model import Count, Delivery, Post, Tally
+from bridge.model import Delivery, Post
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, matrix, said
 from tests.test_store_outbox import CONFIG

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
+from bridge.books import Count, Ledger, Loss
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
 
 
 class StoreError(Exception):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Owed, Post, Room, State
+from bridge.books import Count, Ledger, Loss
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store import ledger
 from bridge.store.contract import LeaseLost, Rewound
 from bridge.store.losses import Losses, Row

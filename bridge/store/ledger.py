@@ -2,7 +2,8 @@
 
 import sqlite3
 
-from bridge.model import BOTS, Account, Count, Ledger, Room, Tally
+from bridge.books import Account, Count, Ledger, Tally
+from bridge.model import BOTS, Room
 
 _PEOPLE = "since >= ? AND network != ?"
 

@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bridge.model import TOO_MANY, TOO_OLD, Loss, Room
+from bridge.books import TOO_MANY, TOO_OLD, Loss
+from bridge.model import Room
 
 _SAID = (
     "CASE WHEN json_extract(body, '$.replayed') THEN min(since, json_extract(body, '$.time')) ELSE since END AS said"

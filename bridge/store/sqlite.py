@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from bridge.books import Count, Ledger, Loss
 from bridge.files import make_folders
-from bridge.model import Backlog, Count, Delivery, Entry, Event, EventKey, Ledger, Loss, Post, Room
+from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
 from bridge.store.contract import Full, Unusable
 from bridge.store.core import Core
 from bridge.store.reserve import Reserve

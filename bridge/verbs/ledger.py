@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
+from bridge.books import Account, Ledger, Tally
 from bridge.durations import parse, spelled
-from bridge.model import Account, Ledger, Tally
 from bridge.verbs.office import Answer, Office
 
 

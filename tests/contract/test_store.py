@@ -15,24 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bridge.model import (
-    BOTS,
-    TOO_MANY,
-    TOO_OLD,
-    Account,
-    Count,
-    Delivery,
-    Event,
-    EventKey,
-    Identity,
-    Loss,
-    Message,
-    Post,
-    Room,
-    Sender,
-    State,
-    Tally,
-)
+from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
+from bridge.model import BOTS, Delivery, Event, EventKey, Identity, Message, Post, Room, Sender, State
 from bridge.store import Lease, LeaseLost, Rewound, Store
 from bridge.store.sqlite import SqliteStore
 from bridge.text import Span, Style, plain

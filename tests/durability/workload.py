@@ -17,7 +17,8 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.model import Backlog, Count, Delivery, Post, Room, State, Tally
+from bridge.books import Count, Tally
+from bridge.model import Backlog, Delivery, Post, Room, State
 from bridge.store import Full, Lease, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED

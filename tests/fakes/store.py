@@ -6,24 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridge.model import (
-    BOTS,
-    TOO_MANY,
-    TOO_OLD,
-    Account,
-    Backlog,
-    Count,
-    Delivery,
-    Entry,
-    Event,
-    EventKey,
-    Ledger,
-    Loss,
-    Owed,
-    Post,
-    Room,
-    State,
-)
+from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
+from bridge.model import BOTS, Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store.contract import LeaseLost, Rewound
 
 
