@@ -1,20 +1,17 @@
 """The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from pydantic import TypeAdapter
-from pydantic_core import PydanticSerializationError
 
 from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store import ledger
+from bridge.store.bodies import dump, load
 from bridge.store.contract import LeaseLost, Rewound
 from bridge.store.losses import Losses, Row
+from bridge.store.messages import Messages
 from bridge.store.plans import Plans
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _REASON = 200  # characters of a reason that are kept with a count
 _EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
 
@@ -40,6 +37,7 @@ class Core:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
+        self._messages = Messages(connection)
         self._plans = Plans(connection)
         self._losses = Losses(connection)
 
@@ -85,7 +83,7 @@ class Core:
             if stored == cursor:
                 return 0
             raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
-        bodies = {event.key: _dump(event) for event in events}
+        bodies = {event.key: dump(event) for event in events}
         new = sum(self._queue(delivery, bodies[delivery.event], now) for delivery in deliveries)
         self._count(counts, now)
         if stored != cursor:
@@ -120,7 +118,7 @@ class Core:
 
     def owe(self, network: str, token: str, owed: Iterable[tuple[Event, Delivery]], now: float) -> int:
         self.cursor(network, token)
-        return sum(self._queue(delivery, _dump(event), now) for event, delivery in owed)
+        return sum(self._queue(delivery, dump(event), now) for event, delivery in owed)
 
     # Delivering
 
@@ -190,7 +188,7 @@ class Core:
         if row is None:
             return None
         self._plans.let_go(delivery, Room(network, row[0]))
-        return _EVENT.validate_json(row[1])
+        return load(row[1])
 
     def give_up(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
         self.cursor(network, token)
@@ -217,7 +215,7 @@ class Core:
         if not self._losses.told(loss):
             return False
         for event, delivery in owed:
-            self._queue(delivery, _dump(event), now)
+            self._queue(delivery, dump(event), now)
         return True
 
     def explain(self, network: str, token: str, room: Room, reason: str) -> None:
@@ -240,14 +238,9 @@ class Core:
             (room.network, room.id, each),
         ).fetchall()
         for delivery, body, since in rows:
-            event = _EVENT.validate_json(body)
-            refers = self._refers(event.reply_to, room) if event.reply_to else ()
+            event = load(body)
+            refers = self._messages.refers(event.reply_to, room) if event.reply_to else ()
             yield Owed.of(delivery, room, event, tuple(refers), queued=since, now=now)
-
-    def _refers(self, target: EventKey, room: Room) -> Sequence[str]:
-        """The ids in `room` of what is replied to; if we carried that ourselves, of where it came from."""
-        source = self.source_of(target.room, target.id) or target
-        return (source.id,) if source.room == room else self.remote_ids(source, room)
 
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
         """Nothing is owed for `delivery` any more. It is kept: should its event be heard again, it is known."""
@@ -283,20 +276,10 @@ class Core:
     # Without a lease
 
     def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
-        rows = self._sql.execute(
-            "SELECT remote FROM sent JOIN deliveries ON deliveries.seq = sent.delivery WHERE id = ? ORDER BY part",
-            (Delivery.of(event, room).id,),
-        )
-        return [row[0] for row in rows]
+        return self._messages.remote_ids(event, room)
 
     def source_of(self, room: Room, remote_id: str) -> EventKey | None:
-        row = self._sql.execute(
-            "SELECT events.network, events.room, events.id FROM sent"
-            " JOIN deliveries ON deliveries.seq = sent.delivery JOIN events ON events.seq = deliveries.event"
-            " WHERE sent.network = ? AND sent.room = ? AND remote = ? ORDER BY deliveries.seq LIMIT 1",
-            (room.network, room.id, remote_id),
-        ).fetchone()
-        return EventKey(Room(row[0], row[1]), row[2]) if row else None
+        return self._messages.source_of(room, remote_id)
 
     def outbox(self) -> Sequence[Entry]:
         rows = self._sql.execute(
@@ -307,7 +290,7 @@ class Core:
             " WHERE state IN ('queued', 'dead') ORDER BY d.network, d.room, d.seq"
         )
         return [
-            Entry(delivery, _EVENT.validate_json(body), Room(network, room), State(state), since, attempts, reason)
+            Entry(delivery, load(body), Room(network, room), State(state), since, attempts, reason)
             for delivery, body, network, room, state, since, attempts, reason in rows
         ]
 
@@ -352,10 +335,3 @@ class Core:
         """A number that is another one once another connection has changed something."""
         version: int = self._sql.execute("PRAGMA data_version").fetchone()[0]
         return version
-
-
-def _dump(event: Event) -> str:
-    try:
-        return _EVENT.dump_json(event).decode()
-    except PydanticSerializationError:  # half a surrogate pair: no character, and somebody else's to send
-        return json.dumps(_EVENT.dump_python(event), ensure_ascii=False).encode(errors="replace").decode()
