@@ -32,6 +32,7 @@ WAL = 16.0  # MB
 FILE = 3.0  # kB of SQLite file a message, for the map keeps every one for `remember`
 IN_DOUBT = IrcNetwork.window  # posts that may come twice for each time that the IRC server, and its history, is killed
 
+_HISTORY = "notH 2000:1h"  # a minute, at the full rate: what is said in a longer absence, the server forgets
 _MB = 1e6
 _LATE = 60.0  # seconds after the end, after which what has not arrived is lost
 
@@ -99,7 +100,7 @@ class Soak:
 
     async def run(self, folder: Path) -> list[str]:
         """What is wrong, after the table was printed."""
-        irc = InspIRCd(folder / "ircd", services=True, modes="notH 500:1h")
+        irc = InspIRCd(folder / "ircd", services=True, modes=_HISTORY)
         pond = folder / "pond"
         pond.mkdir()
         rate = self._each / self._seconds

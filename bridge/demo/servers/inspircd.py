@@ -77,7 +77,7 @@ class InspIRCd(Process):
             '<security announceinvites="none">',
             '<performance netbuffersize="65534" somaxconn="128" softlimit="12800">',
             '<limits maxnick="32">',
-            '<chanhistory maxduration="4w" maxlines="1000" prefixmsg="no" bots="yes">',
+            '<chanhistory maxduration="4w" maxlines="5000" prefixmsg="no" bots="yes">',
             f'<log method="file" type="* -USERINPUT -USEROUTPUT" level="default" target="{self.folder}/ircd.log">',
         ]
 
