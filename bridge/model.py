@@ -169,7 +169,7 @@ class Owed:
     ) -> "Owed":
         """As it is `now`. What was said while we were away has the network's time; all else was said when it was
         `queued`, whatever clock the network has."""
-        said = min(queued, event.time) if event.replayed else queued
+        said = max(0.0, min(queued, event.time)) if event.replayed else queued  # a hostile server may say anything
         return cls(delivery, room, event, refers, said, max(0.0, now - said))
 
     @property

@@ -8,7 +8,8 @@ from bridge.books import TOO_MANY, TOO_OLD, Loss
 from bridge.model import Room
 
 _SAID = (
-    "CASE WHEN json_extract(body, '$.replayed') THEN min(since, json_extract(body, '$.time')) ELSE since END AS said"
+    "CASE WHEN json_extract(body, '$.replayed') THEN max(0.0, min(since, json_extract(body, '$.time')))"
+    " ELSE since END AS said"
 )
 """When it was said, as far as can be known; that of a live message is when it was queued, whatever clock its network
 has."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from bridge import outages
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
 from bridge.model import BOTS, Delivery, Event, EventKey, Identity, Message, Post, Room, Sender, State
 from bridge.store import Lease, LeaseLost, Rewound, Store
@@ -308,6 +309,18 @@ async def test_what_is_late_says_so_and_a_wrong_clock_makes_nothing_late(home: L
     assert await libera.bury([item.delivery for item in backlog.owed[:2]], "no") == [live, old]
     await libera.give_up([backlog.owed[2].delivery], TOO_OLD)
     assert await libera.losses() == [Loss(LIBERA, TOO_OLD, 1, NOW, NOW)]
+
+
+@pytest.mark.parametrize("time", [-9e12, 0.0, 9e12])
+async def test_no_time_that_a_server_says_is_beyond_what_can_be_told(home: Lease, libera: Lease, time: float) -> None:
+    events = [replace(lines("x")[0], time=time, replayed=True), *lines("y")]
+    await home.commit(None, events, owed(events, LIBERA), "c1")
+    (backlog,) = await libera.due(NOW + 100)
+    assert 0 <= backlog.owed[0].said <= NOW
+    assert backlog.owed[0].stamp.startswith("[")
+    await libera.give_up([backlog.owed[0].delivery], TOO_OLD)
+    (loss,) = await libera.losses()
+    assert "could not be delivered" in plain(outages.lost(loss, HOME, NOW)[0].text)
 
 
 async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera: Lease, store: Store) -> None:
