@@ -15,7 +15,8 @@ from bridge.terms import Terms
 
 log = structlog.get_logger()
 
-_TRIM = 10  # looks from one tidying of the outbox to the next
+_TELL_AGAIN = 600  # looks from one word about what a room has lost to the next: it may lose something all the time
+_TIDY = 10  # looks from one tidying of the outbox to the next
 
 
 class Lookout:
@@ -27,6 +28,7 @@ class Lookout:
         self._clock = clock
         self.terms = terms
         self._looks = 0
+        self._told: dict[Room, int] = {}  # the look at which it was told what a room has lost
 
     async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
         """To be called about once a second."""
@@ -37,15 +39,28 @@ class Lookout:
             if (lease := leases.get(change.outage.room.network)) is not None:
                 await self._tell_of(change, lease)
         self._looks += 1
-        if self._looks % _TRIM == 0:
-            for room, reason in self._outages.away().items():
-                if room.network in leases:
-                    await stored(leases[room.network].explain, room, reason)
-            for lease in leases.values():
-                await self._trim(lease)
-                for loss in await stored(lease.losses):
-                    if not self._outages.holds(loss.room):
-                        await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
+        if self._looks % _TIDY == 0:
+            await self._tidy(leases)
+
+    async def _tidy(self, leases: Mapping[str, Lease]) -> None:
+        """Say of what waits why it does, and give up on what has waited for too long."""
+        for room, reason in self._outages.away().items():
+            if room.network in leases:
+                await stored(leases[room.network].explain, room, reason)
+        for lease in leases.values():
+            await self._trim(lease)
+            losses = await stored(lease.losses)
+            rooms = {room for room in {loss.room for loss in losses} if self._may_tell(room)}
+            for loss in losses:
+                if loss.room in rooms:
+                    await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
+
+    def _may_tell(self, room: Room) -> bool:
+        if self._outages.holds(room) or self._looks - self._told.get(room, -_TELL_AGAIN) < _TELL_AGAIN:
+            return False
+        if self._gate.links.of(room):
+            self._told[room] = self._looks
+        return True
 
     async def _trim(self, lease: Lease) -> None:
         before = self._clock() - self.terms.max_age

@@ -1,5 +1,6 @@
 """Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -171,6 +172,20 @@ async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much()
             await world.home.delivered(2)
         )
         assert (await world.store.ledger(0)).lost == (("too old", 4),)
+
+
+async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
+    world = World(now=T0)
+    world.terms = Terms(per_room=10)
+    world.libera.slots = asyncio.Semaphore(0)  # nothing gets through, though nobody is away
+    async with world.running():
+        for minute in range(20):
+            await world.home.hear(*(said(HOME, matrix("alice"), f"{minute} {number}") for number in range(12)))
+            await world.home.settled()
+            await _minutes(world, 60)
+        told = [text for text in await world.home.delivered(2) if "could not be delivered to libera" in text]
+        assert len(told) == 2
+        world.libera.slots.release()  # what is on its way arrives when all ends
 
 
 async def test_what_comes_late_says_when_it_was_said() -> None:
