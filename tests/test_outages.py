@@ -85,6 +85,8 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         await world.oftc.delivered(12)
         await _minutes(world, 390)
         assert world.libera.sent == []
+        waiting = {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA}
+        assert waiting == {"no connection to the server"}
         (warning,) = await world.home.delivered(1)
         assert warning.startswith("libera/#pond is away since 10:02 UTC (no connection to the server).")
         del world.libera.away[LIBERA]
@@ -209,14 +211,12 @@ async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_a
         await _minutes(world, 30)
         await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(14)))
         await world.home.settled()
-        await _minutes(world, 30)
-        assert {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA} == {"banned"}
-        assert len(await world.store.outbox()) - len(world.oftc.sent) <= 11
+        await _minutes(world, 5)  # nothing has been tidied since: what is too much goes before the notice counts it
         del world.libera.away[LIBERA]
         await _minutes(world, 1)
         lines = await world.libera.delivered(11)
         assert lines[0] == (
-            "libera was away 10:02-10:03 UTC; 10 messages follow, 4 messages could not be delivered (too many waited)."
+            "libera was away 10:02-10:02 UTC; 10 messages follow, 4 messages could not be delivered (too many waited)."
         )
         assert lines[1:] == [f"<alice> line {number}" for number in range(4, 14)]
         assert await world.home.delivered(1) == [

@@ -1,6 +1,7 @@
 """Who may speak, and what is carried: each refusal with its reason."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_a_member_is_carried_whatever_becomes_of_guests(guests: Guests) -> None:
 def test_a_guest_is_refused_with_a_reason_and_told_and_the_duck_hears() -> None:
     refusal = refused(said(LIBERA, irc("mallory"), "hi"), None)
     assert refusal == Refusal("not a member", Told.HINT, heard=True)
+
+
+def test_of_what_a_history_tells_without_a_proof_nobody_can_tell_who_it_was() -> None:
+    unproven = replace(said(LIBERA, irc("alice"), "duck: hi"), replayed=True)
+    refusal = refused(unproven, None)
+    assert refusal.reason == "it was said while we were away, and nobody can tell by whom"
+    assert (refusal.told, refusal.heard) == (Told.NOTHING, False)
+    assert judge(unproven, None, None, Rules(Guests.RELAY)) is None
+    assert judge(unproven, ALICE, None, DEFAULT) is None, "who is a user was proven by something"
+    proven = replace(said(HOME, matrix("mallory"), "hi"), replayed=True)
+    assert refused(proven, None) == Refusal("not a member", Told.HINT, heard=True)
 
 
 def test_a_guest_is_carried_where_the_link_relays_guests() -> None:

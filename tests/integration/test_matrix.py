@@ -252,6 +252,7 @@ async def test_a_gap_is_filled_in_order_and_once(synapse: Synapse) -> None:
             await us.hears("after")
     assert us.texts == ["before", *(f"line {number}" for number in range(300)), "after"]
     assert len({event.id for event in us.heard}) == 302
+    assert [event.replayed for event in us.heard] == [False, *[True] * 300, False]
     assert max(len(batch.events) for batch in us.batches) <= 200
 
 
