@@ -10,7 +10,7 @@ import pytest
 
 from bridge.irc import IrcNetwork, IrcSettings, dial, link
 from bridge.irc.backoff import Backoff, Ending
-from bridge.irc.cursor import Cursor
+from bridge.irc.cursor import Cursor, Position
 from bridge.irc.effects import Heard
 from bridge.irc.intake import Intake
 from bridge.model import Message, Post, Room, Sender
@@ -291,7 +291,7 @@ async def test_secrets_are_not_in_the_settings_repr() -> None:
 
 
 async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
-    intake = Intake(Cursor({}), lambda: 0.0)
+    intake = Intake(Cursor({}))
     message = Message("1", _POND, Sender("net", "bob", "bob"), 0.0, words("x"))
     for number in range(5000):
         intake.put(Heard(message, str(number)))
@@ -309,6 +309,34 @@ async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> Non
     await room
 
 
+async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
+    """A black hole: the connection is found dead long after, and what was said meanwhile is part of the gap."""
+    intake = Intake(Cursor({}))
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    intake.present.add(_POND)
+    intake.until = 101.0
+    intake.put(Heard(message, ""))
+    intake.until = 130.0
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 130.0)
+    intake.leave(_POND)
+    assert intake.heard.of("#pond") == Position(100.0, "", 130.0)
+
+
+async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
+    """The rest may be lost with us."""
+    intake = Intake(Cursor({}))
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    intake.present.add(_POND)
+    for at in range(150):
+        intake.until = 101.0 + at
+        intake.put(Heard(message, ""))
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 200.0)
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 250.0)
+
+
 def test_pauses_double_to_a_minute_and_start_anew_after_a_stable_one() -> None:
     backoff = Backoff(random.Random(1))
     lost = Ending("lost")
@@ -317,6 +345,16 @@ def test_pauses_double_to_a_minute_and_start_anew_after_a_stable_one() -> None:
         assert full / 2 <= pause <= full
     assert backoff.after(Ending("lost", online_for=61.0)) <= 1
     assert 150 <= Backoff(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
+
+
+def test_a_connection_that_lasts_ten_seconds_each_time_is_away_for_a_part_of_that() -> None:
+    backoff = Backoff(random.Random(1))
+    assert max(backoff.after(Ending("lost", online_for=10.0)) for _ in range(50)) <= 4
+
+
+def test_a_server_that_throws_us_out_at_once_is_asked_seldom() -> None:
+    backoff = Backoff(random.Random(1))
+    assert [backoff.after(Ending("lost", online_for=0.3)) for _ in range(8)][-1] > 30
 
 
 async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:

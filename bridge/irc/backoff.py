@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 _FIRST, _LONGEST = 1.0, 60.0
 _LONGEST_REFUSED = 3600.0
-_STABLE = 60.0
+_STABLE, _WORTH = 60.0, 4.0
+"""A connection was worth the wait that lasted so many seconds, or so many times longer than the wait: a network that
+loses us each ten seconds is not left for a minute each time, and one that throws us out at once is."""
 _DOUBLINGS = 10
 
 
@@ -23,17 +25,18 @@ class Ending:
 
 
 class Backoff:
-    """From a second, doubled each time, to a minute; from the beginning again after a connection that was stable. With
-    jitter, so that not all clients of a server that was down come back at once. A server that turned us away is asked
-    seldom, down to once an hour."""
+    """From a second, doubled each time, to a minute; from the beginning again after a connection that was worth the
+    wait. With jitter, so that not all clients of a server that was down come back at once. A server that turned us away
+    is asked seldom, down to once an hour."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._failures = 0
+        self._paused = _FIRST
 
     def after(self, ending: Ending) -> float:
         """Seconds to wait."""
-        if ending.online_for >= _STABLE:
+        if ending.online_for >= min(_STABLE, _WORTH * self._paused):
             self._failures = 0
         doubled = 2.0 ** min(self._failures, _DOUBLINGS)
         self._failures += 1
@@ -41,4 +44,5 @@ class Backoff:
             pause = min(_LONGEST_REFUSED, (ending.pause or _LONGEST) * doubled)
         else:
             pause = min(_LONGEST, _FIRST * doubled)
-        return pause * self._rng.uniform(0.5, 1.0)
+        self._paused = pause * self._rng.uniform(0.5, 1.0)
+        return self._paused

@@ -71,7 +71,7 @@ class IrcNetwork:
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
         there is a gap."""
-        intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms), self._clock)
+        intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms))
         self._readiness.begin(self._rooms, intake.cursor)
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = self._life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")

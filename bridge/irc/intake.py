@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bridge.irc.cursor import Cursor
 from bridge.irc.effects import CaughtUp, Heard
@@ -16,22 +17,29 @@ _HEAVY = 8_000_000
 """Characters of these: ordinary messages have a tenth of that, but a server may send lines of 16 KB."""
 _BATCH = 100
 """Events of one batch: they are stored in one transaction."""
-
-
 _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said: until when we surely heard all."""
 
 
-class Intake:
-    """One producer and one consumer, in one event loop. `cursor` is behind what was taken; `clock` gives seconds since
-    the epoch. `heard` is behind all that was put."""
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """`at` is until when we had surely heard all, when it was put: seconds since the epoch."""
 
-    def __init__(self, cursor: Cursor, clock: Callable[[], float]) -> None:
+    what: Heard | CaughtUp
+    at: float
+
+
+class Intake:
+    """One producer and one consumer, in one event loop. `cursor` is behind what was taken, `heard` behind all that was
+    put. `until` is when the server last said anything, in seconds since the epoch: all that was said before it has been
+    put, and nobody can tell whether a connection that is silent still hears."""
+
+    def __init__(self, cursor: Cursor) -> None:
         self.cursor = self.heard = cursor
         self.present: set[Room] = set()
         """The rooms in which we hear all that is said right now."""
-        self._clock = clock
-        self._heard: deque[Heard | CaughtUp] = deque()
+        self.until = 0.0
+        self._heard: deque[_Put] = deque()
         self._weight = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -43,17 +51,18 @@ class Intake:
 
     def put(self, heard: Heard | CaughtUp) -> None:
         """Never refused: the producer asks for `room` between what it reads at once."""
-        self.heard = _after(self.heard, heard, self._clock())
-        self._heard.append(heard)
+        put = _Put(heard, self.until)
+        self.heard = _after(self.heard, put)
+        self._heard.append(put)
         self._news.set()
-        self._weight += _weight(heard)
+        self._weight += _weight(put)
         if len(self._heard) >= _FULL or self._weight >= _HEAVY:
             self._room.clear()
 
     def leave(self, *rooms: Room) -> None:
         """We hear nothing of these any more."""
         left = [room for room in rooms if room in self.present]
-        self.heard = self.heard.present([room.id for room in left], self._clock())
+        self.heard = self.heard.present([room.id for room in left], self.until)
         self.present.difference_update(left)
 
     async def room(self) -> None:
@@ -80,25 +89,25 @@ class Intake:
             self._room.set()
         return self._batch(taken) if taken else None
 
-    def _batch(self, taken: Sequence[Heard | CaughtUp]) -> Batch:
-        now = self._clock()
+    def _batch(self, taken: Sequence[_Put]) -> Batch:
         gaps = []
-        for each in taken:
-            self.cursor = _after(self.cursor, each, now)
-            if isinstance(each, CaughtUp) and each.since is not None:
-                gaps.append(Gap(each.room, each.since, now))
+        for put in taken:
+            self.cursor = _after(self.cursor, put)
+            if isinstance(put.what, CaughtUp) and put.what.since is not None:
+                gaps.append(Gap(put.what.room, put.what.since, put.at))
         if not self._heard:
-            self.cursor = self.cursor.present([room.id for room in self.present], now)
-        messages = tuple(each.message for each in taken if isinstance(each, Heard))
+            self.cursor = self.cursor.present([room.id for room in self.present], self.until)
+        messages = tuple(put.what.message for put in taken if isinstance(put.what, Heard))
         return Batch(messages, self.cursor.dump(), tuple(gaps))
 
 
-def _weight(heard: Heard | CaughtUp) -> int:
-    return sum(len(span.text) for span in heard.message.text) if isinstance(heard, Heard) else 0
+def _weight(put: _Put) -> int:
+    return sum(len(span.text) for span in put.what.message.text) if isinstance(put.what, Heard) else 0
 
 
-def _after(cursor: Cursor, heard: Heard | CaughtUp, now: float) -> Cursor:
-    if isinstance(heard, Heard):
-        message = heard.message
-        return cursor if message.private else cursor.heard(message.room.id, message.time, heard.msgid, now)
-    return cursor.heard(heard.room.id, heard.time, "", now) if cursor.of(heard.room.id) is None else cursor
+def _after(cursor: Cursor, put: _Put) -> Cursor:
+    if isinstance(put.what, Heard):
+        message = put.what.message
+        return cursor if message.private else cursor.heard(message.room.id, message.time, put.what.msgid, put.at)
+    room = put.what.room.id
+    return cursor.heard(room, put.what.time, "", put.at) if cursor.of(room) is None else cursor

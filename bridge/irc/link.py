@@ -171,6 +171,7 @@ class Link:
         try:
             while data := await self._reader.read(_CHUNK):
                 now, wall = self._loop.time(), self._clock()
+                self._intake.until = wall
                 for line in buffer.feed(data):
                     self._do(self.session.feed(line, now, wall))
                     if self._over.is_set():
@@ -182,6 +183,7 @@ class Link:
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
             return
+        self._intake.until = self._clock()  # the server has closed behind all that it said
         self._do(self.session.closed())
 
     async def _breathe(self) -> None:

@@ -95,7 +95,7 @@ class IrcSide:
             try:
                 self._visits.append(person)
                 await person.join(self._channel)
-                await person.raw(f"MODE {self._channel} +H 500:1h")
+                await person.raw(f"MODE {self._channel} +H 2000:1h")
                 await person.ping()
             except (IrcError, NotHeard, OSError):
                 await person.close()
