@@ -3,7 +3,7 @@
 import asyncio
 import random
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -337,11 +337,13 @@ async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
     assert intake.cursor.of("#pond") == Position(100.0, "", 250.0)
 
 
-def test_pauses_double_to_a_minute_and_start_anew_after_a_stable_one() -> None:
+@pytest.mark.parametrize(
+    ("lost", "fulls"),
+    [(Ending("lost"), [1, 2, 4, 8, 10, 10]), (Ending("no", turned_away=True), [1, 2, 4, 8, 16, 32, 60, 60])],
+)
+def test_pauses_double_to_a_bound_and_start_anew_after_a_stable_one(lost: Ending, fulls: Sequence[float]) -> None:
     backoff = Backoff(random.Random(1))
-    lost = Ending("lost")
-    pauses = [backoff.after(lost) for _ in range(8)]
-    for pause, full in zip(pauses, [1, 2, 4, 8, 16, 32, 60, 60], strict=True):
+    for pause, full in [(backoff.after(lost), full) for full in fulls]:
         assert full / 2 <= pause <= full
     assert backoff.after(Ending("lost", online_for=61.0)) <= 1
     assert 150 <= Backoff(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
@@ -354,7 +356,7 @@ def test_a_connection_that_lasts_ten_seconds_each_time_is_away_for_a_part_of_tha
 
 def test_a_server_that_throws_us_out_at_once_is_asked_seldom() -> None:
     backoff = Backoff(random.Random(1))
-    assert [backoff.after(Ending("lost", online_for=0.3)) for _ in range(8)][-1] > 30
+    assert [backoff.after(Ending("shoo", turned_away=True, online_for=0.3)) for _ in range(8)][-1] > 30
 
 
 async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:

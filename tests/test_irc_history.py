@@ -224,8 +224,16 @@ def test_a_cursor_that_makes_no_sense_is_none(text: str | None) -> None:
     assert Cursor.parse(text).of("#pond") is None
 
 
+def test_a_cursor_keeps_which_run_of_a_server_told_it() -> None:
+    came = Cursor({}).caught_up("#pond", T0, "run", T0 + 1)
+    assert came == Cursor({"#pond": Position(T0, "", T0 + 1, "run")})
+    said = came.heard("#pond", T0 + 2, "m1", T0 + 3).present(["#pond"], T0 + 4)
+    assert Cursor.parse(said.dump()) == Cursor({"#pond": Position(T0 + 2, "m1", T0 + 4, "run")})
+
+
 def test_a_cursor_is_read_as_it_was_written_and_so_is_that_of_earlier_versions() -> None:
     assert Cursor.parse(WAS.dump()) == WAS
+    assert Cursor.parse('{"#Pond":[1795392000,"m0",1795392005]}') == WAS
     assert Cursor.parse("1795392000.500 m1").of("#any") == Position(1795392000.5, "m1", 1795392000.5)
     assert Cursor.parse(WAS.dump()).only(["#other"]).of(POND.id) is None
 
@@ -291,6 +299,36 @@ def test_a_channel_that_was_made_anew_has_forgotten_what_was_said_before() -> No
         talk.fence()
         assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, since)]
         assert talk.session.history.remembers(POND) is (since is None)
+
+
+def run_of(created: str) -> str:
+    """By what a cursor knows the run of a server that says so in its greeting."""
+    talk = Return(Cursor({}))
+    talk.hears(f":irc 003 duck :This server was created {created}")
+    talk.comes()
+    talk.fence()
+    return talk.of(CaughtUp)[0].server
+
+
+@pytest.mark.parametrize("caps", [ALL, f"{ALL} draft/chathistory"])
+def test_a_server_that_was_started_again_has_forgotten_though_the_channel_is_as_old_as_before(caps: str) -> None:
+    """Services give a channel its time back."""
+    for created, since in (("today", None), ("just now", T0 + 5)):
+        talk = Return(Cursor({POND.id: Position(T0, "m0", T0 + 5, run_of("today"))}), caps=caps)
+        talk.hears(f":irc 003 duck :This server was created {created}")
+        talk.comes(":irc 324 duck #pond +Hnt 500:1h", f":irc 329 duck #pond {int(T0) - 9000}")
+        talk.fence()
+        talk.hears(":irc BATCH +1 chathistory #pond", ":irc BATCH -1")
+        assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, since, run_of(created))]
+        assert talk.session.history.remembers(POND) is (since is None)
+
+
+def test_a_server_that_was_started_again_and_tells_what_we_know_has_forgotten_nothing() -> None:
+    talk = Return(Cursor({POND.id: Position(T0, "m0", T0 + 5, run_of("today"))}))
+    talk.hears(":irc 003 duck :This server was created just now")
+    talk.batch(old("m0", 0), old("m1", 10, tags=";account=Bob"))
+    talk.fence()
+    assert talk.of(CaughtUp)[0].since is None
 
 
 def test_what_a_bouncer_says_of_itself_is_no_message_and_a_lost_line_is_sent_again() -> None:

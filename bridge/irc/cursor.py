@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True, slots=True)
 class Position:
     """The last line that was heard in a channel: its `time` (seconds since the epoch, by the server) and `msgid`, ''
-    where it had none. `seen` is until when we surely heard all that was said there, by our clock."""
+    where it had none. `seen` is until when we surely heard all that was said there, by our clock; `server` is which run
+    of which server told us, '' where that is not known."""
 
     time: float
     msgid: str = ""
     seen: float = 0.0
+    server: str = ""
 
     def is_past(self, time: float, msgid: str) -> bool:
         """Whether that line was heard already, as far as times tell. Those of the very time of the last one (of its
@@ -23,6 +25,10 @@ class Position:
             return True
         last = min(self.time, self.seen)
         return time < (math.floor(last) if time == math.floor(time) else last)
+
+    def is_of(self, server: str) -> bool:
+        """Whether that run of a server may remember what was said since: another one has heard only a part of it."""
+        return not self.server or not server or self.server == server
 
     def is_reached(self, time: float) -> bool:
         """Whether a history that tells a line of that time goes back to ours. A whole second may be rounded down."""
@@ -43,7 +49,7 @@ class Cursor:
         try:
             found = json.loads(text or "{}")
             if isinstance(found, dict):
-                return cls({str(name): Position(float(p[0]), str(p[1]), float(p[2])) for name, p in found.items()})
+                return cls({str(name): _position(*kept) for name, kept in found.items()})
         except (ValueError, TypeError, LookupError):
             pass
         time, _, msgid = (text or "").partition(" ")
@@ -57,7 +63,13 @@ class Cursor:
 
     def heard(self, channel: str, time: float, msgid: str, now: float) -> "Cursor":
         """After one more line."""
-        return replace(self, channels={**self.channels, channel: Position(time, msgid, now)})
+        at = self.of(channel)
+        return replace(self, channels={**self.channels, channel: Position(time, msgid, now, at.server if at else "")})
+
+    def caught_up(self, channel: str, time: float, server: str, now: float) -> "Cursor":
+        """All is heard from now on, of that run of a server. `time` is when we came: it counts where we never were."""
+        at = replace(self.of(channel) or Position(time, seen=now), server=server)
+        return replace(self, channels={**self.channels, channel: at})
 
     def present(self, channels: Iterable[str], now: float) -> "Cursor":
         """We are in these channels, and have heard all there."""
@@ -71,7 +83,12 @@ class Cursor:
     def dump(self) -> str:
         """For the store."""
         return json.dumps(
-            {name: [round(at.time, 3), at.msgid, round(at.seen, 3)] for name, at in self.channels.items()},
+            {name: [round(at.time, 3), at.msgid, round(at.seen, 3), at.server] for name, at in self.channels.items()},
             ensure_ascii=False,
             separators=(",", ":"),
         )
+
+
+def _position(time: float, msgid: str, seen: float, server: str = "") -> Position:
+    """Of what was dumped; versions before this kept no server."""
+    return Position(float(time), str(msgid), float(seen), str(server))

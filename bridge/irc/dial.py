@@ -10,6 +10,8 @@ from bridge.irc.backoff import Ending
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import MAX_LINE
 
+_UNTRUSTED_PAUSE = 60.0
+"""Seconds. Others have to renew their certificate, so it is waited for: whoever runs us may be asleep."""
 _WITHIN = 30.0
 """Seconds for name, TCP and TLS together."""
 
@@ -43,7 +45,7 @@ class Dial:
                 return await self._connect(self._settings.host, self._settings.port, ssl=self._tls, limit=MAX_LINE)
         except ssl.SSLCertVerificationError as error:
             reason = f"the certificate of {place} is not trusted ({error.verify_message})"
-            return Ending(f"{reason}: use the name that it is for, or trust its CA", rejected=True)
+            return Ending(f"{reason}: use the name that it is for, or trust its CA", _UNTRUSTED_PAUSE)
         except TimeoutError:
             return Ending(f"{place} did not answer within {_WITHIN:.0f} s")
         except OSError as error:

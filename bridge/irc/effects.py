@@ -39,12 +39,13 @@ class Joined:
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
     """What was said in a room while we were away has been told, and from now on all is heard. `time` is when we came,
-    seconds since the epoch by the server. Where the server does not remember all, nobody can tell what else was said
-    after `since`; None where nothing is missing."""
+    seconds since the epoch by the server, and `server` which run of it this is. Where it does not remember all, nobody
+    can tell what else was said after `since`; None where nothing is missing."""
 
     room: Room
     time: float
     since: float | None
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """This connection is of no use any more; the next is tried after `pause` seconds, or as soon as usual."""
+    """This connection is of no use any more; the next is tried after `pause` seconds, or as soon as usual. The server
+    may have `turned_away` us, in its own words."""
 
     reason: str
     pause: float | None = None
+    turned_away: bool = False
 
 
 Effect = (

@@ -1,6 +1,7 @@
 """Catching up: what was said in a channel while we were away, as far as the server remembers it, before what is said
 now; and which of our own lines it remembers."""
 
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -103,8 +104,13 @@ class History:
         self._channels: dict[Room, _CatchUp] = {}
         self._positions: dict[Room, Position | None] = {}
         self._complete: set[Room] = set()
+        self._server = ""
         self._fences = 0
         self._ours: OrderedDict[str, str] = OrderedDict()
+
+    def told_by(self, server: str, created: str) -> None:
+        """The server's name, and what it says of when it was made (003): most say when they were started."""
+        self._server = hashlib.blake2s(f"{server} {created}".encode(), digest_size=4).hexdigest()
 
     def settled(self, room: Room) -> bool:
         """Whether all of our own lines that the server remembers are known."""
@@ -218,7 +224,7 @@ class History:
         if 0 < self._page_size <= catching.page and catching.lines < _MOST:
             self._turn_page(catching, msgid, time, now)
             return
-        catching.complete = catching.page < self._page_size
+        catching.complete = catching.page < self._page_size and (catching.overlap or self._was_there(catching))
         self._settle(catching, now)
 
     def failed(self, room: Room, now: float) -> None:
@@ -264,10 +270,16 @@ class History:
         """Whether what the server told by itself reaches back to where we were."""
         if catching.overlap or catching.position is None:
             return True
-        if catching.keeps is None or (catching.created or 0.0) > catching.position.time:
+        if catching.keeps is None or not self._was_there(catching):
             return False
         lines, seconds = catching.keeps
         return catching.lines < lines and catching.joined_at - catching.position.seen < seconds
+
+    def _was_there(self, catching: _CatchUp) -> bool:
+        """Whether the server heard all since we were there: a channel of services is as old as before when the server
+        starts anew, and has forgotten all the same."""
+        position = catching.position
+        return position is None or (position.is_of(self._server) and (catching.created or 0.0) <= position.time)
 
     def _settle(self, catching: _CatchUp, now: float) -> None:
         """Posts may go; and what was said is told, once we know who is who."""
@@ -288,7 +300,7 @@ class History:
         for spoken in catching.told:
             self._old(spoken)
         since = None if catching.position is None or catching.complete else catching.position.seen
-        self._emit(CaughtUp(catching.room, catching.joined_at, since))
+        self._emit(CaughtUp(catching.room, catching.joined_at, since, self._server))
         for spoken in catching.live:
             if spoken.id not in told:
                 self._tell_now(spoken)
@@ -296,4 +308,4 @@ class History:
     def _begin_here(self, room: Room, server_time: float, position: Position | None) -> None:
         """The server tells nothing of what was."""
         self._emit(Joined(room))
-        self._emit(CaughtUp(room, server_time, None if position is None else position.seen))
+        self._emit(CaughtUp(room, server_time, None if position is None else position.seen, self._server))

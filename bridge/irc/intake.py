@@ -109,5 +109,4 @@ def _after(cursor: Cursor, put: _Put) -> Cursor:
     if isinstance(put.what, Heard):
         message = put.what.message
         return cursor if message.private else cursor.heard(message.room.id, message.time, put.what.msgid, put.at)
-    room = put.what.room.id
-    return cursor.heard(room, put.what.time, "", put.at) if cursor.of(room) is None else cursor
+    return cursor.caught_up(put.what.room.id, put.what.time, put.what.server, put.at)

@@ -215,8 +215,8 @@ class Link:
                     self._land(post, remote_id)
                 case Failed(post, _, error):
                     self._land(post, error)
-                case Broken(reason, pause):
-                    self._end(Ending(reason, pause))
+                case Broken(reason, pause, turned_away):
+                    self._end(Ending(reason, pause, turned_away=turned_away))
                 case Rejected(reason):
                     self._end(Ending(reason, rejected=True))
                 case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():

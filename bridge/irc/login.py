@@ -60,7 +60,7 @@ class Login:
 
     def _authenticate(self) -> None:
         if SASL not in self.capabilities.enabled:
-            self._emit(Broken("the server offers no SASL login at the moment, and we do not log in without"))
+            self._turned_away("the server offers no SASL login at the moment, and we do not log in without")
             return
         mechanisms = self.capabilities.offer(SASL) or ""
         if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
@@ -101,7 +101,7 @@ class Login:
     def aborted(self, line: Line) -> None:
         """906."""
         if not self._authenticated:
-            self._emit(Broken(f"the server broke off the SASL login: {_said(line)}"))
+            self._turned_away(f"the server broke off the SASL login: {_said(line)}")
 
     def wrong_password(self, line: Line) -> None:
         """464: also what an operator's wrong password gets, so not after the welcome."""
@@ -116,9 +116,14 @@ class Login:
         """The server has ended the connection; `reason` is what it said."""
         if self._ban or _BAN.search(reason):
             said = f"{self._ban} ({reason})" if self._ban and reason else self._ban or reason
-            self._emit(Broken(f"the server has banned us: {said}", _BANNED_PAUSE))
+            self._turned_away(f"the server has banned us: {said}", _BANNED_PAUSE)
+        elif reason:
+            self._turned_away(f"the server closed the connection: {reason}")
         else:
-            self._emit(Broken(": ".join(filter(None, ("the server closed the connection", reason)))))
+            self._emit(Broken("the server closed the connection"))
+
+    def _turned_away(self, reason: str, pause: float | None = None) -> None:
+        self._emit(Broken(reason, pause, turned_away=True))
 
     def nick_refused(self, line: Line) -> None:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""
@@ -126,7 +131,7 @@ class Login:
             return
         nick = next(self._nicks, None)
         if nick is None:
-            self._emit(Broken(f"the server takes none of our nicks: {_said(line)}"))
+            self._turned_away(f"the server takes none of our nicks: {_said(line)}")
             return
         self._emit(Notable("nick_refused", f"{self.nick}: {_said(line)}; trying {nick}"))
         self.nick = nick
@@ -135,7 +140,7 @@ class Login:
     def welcome(self, line: Line) -> bool:
         """001: whether we may go on. Here the server says which nick we really have."""
         if not self._authenticated:
-            self._emit(Broken("the server let us in without the SASL login that is configured"))
+            self._turned_away("the server let us in without the SASL login that is configured")
             return False
         self.welcomed = True
         self.nick = line.param(0) or self.nick

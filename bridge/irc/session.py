@@ -238,6 +238,9 @@ class Session:
             self._us.welcomed(self._login.nick, self._now)
             self._emit(Online(self._us.nick))
 
+    def _on_server_created(self, line: Line) -> None:
+        self.history.told_by(line.source.nick, line.last)
+
     def _on_isupport(self, line: Line) -> None:
         self.isupport.load(line.params)
         casemapping = self.isupport.casemapping
@@ -312,7 +315,7 @@ class Session:
         """900."""
         self.channels.we_changed()
 
-    def _on_created(self, line: Line) -> None:
+    def _on_channel_created(self, line: Line) -> None:
         """329."""
         room = self.channels.heard(line.param(1))
         if room is not None and line.param(2).isdecimal() and len(line.param(2)) < _MOST_DIGITS:
@@ -362,12 +365,13 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "CAP": Session._on_cap,
         "AUTHENTICATE": _of_login(Login.authenticate),
         "001": Session._on_welcome,
+        "003": Session._on_server_created,
         "005": Session._on_isupport,
         "311": _of_presence(Presence.whois_user),
         "315": _of_presence(Presence.who_end),
         "318": _of_presence(Presence.whois_end),
         "324": Session._on_mode,
-        "329": Session._on_created,
+        "329": Session._on_channel_created,
         "330": _of_presence(Presence.whois_account),
         "353": _of_presence(Presence.names),
         "354": _of_presence(Presence.whox),

@@ -13,7 +13,9 @@ log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
-_FIRST, _LONGEST = 1.0, 30.0
+_FIRST = 1.0
+_LONGEST = 10.0
+"""Seconds: a homeserver that was away, for however long, is noticed within these."""
 
 
 class Patience:

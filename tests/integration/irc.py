@@ -13,7 +13,7 @@ from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc import IrcNetwork, IrcSettings
 from bridge.model import Delivery, Kind, Message, Owed, Post, Room, Sender
-from bridge.network import InDoubt, SendError, TransientError
+from bridge.network import Gap, InDoubt, SendError, TransientError
 from bridge.text import Text, plain, words
 from tests.integration.servers import unique
 
@@ -29,6 +29,7 @@ class Ours:
     settings: IrcSettings
     room: Room
     heard: list[Message] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     stir: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def consume(self) -> None:
@@ -37,6 +38,7 @@ class Ours:
             async for batch in stream:
                 async with self.stir:
                     self.heard.extend(batch.events)
+                    self.gaps.extend(batch.gaps)
                     self.stir.notify_all()
         finally:
             await stream.aclose()

@@ -1,9 +1,9 @@
 """The IRC adapter on real servers: InspIRCd with every tag, with services, and ngIRCd with none of either."""
 
 import asyncio
-import subprocess
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +15,8 @@ from bridge.irc import capabilities
 from bridge.model import Identity, Kind, Proof, Room
 from bridge.network import PermanentError, Refused, TransientError
 from bridge.text import Span, Style, plain, words
-from tests.integration.irc import TAGS, channel_of, ours, person
+from tests.integration.certificates import self_signed
+from tests.integration.irc import TAGS, Log, channel_of, ours, person
 from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
@@ -187,6 +188,34 @@ async def test_a_restarted_server_is_joined_again_and_sending_goes_on(tmp_path: 
             await us.hears("back")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_server_that_was_started_again_has_forgotten_though_the_channel_is_as_old_as_before(
+    tmp_path: Path, restarted: bool
+) -> None:
+    """Its age is kept elsewhere: by services, or in the configuration."""
+    channel = '<permchannels channel="#old" ts="1000000000" modes="+ntH 50:1h">'
+    async with (
+        InspIRCd(tmp_path / "irc", extra=f'<module name="permchannels">\n{channel}') as server,
+        ours(server, channel="#old") as us,
+    ):
+        async with person(server) as bob:
+            await bob.join("#old")
+            await bob.say("#old", "before")
+            await us.hears("before")
+            if not restarted:
+                await bob.ask("OPER root root", lambda line: line.command == "381")
+                await bob.raw(f"KILL {us.settings.nick} :out")
+                await bob.line(lambda line: line.command == "QUIT" and line.source == us.settings.nick)
+        if restarted:
+            await server.kill()
+            await server.start()
+        async with person(server) as bob:
+            await bob.join("#old")
+            await bob.say("#old", "after")
+            await us.hears("after")
+        assert [gap.room for gap in us.gaps] == ([us.room] if restarted else [])
+
+
 async def test_after_a_kick_we_come_back(inspircd: InspIRCd) -> None:
     """Until then sending fails with the reason, and says when to try again."""
     async with person(inspircd) as op, channel_of(op) as channel, ours(inspircd, channel=channel) as us:
@@ -223,19 +252,31 @@ async def test_a_nick_in_use_is_regained_when_it_is_free(inspircd: InspIRCd) -> 
         assert (await bob.heard("it is me")).sender == us.settings.nick
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused_and_a_private_ca_is_trusted(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=pond", "-days", "2")
-    names = ("-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(key), "-out", str(certificate))
-    await asyncio.to_thread(subprocess.run, (*command, *names), check=True, capture_output=True)
-    async with InspIRCd(tmp_path / "irc", tls=(certificate, key)) as server:
-        assert server.tls_port is not None
-        with pytest.raises(BaseExceptionGroup) as caught:
-            async with ours(server, port=server.tls_port, tls=True, wait=False):
-                await asyncio.Event().wait()
-        assert caught.group_contains(Refused, match=f"net: the certificate of {HOST}:{server.tls_port} is not trusted")
-        async with ours(server, port=server.tls_port, tls=True, tls_ca_file=certificate) as us:
-            await us.says(words("safe"))
+@pytest.mark.parametrize(
+    ("name", "days", "trusted", "reason"),
+    [
+        ("localhost", 9, False, "self-signed certificate"),
+        ("localhost", -1, True, "certificate has expired"),
+        ("elsewhere.test", 9, True, "Hostname mismatch"),
+        ("localhost", 9, True, ""),
+    ],
+)
+async def test_a_certificate_that_does_not_hold_is_said_and_waited_out(
+    tmp_path: Path, log: Log, name: str, days: int, trusted: bool, reason: str
+) -> None:
+    """It is the server's to mend, so the daemon goes on; it never talks to a server that may be another."""
+    signed = self_signed(tmp_path, name, days)
+    ca = signed.certificate if trusted else None
+    async with InspIRCd(tmp_path / "irc", tls=(signed.certificate, signed.key)) as server:
+        tls: dict[str, Any] = {"host": "localhost", "port": server.tls_port, "tls": True, "tls_ca_file": ca}
+        async with ours(server, wait=not reason, **tls) as us:
+            if reason:
+                said = await log.shows("offline")
+                assert f"the certificate of localhost:{server.tls_port} is not trusted ({reason}" in said["reason"]
+                assert not log.of("online")
+                assert us.network.absence(us.room) == "no connection to the server"
+            else:
+                await us.says(words("safe"))
 
 
 async def test_the_flood_budget_keeps_us_on_a_server_with_its_usual_limits(tmp_path: Path) -> None:

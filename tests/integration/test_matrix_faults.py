@@ -1,7 +1,6 @@
 """The Matrix adapter behind a proxy that spoils what a real Synapse answers: nothing is lost or doubled."""
 
 import asyncio
-import datetime
 import json
 import ssl
 from collections.abc import MutableMapping, Sequence
@@ -9,9 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from bridge.demo.people import MatrixPerson
@@ -21,6 +17,7 @@ from bridge.matrix.render import content
 from bridge.model import Post, Room
 from bridge.network import TransientError
 from tests.faults.http import HttpProxy, cut, endless, lost, says, unended
+from tests.integration.certificates import self_signed
 from tests.integration.servers import unique
 from tests.integration.test_matrix import _log_out, eventually, owed, pond
 
@@ -179,24 +176,6 @@ async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> N
         assert us.memory.kept["access_token"] != kept["access_token"]
 
 
-def _certificate(folder: Path, name: str, days: int) -> ssl.SSLContext:
-    """Of `name`, signed by itself, for so many days from yesterday; also in `folder` as ca.pem."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    made = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=9))
-    made = made.not_valid_after(now + datetime.timedelta(days=days))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    (folder / "ca.pem").write_bytes(pem)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "both.pem").write_bytes(pem + key.private_bytes(*form))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.pem")
-    return context
-
-
 @pytest.mark.parametrize(
     ("name", "days", "trusted", "hint"),
     [
@@ -210,9 +189,11 @@ async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
     synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, days: int, trusted: bool, hint: str
 ) -> None:
     monkeypatch.setattr(patience, "_FIRST", 0.02)
-    context = _certificate(tmp_path, name, days)
+    signed = self_signed(tmp_path, name, days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(signed.certificate, signed.key)
     if trusted:
-        known = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        known = ssl.create_default_context(cafile=signed.certificate)
         monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", known)
     async with HttpProxy(synapse.url, context) as way, pond(synapse) as (us, _, _):
         us.url = way.url
