@@ -77,7 +77,7 @@ class Lookout:
             await stored(lease.owe, [outages.begun(outage, other, self._clock()) for other in others])
             return
         room = change.outage.room
-        if change.until - change.outage.since >= outages.SHORT:
+        if change.told or change.until - change.outage.since >= outages.SHORT:
             await self._tell_of_return(change, lease)
         self._outages.let_go(room)
         await stored(lease.hasten, room)

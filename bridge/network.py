@@ -9,6 +9,7 @@ from bridge.model import Event, Owed, Post, Room
 # Exceptions of a network:
 #   SendError
 #     TransientError    it may go through later
+#       Silenced        once we may speak in the room
 #     PermanentError    it never will
 #     InDoubt           it may have gone through already
 #   Refused             our configuration is not accepted: the operator has to act
@@ -24,6 +25,10 @@ class TransientError(SendError):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class Silenced(TransientError):
+    """We are in the room, and may not speak there."""
 
 
 class PermanentError(SendError):

@@ -1,7 +1,7 @@
 """Who is away: since when, who has to be told, and what is said when they are back. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bridge.books import Loss
@@ -16,11 +16,12 @@ SHORT = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Nothing can be said in `room` since then, seconds since the epoch."""
+    """Nothing can be said in `room` since then, seconds since the epoch. Where it is `silenced`, we are there."""
 
     room: Room
     since: float
     reason: str
+    silenced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,32 @@ class Outages:
         self._away: dict[Room, Outage] = {}
         self._told: set[Room] = set()
         self._held: set[Room] = set()
+        self._silenced: dict[Room, str] = {}
 
     def look(self, absences: Mapping[Room, str | None], now: float, tell_after: float) -> Iterator[Begun | Ended]:
         """What has changed. `absences` are all rooms, each with why nothing can be said there; others are told of what
         has lasted `tell_after` seconds."""
-        for room in [room for room in self._away if room not in absences]:
+        for room in [room for room in (*self._away, *self._silenced) if room not in absences]:
             self._forget(room)
         for room, reason in absences.items():
             if reason is not None:
-                yield from self._still_away(room, reason, now, tell_after)
+                self._silenced.pop(room, None)  # it may be another matter when it is back
+                self._held.add(room)
+                yield from self._still_away(Outage(room, now, reason), tell_after)
+            elif (refusal := self._silenced.get(room)) is not None:
+                yield from self._still_away(Outage(room, now, refusal, silenced=True), tell_after)
             elif (outage := self._away.pop(room, None)) is not None:
                 told = room in self._told
                 self._told.discard(room)
                 yield Ended(outage, now, told)
+
+    def silenced(self, room: Room, reason: str) -> None:
+        """What was to be said in `room` was refused. It is tried again, so nothing is held back."""
+        self._silenced[room] = reason
+
+    def spoke(self, room: Room) -> None:
+        """Something was said in `room`."""
+        self._silenced.pop(room, None)
 
     def holds(self, room: Room) -> bool:
         """Whether what is owed to `room` waits for the notice that says why it comes late."""
@@ -73,31 +87,39 @@ class Outages:
         """The notice is on its way, or there is none."""
         self._held.discard(room)
 
-    def _still_away(self, room: Room, reason: str, now: float, tell_after: float) -> Iterator[Begun]:
-        before = self._away.get(room)
-        outage = self._away[room] = Outage(room, min(before.since, now) if before else now, reason)
-        self._held.add(room)
+    def _still_away(self, outage: Outage, tell_after: float) -> Iterator[Begun]:
+        """`outage` as it would be, had it begun now."""
+        room, now = outage.room, outage.since
+        if (before := self._away.get(room)) is not None:
+            outage = replace(outage, since=min(before.since, now))
+        self._away[room] = outage
         if now - outage.since >= tell_after and room not in self._told:
             self._told.add(room)
             yield Begun(outage)
 
     def _forget(self, room: Room) -> None:
-        del self._away[room]
+        self._away.pop(room, None)
+        self._silenced.pop(room, None)
         self._told.discard(room)
         self._held.discard(room)
 
 
 def begun(outage: Outage, room: Room, now: float) -> tuple[Event, Delivery]:
     """What the other `room` of the link is told."""
-    why = f"{outage.room} is away since {_clock(outage.since)} UTC ({outage.reason})."
-    said = f"{why} What is said here follows when it is back."
+    since = f"since {_clock(outage.since)} UTC ({outage.reason})"
+    if outage.silenced:
+        said = f"{outage.room} does not let us speak {since}. What is said here follows when it does."
+    else:
+        said = f"{outage.room} is away {since}. What is said here follows when it is back."
     return _notice(f"away {outage.room} {outage.since:.0f}", room, said, now)
 
 
 def back(ended: Ended, room: Room) -> tuple[Event, Delivery]:
     """What the other `room` is told, which knows of the outage."""
     outage = ended.outage
-    said = f"{outage.room} is back; it was away {_span(outage.since, ended.until)}."
+    when = _span(outage.since, ended.until)
+    again = f"lets us speak again; it did not {when}" if outage.silenced else f"is back; it was away {when}"
+    said = f"{outage.room} {again}."
     return _notice(f"back {outage.room} {outage.since:.0f}", room, said, ended.until)
 
 
@@ -106,7 +128,8 @@ def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = ()) -> tuple[Ev
     outage = ended.outage
     what = [f"{_messages(waiting)} follow{'s' if waiting == 1 else ''}"] if waiting else []
     what += [f"{_messages(loss.number)} could not be delivered ({loss.reason})" for loss in losses]
-    said = f"{outage.room.network} was away {_span(outage.since, ended.until)}; {', '.join(what)}."
+    why = "we could not speak here" if outage.silenced else f"{outage.room.network} was away"
+    said = f"{why} {_span(outage.since, ended.until)}; {', '.join(what)}."
     return _notice(f"follows {outage.since:.0f}", outage.room, said, ended.until, ahead=True)
 
 

@@ -13,7 +13,7 @@ from bridge import outages
 from bridge.books import TOO_OLD, Count, Tally
 from bridge.gate import Gate, Verdict
 from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
-from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, TransientError
+from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, Silenced, TransientError
 from bridge.notices import Notices, Once
 from bridge.outages import Outages
 from bridge.policy import Told
@@ -131,6 +131,8 @@ class Relay:
 
     async def _failed(self, lease: Lease, backlog: Backlog, post: Post, error: SendError) -> bool:
         """What becomes of a post that did not go out; whether its room goes on at once."""
+        if isinstance(error, Silenced):
+            self._outages.silenced(post.room, str(error))
         if isinstance(error, TransientError):
             await self._postpone(lease, backlog, error)
             return False
@@ -169,6 +171,7 @@ class Relay:
                     continue
                 await stored(lease.sent, post, outcome)
                 self._resend.discard(post.id)
+                self._outages.spoke(post.room)
                 log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
 
     async def _postpone(self, lease: Lease, backlog: Backlog, error: TransientError) -> None:

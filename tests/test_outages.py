@@ -7,7 +7,7 @@ import pytest
 
 from bridge.books import Tally
 from bridge.model import Delivery, EventKey, Kind, Message, Post, Room
-from bridge.network import Gap, InDoubt, PermanentError
+from bridge.network import Gap, InDoubt, PermanentError, Silenced
 from bridge.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
 from bridge.terms import Terms
 from bridge.text import plain
@@ -98,6 +98,43 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         ]
         assert (await world.home.delivered(2))[1] == "libera/#pond is back; it was away 10:02-10:09 UTC."
         assert (await world.oftc.delivered(14))[12:] != []
+
+
+def test_where_we_may_not_speak_nothing_is_held_and_the_rest_is_as_in_any_outage() -> None:
+    outages = Outages()
+    outages.silenced(LIBERA, "moderated")
+    assert changes(outages, None, T0) == []
+    assert not outages.holds(LIBERA)
+    assert changes(outages, None, T0 + 60) == [Begun(Outage(LIBERA, T0, "moderated", silenced=True))]
+    outages.spoke(LIBERA)
+    assert changes(outages, None, T0 + 90) == [
+        Ended(Outage(LIBERA, T0, "moderated", silenced=True), T0 + 90, told=True)
+    ]
+    assert changes(outages, None, T0 + 91) == []
+
+
+def test_who_was_silenced_and_then_away_is_back_and_tries_anew() -> None:
+    outages = Outages()
+    outages.silenced(LIBERA, "moderated")
+    changes(outages, None, T0)
+    changes(outages, "offline", T0 + 10)
+    assert outages.holds(LIBERA)
+    assert changes(outages, None, T0 + 30) == [Ended(Outage(LIBERA, T0, "offline"), T0 + 30, told=False)]
+
+
+async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -> None:
+    world = World(now=T0)
+    world.libera.failures[LIBERA] = [Silenced("moderated", 30.0) for _ in range(4)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(2)))
+        for _ in range(150):
+            await _minutes(world, 1)
+            await asyncio.sleep(1)
+        assert await world.home.delivered(2) == [
+            "libera/#pond does not let us speak since 10:02 UTC (moderated). What is said here follows when it does.",
+            "libera/#pond lets us speak again; it did not 10:02-10:04 UTC.",
+        ]
+        assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
 
 
 async def test_who_only_reconnects_is_not_spoken_of() -> None:

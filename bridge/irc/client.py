@@ -23,7 +23,7 @@ from bridge.irc.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import Unwritable
 from bridge.model import Owed, Post, Room
-from bridge.network import Batch, InDoubt, PermanentError, Refused, TransientError
+from bridge.network import Batch, InDoubt, PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()
 
@@ -195,7 +195,7 @@ class IrcNetwork:
                         return link
         if self._link is not None and self._link.open:
             if muted := self._link.session.channels.muted(target):
-                raise TransientError(muted, _LOOK_AGAIN)
+                raise Silenced(muted, _LOOK_AGAIN)
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
         raise TransientError("offline: no connection to the server", _LOOK_AGAIN)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.casemap import Casemapping
 from bridge.irc.effects import Emit, Failed, Proved
 from bridge.irc.wire import Line
-from bridge.network import PermanentError, SendError, TransientError
+from bridge.network import PermanentError, SendError, Silenced, TransientError
 from bridge.text import printable
 
 ID_TAG = "+quackbridge.example/id"
@@ -118,7 +118,7 @@ class Proofs:
         reason = _REASONS.get(line.command, printable(line.last)[:200] or line.command)
         never = line.command in _NEVER or (flight.private and line.command != "263")
         if line.command in MUTED and not never:
-            self._failed(flight, TransientError(reason, _WAITS_WITH_US))
+            self._failed(flight, Silenced(reason, _WAITS_WITH_US))
             return flight
         self._failed(flight, PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER))
         return None

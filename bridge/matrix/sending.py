@@ -13,7 +13,7 @@ from bridge.matrix.private import Private
 from bridge.matrix.render import content, event_type
 from bridge.matrix.rooms import Place, Rooms
 from bridge.model import Post, Room
-from bridge.network import PermanentError, Refused, TransientError
+from bridge.network import PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()
 
@@ -144,7 +144,7 @@ class Sending:
             if place is None or place.first(_SILENT):
                 hint = "give us the power to speak there, or invite us"
                 log.warning("not allowed to speak", network=self._network, room=str(room), reason=str(error), hint=hint)
-            return TransientError(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)
+            return Silenced(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)
         if error.passes:
             return TransientError(f"the homeserver asks for patience ({error})", error.retry_after)
         if error.status in _NEVER and error.code:

@@ -120,6 +120,25 @@ async def test_people_are_told_of_an_outage_and_of_its_end(
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
 
 
+async def test_people_are_told_that_we_may_not_speak_where_they_want_to_be_heard(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    pond = await _pond(tmp_path, synapse, services)
+    config = {**pond.config, "outages": {"tell_after": "3s"}}
+    write_config(pond.folder, config, {"home": PASSWORD})
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        await bob.ask(f"MODE {pond.channel} +m", lambda line: line.command == "MODE")
+        for number in range(3):
+            await alice.send(pond.room, f"line {number}")
+        said = f"irc/{pond.channel} does not let us speak since"
+        await alice.heard(lambda message: said in message.text, timeout=20)
+        await bob.ask(f"MODE {pond.channel} -m", lambda line: line.command == "MODE")
+        await alice.heard(lambda message: f"irc/{pond.channel} lets us speak again" in message.text, timeout=20)
+        from_us = [message.text for message in bob.messages if message.sender == pond.duck]
+        assert [text.partition("> ")[2] for text in from_us if "> " in text] == ["line 0", "line 1", "line 2"]
+
+
 async def test_what_is_said_before_we_have_left_is_carried_though_the_server_remembers_nothing(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
