@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from bridge.matrix.fields import Json, word
-from bridge.matrix.gap import Gap
+from bridge.matrix.gap import Missed
 from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.patience import Patience
 from bridge.matrix.rooms import Place
@@ -40,8 +40,8 @@ class History(Homeserver):
 
 async def filled(history: History, since: str | None = "s1", past: frozenset[str] = frozenset()) -> list[list[str]]:
     place = Place("!r", Room("home", "#r:hs"), past=past)
-    gap = Gap(history, Patience("home", random.Random(1), history.sleep), "@duck:hs", place, since, "0")
-    return [[word(event, "event_id") for event in page] async for page in gap.pages()]
+    missed = Missed(history, Patience("home", random.Random(1), history.sleep), "@duck:hs", place, since, "0")
+    return [[word(event, "event_id") for event in page] async for page in missed.pages()]
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 95, 100, 101, 250, 1000])

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from bridge.matrix import MatrixNetwork, MatrixSettings, gap, homeserver, patience
 from bridge.matrix.homeserver import Homeserver, TooLarge, Unreachable
 from bridge.model import Message, Room
+from bridge.network import Gap
 from bridge.text import plain
 from tests.fakes.memory import Notebook
 
@@ -90,8 +91,8 @@ async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Odd, None]:
     await runner.cleanup()
 
 
-async def _heard(odd: Odd, count: int) -> list[str]:
-    """The words of the first `count` messages."""
+async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[str]:
+    """The words of the first `count` messages; what is not known goes into `gaps`."""
     settings = MatrixSettings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
     rooms = [Room("home", "#pond:hs"), Room("home", "#lake:hs")]
     network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1))
@@ -99,6 +100,8 @@ async def _heard(odd: Odd, count: int) -> list[str]:
     async with asyncio.timeout(20), aclosing(network.events(None)) as batches:
         async for batch in batches:
             heard += batch.events
+            if gaps is not None:
+                gaps += batch.gaps
             if len(heard) >= count:
                 break
     return [plain(event.text) for event in heard]
@@ -121,8 +124,13 @@ async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
 ) -> None:
     monkeypatch.setattr(gap, "_GIVEN_UP", 0.05)
     odd.broken = True
+    gaps: list[Gap] = []
+    before = time.time()
     with capture_logs() as logs:
-        assert await _heard(odd, 2) == ["pond", "lake"]
+        assert await _heard(odd, 2, gaps) == ["pond", "lake"]
+    (unknown,) = gaps
+    assert unknown.room == Room("home", "#pond:hs")
+    assert before - 1 < unknown.since <= unknown.until < time.time() + 1
     assert "given up" in _reason(logs, "gap not filled")
     assert [line["event"] for line in logs].count("gap not filled") == 1
 

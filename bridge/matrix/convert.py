@@ -33,6 +33,11 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
 
 
+def said_at(event: Json) -> float:
+    """When it was said, in seconds since the epoch, by a homeserver that may say anything."""
+    return (number(event, "origin_server_ts") or 0) / 1000
+
+
 def message(
     event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
 ) -> Message | None:
@@ -54,7 +59,7 @@ def message(
         id=word(event, "event_id"),
         room=room,
         sender=who,
-        time=(number(event, "origin_server_ts") or 0) / 1000,
+        time=said_at(event),
         text=text,
         kind=_KINDS.get(word(said, "msgtype"), Kind.TEXT),
         private=private,

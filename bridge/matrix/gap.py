@@ -22,7 +22,7 @@ class NotShown(Exception):
     """The homeserver is well, but has not shown us a page of this room for a long time."""
 
 
-class Gap:
+class Missed:
     """The events of `place` between the tokens `since` (None: where `place.past` begins) and `before`."""
 
     def __init__(

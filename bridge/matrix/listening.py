@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -12,15 +13,16 @@ import structlog
 from bridge.matrix import convert, filters, look
 from bridge.matrix.account import Account
 from bridge.matrix.fields import Json, table, tables, word
-from bridge.matrix.gap import Gap, NotShown
+from bridge.matrix.gap import Missed, NotShown
 from bridge.matrix.homeserver import ApiError, Homeserver, TooLarge, Unreachable
 from bridge.matrix.invitations import Invitations
 from bridge.matrix.joining import Joining
 from bridge.matrix.patience import Patience
+from bridge.matrix.position import Position
 from bridge.matrix.private import Private
 from bridge.matrix.rooms import Names, Place, Rooms
 from bridge.model import Message
-from bridge.network import Batch
+from bridge.network import Batch, Gap
 
 log = structlog.get_logger()
 
@@ -38,6 +40,21 @@ _BATCH = 200
 
 class _NotUnderstood(Exception):
     """The homeserver does not know where we want to resume."""
+
+
+@dataclass(slots=True)
+class _News:
+    """What a sync tells besides messages: the rooms that were heard for the first time, and of which of them nobody can
+    tell all that was said."""
+
+    fresh: list[Place] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+def _gap(place: Place, since: Position, until: float) -> Gap:
+    """Whatever others say of the time, it does not end before it begins."""
+    until = max(since.at, until)
+    return Gap(place.room, since.at or until, until)
 
 
 def _is_about_us(error: ApiError) -> bool:
@@ -79,44 +96,48 @@ class Listening:
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
         if cursor is None:
-            cursor = await self._first()
+            cursor = (await self._first()).dump()
             yield Batch((), cursor)
             for place in self._rooms:
                 if place.joined and not place.heard:
                     await self._joining.heard(place)
-        since, moved = cursor, self._clock()
+        since, moved = Position.parse(cursor), self._clock()
         while True:
             try:
-                found = await self._sync(since)
+                found = await self._sync(since.token)
             except _NotUnderstood as error:
                 hint = "is it of another account? What was said since is not carried; what is said from now on is"
                 log.error("position lost", network=self._network, reason=str(error), hint=hint)
-                since = cursor = await self._first()
-                yield Batch((), cursor)
+                lost, since = since, await self._first()
+                cursor = since.dump()
+                yield Batch((), cursor, tuple(_gap(place, lost, since.at) for place in self._rooms if place.heard))
                 continue
             events: list[Message] = []
-            fresh: list[Place] = []
-            async with aclosing(self._said(found, since, fresh)) as said:
+            news = _News()
+            async with aclosing(self._said(found, since, news)) as said:
                 async for message in said:
                     events.append(message)
                     if len(events) >= _BATCH:
                         yield Batch(tuple(events), cursor)
                         events.clear()
-            since = word(found, "next_batch")
-            if events or fresh or self._clock() - moved >= _IDLE:
-                cursor, moved = since, self._clock()
-                yield Batch(tuple(events), cursor)
-            for place in fresh:
+            since = self._behind(found)
+            if events or news.fresh or news.gaps or self._clock() - moved >= _IDLE:
+                cursor, moved = since.dump(), self._clock()
+                yield Batch(tuple(events), cursor, tuple(news.gaps))
+            for place in news.fresh:
                 await self._joining.heard(place)
 
-    async def _first(self) -> str:
+    def _behind(self, found: Json) -> Position:
+        return Position(word(found, "next_batch"), self._answered)
+
+    async def _first(self) -> Position:
         """Where we are now. What was said until then is not heard."""
         found = await self._sync(None)
         self._invitations.note(found)
         for room_id in table(found, "rooms", "join"):
             if (place := self._rooms.place(room_id)) is not None:
                 await self._changes(place, table(found, "rooms", "join", room_id))
-        return word(found, "next_batch")
+        return self._behind(found)
 
     async def _sync(self, since: str | None) -> Json:
         us = self._account.us.user
@@ -161,24 +182,23 @@ class Listening:
             self._filter = word(answer, "filter_id") or json.dumps(wanted)
         return self._filter
 
-    async def _said(self, found: Json, since: str, fresh: list[Place]) -> AsyncGenerator[Message, None]:
-        """The messages of a sync, in the order of each room. `fresh` is told which rooms were heard for the first
-        time."""
+    async def _said(self, found: Json, since: Position, news: _News) -> AsyncGenerator[Message, None]:
+        """The messages of a sync, in the order of each room; what else there is to tell is put into `news`."""
         for room_id in table(found, "rooms", "join"):
             if (place := await self._settled(room_id)) is not None:
                 if not place.heard and place.joined:
-                    fresh.append(place)
-                async for message in self._room(place, table(found, "rooms", "join", room_id), since):
+                    news.fresh.append(place)
+                async for message in self._room(place, table(found, "rooms", "join", room_id), since, news):
                     yield message
         for room_id in table(found, "rooms", "leave"):
             expected = self._rooms.place(room_id)
             if expected is not None and expected.private and not expected.settled.is_set():
                 self._rooms.remove(expected)  # an invitation withdrawn: its room may be slow to answer
             elif (place := await self._settled(room_id)) is not None:
-                news = table(found, "rooms", "leave", room_id)
-                async for message in self._room(place, news, since):
+                last = table(found, "rooms", "leave", room_id)
+                async for message in self._room(place, last, since, news):
                     yield message
-                await self._removed(place, news)
+                await self._removed(place, last)
         self._invitations.note(found)
 
     async def _settled(self, room_id: str) -> Place | None:
@@ -187,21 +207,24 @@ class Listening:
             await place.settled.wait()
         return None if place is None or place.closed else place
 
-    async def _room(self, place: Place, news: Json, since: str) -> AsyncGenerator[Message, None]:
-        await self._changes(place, news)
-        timeline = table(news, "timeline")
+    async def _room(self, place: Place, found: Json, since: Position, news: _News) -> AsyncGenerator[Message, None]:
+        await self._changes(place, found)
+        timeline = table(found, "timeline")
         before = word(timeline, "prev_batch")
         if timeline.get("limited") is True and before:
-            gap = Gap(
-                self._homeserver, self._patience, self._account.us.user, place, since if place.heard else None, before
-            )
+            token = since.token if place.heard else None
+            missed = Missed(self._homeserver, self._patience, self._account.us.user, place, token, before)
+            shown = self._clock()
             try:
-                async for page in gap.pages():
+                async for page in missed.pages():
+                    shown = min([shown, *(convert.said_at(event) for event in page)])
                     async for message in self._messages(place, page):
                         yield message
             except (ApiError, NotShown) as error:
                 hint = "what was said there while we were away is not known in full; what is said now is carried"
                 log.error("gap not filled", network=self._network, room=str(place.room), reason=str(error), hint=hint)
+                shown = min([shown, *(convert.said_at(event) for event in tables(timeline, "events"))])
+                news.gaps.append(_gap(place, since, shown))
         async for message in self._messages(place, tables(timeline, "events")):
             yield message
 

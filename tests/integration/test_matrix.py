@@ -472,13 +472,20 @@ async def test_a_position_that_is_none_of_this_homeservers_is_given_up_with_a_wo
     synapse: Synapse,
 ) -> None:
     async with pond(synapse) as (us, alice, place):
-        us.cursor = "1700000000.123 of-another-network"
+        async with us.running():
+            await alice.send(place, "before")
+            await us.hears("before")
+        us.cursor = "of-another-network 1700000000"
         with capture_logs() as logs:
             async with us.running():
                 await us.until(lambda: us.cursor is not None and "another" not in us.cursor)
                 await alice.send(place, "from now on")
                 await us.hears("from now on")
         assert [line["event"] for line in logs].count("position lost") == 1
+        (unknown,) = [gap for batch in us.batches for gap in batch.gaps]
+        assert unknown.room == us.rooms[0]
+        assert unknown.since == 1_700_000_000
+        assert unknown.until > time.time() - 60
 
 
 async def _said(person: MatrixPerson, place: str, text: str) -> bool:
