@@ -1,19 +1,19 @@
-"""The bridge on one screen: accept what is said, and deliver what is owed."""
+"""The bridge on one screen: what is said becomes what is owed, in one commit."""
 
 import asyncio
 import random
 import shlex
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 
 import structlog
 
 from bridge import outages
-from bridge.books import TOO_OLD, Count, Tally
+from bridge.books import Count, Tally
+from bridge.dispatch import Dispatch
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, Backlog, Delivery, Event, Post, Room, Sender
-from bridge.network import Batch, InDoubt, Network, PermanentError, SendError, Silenced, TransientError
+from bridge.model import BOTS, Backlog, Delivery, Event, Owed, Room, Sender
+from bridge.network import Batch, Network
 from bridge.notices import Notices, Once
 from bridge.outages import Outages
 from bridge.policy import Told
@@ -23,11 +23,7 @@ from bridge.terms import Terms
 log = structlog.get_logger()
 
 _PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
-_LOOK = 1.0  # seconds between looks for what has become due without a sign
 _GOES_FIRST = 0.005  # seconds in which what was just queued is on its way, before asking for more takes the loop
-_ROOMS = 32  # rooms of one network that are delivered to side by side
-_EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
-_LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
 
 
 class Relay:
@@ -56,8 +52,7 @@ class Relay:
         self._refused = Once()
         self._outages = outages or Outages()
         self.terms = terms or Terms()
-        self._met: set[Room] = set()  # where nothing is left of what an earlier run may have sent
-        self._resend: set[str] = set()  # posts of unknown fate that go out again
+        self._dispatches: dict[str, Dispatch] = {}
 
     async def accept(self, network: Network, lease: Lease) -> None:
         """Commit what `network` hears, until it is left; asking it for more is what acknowledges."""
@@ -78,115 +73,16 @@ class Relay:
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
-        busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
-
-        async def look() -> None:
-            for backlog in await stored(lease.due, self._clock(), rooms=_ROOMS + len(busy), each=_EACH):
-                if backlog.room in busy:
-                    busy[backlog.room] = True
-                elif len(busy) < _ROOMS and not stopping.is_set():
-                    busy[backlog.room] = False
-                    group.create_task(clear(backlog), name=f"deliver {backlog.room}")
-
-        async def clear(backlog: Backlog) -> None:
-            more = await self._clear(network, lease, backlog, stopping)
-            if busy.pop(backlog.room) or more or len(busy) == _ROOMS - 1:
-                await look()
-
-        async def keep_looking() -> None:
-            while True:
-                await look()
-                await stored(lease.wait, self._clock() + _LOOK)
-
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(keep_looking(), name=f"look {network.name}")
-            await stopping.wait()
-            looking.cancel()
-
-    async def _clear(self, network: Network, lease: Lease, backlog: Backlog, stopping: asyncio.Event) -> bool:
-        """Send one backlog and store its fate; whether there may be more behind it."""
-        room = backlog.room
-        if self._outages.holds(room):
-            return False
-        try:
-            posts: Sequence[Post] = backlog.posts
-            if not posts:
-                self._met.add(room)
-                if old := [item.delivery for item in backlog.owed if item.age > self.terms.max_age]:
-                    await stored(lease.give_up, old, TOO_OLD)
-                    log.error("given up", room=str(room), messages=len(old), hint="it is older than outbox.max_age")
-                    return True
-                posts = await stored(lease.plan, room, network.render(backlog.owed))
-        except PermanentError as error:
-            await self._bury(lease, room, (backlog.owed[0].delivery,), error)
-            return True
-        failed = await self._send(network, lease, posts, stopping)
-        if failed is not None:
-            return await self._failed(lease, backlog, *failed)
-        if stopping.is_set() or not lease.valid():
-            return False
-        self._met.add(room)
-        carried = {delivery for post in posts for delivery in post.deliveries}
-        return len(backlog.owed) == _EACH or carried != {item.delivery for item in backlog.owed}
-
-    async def _failed(self, lease: Lease, backlog: Backlog, post: Post, error: SendError) -> bool:
-        """What becomes of a post that did not go out; whether its room goes on at once."""
-        if isinstance(error, Silenced):
-            self._outages.silenced(post.room, str(error))
-        if isinstance(error, TransientError):
-            await self._postpone(lease, backlog, error)
-            return False
-        if isinstance(error, InDoubt) and error.resend:
-            hint = "it may be there twice"
-            log.warning("sent again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
-            self._resend.add(post.id)
-            await stored(lease.count, [Count(post.room, Tally.RESENT, str(error))])
-        else:
-            await self._bury(lease, post.room, post.deliveries, error)
-        return True
-
-    async def _send(
-        self, network: Network, lease: Lease, posts: Sequence[Post], stopping: asyncio.Event
-    ) -> tuple[Post, SendError] | None:
-        """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The
-        first that did not, with the reason; no more are begun then."""
-        failed: tuple[Post, SendError] | None = None
-        left = deque(posts)
-        flying: deque[tuple[Post, asyncio.Task[str | SendError]]] = deque()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                while left and len(flying) < network.window and failed is None:
-                    if stopping.is_set() or not lease.valid():
-                        left.clear()
-                        break
-                    post = left.popleft()
-                    again = post.room not in self._met and post.id not in self._resend
-                    flying.append((post, group.create_task(_attempt(network, post, again=again))))
-                if not flying:
-                    return failed
-                post, flight = flying.popleft()
-                outcome = await flight
-                if isinstance(outcome, SendError):
-                    failed = failed or (post, outcome)
-                    continue
-                await stored(lease.sent, post, outcome)
-                self._resend.discard(post.id)
-                self._outages.spoke(post.room)
-                log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
-
-    async def _postpone(self, lease: Lease, backlog: Backlog, error: TransientError) -> None:
-        pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
-        log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
-        await stored(lease.postpone, backlog.room, self._clock() + pause, str(error))
-
-    async def _bury(self, lease: Lease, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        buried = await stored(lease.bury, deliveries, str(error))
-        if (kind := self.terms.tell_dead) is not None:
-            told = (self._notices.dead(event, room, str(error), kind) for event in buried)
-            await stored(lease.owe, [*filter(None, told)])
-        log.error(
-            "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
+        dispatch = self._dispatches[network.name] = Dispatch(
+            network,
+            lease,
+            clock=self._clock,
+            rng=self._rng,
+            outages=self._outages,
+            notices=self._notices,
+            terms=lambda: self.terms,
         )
+        await dispatch.run(stopping)
 
     async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
         """Store what follows from `batch`."""
@@ -197,10 +93,32 @@ class Relay:
                 carried += [(outages.unknown(gap, other), other) for other in self._gate.links.others(gap.room)]
         events = tuple({event.key: event for event, _ in carried}.values())
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        await stored(lease.commit, expect, events, deliveries, batch.cursor, counts)
+        offers = [*self._offers(zip((event for event, _ in carried), deliveries, strict=True))]
+        posts, planned = [post for _, backlog in offers for post in backlog.posts], frozenset[Room]()
+        try:
+            _, planned = await stored(lease.commit, expect, events, deliveries, batch.cursor, counts, posts)
+        finally:
+            for dispatch, backlog in offers:
+                if backlog.room in planned:
+                    dispatch.begin(backlog)
+                else:
+                    dispatch.withdraw(backlog.room)
         for gap in batch.gaps:
             seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
             log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
+
+    def _offers(self, carried: Iterable[tuple[Event, Delivery]]) -> Iterator[tuple[Dispatch, Backlog]]:
+        """What may go out as soon as it is stored, where it is all that its room has to do: so the most common message
+        by far costs one transaction less, and no look into the store."""
+        now = self._clock()
+        rooms: dict[Room, dict[str, Owed]] = {}
+        for event, delivery in carried:
+            owed = Owed.of(delivery.id, delivery.room, event, (), queued=now, now=now)
+            rooms.setdefault(delivery.room, {}).setdefault(delivery.id, owed)
+        for room, all_owed in rooms.items():
+            dispatch, owed_here = self._dispatches.get(room.network), tuple(all_owed.values())
+            if dispatch is not None and (posts := dispatch.offer(room, owed_here)):
+                yield dispatch, Backlog(room, tuple(posts), owed_here, attempts=0)
 
     def _consequences(self, event: Event, counts: list[Count]) -> Iterator[tuple[Event, Room]]:
         """What is owed to whom because `event` was heard; a refusal is added to `counts`."""
@@ -235,14 +153,6 @@ class Relay:
         if verdict.user is None and self._refused.first((event.room.network, event.sender.address)):
             details["hint"] = _let_in(event.sender)
         log.info("refused", **details)
-
-
-async def _attempt(network: Network, post: Post, *, again: bool) -> str | SendError:
-    """The network's id of `post`, or why it has none."""
-    try:
-        return await network.send(post, again=again)
-    except SendError as error:
-        return error
 
 
 def _let_in(sender: Sender) -> str:

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,13 +18,13 @@ from bridge.network import PermanentError, TransientError
 from bridge.outages import Outages
 from bridge.policy import Answers, Guests, Rules
 from bridge.relay import Relay
-from bridge.store import Lease
+from bridge.store import Committed, Lease
 from bridge.terms import Terms
 from bridge.users import User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.fakes.network import MemoryNetwork
-from tests.fakes.store import MemoryStore
+from tests.fakes.store import MemoryLease, MemoryStore
 from tests.fakes.users import MemoryUsers
 
 DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
@@ -232,6 +233,26 @@ async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: Wo
     world.libera.slots = asyncio.Semaphore(500)
     async with world.running():
         assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
+
+
+async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody could tell, at the next start, whether it had gone."""
+    commit, begun, go_on = MemoryLease.commit, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: MemoryLease, *args: Any) -> Committed:
+        begun.set()
+        await go_on.wait()
+        return await commit(self, *args)
+
+    monkeypatch.setattr(MemoryLease, "commit", slowly)
+    async with world.running() as stopping:
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        await begun.wait()
+        stopping.set()
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+    assert world.libera.again == []
 
 
 async def test_somebody_with_a_welcome_is_welcomed() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.model import Delivery, Post
-from bridge.store import Full, Lease, StoreError, Unavailable, Unusable, schema
+from bridge.store import Committed, Full, Lease, StoreError, Unavailable, Unusable, schema
 from bridge.store.core import Core
 from bridge.store.schema import VERSION
 from bridge.store.sqlite import SqliteStore
@@ -202,8 +202,8 @@ async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fa
         events = [said(HOME, matrix("alice"), str(number)) for number in range(50)]
         commits = [home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c") for event in events]
         results = await asyncio.gather(*commits, home.renew("elsewhere"), return_exceptions=True)
-        assert results[0] == 1
-        assert list(results[1:-1]) == [0] * 49  # each saw that the first had moved the cursor
+        assert results[0] == Committed(1)
+        assert list(results[1:-1]) == [Committed()] * 49  # each saw that the first had moved the cursor
         assert isinstance(results[-1], Exception)
 
 

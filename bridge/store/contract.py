@@ -1,7 +1,7 @@
 """The Store contract: cursors, the outbox and the message map, behind verbs that are each one atomic operation."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
@@ -29,6 +29,13 @@ class Full(StoreError):
 
 class Unusable(StoreError):
     """The store cannot be opened as it is: damaged, of a newer version, or another daemon's. Nothing was changed."""
+
+
+class Committed(NamedTuple):
+    """How many deliveries were new, and for which rooms they are planned."""
+
+    new: int = 0
+    planned: frozenset[Room] = frozenset()
 
 
 class Store(Protocol):
@@ -96,11 +103,16 @@ class Lease(Protocol):
         deliveries: Sequence[Delivery],
         cursor: str,
         counts: Sequence[Count] = (),
-    ) -> int:
-        """Store events, deliveries and counts and move the cursor, all or nothing; how many deliveries were new.
+        posts: Sequence[Post] = (),
+    ) -> Committed:
+        """Store events, deliveries and counts and move the cursor, all or nothing.
 
-        Stored cursor == `expect`: apply. == `cursor`: done already, 0. Else `Rewound`. What is known by its id already
-        is left as it is, whatever became of it.
+        Stored cursor == `expect`: apply. == `cursor`: done already, nothing is new. Else `Rewound`. What is known by
+        its id already is left as it is, whatever became of it.
+
+        `posts` are what the deliveries of some rooms became, all that are for one room: `plan` for these in the same
+        transaction, where nothing else is queued in the room, and its network is ours, too. Who is told that a room is
+        planned sends it, and nobody else is woken for it.
         """
         ...
 

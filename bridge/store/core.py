@@ -1,13 +1,14 @@
 """The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
 
 from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store import ledger
 from bridge.store.bodies import dump, load
-from bridge.store.contract import LeaseLost, Rewound
+from bridge.store.contract import Committed, LeaseLost, Rewound
 from bridge.store.losses import Losses, Row
 from bridge.store.messages import Messages
 from bridge.store.plans import Plans
@@ -29,6 +30,14 @@ _WORK = """
     WHERE work.room IS NOT NULL AND coalesce(rooms.until, :now) <= :now
     ORDER BY head LIMIT :rooms
 """
+
+
+class Offer(NamedTuple):
+    """What the deliveries of one commit to `room` became; `token` is the lease of its network."""
+
+    token: str
+    room: Room
+    posts: Sequence[Post]
 
 
 class Core:
@@ -76,19 +85,36 @@ class Core:
         cursor: str,
         now: float,
         counts: Iterable[Count] = (),
-    ) -> int:
+        offers: Sequence[Offer] = (),
+    ) -> Committed:
         """See `Lease.commit`; `now` is when the deliveries were queued."""
         stored = self.cursor(network, token)
         if stored != expect:
             if stored == cursor:
-                return 0
+                return Committed()
             raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
         bodies = {event.key: dump(event) for event in events}
-        new = sum(self._queue(delivery, bodies[delivery.event], now) for delivery in deliveries)
+        new = {delivery.id for delivery in deliveries if self._queue(delivery, bodies[delivery.event], now)}
         self._count(counts, now)
         if stored != cursor:
             self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
-        return new
+        return Committed(len(new), frozenset(offer.room for offer in offers if self._take_up(offer, new)))
+
+    def _take_up(self, offer: Offer, new: Set[str]) -> bool:
+        """Freeze what is offered for a room, where it is all that the room has to do."""
+        room = offer.room
+        owner = self._sql.execute("SELECT token FROM networks WHERE name = ?", (room.network,)).fetchone()
+        if owner is None or owner[0] != offer.token:
+            return False
+        carried = {each for post in offer.posts for each in post.deliveries}
+        queued = self._sql.execute(
+            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? LIMIT ?",
+            (room.network, room.id, len(carried) + 1),
+        ).fetchall()
+        if not carried <= new or {delivery for (delivery,) in queued} != carried:
+            return False
+        self._plans.freeze(room, offer.posts)
+        return True
 
     def count(self, network: str, token: str, counts: Iterable[Count], now: float) -> None:
         self.cursor(network, token)

@@ -14,8 +14,8 @@ from typing import Self
 from bridge.books import Count, Ledger, Loss
 from bridge.files import make_folders
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
-from bridge.store.contract import Full, Unusable
-from bridge.store.core import Core
+from bridge.store.contract import Committed, Full, Unusable
+from bridge.store.core import Core, Offer
 from bridge.store.reserve import Reserve
 from bridge.store.schema import connect
 from bridge.store.writer import Writer
@@ -131,6 +131,14 @@ class SqliteStore:
         if self.holds(network, token):
             del self._tokens[network]
 
+    def offers(self, posts: Iterable[Post]) -> Sequence[Offer]:
+        """`posts` by room, of the networks that are ours."""
+        rooms: dict[Room, list[Post]] = {}
+        for post in posts:
+            rooms.setdefault(post.room, []).append(post)
+        tokens = self._tokens
+        return [Offer(tokens[room.network], room, tuple(of)) for room, of in rooms.items() if room.network in tokens]
+
     def bell(self, network: str) -> asyncio.Event:
         """Set when something may be due on `network`."""
         return self._bells.setdefault(network, asyncio.Event())
@@ -186,12 +194,17 @@ class SqliteLease:
         deliveries: Sequence[Delivery],
         cursor: str,
         counts: Sequence[Count] = (),
-    ) -> int:
-        now = self._store.clock()
-        ring = self._store.ringing(deliveries)
-        return await self._writer.take_in(
-            lambda core: core.commit(self.network, self._token, expect, events, deliveries, cursor, now, counts), ring
+        posts: Sequence[Post] = (),
+    ) -> Committed:
+        now, offers = self._store.clock(), self._store.offers(posts)
+        offered = {offer.room for offer in offers}
+        ring = self._store.ringing(delivery for delivery in deliveries if delivery.room not in offered)
+        ours = (self.network, self._token)
+        committed = await self._writer.take_in(
+            lambda core: core.commit(*ours, expect, events, deliveries, cursor, now, counts, offers), ring
         )
+        self._store.ringing(delivery for delivery in deliveries if delivery.room in offered - committed.planned)()
+        return committed
 
     async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
         now = self._store.clock()

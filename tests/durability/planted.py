@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.model import Delivery, Event
-from bridge.store import schema, sqlite
+from bridge.store import Committed, schema, sqlite
 from bridge.store.sqlite import SqliteLease
 
 CHECKPOINTS = "checkpoints"
@@ -36,7 +36,7 @@ def _cursor_first() -> None:
         deliveries: Sequence[Delivery],
         cursor: str,
         *rest: Any,
-    ) -> int:
+    ) -> Committed:
         await real(self, expect, (), (), cursor)
         return await real(self, cursor, events, deliveries, cursor, *rest)
 
@@ -54,12 +54,12 @@ def _cursor_last() -> None:
         deliveries: Sequence[Delivery],
         cursor: str,
         *rest: Any,
-    ) -> int:
-        number = 0
-        if expect is not None:
-            number = await real(self, expect, events, deliveries, expect, *rest)
-            events, deliveries, rest = (), (), ()
-        return number + await real(self, expect, events, deliveries, cursor, *rest)
+    ) -> Committed:
+        if expect is None:
+            return await real(self, expect, events, deliveries, cursor, *rest)
+        committed = await real(self, expect, events, deliveries, expect, *rest)
+        await real(self, expect, (), (), cursor)
+        return committed
 
     _put(SqliteLease, "commit", commit)
 

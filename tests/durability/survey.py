@@ -91,5 +91,6 @@ def _agree(found: Values, due: set[str], outbox: dict[str, State]) -> None:
 async def _go_on(home: Lease, cursor: str | None) -> None:
     event = said(HOME, matrix("alice"), "and then?")
     deliveries = [Delivery.of(event.key, room) for room in TARGETS]
-    if await home.commit(cursor, [event], deliveries, "next") != len(TARGETS) or await home.cursor() != "next":
+    committed = await home.commit(cursor, [event], deliveries, "next")
+    if committed.new != len(TARGETS) or await home.cursor() != "next":
         raise BrokenStoreError("it does not go on")

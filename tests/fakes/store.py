@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
 from bridge.model import BOTS, Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
-from bridge.store.contract import LeaseLost, Rewound
+from bridge.store.contract import Committed, LeaseLost, Rewound
 
 
 @dataclass
@@ -188,20 +188,34 @@ class MemoryLease:
         deliveries: Sequence[Delivery],
         cursor: str,
         counts: Sequence[Count] = (),
-    ) -> int:
+        posts: Sequence[Post] = (),
+    ) -> Committed:
         stored = await self.cursor()
         if stored != expect:
             if stored == cursor:
-                return 0
+                return Committed()
             raise Rewound(self.network)
         known = {event.key: event for event in events}
         new = [delivery for delivery in deliveries if delivery.id not in self._store.rows]
         for delivery in new:
             self._store.rows[delivery.id] = _Row(delivery, known[delivery.event], self._store.clock())
-            self._store.bell(delivery.room.network).set()
         await self.count(counts)
         self._store.cursors[self.network] = cursor
-        return len(new)
+        planned = {room for room in {post.room for post in posts} if self._take_up(room, posts, new)}
+        for delivery in new:
+            if delivery.room not in planned:
+                self._store.bell(delivery.room.network).set()
+        return Committed(len(new), frozenset(planned))
+
+    def _take_up(self, room: Room, posts: Sequence[Post], new: Sequence[Delivery]) -> bool:
+        offered = [post for post in posts if post.room == room]
+        carried = {delivery for post in offered for delivery in post.deliveries}
+        alone = {row.delivery.id for row in self._store.queued(room)} == carried
+        if room.network not in self._store.tokens or not alone or not carried <= {delivery.id for delivery in new}:
+            return False
+        self._store.posts[room] = offered
+        self._store.order.update((post.id, self._store.number()) for post in offered)
+        return True
 
     async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
         self._check()

@@ -1,11 +1,12 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from bridge.model import Delivery, Event, Owed, Post, Room
-from bridge.store.core import Core
+from bridge.store import Committed
+from bridge.store.core import Core, Offer
 from bridge.store.sqlite import SqliteLease, SqliteStore
 from tests.simulation.world import Program
 
@@ -21,7 +22,7 @@ class CursorByItself(SqliteLease):
         cursor: str,
         *args: Any,
         **kwargs: Any,
-    ) -> int:
+    ) -> Committed:
         await super().commit(expect, (), (), cursor)
         return await super().commit(cursor, events, deliveries, cursor, *args, **kwargs)
 
@@ -91,8 +92,16 @@ class Deaf(SqliteLease):
 class Blind(Core):
     """The cursor is set without a look at what it was."""
 
-    def commit(self, network: str, token: str, expect: str | None, *args: Any, **kwargs: Any) -> int:
+    def commit(self, network: str, token: str, expect: str | None, *args: Any, **kwargs: Any) -> Committed:
         return super().commit(network, token, self.cursor(network, token), *args, **kwargs)
+
+
+class Overtaking(Core):
+    """What is offered for a room is sent, whatever the room has to do."""
+
+    def _take_up(self, offer: Offer, new: Set[str]) -> bool:
+        self._plans.freeze(offer.room, offer.posts)
+        return True
 
 
 class Trusting(Core):
@@ -111,6 +120,7 @@ PLANTED: Mapping[str, Program] = {
     "a lost wake-up": Program(lease=Deaf),
     "a commit that does not compare": Program(core=Blind),
     "a renewal that does not look": Program(core=Trusting),
+    "an offer that overtakes": Program(core=Overtaking),
     "no look at IRC's history": Program(settles=False),
 }
 
