@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
@@ -156,29 +156,38 @@ class Dispatch:
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The
         first that did not, with the reason; no more are begun then, nor when we are `stopping`."""
+        if len(posts) == 1:
+            (post,) = posts
+            return await self._store(post, await self._attempt(post)) if self._may_go_on(stopping) else None
         failed: tuple[Post, SendError] | None = None
         left = deque(posts)
-        flying: deque[tuple[Post, Awaitable[str | SendError]]] = deque()
+        flying: deque[tuple[Post, asyncio.Task[str | SendError]]] = deque()
         async with asyncio.TaskGroup() as group:
             while True:
                 while left and len(flying) < self._network.window and failed is None:
-                    if (stopping is not None and stopping.is_set()) or not self._lease.valid():
+                    if not self._may_go_on(stopping):
                         left.clear()
                         break
                     post = left.popleft()
-                    attempt = self._attempt(post)
-                    flying.append((post, attempt if len(posts) == 1 else group.create_task(attempt)))
+                    flying.append((post, group.create_task(self._attempt(post))))
                 if not flying:
                     return failed
                 post, flight = flying.popleft()
-                outcome = await flight
-                if isinstance(outcome, SendError):
-                    failed = failed or (post, outcome)
-                    continue
-                await stored(self._lease.sent, post, outcome)
-                self._done_with(post)
-                self._outages.spoke(post.room)
-                log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
+                not_sent = await self._store(post, await flight)
+                failed = failed or not_sent
+
+    def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
+        return self._lease.valid() and not (stopping is not None and stopping.is_set())
+
+    async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
+        """Store that `post` was sent; or the error, where it was not."""
+        if isinstance(outcome, SendError):
+            return post, outcome
+        await stored(self._lease.sent, post, outcome)
+        self._done_with(post)
+        self._outages.spoke(post.room)
+        log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
+        return None
 
     async def _attempt(self, post: Post) -> str | SendError:
         """The network's id of `post`, or why it has none."""

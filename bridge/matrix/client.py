@@ -130,13 +130,18 @@ class MatrixNetwork:
 
 async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:
     """The next batch; what ends `life` ends this too."""
-    coming = asyncio.ensure_future(anext(batches))
     try:
-        await asyncio.wait({coming, life}, return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done():
+        async with asyncio.timeout(None) as waiting:
+
+            def over(_: asyncio.Task[None]) -> None:
+                waiting.reschedule(asyncio.get_running_loop().time())
+
+            life.add_done_callback(over)
+            try:
+                return await anext(batches)
+            finally:
+                life.remove_done_callback(over)
+    except TimeoutError:
+        if life.done():
             life.result()
-    finally:
-        if not coming.done():
-            coming.cancel()
-            await asyncio.wait({coming})
-    return coming.result()
+        raise

@@ -32,24 +32,23 @@ class Reserve:
         if made:
             os.fchmod(self._file, 0o600)
             sync_folder(file.parent)
+        self.is_whole = False
         self.make()
-
-    @property
-    def is_whole(self) -> bool:
-        return os.fstat(self._file).st_size >= SIZE
 
     def make(self) -> bool:
         """Whether it is whole now. Nothing is taken where there is not enough room for all of it."""
         if self.is_whole:
             return True
         size, disk = os.fstat(self._file).st_size, os.fstatvfs(self._file)
-        if disk.f_bavail * disk.f_frsize < SIZE - size:
-            return False
-        try:
-            os.posix_fallocate(self._file, 0, SIZE)
-        except OSError:
-            os.ftruncate(self._file, size)
-            return False
+        if size < SIZE:
+            if disk.f_bavail * disk.f_frsize < SIZE - size:
+                return False
+            try:
+                os.posix_fallocate(self._file, 0, SIZE)
+            except OSError:
+                os.ftruncate(self._file, size)
+                return False
+        self.is_whole = True
         return True
 
     def give(self) -> bool:
@@ -58,6 +57,7 @@ class Reserve:
         if not size:
             return False
         os.ftruncate(self._file, max(0, size - _STEP))
+        self.is_whole = False
         with suppress(OSError):  # nothing in it is needed
             os.fsync(self._file)  # on some file systems others can have the room only then
         return True
