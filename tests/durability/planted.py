@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.model import Delivery, Event
+from bridge.model import Delivery, Event, Post
 from bridge.store import Committed, schema, sqlite
 from bridge.store.sqlite import SqliteLease
 
@@ -36,9 +36,10 @@ def _cursor_first() -> None:
         deliveries: Sequence[Delivery],
         cursor: str,
         *rest: Any,
+        **posts: Any,
     ) -> Committed:
         await real(self, expect, (), (), cursor)
-        return await real(self, cursor, events, deliveries, cursor, *rest)
+        return await real(self, cursor, events, deliveries, cursor, *rest, **posts)
 
     _put(SqliteLease, "commit", commit)
 
@@ -54,12 +55,27 @@ def _cursor_last() -> None:
         deliveries: Sequence[Delivery],
         cursor: str,
         *rest: Any,
+        **posts: Any,
     ) -> Committed:
         if expect is None:
-            return await real(self, expect, events, deliveries, cursor, *rest)
-        committed = await real(self, expect, events, deliveries, expect, *rest)
+            return await real(self, expect, events, deliveries, cursor, *rest, **posts)
+        committed = await real(self, expect, events, deliveries, expect, *rest, **posts)
         await real(self, expect, (), (), cursor)
         return committed
+
+    _put(SqliteLease, "commit", commit)
+
+
+def _planned_later() -> None:
+    """What a commit plans is frozen in a transaction of its own."""
+    real = SqliteLease.commit
+
+    async def commit(self: SqliteLease, *args: Any, posts: Sequence[Post] = ()) -> Committed:
+        committed = await real(self, *args)
+        for post in posts:
+            other = SqliteLease(self._store, post.room.network, self._store._tokens[post.room.network])
+            await other.plan(post.room, [each for each in posts if each.room == post.room])
+        return committed._replace(planned=frozenset(post.room for post in posts))
 
     _put(SqliteLease, "commit", commit)
 
@@ -96,6 +112,7 @@ PLANTED: Mapping[str, Callable[[], None]] = {
     "synchronous-off": _set("synchronous = OFF"),
     "cursor-first": _cursor_first,
     "cursor-last": _cursor_last,
+    "planned-later": _planned_later,
     "answered-early": _answered_early,
     "folder-not-synced": _folder_not_synced,
     CHECKPOINTS: _set("wal_autocheckpoint = 50"),

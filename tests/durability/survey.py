@@ -8,7 +8,7 @@ from bridge.model import Delivery, EventKey, Room, State
 from bridge.store import Lease
 from bridge.store.sqlite import SqliteStore
 from tests.durability.promises import Values
-from tests.durability.workload import STORE, TARGETS
+from tests.durability.workload import IDLE, STORE, TARGETS
 from tests.events import HOME, matrix, said
 
 LATER = 1e12  # seconds since the epoch: everything is due
@@ -38,7 +38,7 @@ async def survey(folder: Path) -> Values:
         for count, number in (await store.ledger(0.0)).counts:
             found[f"count of {count.reason}"] = number
         due: set[str] = set()
-        for room in TARGETS:
+        for room in (*TARGETS, IDLE):
             lease = await _lease(store, room.network)
             due |= await _due(lease, found)
             found |= {f"losses of {loss.room}": loss.number for loss in await lease.losses()}

@@ -67,6 +67,7 @@ HALF = "is half done"
         pytest.param("synchronous-off", {DAMAGED}, marks=pytest.mark.long),  # rarely: seconds
         ("cursor-first", {HALF}),
         ("cursor-last", {HALF}),
+        ("planned-later", {HALF}),
         ("answered-early", {LOST}),
         ("folder-not-synced", {LOST}),
     ],

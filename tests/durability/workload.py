@@ -19,13 +19,15 @@ from typing import TypeVar
 
 from bridge.books import Count, Tally
 from bridge.model import Backlog, Delivery, Post, Room, State
-from bridge.store import Full, Lease, reserve
+from bridge.store import Committed, Full, Lease, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED
 from tests.events import HOME, LIBERA, OFTC, matrix, said
 
 Result = TypeVar("Result")
 TARGETS = (LIBERA, OFTC)
+IDLE = Room("lake", "#lake")
+"""What is owed there is planned in the commit, and sent before the next: it has nothing else to do."""
 STORE = Path("data", "store.sqlite")
 """Below the folder that is given: the store makes its folder itself."""
 RESERVE = 2**16
@@ -105,9 +107,11 @@ class Work:
     # Hearing
 
     async def _hear(self) -> None:
-        lease = await self._lease(HOME.network)
+        lease, lake = await self._lease(HOME.network), await self._lease(IDLE.network)
         cursor = None
         for number in range(self._batches):
+            if number % 5 == 2:
+                cursor = await self._planned(lease, lake, number, cursor)
             new = cursor if cursor and self._rng.random() < 0.1 else f"c{number}"  # a long gap, in several commits
             await self._commit(lease, number, cursor, new)
             cursor = new
@@ -134,6 +138,22 @@ class Work:
         changes |= {f"cursor of {HOME.network}": new, f"count of batch {number}": 1}
         _, at = await self._record.making(changes, lambda: lease.commit(cursor, events, deliveries, new, counts))
         self._counted[f"batch {number}"] = at
+
+    async def _planned(self, lease: Lease, lake: Lease, number: int, cursor: str | None) -> str:
+        """One message to the room that is idle: queued, frozen, and the cursor moved, in one."""
+        event, new = said(HOME, matrix("alice"), f"{number}/lake", f"${number}/lake"), f"c{number}/lake"
+        delivery = Delivery.of(event.key, IDLE)
+        parts = range(self._rng.randint(1, 2))
+        posts = [Post.of(IDLE, (delivery.id,), part, f"part {part} at once") for part in parts]
+        changes: dict[str, object] = {_frozen(post): post.payload for post in posts}
+        changes |= {_state(delivery.id): State.QUEUED, f"cursor of {HOME.network}": new}
+        committed, _ = await self._record.making(
+            changes, lambda: lease.commit(cursor, [event], [delivery], new, posts=posts)
+        )
+        assert committed == Committed(1, frozenset({IDLE}))
+        for sent, post in enumerate(posts, 1):
+            await self._send(lake, post, posts[sent:])
+        return new
 
     async def _expire(self) -> None:
         before = min(self._record.now - _KEEP, self._record.settled)
