@@ -638,12 +638,17 @@ class _Machine(RuleBasedStateMachine):
 
     rooms = st.sampled_from([LIBERA, Room("libera", "#two")])
 
-    @rule(room=rooms, many=st.integers(1, 3), repeat=st.booleans())
-    def hear(self, room: Room, many: int, repeat: bool) -> None:
+    @rule(room=rooms, many=st.integers(1, 3), repeat=st.booleans(), offered=st.booleans())
+    def hear(self, room: Room, many: int, repeat: bool, offered: bool) -> None:
         events = lines(*(f"{self.count + number}" for number in range(many)))
         deliveries = owed(events, room)
         cursor = f"c{self.count}"
-        assert self.run(self.home.commit(self.cursor, events, deliveries, cursor)) == Committed(many)
+        posts = [post for delivery in deliveries for post in cut(delivery, *"ab")] if offered else []
+        planned = frozenset({room}) if offered and not self.queued[room] else frozenset()
+        committed = self.run(self.home.commit(self.cursor, events, deliveries, cursor, posts=posts))
+        assert committed == Committed(many, planned)
+        if planned:
+            self.frozen[room] = posts
         if repeat:
             assert self.run(self.home.commit(self.cursor, events, deliveries, cursor)) == Committed(0)
             assert self.run(self.home.commit(cursor, events, deliveries, cursor)) == Committed(0)
