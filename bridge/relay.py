@@ -3,7 +3,7 @@
 import asyncio
 import random
 import shlex
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -12,12 +12,12 @@ from bridge import outages
 from bridge.books import Count, Tally
 from bridge.dispatch import Dispatch
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, Backlog, Delivery, Event, Owed, Room, Sender
+from bridge.model import BOTS, Backlog, Delivery, Event, EventKey, Owed, Room, Sender
 from bridge.network import Batch, Network
 from bridge.notices import Notices, Once
 from bridge.outages import Outages
 from bridge.policy import Told
-from bridge.store import Lease, Rewound, stored
+from bridge.store import Full, Lease, Rewound, Unavailable, stored
 from bridge.terms import Terms
 
 log = structlog.get_logger()
@@ -91,29 +91,47 @@ class Relay:
         for gap in batch.gaps:
             if gap.until - gap.since >= self.terms.tell_after:
                 carried += [(outages.unknown(gap, other), other) for other in self._gate.links.others(gap.room)]
-        events = tuple({event.key: event for event, _ in carried}.values())
+        events = {event.key: event for event, _ in carried}
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        offers = [*self._offers(zip((event for event, _ in carried), deliveries, strict=True))]
+        what = (expect, tuple(events.values()), deliveries, batch.cursor, counts)
+        if not await self._at_once(lease, *what):
+            await stored(lease.commit, *what)
+        for gap in batch.gaps:
+            seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
+            log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
+
+    async def _at_once(
+        self,
+        lease: Lease,
+        expect: str | None,
+        events: Sequence[Event],
+        deliveries: Sequence[Delivery],
+        cursor: str,
+        counts: Sequence[Count],
+    ) -> bool:
+        """Store it, and begin to send what is all that a room has to do: so the most common message by far costs one
+        transaction less, and no look into the store. False where the store cannot right now: the rooms do not wait."""
+        offers = [*self._offers({event.key: event for event in events}, deliveries)]
         posts, planned = [post for _, backlog in offers for post in backlog.posts], frozenset[Room]()
         try:
-            _, planned = await stored(lease.commit, expect, events, deliveries, batch.cursor, counts, posts)
+            _, planned = await lease.commit(expect, events, deliveries, cursor, counts, posts)
+        except (Full, Unavailable):
+            return False
         finally:
             for dispatch, backlog in offers:
                 if backlog.room in planned:
                     dispatch.begin(backlog)
                 else:
                     dispatch.withdraw(backlog.room)
-        for gap in batch.gaps:
-            seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
-            log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
+        return True
 
-    def _offers(self, carried: Iterable[tuple[Event, Delivery]]) -> Iterator[tuple[Dispatch, Backlog]]:
-        """What may go out as soon as it is stored, where it is all that its room has to do: so the most common message
-        by far costs one transaction less, and no look into the store."""
+    def _offers(
+        self, events: Mapping[EventKey, Event], deliveries: Iterable[Delivery]
+    ) -> Iterator[tuple[Dispatch, Backlog]]:
         now = self._clock()
         rooms: dict[Room, dict[str, Owed]] = {}
-        for event, delivery in carried:
-            owed = Owed.of(delivery.id, delivery.room, event, (), queued=now, now=now)
+        for delivery in deliveries:
+            owed = Owed.of(delivery.id, delivery.room, events[delivery.event], (), queued=now, now=now)
             rooms.setdefault(delivery.room, {}).setdefault(delivery.id, owed)
         for room, all_owed in rooms.items():
             dispatch, owed_here = self._dispatches.get(room.network), tuple(all_owed.values())

@@ -18,7 +18,7 @@ from bridge.network import PermanentError, TransientError
 from bridge.outages import Outages
 from bridge.policy import Answers, Guests, Rules
 from bridge.relay import Relay
-from bridge.store import Committed, Lease
+from bridge.store import Committed, Full, Lease
 from bridge.terms import Terms
 from bridge.users import User
 from bridge.users.sessions import Sessions
@@ -233,6 +233,30 @@ async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: Wo
     world.libera.slots = asyncio.Semaphore(500)
     async with world.running():
         assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
+
+
+async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was queued before, and was to be tried later, goes out while a commit for the same room is waited for."""
+    commit, room = MemoryLease.commit, asyncio.Event()
+    room.set()
+
+    async def where_there_is_room(self: MemoryLease, *args: Any) -> Committed:
+        if not room.is_set():
+            raise Full("no room")
+        return await commit(self, *args)
+
+    monkeypatch.setattr(MemoryLease, "commit", where_there_is_room)
+    world.libera.failures[LIBERA] = [TransientError("not now", 30.0)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "before"))
+        await world.oftc.delivered(1)
+        room.clear()
+        await world.home.hear(said(HOME, matrix("alice"), "after"))
+        await asyncio.sleep(5)
+        world.now += 31
+        assert await world.libera.delivered(1) == ["<alice> before"]
+        room.set()
+        assert await world.libera.delivered(2) == ["<alice> before", "<alice> after"]
 
 
 async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
