@@ -64,9 +64,9 @@ class Relay:
                         if batch is None:
                             await stored(lease.renew, cursor)
                             continue
-                        await self._commit(lease, cursor, batch)
+                        gone = await self._commit(lease, cursor, batch)
                         cursor = batch.cursor
-                        await asyncio.sleep(_GOES_FIRST)
+                        await asyncio.sleep(0 if gone else _GOES_FIRST)
                 return
             except Rewound:
                 log.warning("store rewound", network=network.name, hint="hearing again what it does not know")
@@ -84,8 +84,8 @@ class Relay:
         )
         await dispatch.run(stopping)
 
-    async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> None:
-        """Store what follows from `batch`."""
+    async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
+        """Store what follows from `batch`; whether all of it is on its way already."""
         counts = [Count(gap.room, Tally.UNKNOWN, "the network does not remember") for gap in batch.gaps]
         carried = [pair for event in batch.events for pair in self._consequences(event, counts)]
         for gap in batch.gaps:
@@ -94,11 +94,13 @@ class Relay:
         events = {event.key: event for event, _ in carried}
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
         what = (expect, tuple(events.values()), deliveries, batch.cursor, counts)
-        if not await self._at_once(lease, *what):
+        planned = await self._at_once(lease, *what)
+        if planned is None:
             await stored(lease.commit, *what)
         for gap in batch.gaps:
             seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
             log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
+        return planned is not None and planned >= {delivery.room for delivery in deliveries}
 
     async def _at_once(
         self,
@@ -108,22 +110,23 @@ class Relay:
         deliveries: Sequence[Delivery],
         cursor: str,
         counts: Sequence[Count],
-    ) -> bool:
+    ) -> frozenset[Room] | None:
         """Store it, and begin to send what is all that a room has to do: so the most common message by far costs one
-        transaction less, and no look into the store. False where the store cannot right now: the rooms do not wait."""
+        transaction less, and no look into the store. Which rooms these are; None where the store cannot right now, for
+        which no room waits."""
         offers = [*self._offers({event.key: event for event in events}, deliveries)]
         posts, planned = [post for _, backlog in offers for post in backlog.posts], frozenset[Room]()
         try:
             _, planned = await lease.commit(expect, events, deliveries, cursor, counts, posts)
         except (Full, Unavailable):
-            return False
+            return None
         finally:
             for dispatch, backlog in offers:
                 if backlog.room in planned:
                     dispatch.begin(backlog)
                 else:
                     dispatch.withdraw(backlog.room)
-        return True
+        return planned
 
     def _offers(
         self, events: Mapping[EventKey, Event], deliveries: Iterable[Delivery]

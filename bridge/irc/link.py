@@ -144,8 +144,11 @@ class Link:
 
     async def landed(self, post: Post, flight: "Flight") -> str:
         """Wait for the proof; the id by which the network knows it."""
-        await self._wait(flight)
-        outcome = flight.result()
+        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        try:
+            outcome = await flight
+        finally:
+            patience.cancel()
         if isinstance(outcome, SendError):
             if not self._over.is_set():
                 self._complain(post.room, outcome)
@@ -153,11 +156,13 @@ class Link:
         self._muted.discard(post.room.id)
         return outcome
 
-    async def _wait(self, flight: "Flight") -> None:
-        while not flight.done():
-            await asyncio.wait([flight], timeout=_PROOF_WITHIN)
-            if not flight.done() and not self._paused:
-                self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
+    def _overdue(self, flight: "Flight") -> None:
+        if flight.done():
+            return
+        if self._paused:  # it may be there, unread
+            self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        else:
+            self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
 
     def _complain(self, room: Room, error: SendError) -> None:
         """Once for each room, until it takes something again."""
@@ -179,7 +184,10 @@ class Link:
                 await self._writer.drain()
                 await self._breathe()
                 busy = self._loop.time() - now
-                await asyncio.sleep(busy if busy > _BUSY else 0)  # what is in the buffer already would be read at once
+                if busy > _BUSY:
+                    await asyncio.sleep(busy)
+                elif len(data) == _CHUNK:
+                    await asyncio.sleep(0)  # what is in the buffer already would be read at once
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
             return
