@@ -52,7 +52,9 @@ class Stage:
     def hearers(self, way: str) -> Sequence[MatrixPerson | IrcPerson]:
         """Who may be timed. A homeserver answers the listeners of a room one after the other, the same one first for
         as long as it runs: who is always timed would be lucky or not."""
-        return {DIRECT: (self.reader, self.sitter), TO_IRC: (self.bob,), TO_MATRIX: (self.reader,)}[way]
+        if way == TO_IRC:
+            return (self.bob,)
+        return (self.reader, self.sitter) if way == DIRECT else (self.reader,)
 
     def cpu(self) -> float:
         """Seconds that the daemon has used."""
