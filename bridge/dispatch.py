@@ -44,6 +44,8 @@ class Dispatch:
         self._outages = outages
         self._notices = notices
         self._terms = terms
+        # What is frozen when we end may have been sent: where several posts go at once, no more than these are
+        self._each = _EACH if network.window == 1 else min(_EACH, network.window)
         self._group = asyncio.TaskGroup()
         self._stopping = asyncio.Event()
         self._running = False
@@ -72,7 +74,7 @@ class Dispatch:
         if not self._running or self._stopping.is_set() or room in self._busy or len(self._busy) >= _ROOMS:
             return ()
         late = any(item.event.reply_to is not None or item.age > self._terms().max_age for item in owed)
-        if late or self._outages.holds(room) or len(owed) > _EACH:
+        if late or self._outages.holds(room) or len(owed) > self._each:
             return ()
         try:
             posts = self._network.render(owed)
@@ -114,7 +116,7 @@ class Dispatch:
 
     async def _look(self) -> None:
         """Begin with what is due in rooms that are not at work."""
-        for backlog in await stored(self._lease.due, self._clock(), rooms=_ROOMS + len(self._busy), each=_EACH):
+        for backlog in await stored(self._lease.due, self._clock(), rooms=_ROOMS + len(self._busy), each=self._each):
             if backlog.room in self._busy:
                 self._busy[backlog.room] = True
             elif len(self._busy) < _ROOMS and not self._stopping.is_set():
@@ -151,7 +153,7 @@ class Dispatch:
         if self._stopping.is_set() or not self._lease.valid():
             return False
         carried = {delivery for post in posts for delivery in post.deliveries}
-        return len(backlog.owed) == _EACH or carried != {item.delivery for item in backlog.owed}
+        return len(backlog.owed) == self._each or carried != {item.delivery for item in backlog.owed}
 
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The

@@ -259,6 +259,22 @@ async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, mon
         assert await world.libera.delivered(2) == ["<alice> before", "<alice> after"]
 
 
+async def test_of_a_backlog_no_more_is_in_doubt_than_was_on_its_way(world: World) -> None:
+    world.libera.window = 4
+    world.libera.slots = asyncio.Semaphore(0)
+    async with world.running() as stopping:
+        await world.home.hear(*(said(HOME, matrix("alice"), f"{number}") for number in range(30)))
+        await world.oftc.delivered(30)
+        stopping.set()
+        for _ in range(4):
+            world.libera.slots.release()
+    assert len(world.libera.sent) == 4
+    world.libera.slots = asyncio.Semaphore(100)
+    async with world.running():
+        assert await world.libera.delivered(30) == [f"<alice> {number}" for number in range(30)]
+    assert world.libera.again == []
+
+
 async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else nobody could tell, at the next start, whether it had gone."""
     commit, begun, go_on = MemoryLease.commit, asyncio.Event(), asyncio.Event()
