@@ -45,7 +45,7 @@ class Dispatch:
         self._notices = notices
         self._terms = terms
         # What is frozen when we end may have been sent: where several posts go at once, no more than these are
-        self._each = _EACH if network.window == 1 else min(_EACH, network.window)
+        self._each = _EACH if network.window == 1 else network.window
         self._group = asyncio.TaskGroup()
         self._stopping = asyncio.Event()
         self._running = False
@@ -73,8 +73,8 @@ class Dispatch:
         kept free for it until `begin` or `withdraw`."""
         if not self._running or self._stopping.is_set() or room in self._busy or len(self._busy) >= _ROOMS:
             return ()
-        late = any(item.event.reply_to is not None or item.age > self._terms().max_age for item in owed)
-        if late or self._outages.holds(room) or len(owed) > self._each:
+        unclear = any(item.event.reply_to is not None or item.age > self._terms().max_age for item in owed)
+        if unclear or self._outages.holds(room) or len(owed) > self._each:
             return ()
         try:
             posts = self._network.render(owed)
