@@ -340,6 +340,11 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
     assert {file.stat().st_uid for file in (folder / "data").iterdir()} == {65534}
 
 
+def _interruptible() -> None:
+    """What is run in the background of a shell inherits that it is not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_what_is_interrupted_says_so(folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "bridge", "chat"],
@@ -348,6 +353,7 @@ def test_what_is_interrupted_says_so(folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_interruptible,
     ) as child:
         assert child.stderr is not None
         assert "listens" in child.stderr.readline()
