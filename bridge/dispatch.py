@@ -21,6 +21,7 @@ _LOOK = 1.0  # seconds between looks for what has become due without a sign
 _ROOMS = 32  # rooms of one network that are delivered to side by side
 _EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
 _LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
+_DOUBLINGS = 10  # more would be no longer a pause, and at 1,024 tries no number
 
 
 class Dispatch:
@@ -223,7 +224,9 @@ class Dispatch:
             self._fresh.pop(post.room, None)
 
     async def _postpone(self, backlog: Backlog, error: TransientError) -> None:
-        pause = error.retry_after or min(_LONGEST_PAUSE, 2.0**backlog.attempts) * self._rng.uniform(0.5, 1.0)
+        pause = error.retry_after or min(_LONGEST_PAUSE, 2.0 ** min(backlog.attempts, _DOUBLINGS)) * self._rng.uniform(
+            0.5, 1.0
+        )
         log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
         await stored(self._lease.postpone, backlog.room, self._clock() + pause, str(error))
 

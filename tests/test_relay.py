@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from bridge.gate import Gate
 from bridge.links import Bot, Link
 from bridge.lookout import Lookout
-from bridge.model import Identity, Kind, Message, Proof, Room
+from bridge.model import Delivery, Identity, Kind, Message, Proof, Room
 from bridge.network import PermanentError, TransientError
 from bridge.outages import Outages
 from bridge.policy import Answers, Guests, Rules
@@ -325,3 +325,18 @@ async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(
         assert "Too many log in" in (await world.libera.delivered(1))[0]
     assert len(world.whispered) == 4
     assert not any("hunter" in str(row) for row in world.store.rows.values())
+
+
+async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> None:
+    """So many times that doubling the pause each time gives no number any more."""
+    event = said(HOME, matrix("alice"), "hi")
+    home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
+    await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "0")
+    for _ in range(1_100):
+        await libera.postpone(LIBERA, world.now, "you may not speak")
+    world.libera.failures[LIBERA] = [TransientError("not reached")]
+    async with world.running():
+        for _ in range(10):
+            await asyncio.sleep(1)
+            world.now += 100
+        assert await world.libera.delivered(1) == ["<alice> hi"]
