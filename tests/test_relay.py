@@ -340,3 +340,13 @@ async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> No
             await asyncio.sleep(1)
             world.now += 100
         assert await world.libera.delivered(1) == ["<alice> hi"]
+
+
+async def test_rooms_that_are_away_hold_up_no_other(world: World) -> None:
+    away = [Room("libera", f"#away{number}") for number in range(40)]
+    world.link = Link("pond", (HOME, *away, LIBERA))
+    async with world.running():
+        world.libera.away = dict.fromkeys(away, "banned")
+        await world.lookout.look(world.networks, world.leases)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(3)))
+        assert await world.libera.delivered(3) == [f"<alice> line {number}" for number in range(3)]
