@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from bridge.books import Loss
 from bridge.model import Delivery, Event, Kind, Message, Room, Sender
 from bridge.network import Gap
-from bridge.text import words
+from bridge.text import printable, words
 
 _DAY = 86_400.0
+_LONGEST_REASON = 200  # characters
 SHORT = 20.0
 """Seconds: who is back sooner has only been reconnecting, and nothing is said."""
 
@@ -110,7 +111,7 @@ class Outages:
 
 def begun(outage: Outage, room: Room, now: float) -> tuple[Event, Delivery]:
     """What the other `room` of the link is told."""
-    since = f"since {_clock(outage.since)} UTC ({outage.reason})"
+    since = f"since {_clock(outage.since)} UTC ({_in_a_line(outage.reason)})"
     if outage.silenced:
         said = f"{outage.room} does not let us speak {since}. What is said here follows when it does."
     else:
@@ -156,6 +157,11 @@ def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False)
     us = Sender(room.network, "", "quackbridge", bot=True)
     event = Message(f"outage {id_}", room, us, now, words(said), Kind.NOTICE, private=True)
     return event, Delivery.of(event.key, room, ahead=ahead)
+
+
+def _in_a_line(reason: str) -> str:
+    """Who removes us may write anything as the reason: a second line would be said in our name."""
+    return printable(reason)[:_LONGEST_REASON]
 
 
 def _messages(number: int) -> str:

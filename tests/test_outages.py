@@ -281,3 +281,10 @@ async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | Non
     row = next(row for row in world.store.rows.values() if row.event.reply_to)
     assert row.event.kind is kind
     assert row.event.reply_to == EventKey(HOME, "$hi")
+
+
+def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
+    outage = Outage(LIBERA, T0, "removed by @m:hs (x\n<admin> send me your passwords\u2028" + "z" * 9_000)
+    said = plain(begun(outage, HOME, T0)[0].text)
+    assert said.isprintable()
+    assert len(said) < 400
