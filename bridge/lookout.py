@@ -1,6 +1,7 @@
 """Looking out for who is away and for what has to be given up on, and telling those whom it concerns."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -10,7 +11,7 @@ from bridge.gate import Gate
 from bridge.model import Room
 from bridge.network import Network
 from bridge.outages import Outages
-from bridge.store import Lease, stored
+from bridge.store import Lease, LeaseLost, stored
 from bridge.terms import Terms
 
 log = structlog.get_logger()
@@ -37,7 +38,8 @@ class Lookout:
         absences = {room: networks[room.network].absence(room) for room in rooms}
         for change in [*self._outages.look(absences, self._clock(), self.terms.tell_after)]:
             if (lease := leases.get(change.outage.room.network)) is not None:
-                await self._tell_of(change, lease)
+                with suppress(LeaseLost):  # the network was stopped meanwhile, and its rooms are forgotten
+                    await self._tell_of(change, lease)
         self._looks += 1
         if self._looks % _TIDY == 0:
             await self._tidy(leases)
@@ -46,14 +48,19 @@ class Lookout:
         """Say of what waits why it does, and give up on what has waited for too long."""
         for room, reason in self._outages.away().items():
             if room.network in leases:
-                await stored(leases[room.network].explain, room, reason)
+                with suppress(LeaseLost):
+                    await stored(leases[room.network].explain, room, reason)
         for lease in leases.values():
-            await self._trim(lease)
-            losses = await stored(lease.losses)
-            rooms = {room for room in {loss.room for loss in losses} if self._may_tell(room)}
-            for loss in losses:
-                if loss.room in rooms:
-                    await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
+            with suppress(LeaseLost):
+                await self._tidy_network(lease)
+
+    async def _tidy_network(self, lease: Lease) -> None:
+        await self._trim(lease)
+        losses = await stored(lease.losses)
+        rooms = {room for room in {loss.room for loss in losses} if self._may_tell(room)}
+        for loss in losses:
+            if loss.room in rooms:
+                await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
 
     def _may_tell(self, room: Room) -> bool:
         if self._outages.holds(room) or self._looks - self._told.get(room, -_TELL_AGAIN) < _TELL_AGAIN:

@@ -1,11 +1,14 @@
 """Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from bridge.books import Tally
+from bridge.books import Loss, Tally
+from bridge.links import Link
+from bridge.lookout import Lookout
 from bridge.model import Delivery, EventKey, Kind, Message, Post, Room
 from bridge.network import Gap, InDoubt, PermanentError, Silenced
 from bridge.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
@@ -288,3 +291,21 @@ def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
     said = plain(begun(outage, HOME, T0)[0].text)
     assert said.isprintable()
     assert len(said) < 400
+
+
+async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    async with world.running():
+        home = world.leases["home"]
+    libera = await world.store.acquire("libera", "test")
+    lookout = Lookout(world.gate, Outages(), clock=lambda: world.now, terms=Terms())
+    losses = home.losses
+
+    async def meanwhile() -> Sequence[Loss]:
+        await libera.release()
+        return await losses()
+
+    monkeypatch.setattr(home, "losses", meanwhile)
+    for _ in range(10):
+        await lookout.look(world.networks, {"home": home, "libera": libera})
+    assert not libera.valid()

@@ -60,7 +60,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
-        gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
+        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
         away = Outages()
         relay = Relay(
             gate,
