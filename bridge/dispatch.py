@@ -13,6 +13,7 @@ from bridge.network import InDoubt, Network, PermanentError, SendError, Silenced
 from bridge.notices import Notices
 from bridge.outages import Outages
 from bridge.store import Lease, stored
+from bridge.store.contract import LONGEST_WAIT
 from bridge.terms import Terms
 
 log = structlog.get_logger()
@@ -228,9 +229,8 @@ class Dispatch:
             self._fresh.pop(post.room, None)
 
     async def _postpone(self, backlog: Backlog, error: TransientError) -> None:
-        pause = error.retry_after or min(_LONGEST_PAUSE, 2.0 ** min(backlog.attempts, _DOUBLINGS)) * self._rng.uniform(
-            0.5, 1.0
-        )
+        asked = min(error.retry_after or 0.0, LONGEST_WAIT)
+        pause = asked or min(_LONGEST_PAUSE, 2.0 ** min(backlog.attempts, _DOUBLINGS)) * self._rng.uniform(0.5, 1.0)
         log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
         await stored(self._lease.postpone, backlog.room, self._clock() + pause, str(error))
 

@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
 
+LONGEST_WAIT = 3600.0
+"""Seconds that a room waits at most: where it seems to be longer, the clock was set back, and it is due."""
+
 
 class StoreError(Exception):
     """The store could not do what it was asked. The text is what the operator reads."""

@@ -8,7 +8,7 @@ from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store import ledger
 from bridge.store.bodies import dump, load
-from bridge.store.contract import Committed, LeaseLost, Rewound
+from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost, Rewound
 from bridge.store.losses import Losses, Row
 from bridge.store.messages import Messages
 from bridge.store.plans import Plans
@@ -27,7 +27,7 @@ _WORK = """
         (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
             ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
-    WHERE work.room IS NOT NULL AND coalesce(rooms.until, :now) <= :now
+    WHERE work.room IS NOT NULL AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
     ORDER BY head LIMIT :rooms
 """
 
@@ -158,7 +158,8 @@ class Core:
 
     def due(self, network: str, token: str, now: float, rooms: int, each: int) -> Sequence[Backlog]:
         self.cursor(network, token)
-        found = self._sql.execute(_WORK, {"network": network, "now": now, "rooms": rooms}).fetchall()
+        wanted = {"network": network, "now": now, "rooms": rooms, "longest": LONGEST_WAIT}
+        found = self._sql.execute(_WORK, wanted).fetchall()
         backlogs = []
         for name, attempts, _ in found:
             room = Room(network, name)

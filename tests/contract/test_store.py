@@ -829,3 +829,10 @@ async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_kno
     assert await texts(libera) == {LIBERA: ["notice", "one", "two"]}
     assert await texts(libera, each=1) == {LIBERA: ["notice"]}
     assert await home.cursor() == "2"
+
+
+async def test_a_room_that_seems_to_wait_for_too_long_is_due(home: Lease, libera: Lease) -> None:
+    """The clock was set back."""
+    await say(home, "one")
+    await libera.postpone(LIBERA, NOW + 86_400, "offline")
+    assert await texts(libera) == {LIBERA: ["one"]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
 from bridge.model import BOTS, Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
-from bridge.store.contract import Committed, LeaseLost, Rewound
+from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost, Rewound
 
 
 @dataclass
@@ -224,7 +224,8 @@ class MemoryLease:
             for row in self._store.rows.values()
             if row.state is State.QUEUED and row.delivery.room.network == self.network
         )
-        ready = [room for room in working if room not in self._store.waits or self._store.waits[room].until <= now]
+        waits = {room: wait.until for room, wait in self._store.waits.items() if now < wait.until <= now + LONGEST_WAIT}
+        ready = [room for room in working if room not in waits]
         return [self._backlog(room, each, now) for room in ready[:rooms]]
 
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
