@@ -309,3 +309,16 @@ async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: py
     for _ in range(10):
         await lookout.look(world.networks, {"home": home, "libera": libera})
     assert not libera.valid()
+
+
+async def test_notices_are_no_messages_that_follow() -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    async with world.running():
+        world.home.away[HOME] = world.libera.away[LIBERA] = "no connection"
+        await _minutes(world, 90)
+        world.home.away.clear()
+        world.libera.away.clear()
+        await _minutes(world, 1)
+        told = [*await world.home.delivered(2), *await world.libera.delivered(2)]
+    assert len(told) == 4
+    assert not [text for text in told if "follow." in text or "follows." in text]

@@ -124,7 +124,7 @@ class Lease(Protocol):
         ...
 
     async def waiting(self, room: Room) -> int:
-        """How many deliveries are queued for `room`."""
+        """How many deliveries of what people said are queued for `room`; notices are none."""
         ...
 
     async def count(self, counts: Sequence[Count]) -> None:
@@ -170,7 +170,7 @@ class Lease(Protocol):
         ...
 
     async def losses(self) -> Sequence[Loss]:
-        """What was given up on, and nobody was told of."""
+        """What was given up on, and nobody was told of; a notice is not worth another."""
         ...
 
     async def told(self, loss: Loss, owed: Sequence[tuple[Event, Delivery]]) -> bool:

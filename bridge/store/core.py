@@ -151,7 +151,8 @@ class Core:
     def waiting(self, network: str, token: str, room: Room) -> int:
         self.cursor(network, token)
         (number,) = self._sql.execute(
-            "SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?",
+            "SELECT count(*) FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND NOT json_extract(body, '$.private')",
             (room.network, room.id),
         ).fetchone()
         return int(number)
@@ -227,7 +228,7 @@ class Core:
         return self._lose(*self._losses.excess(network, before, most), now)
 
     def _lose(self, reason: str, rows: Sequence[Row], now: float) -> int:
-        for delivery, room, _ in rows:
+        for delivery, room, *_ in rows:
             self._done(delivery, now, State.DROPPED, reason)
             self._plans.let_go(delivery, room)
         self._losses.note(reason, rows)

@@ -9,7 +9,7 @@ from bridge.model import Room
 
 _SAID = (
     "CASE WHEN json_extract(body, '$.replayed') THEN max(0.0, min(since, json_extract(body, '$.time')))"
-    " ELSE since END AS said"
+    " ELSE since END AS said, json_extract(body, '$.private')"
 )
 """When it was said, as far as can be known; that of a live message is when it was queued, whatever clock its network
 has."""
@@ -17,8 +17,8 @@ has."""
 _AT_ONCE = 500
 """Deliveries of a room in one transaction: some milliseconds, so that giving up never holds up a message."""
 
-Row = tuple[str, Room, float]
-"""A delivery, its room, and when it was said."""
+Row = tuple[str, Room, float, bool]
+"""A delivery, its room, when it was said, and whether it is a notice: nobody is told of the loss of that."""
 
 
 class Losses:
@@ -57,7 +57,7 @@ class Losses:
         self._sql.executemany(
             "INSERT INTO losses VALUES (?, ?, ?, 1, ?4, ?4) ON CONFLICT DO UPDATE SET number = number + 1,"
             " since = min(since, excluded.since), until = max(until, excluded.until)",
-            [(room.network, room.id, reason, said) for _, room, said in rows],
+            [(room.network, room.id, reason, said) for _, room, said, notice in rows if not notice],
         )
 
     def untold(self, network: str) -> Sequence[Loss]:
@@ -99,5 +99,5 @@ class Losses:
 
 
 def _row(network: str, row: tuple[Any, ...]) -> Row:
-    delivery, room, said = row
-    return delivery, Room(network, room), said
+    delivery, room, said, notice = row
+    return delivery, Room(network, room), said, bool(notice)

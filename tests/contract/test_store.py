@@ -836,3 +836,15 @@ async def test_a_room_that_seems_to_wait_for_too_long_is_due(home: Lease, libera
     await say(home, "one")
     await libera.postpone(LIBERA, NOW + 86_400, "offline")
     assert await texts(libera) == {LIBERA: ["one"]}
+
+
+async def test_of_the_loss_of_a_notice_nobody_is_told_and_it_does_not_count_as_waiting(
+    home: Lease, libera: Lease
+) -> None:
+    await say(home, "one")
+    (line,) = lines("notice")
+    notice = replace(line, private=True)
+    await libera.owe([(notice, Delivery.of(notice.key, LIBERA))])
+    assert await libera.waiting(LIBERA) == 1
+    assert await libera.trim(NOW + 1, 10) == 2
+    assert [(loss.room, loss.number) for loss in await libera.losses()] == [(LIBERA, 1)]

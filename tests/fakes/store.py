@@ -175,7 +175,7 @@ class MemoryLease:
 
     async def waiting(self, room: Room) -> int:
         self._check()
-        return len(self._store.queued(room))
+        return sum(not row.event.private for row in self._store.queued(room))
 
     async def count(self, counts: Sequence[Count]) -> None:
         self._check()
@@ -293,6 +293,8 @@ class MemoryLease:
         for row in rows:
             row.state, row.reason, row.done = State.DROPPED, reason, self._store.clock()
             self._store.let_go(row)
+            if row.event.private:
+                continue
             said = Owed.of("", row.delivery.room, row.event, (), queued=row.since, now=self._store.clock()).said
             self._store.losses.setdefault((row.delivery.room, reason), []).append(said)
 
