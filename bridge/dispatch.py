@@ -118,11 +118,8 @@ class Dispatch:
 
     async def _look(self) -> None:
         """Begin with what is due in rooms that are not at work."""
-        # Rooms that are held are due, too: they may neither hide the others, nor be taken up again and again
-        rooms = _ROOMS + len(self._busy) + self._outages.held(self._network.name)
-        for backlog in await stored(self._lease.due, self._clock(), rooms=rooms, each=self._each):
-            if self._outages.holds(backlog.room):
-                continue
+        rooms, held = _ROOMS + len(self._busy), self._outages.held(self._network.name)
+        for backlog in await stored(self._lease.due, self._clock(), rooms=rooms, each=self._each, without=held):
             if backlog.room in self._busy:
                 self._busy[backlog.room] = True
             elif len(self._busy) < _ROOMS and not self._stopping.is_set():

@@ -80,9 +80,9 @@ class Outages:
         """Whether what is owed to `room` waits for the notice that says why it comes late."""
         return room in self._held
 
-    def held(self, network: str) -> int:
-        """How many rooms of `network` wait so."""
-        return sum(room.network == network for room in self._held)
+    def held(self, network: str) -> Sequence[Room]:
+        """The rooms of `network` that wait so."""
+        return [room for room in self._held if room.network == network]
 
     def away(self) -> Mapping[Room, str]:
         """The rooms in which nothing can be said, each with why."""

@@ -1,6 +1,6 @@
 """The Store contract: cursors, the outbox and the message map, behind verbs that are each one atomic operation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from bridge.books import Count, Ledger, Loss
@@ -131,9 +131,11 @@ class Lease(Protocol):
         """Something happened that is counted."""
         ...
 
-    async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
+    async def due(
+        self, now: float, rooms: int = 32, each: int = 20, without: Collection[Room] = ()
+    ) -> Sequence[Backlog]:
         """At most `rooms` rooms of this network whose head may be sent at `now`, each with its frozen posts, or, where
-        nothing is frozen, its first `each` deliveries with the remote ids that they refer to."""
+        nothing is frozen, its first `each` deliveries with the remote ids that they refer to; none of `without`."""
         ...
 
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:

@@ -1,7 +1,8 @@
 """The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from bridge.books import Count, Ledger, Loss
@@ -27,7 +28,8 @@ _WORK = """
         (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
             ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
-    WHERE work.room IS NOT NULL AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
+    WHERE work.room IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
+        AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
     ORDER BY head LIMIT :rooms
 """
 
@@ -157,9 +159,12 @@ class Core:
         ).fetchone()
         return int(number)
 
-    def due(self, network: str, token: str, now: float, rooms: int, each: int) -> Sequence[Backlog]:
+    def due(
+        self, network: str, token: str, now: float, rooms: int, each: int, without: Collection[Room] = ()
+    ) -> Sequence[Backlog]:
         self.cursor(network, token)
         wanted = {"network": network, "now": now, "rooms": rooms, "longest": LONGEST_WAIT}
+        wanted["without"] = json.dumps([room.id for room in without if room.network == network])
         found = self._sql.execute(_WORK, wanted).fetchall()
         backlogs = []
         for name, attempts, _ in found:

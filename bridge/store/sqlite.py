@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -218,8 +218,10 @@ class SqliteLease:
         now = self._store.clock()
         await self._writer.write(lambda core: core.count(self.network, self._token, counts, now))
 
-    async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
-        return await self._writer.read(lambda core: core.due(self.network, self._token, now, rooms, each))
+    async def due(
+        self, now: float, rooms: int = 32, each: int = 20, without: Collection[Room] = ()
+    ) -> Sequence[Backlog]:
+        return await self._writer.read(lambda core: core.due(self.network, self._token, now, rooms, each, without))
 
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         return await self._writer.write(lambda core: core.plan(self.network, self._token, room, posts))

@@ -86,7 +86,7 @@ async def say(home: Lease, *texts: str, to: Sequence[Room] = (LIBERA,)) -> list[
     return deliveries
 
 
-async def texts(lease: Lease, now: float = NOW, **limits: int) -> dict[Room, list[str]]:
+async def texts(lease: Lease, now: float = NOW, **limits: Any) -> dict[Room, list[str]]:
     """What is due, rendered or not, as words."""
     return {
         backlog.room: [post.payload for post in backlog.posts] or [plain(item.event.text) for item in backlog.owed]
@@ -829,6 +829,14 @@ async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_kno
     assert await texts(libera) == {LIBERA: ["notice", "one", "two"]}
     assert await texts(libera, each=1) == {LIBERA: ["notice"]}
     assert await home.cursor() == "2"
+
+
+async def test_rooms_that_are_not_asked_for_take_no_place(home: Lease, libera: Lease) -> None:
+    rooms = [Room("libera", name) for name in ("#a", '#b"', "#c")]
+    await say(home, "one", to=rooms)
+    assert await texts(libera, rooms=1, without=rooms[:2]) == {rooms[2]: ["one"]}
+    assert await texts(libera, without=[*rooms, Room("elsewhere", "#c")]) == {}
+    assert {*await texts(libera, without=[Room("elsewhere", "#c")])} == {*rooms}
 
 
 async def test_a_room_that_seems_to_wait_for_too_long_is_due(home: Lease, libera: Lease) -> None:

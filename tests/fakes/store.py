@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
@@ -217,7 +217,9 @@ class MemoryLease:
         self._store.order.update((post.id, self._store.number()) for post in offered)
         return True
 
-    async def due(self, now: float, rooms: int = 32, each: int = 20) -> Sequence[Backlog]:
+    async def due(
+        self, now: float, rooms: int = 32, each: int = 20, without: Collection[Room] = ()
+    ) -> Sequence[Backlog]:
         self._check()
         working = dict.fromkeys(
             row.delivery.room
@@ -225,7 +227,7 @@ class MemoryLease:
             if row.state is State.QUEUED and row.delivery.room.network == self.network
         )
         waits = {room: wait.until for room, wait in self._store.waits.items() if now < wait.until <= now + LONGEST_WAIT}
-        ready = [room for room in working if room not in waits]
+        ready = [room for room in working if room not in waits and room not in without]
         return [self._backlog(room, each, now) for room in ready[:rooms]]
 
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
