@@ -1,5 +1,6 @@
 """Looking out for who is away and for what has to be given up on, and telling those whom it concerns."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ from bridge.books import Loss
 from bridge.gate import Gate
 from bridge.model import Room
 from bridge.network import Network
-from bridge.outages import Outages
+from bridge.outages import Outage, Outages
 from bridge.store import Lease, LeaseLost, stored
 from bridge.terms import Terms
 
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 _TELL_AGAIN = 600  # looks from one word about what a room has lost to the next: it may lose something all the time
 _TIDY = 10  # looks from one tidying of the outbox to the next
+_AWAY = "away "  # and a room: what its network remembers of an outage that others were told of
 
 
 class Lookout:
@@ -30,6 +32,19 @@ class Lookout:
         self.terms = terms
         self._looks = 0
         self._told: dict[Room, int] = {}  # the look at which it was told what a room has lost
+
+    async def resume(self, lease: Lease) -> None:
+        """Know the outages that an earlier run has told others of: to be called before a network begins."""
+        gone: dict[str, str | None] = {}
+        for key, kept in (await stored(lease.recall)).items():
+            room = Room(lease.network, key.removeprefix(_AWAY))
+            if key.startswith(_AWAY) and self._gate.links.of(room):
+                since, reason, silenced = json.loads(kept)
+                self._outages.resume(Outage(room, since, reason, silenced))
+            elif key.startswith(_AWAY):
+                gone[key] = None
+        if gone:
+            await stored(lease.remember, gone)
 
     async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
         """To be called about once a second."""
@@ -80,8 +95,9 @@ class Lookout:
         if isinstance(change, outages.Begun):
             outage = change.outage
             log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
-            others = self._others(outage.room)
-            await stored(lease.owe, [outages.begun(outage, other, self._clock()) for other in others])
+            owed = [outages.begun(outage, other, self._clock()) for other in self._others(outage.room)]
+            kept = json.dumps([outage.since, outage.reason, outage.silenced])
+            await stored(lease.owe, owed, {_AWAY + outage.room.id: kept})
             return
         room = change.outage.room
         if change.told or change.until - change.outage.since >= outages.SHORT:
@@ -97,7 +113,7 @@ class Lookout:
         owed = [outages.back(change, other) for other in others] if change.told else []
         if waiting or losses:
             owed.append(outages.follows(change, waiting, losses))
-        await stored(lease.owe, owed)
+        await stored(lease.owe, owed, {_AWAY + room.id: None} if change.told else {})
         for loss in losses:
             await self._tell_of_loss(loss, lease, others)
         log.info("back", room=str(room), waiting=waiting, lost=sum(loss.number for loss in losses))

@@ -68,6 +68,15 @@ class Outages:
                 self._told.discard(room)
                 yield Ended(outage, now, told)
 
+    def resume(self, outage: Outage) -> None:
+        """An earlier run has told others of `outage`; `look` will find whether it is over."""
+        self._away[outage.room] = outage
+        self._told.add(outage.room)
+        if outage.silenced:
+            self._silenced[outage.room] = outage.reason
+        else:
+            self._held.add(outage.room)
+
     def silenced(self, room: Room, reason: str) -> None:
         """What was to be said in `room` was refused. It is tried again, so nothing is held back."""
         self._silenced[room] = reason

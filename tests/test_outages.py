@@ -140,6 +140,58 @@ async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -
         assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
 
 
+def test_of_what_an_earlier_run_has_told_only_the_end_is_told_and_its_room_is_held_from_the_start() -> None:
+    outages = Outages()
+    for outage in (away := Outage(LIBERA, T0, "offline"), silenced := Outage(OFTC, T0, "moderated", silenced=True)):
+        outages.resume(outage)
+    assert outages.holds(LIBERA)
+    assert not outages.holds(OFTC)
+    assert [*outages.look({LIBERA: "offline", OFTC: None}, T0 + 90, 60.0)] == []
+    outages.spoke(OFTC)
+    ended = [Ended(away, T0 + 99, told=True), Ended(silenced, T0 + 99, told=True)]
+    assert [*outages.look({LIBERA: None, OFTC: None}, T0 + 99, 60.0)] == ended
+
+
+@pytest.mark.parametrize("reason", ["no connection to the server", None])
+async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reason: str | None) -> None:
+    """None: we are there, and may not speak."""
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    if reason is not None:
+        world.libera.away[LIBERA] = reason
+    world.libera.failures[LIBERA] = [Silenced("moderated", 30.0) for _ in range(12)]
+    for _ in range(3):
+        async with world.running():
+            await world.home.hear(said(HOME, matrix("alice"), f"at {world.now:.0f}"))
+            for _ in range(100):
+                await _minutes(world, 1)
+                await asyncio.sleep(0.1)
+    world.libera.away.clear()
+    world.libera.failures.clear()
+    async with world.running():
+        for _ in range(400):
+            await _minutes(world, 1)
+            await asyncio.sleep(0.1)
+        away, back = await world.home.delivered(2)
+        first, *_ = await world.libera.delivered(4 if reason else 3)
+    assert ("3 messages follow" in first) is (reason is not None)
+    assert "away since 10:02" in away or "does not let us speak since 10:02" in away
+    assert "is back; it was away 10:02-10:0" in back or "lets us speak again; it did not 10:02-10:" in back
+    assert len(world.home.sent) == 2
+    assert not any(world.store.memory.get("libera", {}).values())
+
+
+async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "banned"
+        await _minutes(world, 61)
+        assert world.store.memory["libera"] == {"away #pond": f'[{T0 + 1}, "banned", false]'}
+    world.link = Link("pond", (HOME, OFTC))
+    async with world.running():
+        await _minutes(world, 1)
+    assert world.store.memory["libera"] == {}
+
+
 async def test_who_only_reconnects_is_not_spoken_of() -> None:
     world = World(now=T0)
     async with world.running():

@@ -78,6 +78,7 @@ class World:
                 lease = await self.store.acquire(name, "test")
                 assert lease is not None
                 self.leases[name] = lease
+                await self.lookout.resume(lease)
                 accepting.append(group.create_task(relay.accept(network, lease)))
                 group.create_task(relay.deliver(network, lease, stopping))
             yield stopping

@@ -95,7 +95,7 @@ class _Daemon:
         self._running = Running(group, self._relay, self._lookout)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
-        self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
+        await self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
         self._announce()
@@ -119,7 +119,8 @@ class _Daemon:
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)
         rooms = self._gate.links.rooms(name)
-        self._running.start(wiring.network(self._config, name, rooms, lease, self._rng), lease, needed=needed)
+        network = wiring.network(self._config, name, rooms, lease, self._rng)
+        await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> None:
         """Take over what the file says now, or nothing of it."""

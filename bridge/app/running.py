@@ -43,9 +43,10 @@ class Running:
         self.networks: dict[str, Network] = {}
         """By name; the one to ask, also for who only looks on."""
 
-    def start(self, network: Network, lease: Lease, *, needed: bool) -> None:
+    async def start(self, network: Network, lease: Lease, *, needed: bool) -> None:
         """Run `network`. Where it is `needed`, its refusing our configuration from the start ends everything; else, and
         once it was ready, only itself: somebody who logs us out in one place shall not silence the others."""
+        await self._lookout.resume(lease)
         stopping = asyncio.Event()
         accept = self._accept(network, lease, needed=needed)
         self._runners[network.name] = _Runner(

@@ -1,6 +1,7 @@
 """The Store contract: cursors, the outbox and the message map, behind verbs that are each one atomic operation."""
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from bridge.books import Count, Ledger, Loss
@@ -119,8 +120,11 @@ class Lease(Protocol):
         """
         ...
 
-    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
-        """Queue something of our own, to rooms of any network, as `commit` does, but without the cursor."""
+    async def owe(
+        self, owed: Sequence[tuple[Event, Delivery]], changes: Mapping[str, str | None] = MappingProxyType({})
+    ) -> int:
+        """Queue something of our own, to rooms of any network, as `commit` does, but without the cursor; and `remember`
+        the `changes` with it."""
         ...
 
     async def waiting(self, room: Room) -> int:

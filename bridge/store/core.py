@@ -144,8 +144,15 @@ class Core:
         self._sql.execute("UPDATE events SET body = ? WHERE seq = ? AND body IS NULL", (body, seq))
         return True
 
-    def owe(self, network: str, token: str, owed: Iterable[tuple[Event, Delivery]], now: float) -> int:
-        self.cursor(network, token)
+    def owe(
+        self,
+        network: str,
+        token: str,
+        owed: Iterable[tuple[Event, Delivery]],
+        changes: Mapping[str, str | None],
+        now: float,
+    ) -> int:
+        self.remember(network, token, changes)
         return sum(self._queue(delivery, dump(event), now) for event, delivery in owed)
 
     # Delivering

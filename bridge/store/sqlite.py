@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from bridge.books import Count, Ledger, Loss
@@ -206,10 +207,12 @@ class SqliteLease:
         self._store.ringing(delivery for delivery in deliveries if delivery.room in offered - committed.planned)()
         return committed
 
-    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
+    async def owe(
+        self, owed: Sequence[tuple[Event, Delivery]], changes: Mapping[str, str | None] = MappingProxyType({})
+    ) -> int:
         now = self._store.clock()
         ring = self._store.ringing(delivery for _, delivery in owed)
-        return await self._writer.write(lambda core: core.owe(self.network, self._token, owed, now), ring)
+        return await self._writer.write(lambda core: core.owe(self.network, self._token, owed, changes, now), ring)
 
     async def waiting(self, room: Room) -> int:
         return await self._writer.read(lambda core: core.waiting(self.network, self._token, room))

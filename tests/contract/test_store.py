@@ -831,6 +831,15 @@ async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_kno
     assert await home.cursor() == "2"
 
 
+async def test_what_is_owed_is_queued_together_with_what_is_remembered(home: Lease, libera: Lease) -> None:
+    (line,) = lines("away")
+    await home.owe([(line, Delivery.of(line.key, LIBERA))], {"away #pond": "1", "other": "2"})
+    assert await home.recall() == {"away #pond": "1", "other": "2"}
+    assert await texts(libera) == {LIBERA: ["away"]}
+    await home.owe([], {"away #pond": None})
+    assert await home.recall() == {"other": "2"}
+
+
 async def test_rooms_that_are_not_asked_for_take_no_place(home: Lease, libera: Lease) -> None:
     rooms = [Room("libera", name) for name in ("#a", '#b"', "#c")]
     await say(home, "one", to=rooms)

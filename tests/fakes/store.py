@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
 from bridge.model import BOTS, Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
@@ -165,8 +166,10 @@ class MemoryLease:
         self._check()
         return self._store.cursors.get(self.network)
 
-    async def owe(self, owed: Sequence[tuple[Event, Delivery]]) -> int:
-        self._check()
+    async def owe(
+        self, owed: Sequence[tuple[Event, Delivery]], changes: Mapping[str, str | None] = MappingProxyType({})
+    ) -> int:
+        await self.remember(changes)
         new = [(event, delivery) for event, delivery in owed if delivery.id not in self._store.rows]
         for event, delivery in new:
             self._store.rows[delivery.id] = _Row(delivery, event, self._store.clock())

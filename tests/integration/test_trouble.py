@@ -97,7 +97,7 @@ async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
         await bob.heard("into the ice", timeout=20)
 
 
-async def test_people_are_told_of_an_outage_and_of_its_end(
+async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemon_is_killed_in_it(
     tmp_path: Path, synapse: Synapse, own_services: Anope
 ) -> None:
     pond = await _pond(tmp_path, synapse, own_services)
@@ -109,6 +109,8 @@ async def test_people_are_told_of_an_outage_and_of_its_end(
         await alice.heard(lambda message: f"irc/{pond.channel} is away since" in message.text, timeout=20)
         for number in range(3):
             await alice.send(pond.room, f"line {number}")
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
         await asyncio.sleep(SHORT)
         await pond.irc.start()
         async with pond.person("dave") as dave:
@@ -116,6 +118,7 @@ async def test_people_are_told_of_an_outage_and_of_its_end(
             await alice.heard(lambda message: "is back; it was away" in message.text, timeout=60)
             await dave.heard("line 2", timeout=20)
             from_us = [message.text for message in dave.messages if message.sender == pond.duck]
+        assert len([message for message in alice.messages if "is away since" in message.text]) == 1
         assert "messages follow" in from_us[0]
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
 
