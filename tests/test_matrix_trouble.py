@@ -11,7 +11,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from bridge.matrix import MatrixNetwork, MatrixSettings, gap, homeserver, patience
-from bridge.matrix.homeserver import Homeserver, TooLarge, Unreachable
+from bridge.matrix.homeserver import ApiError, Homeserver, TooLarge, Unreachable
 from bridge.model import Message, Room
 from bridge.network import Gap
 from bridge.text import plain
@@ -37,6 +37,7 @@ class Odd:
         self.limits: list[int] = []
         self.huge = False
         self.broken = False
+        self.limit = ("", "")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix("/_matrix/client/v3/")
@@ -56,6 +57,9 @@ class Odd:
             return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
         if path == "sync":
             return await self._sync(request)
+        if "/send/" in path:
+            answer, header = self.limit
+            return web.Response(status=429, text=answer, headers={"Retry-After": header})
         return web.json_response({})
 
     async def _messages(self, request: web.Request) -> web.Response:
@@ -133,6 +137,30 @@ async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
     assert before - 1 < unknown.since <= unknown.until < time.time() + 1
     assert "given up" in _reason(logs, "gap not filled")
     assert [line["event"] for line in logs].count("gap not filled") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "header", "pause"),
+    [
+        ('{"retry_after_ms": 2500}', "7", 2.5),
+        ('{"errcode": "M_LIMIT_EXCEEDED"}', "7", 7.0),
+        ("<html>", "7", 7.0),
+        ('{"retry_after_ms": 86400000000}', "", 600.0),
+        ('{"retry_after_ms": -1}', "", None),
+        ('{"retry_after_ms": 0}', "", None),
+        ("{}", "Tue, 24 Nov 2026 10:00:00 GMT", None),
+        ("{}", "9" * 5_000, None),
+    ],
+)
+async def test_it_waits_as_long_as_it_is_asked_to_and_not_for_ever(
+    odd: Odd, answer: str, header: str, pause: float | None
+) -> None:
+    odd.limit = (answer, header)
+    server = Homeserver(f"http://127.0.0.1:{odd.port}", _US)
+    with pytest.raises(ApiError) as limited:
+        await server.put("rooms", "!pond", "send", "m.room.message", "1", body="{}")
+    await server.close()
+    assert limited.value.retry_after == pause
 
 
 def _reason(logs: Sequence[Mapping[str, object]], event: str) -> str:

@@ -18,6 +18,8 @@ _WITHIN = 30.0
 _LARGEST = 32 * 1024 * 1024
 """Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
 
+_LONGEST_PAUSE = 600.0
+"""Seconds: whoever asks for more, a proxy or a clock that is wrong, is asked again all the same."""
 _UNTRUSTED = (
     "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
     " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"
@@ -142,7 +144,7 @@ class Homeserver:
             raise Unreachable(f"no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
-        return _found(answer.status, data)
+        return _found(answer.status, data, answer.headers.get("Retry-After", ""))
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
@@ -172,7 +174,7 @@ def _quoted(part: str) -> str:
     return quote(part, safe="")
 
 
-def _found(status: int, data: bytes) -> Json:
+def _found(status: int, data: bytes, retry_after: str) -> Json:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
@@ -180,8 +182,15 @@ def _found(status: int, data: bytes) -> Json:
     if not isinstance(found, dict):
         if status < 400:
             raise Unreachable(_STRANGE)
-        raise ApiError(status, "", "")
+        raise ApiError(status, "", "", _pause({}, retry_after))
     if status >= 400:
-        pause = number(found, "retry_after_ms")
-        raise ApiError(status, word(found, "errcode"), word(found, "error"), None if pause is None else pause / 1000)
+        raise ApiError(status, word(found, "errcode"), word(found, "error"), _pause(found, retry_after))
     return found
+
+
+def _pause(found: Json, retry_after: str) -> float | None:
+    """The seconds that we are asked to wait, in the answer or its header (spec, "Rate limiting")."""
+    milliseconds = number(found, "retry_after_ms")
+    if milliseconds is None and len(retry_after) < 10 and retry_after.isdecimal():
+        milliseconds = int(retry_after) * 1000
+    return min(milliseconds / 1000, _LONGEST_PAUSE) if milliseconds and milliseconds > 0 else None
