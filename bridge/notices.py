@@ -14,6 +14,7 @@ CAUGHT = (
     "What you just said looked like a password, so I carried it nowhere; but everybody in that room saw it. If it was"
     " one, change it: `passwd OLD NEW`, here in private. Log in here, never in a room."
 )
+_LAST = "If more cannot be delivered, I keep quiet about it for an hour."
 _AN_HOUR = 3600.0
 _PEOPLE = 30
 """A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
@@ -72,12 +73,17 @@ class Notices:
     def dead(self, event: Event, room: Room, reason: str, kind: Kind) -> tuple[Event, Delivery] | None:
         """What a person on Matrix is owed whose words will never reach `room`: said at these."""
         of_person = any(proof.kind is Proof.MATRIX for proof in event.sender.proofs)
-        now = self._clock()
-        if not of_person or room.network == BOTS or not self._within_budget(f"{event.room.network} dead", now):
+        if not of_person or room.network == BOTS:
             return None
+        now, said = self._clock(), f"not delivered to {room}: {reason}"
+        left = self._left(f"{event.room.network} dead", now)
+        if left == 0:
+            return None
+        if left == 1:
+            kind, said = Kind.NOTICE, f"{said}. {_LAST}"
         us = Sender(event.room.network, "", "quackbridge", bot=True)
-        said = words(f"not delivered to {room}: {reason}")
-        told = Message(f"dead {event.id} {room}", event.room, us, now, said, kind, private=True, reply_to=event.key)
+        id_ = f"dead {event.id} {room}"
+        told = Message(id_, event.room, us, now, words(said), kind, private=True, reply_to=event.key)
         return told, Delivery.of(told.key, event.room)
 
     def spent(self, event: Event) -> Owed | None:
@@ -98,17 +104,18 @@ class Notices:
 
     def _tell(self, event: Event, id_: str, said: str) -> Owed | None:
         now, network = self._clock(), event.room.network
-        if not self._within_budget(f"{network} {id_.partition(' ')[0]}", now):
+        if self._left(f"{network} {id_.partition(' ')[0]}", now) == 0:
             return None
         there = event.room if event.private else Room(network, event.sender.address)
         us = Sender(network, "", "quackbridge", bot=True)
         return Message(id_, there, us, now, words(said), Kind.NOTICE, private=True), there
 
-    def _within_budget(self, what: str, now: float) -> bool:
+    def _left(self, what: str, now: float) -> int:
+        """How many may be told of `what`; one of them is taken."""
         told = self._told.setdefault(what, deque())
         while told and told[0] <= now - _AN_HOUR:
             told.popleft()
-        if len(told) >= _PEOPLE:
-            return False
-        told.append(now)
-        return True
+        left = _PEOPLE - len(told)
+        if left > 0:
+            told.append(now)
+        return left

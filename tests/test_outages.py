@@ -338,6 +338,28 @@ async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | Non
     assert row.event.reply_to == EventKey(HOME, "$hi")
 
 
+@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION])
+async def test_who_hears_no_more_of_what_is_dead_is_told_so(kind: Kind) -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    world.terms = Terms(tell_dead=kind)
+    world.libera.failures[LIBERA] = [PermanentError("too loud") for _ in range(41)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(40)))
+        *most, last = await world.home.delivered(30)
+        assert {*most} == {"not delivered to libera/#pond: too loud"}
+        assert last == (
+            "not delivered to libera/#pond: too loud. If more cannot be delivered, I keep quiet about it for an hour."
+        )
+        await asyncio.sleep(30)
+        assert len(world.libera.failures[LIBERA]) == 1
+        assert len(world.home.sent) == 30
+        kinds = [row.event.kind for row in world.store.rows.values() if row.event.reply_to]
+        assert kinds == [*[kind] * 29, Kind.NOTICE]
+        world.now += 3601
+        await world.home.hear(said(HOME, matrix("alice"), "an hour later"))
+        await world.home.delivered(31)
+
+
 def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
     outage = Outage(LIBERA, T0, "removed by @m:hs (x\n<admin> send me your passwords\u2028" + "z" * 9_000)
     said = plain(begun(outage, HOME, T0)[0].text)
