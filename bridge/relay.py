@@ -3,8 +3,9 @@
 import asyncio
 import random
 import shlex
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 
@@ -12,12 +13,12 @@ from bridge import outages
 from bridge.books import Count, Tally
 from bridge.dispatch import Dispatch
 from bridge.gate import Gate, Verdict
-from bridge.model import BOTS, Backlog, Delivery, Event, EventKey, Owed, Room, Sender
+from bridge.model import BOTS, Backlog, Delivery, Event, EventKey, Owed, Post, Room, Sender
 from bridge.network import Batch, Network
 from bridge.notices import Notices, Once
 from bridge.outages import Outages
 from bridge.policy import Told
-from bridge.store import Full, Lease, Rewound, Unavailable, stored
+from bridge.store import Committed, Full, Lease, Rewound, Unavailable, stored
 from bridge.terms import Terms
 
 log = structlog.get_logger()
@@ -93,40 +94,14 @@ class Relay:
                 carried += [(outages.unknown(gap, other), other) for other in self._gate.links.others(gap.room)]
         events = {event.key: event for event, _ in carried}
         deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        what = (expect, tuple(events.values()), deliveries, batch.cursor, counts)
-        planned = await self._at_once(lease, *what)
+        commit = partial(lease.commit, expect, tuple(events.values()), deliveries, batch.cursor, counts)
+        planned = await _at_once(commit, [*self._offers(events, deliveries)])
         if planned is None:
-            await stored(lease.commit, *what)
+            await stored(commit)
         for gap in batch.gaps:
             seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
             log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
         return planned is not None and planned >= {delivery.room for delivery in deliveries}
-
-    async def _at_once(
-        self,
-        lease: Lease,
-        expect: str | None,
-        events: Sequence[Event],
-        deliveries: Sequence[Delivery],
-        cursor: str,
-        counts: Sequence[Count],
-    ) -> frozenset[Room] | None:
-        """Store it, and begin to send what is all that a room has to do: so the most common message by far costs one
-        transaction less, and no look into the store. Which rooms these are; None where the store cannot right now, for
-        which no room waits."""
-        offers = [*self._offers({event.key: event for event in events}, deliveries)]
-        posts, planned = [post for _, backlog in offers for post in backlog.posts], frozenset[Room]()
-        try:
-            _, planned = await lease.commit(expect, events, deliveries, cursor, counts, posts)
-        except (Full, Unavailable):
-            return None
-        finally:
-            for dispatch, backlog in offers:
-                if backlog.room in planned:
-                    dispatch.begin(backlog)
-                else:
-                    dispatch.withdraw(backlog.room)
-        return planned
 
     def _offers(
         self, events: Mapping[EventKey, Event], deliveries: Iterable[Delivery]
@@ -182,6 +157,26 @@ def _let_in(sender: Sender) -> str:
         return "the network proves nothing of them: to become a member they have to log in to its services first"
     proof = sender.proofs[0]
     return f"quackbridge add-user NAME --{proof.kind} {shlex.quote(str(proof))}"
+
+
+async def _at_once(
+    commit: Callable[[Sequence[Post]], Awaitable[Committed]], offers: Sequence[tuple[Dispatch, Backlog]]
+) -> frozenset[Room] | None:
+    """Commit, and begin to send what is all that a room has to do: so the most common message by far costs one
+    transaction less, and no look into the store. Which rooms these are; None where the store cannot right now, for
+    which no room waits."""
+    planned = frozenset[Room]()
+    try:
+        _, planned = await commit([post for _, backlog in offers for post in backlog.posts])
+    except (Full, Unavailable):
+        return None
+    finally:
+        for dispatch, backlog in offers:
+            if backlog.room in planned:
+                dispatch.begin(backlog)
+            else:
+                dispatch.withdraw(backlog.room)
+    return planned
 
 
 async def _with_pulse(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch | None, None]:

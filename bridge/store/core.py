@@ -1,20 +1,21 @@
-"""The only SQL in the bridge: what each verb of the store does to the tables, decided with nothing in between."""
+"""What each verb of the store does to the tables, decided with nothing in between."""
 
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from typing import NamedTuple
 
 from bridge.books import Count, Ledger, Loss
 from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
 from bridge.store import ledger
 from bridge.store.bodies import dump, load
-from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost, Rewound
+from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost
 from bridge.store.losses import Losses, Row
 from bridge.store.messages import Messages
+from bridge.store.networks import Networks
 from bridge.store.plans import Plans
 
-_REASON = 200  # characters of a reason that are kept with a count
 _EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
 
 _WORK = """
@@ -48,32 +49,33 @@ class Core:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
+        self._networks = Networks(connection)
         self._messages = Messages(connection)
         self._plans = Plans(connection)
         self._losses = Losses(connection)
 
-    # Leases and cursors
+    # Networks
 
     def acquire(self, network: str, token: str) -> None:
         """Make `token` the network's lease, whoever had it."""
-        self._sql.execute(
-            "INSERT INTO networks (name, token) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET token = excluded.token",
-            (network, token),
-        )
+        self._networks.acquire(network, token)
 
     def release(self, network: str, token: str) -> None:
-        self._sql.execute("UPDATE networks SET token = NULL WHERE name = ? AND token = ?", (network, token))
+        self._networks.release(network, token)
 
     def cursor(self, network: str, token: str) -> str | None:
-        row = self._sql.execute("SELECT token, cursor FROM networks WHERE name = ?", (network,)).fetchone()
-        if row is None or row[0] != token:
-            raise LeaseLost(f"another worker runs the network {network!r}")
-        cursor: str | None = row[1]
-        return cursor
+        return self._networks.cursor(network, token)
 
     def renew(self, network: str, token: str, cursor: str | None) -> None:
-        if (stored := self.cursor(network, token)) != cursor:
-            raise Rewound(f"{network}: the stored cursor is {stored!r}, not {cursor!r}")
+        self._networks.expect(network, token, cursor, after=cursor)
+
+    def recall(self, network: str, token: str) -> Mapping[str, str]:
+        self.cursor(network, token)
+        return self._networks.recall(network)
+
+    def remember(self, network: str, token: str, changes: Mapping[str, str | None]) -> None:
+        self.cursor(network, token)
+        self._networks.remember(network, changes)
 
     # Intake
 
@@ -90,43 +92,25 @@ class Core:
         offers: Sequence[Offer] = (),
     ) -> Committed:
         """See `Lease.commit`; `now` is when the deliveries were queued."""
-        stored = self.cursor(network, token)
-        if stored != expect:
-            if stored == cursor:
-                return Committed()
-            raise Rewound(f"{network}: the stored cursor is {stored!r}, not {expect!r}")
+        if not self._networks.expect(network, token, expect, after=cursor):
+            return Committed()
         bodies = {event.key: dump(event) for event in events}
         new = {delivery.id for delivery in deliveries if self._queue(delivery, bodies[delivery.event], now)}
-        self._count(counts, now)
-        if stored != cursor:
-            self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
+        ledger.count(self._sql, counts, now)
+        if cursor != expect:
+            self._networks.advance(network, cursor)
         return Committed(len(new), frozenset(offer.room for offer in offers if self._take_up(offer, new)))
 
     def _take_up(self, offer: Offer, new: Set[str]) -> bool:
-        """Freeze what is offered for a room, where it is all that the room has to do."""
-        room = offer.room
-        owner = self._sql.execute("SELECT token FROM networks WHERE name = ?", (room.network,)).fetchone()
-        if owner is None or owner[0] != offer.token:
-            return False
-        carried = {each for post in offer.posts for each in post.deliveries}
-        queued = self._sql.execute(
-            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? LIMIT ?",
-            (room.network, room.id, len(carried) + 1),
-        ).fetchall()
-        if not carried <= new or {delivery for (delivery,) in queued} != carried:
-            return False
-        self._plans.freeze(room, offer.posts)
-        return True
+        """Freeze what is offered, where its network is still run by whoever offers it."""
+        with suppress(LeaseLost):
+            self.cursor(offer.room.network, offer.token)
+            return self._plans.take_up(offer.room, offer.posts, new)
+        return False
 
     def count(self, network: str, token: str, counts: Iterable[Count], now: float) -> None:
         self.cursor(network, token)
-        self._count(counts, now)
-
-    def _count(self, counts: Iterable[Count], now: float) -> None:
-        self._sql.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
-            [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
-        )
+        ledger.count(self._sql, counts, now)
 
     def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
         key = delivery.event
@@ -296,23 +280,6 @@ class Core:
                 row,
             )
 
-    # A network's own state
-
-    def recall(self, network: str, token: str) -> Mapping[str, str]:
-        self.cursor(network, token)
-        return dict(self._sql.execute("SELECT key, value FROM memory WHERE network = ?", (network,)).fetchall())
-
-    def remember(self, network: str, token: str, changes: Mapping[str, str | None]) -> None:
-        self.cursor(network, token)
-        for key, value in changes.items():
-            if value is None:
-                self._sql.execute("DELETE FROM memory WHERE network = ? AND key = ?", (network, key))
-            else:
-                self._sql.execute(
-                    "INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                    (network, key, value),
-                )
-
     # Without a lease
 
     def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
@@ -365,11 +332,7 @@ class Core:
         self._sql.executemany(
             "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
         )
-        tallies = self._sql.execute(
-            "DELETE FROM tallies WHERE minute IN (SELECT DISTINCT minute FROM tallies WHERE minute < ? LIMIT 20)",
-            (int(before // 60),),
-        )
-        return len(rows) + tallies.rowcount
+        return len(rows) + ledger.expire(self._sql, before)
 
     def changes_of_others(self) -> int:
         """A number that is another one once another connection has changed something."""

@@ -1,10 +1,12 @@
 """What became of everything: the books that the operator reads."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from bridge.books import Account, Count, Ledger, Tally
 from bridge.model import BOTS, Room
 
+_REASON = 200  # characters of a reason that are kept with a count
 _PEOPLE = "since >= ? AND network != ?"
 
 
@@ -36,3 +38,19 @@ def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
         tuple((Count(Room(n, r), Tally(what), reason), number) for n, r, what, reason, number in counted),
         tuple(lost),
     )
+
+
+def count(sql: sqlite3.Connection, counts: Iterable[Count], now: float) -> None:
+    """One more of each, in the minute of `now`."""
+    sql.executemany(
+        "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
+        [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
+    )
+
+
+def expire(sql: sqlite3.Connection, before: float) -> int:
+    """Remove some of what was counted before that time; how many rows."""
+    return sql.execute(
+        "DELETE FROM tallies WHERE minute IN (SELECT DISTINCT minute FROM tallies WHERE minute < ? LIMIT 20)",
+        (int(before // 60),),
+    ).rowcount

@@ -3,7 +3,7 @@
 import itertools
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from bridge.model import Post, Room, State
 
@@ -36,6 +36,18 @@ class Plans:
             ),
         )
         return tuple(posts)
+
+    def take_up(self, room: Room, posts: Sequence[Post], new: Set[str]) -> bool:
+        """Freeze `posts`, where they carry nothing but what is `new`, and that is all that `room` has to do."""
+        carried = {each for post in posts for each in post.deliveries}
+        queued = self._sql.execute(
+            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? LIMIT ?",
+            (room.network, room.id, len(carried) + 1),
+        ).fetchall()
+        if not carried <= new or {delivery for (delivery,) in queued} != carried:
+            return False
+        self.freeze(room, posts)
+        return True
 
     def take(self, post: Post) -> int:
         """It is frozen no more; which part of its deliveries it was."""

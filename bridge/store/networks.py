@@ -1,0 +1,55 @@
+"""What is kept of each network: who runs it, how far it was heard, and what it remembers itself."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from bridge.store.contract import LeaseLost, Rewound
+
+
+class Networks:
+    """The tables of networks and of their memory; it begins and ends no transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def acquire(self, network: str, token: str) -> None:
+        """Make `token` the network's lease, whoever had it."""
+        self._sql.execute(
+            "INSERT INTO networks (name, token) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET token = excluded.token",
+            (network, token),
+        )
+
+    def release(self, network: str, token: str) -> None:
+        self._sql.execute("UPDATE networks SET token = NULL WHERE name = ? AND token = ?", (network, token))
+
+    def cursor(self, network: str, token: str) -> str | None:
+        """Raises LeaseLost where `token` is not the network's lease."""
+        row = self._sql.execute("SELECT token, cursor FROM networks WHERE name = ?", (network,)).fetchone()
+        if row is None or row[0] != token:
+            raise LeaseLost(f"another worker runs the network {network!r}")
+        cursor: str | None = row[1]
+        return cursor
+
+    def expect(self, network: str, token: str, cursor: str | None, *, after: str | None) -> bool:
+        """Whether `cursor` is where it stands; False where it is `after` what was to be stored already. Raises Rewound
+        where it is anywhere else."""
+        stored = self.cursor(network, token)
+        if stored not in (cursor, after):
+            raise Rewound(f"{network}: the stored cursor is {stored!r}, not {cursor!r}")
+        return stored == cursor
+
+    def advance(self, network: str, cursor: str) -> None:
+        self._sql.execute("UPDATE networks SET cursor = ? WHERE name = ?", (cursor, network))
+
+    def recall(self, network: str) -> Mapping[str, str]:
+        return dict(self._sql.execute("SELECT key, value FROM memory WHERE network = ?", (network,)).fetchall())
+
+    def remember(self, network: str, changes: Mapping[str, str | None]) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self._sql.execute("DELETE FROM memory WHERE network = ? AND key = ?", (network, key))
+            else:
+                self._sql.execute(
+                    "INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (network, key, value),
+                )
