@@ -343,6 +343,19 @@ async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> No
         assert await world.libera.delivered(1) == ["<alice> hi"]
 
 
+async def test_who_asks_us_to_wait_for_a_year_is_asked_again_after_an_hour(world: World) -> None:
+    world.libera.failures[LIBERA] = [TransientError("come back next year", retry_after=3e7) for _ in range(2)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        await asyncio.sleep(10)
+        assert len(world.libera.failures[LIBERA]) == 1
+        for _ in range(2):
+            assert world.libera.sent == []
+            world.now += 3_601
+            await asyncio.sleep(10)
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+
+
 async def test_rooms_that_are_away_hold_up_no_other(world: World) -> None:
     away = [Room("libera", f"#away{number}") for number in range(40)]
     world.link = Link("pond", (HOME, *away, LIBERA))

@@ -241,6 +241,18 @@ async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
         assert dict(await home.recall()) == {"device": "DUCK"}
 
 
+async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path: Path) -> None:
+    """Only a store that was put back to an earlier state can say so: one process has it at a time."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, _ = await _lease(store, "home"), await _lease(store, "libera")
+        with closing(sqlite3.connect(path)) as sql, sql:
+            sql.execute("UPDATE networks SET token = 'another' WHERE name = 'libera'")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        posts = [Post("p1", LIBERA, (delivery.id,), "<alice> hi")]
+        assert await home.commit(None, [event], [delivery], "1", posts=posts) == Committed(1)
+
+
 async def test_a_commit_whose_caller_is_gone_still_wakes(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
