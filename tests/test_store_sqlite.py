@@ -13,6 +13,7 @@ from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.model import Delivery, Post
 from bridge.store import Committed, Full, Lease, StoreError, Unavailable, Unusable, schema
@@ -239,6 +240,40 @@ async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
         assert kept is None
         assert await home.cursor() is None
         assert dict(await home.recall()) == {"device": "DUCK"}
+
+
+@pytest.mark.parametrize("step", [1_795_000_000.0, -90_000.0])
+async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step: float) -> None:
+    now = {"clock": 100_000.0, "steady": 50.0}
+
+    def passes(seconds: float, step: float = 0.0) -> None:
+        now["steady"] += seconds
+        now["clock"] += seconds + step
+
+    store = SqliteStore.open(path, lambda: now["clock"], steady=lambda: now["steady"])
+    async with aclosing(store):
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
+        await libera.postpone(LIBERA, now["clock"] + 30, "offline")
+        passes(20, step)
+        with closing(sqlite3.connect(path)) as other, capture_logs() as logs:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable):
+                await libera.due(now["clock"])
+            other.rollback()
+            assert await libera.due(now["clock"]) == []
+        assert [line["event"] for line in logs] == ["the clock was set"]
+        passes(11)
+        assert await libera.trim(now["clock"] - 60, 10) == 0
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 31.0
+        passes(10, 59.0)  # is no step
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 100.0
+        passes(0, 2.0)  # both together are
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 41.0
 
 
 async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path: Path) -> None:

@@ -30,6 +30,7 @@ from bridge.outages import Outages
 from bridge.relay import Relay
 from bridge.store import Lease, StoreError, Unusable, stored
 from bridge.store.sqlite import SqliteStore
+from bridge.store.steps import since_boot
 from bridge.users import Users, UsersError
 from bridge.users.passwords import warm_up
 from bridge.users.sessions import Sessions
@@ -52,7 +53,7 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
     watch = Watch(path, seen)
     loop.add_signal_handler(signal.SIGHUP, watch.now)
     users = TinyUsers(config.users.database)
-    async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time)) as store:
+    async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time, steady=since_boot)) as store:
         try:
             async with asyncio.TaskGroup() as group:
                 await _Daemon(config, path, users, store, group).serve(watch, stopping)

@@ -255,6 +255,11 @@ class Core:
         self.cursor(network, token)
         self._sql.execute("UPDATE rooms SET until = 0 WHERE network = ? AND room = ?", (network, room.id))
 
+    def shift(self, step: float) -> None:
+        """The clock was set by `step` seconds: what waits is as old as before, and waits for as long."""
+        self._sql.execute("UPDATE deliveries SET since = since + ? WHERE state = 'queued'", (step,))
+        self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
+
     def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
         rows = self._sql.execute(
             "SELECT d.id, body, since FROM deliveries AS d JOIN events ON events.seq = d.event"
@@ -307,10 +312,14 @@ class Core:
     def retry(self, delivery: str, now: float) -> bool:
         changed = self._sql.execute(
             "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?"
-            " WHERE id = ? AND state = 'dead'",
+            " WHERE id = ? AND state = 'dead' RETURNING event",
             (now, delivery),
-        )
-        return changed.rowcount == 1
+        ).fetchone()
+        if changed is not None:  # its age counts from now on, also where it was heard long after it was said
+            self._sql.execute(
+                "UPDATE events SET body = json_set(body, '$.replayed', json('false')) WHERE seq = ?", changed
+            )
+        return changed is not None
 
     def drop(self, delivery: str, now: float) -> bool:
         row = self._sql.execute(

@@ -19,6 +19,7 @@ from bridge.store.contract import Committed, Full, Unusable
 from bridge.store.core import Core, Offer
 from bridge.store.reserve import Reserve
 from bridge.store.schema import connect
+from bridge.store.steps import Steps
 from bridge.store.writer import Writer
 
 _LOOK = 1.0  # seconds between looks for what another process has changed
@@ -39,9 +40,10 @@ class SqliteStore:
         lock: int | None,
         token: Callable[[], str] = _random_token,
         reserve: Reserve | None = None,
+        steps: Steps | None = None,
     ) -> None:
         self.clock = clock
-        self.writer = Writer(connection, reserve)
+        self.writer = Writer(connection, reserve, steps)
         self._lock = lock
         self._token = token
         self._tokens: dict[str, str] = {}
@@ -49,12 +51,19 @@ class SqliteStore:
         self._version: int | None = None
 
     @classmethod
-    def open(cls, path: Path, clock: Callable[[], float], token: Callable[[], str] = _random_token) -> Self:
+    def open(
+        cls,
+        path: Path,
+        clock: Callable[[], float],
+        token: Callable[[], str] = _random_token,
+        steady: Callable[[], float] | None = None,
+    ) -> Self:
         """Open or create the store at `path`, and bring it to the version of this program.
 
         For as long as it is open no other daemon can: the lock goes with the process, however that ends. `Unusable`
         where another daemon has it, where it is damaged, or of a newer version; the file is then as it was. `Full`
-        where the disk is, and nothing was reserved. `token` names a lease; no two may be alike.
+        where the disk is, and nothing was reserved. `token` names a lease; no two may be alike. By `steady` it sees
+        that `clock` was set.
         """
         try:
             make_folders(path.parent)
@@ -65,7 +74,8 @@ class SqliteStore:
         try:
             with suppress(OSError):  # it goes without
                 reserve = Reserve(path)
-            return cls(_connected(path, reserve), clock, held, token, reserve)
+            steps = Steps(clock, steady) if steady is not None else None
+            return cls(_connected(path, reserve), clock, held, token, reserve, steps)
         except BaseException:
             if reserve is not None:
                 reserve.close()

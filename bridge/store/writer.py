@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+import structlog
+
 from bridge.store.contract import Full, StoreError, Unavailable
 from bridge.store.core import Core
 from bridge.store.reserve import Reserve, is_full
+from bridge.store.steps import Steps
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 _TOGETHER = 64  # verbs in one transaction: more would make the first wait noticeably for the last
@@ -61,9 +66,12 @@ class Writer:
     reserve again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, reserve: Reserve | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, reserve: Reserve | None = None, steps: Steps | None = None
+    ) -> None:
         self._sql = connection
         self._reserve = reserve
+        self._steps = steps
         self._core = Core(connection)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._places = asyncio.Semaphore(_WAITING)
@@ -159,7 +167,11 @@ class Writer:
 
     def _transact(self, calls: Sequence[_Call]) -> None:
         """Run the verbs in one transaction; one that refuses leaves no trace and does not stop the others."""
-        self._sql.execute("BEGIN IMMEDIATE" if any(call.kind is not _Kind.READ for call in calls) else "BEGIN")
+        step = self._steps.step() if self._steps is not None else 0.0
+        writing = step or any(call.kind is not _Kind.READ for call in calls)
+        self._sql.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if step:
+            self._core.shift(step)
         for call in calls:
             call.result = call.error = None
             self._sql.execute("SAVEPOINT verb")
@@ -172,6 +184,9 @@ class Writer:
                 self._sql.execute("ROLLBACK TO verb")
             self._sql.execute("RELEASE verb")
         self._sql.execute("COMMIT")
+        if step and self._steps is not None:
+            self._steps.taken(step)
+            log.warning("the clock was set", seconds=round(step), hint="what waits has not grown older by that")
 
     def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
         if self._sql.in_transaction:

@@ -384,11 +384,15 @@ async def test_no_time_that_a_server_says_is_beyond_what_can_be_told(home: Lease
 
 
 async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera: Lease, store: Store) -> None:
-    await say(home, "one")
-    (entry,) = await store.outbox()
-    await libera.bury([entry.delivery], "no")
-    assert await store.retry(entry.delivery)
+    live, late = lines("live", "late")
+    late = replace(late, time=1.0, replayed=True)
+    await home.commit(None, [live, late], owed([live, late], LIBERA), "1")
+    dead = [delivery.id for delivery in owed([live, late], LIBERA)]
+    await libera.bury(dead, "no")
+    assert [await store.retry(each) for each in dead] == [True, True]
     assert await libera.trim(NOW, 10) == 0
+    (backlog,) = await libera.due(NOW)
+    assert [item.age for item in backlog.owed] == [0, 0]
 
 
 async def test_why_a_room_waits_can_be_said_without_making_it_wait(home: Lease, libera: Lease, store: Store) -> None:

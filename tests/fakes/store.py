@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
@@ -73,6 +73,7 @@ class MemoryStore:
         if row is None or row.state is not State.DEAD:
             return False
         row.state, row.reason, row.since = State.QUEUED, "", self.clock()
+        row.event = replace(row.event, replayed=False)
         self.bell(row.delivery.room.network).set()
         return True
 
