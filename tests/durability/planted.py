@@ -80,6 +80,18 @@ def _planned_later() -> None:
     _put(SqliteLease, "commit", commit)
 
 
+def _told_later() -> None:
+    """What is remembered of what is owed is stored in a transaction of its own."""
+    real = SqliteLease.owe
+
+    async def owe(self: SqliteLease, owed: Sequence[tuple[Event, Delivery]], changes: Mapping[str, str | None]) -> int:
+        number = await real(self, owed)
+        await self.remember(changes)
+        return number
+
+    _put(SqliteLease, "owe", owe)
+
+
 def _answered_early() -> None:
     """What was done is committed with what comes next, and answered before."""
 
@@ -113,6 +125,7 @@ PLANTED: Mapping[str, Callable[[], None]] = {
     "cursor-first": _cursor_first,
     "cursor-last": _cursor_last,
     "planned-later": _planned_later,
+    "told-later": _told_later,
     "answered-early": _answered_early,
     "folder-not-synced": _folder_not_synced,
     CHECKPOINTS: _set("wal_autocheckpoint = 50"),

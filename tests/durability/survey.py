@@ -27,7 +27,8 @@ async def survey(folder: Path) -> Values:
         home = await _lease(store, HOME.network)
         cursor = await home.cursor()
         found[f"cursor of {HOME.network}"] = cursor
-        found[f"memory of {HOME.network}"] = (await home.recall()).get("since")
+        memory = await home.recall()
+        found |= {f"memory of {HOME.network}": memory.get("since"), f"what {HOME.network} told": memory.get("told")}
         found |= await store.writer.read(
             lambda core: {
                 f"remote ids of {delivery}": list(remote_ids)

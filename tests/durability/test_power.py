@@ -68,6 +68,7 @@ HALF = "is half done"
         ("cursor-first", {HALF}),
         ("cursor-last", {HALF}),
         ("planned-later", {HALF}),
+        ("told-later", {HALF}),
         ("answered-early", {LOST}),
         ("folder-not-synced", {LOST}),
     ],

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.books import Count, Tally
+from bridge.books import TOO_OLD, Count, Tally
 from bridge.model import Backlog, Delivery, Post, Room, State
 from bridge.store import Committed, Full, Lease, reserve
 from bridge.store.sqlite import SqliteStore
@@ -89,6 +89,7 @@ class Work:
         self._batches = batches
         self._heard = False
         self._done: dict[str, float] = {}  # deliveries that are sent or dropped, and when
+        self._odd: set[str] = set()  # deliveries that stand before older ones, or are not given up on
         self._remotes: dict[str, list[str]] = {}
         self._counted: dict[str, float] = {}
         self._lost = dict.fromkeys(TARGETS, 0)
@@ -118,6 +119,8 @@ class Work:
             if number % 7 == 3:
                 changes = {f"memory of {HOME.network}": f"m{number}"}
                 await self._record.making(changes, lambda n=number: lease.remember({"since": f"m{n}"}))  # type: ignore[misc]
+            if number % 6 == 1:
+                await self._owe(lease, number)
             if number % 15 == 14:
                 await asyncio.to_thread(_checkpoint, self._rng.choice(_MODES))
             if number % 20 == 19:
@@ -155,6 +158,15 @@ class Work:
             await self._send(lake, post, posts[sent:])
         return new
 
+    async def _owe(self, lease: Lease, number: int) -> None:
+        """A notice to one room, and that it was told, in one."""
+        notice = said(HOME, matrix("duck"), f"away {number}", f"$away {number}")
+        delivery = Delivery.of(notice.key, self._rng.choice(TARGETS), ahead=self._rng.random() < 0.5)
+        changes: dict[str, object] = {_state(delivery.id): State.QUEUED, f"what {HOME.network} told": f"away {number}"}
+        told = {"told": f"away {number}"}
+        self._odd.add(delivery.id)
+        await self._record.making(changes, lambda: lease.owe([(notice, delivery)], told))
+
     async def _expire(self) -> None:
         before = min(self._record.now - _KEEP, self._record.settled)
         gone = [delivery for delivery, at in self._done.items() if at < before]
@@ -189,6 +201,8 @@ class Work:
         if fate < 0.12:
             await self._give_up(lease, room, ids)
             return
+        if fate < 0.2 and await self._trim(lease, backlog):
+            return
         posts = self._render(room, ids)
         planned = {_frozen(post): post.payload for post in posts}
         frozen, _ = await self._record.making(planned, lambda: lease.plan(room, posts))
@@ -200,10 +214,8 @@ class Work:
 
     async def _give_up(self, lease: Lease, room: Room, ids: Sequence[str]) -> None:
         """Nobody is told of the first few."""
-        self._lost[room] += len(ids)
-        gone: dict[str, object] = {_state(each): State.DROPPED for each in ids}
-        gone[f"losses of {room}"] = self._lost[room]
-        _, at = await self._record.making(gone, lambda: lease.give_up(ids, "too old"))
+        gone = self._losing(room, ids)
+        _, at = await self._record.making(gone, lambda: lease.give_up(ids, TOO_OLD))
         self._done |= dict.fromkeys(ids, at)
         if self._lost[room] > 3:
             (loss,) = await lease.losses()
@@ -212,6 +224,25 @@ class Work:
             changes: dict[str, object] = {f"losses of {room}": None, _state(delivery.id): State.QUEUED}
             assert (await self._record.making(changes, lambda: lease.told(loss, [(notice, delivery)])))[0]
             self._lost[room] = 0
+
+    async def _trim(self, lease: Lease, backlog: Backlog) -> bool:
+        """Give up on what is older than the last that is due; False where that cannot be told, or nothing is."""
+        ids = {owed.delivery for owed in backlog.owed}
+        before = backlog.owed[-1].said
+        old = [owed.delivery for owed in backlog.owed if owed.said < before]
+        if not old or not ids.isdisjoint(self._odd):
+            return False
+        trimmed, at = await self._record.making(
+            self._losing(backlog.room, old), lambda: lease.trim(before, most=1_000_000)
+        )
+        assert trimmed == len(old)
+        self._done |= dict.fromkeys(old, at)
+        return True
+
+    def _losing(self, room: Room, ids: Sequence[str]) -> Mapping[str, object]:
+        """What giving up on `ids` changes."""
+        self._lost[room] += len(ids)
+        return {_state(each): State.DROPPED for each in ids} | {f"losses of {room}": self._lost[room]}
 
     def _render(self, room: Room, ids: Sequence[str]) -> Sequence[Post]:
         """One post for all, or several for the first."""
@@ -235,6 +266,7 @@ class Work:
     async def _drop_or_retry(self, delivery: str) -> None:
         if self._rng.random() < 0.5:
             changes = {_state(delivery): State.QUEUED}
+            self._odd.add(delivery)
             assert (await self._record.making(changes, lambda: self._store.retry(delivery)))[0]
         else:
             changes = {_state(delivery): State.DROPPED}
