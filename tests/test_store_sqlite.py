@@ -242,6 +242,17 @@ async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
         assert dict(await home.recall()) == {"device": "DUCK"}
 
 
+async def test_a_notice_that_goes_ahead_does_not_hide_what_is_too_old(path: Path) -> None:
+    now = [1_000.0]
+    async with aclosing(SqliteStore.open(path, lambda: now[0])) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event, notice = said(HOME, matrix("alice"), "hi"), said(HOME, matrix("duck"), "away", "$away")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
+        now[0] = 2_000.0
+        await home.owe([(notice, Delivery.of(notice.key, LIBERA, ahead=True))])
+        assert await libera.trim(1_500.0, 10) == 1
+
+
 @pytest.mark.parametrize("step", [1_795_000_000.0, -90_000.0])
 async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step: float) -> None:
     now = {"clock": 100_000.0, "steady": 50.0}

@@ -80,7 +80,7 @@ class Losses:
             " UNION ALL SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
             " AND room > work.room) FROM work WHERE work.room IS NOT NULL) SELECT room FROM work WHERE room IS NOT NULL"
             " AND ((SELECT since FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = work.room"
-            " ORDER BY behind, seq LIMIT 1) < ?2 OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued'"
+            " AND behind = 1 ORDER BY seq LIMIT 1) < ?2 OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued'"
             " AND network = ?1 AND room = work.room ORDER BY behind, seq LIMIT 1 OFFSET ?3))",
             (network, before, most),
         )
