@@ -17,10 +17,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from bridge.casemap import Casemapping
 from bridge.demo.servers import InspIRCd
 from bridge.demo.servers.process import HOST
-from bridge.model import Identity, Proof, Sender
+from bridge.model.casemap import Casemapping
+from bridge.model.people import Identity, Proof, Sender
 from bridge.users import User
 from bridge.users.tinydb import TinyUsers
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.model import Sender
-from bridge.text import Text
+from bridge.model.people import Sender
+from bridge.model.text import Text
 
 
 @dataclass(frozen=True, slots=True)

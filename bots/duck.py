@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bots.api import Brain, Question
-from bridge.text import Text
+from bridge.model.text import Text
 
 
 @dataclass(frozen=True, slots=True)

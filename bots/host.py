@@ -9,9 +9,12 @@ import structlog
 from pydantic import TypeAdapter
 
 from bots.api import Bot, Question
-from bridge.model import BOTS, Event, Kind, Message, Owed, Post, Room, Sender, digest
+from bridge.lib.ids import digest
+from bridge.model.event import BOTS, Event, Kind, Message, Room
+from bridge.model.outbox import Owed, Post
+from bridge.model.people import Sender
+from bridge.model.text import Text, addressed, plain, words
 from bridge.network import Batch, PermanentError
-from bridge.text import Text, addressed, plain, words
 
 log = structlog.get_logger()
 

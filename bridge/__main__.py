@@ -10,7 +10,7 @@ import traceback
 import click
 
 from bridge.cli import cli
-from bridge.text import printable
+from bridge.model.text import printable
 
 DONE = 0
 FAILED = 1

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.model import Event, Owed, Post, Room
+from bridge.model.event import Event, Room
+from bridge.model.outbox import Owed, Post
 
 # Exceptions of a network:
 #   SendError

@@ -1,8 +1,9 @@
 """Events for tests, with everything that a test does not care about filled in."""
 
-from bridge.casemap import Casemapping
-from bridge.model import BOTS, Identity, Kind, Message, Proof, Room, Sender
-from bridge.text import words
+from bridge.model.casemap import Casemapping
+from bridge.model.event import BOTS, Kind, Message, Room
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import words
 
 HOME = Room("home", "#pond:hs")
 LIBERA = Room("libera", "#pond")

@@ -1,7 +1,7 @@
 """The first brain: it says what you say."""
 
 from bots.api import Question
-from bridge.text import Text, words
+from bridge.model.text import Text, words
 
 
 class Echo:

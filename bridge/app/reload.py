@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bridge.files import Stamp, stamp
+from bridge.lib.files import Stamp, stamp
 
 _LOOK = 1.0
 """Seconds between looks at the file. It must be the same for one of them: an editor may still be writing."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from bridge.lookout import Lookout
 from bridge.network import Network, Refused
-from bridge.relay import Relay
+from bridge.relay.intake import Relay
+from bridge.relay.watch import Lookout
 from bridge.store import Lease
 
 log = structlog.get_logger()

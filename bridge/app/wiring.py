@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from bots.host import Hosted
 from bots.load import load_bot
 from bridge.config import Bot, Config, IrcNetwork, MatrixNetwork
-from bridge.irc import IrcNetwork as Irc
-from bridge.irc import IrcSettings
-from bridge.matrix import MatrixNetwork as Matrix
-from bridge.matrix import MatrixSettings
-from bridge.model import Kind, Room
+from bridge.irc.client import IrcNetwork as Irc
+from bridge.irc.settings import IrcSettings
+from bridge.matrix.client import MatrixNetwork as Matrix
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import Kind, Room
 from bridge.network import Memory, Network, Refused
-from bridge.terms import Terms
+from bridge.relay.limits import Terms
 
 _TYPING = 1.0  # seconds that showing it may hold up an answer
 

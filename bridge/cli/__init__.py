@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from bridge import __version__
-from bridge.verbs import ALIASES, VERBS
+from bridge.admin.verbs import ALIASES, VERBS
 
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -12,8 +12,8 @@ from bots.api import Bot, Question
 from bots.load import load_bot
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
-from bridge.model import Sender
-from bridge.text import plain, printable, words
+from bridge.model.people import Sender
+from bridge.model.text import plain, printable, words
 
 _YOU = Sender("terminal", "you", "you")
 

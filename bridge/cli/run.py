@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
-from bridge.files import stamp
+from bridge.lib.files import stamp
 
 _UNUSED = ("rich", "twisted")
 """What structlog imports wherever it is installed, for tracebacks that a daemon never prints: 5 MB."""
@@ -38,7 +38,7 @@ def run(config: Path) -> None:
     seen = stamp(config)
     settings = load(config)
     sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: it is not to be had (importlib)
-    from bridge import app, log  # only the daemon needs what these import
+    from bridge.app import daemon, log  # only the daemon needs what these import
 
     log.configure()
-    asyncio.run(_unhindered(app.run(settings, config, seen)))
+    asyncio.run(_unhindered(daemon.run(settings, config, seen)))

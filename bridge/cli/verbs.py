@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
+from bridge.admin.verbs import Verb
+from bridge.admin.verbs.office import Answer, Office, Terminal
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
-from bridge.text import printable
+from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
-from bridge.verbs import Verb
-from bridge.verbs.office import Answer, Office, Terminal
 
 _UNCUT = 10_000
 """Columns, more than any row has."""

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
-from bridge import ids
-from bridge.casemap import Casemapping
 from bridge.config.document import Document, Path, dotted
 from bridge.config.problems import Problem
 from bridge.config.secrets import is_placeholder, is_secret
-from bridge.model import BOTS, DESK, Room
+from bridge.lib import hosts
+from bridge.model import identifiers
+from bridge.model.casemap import Casemapping
+from bridge.model.event import BOTS, DESK, Room
 
 _TAKEN = ((BOTS, "networks", "the network of the bots' ears"), (DESK, "bots", "who takes commands in private"))
 
@@ -48,7 +49,7 @@ def names(document: Document) -> Iterator[Problem]:
                 yield document.problem((kind, name), f"{name!r}: a name has neither / nor @")
             else:
                 try:
-                    ids.one_word(name)
+                    identifiers.one_word(name)
                 except ValueError as error:
                     yield document.problem((kind, name), str(error))
         for taken, where, what in _TAKEN:
@@ -84,7 +85,7 @@ def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, s
         return
     matrix = networks[room.network].get("type") == "matrix"
     try:
-        ids.matrix_room(room.id) if matrix else ids.irc_channel(room.id)
+        identifiers.matrix_room(room.id) if matrix else identifiers.irc_channel(room.id)
     except ValueError as error:
         yield document.problem(place, str(error))
         return
@@ -102,7 +103,7 @@ def placeholders(document: Document) -> Iterator[Problem]:
     for place, text in document.strings():
         if not is_secret(place) and is_placeholder(text):
             yield document.problem(place, "the placeholder CHANGE-ME is still here: write your own")
-        elif (host := _host(place, text)) and ids.is_reserved(host):
+        elif (host := _host(place, text)) and hosts.is_reserved(host):
             yield document.problem(place, f"{host} is a placeholder (no such host can exist): write your own")
 
 

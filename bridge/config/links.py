@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from bridge import links
-from bridge.budget import Allowance
 from bridge.config.settings import Config, Link
-from bridge.ids import is_loopback
-from bridge.links import Bot
-from bridge.policy import Rules
+from bridge.lib.hosts import is_loopback
+from bridge.rules import routing as links
+from bridge.rules.budget import Allowance
+from bridge.rules.policy import Rules
+from bridge.rules.routing import Bot
 from bridge.users.identities import same_name
 
 

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from bridge import ids
 from bridge.config.values import FilePath, Line, Positive, Section, number, revealed
+from bridge.lib import hosts
+from bridge.model import identifiers
 
 
 class MatrixNetwork(Section):
@@ -19,7 +20,7 @@ class MatrixNetwork(Section):
     """Allow an http:// homeserver on another machine. Everybody on the way reads along, the password too."""
     homeserver: str
     """The homeserver's URL, as clients use it: `https://matrix.example.org`."""
-    user: Annotated[str, AfterValidator(ids.matrix_user)]
+    user: Annotated[str, AfterValidator(identifiers.matrix_user)]
     """The bridge's own Matrix id: `"@duck:example.org"`."""
     password_: SecretStr | None = Field(default=None, alias="password")
     """The account's password. Better in a file of its own: `password_file`."""
@@ -58,7 +59,7 @@ class MatrixNetwork(Section):
             raise ValueError("must be a URL such as https://matrix.example.org")
         _ = parts.port  # ValueError where it is no port
         allowed = info.data.get("allow_plaintext", True)
-        if parts.scheme == "http" and not ids.is_loopback(parts.hostname) and not allowed:
+        if parts.scheme == "http" and not hosts.is_loopback(parts.hostname) and not allowed:
             raise ValueError(
                 "http:// to another machine: everybody on the way reads the password; "
                 "write https://, or set allow_plaintext: true"
@@ -71,7 +72,7 @@ class Sasl(Section):
 
     mechanism: Literal["plain"] = "plain"
     """How: `plain`."""
-    account: Annotated[str, AfterValidator(ids.irc_account)]
+    account: Annotated[str, AfterValidator(identifiers.irc_account)]
     """The services account."""
     password_: SecretStr | None = Field(default=None, alias="password")
     """The account's password. Better in a file of its own: `password_file`."""
@@ -106,9 +107,9 @@ class IrcNetwork(Section):
     """Encrypt the connection and verify the server's certificate."""
     tls_ca_file: FilePath | None = None
     """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
-    nick: Annotated[str, AfterValidator(ids.irc_nick)]
+    nick: Annotated[str, AfterValidator(identifiers.irc_nick)]
     """The bridge's nick."""
-    username: Annotated[str, AfterValidator(ids.irc_nick)] = "quackbridge"
+    username: Annotated[str, AfterValidator(identifiers.irc_nick)] = "quackbridge"
     """The user part of its host mask."""
     realname: Line = "quackbridge"
     """What WHOIS tells about it."""
@@ -128,11 +129,11 @@ class IrcNetwork(Section):
 
     @property
     def host(self) -> str:
-        return ids.address(self.server)[0]
+        return hosts.address(self.server)[0]
 
     @property
     def port(self) -> int:
-        return ids.address(self.server)[1]
+        return hosts.address(self.server)[1]
 
     @property
     def password(self) -> str | None:
@@ -149,7 +150,7 @@ class IrcNetwork(Section):
     @field_validator("server")
     @classmethod
     def _address(cls, server: str) -> str:
-        ids.address(server)
+        hosts.address(server)
         return server
 
     @field_validator("tls")
@@ -157,8 +158,8 @@ class IrcNetwork(Section):
     def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)
         known = {"server", "allow_plaintext"} <= info.data.keys()
         if not tls and known and not info.data["allow_plaintext"]:
-            host, _port = ids.address(info.data["server"])
-            if not ids.is_loopback(host):
+            host, _port = hosts.address(info.data["server"])
+            if not hosts.is_loopback(host):
                 raise ValueError(
                     "tls: false to another machine: everybody on the way reads the passwords; "
                     "remove it, or set allow_plaintext: true"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.text import printable
+from bridge.model.text import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator
 
-from bridge import ids
 from bridge.config.networks import Flood, IrcNetwork, MatrixNetwork, Network, Sasl
 from bridge.config.values import (
     Count,
@@ -21,7 +20,8 @@ from bridge.config.values import (
     UserName,
     number,
 )
-from bridge.policy import Answers, Guests
+from bridge.lib import hosts
+from bridge.rules.policy import Answers, Guests
 
 
 def _a_while(seconds: float) -> float:
@@ -136,16 +136,16 @@ class Http(Section):
 
     @property
     def host(self) -> str:
-        return ids.address(self.listen)[0]
+        return hosts.address(self.listen)[0]
 
     @property
     def port(self) -> int:
-        return ids.address(self.listen)[1]
+        return hosts.address(self.listen)[1]
 
     @field_validator("listen")
     @classmethod
     def _address(cls, listen: str) -> str:
-        ids.address(listen)
+        hosts.address(listen)
         return listen
 
 

@@ -15,9 +15,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from bridge import durations, ids
-from bridge.model import Room
-from bridge.patterns import Pattern
+from bridge.lib import durations
+from bridge.model import identifiers
+from bridge.model.event import Room
+from bridge.model.patterns import Pattern
 
 FOLDER = "folder"
 """The key of the validation context under which the config file's folder stands: paths are relative to it."""
@@ -67,7 +68,7 @@ def _members(value: object) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         raise ValueError("must be all, or a list of users' names: with none of them nobody could speak")
-    return tuple(map(ids.one_word, value))
+    return tuple(map(identifiers.one_word, value))
 
 
 def _duration(value: object) -> float:
@@ -98,7 +99,7 @@ Members = Annotated[
     WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 IgnorePattern = Annotated[Pattern, BeforeValidator(_pattern), WithJsonSchema({"type": "string", "maxLength": 255})]
-UserName = Annotated[str, AfterValidator(ids.one_word)]
+UserName = Annotated[str, AfterValidator(identifiers.one_word)]
 Duration = Annotated[
     float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})
 ]

@@ -10,19 +10,20 @@ from contextlib import suppress
 import structlog
 
 from bridge.irc.backoff import Backoff, Ending
-from bridge.irc.cursor import Cursor
+from bridge.irc.connection import Flight, Link, Lost
 from bridge.irc.dial import Connect, Dial
-from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
+from bridge.irc.dialect.render import Limits, Said, refit, render
 from bridge.irc.flood import Flood, Pace
-from bridge.irc.intake import Intake
+from bridge.irc.heard import Intake
 from bridge.irc.lanes import Lanes
-from bridge.irc.link import Flight, Link, Lost
 from bridge.irc.readiness import Readiness
-from bridge.irc.render import Limits, Said, refit, render
-from bridge.irc.session import Session
+from bridge.irc.session.cursor import Cursor
+from bridge.irc.session.effects import CaughtUp, Effect, Joined, Left, Online
+from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
-from bridge.irc.wire import Unwritable
-from bridge.model import Owed, Post, Room
+from bridge.irc.wire.line import Unwritable
+from bridge.model.event import Room
+from bridge.model.outbox import Owed, Post
 from bridge.network import Batch, InDoubt, PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.irc.backoff import Ending
 from bridge.irc.settings import IrcSettings
-from bridge.irc.wire import MAX_LINE
+from bridge.irc.wire.line import MAX_LINE
 
 _UNTRUSTED_PAUSE = 60.0
 """Seconds. Others have to renew their certificate, so it is waited for: whoever runs us may be asleep."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bridge.model import Room
+from bridge.model.event import Room
 from bridge.network import InDoubt, TransientError
 
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from bridge.irc.cursor import Cursor
-from bridge.model import Room
+from bridge.irc.session.cursor import Cursor
+from bridge.model.event import Room
 
 
 class Readiness:

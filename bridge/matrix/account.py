@@ -6,10 +6,10 @@ from functools import partial
 
 import structlog
 
-from bridge.matrix.convert import Us
-from bridge.matrix.fields import Json, word
-from bridge.matrix.homeserver import ApiError, Homeserver, expected
-from bridge.matrix.patience import Patience
+from bridge.matrix.dialect.convert import Us
+from bridge.matrix.http.fields import Json, word
+from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
+from bridge.matrix.http.patience import Patience
 from bridge.matrix.settings import MatrixSettings
 from bridge.network import Memory, Refused
 

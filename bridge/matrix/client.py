@@ -6,17 +6,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from bridge.matrix.account import Account
-from bridge.matrix.homeserver import Homeserver
-from bridge.matrix.invitations import Invitations
-from bridge.matrix.joining import Joining
-from bridge.matrix.listening import Listening
-from bridge.matrix.patience import Patience
-from bridge.matrix.private import Private
-from bridge.matrix.render import render
-from bridge.matrix.rooms import Rooms
+from bridge.matrix.dialect.render import render
+from bridge.matrix.hearing.listening import Listening
+from bridge.matrix.http.homeserver import Homeserver
+from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms.invitations import Invitations
+from bridge.matrix.rooms.joining import Joining
+from bridge.matrix.rooms.known import Rooms
+from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
-from bridge.model import Owed, Post, Room
+from bridge.model.event import Room
+from bridge.model.outbox import Owed, Post
 from bridge.network import Batch, Memory
 
 

@@ -5,14 +5,15 @@ from contextlib import suppress
 
 import structlog
 
-from bridge.matrix import look
 from bridge.matrix.account import Account
-from bridge.matrix.homeserver import ApiError, Homeserver, Unreachable, expected
-from bridge.matrix.joining import Joining
-from bridge.matrix.private import Private
-from bridge.matrix.render import content, event_type
-from bridge.matrix.rooms import Place, Rooms
-from bridge.model import Post, Room
+from bridge.matrix.dialect.render import content, event_type
+from bridge.matrix.http import look
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.rooms.joining import Joining
+from bridge.matrix.rooms.known import Place, Rooms
+from bridge.matrix.rooms.private import Private
+from bridge.model.event import Room
+from bridge.model.outbox import Post
 from bridge.network import PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()

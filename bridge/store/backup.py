@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from bridge.files import sync_folder
+from bridge.lib.files import sync_folder
 from bridge.store.contract import StoreError, Unusable
 from bridge.store.schema import make_private, read_only
 from bridge.store.sqlite import lock

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from bridge.books import Count, Ledger, Loss
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
+from bridge.model.accounting import Count, Ledger, Loss
+from bridge.model.event import Event, EventKey, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Post
 
 LONGEST_WAIT = 3600.0
 """Seconds that a room waits at most: where it seems to be longer, the clock was set back, and it is due."""

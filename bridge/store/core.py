@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from contextlib import suppress
 from typing import NamedTuple
 
-from bridge.books import Count, Ledger, Loss
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
-from bridge.store import ledger
-from bridge.store.bodies import dump, load
+from bridge.model.accounting import Count, Ledger, Loss
+from bridge.model.event import Event, EventKey, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Owed, Post, State
 from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost
-from bridge.store.losses import Losses, Row
-from bridge.store.messages import Messages
-from bridge.store.networks import Networks
-from bridge.store.plans import Plans
+from bridge.store.tables import ledger
+from bridge.store.tables.bodies import dump, load
+from bridge.store.tables.losses import Losses, Row
+from bridge.store.tables.messages import Messages
+from bridge.store.tables.networks import Networks
+from bridge.store.tables.plans import Plans
 
 _EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
 

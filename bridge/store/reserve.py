@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from bridge.files import sync_folder
+from bridge.lib.files import sync_folder
 
 SIZE = 8 * 2**20
 """Bytes: the journal grows to 4 MB before it begins anew (SQLite checkpoints it after 1,000 pages), and what is left is

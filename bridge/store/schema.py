@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridge.files import sync_folder
+from bridge.lib.files import sync_folder
 from bridge.store.contract import Full, Unusable
 from bridge.store.reserve import is_full
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from bridge.books import Count, Ledger, Loss
-from bridge.files import make_folders
-from bridge.model import Backlog, Delivery, Entry, Event, EventKey, Post, Room
+from bridge.lib.files import make_folders
+from bridge.model.accounting import Count, Ledger, Loss
+from bridge.model.event import Event, EventKey, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Post
 from bridge.store.contract import Committed, Full, Unusable
 from bridge.store.core import Core, Offer
 from bridge.store.reserve import Reserve

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bridge.model import Identity, Sender
+from bridge.model.people import Identity, Sender
 
 
 class Role(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from bridge.model import Identity, Proof
+from bridge.model.people import Identity, Proof
 from bridge.users.contract import Measure, Role, Sanction, User, UsersError
 from bridge.users.identities import checked, checked_name
 from bridge.users.layout import Row

@@ -4,10 +4,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from bridge import ids
-from bridge.casemap import Casemapping
-from bridge.model import Identity, Proof
-from bridge.patterns import is_pattern
+from bridge.model import identifiers
+from bridge.model.casemap import Casemapping
+from bridge.model.patterns import is_pattern
+from bridge.model.people import Identity, Proof
 from bridge.users.contract import UsersError
 
 _MASK_LIMIT = 255  # characters: more than any server shows, and the bound on how long matching takes
@@ -35,9 +35,9 @@ def checked(identity: Identity) -> Identity:
     try:
         match identity.kind:
             case Proof.MATRIX:
-                ids.matrix_user(identity.value)
+                identifiers.matrix_user(identity.value)
             case Proof.IRC:
-                ids.irc_account(identity.value)
+                identifiers.irc_account(identity.value)
             case Proof.IRC_MASK:
                 _check_mask(identity.value)
     except ValueError as error:
@@ -56,7 +56,7 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
 def checked_name(name: str) -> str:
     """`name` where a user may be called so: one visible word that is no pattern. UsersError where not."""
     try:
-        ids.one_word(name)
+        identifiers.one_word(name)
     except ValueError as error:
         raise UsersError(f"a user's name {error}") from error
     if is_pattern(name):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 
-from bridge.casemap import Casemapping
-from bridge.model import Identity, Proof, Sender
+from bridge.model.casemap import Casemapping
+from bridge.model.people import Identity, Proof, Sender
 from bridge.users.contract import User, UsersError
 from bridge.users.identities import same, same_name
 from bridge.users.masks import Masks

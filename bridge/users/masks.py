@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from bridge.glob import matches
+from bridge.model.glob import matches
 from bridge.users.contract import User
 
 _WILD = re.compile(r"[*?]")

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.model import Proof, Sender
+from bridge.model.people import Proof, Sender
 from bridge.users.contract import User, Users, UsersError
 
 _MOST = 10_000

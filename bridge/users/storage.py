@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
-from bridge.files import sync_folder, write_all, write_new
+from bridge.lib.files import sync_folder, write_all, write_new
 from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
 from bridge.users.layout import Tables

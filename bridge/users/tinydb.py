@@ -12,8 +12,8 @@ from typing import Self
 from tinydb import TinyDB
 from tinydb.table import Document
 
-from bridge.model import Identity, Sender
-from bridge.patterns import is_pattern
+from bridge.model.patterns import is_pattern
+from bridge.model.people import Identity, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
 from bridge.users.contract import Role, Sanction, User, UsersError

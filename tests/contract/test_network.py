@@ -14,11 +14,15 @@ import pytest
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.demo.servers.process import HOST
-from bridge.irc import IrcNetwork, IrcSettings
-from bridge.matrix import MatrixNetwork, MatrixSettings
-from bridge.model import Delivery, Event, Message, Owed, Post, Room, Sender
+from bridge.irc.client import IrcNetwork
+from bridge.irc.settings import IrcSettings
+from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import Event, Message, Room
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.people import Sender
+from bridge.model.text import plain
 from bridge.network import Batch, Network, PermanentError
-from bridge.text import plain
 from tests.events import said
 from tests.fakes.memory import Notebook
 from tests.fakes.network import MemoryNetwork

@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bridge import outages
-from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
-from bridge.model import BOTS, Delivery, Event, EventKey, Identity, Message, Post, Room, Sender, State
+from bridge.model.accounting import TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
+from bridge.model.event import BOTS, Event, EventKey, Message, Room
+from bridge.model.outbox import Delivery, Post, State
+from bridge.model.people import Identity, Sender
+from bridge.model.text import Span, Style, plain
+from bridge.relay import outages
 from bridge.store import Committed, Lease, LeaseLost, Rewound, Store
 from bridge.store.sqlite import SqliteStore
-from bridge.text import Span, Style, plain
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.fakes.store import MemoryStore
 

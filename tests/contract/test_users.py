@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.casemap import Casemapping
-from bridge.model import Identity, Proof, Sender
+from bridge.model.casemap import Casemapping
+from bridge.model.people import Identity, Proof, Sender
 from bridge.users import Measure, Role, Sanction, User, Users, UsersError
 from bridge.users.tinydb import TinyUsers
 from tests.events import irc, matrix

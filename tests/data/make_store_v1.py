@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from bridge.model import Delivery, Post
+from bridge.model.outbox import Delivery, Post
 from bridge.store.core import Core
 from bridge.store.schema import MIGRATIONS
 from tests.events import HOME, LIBERA, matrix, said

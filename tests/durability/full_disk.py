@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bridge.model import Delivery, Post
+from bridge.model.outbox import Delivery, Post
 from bridge.store import Full, Lease
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, matrix, said

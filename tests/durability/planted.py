@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.model import Delivery, Event, Post
+from bridge.model.event import Event
+from bridge.model.outbox import Delivery, Post
 from bridge.store import Committed, schema, sqlite
 from bridge.store.sqlite import SqliteLease
 

@@ -4,7 +4,8 @@ import sqlite3
 from contextlib import aclosing, closing
 from pathlib import Path
 
-from bridge.model import Delivery, EventKey, Room, State
+from bridge.model.event import EventKey, Room
+from bridge.model.outbox import Delivery, State
 from bridge.store import Lease
 from bridge.store.sqlite import SqliteStore
 from tests.durability.promises import Values

@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.books import TOO_OLD, Count, Tally
-from bridge.model import Backlog, Delivery, Post, Room, State
+from bridge.model.accounting import TOO_OLD, Count, Tally
+from bridge.model.event import Room
+from bridge.model.outbox import Backlog, Delivery, Post, State
 from bridge.store import Committed, Full, Lease, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from bridge.model import Event, Owed, Post, Room
+from bridge.model.event import Event, Room
+from bridge.model.outbox import Owed, Post
+from bridge.model.text import lines, plain, printable
 from bridge.network import Batch, Gap, PermanentError, SendError
-from bridge.text import lines, plain, printable
 
 
 class MemoryNetwork:

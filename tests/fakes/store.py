@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from bridge.books import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
-from bridge.model import BOTS, Backlog, Delivery, Entry, Event, EventKey, Owed, Post, Room, State
+from bridge.model.accounting import TOO_MANY, TOO_OLD, Account, Count, Ledger, Loss
+from bridge.model.event import BOTS, Event, EventKey, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Owed, Post, State
 from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost, Rewound
 
 

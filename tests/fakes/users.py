@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.model import Identity, Proof, Sender
-from bridge.patterns import is_pattern
+from bridge.model.patterns import is_pattern
+from bridge.model.people import Identity, Proof, Sender
 from bridge.users import Role, Sanction, User, UsersError
 from bridge.users.identities import checked, checked_name, distinct, same, same_name
 from bridge.users.masks import Masks

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from bridge.demo.servers import Synapse
-from bridge.irc import IrcNetwork
+from bridge.irc.client import IrcNetwork
 from tests.faults.scene import Fault, Outcome, run, scene
 from tests.integration.servers import Anope
 

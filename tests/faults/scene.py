@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Process, Synapse
 from bridge.demo.servers.process import HOST
-from bridge.model import Identity, Proof
+from bridge.model.people import Identity, Proof
 from bridge.users import User
 from bridge.users.tinydb import TinyUsers
 from tests.faults.checker import Verdict, check

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.demo.servers import InspIRCd, Synapse
-from bridge.irc import IrcNetwork
+from bridge.irc.client import IrcNetwork
 from tests.faults import faults
 from tests.faults.scene import Fault, Outcome, Scene, judge, scene
 from tests.integration.servers import Anope

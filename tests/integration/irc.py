@@ -11,10 +11,13 @@ from typing import Any
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
-from bridge.irc import IrcNetwork, IrcSettings
-from bridge.model import Delivery, Kind, Message, Owed, Post, Room, Sender
+from bridge.irc.client import IrcNetwork
+from bridge.irc.settings import IrcSettings
+from bridge.model.event import Kind, Message, Room
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.people import Sender
+from bridge.model.text import Text, plain, words
 from bridge.network import Gap, InDoubt, SendError, TransientError
-from bridge.text import Text, plain, words
 from tests.integration.servers import unique
 
 PATIENCE = 20.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.demo.servers.process import HOST
-from bridge.model import Identity, Proof
+from bridge.model.people import Identity, Proof
 from bridge.users import User
 from bridge.users.tinydb import TinyUsers
 from tests.integration.daemon import Daemon, write_config

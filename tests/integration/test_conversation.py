@@ -11,7 +11,7 @@ import pytest
 from bridge.demo.people import Heard, IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST
-from bridge.irc import IrcNetwork
+from bridge.irc.client import IrcNetwork
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope, NgIrcd, unique

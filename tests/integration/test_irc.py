@@ -11,10 +11,11 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process, PyIrcd
 from bridge.demo.servers.inspircd import DEFAULT_LIMITS
 from bridge.demo.servers.process import HOST
-from bridge.irc import capabilities
-from bridge.model import Identity, Kind, Proof, Room
+from bridge.irc.wire import capabilities
+from bridge.model.event import Kind, Room
+from bridge.model.people import Identity, Proof
+from bridge.model.text import Span, Style, plain, words
 from bridge.network import PermanentError, Refused, TransientError
-from bridge.text import Span, Style, plain, words
 from tests.integration.certificates import self_signed
 from tests.integration.irc import TAGS, Log, channel_of, ours, person
 from tests.integration.servers import Anope, NgIrcd, unique

@@ -7,10 +7,11 @@ import pytest
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
-from bridge.irc import channels, flood, login
-from bridge.model import Kind, Room
+from bridge.irc import flood
+from bridge.irc.session import channels, login
+from bridge.model.event import Kind, Room
+from bridge.model.text import Span, Style, words
 from bridge.network import TransientError
-from bridge.text import Span, Style, words
 from tests.integration.irc import PATIENCE, Log, channel_of, ours, person
 from tests.integration.servers import Anope, unique
 

@@ -14,10 +14,12 @@ from structlog.testing import capture_logs
 from bridge.demo.people import MatrixPerson
 from bridge.demo.people.matrix import MatrixError
 from bridge.demo.servers import Synapse
-from bridge.matrix import MatrixNetwork, MatrixSettings
-from bridge.model import Delivery, EventKey, Kind, Message, Owed, Post, Room
+from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import EventKey, Kind, Message, Room
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.text import Span, Style, plain
 from bridge.network import Batch, PermanentError, Refused, TransientError
-from bridge.text import Span, Style, plain
 from tests.events import irc, said
 from tests.fakes.memory import Notebook
 from tests.integration.servers import unique

@@ -12,9 +12,13 @@ from structlog.testing import capture_logs
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
-from bridge.matrix import MatrixNetwork, filters, homeserver, joining, listening, look, patience
-from bridge.matrix.render import content
-from bridge.model import Post, Room
+from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.dialect.render import content
+from bridge.matrix.hearing import listening
+from bridge.matrix.http import filters, homeserver, look, patience
+from bridge.matrix.rooms import joining
+from bridge.model.event import Room
+from bridge.model.outbox import Post
 from bridge.network import TransientError
 from tests.faults.http import HttpProxy, cut, endless, lost, says, unended
 from tests.integration.certificates import self_signed

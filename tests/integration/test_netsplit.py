@@ -8,7 +8,7 @@ import pytest
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
 from bridge.demo.servers.process import HOST, free_port
-from bridge.text import plain
+from bridge.model.text import plain
 from tests.integration.irc import TAGS, ours
 from tests.integration.servers import unique
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.demo.servers import InspIRCd, Synapse
-from bridge.outages import SHORT
+from bridge.relay.outages import SHORT
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bridge.links import Link
-from bridge.model import Room
+from bridge.model.event import Room
+from bridge.rules.routing import Link
 from tests.simulation.matrix import Said
 from tests.simulation.world import LINKS, World
 

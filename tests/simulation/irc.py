@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from bridge.casemap import Casemapping
-from bridge.model import Event, Identity, Message, Owed, Post, Proof, Room, Sender
+from bridge.model.casemap import Casemapping
+from bridge.model.event import Event, Message, Room
+from bridge.model.outbox import Owed, Post
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
-from bridge.text import lines, plain, words
 from tests.simulation.matrix import Said
 from tests.simulation.weather import Stir, Weather
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from bridge.model import Event, Identity, Message, Owed, Post, Proof, Room, Sender
+from bridge.model.event import Event, Message, Room
+from bridge.model.outbox import Owed, Post
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
-from bridge.text import lines, plain, words
 from tests.simulation.weather import Stir, Weather
 
 _MERGED = 5  # messages of one sender that become one

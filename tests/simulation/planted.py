@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from bridge.model import Delivery, Event, Owed, Post, Room
+from bridge.model.event import Event, Room
+from bridge.model.outbox import Delivery, Owed, Post
 from bridge.store import Committed
 from bridge.store.core import Core, Offer
 from bridge.store.sqlite import SqliteLease, SqliteStore

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bridge.gate import Gate
-from bridge.links import Link
-from bridge.model import Identity, Proof, Room
+from bridge.model.event import Room
+from bridge.model.people import Identity, Proof
 from bridge.network import Network
-from bridge.relay import Relay
+from bridge.relay.intake import Relay
+from bridge.rules.gate import Gate
+from bridge.rules.routing import Link
 from bridge.store import Lease, LeaseLost, Unavailable
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteLease

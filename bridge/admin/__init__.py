@@ -1,0 +1,1 @@
+"""Administration, in one place for the shell and the chat."""

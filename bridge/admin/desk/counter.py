@@ -1,0 +1,279 @@
+"""What everybody may ask of the desk for themselves: to log in and out, who they are, and to join their identities."""
+
+import asyncio
+import shlex
+from collections.abc import Callable, Collection, Sequence
+
+from bridge.admin.desk.codes import LASTS, Codes
+from bridge.admin.desk.guesses import By, Guesses, Key
+from bridge.lib.durations import spelled
+from bridge.model.people import Identity, Proof, Sender
+from bridge.relay.notices import Once
+from bridge.rules.budget import Allowance, Budget
+from bridge.rules.gate import Gate
+from bridge.users import User, Users
+from bridge.users.audit import Audit
+from bridge.users.identities import same_name
+from bridge.users.passwords import hash_password, is_outdated, verify
+from bridge.users.sanctions import in_force
+from bridge.users.sessions import Sessions
+
+_WRONG = "Wrong name or password."
+_REMEMBER = "--remember"
+_SHORTEST = 8
+"""Characters of a password that somebody chooses here."""
+_RECORDED = Allowance(100, 100 / 60)
+"""Refusals that the audit log takes: so many at once, then an hour."""
+_STRANGER = "You are no user here: ask an admin of this bridge to add you."
+
+
+class Counter:
+    """Each verb takes who asks and the rest of the line, and gives what they are told. `private` are the networks over
+    which a password may come."""
+
+    def __init__(
+        self,
+        users: Users,
+        sessions: Sessions,
+        gate: Gate,
+        audit: Audit,
+        private: Collection[str],
+        *,
+        clock: Callable[[], float],
+        codes: Codes | None = None,
+    ) -> None:
+        self.private = private
+        self._users = users
+        self._sessions = sessions
+        self._gate = gate
+        self._audit = audit
+        self._clock = clock
+        self._codes = codes or Codes()
+        self._guesses = Guesses()
+        self._familiar = Once()
+        self._refusals = Budget(_RECORDED)
+
+    async def login(self, asker: Sender, rest: str) -> str:
+        """login [--remember] NAME PASSWORD: be that user, until you leave; with --remember for good."""
+        remember, name, password = _credentials(rest)
+        if not password:
+            return "Say: login NAME PASSWORD"
+        if asker.network not in self.private:
+            return _unsafe(asker)
+        keys = self._keys(asker, name)
+        if wait := self._guesses.wait(keys, self._clock()):
+            return f"Too many wrong tries: again in {spelled(wait + 1)}."
+        user = self._users.find(name)
+        right = await asyncio.to_thread(verify, user.password if user else None, password)
+        if user is None or not right:
+            self._guesses.wrong(keys, self._clock())
+            whom = f"as {user.name}" if user else "under a name that nobody has"  # it may be the password, mistyped
+            await self._record_refusal(asker, "login refused", whom)
+            return _WRONG
+        self._guesses.right(keys)
+        self._familiar.first((same_name(user.name), *_keys(asker)[-1]))
+        if user.password and is_outdated(user.password):
+            await self._set_password(asker, user, password)
+            user = self._users.get(user.name)
+        proven = self._users.identify(asker)
+        if proven is not None and proven.name != user.name:
+            return f"{asker.network} proves that you are {proven.name}; that counts more than a password."
+        return await self._remember(asker, user) if remember else await self._open(asker, user)
+
+    async def logout(self, asker: Sender, _rest: str) -> str:
+        """logout: end what `login` began."""
+        was = self._sessions.close(asker)
+        user = self._users.identify(asker)
+        if user is not None:
+            held = ", ".join(map(str, asker.proofs))
+            return f"You are {user.name} by {held}, which {asker.network} proves: that does not end by a logout here."
+        return "You are logged out." if was else "You were not logged in."
+
+    async def whoami(self, asker: Sender, _rest: str) -> str:
+        """whoami: who you are to this bridge, and by what."""
+        user, proven = self._gate.who(asker), self._users.identify(asker)
+        proofs = ", ".join(map(str, asker.proofs))
+        if user is None:
+            return f"You are a guest. {f'You are proven to be {proofs}' if proofs else _unproven(asker)}."
+        how = f"as {asker.network} proves that you are {proofs}" if proven else "by the password that you gave"
+        return f"You are {user.name}, {user.role}, {how}."
+
+    async def passwd(self, asker: Sender, rest: str) -> str:
+        """passwd OLD NEW: change your password; where you have none yet, passwd NEW."""
+        user = self._gate.who(asker)
+        if user is None:
+            return "Log in first: login NAME PASSWORD"
+        if asker.network not in self.private:
+            return _unsafe(asker)
+        words = _words(rest)
+        if len(words) != (2 if user.password else 1):
+            return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password with blanks goes in quotes."
+        if user.password and (refused := await self._check(asker, user, words[0])):
+            return refused
+        if len(words[-1]) < _SHORTEST:
+            return f"A password has at least {_SHORTEST} characters: choose a longer one."
+        held = self._sessions.user(asker) is not None
+        await self._set_password(asker, user, words[-1])
+        if held:
+            self._sessions.open(asker, self._users.get(user.name))
+        return "Your password is changed; whoever else was logged in with the old one is not any more."
+
+    async def prove(self, asker: Sender, _rest: str) -> str:
+        """prove: get a code here, where you are not known yet, for `link-identity CODE` where you are."""
+        user = self._gate.who(asker)
+        if user is not None:
+            return f"You are {user.name} here. Say `prove` where you are not known yet, and here: link-identity CODE"
+        if _lasting(asker) is None:
+            return f"{_unproven(asker)}: there is nothing here by which you could be known for good."
+        code = self._codes.issue(asker, self._clock())
+        return f"{code} is good for {spelled(LASTS)}, once. Say to me where you are known already: link-identity {code}"
+
+    async def link_identity(self, asker: Sender, rest: str) -> str:
+        """link-identity CODE: be known by what `prove` gave you the code for, on the other network."""
+        now, guesser = self._clock(), _keys(asker)
+        user = self._gate.who(asker)
+        if user is None:
+            return _STRANGER
+        if wait := self._guesses.wait(guesser, now):
+            return f"Too many wrong codes: again in {spelled(wait + 1)}."
+        code, _, sure = rest.partition(" ")
+        claim = self._codes.claim(code, now)
+        if claim is None:
+            self._guesses.wrong(guesser, now)
+            return "There is no such code (any more): say `prove` on the other network for a new one."
+        identity = _lasting(claim.sender)
+        assert identity is not None  # or there had been no code
+        if sure.strip().lower() != "yes":  # one careless word must not make a stranger of us
+            return (
+                f"That makes {identity} you, {user.name}: whoever that is may do all that you may."
+                f" If it is you, say: link-identity {code} yes"
+            )
+        self._codes.redeem(code)
+        await self._link(asker, user, identity)
+        return f"{identity} is {user.name} from now on. To take it back, say: unlink-identity {identity}"
+
+    async def unlink_identity(self, asker: Sender, rest: str) -> str:
+        """unlink-identity IDENTITY: not be known by one of your identities any more."""
+        user = self._gate.who(asker)
+        if user is None:
+            return _STRANGER
+        if any(each.target == user.name for each in self._users.sanctions() if in_force(each, self._clock())):
+            return "Not while you are muted or banned."
+        identity = next((one for one in user.identities if str(one) == rest.strip()), None)
+        if identity is None:
+            return f"You are known as: {', '.join(map(str, user.identities)) or 'nothing'}"
+        acting = self._users.acting(by(user, asker))
+        await asyncio.to_thread(acting.unlink_identity, user.name, identity)
+        await asyncio.to_thread(self._users.refresh)
+        return f"{identity} is not you any more."
+
+    async def _check(self, asker: Sender, user: User, password: str) -> str:
+        """Why `password` does not count as the user's, '' where it does."""
+        keys = self._keys(asker, user.name)
+        if wait := self._guesses.wait(keys, self._clock()):
+            return f"Too many wrong tries: again in {spelled(wait + 1)}."
+        if await asyncio.to_thread(verify, user.password, password):
+            self._guesses.right(keys)
+            return ""
+        self._guesses.wrong(keys, self._clock())
+        await self._record_refusal(asker, "password refused", f"as {user.name}")
+        return "That is not your password."
+
+    def _keys(self, asker: Sender, name: str) -> Sequence[Key]:
+        """What a wrong password counts against; from where somebody was the user before, others' guesses do not."""
+        own = _keys(asker)
+        familiar = (same_name(name), *own[-1]) in self._familiar
+        return own if familiar else [*own, (By.USER, same_name(name))]
+
+    async def _record_refusal(self, asker: Sender, what: str, details: str) -> None:
+        """Some hundred an hour, so that nobody can roll the audit log over."""
+        now = self._clock()
+        if self._refusals.has("all", now):
+            self._refusals.spend("all", now)
+            await asyncio.to_thread(self._audit.record, _shown(asker), what, details)
+        elif self._refusals.news("all", now):
+            await asyncio.to_thread(self._audit.record, _shown(asker), what, "and more, which are not recorded")
+
+    async def _set_password(self, asker: Sender, user: User, password: str) -> None:
+        kept = await asyncio.to_thread(hash_password, password)
+        await asyncio.to_thread(self._users.acting(by(user, asker)).set_password, user.name, kept)
+        await asyncio.to_thread(self._users.refresh)
+
+    async def _open(self, asker: Sender, user: User) -> str:
+        if not self._sessions.open(asker, user):
+            return f"Join a channel that I am in first, {user.name}: else I could not tell when you leave."
+        await asyncio.to_thread(self._audit.record, _shown(asker), "login", f"as {user.name}")
+        ends = "you leave" if asker.connection else "you log out"
+        return f"Welcome, {user.name}. You are logged in until {ends}, for {spelled(self._sessions.lasts)} at most."
+
+    async def _remember(self, asker: Sender, user: User) -> str:
+        identity = _lasting(asker)
+        if identity is None:
+            opened = await self._open(asker, user)
+            return f"{opened} I cannot remember you for longer: {_unproven(asker).lower()}."
+        await self._link(asker, user, identity)
+        return f"Welcome, {user.name}. From now on {identity} is you: you need no password there."
+
+    async def _link(self, asker: Sender, user: User, identity: Identity) -> None:
+        await asyncio.to_thread(self._users.acting(by(user, asker)).link_identity, user.name, identity)
+        await asyncio.to_thread(self._users.refresh)
+
+
+def by(user: User, asker: Sender) -> str:
+    """Who does something, for the audit log."""
+    return f"{user.name} ({_shown(asker)})"
+
+
+def _shown(asker: Sender) -> str:
+    return f"{asker.network}/{asker.mask or asker.address}"
+
+
+def _credentials(rest: str) -> tuple[bool, str, str]:
+    """Whether to remember, the name, and the password, which may have blanks in it."""
+    words = rest.split(maxsplit=1)
+    remember = bool(words) and words[0].lower() == _REMEMBER
+    if remember:
+        words = " ".join(words[1:]).split(maxsplit=1)
+    name, password = (*words, "", "")[:2]
+    return remember, name, password.strip()
+
+
+def _words(rest: str) -> list[str]:
+    """As in a shell; where the quotes are part of a password, as they stand."""
+    try:
+        return shlex.split(rest)
+    except ValueError:
+        return rest.split()
+
+
+def _keys(asker: Sender) -> Sequence[Key]:
+    """What a guess counts against: a new nick does not begin anew, nor does a new connection from the same host."""
+    keys = [(By.SENDER, f"{asker.network} {asker.connection or asker.address}")]
+    if asker.mask:
+        keys.append((By.HOST, f"{asker.network} {asker.mask.rpartition('@')[2]}"))
+    return keys
+
+
+def _lasting(asker: Sender) -> Identity | None:
+    """What proves who somebody is for good: the best that the network says of them."""
+    for kind in Proof:
+        for proof in asker.proofs:
+            if proof.kind is kind:
+                return proof if kind is not Proof.IRC_MASK else _any_nick(proof)
+    return None
+
+
+def _any_nick(proof: Identity) -> Identity:
+    """The mask of one user at one host, whatever their nick."""
+    return Identity(proof.kind, proof.network, f"*!{proof.value.partition('!')[2]}")
+
+
+def _unproven(asker: Sender) -> str:
+    return f"{asker.network} proves nothing of you; where it has services, log in to them and try again"
+
+
+def _unsafe(asker: Sender) -> str:
+    return (
+        f"Our connection to {asker.network} is not encrypted, so I take no password here: others may have read it."
+        " Change it, and log in over another network."
+    )

@@ -1,0 +1,167 @@
+"""The desk as a bot that hears what is said to the bridge itself in private, and knows who says it."""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import click
+
+from bots.api import Question
+from bridge.admin.desk.counter import Counter, by
+from bridge.admin.verbs import ALIASES, VERBS, Access, Verb
+from bridge.admin.verbs.office import Answer, Office
+from bridge.config import Config
+from bridge.model.people import Sender
+from bridge.model.text import Text, plain, printable, words
+from bridge.rules.gate import Gate
+from bridge.store import StoreError
+from bridge.users import Role, User, Users, UsersError
+from bridge.users.identities import same_name
+
+_LINES = 30
+"""Lines of one answer: more would keep an IRC network's flood budget busy for a minute."""
+
+_CHARACTERS = 6_000
+"""Characters of one answer, for the same reason."""
+
+Ask = Callable[[Sender, str], Awaitable[str]]
+
+
+class Desk:
+    """One thing at a time, so that who asks for two gets them in that order. `config` may be another after a reload."""
+
+    name = "quackbridge"
+
+    def __init__(
+        self, config: Config, users: Users, gate: Gate, counter: Counter, *, clock: Callable[[], float]
+    ) -> None:
+        self.config = config
+        self._users = users
+        self._gate = gate
+        self._clock = clock
+        self._busy = asyncio.Lock()
+        self._own: Mapping[str, Ask] = {
+            "login": counter.login,
+            "logout": counter.logout,
+            "whoami": counter.whoami,
+            "passwd": counter.passwd,
+            "prove": counter.prove,
+        }
+        self._theirs: Mapping[str, Ask] = {
+            "link-identity": counter.link_identity,
+            "unlink-identity": counter.unlink_identity,
+        }
+
+    async def answer(self, question: Question) -> Sequence[Text]:
+        async with self._busy:
+            try:
+                said = await self._answer(plain(question.text), question.asker)
+            except UsersError as error:
+                said = f"{error}"
+        return [words(said if len(said) <= _CHARACTERS else f"{said[:_CHARACTERS]} ...")]
+
+    async def _answer(self, text: str, asker: Sender) -> str:
+        first, rest = _parted(text)
+        user = self._gate.who(asker)
+        if first == "help":
+            return self._help(user, asker, rest)
+        if first in self._own:
+            return await self._own[first](asker, rest)
+        if first in self._theirs and rest and "--" not in rest:
+            return await self._theirs[first](asker, rest)
+        return await self._verb(user, asker, first, rest)
+
+    async def _verb(self, user: User | None, asker: Sender, first: str, rest: str) -> str:
+        second, _, after = rest.partition(" ")
+        name, line = (f"{first} {second.lower()}", after) if f"{first} {second.lower()}" in VERBS else (first, rest)
+        verb = VERBS.get(ALIASES.get(name, name))
+        if verb is None or verb.access is Access.NOBODY:
+            return "I do not know that; say `help`"  # not repeated: what was typed may be a secret
+        if user is None:
+            return "That is for users; you are a guest here. Say `help`"
+        if self._access(user, asker) < verb.access:
+            return "That is for admins." if verb.access is Access.ADMIN else "That is for moderators."
+        office = self._office(user, asker)
+        answer = await asyncio.to_thread(_run, office, verb, name, line)
+        await asyncio.to_thread(self._users.refresh)
+        return answer
+
+    def _office(self, user: User, asker: Sender) -> Office:
+        acting = self._users.acting(by(user, asker))
+        moderates = None if user.role is Role.ADMIN else self._moderates(user, asker)
+        return Office(
+            self.config, lambda: acting, by=by(user, asker), role=user.role, moderates=moderates, clock=self._clock
+        )
+
+    def _access(self, user: User, asker: Sender) -> Access:
+        if user.role is Role.ADMIN:
+            return Access.ADMIN
+        return Access.MODERATOR if self._moderates(user, asker) else Access.MEMBER
+
+    def _moderates(self, user: User, asker: Sender) -> frozenset[str]:
+        """The links that `user` moderates, where they are not muted or banned themselves."""
+        name, now = same_name(user.name), self._clock()
+        mine = [link.name for link in self._gate.links if name in link.rules.moderators]
+        return frozenset(link for link in mine if self._users.sanctioned(asker, user, link, now) is None)
+
+    def _help(self, user: User | None, asker: Sender, about: str) -> str:
+        mine = {
+            name: verb
+            for name, verb in VERBS.items()
+            if user is not None and verb.access <= self._access(user, asker) and verb.access is not Access.NOBODY
+        }
+        asked = ALIASES.get(about.lower(), about.lower())
+        own = {**self._own, **(self._theirs if user else {})}
+        if asked in mine:
+            return _usage(asked, mine[asked])
+        if asked in own:
+            return (own[asked].__doc__ or "").strip()
+        everybody = "You may say: help, " + ", ".join(own)
+        admin = f"As {'an admin' if user and user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
+        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` tells more of one."])
+
+
+COMMANDS = frozenset(
+    {"help", "login", "logout", "whoami", "passwd", "prove", *(name.split()[0] for name in (*VERBS, *ALIASES))}
+)
+"""The first words of what is for the desk."""
+
+
+def _run(office: Office, verb: Verb, name: str, line: str) -> str:
+    """What `verb` says to the words of `line`, typed as in a shell. It may block."""
+    try:
+        with verb.command.make_context(name, shlex.split(line), obj=office, help_option_names=[]) as context:
+            lines = _told(verb.command.invoke(context))
+        return "\n".join([*(f"Mind: {warning}" for warning in office.warnings), *lines])
+    except click.ClickException as error:
+        return f"{error.format_message().rstrip('.')}. Say `help {name}`"
+    except (UsersError, StoreError, ValueError) as error:  # ValueError: of quotes that are not closed
+        return str(error)
+
+
+def _told(answer: Answer) -> Sequence[str]:
+    """The lines of an answer, as many as a chat can bear."""
+    lines = [" · ".join(map(_cell, answer.columns, row)) for row in answer.rows]
+    lines = lines or answer.words.split("\n")
+    left = len(lines) - _LINES
+    return [
+        *map(printable, lines[:_LINES]),
+        *([f"... and {left} more: see them on the command line"] if left > 0 else []),
+    ]
+
+
+def _cell(column: str, cell: str) -> str:
+    """A cell as it can be understood without its column's head."""
+    return f"{column}: {cell}" if cell in ("yes", "no", "") else cell.replace("\n", ", ")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The first word, as a verb is written, and the rest; parted as `secrecy` parts them."""
+    first, *rest = re.split(r"[\s:]+", text.strip().lstrip("!/"), maxsplit=1)
+    return first.lower(), rest[0].strip() if rest else ""
+
+
+def _usage(name: str, verb: Verb) -> str:
+    context = verb.command.make_context(name, [], resilient_parsing=True, help_option_names=[])
+    return "\n".join(line for line in verb.command.get_help(context).splitlines() if line.strip())

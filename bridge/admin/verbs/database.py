@@ -1,0 +1,25 @@
+"""Making and dropping the user database."""
+
+import click
+
+from bridge.admin.verbs.office import Answer, Office, done
+from bridge.users.tinydb import TinyUsers
+
+
+@click.command("init-db")
+@click.pass_obj
+def init_db(office: Office) -> Answer:
+    """Make an empty user database."""
+    TinyUsers.create(office.database, office.by)
+    return done(f"made {office.database}", path=str(office.database))
+
+
+@click.command("drop-db")
+@click.option("--yes", is_flag=True, help="I mean it.")
+@click.pass_obj
+def drop_db(office: Office, yes: bool) -> Answer:
+    """Remove the user database; a dated backup is kept beside it."""
+    if not yes:
+        raise click.UsageError(f"this removes all users from {office.database}: say --yes if you mean it")
+    kept = TinyUsers.drop(office.database, office.by)
+    return done(f"dropped; the backup is {kept}", backup=str(kept))

@@ -1,0 +1,136 @@
+"""The links and their rules; and what these mean for somebody, shown without sending anything."""
+
+import click
+
+from bridge.admin.verbs.office import Answer, Office
+from bridge.admin.verbs.params import LINK, a_link
+from bridge.config import IrcNetwork, links_of
+from bridge.model.event import BOTS, Kind, Message, Room
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import words
+from bridge.rules.gate import Gate, Verdict
+from bridge.rules.policy import Rules, Told
+from bridge.rules.routing import Link
+from bridge.users import User, UsersError
+from bridge.users import identities as parse
+
+_TOLD = {
+    Told.NOTHING: "nothing",
+    Told.HINT: "what the link tells its guests, once a day",
+    Told.REASON: "the reason, once a day",
+    Told.ADVICE: "to change their password",
+}
+
+
+@click.command("links")
+@click.pass_obj
+def links(office: Office) -> Answer:
+    """List the links, their rooms and rules."""
+    found = links_of(office.config)
+    data = [
+        {
+            "name": link.name,
+            "rooms": [str(room) for room in link.rooms],
+            "guests": str(link.rules.guests),
+            "members": _members(link.rules),
+            "moderators": sorted(link.rules.moderators),
+            "ignore": [str(pattern) for pattern in link.rules.ignore],
+            "bots": [bot.key for bot in link.bots],
+        }
+        for link in found
+    ]
+    rows = [
+        (
+            link.name,
+            "\n".join(map(str, link.rooms)),
+            str(link.rules.guests),
+            ", ".join(_members(link.rules)),
+            ", ".join(sorted(link.rules.moderators)) or "admins only",
+            ", ".join(bot.key for bot in link.bots) or "none",
+        )
+        for link in found
+    ]
+    columns = ("link", "rooms", "guests", "members", "moderators", "bots") if rows else ()
+    return Answer(data, "there are no links", columns, rows)
+
+
+@click.command("explain")
+@click.option(
+    "--as", "sender", required=True, metavar="NETWORK/ID", help="home/@alice:hs, libera/account, libera/nick!user@host"
+)
+@click.option("--in", "link", type=LINK, required=True, metavar="LINK", help="Where they would speak.")
+@click.option("--text", default="hello", show_default=True, help="What they would say.")
+@click.pass_obj
+def explain(office: Office, sender: str, link: str, text: str) -> Answer:
+    """Show who would hear somebody in a link, or why nobody would. Nothing is sent.
+
+    On IRC `libera/alice` is who is logged in to the services account alice; who is only called so proves nothing,
+    and is written with their mask, as in `libera/alice!user@host`.
+    """
+    a_link(office, link)
+    known = {each.name: each for each in links_of(office.config)}
+    speaker = _sender(office, sender)
+    room = next((room for room in known[link].rooms if room.network == speaker.network), None)
+    if room is None:
+        raise click.UsageError(f"{link} has no room on {speaker.network}")
+    gate = Gate(office.users, _Nobody(), known.values(), clock=office.clock)
+    event = Message("explain", room, speaker, office.clock(), words(text), Kind.TEXT)
+    verdict = gate.decide(event)
+    lines = [*_lines(verdict, room, known[link])]
+    data = {
+        "sender": sender,
+        "user": verdict.user.name if verdict.user else None,
+        "member": verdict.member,
+        "carried": verdict.refusal is None,
+        "reason": verdict.refusal.reason if verdict.refusal else None,
+        "heard_in": [str(each) for each in verdict.audience if each.network != BOTS],
+        "answered_by": [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS],
+        "shown_as": verdict.event.sender.name,
+    }
+    return Answer(data, "\n".join(lines))
+
+
+class _Nobody:
+    """Who has logged in by password is known to the daemon alone."""
+
+    def user(self, sender: Sender) -> User | None:
+        return None
+
+
+def _lines(verdict: Verdict, room: Room, link: Link) -> list[str]:
+    who = f"the {verdict.user.role} {verdict.user.name}" if verdict.user else "a guest: no user has this identity"
+    lines = [f"in {room} this is {who}"]
+    if verdict.user and not verdict.member:
+        lines.append(f"among the members of {link.name} they are not: there they count as a guest")
+    rooms = [str(each) for each in verdict.audience if each.network != BOTS]
+    bots = [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS]
+    if verdict.refusal is None:
+        lines.append(
+            f"carried to {', '.join(rooms) or 'no other room: there is none'}, as <{verdict.event.sender.name}>"
+        )
+    else:
+        lines.append(f"refused: {verdict.refusal.reason}")
+        lines.append(f"they are told {_TOLD[verdict.refusal.told]}")
+    lines.append(f"bots that hear this: {', '.join(bots) or 'none'}")
+    return lines
+
+
+def _sender(office: Office, text: str) -> Sender:
+    network, _, rest = text.partition("/")
+    configured = office.config.networks.get(network)
+    if configured is None or not rest:
+        there = ", ".join(office.config.networks)
+        raise click.UsageError(f"{text!r} is not NETWORK/ID; the networks are: {there}")
+    if not isinstance(configured, IrcNetwork):
+        return Sender(network, rest, rest, (parse.matrix(rest),))
+    if "!" in rest or "@" in rest:
+        proof = Identity(Proof.IRC_MASK, network, rest)
+        nick = rest.partition("!")[0]
+        if not all(rest.partition("!")) or "@" not in rest:
+            raise UsersError(f"{rest!r} is not NICK!USER@HOST")
+        return Sender(network, nick, nick, (proof,) if configured.trust_hostmasks else (), mask=rest)
+    return Sender(network, rest, rest, (parse.irc(text),))
+
+
+def _members(rules: Rules) -> list[str]:
+    return ["all users"] if rules.members is None else sorted(rules.members)

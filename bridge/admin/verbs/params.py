@@ -1,0 +1,102 @@
+"""The parameters that verbs share: users, links, identities, durations; each completed in the shell where it can be."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from bridge.admin.verbs.office import Office
+from bridge.config import Config, ConfigError, IrcNetwork, load_settings
+from bridge.lib import durations
+from bridge.model.people import Identity, Proof
+from bridge.users import Role, UsersError
+from bridge.users import identities as parse
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    _Type = click.ParamType  # generic only in the newest click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+ROLES = click.Choice([str(role) for role in Role])
+
+
+class Completed(_Type):
+    """A string, completed by `choices` from the config that the command line names."""
+
+    def __init__(self, name: str, choices: Callable[[Config], Sequence[str]]) -> None:
+        self.name = name
+        self._choices = choices
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            found = self._choices(load_settings(ctx.params.get("config") or Path("config.yaml")))
+        except (ConfigError, UsersError):
+            return []
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+class _Duration(_Type):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else durations.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _user_names(config: Config) -> Sequence[str]:
+    from bridge.users.tinydb import TinyUsers
+
+    return [user.name for user in TinyUsers(config.users.database).list()]
+
+
+USER = Completed("user", _user_names)
+LINK = Completed("link", lambda config: [*config.links])
+DURATION = _Duration()
+
+
+def identity_options(command: Command) -> Command:
+    """Give `command` the options that name identities."""
+    for name, metavar, text in (
+        ("--irc-mask", "NETWORK/NICK!USER@HOST", "An IRC host mask, where the network's trust_hostmasks is true."),
+        ("--irc", "NETWORK/ACCOUNT", "An IRC services account."),
+        ("--matrix", "@NAME:SERVER", "A Matrix id."),
+    ):
+        command = click.option(name, multiple=True, metavar=metavar, help=text)(command)
+    return command
+
+
+def parsed(matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -> tuple[Identity, ...]:
+    """What the identity options name. UsersError where one is none."""
+    return (*map(parse.matrix, matrix), *map(parse.irc, irc), *map(parse.irc_mask, irc_mask))
+
+
+def on_networks(office: Office, identities: Sequence[Identity]) -> Sequence[Identity]:
+    """`identities`, where the networks that they are on exist."""
+    known = {name: network for name, network in office.config.networks.items() if isinstance(network, IrcNetwork)}
+    for identity in identities:
+        if identity.kind is Proof.MATRIX:
+            continue
+        if identity.network not in known:
+            names = ", ".join(known) or "none"
+            raise click.UsageError(f"{identity}: there is no IRC network {identity.network!r}; there are: {names}")
+        if identity.kind is Proof.IRC_MASK and not known[identity.network].trust_hostmasks:
+            office.warn(f"{identity} counts only once networks.{identity.network}.trust_hostmasks is true")
+    return identities
+
+
+def some(identities: Sequence[Identity]) -> Sequence[Identity]:
+    if not identities:
+        raise click.UsageError("which identity? Give --matrix, --irc or --irc-mask")
+    return identities
+
+
+def a_link(office: Office, name: str) -> str:
+    """`name` where there is such a link."""
+    if name not in office.config.links:
+        raise click.UsageError(f"there is no link {name!r}; there are: {', '.join(office.config.links) or 'none'}")
+    return name

@@ -1,0 +1,139 @@
+"""Who is on the list, and by which identities."""
+
+from collections.abc import Sequence
+
+import click
+
+from bridge.admin.verbs.office import Answer, Json, Office, done
+from bridge.admin.verbs.params import ROLES, USER, identity_options, on_networks, parsed, some
+from bridge.admin.verbs.passwords import hash_of
+from bridge.users import Role, User, UsersError
+
+
+@click.command("add-user")
+@click.argument("name")
+@identity_options
+@click.option("--role", type=ROLES, default=str(Role.MEMBER), show_default=True)
+@click.option("--password", "ask", is_flag=True, help="Ask for a password.")
+@click.option("--password-stdin", "read", is_flag=True, help="Read a password from standard input.")
+@click.pass_obj
+def add_user(
+    office: Office,
+    name: str,
+    matrix: Sequence[str],
+    irc: Sequence[str],
+    irc_mask: Sequence[str],
+    role: str,
+    ask: bool,
+    read: bool,
+) -> Answer:
+    """Add NAME, known by the identities given."""
+    identities = on_networks(office, parsed(matrix, irc, irc_mask))
+    users = office.users
+    password = hash_of(office, ask=ask, read=read) if ask or read else None
+    users.add(User(name, Role(role), tuple(identities), password))
+    return done(f"added {name}", user=name)
+
+
+@click.command("remove-user")
+@click.argument("name", type=USER)
+@click.pass_obj
+def remove_user(office: Office, name: str) -> Answer:
+    """Remove NAME, who is a guest from then on."""
+    _check_last_admin(office, name)
+    office.users.remove(name)
+    return done(f"removed {name}", user=name)
+
+
+@click.command("users")
+@click.pass_obj
+def list_users(office: Office) -> Answer:
+    """List all users with their roles and identities; to members their names only."""
+    found = office.users.list()
+    if office.role is not Role.ADMIN:
+        return Answer([user.name for user in found], ", ".join(user.name for user in found))
+    return _table(found, [plain(user) for user in found])
+
+
+@click.command("show-user")
+@click.argument("name", type=USER)
+@click.pass_obj
+def show_user(office: Office, name: str) -> Answer:
+    """Show NAME."""
+    user = office.users.get(name)
+    return _table([user], plain(user))
+
+
+@click.command("set-role")
+@click.argument("name", type=USER)
+@click.argument("role", type=ROLES)
+@click.pass_obj
+def set_role(office: Office, name: str, role: str) -> Answer:
+    """Make NAME a member or an admin."""
+    if Role(role) is not Role.ADMIN:
+        _check_last_admin(office, name)
+    office.users.set_role(name, Role(role))
+    return done(f"{name} is {role} now", user=name, role=role)
+
+
+@click.command("link-identity")
+@click.argument("name", type=USER)
+@identity_options
+@click.pass_obj
+def link_identity(
+    office: Office, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
+) -> Answer:
+    """Let NAME be known by more identities."""
+    identities = on_networks(office, some(parsed(matrix, irc, irc_mask)))
+    office.users.link_identity(name, *identities)
+    return done(f"{name} is known as {', '.join(map(str, identities))} now", user=name)
+
+
+@click.command("unlink-identity")
+@click.argument("name", type=USER)
+@identity_options
+@click.pass_obj
+def unlink_identity(
+    office: Office, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
+) -> Answer:
+    """Let NAME not be known by these identities any more."""
+    identities = some(parsed(matrix, irc, irc_mask))  # of networks that are gone, too
+    office.users.unlink_identity(name, *identities)
+    return done(f"{name} is not known as {', '.join(map(str, identities))} any more", user=name)
+
+
+def _check_last_admin(office: Office, name: str) -> None:
+    """Who administers by chat must not lock everybody out of that by a slip; on the command line they may."""
+    admins = [user for user in office.users.list() if user.role is Role.ADMIN]
+    if not office.at_terminal and [user.name for user in admins] == [office.users.get(name).name]:
+        raise UsersError(f"{name} is the last admin: do that on the command line")
+
+
+def plain(user: User) -> dict[str, object]:
+    """A user for programs; never the password."""
+    identities = [
+        {"kind": str(identity.kind), "network": identity.network or None, "value": identity.value}
+        for identity in user.identities
+    ]
+    return {
+        "name": user.name,
+        "role": str(user.role),
+        "identities": identities,
+        "has_password": user.password is not None,
+    }
+
+
+def _table(found: Sequence[User], data: Json) -> Answer:
+    if not found:
+        return Answer(data, "there are no users yet; add one with `add-user`")
+    rows = [
+        (
+            user.name,
+            str(user.role),
+            "\n".join(f"{identity.kind} {identity}" for identity in user.identities)
+            or "nothing: nobody can be this user",
+            "yes" if user.password else "no",
+        )
+        for user in found
+    ]
+    return Answer(data, "", ("name", "role", "known by", "password"), rows)

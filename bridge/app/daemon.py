@@ -1,0 +1,228 @@
+"""The composition root: from the config to running objects, to others while it runs, to a clean end. Only wiring."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import structlog
+
+from bots.host import BotHost, Hosted
+from bridge.admin.desk import Desk
+from bridge.admin.desk.counter import Counter
+from bridge.admin.desk.desk import COMMANDS
+from bridge.app import wiring
+from bridge.app.reload import Watch
+from bridge.app.running import LEAVE, Running, changed, end
+from bridge.config import Config, ConfigError, links_of, load, private_networks
+from bridge.http import health
+from bridge.lib.files import Stamp
+from bridge.model.event import BOTS, DESK, Event
+from bridge.network import Refused
+from bridge.relay.intake import Relay
+from bridge.relay.outages import Outages
+from bridge.relay.watch import Lookout
+from bridge.rules.gate import Gate
+from bridge.rules.routing import ear
+from bridge.store import Lease, StoreError, Unusable, stored
+from bridge.store.sqlite import SqliteStore
+from bridge.store.steps import since_boot
+from bridge.users import Users, UsersError
+from bridge.users.passwords import warm_up
+from bridge.users.sessions import Sessions
+from bridge.users.tinydb import TinyUsers
+
+log = structlog.get_logger()
+
+_USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
+_EXPIRE_EVERY = 3600.0  # seconds
+_FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot exchange
+
+
+async def run(config: Config, path: Path, seen: Stamp | None) -> None:
+    """The daemon, until SIGTERM or SIGINT; `path` is where `config` was read, `seen` the stamp that it had before, and
+    it is read again when that changes. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    watch = Watch(path, seen)
+    loop.add_signal_handler(signal.SIGHUP, watch.now)
+    users = TinyUsers(config.users.database)
+    async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time, steady=since_boot)) as store:
+        try:
+            async with asyncio.TaskGroup() as group:
+                await _Daemon(config, path, users, store, group).serve(watch, stopping)
+        except BaseExceptionGroup as error:
+            raise _first(error) from error
+    log.info("stopped")
+
+
+class _Daemon:
+    """What is running, and how it becomes what another config says."""
+
+    def __init__(
+        self, config: Config, path: Path, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
+    ) -> None:
+        self._config = config
+        self._path = path
+        self._was_ready = False
+        self._ready: asyncio.Task[None] | None = None
+        self._users = users
+        self._store = store
+        self._group = group
+        self._rng = random.Random()  # noqa: S311  (jitter, no secret)
+        self._sessions = Sessions(users, time.time, config.users.session)
+        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=COMMANDS)
+        self._counter = Counter(
+            users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
+        )
+        self._desk = Desk(config, users, self._gate, self._counter, clock=time.time)
+        self._hosted = wiring.bots(config, {})
+        self._host = BotHost(
+            self._ears(),
+            clock=time.time,
+            typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
+        )
+        away, terms = Outages(), wiring.terms(config)
+        self._relay = Relay(
+            self._gate, clock=time.time, rng=self._rng, whisper=self._whisper, outages=away, terms=terms
+        )
+        self._lookout = Lookout(self._gate, away, clock=time.time, terms=terms)
+        self._running = Running(group, self._relay, self._lookout)
+
+    async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
+        await self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
+        for name in self._config.networks:
+            await self._start(name, needed=True)
+        self._announce()
+        watching = self._group.create_task(watch.each(self._reload), name="watch config")
+        chores = [
+            self._group.create_task(self._host.listen(), name="whispers"),
+            self._group.create_task(_watch_users(self._users), name="watch users"),
+            self._group.create_task(self._expire(), name="expire"),
+            self._group.create_task(warm_up(), name="passwords"),
+            self._group.create_task(self._running.look_out(), name="outages"),
+        ]
+        if self._config.http is not None:
+            serving = health.serve(self._config.http.host, self._config.http.port, self._is_ready)
+            chores.append(self._group.create_task(serving, name="health"))
+        await stopping.wait()
+        log.info("stopping")
+        await end([watching], 0)  # nothing new is started any more
+        await self._running.stop_all()
+        await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
+
+    async def _start(self, name: str, *, needed: bool) -> None:
+        lease = await _lease(self._store, name)
+        rooms = self._gate.links.rooms(name)
+        network = wiring.network(self._config, name, rooms, lease, self._rng)
+        await self._running.start(network, lease, needed=needed)
+
+    async def _reload(self) -> None:
+        """Take over what the file says now, or nothing of it."""
+        try:
+            config = await asyncio.to_thread(load, self._path)
+            bots = wiring.bots(config, self._hosted)
+        except ConfigError as error:
+            log.error("not reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
+            return
+        except Refused as error:
+            log.error("not reloaded", problems=[str(error)], hint="the configuration of before goes on")
+            return
+        for warning in config.warnings:
+            log.warning("config", text=warning)
+        config = self._with_what_stays(config)
+        before, self._config = self._config, config
+        stop, start = changed(before.networks, config.networks, again=self._running.refused)
+        await self._running.stop(stop)
+        self._gate.use(links_of(config))
+        self._hosted = bots
+        self._host.exchange(self._ears())
+        self._desk.config, self._counter.private = config, private_networks(config)
+        self._sessions.lasts = config.users.session
+        self._relay.terms = self._lookout.terms = wiring.terms(config)
+        for name, network in self._running.networks.items():
+            network.use(self._gate.links.rooms(name))
+        for name in start:
+            await self._start(name, needed=False)
+        self._announce()
+        log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    def _with_what_stays(self, config: Config) -> Config:
+        """`config` with what a running daemon cannot exchange as it was."""
+        now = self._config
+        before = (now.users.database, now.store.path, now.http)
+        after = (config.users.database, config.store.path, config.http)
+        for key, one, other in zip(_FIXED, before, after, strict=True):
+            if one != other:
+                log.warning("not reloaded", key=key, hint="this counts from the next start: restart the daemon")
+        users = config.users.model_copy(update={"database": now.users.database})
+        store = config.store.model_copy(update={"path": now.store.path})
+        return config.model_copy(update={"users": users, "store": store, "http": now.http})
+
+    def _announce(self) -> None:
+        """Say, once, that all rooms are joined; `/readyz` says it of those that there are now."""
+        if self._ready is not None:
+            self._ready.cancel()
+        self._ready = self._group.create_task(self._when_ready(), name="ready")
+
+    async def _when_ready(self) -> None:
+        await self._running.ready()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again for garbage costs CPU and pauses
+        if not self._was_ready:
+            self._was_ready = True
+            log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
+
+    def _is_ready(self) -> bool:
+        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+
+    async def _expire(self) -> None:
+        """Forget what was done long ago. A store that cannot right now can an hour later."""
+        while True:
+            try:
+                await self._store.expire(time.time() - self._config.store.remember)
+            except StoreError as error:
+                log.warning("not expired", reason=str(error))
+            await asyncio.sleep(_EXPIRE_EVERY)
+
+    def _ears(self) -> dict[str, Hosted]:
+        return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
+
+    def _whisper(self, event: Event) -> bool:
+        return self._host.whisper(ear(DESK, str(event.room)), event)
+
+
+async def _lease(store: SqliteStore, network: str) -> Lease:
+    lease = await stored(store.acquire, network, f"{os.uname().nodename}:{os.getpid()}")
+    if lease is None:
+        raise Unusable(f"another worker is running the network {network!r}")
+    return lease
+
+
+async def _watch_users(users: Users) -> None:
+    """Take over what the command line changes. A database that cannot be read is said once, and the old state stays."""
+    said = ""
+    while True:
+        await asyncio.sleep(_USERS_LOOK)
+        try:
+            if await asyncio.to_thread(users.refresh):
+                log.info("users changed")
+            said = ""
+        except UsersError as error:
+            if str(error) != said:
+                said = str(error)
+                log.error("users unreadable", reason=said, hint="the members known before stay members")
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one exception that ended the daemon: the first that is not a group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,56 @@
+"""Logs: coloured lines on a terminal, one JSON object a line anywhere else."""
+
+import logging
+import sys
+
+import structlog
+
+from bridge.model.text import printable
+
+
+def configure() -> None:
+    """Send our own events, and warnings of libraries, to standard error.
+
+    Libraries below WARNING stay silent: some of them log whole lines and responses, passwords and texts with them.
+    """
+    terminal = sys.stderr.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    traces = structlog.processors.format_exc_info  # without the variables, which hold texts and secrets
+    # JSON escapes what others have said; a terminal would do what it says
+    last: list[structlog.typing.Processor] = (
+        [_as_words, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if terminal
+        else [structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, traces, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=[_without_meta, traces, *last], foreign_pre_chain=shared)
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("nio").setLevel(logging.CRITICAL)  # it logs the responses that it cannot parse, texts and all
+
+
+def _without_meta(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(_logger, _name, event)
+
+
+def _as_words(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Names, reasons and addresses are other people's words: none may move the cursor or begin a line."""
+    words = {printable(key): _word(value) for key, value in event.items()}
+    if "exception" in event:
+        words["exception"] = "\n".join(map(printable, str(event["exception"]).splitlines()))
+    return words
+
+
+def _word(value: object) -> object:
+    return value if isinstance(value, bool | int | float | None) else printable(str(value))

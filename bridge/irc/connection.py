@@ -1,0 +1,312 @@
+"""The shell around one session: one socket, its reader, its clock, and the posts that are on their way through it."""
+
+import asyncio
+import re
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from bridge.irc.backoff import Ending
+from bridge.irc.dialect.render import Said
+from bridge.irc.flood import Flood
+from bridge.irc.heard import Intake
+from bridge.irc.session.effects import (
+    Barred,
+    Broken,
+    CaughtUp,
+    Effect,
+    Failed,
+    Heard,
+    Joined,
+    Left,
+    MaySpeak,
+    Notable,
+    Online,
+    Proved,
+    Rejected,
+    Write,
+)
+from bridge.irc.session.session import Session
+from bridge.irc.settings import IrcSettings
+from bridge.irc.wire import line as wire
+from bridge.irc.wire.line import LineBuffer
+from bridge.model.event import Room
+from bridge.model.outbox import Post
+from bridge.network import PermanentError, SendError, TransientError
+
+log = structlog.get_logger()
+
+_CHUNK = 4 * 1024
+"""Bytes worked on at once: some 40 lines, a few milliseconds; a thousand, some ten, of who wants to keep us busy."""
+_BUSY = 0.005
+"""Seconds of work after which as long a rest is due: no server gets more than half of the loop."""
+_BEAT = 1.0
+_PROOF_WITHIN = 30.0
+_GOODBYE = 0.8
+"""Seconds for saying goodbye: the daemon has five to end in."""
+_COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+"""What we write unasked and the server counts as we count messages."""
+_FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
+"""In the reason that a server gives who found us too fast."""
+
+Flight = asyncio.Future[str | SendError]
+"""A line that is written, until its fate is known."""
+
+
+class Lost(TransientError):
+    """The line was written, and nobody can tell whether it arrived."""
+
+
+class Link:
+    """One connection, from first line to last. `changed` is called when we come online, or in or out of a room."""
+
+    def __init__(
+        self,
+        settings: IrcSettings,
+        session: Session,
+        streams: tuple[StreamReader, StreamWriter],
+        intake: Intake,
+        *,
+        clock: Callable[[], float],
+        changed: Callable[[Effect], None],
+        flood: Flood[asyncio.Future[bool]],
+    ) -> None:
+        self._settings = settings
+        self.session = session
+        self._reader, self._writer = streams
+        self._intake = intake
+        self._clock = clock
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._flood = flood
+        self._timer: asyncio.TimerHandle | None = None
+        self._flights: dict[str, Flight] = {}
+        self._muted: set[str] = set()
+        self._over = asyncio.Event()
+        self._ending = Ending("we are leaving")
+        self._online_at: float | None = None
+        self._paused = False
+        self._leaving = False
+
+    async def run(self) -> Ending:
+        """Talk until the connection is of no use any more. Cancelling it says goodbye."""
+        try:
+            self._do(self.session.start())
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._read(), name=f"irc {self._settings.name} read"),
+                    group.create_task(self._beat(), name=f"irc {self._settings.name} beat"),
+                ]
+                await self._over.wait()
+                for task in tasks:
+                    task.cancel()
+            return self._ending
+        finally:
+            abruptly = not self._over.is_set()
+            self._end(self._ending)
+            await self._close(politely=abruptly and not self._leaving)
+
+    def leave(self) -> None:
+        """Say goodbye, and hear what comes until the server closes the connection, or for a moment."""
+        if not self._leaving:
+            self._do(self.session.quit())
+            self._leaving = True
+            self._loop.call_later(_GOODBYE, self._end, self._ending)
+
+    @property
+    def open(self) -> bool:
+        """Whether we are logged in and may write."""
+        return self.session.online and not self._leaving and not self._over.is_set()
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the configured rooms. Nothing is written where the connection is over."""
+        self._do(self.session.use(rooms))
+
+    async def turn(self, room: Room) -> bool:
+        """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""
+        ticket: asyncio.Future[bool] = self._loop.create_future()
+        self._flood.queue(room, ticket)
+        self._pump()
+        try:
+            return await ticket and self.open
+        finally:
+            self._flood.withdraw(room, ticket)
+
+    def launch(self, post: Post, said: Said) -> "Flight":
+        """Write a line, when it is its turn."""
+        flight: Flight = self._loop.create_future()
+        effects = self.session.say(post.id, said.command, said.target, said.text)
+        self._flights[post.id] = flight
+        self._do(effects)
+        return flight
+
+    async def landed(self, post: Post, flight: "Flight") -> str:
+        """Wait for the proof; the id by which the network knows it."""
+        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        try:
+            outcome = await flight
+        finally:
+            patience.cancel()
+        if isinstance(outcome, SendError):
+            if not self._over.is_set():
+                self._complain(post.room, outcome)
+            raise outcome
+        self._muted.discard(post.room.id)
+        return outcome
+
+    def _overdue(self, flight: "Flight") -> None:
+        if flight.done():
+            return
+        if self._paused:  # it may be there, unread
+            self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        else:
+            self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
+
+    def _complain(self, room: Room, error: SendError) -> None:
+        """Once for each room, until it takes something again."""
+        if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
+            return
+        self._muted.add(room.id)
+        log.warning("cannot_speak", network=self._settings.name, room=room.id, reason=str(error))
+
+    async def _read(self) -> None:
+        buffer = LineBuffer()
+        try:
+            while data := await self._reader.read(_CHUNK):
+                now, wall = self._loop.time(), self._clock()
+                self._intake.until = wall
+                for line in buffer.feed(data):
+                    self._do(self.session.feed(line, now, wall))
+                    if self._over.is_set():
+                        return
+                await self._writer.drain()
+                await self._breathe()
+                busy = self._loop.time() - now
+                if busy > _BUSY:
+                    await asyncio.sleep(busy)
+                elif len(data) == _CHUNK:
+                    await asyncio.sleep(0)  # what is in the buffer already would be read at once
+        except (OSError, EOFError) as error:
+            self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
+            return
+        self._intake.until = self._clock()  # the server has closed behind all that it said
+        self._do(self.session.closed())
+
+    async def _breathe(self) -> None:
+        """Read no more while nobody takes what was heard."""
+        self._paused = self._intake.full
+        await self._intake.room()
+        self._paused = False
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT)
+            now = self._loop.time()
+            if self._paused:
+                self.session.paused(now)
+            self._do(self.session.tick(now))
+
+    def _do(self, effects: list[Effect]) -> None:
+        closed, out = self._over.is_set(), b""
+        for effect in effects:
+            match effect:
+                case Write(data):
+                    out += self._charged(data)
+                case Heard():
+                    self._intake.put(effect)
+                case CaughtUp():
+                    self._intake.put(effect)
+                    self._changed(effect)
+                case Proved(post, remote_id):
+                    self._land(post, remote_id)
+                case Failed(post, _, error):
+                    self._land(post, error)
+                case Broken(reason, pause, turned_away):
+                    self._end(Ending(reason, pause, turned_away=turned_away))
+                case Rejected(reason):
+                    self._end(Ending(reason, rejected=True))
+                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
+                    self._tell(effect)
+        self._write(out, closed=closed)
+
+    def _write(self, data: bytes, *, closed: bool) -> None:
+        """All at once: where the server has closed, a second write would end the connection before we have read why."""
+        if data and not closed and not self._writer.is_closing():
+            self._writer.write(data)
+
+    def _charged(self, data: bytes) -> bytes:
+        """A line that is to be written."""
+        if self._online_at is not None and data.startswith(_COSTLY):
+            self._flood.charge(self._loop.time())
+        log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
+        return data
+
+    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
+        bound = log.bind(network=self._settings.name)
+        match effect:
+            case Online(nick):
+                self._online_at = self._loop.time()
+                bound.info("online", nick=nick)
+            case Joined(room):
+                bound.info("joined", room=room.id)
+            case Left(room, reason, pause):
+                bound.warning("left", room=room.id, reason=reason, retry_in=pause)
+            case Barred(room, reason, advice, pause, news):
+                say = bound.error if news else bound.debug
+                say("not_joined", room=room.id, reason=reason, advice=advice, retry_in=pause)
+            case MaySpeak(room):
+                bound.info("may_speak", room=room.id)
+            case Notable(event, reason):
+                bound.info(event, detail=reason)
+        self._changed(effect)
+
+    def _land(self, post: str, outcome: str | SendError) -> None:
+        flight = self._flights.pop(post, None)
+        if flight is not None and not flight.done():
+            flight.set_result(outcome)
+
+    def _pump(self) -> None:
+        now = self._loop.time()
+        for ticket in self._flood.grant(now):
+            if not ticket.done():
+                ticket.set_result(True)
+        if self._timer is not None:
+            self._timer.cancel()
+        wait = self._flood.wait(now)
+        self._timer = None if wait is None else self._loop.call_later(wait, self._pump)
+
+    def _end(self, ending: Ending) -> None:
+        """The connection is over, now: whoever waits for it need not wait any longer."""
+        if self._over.is_set():
+            return
+        self._do(self.session.lost())
+        now = self._loop.time()
+        since = now - self._online_at if self._online_at is not None else 0.0
+        flooded = self._flood.lately(now) if _FLOODED.search(ending.reason) else 0
+        self._ending = replace(ending, online_for=since, flooded=flooded)
+        self._over.set()
+        for post in [*self._flights]:
+            self._land(post, Lost(f"the connection was lost before the proof: {ending.reason}"))
+        for ticket in self._flood.drain():
+            if not ticket.done():
+                ticket.set_result(False)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _close(self, *, politely: bool) -> None:
+        """With a goodbye, where it is we who end it; the server's answer to it is waited for, so that none is lost."""
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                if politely:
+                    for effect in self.session.quit():
+                        if isinstance(effect, Write):
+                            self._writer.write(effect.data)
+                    await self._writer.drain()
+                    while await self._reader.read(_CHUNK):
+                        pass
+                self._writer.close()
+                await self._writer.wait_closed()
+        self._writer.transport.abort()

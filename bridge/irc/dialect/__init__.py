@@ -1,0 +1,1 @@
+"""IRC lines to our events, and back."""

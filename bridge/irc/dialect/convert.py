@@ -1,0 +1,134 @@
+"""A line that somebody said, as an event in no network's dialect."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.irc.dialect import formatting
+from bridge.irc.wire.line import Line
+from bridge.lib.ids import digest
+from bridge.model.casemap import Casemapping
+from bridge.model.event import Kind, Message, Room
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import addressed, plain, shown_name
+
+_BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
+_ID_LIMIT = 128
+_ACTION = "\x01ACTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A line of speech with where it belongs, before it is settled who spoke. `connection` is as in `Sender`;
+    `replayed` and `present` are of a line that was said before: whether the very same person is in the channel now."""
+
+    line: Line
+    room: Room
+    private: bool
+    id: str
+    time: float
+    connection: str = ""
+    replayed: bool = False
+    present: bool = True
+
+
+def speech(line: Line) -> tuple[Kind, str] | None:
+    """How it is said and the words; None for any other CTCP than ACTION."""
+    text = line.param(1)
+    kind = Kind.NOTICE if line.command == "NOTICE" else Kind.TEXT
+    if not text.startswith("\x01"):
+        return kind, text
+    if kind is Kind.TEXT and text.startswith(_ACTION) and text[len(_ACTION) : len(_ACTION) + 1] in (" ", "\x01", ""):
+        return Kind.ACTION, text[len(_ACTION) :].removesuffix("\x01").strip()
+    return None
+
+
+def spoken_at(line: Line, now: float) -> float:
+    """Seconds since the epoch, by the server where it says so (IRCv3 server-time)."""
+    stamp = line.tags.get("time")
+    if not stamp:
+        return now
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return now
+
+
+class EventIds:
+    """The id of each line that is heard, the same when a history tells it again. `origin` tells this connection from
+    all others."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._count = 0
+        self._stamp = ""
+        self._alike: Counter[tuple[str, str, str]] = Counter()
+
+    def of(self, line: Line) -> str:
+        """The network's own id of the message; else one that follows from when who said what, where the server says
+        when (the second of two that are alike is another one); else from where in which connection it was heard."""
+        msgid = line.tags.get("msgid", "")
+        if msgid:
+            return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
+        said = (line.source.mask, line.param(0), line.param(1))
+        stamp = line.tags.get("time", "")
+        if not stamp:
+            self._count += 1
+            return digest(self._origin, str(self._count), *said)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._alike.clear()
+        self._alike[said] += 1
+        return digest(stamp, str(self._alike[said]), *said)
+
+
+def message(
+    spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool
+) -> Message | None:
+    """The event; None where nothing was said. `names` are ours; with `masks`, a host mask proves something too."""
+    said = speech(spoken.line)
+    if said is None:
+        return None
+    kind, words = said
+    text = formatting.parse(words)
+    if not text:
+        return None
+    return Message(
+        id=spoken.id,
+        room=spoken.room,
+        sender=_sender(spoken, account, casemapping, masks=masks),
+        time=spoken.time,
+        text=text,
+        kind=kind,
+        private=spoken.private,
+        replayed=spoken.replayed,
+        called=None if spoken.private else _called(plain(text), names),
+    )
+
+
+def _sender(spoken: Spoken, account: str, casemapping: Casemapping, *, masks: bool) -> Sender:
+    network, source = spoken.room.network, spoken.line.source
+    proofs = [Identity(Proof.IRC, network, account)] if account else []
+    if masks and spoken.present and source.user and source.host:
+        proofs.append(Identity(Proof.IRC_MASK, network, source.mask))
+    return Sender(
+        network=network,
+        address=source.nick,
+        name=shown_name(source.nick, "?"),
+        proofs=tuple(proofs),
+        casemapping=casemapping,
+        bot=any(tag in spoken.line.tags for tag in _BOT_TAGS),
+        mask=source.mask if source.user and source.host else "",
+        connection=spoken.connection,
+    )
+
+
+def _called(text: str, names: tuple[str, ...]) -> str | None:
+    lowered = text.lower()
+    present = [name for name in names if name.lower() in lowered]
+    for name in present:
+        if addressed(text, (name,)) is not None:
+            return name
+    mentioned = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) for name in present)
+    return "" if mentioned else None

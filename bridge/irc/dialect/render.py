@@ -1,0 +1,129 @@
+"""Our events to IRC lines: what is owed to a room, as frozen posts that fit the server's lines."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from bridge.irc.dialect.formatting import parse
+from bridge.irc.dialect.split import LEAST, split
+from bridge.model.event import Kind
+from bridge.model.outbox import Owed, Post
+from bridge.model.text import Span, Text, lines, merge, plain, printable
+from bridge.network import PermanentError
+
+_PLAIN = ("", "")
+_ACTION = ("\x01ACTION ", "\x01")
+_LEAST = 64
+"""Bytes of a line that are left to the words, however long the name of who said them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long our lines may be: `line` bytes with CR LF and without tags, of which the server puts `prefix`
+    (`:nick!user@host `) before what we wrote, when it shows it to others."""
+
+    line: int = 512
+    prefix: int = 1 + 32 + 1 + 12 + 1 + 64 + 1
+
+    def budget(self, command: str, target: str) -> int:
+        """Bytes of the text of one line."""
+        return self.line - self.prefix - len(f"{command} {target} :\r\n".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one post says: `head` characters of `text` are the mark that each line of it must begin with."""
+
+    command: str
+    target: str
+    text: str
+    head: int = 0
+
+    def encode(self) -> str:
+        fields = {"command": self.command, "target": self.target, "text": self.text, "head": self.head}
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def decode(cls, payload: str) -> "Said":
+        try:
+            fields = json.loads(payload)
+            said = cls(str(fields["command"]), str(fields["target"]), str(fields["text"]), int(fields.get("head", 0)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise PermanentError("the stored post cannot be read") from error
+        if said.command not in ("PRIVMSG", "NOTICE"):
+            raise PermanentError(f"the stored post is no message but {said.command!r}")
+        return said
+
+
+def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
+    """One run of posts per delivery, in order, up to the first that says nothing; that one is a `PermanentError` when
+    it is the head.
+
+    A message becomes as many lines as it needs: nothing is cut off, since the flood budget is shared by the rooms in
+    turn and a long text delays its own room only.
+    """
+    posts: list[Post] = []
+    for item in owed:
+        said = [*_says(item, limits)]
+        if not said:
+            break
+        posts += (Post.of(item.room, (item.delivery,), part, one.encode()) for part, one in enumerate(said))
+    if not posts:
+        raise PermanentError("the message has no words that IRC can show")
+    return posts
+
+
+def refit(said: Said, limits: Limits) -> Iterator[Said]:
+    """What was rendered under other limits (another nick or host of ours), in as many lines as it needs now."""
+    if len(said.text.encode()) <= limits.budget(said.command, said.target):
+        yield said
+        return
+    text = said.text
+    wrap = _ACTION if text.startswith(_ACTION[0]) else _PLAIN
+    words = parse(text.removeprefix(wrap[0]).removesuffix(wrap[1])[said.head :])
+    yield from _fitting(said.command, said.target, wrap, text[: said.head], words, limits)
+
+
+def _says(item: Owed, limits: Limits) -> Iterator[Said]:
+    event = item.event
+    command = "NOTICE" if event.kind in (Kind.NOTICE, Kind.REACTION) else "PRIVMSG"
+    wrap = _ACTION if event.private and event.kind is Kind.ACTION else _PLAIN
+    for line in lines(event.text):
+        words = _flat(line)
+        if plain(words).strip():
+            yield from _fitting(command, item.room.id, wrap, item.stamp + _clean(event.mark), words, limits)
+
+
+def _fitting(
+    command: str, target: str, wrap: tuple[str, str], mark: str, words: Text, limits: Limits
+) -> Iterator[Said]:
+    before, after = wrap
+    budget = limits.budget(command, target) - len(before + after)
+    mark = _clipped(mark, budget - _LEAST)
+    for piece in split(words, max(budget - len(mark.encode()), LEAST)):
+        yield Said(command, target, before + mark + piece + after, len(mark))
+
+
+def _clean(text: str) -> str:
+    text = printable(text)
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _clipped(mark: str, budget: int) -> str:
+    """`mark`, or as much of a very long name as fits, still closed."""
+    if len(mark.encode()) <= budget:
+        return mark
+    ending = "…> " if mark.endswith("> ") else "… "
+    return mark.encode()[: max(budget - len(ending.encode()), 0)].decode(errors="ignore") + ending
+
+
+def _flat(line: Text) -> Text:
+    """`line` without control characters and with its links spelt out: "text (url)", or the URL alone."""
+    spans: list[Span] = []
+    for link, group in groupby(line, key=lambda span: span.link):
+        shown = [replace(span, text=_clean(span.text), link=None) for span in group]
+        spans += shown
+        if link and plain(tuple(shown)).strip() not in (link, link.removeprefix("mailto:"), link.removesuffix("/")):
+            spans.append(Span(f" ({_clean(link)})"))
+    return merge(spans)

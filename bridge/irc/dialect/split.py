@@ -1,0 +1,59 @@
+"""One line of styled text, cut into pieces that each fit a number of bytes."""
+
+from collections.abc import Iterator
+
+import regex
+
+from bridge.irc.dialect.formatting import encode, transition
+from bridge.model.text import Span, Style, Text, merge
+
+_GRAPHEME = regex.compile(r"\X")
+_Unit = tuple[str, Style]
+_NO_BREAK = "\u00a0"
+LEAST = 4 + len(transition(Style.PLAIN, Style(63)))
+"""Bytes that any one character needs, with all the codes there are."""
+
+
+def split(text: Text, budget: int) -> Iterator[str]:
+    """`text` (no line breaks) with mIRC codes, in pieces of at most `budget` bytes (UTF-8) that join to the whole.
+
+    Cut after white space, else between graphemes; a grapheme bigger than the budget is cut between code points.
+    Each piece begins plain and opens its formatting anew. `budget` is at least `LEAST`.
+    """
+    if budget < LEAST:
+        raise ValueError(f"a budget of {budget} bytes holds nothing")
+    whole = encode(text)
+    if len(whole.encode()) <= budget:
+        yield whole
+        return
+    units = list(_units(text, budget))
+    start = 0
+    while start < len(units):
+        end = _end(units, start, budget)
+        yield encode(merge(Span(word, style) for word, style in units[start:end]))
+        start = end
+
+
+def _units(text: Text, budget: int) -> Iterator[_Unit]:
+    """What is not cut apart: graphemes in the style of their first character, or the code points of a huge one."""
+    styles = [span.style for span in text for _ in span.text]
+    at = 0
+    for match in _GRAPHEME.finditer("".join(span.text for span in text)):
+        word, style = match.group(), styles[at]
+        at += len(word)
+        huge = len(transition(Style.PLAIN, style)) + len(word.encode()) > budget
+        yield from ((part, style) for part in word) if huge else ((word, style),)
+
+
+def _end(units: list[_Unit], start: int, budget: int) -> int:
+    """Where the piece that begins at `start` ends, and the next begins."""
+    used, style, word_end = 0, Style.PLAIN, start
+    for index in range(start, len(units)):
+        word, wanted = units[index]
+        used += len(transition(style, wanted)) + len(word.encode())
+        style = wanted
+        if used > budget:
+            return word_end if word_end > start else index
+        if word.isspace() and word != _NO_BREAK:
+            word_end = index + 1
+    return len(units)

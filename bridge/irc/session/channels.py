@@ -1,0 +1,231 @@
+"""Our channels on one connection: which are joined, which are not and why, and when the next try is due."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bridge.irc.session.effects import Barred, Emit, Left, MaySpeak, Write
+from bridge.irc.wire.line import Line, Unwritable, compose
+from bridge.model.casemap import Casemapping
+from bridge.model.event import Room
+from bridge.model.text import printable
+
+_AT_ONCE = 10
+"""Channels in one JOIN; servers take from ten up to any number."""
+_JOIN_BYTES = 400
+_ANSWER_WITHIN = 60.0
+_PAUSE, _LONGEST_PAUSE = 15.0, 600.0
+_KICK_PAUSE = 5.0
+_GOODBYE = "unlinked"
+"""One word: the write gate takes no others behind PART, whose last word may be a name."""
+_FORGIVEN_AFTER = 600.0
+_MUTED_FOR = 60.0
+"""Seconds after which we try to speak again, where nothing says that we may."""
+
+_REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "403": ("there is no such channel", "check the channel's name in the configuration"),
+        "405": ("we are in as many channels as the server allows", "link fewer channels on this network"),
+        "437": ("the channel is not available right now", "nothing to do: it is tried again"),
+        "448": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
+        "471": ("the channel is full", "ask its operators to raise the limit (+l)"),
+        "473": ("the channel is for invited people only", "ask its operators for an invitation (or +I for us)"),
+        "474": ("we are banned", "ask its operators to lift the ban (+b) or to except us (+e)"),
+        "475": ("the channel wants a key", "ask its operators to take the key (+k) off"),
+        "476": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
+        "477": ("the channel is for registered nicks only", "configure `sasl` for this network"),
+        "479": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
+        "489": ("the channel is for TLS connections only", "set `tls: true` for this network"),
+        "520": ("the channel is for server operators only", "link another channel"),
+        "926": ("the server's operators forbid the channel", "link another channel"),
+    }
+)
+
+
+@dataclass(slots=True)
+class _Channel:
+    room: Room
+    joined: bool = False
+    joined_at: float = 0.0
+    asked_at: float | None = None
+    due: float = 0.0
+    failures: int = 0
+    kicks: int = 0
+    trouble: str = ""
+    muted: str = ""
+    muted_until: float = 0.0
+    plainly: bool = False
+
+
+class Channels:
+    """Sans I/O; times are seconds of a clock that does not go back. Names are compared as the server compares them."""
+
+    def __init__(self, rooms: Sequence[Room], emit: Emit) -> None:
+        self._emit = emit
+        self.shared = False
+        """Whether others may use our connection, too: a bouncer's. Then the other channels are theirs."""
+        self._casemapping = Casemapping.RFC1459
+        self._channels = {self._casemapping.fold(room.id): _Channel(room) for room in rooms}
+
+    def compare_by(self, casemapping: Casemapping) -> None:
+        if casemapping is not self._casemapping:
+            self._casemapping = casemapping
+            self._channels = {casemapping.fold(each.room.id): each for each in self._channels.values()}
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the configured rooms; those that are gone are left."""
+        wanted = {self._casemapping.fold(room.id): room for room in rooms}
+        gone = [self._channels.pop(key) for key in [*self._channels] if key not in wanted]
+        for group in _groups([each.room.id for each in gone if each.joined or each.asked_at is not None]):
+            self._emit(Write(compose("PART", group, _GOODBYE)))
+        for key, room in wanted.items():
+            known = self._channels.setdefault(key, _Channel(room))
+            known.room = room  # which may be written another way now
+
+    def room(self, name: str) -> Room | None:
+        """The configured room that the server calls `name`."""
+        channel = self._of(name)
+        return channel.room if channel else None
+
+    def heard(self, name: str) -> Room | None:
+        """The configured room, once we are in it: what is still on its way from before is not said to us."""
+        channel = self._of(name)
+        return channel.room if channel and channel.joined else None
+
+    def joined(self, name: str) -> bool:
+        channel = self._of(name)
+        return channel is not None and channel.joined
+
+    def trouble(self, name: str, now: float) -> tuple[str, float]:
+        """Why we are not in the channel, '' while that is not known, and in how many seconds we try again."""
+        channel = self._of(name)
+        return (channel.trouble, max(0.0, channel.due - now)) if channel else ("", 0.0)
+
+    def muted(self, name: str) -> str:
+        """Why the channel does not let us speak; '' where it may."""
+        channel = self._of(name)
+        return channel.muted if channel else ""
+
+    def plainly(self, name: str) -> bool:
+        """Whether only plain words go there: neither formatting nor notices."""
+        channel = self._of(name)
+        return channel is not None and channel.plainly
+
+    def mute(self, name: str, reason: str, now: float, *, fancy: bool) -> None:
+        """A line was refused there. Where it was a `fancy` one, that may have been why (modes +c, +T)."""
+        channel = self._of(name)
+        if channel is None:
+            return
+        if fancy:
+            channel.plainly = True
+        else:
+            channel.muted, channel.muted_until = reason, now + _MUTED_FOR
+
+    def changed(self, name: str) -> None:
+        """The channel's modes are others: it may let us speak now."""
+        channel = self._of(name)
+        if channel is not None:
+            channel.plainly = False
+            self._unmute(channel)
+
+    def we_changed(self) -> None:
+        """We are logged in, or look otherwise."""
+        for channel in self._channels.values():
+            self._unmute(channel)
+
+    def _unmute(self, channel: _Channel) -> None:
+        if channel.muted:
+            channel.muted = ""
+            self._emit(MaySpeak(channel.room))
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due; give up waiting for an answer that does not come."""
+        for channel in self._channels.values():
+            if channel.muted and now >= channel.muted_until:
+                self._unmute(channel)
+            if channel.asked_at is not None and now - channel.asked_at > _ANSWER_WITHIN:
+                self._bar(channel, "the server did not answer to JOIN", "nothing to do: it is tried again", now)
+        due = [each for each in self._channels.values() if not each.joined and each.asked_at is None]
+        self._ask([each for each in due if each.due <= now], now)
+
+    def invited(self, name: str, now: float) -> None:
+        """Somebody asks us in: we come where the configuration wants us, and nowhere else."""
+        channel = self._of(name)
+        if channel and not channel.joined and channel.asked_at is None:
+            self._ask([channel], now)
+
+    def we_joined(self, name: str, now: float) -> Room | None:
+        """The room that we are in now; None where it is not one of ours."""
+        channel = self._of(name)
+        if channel is None:  # a forward or a forced join: we speak only where we are configured
+            if _sendable(name) and not self.shared:
+                self._emit(Write(compose("PART", name)))
+            return None
+        channel.joined, channel.joined_at, channel.asked_at = True, now, None
+        channel.failures, channel.trouble, channel.muted, channel.plainly = 0, "", "", False
+        return channel.room
+
+    def we_left(self, name: str, reason: str, now: float) -> None:
+        channel = self._of(name)
+        if channel is None or not channel.joined:
+            return
+        if now - channel.joined_at > _FORGIVEN_AFTER:
+            channel.kicks = 0
+        pause = min(_LONGEST_PAUSE, _KICK_PAUSE * 2**channel.kicks)
+        channel.kicks = min(channel.kicks + 1, 20)
+        channel.joined, channel.asked_at, channel.trouble, channel.due = False, None, reason, now + pause
+        self._emit(Left(channel.room, reason, pause))
+
+    def refused(self, line: Line, now: float) -> bool:
+        """An error that names a channel which we asked for; False where it is about something else."""
+        channel = self._of(line.param(1)) or self._of(line.param(0))
+        if channel is None or channel.asked_at is None:
+            return False
+        reason, advice = _REASONS.get(line.command, (printable(line.last)[:200], "ask the channel's operators"))
+        if line.command == "470":
+            there = printable(line.param(2))
+            reason, advice = f"the channel forwards to {there}", f"link {there} instead"
+        self._bar(channel, reason, advice, now)
+        return True
+
+    def _of(self, name: str) -> _Channel | None:
+        return self._channels.get(self._casemapping.fold(name))
+
+    def _bar(self, channel: _Channel, reason: str, advice: str, now: float) -> None:
+        pause = min(_LONGEST_PAUSE, _PAUSE * 2**channel.failures)
+        news = channel.failures == 0 or channel.trouble != reason
+        channel.failures = min(channel.failures + 1, 20)
+        channel.asked_at, channel.trouble, channel.due = None, reason, now + pause
+        self._emit(Barred(channel.room, reason, advice, pause, news))
+
+    def _ask(self, wanted: Iterable[_Channel], now: float) -> None:
+        names = []
+        for channel in wanted:
+            channel.asked_at = now
+            if _sendable(channel.room.id):
+                names.append(channel.room.id)
+            else:
+                self._bar(channel, *_REASONS["476"], now)
+        for group in _groups(names):
+            self._emit(Write(compose("JOIN", group)))
+
+
+def _sendable(name: str) -> bool:
+    """Whether JOIN can name it: a comma in a name would join two channels (CVE-2022-39203)."""
+    if any(char in name for char in ",\a") or name == "0":
+        return False
+    try:
+        return len(compose("JOIN", name)) <= _JOIN_BYTES
+    except Unwritable:
+        return False
+
+
+def _groups(names: Sequence[str]) -> Iterator[str]:
+    group: list[str] = []
+    for name in names:
+        if len(group) == _AT_ONCE or len(",".join([*group, name]).encode()) > _JOIN_BYTES:
+            yield ",".join(group)
+            group = []
+        group.append(name)
+    if group:
+        yield ",".join(group)

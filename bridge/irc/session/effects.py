@@ -1,0 +1,135 @@
+"""What a line, or the passing of time, makes the session do: values for the shell to carry out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.model.event import Message, Room
+from bridge.network import SendError
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One whole line, past the write gate."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Somebody said something in one of our rooms or to us; the server knows it as `msgid`, '' where it gives none."""
+
+    message: Message
+    msgid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """We are logged in, as `nick`."""
+
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """We are in a room, and posts may go there."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What was said in a room while we were away has been told, and from now on all is heard. `time` is when we came,
+    seconds since the epoch by the server, and `server` which run of it this is. Where it does not remember all, nobody
+    can tell what else was said after `since`; None where nothing is missing."""
+
+    room: Room
+    time: float
+    since: float | None
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """We are out of a room that we were in; it is joined again after `pause` seconds."""
+
+    room: Room
+    reason: str
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A room could not be joined; tried again after `pause` seconds. `news` where it was not so before."""
+
+    room: Room
+    reason: str
+    advice: str
+    pause: float
+    news: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MaySpeak:
+    """A room that did not let us speak may do so now."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The network has a post, as `remote_id`."""
+
+    post: str
+    remote_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The network did not take a post."""
+
+    post: str
+    target: str
+    error: SendError
+
+
+@dataclass(frozen=True, slots=True)
+class Notable:
+    """Something that the operator should read in the log."""
+
+    event: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The server does not accept what the configuration says; `reason` says what."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """This connection is of no use any more; the next is tried after `pause` seconds, or as soon as usual. The server
+    may have `turned_away` us, in its own words."""
+
+    reason: str
+    pause: float | None = None
+    turned_away: bool = False
+
+
+Effect = (
+    Write
+    | Heard
+    | Online
+    | Joined
+    | CaughtUp
+    | Left
+    | Barred
+    | MaySpeak
+    | Proved
+    | Failed
+    | Notable
+    | Rejected
+    | Broken
+)
+Emit = Callable[[Effect], None]

@@ -1,0 +1,84 @@
+"""Who we are on the network: our nick, the mask that others see, and getting back the nick that is ours."""
+
+from collections.abc import Callable
+
+from bridge.irc.dialect.render import Limits
+from bridge.irc.session.effects import Emit, Notable
+from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.line import Line, Source
+from bridge.model.casemap import Casemapping
+
+_REGAIN_EVERY = 60.0
+
+Write = Callable[..., None]
+
+
+class Ourselves:
+    """Sans I/O; times are seconds of a clock that does not go back."""
+
+    def __init__(self, wanted: str, emit: Emit, write: Write) -> None:
+        self.nick = self._wanted = wanted
+        self.casemapping = Casemapping.RFC1459
+        self._emit = emit
+        self._write = write
+        self._mask = Source("")
+        self._regain_at = 0.0
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What people call us by."""
+        return self.nick, self._wanted
+
+    def is_us(self, nick: str) -> bool:
+        return self._same(nick, self.nick)
+
+    def is_surely(self, source: Source) -> bool:
+        """Whether a line of any time is ours: by one of our nicks, and the very user and host that we have now."""
+        named = any(self._same(source.nick, name) for name in self.names)
+        return named and (source.user, source.host) == (self._mask.user, self._mask.host)
+
+    def limits(self, supports: Isupport) -> Limits:
+        """How long our lines may be right now, by the mask that the server shows for us, or the longest it may show."""
+        user = len(self._mask.user.encode()) or supports.user_length + 1
+        host = len(self._mask.host.encode()) or supports.host_length
+        return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
+
+    def welcomed(self, nick: str, now: float) -> None:
+        self.nick, self._regain_at = nick, now + _REGAIN_EVERY
+
+    def seen(self, source: Source) -> None:
+        """A line of ours, as the server shows it to others."""
+        if source.user and source.host:
+            self._mask = source
+
+    def rehosted(self, user: str, host: str) -> None:
+        self._mask = Source(self.nick, user or self._mask.user, host)
+
+    def visible_host(self, line: Line) -> None:
+        """396: `host` or `user@host`."""
+        user, _, host = line.param(1).rpartition("@")
+        self.rehosted(user, host)
+
+    def renamed(self, nick: str) -> None:
+        self.nick = nick
+        if self._same(nick, self._wanted):
+            self._emit(Notable("nick_regained", nick))
+
+    def freed(self, nick: str, now: float) -> None:
+        """Somebody has left, or changed, `nick`."""
+        if self._same(nick, self._wanted) and not self.is_us(nick):
+            self._regain(now)
+
+    def tick(self, now: float) -> None:
+        """Ask for our nick from time to time, while we have another."""
+        if self.is_us(self._wanted):
+            self._regain_at = now + _REGAIN_EVERY
+        elif now >= self._regain_at:
+            self._regain(now)
+
+    def _regain(self, now: float) -> None:
+        self._regain_at = now + _REGAIN_EVERY
+        self._write("NICK", self._wanted)
+
+    def _same(self, one: str, other: str) -> bool:
+        return self.casemapping.fold(one) == self.casemapping.fold(other)

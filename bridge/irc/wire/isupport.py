@@ -1,0 +1,100 @@
+"""What the server says of itself (RPL_ISUPPORT), with the values that hold where it says nothing."""
+
+from collections.abc import Sequence
+
+from irc.features import FeatureSet
+
+from bridge.model.casemap import Casemapping
+
+_KNOWN = frozenset(
+    {
+        "CASEMAPPING",
+        "CHANMODES",
+        "CHATHISTORY",
+        "CHANTYPES",
+        "CLIENTTAGDENY",
+        "HOSTLEN",
+        "LINELEN",
+        "PREFIX",
+        "STATUSMSG",
+        "USERLEN",
+        "WHOX",
+    }
+)
+
+
+class Isupport:
+    """https://modern.ircdocs.horse/#rplisupport-005. Only tokens that we use are let into the library's feature set,
+    which makes an attribute of whatever it is given."""
+
+    def __init__(self) -> None:
+        self._features = FeatureSet()
+
+    def load(self, params: Sequence[str]) -> None:
+        """The parameters of one numeric 005; what makes no sense is ignored."""
+        for token in params[1:-1]:
+            name = token.lstrip("-").partition("=")[0].upper()
+            if name not in _KNOWN:
+                continue
+            try:
+                self._features.load_feature(token if "=" in token or token.startswith("-") else f"{token}=")
+            except (ValueError, IndexError):
+                continue
+
+    @property
+    def casemapping(self) -> Casemapping:
+        try:
+            return Casemapping(self._text("casemapping", Casemapping.RFC1459))
+        except ValueError:
+            return Casemapping.RFC1459
+
+    @property
+    def whox(self) -> bool:
+        return hasattr(self._features, "whox")
+
+    @property
+    def chathistory(self) -> int:
+        """The most lines of one page of CHATHISTORY; 0 where the server names no limit."""
+        return self._number("chathistory", 0, least=0, most=10_000)
+
+    @property
+    def has_history_mode(self) -> bool:
+        """Whether H is a channel mode with a parameter when it is set, as InspIRCd and UnrealIRCd have it."""
+        modes = getattr(self._features, "chanmodes", None)
+        kinds = modes if isinstance(modes, (list, tuple)) else str(modes or "").split(",")
+        return len(kinds) > 2 and "H" in kinds[2]
+
+    @property
+    def line_length(self) -> int:
+        """Bytes of a line without tags, with CR LF."""
+        return self._number("linelen", 512, least=256, most=8192)
+
+    @property
+    def user_length(self) -> int:
+        return self._number("userlen", 12, least=1, most=64)
+
+    @property
+    def host_length(self) -> int:
+        return self._number("hostlen", 64, least=1, most=255)
+
+    @property
+    def prefixes(self) -> str:
+        """The characters that stand before a nick for its rank in a channel."""
+        prefix = getattr(self._features, "prefix", {})
+        return "".join(map(str, prefix)) if isinstance(prefix, dict) else "@+"
+
+    def is_channel(self, name: str) -> bool:
+        return name[:1] in (self._text("chantypes", "#&") or "#&") and name != ""
+
+    def tag_allowed(self, name: str) -> bool:
+        """Whether the client-only tag `name` (without its +) may be sent: CLIENTTAGDENY of IRCv3 message-tags."""
+        denied = self._text("clienttagdeny", "").split(",")
+        return f"-{name}" in denied if "*" in denied else name not in denied
+
+    def _text(self, name: str, default: str) -> str:
+        value = getattr(self._features, name, default)
+        return value if isinstance(value, str) else default
+
+    def _number(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = getattr(self._features, name, default)
+        return min(max(value, least), most) if isinstance(value, int) and not isinstance(value, bool) else default

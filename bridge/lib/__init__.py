@@ -1,0 +1,1 @@
+"""Small mechanisms without a word of chat in them."""

@@ -1,0 +1,1 @@
+"""Matrix events to ours, and back."""

@@ -1,0 +1,132 @@
+"""Matrix events to messages: whatever their content is, it becomes words, and nothing said is lost silently."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
+from bridge.matrix.http.fields import Json, number, table, values, word
+from bridge.model.event import EventKey, Kind, Message, Room
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import Text, addressed, plain, shown_name, words
+
+_KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
+_FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
+_NOT_SAID = frozenset({"m.key.verification.request"})
+_NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Us:
+    """Our account: its full id, and the name that it shows."""
+
+    user: str
+    shown: str
+
+    @property
+    def names(self) -> Iterable[str]:
+        """What we may be called."""
+        return dict.fromkeys((self.user, self.shown, self.user.removeprefix("@").partition(":")[0]))
+
+
+def sender(network: str, user: str, displayname: str) -> Sender:
+    """The person `user`, whose id a homeserver vouches for."""
+    name = shown_name(displayname, fallback=user)
+    return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
+
+
+def said_at(event: Json) -> float:
+    """When it was said, in seconds since the epoch, by a homeserver that may say anything."""
+    return (number(event, "origin_server_ts") or 0) / 1000
+
+
+def message(
+    event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
+) -> Message | None:
+    """What a room event (client format) says, `replayed` where it was said while we were away; None where it says
+    nothing to people. Never raises."""
+    content = table(event, "content")
+    if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
+        return None
+    edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
+    said = edited or content
+    # in private: who names somebody to us, as in a command, means them and not what they are called
+    read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
+    if read is None or not plain(read.text).strip():
+        return None
+    text = (*words("* "), *read.text) if edited else read.text
+    mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
+    replied = _replied(content)
+    return Message(
+        id=word(event, "event_id"),
+        room=room,
+        sender=who,
+        time=said_at(event),
+        text=text,
+        kind=_KINDS.get(word(said, "msgtype"), Kind.TEXT),
+        private=private,
+        replayed=replayed,
+        called=_called(plain(read.text), us, mentioned=us.user in mentions),
+        reply_to=EventKey(room, replied) if replied else None,
+    )
+
+
+def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:
+    """The words of a message, and the people whom it links."""
+    kind = word(said, "msgtype")
+    if kind in _NOT_SAID:
+        return None
+    if word(event, "type") == "m.sticker":
+        return Read(words(f"[sticker: {_short(word(said, 'body')) or 'no name'}]"), _NOBODY)
+    if kind in _FILES:
+        return Read(_file(_FILES[kind], said), _NOBODY)
+    formatted = word(said, "formatted_body") if word(said, "format") == FORMAT else ""
+    found = read(formatted, by_id=by_id) if formatted else None
+    if found is not None and plain(found.text).strip():
+        return found
+    body = word(said, "body").encode()[:LIMIT].decode(errors="ignore")
+    return Read(words(_without_fallback(body) if is_reply else body), _NOBODY)
+
+
+def _file(kind: str, said: Json) -> Text:
+    """Something that is not words, by its name, and with its caption (spec, "Media captions")."""
+    body = _short(word(said, "body"))
+    name = _short(word(said, "filename")) or _short(word(said, "geo_uri")) or body or "no name"
+    if not body or body == name:
+        return words(f"[{kind}: {name}]")
+    return words(f"[{kind}: {name}] {body}")
+
+
+def _short(text: str) -> str:
+    return text.strip()[:4000]
+
+
+def _relation(content: Json) -> str:
+    return word(table(content, "m.relates_to"), "rel_type")
+
+
+def _replied(content: Json) -> str:
+    """The id of the event that this one replies to. In a thread the reply is mostly there for old clients only."""
+    relates = table(content, "m.relates_to")
+    if relates.get("is_falling_back") is True and _relation(content) == "m.thread":
+        return ""
+    return word(table(relates, "m.in_reply_to"), "event_id")
+
+
+def _without_fallback(body: str) -> str:
+    """A reply without the quotation that older clients put before it (spec 1.12, "Fallbacks for rich replies")."""
+    if not body.startswith(("> <", "> * <")):
+        return body
+    lines = body.split("\n")
+    quoted = 0
+    while quoted < len(lines) and lines[quoted].startswith("> "):
+        quoted += 1
+    if quoted < len(lines) and not lines[quoted]:
+        quoted += 1
+    return "\n".join(lines[quoted:]) or body
+
+
+def _called(text: str, us: Us, *, mentioned: bool) -> str | None:
+    for name in us.names:
+        if addressed(text, (name,)) is not None:
+            return name
+    return "" if mentioned else None

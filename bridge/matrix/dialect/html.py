@@ -1,0 +1,206 @@
+"""The HTML of Matrix messages to styled spans, and back: nothing but what a span can say gets through."""
+
+import re
+from dataclasses import dataclass, field, replace
+from html import escape
+from urllib.parse import unquote
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from bridge.model import identifiers
+from bridge.model.text import Span, Style, Text, merge
+
+FORMAT = "org.matrix.custom.html"
+LIMIT = 64 * 1024
+"""Bytes (UTF-8) of a text: no event is bigger (spec, "Size limits"), and no list shall make one so."""
+
+_TAG_LIMIT = 2000
+"""The parser takes quadratic time for tags that are never closed: some milliseconds for as many as these."""
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_STYLES = {
+    **dict.fromkeys(("b", "strong", "th", *_HEADINGS), Style.BOLD),
+    **dict.fromkeys(("i", "em"), Style.ITALIC),
+    **dict.fromkeys(("u", "ins"), Style.UNDERLINE),
+    **dict.fromkeys(("del", "s", "strike"), Style.STRIKE),
+    **dict.fromkeys(("code", "pre", "tt"), Style.MONO),
+}
+_TAGS = (
+    (Style.SPOILER, "span data-mx-spoiler", "span"),
+    (Style.BOLD, "strong", "strong"),
+    (Style.ITALIC, "em", "em"),
+    (Style.UNDERLINE, "u", "u"),
+    (Style.STRIKE, "del", "del"),
+    (Style.MONO, "code", "code"),
+)
+_BLOCKS = frozenset(
+    ("p", "div", "li", "ul", "ol", "blockquote", "pre", "table", "tr", "hr", "details", "summary", *_HEADINGS)
+)
+_UNSAID = frozenset(("script", "style", "mx-reply", "head", "title", "template", "noscript", "iframe", "textarea"))
+_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f]+", re.IGNORECASE)
+_SOFT = re.compile("[ \t\n\r\f]*[\t\n\r\f][ \t\n\r\f]*")
+_LAYOUT = re.compile(rf"\A{_SOFT.pattern}")
+_PILL = re.compile(r"(?:https?://matrix\.to/#/|matrix:u/)(.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a piece of HTML says, and the Matrix ids of the people that it links ("pills")."""
+
+    text: Text
+    people: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    style: Style = Style.PLAIN
+    link: str | None = None
+    verbatim: bool = False
+    unsaid: bool = False
+
+
+@dataclass(slots=True)
+class _Reader:
+    by_id: bool = False
+    spans: list[Span] = field(default_factory=list)
+    people: set[str] = field(default_factory=set)
+    left: int = LIMIT
+    broken: bool = True
+    """Whether what comes next begins a line anyway."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """How many items each numbered list has had: counting them again for each takes quadratic time."""
+    due: bool = False
+    """Whether a line must end before anything more is said."""
+
+    def say(self, text: str, look: _Look) -> None:
+        if self.due:
+            self.due = False
+            self._put("\n", _Look())
+        self._put(text, look)
+        self.broken = text.endswith("\n")
+
+    def end_line(self) -> None:
+        """A block begins or ends here."""
+        if not self.broken:
+            self.due = self.broken = True
+
+    def _put(self, text: str, look: _Look) -> None:
+        size = len(text) if text.isascii() else len(text.encode())
+        if size > self.left:
+            text = text.encode()[: self.left].decode(errors="ignore")
+        self.left -= min(size, self.left)
+        self.spans.append(Span(text, look.style, look.link))
+
+    def hear(self, text: str, look: _Look) -> None:
+        if look.unsaid:
+            return
+        if not look.verbatim:
+            # Where a line begins, a line break in the markup is only its layout
+            text = _SOFT.sub(" ", _LAYOUT.sub("", text) if self.broken else text)
+        if text:
+            self.say(text, look)
+
+    def enter(self, node: LexborNode, tag: str, look: _Look) -> _Look:
+        """Says what `node` itself says, and returns how its inside looks."""
+        if tag in _BLOCKS:
+            self.end_line()
+        if tag == "br":
+            self.say("\n", look)
+        elif tag == "img":
+            self.say(node.attributes.get("alt") or node.attributes.get("title") or "[image]", look)
+        elif tag == "li":
+            self.say(self._bullet(node), look)
+            self.broken = True
+        elif tag in ("td", "th") and not self.broken:
+            self.say(" ", look)
+        return self._look(node, tag, look)
+
+    def _bullet(self, item: LexborNode) -> str:
+        parent = item.parent
+        if parent is None or parent.tag != "ol":
+            return "• "
+        number = self.numbers[parent.mem_id] = self.numbers.get(parent.mem_id, 0) + 1
+        return f"{number}. "
+
+    def _look(self, node: LexborNode, tag: str, look: _Look) -> _Look:
+        style = _STYLES.get(tag)
+        if style is not None:
+            return replace(look, style=look.style | style, verbatim=look.verbatim or tag == "pre")
+        if tag == "span" and "data-mx-spoiler" in node.attributes:
+            return replace(look, style=look.style | Style.SPOILER)
+        if tag == "a":
+            return self._linked(node.attributes.get("href") or "", look)
+        return look
+
+    def _linked(self, href: str, look: _Look) -> _Look:
+        person = _person(href.strip())
+        if person is None:
+            return replace(look, link=safe_link(href.strip()))
+        self.people.add(person)
+        if not self.by_id or not _is_id(person):
+            return replace(look, link=None)
+        self.say(person, look)
+        return replace(look, unsaid=True)
+
+
+def _person(href: str) -> str | None:
+    """The Matrix id that a link to a person ("pill") names, as it is written."""
+    pill = _PILL.fullmatch(href)
+    if pill is None:
+        return None
+    person = unquote(pill[1]).partition("?")[0]
+    if href[0] in "mM":
+        return f"@{person}"
+    return person if person.startswith("@") and "/" not in person else None
+
+
+def _is_id(person: str) -> bool:
+    try:
+        return bool(identifiers.matrix_user(person))
+    except ValueError:
+        return False
+
+
+def read(html: str, *, by_id: bool = False) -> Read | None:
+    """What `html` says to a reader (spec, "m.room.message msgtypes"); None where it has more tags than people write.
+    With `by_id`, people who are linked are named by their ids. Whatever it is, this does not raise."""
+    if html.count("<") > _TAG_LIMIT:
+        return None
+    reader = _Reader(by_id)
+    # A body of its own: white space at the beginning of a whole document would not count
+    body = LexborHTMLParser(f"<body>{html}").body
+    ahead: list[tuple[LexborNode | None, _Look, bool]] = [(body and body.child, _Look(), False)]
+    while ahead and reader.left:
+        node, look, block = ahead.pop()
+        if node is None:
+            if block:
+                reader.end_line()
+            continue
+        ahead.append((node.next, look, block))
+        tag = node.tag or ""
+        if tag == "-text":
+            reader.hear(node.text_content or "", look)
+        elif tag not in _UNSAID:
+            ahead.append((node.child, reader.enter(node, tag, look), tag in _BLOCKS))
+    return Read(merge(reader.spans), frozenset(reader.people))
+
+
+def write(text: Text) -> str:
+    """`text` as HTML in which every character of it stands for itself. No span of it has a control character, save
+    newlines."""
+    return "".join(_tagged(span) for span in text)
+
+
+def safe_link(url: str) -> str | None:
+    """`url` where it is one that a reader may be offered, else None."""
+    return url if _LINK.fullmatch(url) else None
+
+
+def _tagged(span: Span) -> str:
+    html = escape(span.text).replace("\n", "<br>")
+    if span.style:
+        for style, opening, closing in _TAGS:
+            if span.style & style:
+                html = f"<{opening}>{html}</{closing}>"
+    link = span.link and safe_link(span.link)
+    return f'<a href="{escape(link)}">{html}</a>' if link else html

@@ -1,0 +1,203 @@
+"""Our events to Matrix messages: what is owed to a room, as frozen posts that no homeserver finds too large."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import regex
+
+from bridge.matrix.dialect.html import FORMAT, safe_link, write
+from bridge.model.event import Kind, Message
+from bridge.model.outbox import Owed, Post
+from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
+from bridge.network import PermanentError
+
+_LARGEST = 40 * 1024
+"""Bytes of the words of one post in JSON, bare and as HTML: an event may have 65,536 bytes (spec, "Size limits") with
+what the homeserver adds."""
+_PIECE = 15 * 1024
+"""Bytes, as HTML in JSON, of one line: bare, as HTML and with a mark it fits a post."""
+_STYLED = 20 * 1024
+"""Bytes that a line may have as HTML; beyond it the words go out without their styles."""
+_JOINED = 16 * 1024
+"""Bytes of a post of several deliveries; more of them, or more than these, would be a wall of text."""
+_AT_ONCE = 20
+_MARK = 200
+"""Characters of a mark that are shown, however long the name."""
+_HUGE = 64
+"""Code points of a grapheme that is cut: nothing that people write has as many."""
+_KEY = 100
+"""Characters of a reaction: clients show few."""
+_REACTION = '{"m.relates_to":{"rel_type":"m.annotation",'
+"""How the payload of a reaction begins, and that of a message never does."""
+ID = "example.quackbridge.id"
+"""The key of an event's content that carries the post's id. The domain is one that nobody can own (RFC 2606)."""
+_BREAKS = len("\\n<br>")
+_GRAPHEME = regex.compile(r"\X")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of a post, and how many bytes of JSON it takes; `html` is None where it says no more than `body`."""
+
+    body: str
+    html: str | None
+    size: int
+
+
+def render(owed: Sequence[Owed]) -> Sequence[Post]:
+    """Posts for `owed`, in order, up to the first that says nothing; that one is a `PermanentError` when it is the
+    head. Consecutive messages of one sender become one post."""
+    posts: list[Post] = []
+    group: list[Owed] = []
+    said: list[_Line] = []
+    for item in owed:
+        spoken = [*_lines(item)]
+        if not spoken:
+            break
+        if group and not (_alike(group, item) and _size(said) + _size(spoken) <= _JOINED):
+            posts += _posts(group, said)
+            group, said = [], []
+        group.append(item)
+        said += spoken
+    if not group:
+        raise PermanentError("the message has no words that Matrix can show")
+    return [*posts, *_posts(group, said)]
+
+
+def event_type(payload: str) -> str:
+    """The Matrix event type of a rendered post."""
+    return "m.reaction" if payload.startswith(_REACTION) else "m.room.message"
+
+
+def content(post: Post) -> str:
+    """What goes out for a rendered post: its payload, with the id by which we know it should we look for it."""
+    return f'{post.payload.removesuffix("}")},"{ID}":"{post.id}"}}'
+
+
+def _alike(group: Sequence[Owed], item: Owed) -> bool:
+    """Whether `item` may stand in one post with `group`. A reply refers to its own post."""
+    last, event = group[-1].event, item.event
+    same = (last.sender, last.kind, last.private) == (event.sender, event.kind, event.private)
+    return same and not group[0].refers and not item.refers and len(group) < _AT_ONCE
+
+
+def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
+    first = group[0]
+    deliveries = tuple(item.delivery for item in group)
+    if first.event.kind is Kind.REACTION and first.refers:
+        yield Post.of(first.room, deliveries, 0, _encoded(_annotation(first)))
+        return
+    for part, share in enumerate(_shares(said)):
+        content = _content(first.event, share)
+        if part == 0 and first.refers:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": first.refers[0]}}
+        yield Post.of(first.room, deliveries, part, _encoded(content))
+
+
+def _annotation(item: Owed) -> dict[str, object]:
+    key = plain(item.event.text)[:_KEY]
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": item.refers[0], "key": key}}
+
+
+def _encoded(content: dict[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _content(event: Message, said: Sequence[_Line]) -> dict[str, object]:
+    content: dict[str, object] = {
+        "msgtype": "m.notice" if event.kind in (Kind.NOTICE, Kind.REACTION) else "m.text",
+        "body": "\n".join(line.body for line in said),
+        "m.mentions": {},  # none: what is carried calls nobody by itself
+    }
+    if event.private and event.kind is Kind.ACTION:
+        content["msgtype"] = "m.emote"
+    if any(line.html is not None for line in said):
+        content["format"] = FORMAT
+        content["formatted_body"] = "<br>".join(write((Span(x.body),)) if x.html is None else x.html for x in said)
+    return content
+
+
+def _shares(said: Sequence[_Line]) -> Iterator[Sequence[_Line]]:
+    """`said` in runs that each fit one post."""
+    share: list[_Line] = []
+    for line in said:
+        if share and _size(share) + line.size > _LARGEST:
+            yield share
+            share = []
+        share.append(line)
+    yield share
+
+
+def _size(said: Sequence[_Line]) -> int:
+    return sum(line.size for line in said)
+
+
+def _lines(item: Owed) -> Iterator[_Line]:
+    mark = printable(item.event.mark)
+    if len(mark) > _MARK:
+        mark = f"{mark[: _MARK - 3]}…> " if mark.startswith("<") else f"{mark[: _MARK - 2]}… "
+    for line in lines(item.event.text):
+        spoken = merge(_clean(span) for span in line)
+        if plain(spoken).strip():
+            yield from (_marked(item.stamp, _encodable(mark), piece) for piece in _pieces(spoken))
+
+
+def _pieces(line: Text) -> Iterator[Text]:
+    """`line` in parts that each fit, cut after white space, else between graphemes, else between code points."""
+    if _weight(write((Span(plain(line)),))) <= _PIECE:
+        yield line
+        return
+    piece: list[Span] = []
+    used = cut = 0
+    for span in _units(line):
+        weight = _weight(write((Span(span.text),)))
+        if used + weight > _PIECE:
+            cut = cut or len(piece)
+            yield merge(piece[:cut])
+            piece, cut = piece[cut:], 0
+            used = sum(_weight(write((Span(rest.text),))) for rest in piece)
+        piece.append(span)
+        used += weight
+        if span.text.isspace():
+            cut = len(piece)
+    yield merge(piece)
+
+
+def _units(line: Text) -> Iterator[Span]:
+    for span in line:
+        for grapheme in _GRAPHEME.findall(span.text):
+            parts = grapheme if len(grapheme) > _HUGE else (grapheme,)
+            yield from (replace(span, text=part) for part in parts)
+
+
+def _clean(span: Span) -> Span:
+    link = safe_link(span.link) if span.link else None
+    return replace(span, text=_encodable(printable(span.text)), link=link and _encodable(printable(link)))
+
+
+def _marked(stamp: str, mark: str, words: Text) -> _Line:
+    body = stamp + mark + plain(words)
+    if not mark and all(span.style is Style.PLAIN and span.link is None for span in words):
+        return _Line(body, None, 2 * _weight(write((Span(body),))))
+    html = write(words)
+    if _weight(html) > _STYLED:
+        html = write((Span(plain(words)),))
+    html = stamp + _bold(mark) + html
+    return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
+
+
+def _bold(mark: str) -> str:
+    """The mark with the name in bold."""
+    words = mark.removesuffix(" ")
+    before = "* " if words.startswith("* ") else ""
+    return write((Span(before), Span(words.removeprefix(before), Style.BOLD), Span(" "))) if words else ""
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _weight(text: str) -> int:
+    """Bytes of `text` in JSON, where it has no control characters."""
+    return len(text.encode()) + text.count('"') + text.count("\\")

@@ -1,0 +1,92 @@
+"""What a sync left out of a room: fetched back to the last event that was heard, and told oldest first."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+
+from bridge.matrix.http import filters
+from bridge.matrix.http.fields import Json, word
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, chunk
+from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms.known import Place
+
+_KEPT = 10
+"""Pages that are held while older ones are looked for; what does not fit is fetched a second time."""
+
+_GIVEN_UP = 600.0
+"""Seconds after which the other rooms do not wait any longer for a page of one, while all else is answered."""
+_TOO_MANY = 429
+
+
+class NotShown(Exception):
+    """The homeserver is well, but has not shown us a page of this room for a long time."""
+
+
+class Missed:
+    """The events of `place` between the tokens `since` (None: where `place.past` begins) and `before`."""
+
+    def __init__(
+        self, homeserver: Homeserver, patience: Patience, us: str, place: Place, since: str | None, before: str
+    ) -> None:
+        self._homeserver = homeserver
+        self._patience = patience
+        self._place = place
+        self._before = before
+        self._query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.page(us)}
+        if since is not None:
+            self._query["to"] = since
+
+    async def pages(self) -> AsyncGenerator[Sequence[Json], None]:
+        """The events, oldest first, some at a time. ApiError or NotShown where the homeserver does not
+        show all of them, after those that it does."""
+        trouble: ApiError | NotShown | None = None
+        tokens = [self._before]
+        kept: deque[tuple[str, list[Json]]] = deque(maxlen=_KEPT)
+        while True:
+            try:
+                page = await self._page(tokens[-1])
+            except (ApiError, NotShown) as error:
+                trouble = error
+                tokens.pop()
+                break
+            events = chunk(page)
+            kept.append((tokens[-1], events))
+            end = word(page, "end")
+            if not end or end in tokens[-2:] or self._is_past(events):
+                break
+            tokens.append(end)
+        while tokens:
+            token = tokens.pop()
+            events = kept.pop()[1] if kept and kept[-1][0] == token else chunk(await self._page(token))
+            yield events[::-1]
+        if trouble is not None:
+            raise trouble
+
+    async def _page(self, token: str) -> Json:
+        query = self._query | {"from": token}
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+
+        async def request() -> Json:
+            try:
+                found = await self._homeserver.get("rooms", self._place.id, "messages", query=query)
+                chunk(found)
+            except (ApiError, Unreachable) as error:
+                limited = isinstance(error, ApiError) and error.status == _TOO_MANY
+                if clock() - begun >= _GIVEN_UP and not limited and await self._is_well():
+                    raise NotShown(f"given up after {_GIVEN_UP:.0f} s: {error}") from None
+                raise
+            return found
+
+        return await self._patience.ask(request)
+
+    async def _is_well(self) -> bool:
+        """Whether the homeserver answers anything else: if not, it is away, and all that was said is there later."""
+        try:
+            await self._homeserver.get("account", "whoami")
+        except (ApiError, Unreachable):
+            return False
+        return True
+
+    def _is_past(self, events: Sequence[Json]) -> bool:
+        return any(word(event, "event_id") in self._place.past for event in events)

@@ -1,0 +1,196 @@
+"""The only HTTP of the Matrix adapter: one request at a time to the client-server API, with its errors told apart."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import quote
+
+import aiohttp
+from nio import AsyncClient, AsyncClientConfig
+
+from bridge.matrix.http.fields import Json, number, tables, word
+
+_API = "/_matrix/client/v3/"
+_WITHIN = 30.0
+"""Seconds for an answer. A join of a room elsewhere may take this long."""
+
+_LARGEST = 32 * 1024 * 1024
+"""Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
+
+_LONGEST_PAUSE = 600.0
+"""Seconds: whoever asks for more, a proxy or a clock that is wrong, is asked again all the same."""
+_UNTRUSTED = (
+    "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
+    " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"
+)
+_EXPIRED = "the homeserver's operator has to renew its certificate; if they have, this machine's clock is wrong"
+_ANOTHER = "its certificate is of another name: check `homeserver`"
+_CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
+"""By the code of OpenSSL's X509_V_ERR_*."""
+_STRANGE = "the answer is not one of a Matrix homeserver"
+
+# Exceptions of a homeserver:
+#   ApiError          it answered, and not as asked
+#   Unreachable       it did not answer, or nothing that makes sense
+#     TooLarge        it answered more than we take in
+
+
+class ApiError(Exception):
+    """The homeserver refused. `code` is Matrix's (M_FORBIDDEN), `retry_after` seconds where it named some."""
+
+    def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{code or status}: {reason}" if reason else code or f"HTTP status {status}")
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be otherwise later."""
+        return self.status >= 500 or self.status in (408, 429) or self.code == "M_LIMIT_EXCEEDED"
+
+    @property
+    def logged_out(self) -> bool:
+        return self.code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN")
+
+
+class Unreachable(Exception):
+    """The homeserver cannot be asked right now. `hint` is what the operator may do."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+class TooLarge(Unreachable):
+    """The rest of the answer was not read."""
+
+
+def expected(answer: Json, key: str) -> str:
+    """The string under `key`, without which the answer is none: something on the way may have made it up."""
+    if not (found := word(answer, key)):
+        raise Unreachable(f"{_STRANGE}: it has no {key}")
+    return found
+
+
+def chunk(answer: Json) -> list[Json]:
+    """The events of an answer to /messages. What does not say that there are none must not pass for an empty page."""
+    if not isinstance(answer.get("chunk"), list):
+        raise Unreachable(f"{_STRANGE}: it has no chunk")
+    return [*tables(answer, "chunk")]
+
+
+class Homeserver:
+    """`token` goes with each request, while there is one; `renew` is asked for another where it is rejected. After
+    `close` it may be used again."""
+
+    def __init__(self, url: str, user: str) -> None:
+        self.token = ""
+        self.renew: Callable[[str], Awaitable[None]] | None = None
+        # All retrying is ours; nothing is stored, validated against schemas or decrypted by nio yet
+        config = AsyncClientConfig(
+            store_sync_tokens=False, encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0
+        )
+        self._client = AsyncClient(url.rstrip("/"), user, config=config)
+
+    async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
+        return await self._ask("GET", path, query, None, within)
+
+    async def post(self, *path: str, body: Json | None = None) -> Json:
+        return await self._ask("POST", path, None, json.dumps(body or {}), _WITHIN)
+
+    async def put(self, *path: str, body: Json | str) -> Json:
+        """`body` may be JSON already."""
+        return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _ask(
+        self, method: str, path: Sequence[str], query: Mapping[str, str] | None, body: str | None, within: float
+    ) -> Json:
+        used = self.token
+        try:
+            return await self.once(method, path, query, body, within)
+        except ApiError as error:
+            if self.renew is None or not error.logged_out:
+                raise
+        await self.renew(used)
+        return await self.once(method, path, query, body, within)
+
+    async def once(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None = None,
+        body: str | None = None,
+        within: float = _WITHIN,
+    ) -> Json:
+        """One request with the token that there is."""
+        place = _API + "/".join(map(_quoted, path))
+        if query:
+            place += "?" + "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query.items())
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            # One limit for the head and the body of the answer
+            async with asyncio.timeout(within):
+                answer: aiohttp.ClientResponse = await self._client.send(method, place, body, headers, timeout=0)
+                async with answer:
+                    data = await _body(answer)
+        except TimeoutError:
+            raise Unreachable(f"no answer within {within:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
+        return _found(answer.status, data, answer.headers.get("Retry-After", ""))
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """What it says, unpacked, piece by piece: nobody can fill our memory. TooLarge where it does not end in time."""
+    data = bytearray()
+    async for piece in answer.content.iter_any():
+        data += piece
+        if len(data) > _LARGEST:
+            answer.close()
+            raise TooLarge(f"an answer of more than {_LARGEST // 2**20} MB is not taken")
+    return bytes(data)
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        found = error.certificate_error
+        return _CERTIFICATE.get(getattr(found, "verify_code", 0), _UNTRUSTED)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "check the name in `homeserver`, and this machine's DNS"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "check the port and the https:// in `homeserver`: it does not speak TLS as we know it"
+    return ""
+
+
+@lru_cache(256)  # most parts of most requests are the same
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _found(status: int, data: bytes, retry_after: str) -> Json:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        if status < 400:
+            raise Unreachable(_STRANGE)
+        raise ApiError(status, "", "", _pause({}, retry_after))
+    if status >= 400:
+        raise ApiError(status, word(found, "errcode"), word(found, "error"), _pause(found, retry_after))
+    return found
+
+
+def _pause(found: Json, retry_after: str) -> float | None:
+    """The seconds that we are asked to wait, in the answer or its header (spec, "Rate limiting")."""
+    milliseconds = number(found, "retry_after_ms")
+    if milliseconds is None and len(retry_after) < 10 and retry_after.isdecimal():
+        milliseconds = int(retry_after) * 1000
+    return min(milliseconds / 1000, _LONGEST_PAUSE) if milliseconds and milliseconds > 0 else None

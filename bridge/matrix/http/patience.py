@@ -1,0 +1,58 @@
+"""Asking again what did not work: the one retry loop of the Matrix adapter."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from bridge.matrix.http.homeserver import ApiError, Unreachable
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+_FIRST = 1.0
+_LONGEST = 10.0
+"""Seconds: a homeserver that was away, for however long, is noticed within these."""
+
+
+class Patience:
+    """Growing pauses with jitter, so that not all clients of a homeserver that was down come back at once."""
+
+    def __init__(
+        self, network: str, rng: random.Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._network = network
+        self._rng = rng
+        self._sleep = sleep
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    async def bear(self, error: ApiError | Unreachable) -> None:
+        """Say what is wrong, and wait before the next try."""
+        pause = min(_LONGEST, _FIRST * 2.0 ** min(self._failures, 10)) * self._rng.uniform(0.5, 1.0)
+        if isinstance(error, ApiError) and error.retry_after is not None:
+            pause = error.retry_after
+        self._failures += 1
+        hint = {"hint": error.hint} if isinstance(error, Unreachable) and error.hint else {}
+        log.warning("homeserver trouble", network=self._network, reason=str(error), retry_in=round(pause, 1), **hint)
+        await self._sleep(pause)
+
+    async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
+        """What `request` gives in the end. An ApiError that does not pass is raised."""
+        while True:
+            try:
+                result = await request()
+            except ApiError as error:
+                if not error.passes:
+                    raise
+                await self.bear(error)
+            except Unreachable as error:
+                await self.bear(error)
+            else:
+                self.succeeded()
+                return result

@@ -1,0 +1,262 @@
+"""Being in the configured rooms: joined one by one, tried again with growing pauses, and not held up by each other."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from bridge.matrix.account import Account
+from bridge.matrix.http import look
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.rooms.known import Place, Rooms
+from bridge.model.event import Room
+from bridge.network import Memory, Refused
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
+_SOON = 1.0
+"""Seconds: the homeserver may be back any moment."""
+_AT_ONCE = 5
+"""Rooms that are being joined at a time: homeservers limit the rate."""
+_HEARD = "heard "
+_HINTS: Mapping[str, str] = {
+    "M_FORBIDDEN": "invite us to the room, or let everybody join it; lift the ban where there is one",
+    "M_NOT_FOUND": "check the room's name in the configuration",
+    "M_UNKNOWN": "the homeserver could not reach the room's; check the room's name in the configuration",
+    "M_LIMIT_EXCEEDED": "the homeserver limits how fast rooms are joined; nothing to do",
+    "M_INVALID_PARAM": "check the room's name in the configuration",
+}
+
+
+class _NotJoined(Exception):
+    """`pause` is until the next try, where that is known; else pauses grow from `first`."""
+
+    def __init__(self, reason: str, hint: str, pause: float = 0.0, first: float = _FIRST_PAUSE) -> None:
+        super().__init__(reason)
+        self.hint = hint
+        self.pause = pause
+        self.first = first
+
+
+class Joining:
+    """`wanted` are the configured rooms. `complete` is set once each was joined once."""
+
+    def __init__(
+        self,
+        wanted: Sequence[Room],
+        rooms: Rooms,
+        homeserver: Homeserver,
+        account: Account,
+        memory: Memory,
+        rng: random.Random,
+    ) -> None:
+        self.complete = asyncio.Event()
+        self._rooms = rooms
+        self._homeserver = homeserver
+        self._account = account
+        self._memory = memory
+        self._rng = rng
+        self._tried = {room: asyncio.Event() for room in wanted}
+        self._missing = set(wanted)
+        self._stirs = {room: asyncio.Event() for room in wanted}
+        self._late: set[Room] = set()
+        self._holding: dict[Room, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._ids: dict[Room, str] = {}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def hold(self) -> None:
+        """Join every room, and again whenever we are not in it any more. Does not return."""
+        self._note()
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for room in self._stirs:
+                    self._begin(room)
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            self._holding.clear()
+
+    def use(self, rooms: Sequence[Room]) -> None:
+        """From now on these are the wanted rooms. We stay in those that are gone, and hear them no more: whoever leaves
+        a room for invited people only may not come back."""
+        for room in [room for room in self._stirs if room not in rooms]:
+            self._forget(room)
+        for room in rooms:
+            if room not in self._stirs:
+                self._tried[room], self._stirs[room] = asyncio.Event(), asyncio.Event()
+                self._missing.add(room)
+                self._late.add(room)
+                self._begin(room)
+        if self._missing:
+            self.complete.clear()
+        self._note()
+
+    def wants(self, room: Room) -> bool:
+        return room in self._stirs
+
+    async def recall(self) -> None:
+        """The rooms that we were in are heard from the start, though their homeservers may be away; those that are not
+        wanted any more, or were not for a while, are forgotten, so that they are new whenever they are wanted."""
+        kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
+        stayed = [room for room in self._stirs if room not in self._late]
+        for room in stayed:
+            for key in [key for key, name in kept.items() if name == room.id]:
+                self._ids[room] = key.removeprefix(_HEARD)
+                place = self._rooms.add(self._ids[room], room)
+                place.heard = True
+                place.settled.set()
+        names = {room.id for room in stayed}
+        if gone := {key: None for key, name in kept.items() if name not in names}:
+            await self._memory.remember(gone)
+
+    async def tried(self, *rooms: Room) -> None:
+        """Return when the join of each of `rooms` (none: of all) has been tried; those that go meanwhile do not
+        count."""
+        for room in rooms or [*self._tried]:
+            if room in self._tried:
+                await self._tried[room].wait()
+
+    async def left(self, place: Place, reason: str) -> None:
+        """The room was taken from us."""
+        place.joined = place.heard = False
+        place.absence = reason
+        await self._memory.remember({_HEARD + place.id: None})
+        self._stir(place.room)
+
+    async def invited(self, room_id: str) -> bool:
+        """Whether the room is a configured one; then it is joined now."""
+        room = self._known_as(room_id) or await self._resolved_to(room_id)
+        if room is None:
+            return False
+        self._stir(room)
+        return True
+
+    async def heard(self, place: Place) -> None:
+        """What was said since we came has been stored: from now on the cursor tells what is new."""
+        place.heard, place.past = True, frozenset()
+        if not place.private and not place.closed:
+            self._late.discard(place.room)
+            await self._memory.remember({_HEARD + place.id: place.room.id})
+
+    def _begin(self, room: Room) -> None:
+        if self._group is not None:
+            self._holding[room] = self._group.create_task(self._hold(room), name=f"join {room}")
+
+    def _forget(self, room: Room) -> None:
+        if (task := self._holding.pop(room, None)) is not None:
+            task.cancel()
+        self._tried.pop(room).set()  # whoever waits for it need not any more
+        del self._stirs[room]
+        self._missing.discard(room)
+        self._late.discard(room)
+        self._ids.pop(room, None)
+        if (place := self._rooms.at(room)) is None:
+            return
+        self._rooms.remove(place)
+        if self._group is not None:
+            self._group.create_task(self._memory.remember({_HEARD + place.id: None}), name=f"forget {room}")
+        if (other := self._known_as(place.id)) is not None:  # it was in the way of another name of the same room
+            self._stir(other)
+
+    async def _hold(self, room: Room) -> None:
+        stir, failures = self._stirs[room], 0
+        while True:
+            stir.clear()
+            try:
+                async with self._turn:
+                    place = await self._join(room)
+            except _NotJoined as trouble:
+                pause = trouble.pause or min(_LONGEST_PAUSE, trouble.first * 2.0 ** min(failures, 10))
+                failures += 1
+                self._lament(room, trouble, pause)
+                self._tried[room].set()
+                await self._wait(stir, pause * self._rng.uniform(1.0, 1.2))
+                continue
+            failures = 0
+            log.info("joined", network=room.network, room=str(room))
+            self._missing.discard(room)
+            self._tried[room].set()
+            self._note()
+            await stir.wait()
+            if place.joined:
+                continue
+            stir.clear()
+            self._lament(room, _NotJoined(place.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
+            await self._wait(stir, _FIRST_PAUSE)
+
+    async def _join(self, room: Room) -> Place:
+        try:
+            place = self._rooms.add(await self._resolve(room), room)
+            try:
+                await self._arrive(place)
+            finally:
+                place.settled.set()
+        except Refused as error:
+            raise _NotJoined(str(error), "the login has to be accepted first") from None
+        except ApiError as error:
+            hint, first = _HINTS.get(error.code, "it is tried again"), _SOON if error.passes else _FIRST_PAUSE
+            raise _NotJoined(str(error), hint, error.retry_after or 0.0, first) from None
+        except Unreachable as error:
+            raise _NotJoined(str(error), "it is tried again", _SOON) from None
+        except ValueError as error:
+            raise _NotJoined(str(error), "configure it once", _LONGEST_PAUSE) from None
+        return place
+
+    async def _arrive(self, place: Place) -> None:
+        if not place.heard:
+            place.settled.clear()  # nothing of it is heard before we know what is old
+        us = self._account.us.user
+        stayed = place.room in self._late and await look.is_member(self._homeserver, place.id, us)
+        if not stayed:
+            self._late.discard(place.room)  # when it is tried again, that we are in it means that we came
+        expected(await self._homeserver.post("join", place.room.id), "room_id")
+        if not place.heard:
+            place.past = await look.past(self._homeserver, place.id, us, () if stayed else ("join",))
+        if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
+            place.encrypted = True
+        place.joined = place.sure = True
+
+    async def _resolve(self, room: Room) -> str:
+        room_id = room.id
+        if room.id.startswith("#"):
+            room_id = expected(await self._homeserver.get("directory", "room", room.id), "room_id")
+        if not self.wants(room):  # it went while we asked
+            return room_id
+        self._ids[room] = room_id
+        old = self._rooms.at(room)
+        if old is not None and old.id != room_id:  # the name is another room's now
+            self._rooms.remove(old)
+            await self._memory.remember({_HEARD + old.id: None})
+        return room_id
+
+    async def _resolved_to(self, room_id: str) -> Room | None:
+        """The configured room that has this id by now: its alias may be younger than our last look."""
+        for room in [*self._missing]:
+            with suppress(ApiError, Unreachable):
+                if room not in self._ids and await self._resolve(room) == room_id:
+                    return self._known_as(room_id)
+        return None
+
+    def _known_as(self, room_id: str) -> Room | None:
+        return next((room for room, known in self._ids.items() if known == room_id), None)
+
+    def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
+        reason, hint = str(trouble), trouble.hint
+        log.error("not joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in=round(pause))
+
+    def _stir(self, room: Room) -> None:
+        if room in self._stirs:
+            self._stirs[room].set()
+
+    def _note(self) -> None:
+        if not self._missing:
+            self.complete.set()
+
+    async def _wait(self, stir: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stir.wait()

@@ -1,0 +1,170 @@
+"""Private conversations on Matrix: rooms with one other person in them, unencrypted, for as long as that is so."""
+
+import asyncio
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+import structlog
+
+from bridge.matrix.account import Account
+from bridge.matrix.http import look
+from bridge.matrix.http.fields import Json, table, values
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.rooms.known import Place, Rooms
+from bridge.network import Memory, PermanentError
+
+log = structlog.get_logger()
+
+_WITH = "private "
+_ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
+_BUSY = "there are too many conversations already"
+_MOST = 10_000
+"""Private conversations: some kilobytes each, and anybody may begin one."""
+_CROWDED = "only conversations with one person are accepted"
+
+
+class Private:
+    """Which rooms are private is kept in `memory`, and told to our other clients as m.direct."""
+
+    def __init__(self, network: str, rooms: Rooms, homeserver: Homeserver, account: Account, memory: Memory) -> None:
+        self._network = network
+        self._rooms = rooms
+        self._homeserver = homeserver
+        self._account = account
+        self._memory = memory
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def recall(self) -> None:
+        """Know the conversations of earlier runs."""
+        for key, peer in (await self._memory.recall()).items():
+            room_id = key.removeprefix(_WITH)
+            if key.startswith(_WITH) and self._rooms.place(room_id) is None:
+                self._rooms.add_private(room_id, peer)
+
+    async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
+        """Answer an invitation by `peer` to a private conversation."""
+        reason = _ENCRYPTED if encrypted else _BUSY if self._rooms.conversations >= _MOST else ""
+        if reason:
+            await self.refuse(room_id, peer, reason)
+            return
+        place = self._rooms.expect_private(room_id, peer)
+        try:
+            expected(await self._homeserver.post("join", room_id), "room_id")
+            place.past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
+            reason = await self._trouble(room_id, peer)
+            if not reason and not place.closed:
+                place.sure = True
+                await self._keep(place)
+        except BaseException:
+            self._rooms.remove(place)
+            raise
+        finally:
+            place.settled.set()
+        if reason:
+            self._rooms.remove(place)
+            await self.refuse(room_id, peer, reason)
+
+    async def _trouble(self, room_id: str, peer: str) -> str:
+        """What keeps a room that we are in from being private."""
+        if await look.is_encrypted(self._homeserver, room_id):
+            return _ENCRYPTED
+        alone = await look.members(self._homeserver, room_id) == {peer, self._account.us.user}
+        return "" if alone else _CROWDED
+
+    async def refuse(self, room_id: str, peer: str, reason: str) -> None:
+        try:
+            await self._homeserver.post("rooms", room_id, "leave", body={"reason": reason})
+        except ApiError as error:
+            if error.passes:
+                raise  # else it has been withdrawn
+        log.info("invitation refused", network=self._network, room=room_id, sender=peer, reason=reason)
+
+    async def close(self, place: Place, reason: str) -> None:
+        """From now on the room is ignored."""
+        log.info("private conversation over", network=self._network, room=place.id, reason=reason)
+        self._rooms.remove(place)
+        await self._memory.remember({_WITH + place.id: None})
+
+    async def is_over(self, place: Place) -> bool:
+        """Whether the room is private no more. Asked where something may have happened there unheard: nothing goes to
+        a third person, or in plain into a room that was encrypted meanwhile."""
+        if place.sure or place.encrypted:
+            return False
+        reason = await self._trouble(place.id, place.peer or "")
+        place.sure = not reason
+        if reason:
+            await self.close(place, reason)
+        return bool(reason)
+
+    async def room_with(self, user: str) -> Place:
+        """The conversation with `user`: the one that there is, else a new one, to which they are invited."""
+        lock = self._making.setdefault(user, asyncio.Lock())
+        async with lock:
+            place = self._rooms.private_with(user)
+            if place is not None and not await self.is_over(place):
+                return place
+            return await self._found(user) or await self._made(user)
+
+    async def _keep(self, place: Place) -> None:
+        peer = place.peer or ""
+        await self._memory.remember({_WITH + place.id: peer})
+        log.info("private conversation", network=self._network, room=place.id, sender=peer)
+        direct = dict(await self._direct())
+        known = [*values(direct, peer)]
+        if place.id not in known:
+            direct[peer] = [*known, place.id]
+            await self._homeserver.put(*self._direct_path, body=direct)
+
+    async def _found(self, user: str) -> Place | None:
+        for room_id in values(await self._direct(), user):
+            known = self._rooms.place(room_id) if isinstance(room_id, str) else None
+            if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
+                place = self._rooms.add_private(room_id, user)
+                place.sure = True
+                await self._keep(place)
+                return place
+        return None
+
+    async def _fits(self, room_id: str, user: str) -> bool:
+        try:
+            return not await self._trouble(room_id, user)
+        except ApiError as error:
+            if error.passes or error.logged_out:
+                raise
+            return False  # we are not there any more
+
+    async def _made(self, user: str) -> Place:
+        wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
+        room_id = expected(await self._homeserver.post("createRoom", body=wanted), "room_id")
+        await self._invite(room_id, user)
+        place = self._rooms.add_private(room_id, user)
+        place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
+        place.sure = True
+        await self._keep(place)
+        return place
+
+    async def _invite(self, room_id: str, user: str) -> None:
+        """Invite `user` by a request of its own: had the making of the room failed because of it, there would be a room
+        that nobody knows, and another one with each try."""
+        content: Json = {"membership": "invite", "is_direct": True}
+        try:
+            await self._homeserver.put("rooms", room_id, "state", "m.room.member", user, body=content)
+        except (ApiError, Unreachable) as error:
+            with suppress(ApiError, Unreachable):
+                await self._homeserver.post("rooms", room_id, "leave")
+                await self._homeserver.post("rooms", room_id, "forget")
+            if isinstance(error, ApiError) and not error.passes and not error.logged_out:
+                raise PermanentError(f"{user} cannot be invited to a private conversation ({error})") from None
+            raise
+
+    async def _direct(self) -> Json:
+        try:
+            return table(dict(await self._homeserver.get(*self._direct_path)))
+        except ApiError as error:
+            if error.code == "M_NOT_FOUND":
+                return {}
+            raise
+
+    @property
+    def _direct_path(self) -> tuple[str, ...]:
+        return ("user", self._account.us.user, "account_data", "m.direct")

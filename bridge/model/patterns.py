@@ -1,0 +1,98 @@
+"""Patterns of people and words: a Matrix id, an IRC services account or host mask, or the text of a message. Pure.
+
+As people write them, `*` anything and `?` any one character:
+
+    @*:spam.example          Matrix ids
+    libera/spammer           a services account on the network libera
+    libera/*!*@*.spam.net    host masks there. It also fits those who are logged in
+    text:*buy followers*     words, in any letter case
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.model.glob import matches, names_anything
+from bridge.model.people import Proof, Sender
+from bridge.model.text import visible
+
+_LIMIT = 255
+"""Characters of a pattern: more than any id or mask has."""
+_TEXT = "text:"
+_TEXT_LIMIT = 4096
+"""Characters of a message that are looked at: whoever hides behind more says it where nobody reads it."""
+
+
+class Aspect(StrEnum):
+    """What a pattern is about."""
+
+    MATRIX = "matrix"
+    ACCOUNT = "account"
+    MASK = "mask"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`network` is '' for Matrix ids and words. `glob` is folded as far as all networks fold (ASCII letter case)."""
+
+    aspect: Aspect
+    network: str
+    glob: str
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+    @classmethod
+    def parse(cls, written: str) -> "Pattern":
+        """ValueError where it is none, or fits everybody: a slip of the pen must not silence a whole community."""
+        if not written.isprintable() or not written.strip() or len(written) > _LIMIT:
+            raise ValueError(f"a pattern has 1 to {_LIMIT} visible characters")
+        aspect, network, glob = _parts(written)
+        if names_anything(glob):
+            raise ValueError(f"{written!r} would fit everybody: give at least one letter or digit")
+        return cls(aspect, network, _folded(glob), written)
+
+    def fits(self, sender: Sender, text: str) -> bool:
+        """Whether it is about `sender`, or about `text`, which is `folded` already."""
+        match self.aspect:
+            case Aspect.TEXT:
+                return matches(self.glob, text)
+            case Aspect.MASK:
+                return sender.network == self.network and matches(self.glob, _folded(sender.mask))
+            case Aspect.MATRIX | Aspect.ACCOUNT:
+                kind = Proof.MATRIX if self.aspect is Aspect.MATRIX else Proof.IRC
+                return any(
+                    proof.kind is kind and proof.network == self.network and matches(self.glob, _folded(proof.value))
+                    for proof in sender.proofs
+                )
+
+
+def folded(text: str) -> str:
+    """The words of a message as patterns look at them: in one letter case, white space as single blanks."""
+    return " ".join(visible(text[:_TEXT_LIMIT]).casefold().split())
+
+
+def is_pattern(target: str) -> bool:
+    """Whether `target` is a pattern, and not the name of a user, which has no slash and no sigil."""
+    return "/" in target or target.startswith(("@", _TEXT))
+
+
+def _parts(written: str) -> tuple[Aspect, str, str]:
+    if written.lower().startswith(_TEXT):
+        return Aspect.TEXT, "", folded(written[len(_TEXT) :])
+    if written.startswith("@"):
+        if ":" not in written:
+            raise ValueError(f"{written!r} is no Matrix id: @name:server, where * and ? stand for anything")
+        return Aspect.MATRIX, "", written
+    network, slash, rest = written.partition("/")
+    if not (network and slash and rest) or " " in written:
+        raise ValueError(
+            f"{written!r} is no pattern: @name:server, NETWORK/ACCOUNT, NETWORK/NICK!USER@HOST, or text:words"
+        )
+    return (Aspect.MASK if set("!@") & set(rest) else Aspect.ACCOUNT), network, rest
+
+
+def _folded(name: str) -> str:
+    """Ids are compared here without regard to letter case: what is to be kept out has one spelling less to try."""
+    return name.lower()

@@ -1,0 +1,127 @@
+"""Looking out for who is away and for what has to be given up on, and telling those whom it concerns."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from bridge.model.accounting import Loss
+from bridge.model.event import Room
+from bridge.network import Network
+from bridge.relay import outages
+from bridge.relay.limits import Terms
+from bridge.relay.outages import Outage, Outages
+from bridge.rules.gate import Gate
+from bridge.store import Lease, LeaseLost, stored
+
+log = structlog.get_logger()
+
+_TELL_AGAIN = 600  # looks from one word about what a room has lost to the next: it may lose something all the time
+_TIDY = 10  # looks from one tidying of the outbox to the next
+_AWAY = "away "  # and a room: what its network remembers of an outage that others were told of
+
+
+class Lookout:
+    """Tells of outages, and bounds the outbox: `terms` may be others from one look to the next."""
+
+    def __init__(self, gate: Gate, outages: Outages, *, clock: Callable[[], float], terms: Terms) -> None:
+        self._gate = gate
+        self._outages = outages
+        self._clock = clock
+        self.terms = terms
+        self._looks = 0
+        self._told: dict[Room, int] = {}  # the look at which it was told what a room has lost
+
+    async def resume(self, lease: Lease) -> None:
+        """Know the outages that an earlier run has told others of: to be called before a network begins."""
+        gone: dict[str, str | None] = {}
+        for key, kept in (await stored(lease.recall)).items():
+            room = Room(lease.network, key.removeprefix(_AWAY))
+            if key.startswith(_AWAY) and self._gate.links.of(room):
+                since, reason, silenced = json.loads(kept)
+                self._outages.resume(Outage(room, since, reason, silenced))
+            elif key.startswith(_AWAY):
+                gone[key] = None
+        if gone:
+            await stored(lease.remember, gone)
+
+    async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
+        """To be called about once a second."""
+        leases = {name: lease for name, lease in leases.items() if lease.valid()}
+        rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
+        absences = {room: networks[room.network].absence(room) for room in rooms}
+        for change in [*self._outages.look(absences, self._clock(), self.terms.tell_after)]:
+            if (lease := leases.get(change.outage.room.network)) is not None:
+                with suppress(LeaseLost):  # the network was stopped meanwhile, and its rooms are forgotten
+                    await self._tell_of(change, lease)
+        self._looks += 1
+        if self._looks % _TIDY == 0:
+            await self._tidy(leases)
+
+    async def _tidy(self, leases: Mapping[str, Lease]) -> None:
+        """Say of what waits why it does, and give up on what has waited for too long."""
+        for room, reason in self._outages.away().items():
+            if room.network in leases:
+                with suppress(LeaseLost):
+                    await stored(leases[room.network].explain, room, reason)
+        for lease in leases.values():
+            with suppress(LeaseLost):
+                await self._tidy_network(lease)
+
+    async def _tidy_network(self, lease: Lease) -> None:
+        await self._trim(lease)
+        losses = await stored(lease.losses)
+        rooms = {room for room in {loss.room for loss in losses} if self._may_tell(room)}
+        for loss in losses:
+            if loss.room in rooms:
+                await self._tell_of_loss(loss, lease, [loss.room, *self._others(loss.room)])
+
+    def _may_tell(self, room: Room) -> bool:
+        if self._outages.holds(room) or self._looks - self._told.get(room, -_TELL_AGAIN) < _TELL_AGAIN:
+            return False
+        if self._gate.links.of(room):
+            self._told[room] = self._looks
+        return True
+
+    async def _trim(self, lease: Lease) -> None:
+        before = self._clock() - self.terms.max_age
+        number = await stored(lease.trim, before, self.terms.per_room)
+        if number:
+            hint = "what is older than outbox.max_age, or more than outbox.per_room, is not carried"
+            log.error("given up", network=lease.network, messages=number, hint=hint)
+
+    async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
+        if isinstance(change, outages.Begun):
+            outage = change.outage
+            log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
+            owed = [outages.begun(outage, other, self._clock()) for other in self._others(outage.room)]
+            kept = json.dumps([outage.since, outage.reason, outage.silenced])
+            await stored(lease.owe, owed, {_AWAY + outage.room.id: kept})
+            return
+        room = change.outage.room
+        if change.told or change.until - change.outage.since >= outages.SHORT:
+            await self._tell_of_return(change, lease)
+        self._outages.let_go(room)
+        await stored(lease.hasten, room)
+
+    async def _tell_of_return(self, change: outages.Ended, lease: Lease) -> None:
+        room, others = change.outage.room, self._others(change.outage.room)
+        await self._trim(lease)
+        losses = [loss for loss in await stored(lease.losses) if loss.room == room]
+        waiting = await stored(lease.waiting, room)
+        owed = [outages.back(change, other) for other in others] if change.told else []
+        if waiting or losses:
+            owed.append(outages.follows(change, waiting, losses))
+        await stored(lease.owe, owed, {_AWAY + room.id: None} if change.told else {})
+        for loss in losses:
+            await self._tell_of_loss(loss, lease, others)
+        log.info("back", room=str(room), waiting=waiting, lost=sum(loss.number for loss in losses))
+
+    async def _tell_of_loss(self, loss: Loss, lease: Lease, rooms: Sequence[Room]) -> None:
+        """In `rooms`; nowhere, where the loss was in no link."""
+        told = rooms if self._gate.links.of(loss.room) else []
+        await stored(lease.told, loss, [outages.lost(loss, room, self._clock()) for room in told])
+
+    def _others(self, room: Room) -> Sequence[Room]:
+        return self._gate.links.others(room)

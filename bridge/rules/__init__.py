@@ -1,0 +1,1 @@
+"""Who may speak, and who hears it: pure decisions."""

@@ -1,0 +1,1 @@
+"""The SQL, one file for each group of tables."""

@@ -1,0 +1,56 @@
+"""What became of everything: the books that the operator reads."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from bridge.model.accounting import Account, Count, Ledger, Tally
+from bridge.model.event import BOTS, Room
+
+_REASON = 200  # characters of a reason that are kept with a count
+_PEOPLE = "since >= ? AND network != ?"
+
+
+def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
+    """Reads all deliveries: for the command line."""
+    fates: dict[Room, dict[str, int]] = {}
+    for network, room, state, number in sql.execute(
+        f"SELECT network, room, state, count(*) FROM deliveries WHERE {_PEOPLE} GROUP BY 1, 2, 3",  # noqa: S608
+        (since, BOTS),
+    ):
+        fates.setdefault(Room(network, room), {})[state] = number
+    (carried,) = sql.execute(
+        f"SELECT count(DISTINCT event) FROM deliveries WHERE {_PEOPLE}",  # noqa: S608
+        (since, BOTS),
+    ).fetchone()
+    lost = sql.execute(
+        f"SELECT reason, count(*) FROM deliveries WHERE {_PEOPLE} AND state IN ('dead', 'dropped')"  # noqa: S608
+        " GROUP BY 1 ORDER BY 2 DESC, 1",
+        (since, BOTS),
+    ).fetchall()
+    counted = sql.execute(
+        "SELECT network, room, what, reason, sum(number) FROM tallies WHERE minute >= ?"
+        " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2, 3, 4",
+        (int(since // 60),),
+    ).fetchall()
+    return Ledger(
+        carried,
+        tuple(Account(room, **states) for room, states in sorted(fates.items())),
+        tuple((Count(Room(n, r), Tally(what), reason), number) for n, r, what, reason, number in counted),
+        tuple(lost),
+    )
+
+
+def count(sql: sqlite3.Connection, counts: Iterable[Count], now: float) -> None:
+    """One more of each, in the minute of `now`."""
+    sql.executemany(
+        "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
+        [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
+    )
+
+
+def expire(sql: sqlite3.Connection, before: float) -> int:
+    """Remove some of what was counted before that time; how many rows."""
+    return sql.execute(
+        "DELETE FROM tallies WHERE minute IN (SELECT DISTINCT minute FROM tallies WHERE minute < ? LIMIT 20)",
+        (int(before // 60),),
+    ).rowcount

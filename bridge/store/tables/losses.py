@@ -1,0 +1,103 @@
+"""What is given up on, because it is too old or because too much waits for its room: counted until it is told."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bridge.model.accounting import TOO_MANY, TOO_OLD, Loss
+from bridge.model.event import Room
+
+_SAID = (
+    "CASE WHEN json_extract(body, '$.replayed') THEN max(0.0, min(since, json_extract(body, '$.time')))"
+    " ELSE since END AS said, json_extract(body, '$.private')"
+)
+"""When it was said, as far as can be known; that of a live message is when it was queued, whatever clock its network
+has."""
+
+_AT_ONCE = 500
+"""Deliveries of a room in one transaction: some milliseconds, so that giving up never holds up a message."""
+
+Row = tuple[str, Room, float, bool]
+"""A delivery, its room, when it was said, and whether it is a notice: nobody is told of the loss of that."""
+
+
+class Losses:
+    """Finds what has to go, and keeps what people have to be told of it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def queued(self, network: str, deliveries: Iterable[str]) -> Sequence[Row]:
+        """Those of `deliveries` that are queued."""
+        rows = (
+            self._sql.execute(
+                f"SELECT d.id, d.room, {_SAID} FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
+                " WHERE d.id = ? AND state = 'queued' AND d.network = ?",
+                (delivery, network),
+            ).fetchone()
+            for delivery in deliveries
+        )
+        return [_row(network, row) for row in rows if row is not None]
+
+    def excess(self, network: str, before: float, most: int) -> tuple[str, Sequence[Row]]:
+        """Some of what has been queued since before `before`, or of the oldest of what is more than `most` in a room,
+        with the reason. What is frozen stays: it may be on its way."""
+        for room in self._crowded(network, before, most):
+            if old := self._oldest(network, room, "since < ?", before, _AT_ONCE):
+                return TOO_OLD, old
+            (number,) = self._sql.execute(
+                "SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?", (network, room)
+            ).fetchone()
+            many = self._oldest(network, room, "since >= ?", before, min(max(number - most, 0), _AT_ONCE))
+            if many:
+                return TOO_MANY, many
+        return "", ()
+
+    def note(self, reason: str, rows: Iterable[Row]) -> None:
+        self._sql.executemany(
+            "INSERT INTO losses VALUES (?, ?, ?, 1, ?4, ?4) ON CONFLICT DO UPDATE SET number = number + 1,"
+            " since = min(since, excluded.since), until = max(until, excluded.until)",
+            [(room.network, room.id, reason, said) for _, room, said, notice in rows if not notice],
+        )
+
+    def untold(self, network: str) -> Sequence[Loss]:
+        rows = self._sql.execute(
+            "SELECT room, reason, number, since, until FROM losses WHERE network = ? ORDER BY room, reason", (network,)
+        )
+        return [Loss(Room(network, room), *rest) for room, *rest in rows]
+
+    def told(self, loss: Loss) -> bool:
+        gone = self._sql.execute(
+            "DELETE FROM losses WHERE network = ? AND room = ? AND reason = ? AND number = ?",
+            (loss.room.network, loss.room.id, loss.reason, loss.number),
+        )
+        return gone.rowcount == 1
+
+    def _crowded(self, network: str, before: float, most: int) -> Sequence[str]:
+        """The rooms that have something that is too old at their head, or too much."""
+        rows = self._sql.execute(
+            "WITH RECURSIVE work (room) AS (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
+            " UNION ALL SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
+            " AND room > work.room) FROM work WHERE work.room IS NOT NULL) SELECT room FROM work WHERE room IS NOT NULL"
+            " AND ((SELECT since FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = work.room"
+            " AND behind = 1 ORDER BY seq LIMIT 1) < ?2 OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued'"
+            " AND network = ?1 AND room = work.room ORDER BY behind, seq LIMIT 1 OFFSET ?3))",
+            (network, before, most),
+        )
+        return [room for (room,) in rows.fetchall()]
+
+    def _oldest(self, network: str, room: str, which: str, before: float, most: int) -> Sequence[Row]:
+        """The first `most` of `room` of which `which` is true; none that is frozen or says that others are late."""
+        rows = self._sql.execute(
+            f"SELECT d.id, d.room, {_SAID} FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
+            f" WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"
+            " AND d.id NOT IN (SELECT value FROM posts, json_each(deliveries) WHERE network = ? AND room = ?)"
+            " ORDER BY d.seq LIMIT ?",
+            (network, room, before, network, room, most),
+        )
+        return [_row(network, row) for row in rows.fetchall()]
+
+
+def _row(network: str, row: tuple[Any, ...]) -> Row:
+    delivery, room, said, notice = row
+    return delivery, Room(network, room), said, bool(notice)

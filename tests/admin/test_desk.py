@@ -1,0 +1,417 @@
+"""The desk: what people are told who ask it for something, and what they can not get from it."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+
+from bots.api import Question
+from bridge.admin.desk import Desk
+from bridge.admin.desk.codes import LASTS, Codes, random_code
+from bridge.admin.desk.counter import Counter
+from bridge.admin.desk.desk import COMMANDS
+from bridge.admin.desk.guesses import By, Guesses
+from bridge.config import Config, load_settings
+from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import plain, words
+from bridge.rules.gate import Gate
+from bridge.rules.policy import Rules
+from bridge.rules.routing import Link
+from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
+from bridge.users.sessions import Sessions
+from bridge.users.tinydb import TinyUsers
+from tests.events import HOME, LIBERA, irc, matrix
+
+pytestmark = pytest.mark.real_time
+
+CONFIG = """
+networks:
+  home: {type: matrix, homeserver: "https://matrix.pond.net", user: "@duck:hs", password_file: absent}
+  libera: {type: irc, server: "irc.libera.chat:6697", nick: duckling}
+links: {pond: {rooms: ["home/#pond:hs", "libera/#pond"]}}
+"""
+SECRET = "correct horse battery"
+HASH = passwords.hash_password(SECRET)
+ALICE = User("alice", Role.ADMIN, (Identity(Proof.MATRIX, "", "@alice:hs"),), HASH)
+AL = replace(irc("al"), connection="1 1", mask="al!u@host")
+
+
+@dataclass
+class World:
+    users: TinyUsers
+    config: Config
+    now: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
+        self.gate = Gate(self.users, self.sessions, [], clock=lambda: self.now)
+        self.counter = Counter(
+            self.users, self.sessions, self.gate, self.users.audit, {"home", "libera"}, clock=lambda: self.now
+        )
+        self.desk = Desk(self.config, self.users, self.gate, self.counter, clock=lambda: self.now)
+
+    async def asks(self, asker: Sender, text: str) -> str:
+        """What the desk answers."""
+        (said,) = await self.desk.answer(Question("1", words(text), asker, private=True))
+        return plain(said)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    users = TinyUsers.create(tmp_path / "data" / "users.json")
+    users.add(ALICE, User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),)))
+    return World(users, load_settings(tmp_path / "config.yaml", {}))
+
+
+async def test_whoever_gives_the_password_is_the_user(world: World) -> None:
+    assert (
+        await world.asks(AL, "whoami")
+        == "You are a guest. libera proves nothing of you; where it has services, log in to them and try again."
+    )
+    assert (await world.asks(AL, f"  !LOGIN alice {SECRET}  ")).startswith(
+        "Welcome, alice. You are logged in until you leave, for 1 hour"
+    )
+    assert await world.asks(AL, "whoami") == "You are alice, admin, by the password that you gave."
+    assert "a · " not in await world.asks(AL, "users")
+    assert (await world.asks(AL, "logout")) == "You are logged out."
+    assert (await world.asks(AL, "logout")) == "You were not logged in."
+
+
+async def test_a_network_that_others_read_takes_no_password(world: World) -> None:
+    world.counter.private = {"home"}
+    said = await world.asks(AL, f"login alice {SECRET}")
+    assert "not encrypted" in said
+    assert "Change it" in said
+    assert "guest" in await world.asks(AL, "whoami")
+    world.counter.private = {"home", "libera"}
+    await world.asks(AL, f"login alice {SECRET}")
+    world.counter.private = {"home"}
+    assert "not encrypted" in await world.asks(AL, f"passwd '{SECRET}' another-secret")
+
+
+@pytest.mark.parametrize("line", ["login", "login alice", "login --remember", "login --remember alice", "login  "])
+async def test_half_a_login_is_explained(world: World, line: str) -> None:
+    assert await world.asks(AL, line) == "Say: login NAME PASSWORD"
+
+
+async def test_an_unknown_name_and_a_wrong_password_are_told_apart_by_nothing(world: World) -> None:
+    world.users.add(User("carol"))
+    answers, took = set(), []
+    for number, name in enumerate(("alice", "nobody", "carol")):
+        sender = replace(irc(f"x{number}"), connection=f"1 {number}", mask=f"x!u@host{number}")
+        before = time.process_time()
+        answers.add(await world.asks(sender, f"login {name} wrong"))
+        took.append(time.process_time() - before)
+    assert answers == {"Wrong name or password."}
+    assert min(took) > 0.01  # each was hashed: without it, it takes far less than a millisecond
+
+
+async def test_what_was_guessed_wrong_is_recorded_without_what_was_typed(world: World) -> None:
+    await world.asks(AL, f"login alice {SECRET}x")
+    await world.asks(AL, f"login {SECRET} alice")  # the password where the name belongs
+    found = [(record.by, record.what, record.details) for record in world.users.audit.read()][2:]
+    assert found == [
+        ("libera/al!u@host", "login refused", "as alice"),
+        ("libera/al!u@host", "login refused", "under a name that nobody has"),
+    ]
+    assert SECRET not in world.users.audit.path.read_text()
+
+
+async def test_wrong_guesses_make_the_next_wait_and_the_right_one_forgets_them(world: World) -> None:
+    for _ in range(3):
+        assert await world.asks(AL, "login alice wrong") == "Wrong name or password."
+    assert await world.asks(AL, f"login alice {SECRET}") == "Too many wrong tries: again in 3 seconds."
+    world.now += 3
+    assert "Welcome" in await world.asks(AL, f"login alice {SECRET}")
+    assert await world.asks(AL, "login bob wrong") == "Wrong name or password."
+    assert "Too many" in await world.asks(AL, "login bob wrong")  # who has guessed wrong stays known for it
+
+
+def test_the_delay_grows_for_who_guesses_and_stays_short_for_whom_it_is_about() -> None:
+    guesses, now = Guesses(), 0.0
+    waits: dict[By, list[float]] = {kind: [] for kind in By}
+    for _ in range(20):
+        for kind in By:
+            guesses.wrong([(kind, "x")], now)
+            waits[kind].append(guesses.wait([(kind, "x")], now))
+    assert waits[By.SENDER][:5] == [0, 0, 2, 4, 8]
+    assert waits[By.SENDER][-1] == 900
+    assert waits[By.HOST][9:12] == [0, 2, 4]
+    assert waits[By.USER][3:6] == [0, 2, 4]
+    assert waits[By.USER][-1] == 60
+    assert guesses.wait([(By.SENDER, "y")], now) == 0
+    assert guesses.wait([(By.SENDER, "y"), (By.SENDER, "x")], now) == 900
+    guesses.wrong([(By.SENDER, "x")], now + 3_600)
+    assert guesses.wait([(By.SENDER, "x")], now + 3_600) == 0  # after an hour in peace it is as if there had been none
+
+
+async def test_nobody_evades_the_delay_by_another_nick_or_connection(world: World) -> None:
+    for number in range(12):
+        await world.asks(
+            replace(irc(f"n{number}"), connection=f"2 {number}", mask="n!u@host"), f"login u{number} wrong"
+        )
+    said = await world.asks(replace(irc("new"), connection="3 1", mask="new!u@host"), "login alice wrong")
+    assert said.startswith("Too many wrong tries")
+    elsewhere = replace(irc("new"), connection="3 2", mask="new!u@elsewhere")
+    assert await world.asks(elsewhere, "login alice wrong") == "Wrong name or password."
+
+
+async def test_remembering_chooses_what_proves_most_and_takes_nobodys_away(world: World) -> None:
+    both = Sender(
+        "libera", "al", "al", (Identity(Proof.IRC, "libera", "al"), Identity(Proof.IRC_MASK, "libera", "al!u@h.net"))
+    )
+    assert "libera/al is you" in await world.asks(both, f"login --remember alice {SECRET}")
+    mask = Sender("libera", "al", "al", (Identity(Proof.IRC_MASK, "libera", "al!u@h.net"),))
+    assert "libera/*!u@h.net is you" in await world.asks(mask, f"login --remember alice {SECRET}")
+    bob = irc("bob", "bob")
+    for line in (f"login --remember alice {SECRET}", f"login alice {SECRET}"):
+        assert await world.asks(bob, line) == "libera proves that you are bob; that counts more than a password."
+    assert "@al:hs is you" in await world.asks(matrix("al"), f"login --remember alice {SECRET}")
+    assert {str(one) for one in world.users.get("alice").identities} == {
+        "@alice:hs",
+        "libera/al",
+        "libera/*!u@h.net",
+        "@al:hs",
+    }
+
+
+async def test_what_the_network_proves_does_not_end_by_a_logout(world: World) -> None:
+    assert "does not end by a logout" in await world.asks(matrix("alice"), "logout")
+    assert "as home proves that you are @alice:hs" in await world.asks(matrix("alice"), "whoami")
+
+
+async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_logins(world: World) -> None:
+    other = replace(irc("other"), connection="1 2", mask="o!u@h")
+    for sender in (AL, other):
+        await world.asks(sender, f"login alice {SECRET}")
+    world.now += 1
+    assert "passwd OLD NEW" in await world.asks(matrix("alice"), "passwd")
+    assert await world.asks(matrix("alice"), "passwd wrong a-new-secret") == "That is not your password."
+    world.users.set_password("alice", passwords.hash_password("old-secret"))
+    assert "guest" in await world.asks(AL, "whoami")
+    await world.asks(AL, "login alice old-secret")
+    assert "at least 8" in await world.asks(AL, "passwd old-secret short")
+    assert "changed" in await world.asks(AL, "passwd old-secret a-new-secret")
+    assert "alice" in await world.asks(AL, "whoami")
+    assert "guest" in await world.asks(other, "whoami")
+    assert "Welcome" in await world.asks(other, "login alice a-new-secret")
+    assert await world.asks(irc("eve"), "passwd x y") == "Log in first: login NAME PASSWORD"
+
+
+async def test_a_changed_password_logs_nobody_in(world: World) -> None:
+    """Who is known by proof and changes the password has no session for it: that would outlive the proof."""
+    ann = replace(irc("ann", "ann"), connection="1 7")
+    world.users.link_identity("alice", Identity(Proof.IRC, "libera", "ann"))
+    assert "changed" in await world.asks(ann, f"passwd '{SECRET}' a-new-secret")
+    assert "guest" in await world.asks(replace(ann, proofs=()), "whoami")
+
+
+async def test_who_has_no_password_yet_chooses_one(world: World) -> None:
+    assert "passwd NEW" in await world.asks(irc("bob", "bob"), "passwd a b")
+    assert "changed" in await world.asks(irc("bob", "bob"), "passwd a-new-secret")
+    assert "Welcome, bob" in await world.asks(AL, "login bob a-new-secret")
+
+
+async def test_a_hash_of_weaker_parameters_is_made_anew_at_the_next_login(world: World) -> None:
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(SECRET)
+    world.users.set_password("alice", weak)
+    assert "Welcome" in await world.asks(AL, f"login alice {SECRET}")
+    kept = world.users.get("alice").password
+    assert kept is not None
+    assert kept != weak
+    assert not passwords.is_outdated(kept)
+    assert "alice" in await world.asks(AL, "whoami")
+
+
+@pytest.mark.parametrize("password", ["", "x" * 5_000, "\ud800", SECRET.upper(), f"{SECRET}\0"])
+def test_no_other_password_is_the_right_one(password: str) -> None:
+    assert not passwords.verify(HASH, password)
+    assert not passwords.verify(None, password)
+    assert not passwords.verify("no hash at all", password)
+
+
+async def test_a_code_joins_the_identity_of_a_guest_to_the_user_who_says_it_and_means_it(world: World) -> None:
+    ann, alice = irc("ann", "ann"), matrix("alice")
+    code = (await world.asks(ann, "prove")).split()[0]
+    asked = await world.asks(alice, f"link-identity {code.upper()}")
+    assert "makes libera/ann you, alice" in asked
+    assert (await world.asks(ann, "whoami")).startswith("You are a guest")
+    assert "libera/ann is alice from now on" in await world.asks(alice, f"link-identity {code} yes")
+    assert (await world.asks(ann, "whoami")).startswith("You are alice")
+    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
+    assert "is not you any more" in await world.asks(alice, "unlink-identity libera/ann")
+    assert (await world.asks(ann, "whoami")).startswith("You are a guest")
+
+
+async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stranger_a_user(world: World) -> None:
+    bob, alice, ann = irc("bob", "bob"), matrix("alice"), irc("ann", "ann")
+    assert "where you are not known yet" in await world.asks(bob, "prove")  # a code of theirs would make others them
+    assert "proves nothing" in await world.asks(irc("eve"), "prove")
+    code = (await world.asks(ann, "prove")).split()[0]
+    assert "no user here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
+    world.users.add(User("ann", identities=(Identity(Proof.IRC, "libera", "ann"),)))
+    assert "belongs to ann already" in await world.asks(alice, f"link-identity {code} yes")
+    code = (await world.asks(irc("al", "al"), "prove")).split()[0]
+    world.now += LASTS
+    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
+
+
+async def test_codes_cannot_be_guessed(world: World) -> None:
+    said = [await world.asks(matrix("alice"), f"link-identity aaaa-{number}") for number in range(4)]
+    assert said[-1].startswith("Too many wrong codes")
+    assert len({random_code() for _ in range(1_000)}) == 1_000
+    codes = Codes()
+    kept = [codes.issue(AL, 0.0) for _ in range(1_100)]
+    assert codes.claim(kept[0], 0.0) is None
+    assert codes.claim(kept[-1], 0.0) is not None
+
+
+@pytest.mark.parametrize("gap", [" ", "\t", "\n", "\xa0", ":", " : ", "\u2003"])
+async def test_whatever_parts_the_words_of_a_login_nothing_of_it_is_repeated(world: World, gap: str) -> None:
+    said = await world.asks(AL, f"login{gap}alice{gap}{SECRET}")
+    assert ("Welcome" in said) is (":" not in gap)
+    assert SECRET not in said
+    for line in (f"passwd{gap}old{gap}hunter2", f"loginn{gap}alice{gap}hunter2", f"set-password{gap}bob{gap}hunter2"):
+        assert "hunter2" not in await world.asks(matrix("alice"), line)
+
+
+async def test_others_wrong_guesses_do_not_keep_somebody_from_where_they_were_let_in_before(world: World) -> None:
+    await world.asks(AL, f"login alice {SECRET}")
+    for number in range(30):
+        await world.asks(matrix(f"eve{number}"), "login alice wrong")
+    assert "Too many" in await world.asks(matrix("new"), f"login alice {SECRET}")
+    assert "Welcome" in await world.asks(replace(AL, connection="1 9"), f"login alice {SECRET}")
+
+
+async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> None:
+    for number in range(130):
+        await world.asks(matrix(f"eve{number}"), f"login user{number} wrong")
+    kept = [record.details for record in world.users.audit.read() if record.what == "login refused"]
+    assert len(kept) == 101
+    assert kept[-1] == "and more, which are not recorded"
+
+
+async def test_who_is_muted_keeps_the_identity_by_which_they_are(world: World) -> None:
+    world.users.sanction(Sanction("bob", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    assert await world.asks(irc("bob", "bob"), "unlink-identity libera/bob") == "Not while you are muted or banned."
+
+
+async def test_a_moderator_changes_nothing_that_an_admin_said_nor_anything_while_muted(
+    world: World,
+) -> None:
+    world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
+    world.gate.use([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    mod = irc("mod", "mod")
+    assert "muted in pond" in await world.asks(mod, "mute-user bob --in pond")
+    assert "free to speak" in await world.asks(mod, "lift bob --in pond")
+    await world.asks(matrix("alice"), "ban-user bob --in pond")
+    before = world.users.sanctions()
+    for line in ("lift bob --in pond", "ban-user bob --in pond --for 1s", "ban-user BOB --in pond --for 1s"):
+        assert "only an admin" in await world.asks(mod, line)
+    assert world.users.sanctions() == before
+    await world.asks(matrix("alice"), "mute-user mod --in pond")
+    assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
+
+
+async def test_the_last_admin_cannot_be_lost_by_a_slip_in_a_chat(world: World) -> None:
+    for line in ("remove-user alice", "set-role alice member"):
+        assert "last admin" in await world.asks(matrix("alice"), line)
+    await world.asks(matrix("alice"), "set-role bob admin")
+    assert await world.asks(matrix("alice"), "set-role alice member") == "alice is member now"
+
+
+async def test_no_answer_is_endless(world: World) -> None:
+    assert len(await world.asks(matrix("alice"), f"show-user {'x' * 60_000}")) < 6_100
+
+
+async def test_everybody_is_shown_what_they_may_say_and_no_more(world: World) -> None:
+    guest = await world.asks(irc("eve"), "help")
+    member = await world.asks(irc("bob", "bob"), "help")
+    admin = await world.asks(matrix("alice"), "help")
+    assert "login" in guest
+    assert "add-user" not in guest + member
+    assert "users" in member
+    assert "add-user" in admin
+    assert "drop-db" not in admin
+    assert "--role" in await world.asks(matrix("alice"), "help add-user")
+    assert "passwd OLD NEW" in await world.asks(irc("eve"), "help passwd")
+    assert "add-user" not in await world.asks(irc("eve"), "help add-user")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "add-user eve",
+        "remove-user alice",
+        "set-role bob admin",
+        "outbox",
+        "audit",
+        "links",
+        "status",
+        "ban-user alice",
+        "explain --as libera/x --in pond",
+    ],
+)
+async def test_a_member_administers_nothing_and_a_guest_is_not_even_told_who_there_is(world: World, line: str) -> None:
+    before = [*world.users.list()]
+    for sender in (irc("bob", "bob"), irc("eve"), matrix("eve", display="alice")):
+        said = await world.asks(sender, line)
+        assert said in (
+            "That is for admins.",
+            "That is for moderators.",
+            "That is for users; you are a guest here. Say `help`",
+        )
+    assert "guest" in await world.asks(irc("eve"), "users")
+    assert [*world.users.list()] == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "add-user x --help",
+        "add-user -h",
+        "add-user --version",
+        "users --json",
+        "users -c /etc/passwd",
+        "outbox list --config x",
+        "backup /tmp/x",
+        "import-users /etc/passwd",
+        "completion bash",
+        "run",
+        "chat",
+        "config-schema",
+        "__import__",
+        "add-user ${HOME}",
+        "add-user $(id)",
+        "add-user `id`",
+    ],
+)
+async def test_no_command_reads_a_path_evaluates_a_word_or_prints_on_the_daemons_terminal(
+    world: World, line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await world.asks(matrix("alice"), line)
+    assert capfd.readouterr() == ("", "")
+    assert {user.name for user in world.users.list()} <= {"alice", "bob", "${HOME}", "$(id)", "`id`"}
+
+
+async def test_a_long_answer_is_cut_with_how_much_there_is_more(world: World) -> None:
+    world.users.add(*(User(f"user{number}") for number in range(100)))
+    lines = (await world.asks(matrix("alice"), "users")).splitlines()
+    assert len(lines) == 31
+    assert lines[-1] == "... and 72 more: see them on the command line"
+
+
+async def test_a_broken_database_is_an_answer_and_not_the_end(world: World) -> None:
+    path = world.users.audit.path.with_name("users.json")
+    path.write_text("{")
+    assert "broken" in await world.asks(matrix("alice"), "add-user carol")
+    with pytest.raises(UsersError):
+        world.users.refresh()
+
+
+def test_all_that_is_for_the_desk_is_known_by_its_first_word() -> None:
+    assert {"help", "login", "users", "outbox", "link-identity", "drop-db"} <= COMMANDS
+    assert not any(" " in word for word in COMMANDS)

@@ -1,0 +1,201 @@
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bots.api import Question
+from bots.brains.echo import Echo
+from bots.duck import Duck
+from bots.host import BotHost, Hosted
+from bots.load import load_bot
+from bridge.model.event import Event, Kind, Room
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.text import Text, plain, words
+from bridge.network import PermanentError
+from bridge.rules.routing import ear
+from tests.events import HOME, LIBERA, irc, matrix, said
+
+NAMES = ("duck", "Little Yellow Duck")
+EAR = ear("duck", "pond")
+
+
+class Silent:
+    """A bot with nothing to say."""
+
+    name = "silent"
+
+    async def answer(self, question: Question) -> Sequence[Text]:
+        return []
+
+
+class Broken:
+    """A bot that fails."""
+
+    name = "broken"
+
+    async def answer(self, question: Question) -> Sequence[Text]:
+        raise RuntimeError("out of seeds")
+
+
+class Ears:
+    """A host of the duck and two worse bots, and what was typing while they thought."""
+
+    def __init__(self, now: float = 2_000.0) -> None:
+        self.typing: list[tuple[Room, str]] = []
+        bots = {
+            "duck": Hosted(Duck("Little Yellow Duck", Echo(), delay=0), NAMES),
+            "silent": Hosted(Silent(), ("silent",)),
+            "broken": Hosted(Broken(), ("broken",)),
+        }
+        self.host = BotHost(bots, clock=lambda: now, typing=self._typing)
+
+    @asynccontextmanager
+    async def _typing(self, room: Room) -> AsyncGenerator[None, None]:
+        self.typing.append((room, "begins"))
+        yield
+        self.typing.append((room, "ends"))
+
+    def post(self, room: Room, *questions: Event) -> Post:
+        (post,) = self.host.render([Owed(Delivery.of(event.key, room).id, room, event) for event in questions])
+        return post
+
+    async def ask(self, room: Room, *questions: Event) -> list[Event]:
+        """Send, and store what comes back, as the relay does."""
+        sending = asyncio.create_task(self.host.send(self.post(room, *questions)))
+        async with aclosing(self.host.events(None)) as batches:
+            batch = await anext(batches)
+            assert not sending.done()
+            acknowledged = asyncio.create_task(anext(batches))
+            await sending
+            acknowledged.cancel()
+            await asyncio.wait({acknowledged})
+        return list(batch.events)
+
+
+async def test_the_duck_echoes_what_it_was_asked_without_its_name() -> None:
+    (reply,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck: what a day"))
+    assert plain(reply.text) == "what a day"
+    assert reply.room == EAR
+    assert reply.kind is Kind.NOTICE
+    assert reply.sender.bot
+    assert reply.mark == "<Little Yellow Duck> "
+
+
+async def test_the_duck_knows_the_name_of_our_account_on_the_network() -> None:
+    (reply,) = await Ears().ask(EAR, said(LIBERA, irc("bob"), "littleduck: hi", called="littleduck"))
+    assert plain(reply.text) == "hi"
+
+
+async def test_a_duck_that_is_only_called_quacks() -> None:
+    (reply,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck:"))
+    assert plain(reply.text) == "Quack!"
+
+
+async def test_a_private_answer_is_private_and_has_no_mark() -> None:
+    (reply,) = await Ears().ask(
+        ear("duck", "libera/bob"), said(Room("libera", "bob"), irc("bob"), "psst", private=True)
+    )
+    assert reply.private
+    assert reply.mark == ""
+
+
+async def test_a_question_put_twice_has_the_same_answer_id() -> None:
+    question = said(HOME, matrix("alice"), "duck: hi")
+    (first,) = await Ears().ask(EAR, question)
+    (second,) = await Ears(now=3_000.0).ask(EAR, question)
+    (other,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck: hello"))
+    assert first.id == second.id != other.id
+
+
+async def test_questions_that_wait_together_are_answered_in_their_order() -> None:
+    questions = [said(HOME, matrix("alice"), f"duck: {number}") for number in range(5)]
+    assert [plain(reply.text) for reply in await Ears().ask(EAR, *questions)] == ["0", "1", "2", "3", "4"]
+
+
+async def test_somebody_types_while_the_duck_thinks() -> None:
+    ears = Ears()
+    await ears.ask(EAR, said(HOME, matrix("alice"), "duck: hi"))
+    assert ears.typing == [(EAR, "begins"), (EAR, "ends")]
+
+
+@pytest.mark.parametrize("bot", ["silent", "broken"])
+async def test_a_bot_that_says_nothing_or_fails_holds_nothing_up(bot: str) -> None:
+    ears = Ears()
+    post = ears.post(ear(bot, "pond"), said(HOME, matrix("alice"), f"{bot}: hi"))
+    assert await ears.host.send(post) == post.id
+
+
+async def test_a_question_for_a_bot_that_is_gone_is_dead() -> None:
+    ears = Ears()
+    with pytest.raises(PermanentError, match="no bot called 'goose'"):
+        await ears.host.send(ears.post(ear("goose", "pond"), said(HOME, matrix("alice"), "goose: hi")))
+
+
+async def test_the_config_names_bots_and_brains() -> None:
+    duck = load_bot("bots.duck:Duck", "Duck", "echo", 0)
+    question = Question("1", words("hi"), matrix("alice"), private=False)
+    assert await duck.answer(question) == [words("hi")]
+
+
+@pytest.mark.parametrize(("use", "brain"), [("bots.goose:Goose", "echo"), ("bots.duck:Duck", "../etc"), ("x", "echo")])
+def test_a_bot_that_is_not_there_is_named(use: str, brain: str) -> None:
+    with pytest.raises(ValueError, match="there is no"):
+        load_bot(use, "Duck", brain, 0)
+
+
+async def test_a_bot_that_is_taken_away_while_it_is_asked_still_answers() -> None:
+    ears = Ears()
+
+    @asynccontextmanager
+    async def slow(_: Room) -> AsyncGenerator[None, None]:
+        ears.host.exchange({})
+        yield
+
+    ears.host._typing = slow
+    async with aclosing(ears.host.events(None)) as batches:
+        sending = asyncio.create_task(ears.host.send(ears.post(EAR, said(HOME, matrix("alice"), "duck: hi"))))
+        batch = await anext(batches)
+        assert [plain(event.text) for event in batch.events] == ["hi"]
+        coming = asyncio.ensure_future(anext(batches))  # which acknowledges
+        await sending
+        coming.cancel()
+        await asyncio.wait([coming])
+
+
+class Unlucky:
+    """A brain that cannot be made."""
+
+    def __init__(self) -> None:
+        raise KeyError("NO_SUCH_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("brain", "said"),
+    [
+        (f"{__name__}:Unlucky", "cannot be made: KeyError: 'NO_SUCH_API_KEY'"),
+        ("quackbridge_broken_brain:Brain", "cannot be imported: SyntaxError"),
+        ("nowhere", "there is no"),
+    ],
+)
+def test_whatever_a_brain_does_when_it_is_made_is_the_operators_to_read(
+    brain: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quackbridge_broken_brain.py").write_text("class Brain(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        load_bot("bots.duck:Duck", "Duck", brain, 0.0)
+
+
+async def test_what_is_whispered_is_answered_and_never_more_than_a_few_wait() -> None:
+    ears = Ears()
+    event = said(Room("libera", "eve"), irc("eve"), "login eve x", private=True)
+    assert [ears.host.whisper(EAR, event) for _ in range(17)] == [True] * 16 + [False]
+    listening = asyncio.create_task(ears.host.listen())
+    async with aclosing(ears.host.events(None)) as batches:
+        batch = await anext(batches)
+    listening.cancel()
+    (answer,) = batch.events
+    assert plain(answer.text) == "login eve x"
+    assert answer.private

@@ -1,0 +1,427 @@
+"""The shell around the session, on a scripted server of our own on loopback."""
+
+import asyncio
+import random
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from bridge.irc import connection as link
+from bridge.irc import dial
+from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.client import IrcNetwork
+from bridge.irc.heard import Intake
+from bridge.irc.session.cursor import Cursor, Position
+from bridge.irc.session.effects import Heard
+from bridge.irc.settings import IrcSettings
+from bridge.model.event import Message, Room
+from bridge.model.outbox import Post
+from bridge.model.people import Sender
+from bridge.model.text import plain, words
+from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, TransientError
+
+pytestmark = pytest.mark.real_time
+
+_POND, _LAKE = Room("net", "#pond"), Room("net", "#lake")
+_WELCOME = (":irc 001 duck :Welcome", ":irc 376 duck :end")
+
+
+class Ircd:
+    """Answers each line by what `answers` makes of it; `lines` are all that it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.connections = 0
+        self.echo_pongs = True
+        self._stir = asyncio.Condition()
+        self._writer: StreamWriter | None = None
+        self.greeting: tuple[str, ...] = _WELCOME
+        self.farewell: tuple[str, ...] = ("ERROR :bye",)
+        self.slow: set[str] = set()
+        """Channels that let us wait for them."""
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._writer = writer
+        self.connections += 1
+        while data := await reader.readline():
+            line = data.decode().rstrip("\r\n")
+            async with self._stir:
+                self.lines.append(line)
+                self._stir.notify_all()
+            self.tell(*self._answers(line))
+        writer.close()
+
+    def tell(self, *lines: str) -> None:
+        assert self._writer is not None
+        self._writer.write("".join(f"{line}\r\n" for line in lines).encode())
+
+    def hang_up(self) -> None:
+        assert self._writer is not None
+        self._writer.close()
+
+    async def told(self, wanted: Callable[[str], bool], count: int = 1) -> None:
+        async with asyncio.timeout(10), self._stir:
+            await self._stir.wait_for(lambda: sum(map(wanted, self.lines)) >= count)
+
+    def _answers(self, line: str) -> tuple[str, ...]:
+        match line.split(" "):
+            case ["NICK", _]:
+                return self.greeting
+            case ["JOIN", name] if name not in self.slow:
+                return (f":duck!u@h JOIN {name}", f":irc 353 duck = {name} :@bob duck")
+            case ["PING", token] if self.echo_pongs:
+                return (f":irc PONG irc {token}",)
+            case ["WHOIS", nick]:
+                return (f":irc 311 duck {nick} u h * :x", f":irc 318 duck {nick} :end")
+            case ["QUIT", *_]:
+                return self.farewell
+        return ()
+
+
+@pytest.fixture
+async def ircd() -> Ircd:
+    return Ircd()
+
+
+@asynccontextmanager
+async def network(ircd: Ircd, **changes: object) -> AsyncGenerator[IrcNetwork, None]:
+    server = await asyncio.start_server(ircd.serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        base = {"name": "net", "host": "127.0.0.1", "port": port, "nick": "duck", "tls": False, "burst": 100}
+        settings = IrcSettings(**{**base, **changes})
+        yield IrcNetwork(settings, [_POND], rng=random.Random(1))
+
+
+@asynccontextmanager
+async def running(ircd: Ircd, **changes: object) -> AsyncGenerator[tuple[IrcNetwork, list[Batch]], None]:
+    batches: list[Batch] = []
+
+    async def consume(stream: AsyncGenerator[Batch, None]) -> None:
+        try:
+            async for batch in stream:
+                batches.append(batch)  # noqa: PERF401 - seen while it runs
+        finally:
+            await stream.aclose()
+
+    async with network(ircd, **changes) as net, asyncio.TaskGroup() as group:
+        task = group.create_task(consume(net.events(None)))
+        async with asyncio.timeout(10):
+            await net.ready()
+        yield net, batches
+        task.cancel()
+
+
+def post(text: str = "<Ann> hi", room: Room = _POND, command: str = "PRIVMSG") -> Post:
+    payload = f'{{"command":"{command}","target":"{room.id}","text":"{text}"}}'
+    return Post.of(room, (text,), 0, payload)
+
+
+async def test_lines_that_come_together_are_one_batch_and_closing_says_goodbye(ircd: Ircd) -> None:
+    async with running(ircd) as (net, batches):
+        ircd.tell(*(f":bob!u@h PRIVMSG #pond :{number}" for number in range(3)))
+        await ircd.told(lambda line: line.startswith("WHOIS"))
+        await net.send(post())
+        heard = [[plain(event.text) for event in batch.events] for batch in batches]
+        assert heard == [[], ["0", "1", "2"]]  # the first says from where on we hear
+    assert ircd.lines[-1] == "QUIT :quackbridge"
+
+
+async def test_sending_waits_until_we_are_in_the_channel(ircd: Ircd) -> None:
+    async with network(ircd) as net, asyncio.TaskGroup() as group:
+        sending = group.create_task(net.send(post()))
+        stream = net.events(None)
+        listening = asyncio.ensure_future(anext(stream))
+        assert await sending == post().id
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert ircd.lines.index("JOIN #pond") < ircd.lines.index("PRIVMSG #pond :<Ann> hi")
+
+
+async def test_a_post_that_can_never_be_sent_is_a_dead_letter(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        for bad in (post(room=Room("net", "#elsewhere")), post(command="QUIT"), post(room=Room("net", "a b"))):
+            with pytest.raises(PermanentError):
+                await net.send(bad)
+
+
+async def test_a_lost_connection_is_a_transient_error_and_we_come_back(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        ircd.echo_pongs = False
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_outcome(net, post()))
+            await ircd.told(lambda line: line.startswith("PRIVMSG"))
+            ircd.echo_pongs = True
+            ircd.hang_up()
+        assert isinstance(sending.result(), TransientError)
+        with pytest.raises(InDoubt) as doubt:
+            await net.send(post())
+        assert doubt.value.resend
+        assert await net.send(post()) == post().id
+    assert ircd.connections == 2
+
+
+async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "_PROOF_WITHIN", 0.2)
+    async with running(ircd) as (net, _):
+        ircd.echo_pongs = False
+        error = await _outcome(net, post())
+        assert isinstance(error, TransientError)
+        assert "no proof" in str(error)
+        ircd.echo_pongs = True
+        assert isinstance(await _outcome(net, post()), InDoubt)
+        assert await net.send(post()) == post().id
+
+
+async def test_a_wrong_password_ends_the_network_at_its_first_login_only(ircd: Ircd) -> None:
+    ircd.greeting = (":irc 464 duck :Password incorrect",)
+    async with network(ircd, server_password="hunter2") as net:
+        with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
+            await anext(net.events(None))
+        assert "hunter2" not in str(caught.value)
+
+
+async def test_later_in_life_it_is_tried_again(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that forgets its password for a while does not stop a bridge that has worked."""
+    endings: list[Ending] = []
+
+    def after(_: Backoff, ending: Ending) -> float:
+        endings.append(ending)
+        ircd.greeting = _WELCOME if ending.rejected else (":irc 464 duck :Password incorrect",)
+        return 0.0
+
+    monkeypatch.setattr(Backoff, "after", after)
+    async with running(ircd, server_password="hunter2") as (net, _):
+        ircd.hang_up()
+        await ircd.told(lambda line: line.startswith("JOIN"), 2)
+        assert await net.send(post()) == post().id
+    assert [ending.rejected for ending in endings] == [False, True]
+
+
+async def test_settings_that_are_no_words_of_irc_are_refused(ircd: Ircd) -> None:
+    async with network(ircd, nick="two words") as net:
+        with pytest.raises(Refused, match="net: "):
+            await anext(net.events(None))
+
+
+async def test_a_missing_ca_file_is_refused(ircd: Ircd) -> None:
+    async with network(ircd, tls=True, tls_ca_file="/nowhere/ca.pem") as net:
+        with pytest.raises(Refused, match=r"/nowhere/ca\.pem"):
+            await anext(net.events(None))
+
+
+async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        stream = net.events(None)
+        await anext(stream)  # where we begin
+        first = asyncio.ensure_future(anext(stream))
+        await net.ready()
+        ircd.tell(":irc 421 duck WHOIS :Unknown command", *(f":bob!u@h PRIVMSG #pond :{n}" for n in range(1000)))
+        await first
+        ircd.tell(":irc PING :awake?")
+        await ircd.told(lambda line: line == "PONG awake?")
+        heard = list(first.result().events)
+        while len(heard) < 1000:
+            heard += (await anext(stream)).events
+        await stream.aclose()
+    assert [plain(event.text) for event in heard] == [str(number) for number in range(1000)]
+
+
+async def test_a_room_that_comes_while_we_are_connected_is_joined_and_waited_for(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _):
+        ircd.slow = {"#lake"}
+        net.use([_POND, _LAKE])
+        await ircd.told(lambda line: line == "JOIN #lake")
+        ready = asyncio.ensure_future(net.ready())
+        assert await net.send(post()) == post().id  # in the room that stays
+        assert not ready.done()
+        ircd.tell(":duck!u@h JOIN #lake")
+        await ready
+        assert await net.send(post(room=_LAKE)) == post().id
+    assert ircd.connections == 1
+
+
+async def test_we_are_ready_when_what_is_said_from_now_on_cannot_be_missed(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        stream = net.events(None)
+        batch = await anext(stream)
+        assert Cursor.parse(batch.cursor).of("#pond") is not None
+        ready = asyncio.ensure_future(net.ready())
+        await asyncio.sleep(0.1)
+        assert not ready.done(), "where to resume is not kept yet"
+        following = asyncio.ensure_future(anext(stream))
+        await ready
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def test_rooms_that_change_while_we_are_offline_count_from_the_next_connection(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        net.use([_LAKE])
+        stream = net.events(None)
+        await anext(stream)  # where we begin
+        listening = asyncio.ensure_future(anext(stream))
+        async with asyncio.timeout(10):
+            await net.ready()
+        assert [line for line in ircd.lines if line.startswith(("JOIN", "PART"))] == ["JOIN #lake"]
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def test_nothing_that_still_waits_is_sent_to_a_room_that_is_gone(ircd: Ircd) -> None:
+    async with running(ircd, burst=2, per_second=10) as (net, _), asyncio.TaskGroup() as group:
+        posts = [group.create_task(_outcome(net, post(str(number)))) for number in range(5)]
+        await ircd.told(lambda line: line.startswith("PRIVMSG"))
+        net.use([])
+    assert isinstance(posts[-1].result(), PermanentError)
+    part = ircd.lines.index("PART #pond unlinked")
+    assert not [line for line in ircd.lines[part:] if line.startswith("PRIVMSG")]
+
+
+async def test_who_waits_for_a_room_to_be_joined_learns_that_it_is_gone(ircd: Ircd) -> None:
+    async with running(ircd) as (net, _), asyncio.TaskGroup() as group:
+        ircd.slow = {"#lake"}
+        net.use([_POND, _LAKE])
+        sending = group.create_task(_outcome(net, post(room=_LAKE)))
+        await ircd.told(lambda line: line == "JOIN #lake")
+        net.use([_POND])
+    assert isinstance(sending.result(), PermanentError)
+
+
+async def test_secrets_are_not_in_the_settings_repr() -> None:
+    settings = IrcSettings("net", "h", 1, "n", sasl_account="a", sasl_password="s3cret", server_password="s3cret")
+    assert "s3cret" not in repr(settings)
+
+
+async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
+    intake = Intake(Cursor({}))
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 0.0, words("x"))
+    for number in range(5000):
+        intake.put(Heard(message, str(number)))
+    assert intake.full
+    sizes = []
+    for _ in range(24):
+        batch = await intake.take()
+        assert batch is not None
+        sizes.append(len(batch.events))
+    assert sizes == [100] * 24
+    room = asyncio.ensure_future(intake.room())
+    await asyncio.sleep(0)
+    assert not room.done()
+    await intake.take()
+    await room
+
+
+async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
+    """A black hole: the connection is found dead long after, and what was said meanwhile is part of the gap."""
+    intake = Intake(Cursor({}))
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    intake.present.add(_POND)
+    intake.until = 101.0
+    intake.put(Heard(message, ""))
+    intake.until = 130.0
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 130.0)
+    intake.leave(_POND)
+    assert intake.heard.of("#pond") == Position(100.0, "", 130.0)
+
+
+async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
+    """The rest may be lost with us."""
+    intake = Intake(Cursor({}))
+    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    intake.present.add(_POND)
+    for at in range(150):
+        intake.until = 101.0 + at
+        intake.put(Heard(message, ""))
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 200.0)
+    await intake.take()
+    assert intake.cursor.of("#pond") == Position(100.0, "", 250.0)
+
+
+@pytest.mark.parametrize(
+    ("lost", "fulls"),
+    [(Ending("lost"), [1, 2, 4, 8, 10, 10]), (Ending("no", turned_away=True), [1, 2, 4, 8, 16, 32, 60, 60])],
+)
+def test_pauses_double_to_a_bound_and_start_anew_after_a_stable_one(lost: Ending, fulls: Sequence[float]) -> None:
+    backoff = Backoff(random.Random(1))
+    for pause, full in [(backoff.after(lost), full) for full in fulls]:
+        assert full / 2 <= pause <= full
+    assert backoff.after(Ending("lost", online_for=61.0)) <= 1
+    assert 150 <= Backoff(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
+
+
+def test_a_connection_that_lasts_ten_seconds_each_time_is_away_for_a_part_of_that() -> None:
+    backoff = Backoff(random.Random(1))
+    assert max(backoff.after(Ending("lost", online_for=10.0)) for _ in range(50)) <= 4
+
+
+def test_a_server_that_throws_us_out_at_once_is_asked_seldom() -> None:
+    backoff = Backoff(random.Random(1))
+    assert [backoff.after(Ending("shoo", turned_away=True, online_for=0.3)) for _ in range(8)][-1] > 30
+
+
+async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:
+    try:
+        return await net.send(what)
+    except SendError as error:
+        return error
+
+
+async def test_what_arrives_before_the_server_has_let_us_go_is_heard(ircd: Ircd) -> None:
+    async with network(ircd) as net:
+        ircd.farewell = (":bob!u@h PRIVMSG #pond :one", ":bob!u@h PRIVMSG #pond :two", "ERROR :bye")
+        stream = net.events(None)
+        batch = await anext(stream)
+        ircd.tell(":irc 421 duck WHOIS :Unknown command")
+        assert net.leave()
+        heard = [plain(event.text) for batch in [batch, *[each async for each in stream]] for event in batch.events]
+    assert heard == ["one", "two"]
+
+
+async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
+    settings = IrcSettings(name="net", host="127.0.0.1", port=1, nick="duck", tls=False)
+    net = IrcNetwork(settings, [_POND], rng=random.Random(1))
+    stream = net.events(None)
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    assert net.leave()
+    with pytest.raises(StopAsyncIteration):
+        await first
+
+
+async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dial, "_WITHIN", 0.3)
+    endings: asyncio.Queue[str] = asyncio.Queue()
+
+    def after(_: Backoff, ending: Ending) -> float:
+        endings.put_nowait(ending.reason)
+        assert not ending.rejected
+        return 0.0
+
+    async def stall(_: StreamReader, writer: StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        writer.close()
+
+    monkeypatch.setattr(Backoff, "after", after)
+    server = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    cases = (("nobody.invalid", "cannot connect to nobody.invalid:"), ("127.0.0.1", "did not answer within"))
+    async with asyncio.timeout(20):
+        for host, reason in cases:
+            settings = IrcSettings(name="net", host=host, port=port, nick="duck")
+            stream = IrcNetwork(settings, [_POND], rng=random.Random(1)).events(None)
+            first = asyncio.ensure_future(anext(stream))
+            said = [await endings.get() for _ in range(2)]
+            assert all(reason in each for each in said), said
+            first.cancel()
+            await asyncio.wait([first])
+            await stream.aclose()
+            endings = asyncio.Queue()
+    server.close()

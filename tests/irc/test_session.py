@@ -1,0 +1,728 @@
+"""One IRC connection, line by line: registration, rooms, liveness, and what a hostile server may do."""
+
+import base64
+import random
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.irc.session.effects import (
+    Barred,
+    Broken,
+    Effect,
+    Failed,
+    Heard,
+    Joined,
+    Left,
+    Notable,
+    Online,
+    Proved,
+    Rejected,
+    Write,
+)
+from bridge.irc.session.proof import ID_TAG
+from bridge.irc.session.session import Session
+from bridge.irc.settings import IrcSettings
+from bridge.model.event import Kind, Message, Room
+from bridge.model.people import Identity, Proof
+from bridge.model.text import Span, Style, plain
+from bridge.network import PermanentError, TransientError
+
+Of = TypeVar("Of", bound=Effect)
+POND = Room("net", "#Pond")
+ALL = "message-tags server-time account-tag account-notify extended-join echo-message batch labeled-response"
+
+
+class Talk:
+    """A session with a scripted server: what it wrote, and everything else that it said."""
+
+    def __init__(self, *, rooms: tuple[Room, ...] = (POND,), **changes: object) -> None:
+        base = {"name": "net", "host": "irc.test", "port": 6697, "nick": "duck"}
+        self.settings = IrcSettings(**{**base, **changes})  # type: ignore[arg-type]
+        self.now = 0.0
+        self.session = Session(self.settings, rooms, origin="o", now=0.0, rng=random.Random(1))
+        self.effects: list[Effect] = []
+        self._take(self.session.start())
+
+    def hears(self, *lines: str) -> list[str]:
+        """The lines that are written in answer."""
+        before = len(self.effects)
+        for line in lines:
+            self._take(self.session.feed(line, self.now, 1000.0 + self.now))
+        return self.written(before)
+
+    def passes(self, seconds: float) -> list[str]:
+        """Time goes by, a tick a second."""
+        before = len(self.effects)
+        for _ in range(round(seconds)):
+            self.now += 1
+            self._take(self.session.tick(self.now))
+        return self.written(before)
+
+    def says(self, post: str, target: str = "#Pond", text: str = "<Ann> hi") -> list[str]:
+        before = len(self.effects)
+        self._take(self.session.say(post, "PRIVMSG", target, text))
+        return self.written(before)
+
+    def written(self, since: int = 0) -> list[str]:
+        return [each.data.decode().rstrip("\r\n") for each in self.effects[since:] if isinstance(each, Write)]
+
+    def of(self, kind: type[Of]) -> list[Of]:
+        return [each for each in self.effects if isinstance(each, kind)]
+
+    @property
+    def heard(self) -> list[Message]:
+        return [each.message for each in self.effects if isinstance(each, Heard)]
+
+    def welcomed(self, caps: str = "", supports: str = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=#") -> "Talk":
+        """Registered, and in the channel."""
+        if caps:
+            self.hears(f":irc CAP * LS :{caps}")
+            asked = self.written()[-1].removeprefix("CAP REQ :").removeprefix("CAP REQ ")
+            self.hears(f":irc CAP * ACK :{asked}")
+        self.hears(":irc 001 duck :Welcome", f":irc 005 duck {supports} :are supported", ":irc 376 duck :end")
+        if "PING history" in self.hears(":duck!~quack@host.example JOIN #pond"):
+            self.hears(":irc PONG irc history")
+        return self
+
+    def _take(self, effects: list[Effect]) -> None:
+        self.effects += effects
+
+
+# Registration
+
+
+def test_capabilities_are_asked_for_before_anything_else() -> None:
+    assert Talk(server_password="let me in").written() == [
+        "CAP LS 302",
+        "PASS :let me in",
+        "USER quackbridge 0 * :quackbridge",
+        "NICK duck",
+    ]
+
+
+def test_only_what_is_offered_and_wanted_is_asked_for_even_when_the_list_takes_several_lines() -> None:
+    talk = Talk()
+    assert talk.hears(":irc CAP * LS * :sts=port=6697 message-tags batch", ":irc CAP * LS :foo/bar setname=x") == [
+        "CAP REQ :batch message-tags setname"
+    ]
+    assert talk.hears(":irc CAP * ACK :batch message-tags setname") == ["CAP END"]
+
+
+def test_a_refused_list_is_asked_for_again_one_by_one() -> None:
+    talk = Talk()
+    talk.hears(":irc CAP * LS :batch setname")
+    assert talk.hears(":irc CAP * NAK :batch setname") == ["CAP REQ batch", "CAP REQ setname"]
+    assert talk.hears(":irc CAP * NAK :batch") == []
+    assert talk.hears(":irc CAP * ACK :setname ") == ["CAP END"]
+
+
+def test_a_capability_that_appears_later_is_taken_and_one_that_goes_is_gone() -> None:
+    talk = Talk().welcomed("message-tags echo-message")
+    assert talk.hears(":irc CAP duck NEW :labeled-response batch foo") == ["CAP REQ :batch labeled-response"]
+    talk.hears(":irc CAP duck ACK :batch labeled-response")
+    assert talk.says("p1") == [f"@label=p1;{ID_TAG}=p1 PRIVMSG #Pond :<Ann> hi"]
+    talk.hears(":irc CAP duck DEL :labeled-response")
+    assert talk.says("p2") == [f"@{ID_TAG}=p2 PRIVMSG #Pond :<Ann> hi", "PING p2"]
+
+
+def test_a_server_without_capabilities_lets_us_in() -> None:
+    talk = Talk()
+    talk.hears(":irc 421 CAP :Unknown command", ":irc 001 duck :Welcome")
+    assert talk.of(Online) == [Online("duck")]
+    assert talk.passes(6) == ["JOIN #Pond"]
+
+
+def test_sasl_plain_sends_the_account_and_the_password_in_chunks_of_400() -> None:
+    password = "x" * 291  # 300 bytes in all: the base64 of it fills its last chunk
+    talk = Talk(sasl_account="duck", sasl_password=password)
+    assert talk.hears(":irc CAP * LS :sasl=EXTERNAL,PLAIN batch") == ["CAP REQ :batch sasl"]
+    assert talk.hears(":irc CAP * ACK :batch sasl") == ["AUTHENTICATE PLAIN"]
+    chunks = [line.split()[1] for line in talk.hears("AUTHENTICATE +")]
+    assert [len(chunk) for chunk in chunks] == [396]
+    assert base64.b64decode(chunks[0]) == f"\0duck\0{password}".encode()
+    assert talk.hears(":irc 900 duck duck!a@b duck :in", ":irc 903 duck :ok") == ["CAP END"]
+
+
+def test_a_last_chunk_that_is_full_is_followed_by_an_empty_one() -> None:
+    talk = Talk(sasl_account="duck", sasl_password="x" * 294)
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl")
+    assert [len(line.split()[1]) for line in talk.hears("AUTHENTICATE +")] == [400, 1]
+    assert talk.written()[-1] == "AUTHENTICATE +"
+
+
+def test_the_password_is_sent_only_when_asked_for_and_once_logged_in_never_again() -> None:
+    talk = Talk(sasl_account="duck", sasl_password="x")
+    assert talk.hears("AUTHENTICATE +", ":irc CAP * LS :sasl") == ["CAP REQ sasl"]
+    assert talk.hears("AUTHENTICATE +", ":irc CAP * ACK :sasl", "AUTHENTICATE eA==") == ["AUTHENTICATE PLAIN"]
+    assert talk.hears(":irc CAP * NEW :foo/bar") == []
+    talk.hears("AUTHENTICATE +", ":irc 903 * :ok")
+    assert talk.hears("AUTHENTICATE +") == []
+
+
+@pytest.mark.parametrize("numeric", ["902", "904", "905"])
+def test_a_wrong_password_is_refused_with_the_accounts_name_and_never_the_password(numeric: str) -> None:
+    talk = Talk(sasl_account="duck", sasl_password="hunter2")
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", f":irc {numeric} * :no")
+    (rejected,) = talk.of(Rejected)
+    assert isinstance(rejected, Rejected)
+    assert "does not accept the account or password" in rejected.reason
+    assert "'duck'" in rejected.reason
+    assert "hunter2" not in rejected.reason
+    assert "CAP END" not in talk.written()
+
+
+def test_without_sasl_we_do_not_log_in_at_all() -> None:
+    for offer in ("batch", "sasl=EXTERNAL"):
+        talk = Talk(sasl_account="duck", sasl_password="x")
+        talk.hears(f":irc CAP * LS :{offer}", ":irc CAP * ACK :batch", ":irc CAP * ACK :sasl")
+        assert any(isinstance(effect, (Broken, Rejected)) for effect in talk.effects)
+        assert "CAP END" not in talk.written()
+    talk = Talk(sasl_account="duck", sasl_password="x")
+    talk.hears(":irc 421 * CAP :Unknown command", ":irc 001 duck :Welcome")
+    assert talk.of(Broken)
+    assert not talk.of(Online)
+    talk = Talk(sasl_account="duck", sasl_password="x")
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * NAK :sasl")
+    assert talk.of(Broken)
+
+
+def test_a_broken_off_sasl_login_is_tried_again_later() -> None:
+    talk = Talk(sasl_account="duck", sasl_password="x")
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 906 * :aborted")
+    assert talk.of(Broken)
+    assert not talk.of(Rejected)
+
+
+def test_a_wrong_server_password_is_refused_and_a_ban_is_waited_out() -> None:
+    talk = Talk(server_password="x")
+    talk.hears(":irc 464 * :Password incorrect")
+    assert talk.of(Rejected)
+    talk = Talk()
+    talk.hears(":irc 465 * :You are banned (\x034spam)", "ERROR :Closing link: [K-lined: \x02begone]")
+    (broken,) = talk.of(Broken)
+    assert broken == Broken(
+        "the server has banned us: You are banned ( 4spam) (Closing link: [K-lined:  begone])",
+        300.0,
+        turned_away=True,
+    )
+    talk = Talk()
+    talk.hears("ERROR :Closing link: (u@h) [Z-lined: go]")
+    (broken,) = talk.of(Broken)
+    assert broken == Broken("the server has banned us: Closing link: (u@h) [Z-lined: go]", 300.0, turned_away=True)
+
+
+def test_a_nick_in_use_gets_an_underscore_and_a_short_one_at_last() -> None:
+    talk = Talk(nick="littleduck")
+    nicks = [talk.hears(":irc 433 * x :in use")[0] for _ in range(8)]
+    assert nicks[:3] == ["NICK littleduck_", "NICK littleduck__", "NICK littleduck___"]
+    assert all(len(nick.removeprefix("NICK ")) == 9 for nick in nicks[3:])
+    assert talk.hears(":irc 433 * x :in use") == []
+    assert talk.of(Broken)
+
+
+def test_the_nick_is_regained_when_its_holder_leaves_and_from_time_to_time() -> None:
+    talk = Talk()
+    talk.hears(":irc 433 * duck :in use", ":irc 001 duck_ :Welcome", ":irc 376 duck_ :end")
+    assert talk.hears(":duck!x@y QUIT :gone") == ["NICK duck"]
+    assert talk.hears(":irc 433 duck_ duck :in use") == []
+    assert talk.hears(":duck!x@y NICK goose") == ["NICK duck"]
+    assert "NICK duck" in talk.passes(61)
+    talk.hears(":duck_!a@b NICK duck")
+    assert Notable("nick_regained", "duck") in talk.effects
+    talk.hears(":irc PONG irc :quackbridge")
+    assert "NICK duck" not in talk.passes(70)
+
+
+def test_who_the_server_says_we_are_is_who_we_are() -> None:
+    """A nick that was cut short at registration, and one that services forced on us."""
+    talk = Talk(nick="littleduckling")
+    talk.hears(":irc 001 littleduc :Welcome", ":irc 376 littleduc :end", ":littleduc!a@b JOIN #pond")
+    assert talk.of(Joined) == [Joined(POND)]
+    talk.hears(":littleduc!a@b NICK Guest12")
+    talk.hears(":Guest12!a@b PRIVMSG #pond :an echo", ":bob!a@b PRIVMSG Guest12 :psst")
+    assert [plain(each.text) for each in talk.heard] == ["psst"]
+
+
+def test_a_server_that_never_lets_us_in_is_left() -> None:
+    talk = Talk()
+    talk.passes(59)
+    assert not talk.of(Broken)
+    talk.passes(3)
+    assert talk.of(Broken)
+
+
+# Liveness
+
+
+def test_a_dead_link_is_noticed_within_90_seconds() -> None:
+    talk = Talk().welcomed()
+    assert talk.passes(44) == []
+    assert talk.passes(3) == ["PING quackbridge"]
+    talk.hears(":irc PONG irc :quackbridge")
+    assert talk.passes(60) == ["PING quackbridge"]
+    assert not talk.of(Broken)
+    talk.passes(30)
+    assert talk.of(Broken)
+
+
+def test_a_silent_link_is_not_dead_while_we_do_not_read() -> None:
+    talk = Talk().welcomed()
+    for _ in range(200):
+        talk.session.paused(talk.now)
+        talk.passes(1)
+    assert not talk.of(Broken)
+
+
+def test_ping_is_answered_with_what_it_carries() -> None:
+    talk = Talk()
+    assert talk.hears("PING :a b") == ["PONG :a b"]
+    assert talk.hears(":irc PING x") == ["PONG x"]
+    assert talk.hears("PING") == ["PONG :"]
+    assert talk.hears("PING :" + "x" * 600) == []
+
+
+def test_an_error_line_ends_the_connection_with_its_reason() -> None:
+    talk = Talk()
+    talk.hears("ERROR :Closing link: (throttled)")
+    assert talk.of(Broken) == [Broken("the server closed the connection: Closing link: (throttled)", turned_away=True)]
+
+
+# Rooms
+
+
+def test_channels_are_joined_together_and_in_groups_after_the_greeting() -> None:
+    rooms = tuple(Room("net", f"#c{number}") for number in range(12))
+    talk = Talk(rooms=rooms)
+    talk.hears(":irc 001 duck :Welcome")
+    written = talk.hears(":irc 376 duck :end")
+    assert written == ["JOIN " + ",".join(room.id for room in rooms[:10]), "JOIN #c10,#c11"]
+
+
+@pytest.mark.parametrize("name", ["#a,#b", "#a b", "", "0", ":#a", "#a\r\nQUIT", "#a\x07"])
+def test_a_name_that_could_join_something_else_is_never_sent(name: str) -> None:
+    talk = Talk(rooms=(Room("net", name), POND))
+    talk.hears(":irc 001 duck :Welcome")
+    assert talk.hears(":irc 376 duck :end") == ["JOIN #Pond"]
+    assert talk.of(Barred)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "same"), [("ascii", "#POND[]"), ("rfc1459", "#POND{}"), ("rfc1459-strict", "#POND{}")]
+)
+def test_a_channel_is_known_whatever_its_case_by_the_servers_casemapping(mapping: str, same: str) -> None:
+    room = Room("net", "#Pond[]")
+    talk = Talk(rooms=(room,))
+    talk.hears(":irc 001 duck :x", f":irc 005 duck CASEMAPPING={mapping} :are supported", ":irc 376 duck :end")
+    talk.hears(f":duck!a@b JOIN {same}", f":bob!a@b PRIVMSG {same} :hi")
+    assert talk.of(Joined) == [Joined(room)]
+    assert [each.room for each in talk.heard] == [room]
+
+
+@pytest.mark.parametrize(
+    ("numeric", "words"),
+    [("471", "full"), ("473", "invited"), ("474", "banned"), ("475", "key"), ("477", "registered")],
+)
+def test_a_refused_join_is_told_once_and_tried_again_with_growing_pauses(numeric: str, words: str) -> None:
+    talk = Talk()
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    for _ in range(3):
+        talk.hears(f":irc {numeric} duck #POND :Cannot join channel")
+        talk.hears("PING x")
+        talk.passes(16 if len(talk.of(Barred)) == 1 else 31)
+        talk.hears("PING x")
+    barred = [each for each in talk.of(Barred) if isinstance(each, Barred)]
+    assert [each.news for each in barred] == [True, False, False]
+    assert [each.pause for each in barred] == [15.0, 30.0, 60.0]
+    assert words in barred[0].reason
+    talk.hears(":duck!a@b JOIN #pond")
+    assert talk.of(Joined) == [Joined(POND)]
+
+
+def test_a_join_that_is_never_answered_is_tried_again() -> None:
+    talk = Talk()
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    for _ in range(62):
+        talk.passes(1)
+        talk.hears("PING x")
+    assert talk.of(Barred)
+    talk.passes(20)
+    assert talk.written().count("JOIN #Pond") == 2
+
+
+def test_after_a_kick_we_come_back_and_each_time_later() -> None:
+    talk = Talk().welcomed()
+    for pause in (5.0, 10.0, 20.0):
+        talk.hears(":op!a@b KICK #pond duck :go away")
+        assert talk.of(Left)[-1] == Left(POND, "we were kicked by op: go away", pause)
+        assert "JOIN #Pond" not in talk.passes(pause - 1)
+        assert "JOIN #Pond" in talk.passes(2)
+        talk.hears(":duck!a@b JOIN #pond")
+
+
+def test_an_invitation_is_followed_into_configured_channels_only() -> None:
+    talk = Talk()
+    talk.hears(":irc 001 duck :x", ":irc 376 duck :end", ":irc 473 duck #Pond :invite only")
+    assert talk.hears(":op!a@b INVITE duck :#evil") == []
+    assert talk.hears(":op!a@b INVITE bob :#pond") == []
+    assert talk.hears(":op!a@b INVITE duck :#pond") == ["JOIN #Pond"]
+
+
+def test_a_channel_that_we_did_not_ask_for_is_left() -> None:
+    talk = Talk().welcomed()
+    assert talk.hears(":duck!a@b JOIN ##overflow") == ["PART ##overflow"]
+    talk.hears(":bob!a@b PRIVMSG ##overflow :hi")
+    assert talk.heard == []
+
+
+# Hearing
+
+
+def test_a_line_of_speech_becomes_a_message() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.hears(
+        "@time=2026-11-23T00:00:01.500Z;msgid=m1;account=Bob;bot :bob\u202e!u@h PRIVMSG #pond :duck: \x02hi\x02 you"
+    )
+    (message,) = talk.heard
+    assert (message.id, message.room, message.time, message.kind) == ("m1", POND, 1795392001.5, Kind.TEXT)
+    assert message.text == (Span("duck: "), Span("hi", Style.BOLD), Span(" you"))
+    assert message.called == "duck"
+    assert (message.sender.name, message.sender.address, message.sender.bot) == ("bob", "bob\u202e", True)
+    assert message.sender.proofs == (Identity(Proof.IRC, "net", "Bob"),)
+    (heard,) = talk.of(Heard)
+    assert isinstance(heard, Heard)
+    assert heard.msgid == "m1"
+
+
+def test_without_tags_ids_differ_and_time_is_ours() -> None:
+    talk = Talk().welcomed()
+    talk.hears(":irc 421 duck WHOIS :Unknown command")
+    talk.hears(
+        ":bob!u@h PRIVMSG #pond :same", ":bob!u@h PRIVMSG #pond :same", "@time=soon :bob!u@h PRIVMSG #pond :same"
+    )
+    assert len({each.id for each in talk.heard}) == 3
+    assert {each.time for each in talk.heard} == {1000.0}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ":duck!u@h PRIVMSG #pond :our own, from anywhere",
+        ":DUCK!u@h PRIVMSG #pond :our own, from anywhere",
+        ":bob!u@h PRIVMSG @#pond :for operators only",
+        ":bob!u@h PRIVMSG #other :not ours",
+        ":bob!u@h PRIVMSG $* :to everybody",
+        ":irc.test NOTICE duck :*** a server",
+        ":irc.test NOTICE #pond :*** a server",
+        "PRIVMSG #pond :from nobody",
+        ":bob!u@h PRIVMSG #pond",
+        ":bob!u@h PRIVMSG #pond :",
+        ":bob!u@h PRIVMSG #pond :\x02\x03",
+        ":bob!u@h PRIVMSG",
+        ":bob!u@h PRIVMSG duck :\x01DCC SEND x\x01",
+        ":bob!u@h NOTICE duck :\x01VERSION mirc\x01",
+        ":bob!u@h TAGMSG #pond",
+    ],
+)
+def test_what_is_no_message_to_us_is_not_heard(line: str) -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(line)
+    assert talk.heard == []
+
+
+def test_history_that_a_channel_repeats_is_not_heard() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.hears(
+        ":irc BATCH +1 chathistory #pond",
+        "@batch=1;msgid=m1 :bob!u@h PRIVMSG #pond :old",
+        "@batch=1 :irc BATCH +2 draft/multiline #pond",
+        "@batch=2;msgid=m2 :bob!u@h PRIVMSG #pond :old too",
+        ":irc BATCH -2",
+        ":irc BATCH -1",
+        "@batch=1;msgid=m3 :bob!u@h PRIVMSG #pond :new",
+    )
+    assert [plain(each.text) for each in talk.heard] == ["new"]
+
+
+def test_version_and_ping_are_answered_seldom() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.passes(1)
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01VERSION\x01") == ["NOTICE bob :\x01VERSION quackbridge\x01"]
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 1\x01") == []
+    talk.passes(10)
+    assert talk.hears(":bob!u@h PRIVMSG #pond :\x01VERSION\x01") == []
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 12\x01") == ["NOTICE bob :\x01PING 12\x01"]
+
+
+# Sending
+
+
+def test_with_labels_the_labelled_echo_is_the_proof() -> None:
+    talk = Talk().welcomed(ALL)
+    assert talk.says("p1") == [f"@label=p1;{ID_TAG}=p1 PRIVMSG #Pond :<Ann> hi"]
+    talk.hears("@msgid=m0 :duck!u@h PRIVMSG #pond :somebody else's")
+    assert not talk.of(Proved)
+    talk.hears("@label=p1;msgid=m1 :duck!u@h PRIVMSG #pond :<Ann> hi")
+    assert talk.of(Proved) == [Proved("p1", "m1")]
+
+
+def test_an_answer_in_a_labelled_batch_counts_too() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.says("p1")
+    talk.hears("@label=p1 :irc BATCH +9 labeled-response", "@batch=9 :irc 404 duck #Pond :no", ":irc BATCH -9")
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert failed.post == "p1"
+
+
+def test_a_line_that_the_server_swallows_is_a_dead_letter() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.says("p1")
+    talk.hears("@label=p1 :irc ACK")
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, PermanentError)
+
+
+def test_without_labels_the_echo_or_at_least_the_pong_is_the_proof() -> None:
+    talk = Talk().welcomed("echo-message")
+    assert talk.says("p1") == ["PRIVMSG #Pond :<Ann> hi", "PING p1"]
+    talk.hears(":duck!u@h PRIVMSG #pond :<Ann> hi", ":irc PONG irc p1")
+    assert talk.of(Proved) == [Proved("p1", "p1")]
+    talk = Talk().welcomed()
+    talk.says("p1")
+    talk.says("p2", "bob")
+    talk.hears(":irc PONG irc :p1")
+    assert talk.of(Proved) == [Proved("p1", "p1")]
+    talk.hears(":irc PONG irc :p2")
+    assert talk.of(Proved) == [Proved("p1", "p1"), Proved("p2", "p2")]
+
+
+def test_a_pong_without_the_echo_that_was_promised_means_that_the_line_was_swallowed() -> None:
+    talk = Talk().welcomed("echo-message")
+    talk.says("p1")
+    talk.hears(":irc PONG irc p1")
+    assert not talk.of(Proved)
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, PermanentError)
+
+
+def test_a_server_whose_pong_repeats_nothing_proves_by_the_order_of_its_pongs() -> None:
+    talk = Talk().welcomed()
+    talk.passes(46)
+    talk.says("p1")
+    talk.hears(":irc PONG :irc")
+    assert talk.of(Proved) == []
+    talk.hears(":irc PONG :irc")
+    assert talk.of(Proved) == [Proved("p1", "p1")]
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "permanent"),
+    [
+        ("#Pond", ":irc 404 duck #pond :Cannot send", False),
+        ("#Pond", ":irc 442 duck #pond :Not on channel", False),
+        ("#Pond", ":irc 403 duck #pond :No such channel", False),
+        ("#Pond", ":irc 404 #Pond :without our nick", False),
+        ("#Pond", "FAIL PRIVMSG CANNOT_SEND #pond :Nope", False),
+        ("bob", ":irc 401 duck bob :No such nick", True),
+        ("bob", ":irc 716 duck bob :is in +g mode", True),
+        ("#Pond", ":irc 412 duck :No text to send", True),
+    ],
+)
+def test_an_error_before_the_pong_is_the_outcome(target: str, error: str, permanent: bool) -> None:
+    talk = Talk().welcomed()
+    talk.says("p1", target)
+    talk.hears(error, ":irc PONG irc :p1")
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, PermanentError if permanent else TransientError)
+    assert not talk.of(Proved)
+
+
+def test_errors_about_something_else_settle_nothing() -> None:
+    talk = Talk().welcomed()
+    talk.says("p1")
+    talk.hears(":irc 401 duck somebody :No such nick", ":irc 433 duck duck :in use", ":irc 421 duck FOO :Unknown")
+    assert not talk.of(Failed)
+
+
+def test_being_kicked_is_the_reason_told_for_a_line_that_was_on_its_way() -> None:
+    talk = Talk().welcomed()
+    talk.says("p1")
+    talk.hears(":op!a@b KICK #pond duck :shoo", ":irc 404 duck #Pond :Cannot send")
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TransientError)
+    assert "kicked by op: shoo" in str(failed.error)
+    assert failed.error.retry_after == 5.0
+
+
+def test_our_tag_is_not_sent_where_the_server_denies_it() -> None:
+    for denied in ("*", "typing,quackbridge.example/id"):
+        talk = Talk().welcomed("message-tags", f"CLIENTTAGDENY={denied} CHANTYPES=#")
+        assert talk.says("p1")[0] == "PRIVMSG #Pond :<Ann> hi"
+    talk = Talk().welcomed("message-tags", "CLIENTTAGDENY=*,-quackbridge.example/id CHANTYPES=#")
+    assert talk.says("p1")[0].startswith(f"@{ID_TAG}=p1 ")
+
+
+_NOBODY = tuple((target, "x") for target in ("bob,#pond", "@#pond", "+#pond", "$*", "*!*@*", "a!b@c", "", ":x"))
+
+
+def test_a_target_or_text_that_is_no_line_is_a_dead_letter() -> None:
+    talk = Talk().welcomed()
+    for target, text in (("#a b", "x"), ("bob\r\nQUIT", "x"), ("bob", "x\0"), ("bob", "x" * 600), *_NOBODY):
+        with pytest.raises(PermanentError):
+            talk.says("p", target, text)
+    assert not any("QUIT" in line for line in talk.written())
+
+
+def test_our_real_mask_decides_how_long_a_line_may_be() -> None:
+    talk = Talk().welcomed()
+    assert talk.session.limits.prefix == len(":duck!~quack@host.example ")
+    talk.hears(":irc 396 duck cloak.example.org :is now your displayed host")
+    assert talk.session.limits.prefix == len(":duck!~quack@cloak.example.org ")
+    talk.hears(":duck!~quack@cloak.example.org CHGHOST q h")
+    assert talk.session.limits.prefix == len(":duck!q@h ")
+    talk.hears(":duck!q@h NICK littleduck", ":irc 005 duck LINELEN=2048 :are supported")
+    assert talk.session.limits.prefix == len(":littleduck!q@h ")
+    assert talk.session.limits.line == 2048
+
+
+def test_until_our_mask_is_known_the_longest_is_expected() -> None:
+    talk = Talk()
+    talk.hears(":irc 001 duck :x", ":irc 005 duck USERLEN=10 HOSTLEN=63 :are supported")
+    assert talk.session.limits.prefix == len(":duck!@ ") + 11 + 63
+
+
+# Hostile servers
+
+_TARGETS = st.sampled_from(["duck", "#pond", "#Pond", "*", "", "bob", "@#pond", ":", "1"])
+_VERBS = (
+    "CAP AUTHENTICATE 001 005 311 318 330 353 354 376 396 401 404 421 422 433 437 464 465 471 474 902 903 904 908 "
+    "ACCOUNT ACK BATCH CHGHOST ERROR FAIL INVITE JOIN KICK NICK NOTICE PART PING PONG PRIVMSG QUIT TAGMSG"
+)
+_COMMANDS = st.sampled_from(_VERBS.split())
+_NOUNS = "LS NEW ACK NAK DEL sasl batch + +1 -1 chathistory labeled-response p1 271"
+_SUPPORTS = "CASEMAPPING=x PREFIX= PREFIX=(ov LINELEN=² LINELEN=-1 CHANTYPES -PREFIX"
+_REST = st.lists(
+    _TARGETS | st.sampled_from(_NOUNS.split()) | st.sampled_from(_SUPPORTS.split()) | st.text(max_size=8), max_size=9
+)
+_SOURCES = st.sampled_from(["", ":duck!a@b ", ":bob!c@d ", ":irc ", ":!@ ", ": ", ":bob "])
+_TAGS = st.sampled_from(["", "@label=p1 ", "@batch=1;account=x ", "@time=x;msgid= ", "@ ", "@time=9999999999999999Z "])
+_HOSTILE = st.builds(
+    lambda tags, source, command, rest: f"{tags}{source}{command} {' '.join(rest)}", _TAGS, _SOURCES, _COMMANDS, _REST
+)
+
+
+@given(st.lists(_HOSTILE | st.text(max_size=30), max_size=25), st.booleans())
+def test_no_server_can_make_it_raise_or_write_two_lines_at_once(lines: list[str], welcomed: bool) -> None:
+    talk = Talk(sasl_account="duck", sasl_password="x") if not welcomed else Talk().welcomed(ALL)
+    if welcomed:
+        talk.says("p1")
+    for line in lines:
+        talk.hears(line)
+        talk.passes(1)
+    for effect in talk.effects:
+        if isinstance(effect, Write):
+            assert effect.data.count(b"\n") == 1
+            assert effect.data.endswith(b"\r\n")
+    assert talk.session.limits.line >= 256
+
+
+# Rooms that come and go
+
+
+def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
+    talk = Talk().welcomed()
+    before = len(talk.effects)
+    talk._take(talk.session.use([Room("net", "#lake")]))
+    assert talk.written(before) == ["PART #Pond unlinked", "JOIN #lake"]
+    talk.hears(":duck!u@h JOIN #lake", ":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #lake :2")
+    assert [plain(each.text) for each in talk.heard] == ["2"]
+    assert talk.passes(40) == []
+
+
+def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
+    talk = Talk().welcomed()
+    before = len(talk.effects)
+    talk._take(talk.session.use([Room("net", "#POND"), Room("net", "#lake")]))
+    assert talk.written(before) == ["JOIN #lake"]
+    talk.hears(":bob!u@h PRIVMSG #pond :1")
+    assert [each.room for each in talk.heard] == [Room("net", "#POND")]
+
+
+def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
+    talk = Talk().welcomed()
+    talk._take(talk.session.use([POND, Room("net", "#lake")]))
+    talk._take(talk.session.use([POND]))
+    assert talk.written()[-1] == "PART #lake unlinked"
+    assert talk.hears(":duck!u@h JOIN #lake") == ["PART #lake"]
+
+
+def test_rooms_that_are_gone_are_left_several_in_a_line_as_they_were_joined() -> None:
+    talk = Talk(rooms=tuple(Room("net", f"#{number}") for number in range(12)))
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    before = len(talk.effects)
+    talk._take(talk.session.use([]))
+    assert talk.written(before) == [
+        "PART #0,#1,#2,#3,#4,#5,#6,#7,#8,#9 unlinked",
+        "PART #10,#11 unlinked",
+    ]
+
+
+def test_rooms_that_come_and_go_are_compared_as_the_server_compares_names() -> None:
+    for mapping, written in [("rfc1459", []), ("ascii", ["PART #a[ unlinked", "JOIN #A{"])]:
+        talk = Talk(rooms=(Room("net", "#a["),)).welcomed(supports=f"CASEMAPPING={mapping}")
+        talk.hears(":duck!u@h JOIN #a[")
+        before = len(talk.effects)
+        talk._take(talk.session.use([Room("net", "#A{")]))
+        assert talk.written(before) == written
+
+
+def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
+    talk = Talk(rooms=(POND, Room("net", "#full"))).welcomed()
+    talk.hears(":irc 471 duck #full :Cannot join channel (+l)")
+    before = len(talk.effects)
+    talk._take(talk.session.use([POND, Room("net", "#full"), Room("net", "#lake")]))
+    assert talk.written(before) == ["JOIN #lake"]
+    talk.hears(":duck!u@h JOIN #lake")
+    assert "full" in str(talk.session.absence("#full"))
+    assert talk.passes(14) == []
+    assert talk.passes(2) == ["JOIN #full"]
+
+
+def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again() -> None:
+    talk = Talk().welcomed()
+    talk._take(talk.session.use([]))
+    talk._take(talk.session.use([POND]))
+    talk.hears(":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #pond :2")
+    talk.hears(":duck!u@h JOIN #pond", ":bob!u@h JOIN #pond", ":bob!u@h PRIVMSG #pond :3")
+    talk.passes(20)
+    assert [plain(each.text) for each in talk.heard] == ["3"]
+    assert talk.of(Left) == []
+
+
+def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
+    talk = Talk(rooms=())
+    before = len(talk.effects)
+    talk._take(talk.session.use([POND]))
+    assert talk.written(before) == []
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    assert talk.written()[-1] == "JOIN #Pond"
+
+
+def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
+    talk = Talk().welcomed("account-tag")
+    talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1")
+    talk._take(talk.session.use([]))
+    talk.hears(":duck!~quack@host.example PART #pond", ":al!u@h PRIVMSG duck :2")
+    assert [bool(each.sender.connection) for each in talk.heard] == [True, False]
+
+
+def test_behind_a_bouncer_the_channels_of_others_are_left_alone() -> None:
+    talk = Talk().welcomed("batch znc.in/batch")
+    assert talk.hears(":duck!u@h JOIN #theirs") == []

@@ -1,0 +1,188 @@
+"""From styled text to lines that fit, and from mIRC codes to styled text."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.irc.dialect import formatting
+from bridge.irc.dialect.render import Limits, Said, refit, render
+from bridge.irc.dialect.split import LEAST, split
+from bridge.irc.wire.line import compose
+from bridge.model.event import Kind, Message, Room
+from bridge.model.outbox import Owed, Post
+from bridge.model.people import Sender
+from bridge.model.text import Span, Style, Text, merge, plain, words
+from bridge.network import PermanentError
+
+ROOM = Room("net", "#pond")
+_STYLES = st.integers(0, 63).map(Style)
+_WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60)
+_EMOJI = st.sampled_from(["👨‍👩‍👧‍👦", "🇩🇪", "é", "e\u0301", "ＡＢ", "क्षि", " ", "duck ", "1,2"])
+_LINES = st.lists(st.builds(Span, _WORDS | st.lists(_EMOJI, max_size=20).map("".join), _STYLES), max_size=6).map(merge)
+
+
+@given(_LINES)
+def test_formatting_survives_the_way_to_irc_and_back(text: Text) -> None:
+    assert formatting.parse(formatting.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "style"),
+    [
+        ("\x02x", Style.BOLD),
+        ("\x1d\x02x", Style.BOLD | Style.ITALIC),
+        ("\x1f\x1e\x11x", Style.UNDERLINE | Style.STRIKE | Style.MONO),
+        ("\x0301,1x", Style.SPOILER),
+        ("\x034,4\x02x", Style.SPOILER | Style.BOLD),
+        ("\x04ff0000,ff0000x", Style.SPOILER),
+        ("\x034x", Style.PLAIN),
+        ("\x034,5x", Style.PLAIN),
+        ("\x16x", Style.PLAIN),
+        ("\x02\x02x", Style.PLAIN),
+        ("\x02\x1d\x0fx", Style.PLAIN),
+        ("\x031,1\x03x", Style.PLAIN),
+    ],
+)
+def test_each_code_means_what_clients_take_it_for(code: str, style: Style) -> None:
+    assert formatting.parse(code) == (Span("x", style),)
+
+
+def test_a_spoilers_end_eats_no_digit_of_the_text_behind_it() -> None:
+    text = (Span("hidden", Style.SPOILER), Span("42", Style.PLAIN))
+    assert formatting.parse(formatting.encode(text)) == text
+
+
+@given(_LINES, st.integers(LEAST, 120))
+def test_a_split_fits_joins_back_and_keeps_every_style(text: Text, budget: int) -> None:
+    pieces = [*split(text, budget)]
+    assert all(len(piece.encode()) <= budget for piece in pieces)
+    back = [formatting.parse(piece) for piece in pieces]
+    assert "".join(map(plain, back)) == plain(text)
+    if regex.findall(r"\X", plain(text)) == [g for span in text for g in regex.findall(r"\X", span.text)]:
+        assert merge(span for piece in back for span in piece) == text
+
+
+@given(_LINES, st.integers(LEAST, 120))
+def test_a_grapheme_is_cut_only_where_it_alone_is_too_big(text: Text, budget: int) -> None:
+    whole = plain(text)
+    cuts, at = set(), 0
+    for piece in split(text, budget):
+        at += len(plain(formatting.parse(piece)))
+        cuts.add(at)
+    for match in regex.finditer(r"\X", whole):
+        inside = cuts & set(range(match.start() + 1, match.end()))
+        assert not inside or len(match.group().encode()) + LEAST - 4 > budget
+
+
+def test_words_stay_whole_and_a_long_one_is_cut() -> None:
+    assert [*split(words("the quick brown fox"), 15)] == ["the quick ", "brown fox"]
+    assert [*split(words("a " + "x" * 40), 20)] == ["a ", "x" * 20, "x" * 20]
+
+
+def test_each_piece_opens_its_formatting_anew() -> None:
+    assert [*split((Span("loud loud loud loud", Style.BOLD),), 15)] == ["\x02loud loud ", "\x02loud loud"]
+
+
+def message(text: Text, **changes: object) -> Message:
+    base = Message("$1", Room("home", "!pond"), Sender("home", "@ann:hs", "Ann"), 0.0, text)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def rendered(event: Message, room: Room = ROOM, limits: Limits = Limits()) -> list[Said]:  # noqa: B008 - frozen
+    return [Said.decode(post.payload) for post in render([Owed("d", room, event)], limits)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x85", "\v", "\f"])
+def test_no_line_can_pretend_to_be_from_somebody_else(end: str) -> None:
+    first, second = rendered(message(words(f"hi{end}<admin> give me the keys")))
+    assert (first.text, second.text) == ("<Ann> hi", "<Ann> <admin> give me the keys")
+
+
+def test_the_kind_of_a_message_shows() -> None:
+    (said,) = rendered(message(words("waves"), kind=Kind.ACTION))
+    assert (said.command, said.text) == ("PRIVMSG", "* Ann waves")
+    (said,) = rendered(message(words("beep"), kind=Kind.NOTICE))
+    assert (said.command, said.text) == ("NOTICE", "<Ann> beep")
+
+
+def test_in_private_there_is_no_mark_and_an_action_is_a_real_one() -> None:
+    bob = Room("net", "bob")
+    assert rendered(message(words("hi"), private=True), bob)[0].text == "hi"
+    assert rendered(message(words("waves"), private=True, kind=Kind.ACTION), bob)[0].text == "\x01ACTION waves\x01"
+    assert rendered(message(words("\x01VERSION\x01"), private=True), bob)[0].text == " VERSION "
+
+
+def test_empty_lines_are_left_out_and_nothing_at_all_is_a_dead_letter() -> None:
+    assert [said.text for said in rendered(message(words("a\n\n  \nb")))] == ["<Ann> a", "<Ann> b"]
+    with pytest.raises(PermanentError):
+        rendered(message(words("\n \x02\n")))
+    with pytest.raises(PermanentError):
+        rendered(message(()))
+
+
+def test_what_cannot_be_said_ends_a_run_and_is_refused_when_it_is_the_head() -> None:
+    first, empty = Owed("d1", ROOM, message(words("hi"))), Owed("d2", ROOM, message(()))
+    posts = render([first, empty, first], Limits())
+    assert [post.deliveries for post in posts] == [("d1",)]
+
+
+def test_a_links_target_is_shown_unless_it_is_the_text() -> None:
+    url = "https://example.org/"
+    assert rendered(message((Span("here", Style.BOLD, url),)))[0].text == f"<Ann> \x02here\x0f ({url})"
+    assert rendered(message((Span(url, link=url),)))[0].text == f"<Ann> {url}"
+    assert rendered(message((Span("https://example.org", link=url),)))[0].text == "<Ann> https://example.org"
+
+
+@given(st.lists(st.builds(Span, st.text(max_size=300), _STYLES), max_size=4), st.text(max_size=80), st.booleans())
+def test_every_post_is_one_line_that_the_server_need_not_cut(spans: list[Span], name: str, private: bool) -> None:
+    limits = Limits(512, 60)
+    room = Room("net", "bob") if private else ROOM
+    event = message(tuple(spans), sender=Sender("home", "@x:y", name.replace("\n", "")), private=private)
+    try:
+        posts = render([Owed("d", room, event)], limits)
+    except PermanentError:
+        return
+    for post in posts:
+        said = Said.decode(post.payload)
+        assert len(compose(said.command, said.target, said.text)) + limits.prefix <= 512
+
+
+def test_a_very_long_name_leaves_room_for_the_words() -> None:
+    said = rendered(message(words("x " * 300), sender=Sender("home", "@x:y", "🦆" * 64)), Room("net", "#" + "c" * 100))
+    assert all(each.text.startswith("<🦆") and "…> " in each.text for each in said)
+    assert len(said) < 20
+
+
+def test_posts_have_ids_that_follow_from_what_they_carry() -> None:
+    owed = [Owed("d", ROOM, message(words("a\nb")))]
+    assert [post.id for post in render(owed, Limits())] == [post.id for post in render(owed, Limits())]
+    assert [post.id for post in render(owed, Limits())] == [Post.of(ROOM, ("d",), part, "").id for part in (0, 1)]
+
+
+def test_a_payload_is_compact_json() -> None:
+    (post,) = render([Owed("d", ROOM, message(words("hé")))], Limits())
+    assert json.loads(post.payload) == {"command": "PRIVMSG", "target": "#pond", "text": "<Ann> hé", "head": 6}
+    assert ", " not in post.payload
+
+
+@pytest.mark.parametrize("payload", ["", "{}", "[]", "null", '{"command":"QUIT","target":"x","text":"y"}', "1"])
+def test_a_payload_of_somebody_else_is_a_dead_letter(payload: str) -> None:
+    with pytest.raises(PermanentError):
+        Said.decode(payload)
+
+
+def test_a_post_that_grew_too_long_is_sent_in_more_lines_each_marked() -> None:
+    """Our host is longer than it was when the post was frozen."""
+    (said,) = rendered(message((Span("word " * 80, Style.BOLD),)), limits=Limits(512, 40))
+    parts = [*refit(said, Limits(512, 150))]
+    assert len(parts) == 2
+    assert all(part.text.startswith("<Ann> \x02word") for part in parts)
+    joined = "".join(part.text.removeprefix("<Ann> ").strip("\x02") for part in parts)
+    assert joined == "word " * 80
+    assert [*refit(said, Limits(512, 40))] == [said]
+    action = Said("PRIVMSG", "bob", "\x01ACTION " + "x" * 400 + "\x01")
+    assert all(part.text.startswith("\x01ACTION x") and part.text.endswith("\x01") for part in refit(action, Limits()))

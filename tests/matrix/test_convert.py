@@ -1,0 +1,171 @@
+"""Matrix events to messages (bridge.matrix.dialect.convert)."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.matrix.dialect.convert import Us, message, sender
+from bridge.model.event import EventKey, Kind, Message, Room
+from bridge.model.people import Identity, Proof
+from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
+
+ROOM = Room("home", "#pond:hs")
+US = Us("@duck:hs", "Little Yellow Duck")
+HTML = "org.matrix.custom.html"
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text() | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+_KEYS = st.sampled_from(
+    [
+        "msgtype",
+        "body",
+        "format",
+        "formatted_body",
+        "m.relates_to",
+        "m.new_content",
+        "m.mentions",
+        "filename",
+        "geo_uri",
+    ]
+)
+_KNOWN = st.sampled_from(["m.text", "m.image", "m.replace", "m.emote", HTML, "> <@a:hs> b\n\nc"])
+_RELATES = st.dictionaries(
+    st.sampled_from(["rel_type", "m.in_reply_to", "event_id", "is_falling_back"]), _JSON | _KNOWN
+)
+_CONTENT = st.dictionaries(_KEYS, _JSON | _KNOWN | _RELATES)
+
+
+def heard(content: object, kind: str = "m.room.message", **more: object) -> Message | None:
+    event = {"type": kind, "event_id": "$1", "sender": "@ann:hs", "origin_server_ts": 1_500, "content": content} | more
+    return message(event, ROOM, sender("home", "@ann:hs", "Ann"), US)
+
+
+def text_of(content: Mapping[str, object], kind: str = "m.room.message") -> str | None:
+    found = heard(content, kind)
+    return None if found is None else plain(found.text)
+
+
+def said(body: str, **more: object) -> dict[str, object]:
+    return {"msgtype": "m.text", "body": body, **more}
+
+
+@given(_JSON | _CONTENT | st.builds(lambda a, b: a | {"m.new_content": b}, _CONTENT, _CONTENT))
+def test_whatever_the_content_is_it_does_not_raise_and_can_be_stored(content: object) -> None:
+    found = heard(content)
+    if found is not None:
+        plain(found.text).encode()
+        assert plain(found.text).strip()
+
+
+@given(_JSON)
+def test_whatever_an_event_is_it_does_not_raise(value: object) -> None:
+    found = heard(said("x"), event_id=value, origin_server_ts=value, sender=value)
+    assert found is not None
+    found.id.encode()
+
+
+def test_a_message_says_who_where_when_and_what() -> None:
+    assert heard(said("hi")) == Message("$1", ROOM, sender("home", "@ann:hs", "Ann"), 1.5, words("hi"))
+
+
+def test_a_sender_is_proved_by_the_homeserver() -> None:
+    ann = sender("home", "@ann:hs", "Ann <admin>\u202e\n")
+    assert ann.proofs == (Identity(Proof.MATRIX, "", "@ann:hs"),)
+    assert ann.name == "Ann ‹admin›"
+    assert sender("home", "@ann:hs", "").name == "@ann:hs"
+    assert len(sender("home", "@ann:hs", "x" * 1000).name) == NAME_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("msgtype", "kind"),
+    [("m.text", Kind.TEXT), ("m.notice", Kind.NOTICE), ("m.emote", Kind.ACTION), ("x.y", Kind.TEXT)],
+)
+def test_kinds(msgtype: str, kind: Kind) -> None:
+    found = heard({"msgtype": msgtype, "body": "x"})
+    assert found is not None
+    assert found.kind is kind
+
+
+def test_html_counts_where_it_says_something() -> None:
+    found = heard(said("*x*", format=HTML, formatted_body="<b>x</b>"))
+    assert found is not None
+    assert found.text == (Span("x", Style.BOLD),)
+    assert text_of(said("x", format=HTML, formatted_body="<script>x</script>")) == "x"
+    assert text_of(said("x", format="other", formatted_body="<b>y</b>")) == "x"
+    assert text_of(said("x", format=HTML, formatted_body="<b>" * 10_000 + "y")) == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"msgtype": "m.image", "body": "cat.png"}, "[image: cat.png]"),
+        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "[image: cat.png] look!"),
+        ({"msgtype": "m.file"}, "[file: no name]"),
+        ({"msgtype": "m.audio", "body": "a.ogg"}, "[audio: a.ogg]"),
+        ({"msgtype": "m.video", "body": 7}, "[video: no name]"),
+        ({"msgtype": "m.location", "body": "here", "geo_uri": "geo:1,2"}, "[location: geo:1,2] here"),
+        ({"msgtype": "m.key.verification.request", "body": "x"}, None),
+        ({"msgtype": "m.text", "body": " \n"}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_not_words_is_named(content: dict[str, object], text: str | None) -> None:
+    assert text_of(content) == text
+
+
+def test_a_sticker_is_named() -> None:
+    assert text_of({"body": "quack"}, "m.sticker") == "[sticker: quack]"
+
+
+def test_an_edit_says_the_new_words_with_a_star() -> None:
+    new = said("new", format=HTML, formatted_body="<i>new</i>")
+    edit = said("* new", **{"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}})
+    found = heard(edit)
+    assert found is not None
+    assert found.text == (Span("* "), Span("new", Style.ITALIC))
+    assert found.reply_to is None
+
+
+def test_a_reply_refers_to_its_event_and_loses_the_quotation() -> None:
+    relates = {"m.relates_to": {"m.in_reply_to": {"event_id": "$0"}}}
+    found = heard(said("> <@bob:hs> old\n> more\n\nnew\n> mine", **relates))
+    assert found is not None
+    assert plain(found.text) == "new\n> mine"
+    assert found.reply_to == EventKey(ROOM, "$0")
+    assert text_of(said("> <@bob:hs> old\n\nnew")) == "> <@bob:hs> old\n\nnew"
+    assert text_of(said("> my own quotation\nnew", **relates)) == "> my own quotation\nnew"
+
+
+def test_what_is_said_in_a_thread_is_no_reply() -> None:
+    thread = {"rel_type": "m.thread", "event_id": "$0", "is_falling_back": True, "m.in_reply_to": {"event_id": "$9"}}
+    found = heard(said("x", **{"m.relates_to": thread}))
+    assert found is not None
+    assert found.reply_to is None
+
+
+@pytest.mark.parametrize(
+    ("content", "called"),
+    [
+        (said("duck: hi"), "duck"),
+        (said("Little Yellow Duck, hi"), "Little Yellow Duck"),
+        (said("@duck:hs hi"), "@duck:hs"),
+        (said("hi duck"), None),
+        (said("ducks are nice"), None),
+        (said("hi you", **{"m.mentions": {"user_ids": ["@duck:hs"]}}), ""),
+        (said("hi you", **{"m.mentions": {"user_ids": [{}, "@ann:hs"]}}), None),
+        (said("x", format=HTML, formatted_body="hi <a href='https://matrix.to/#/@duck:hs'>you</a>"), ""),
+        (said("x", format=HTML, formatted_body="<a href='https://matrix.to/#/@duck:hs'>duck</a>: hi"), "duck"),
+    ],
+)
+def test_being_called(content: dict[str, object], called: str | None) -> None:
+    found = heard(content)
+    assert found is not None
+    assert found.called == called
+
+
+def test_a_text_is_never_bigger_than_an_event_may_be() -> None:
+    assert len((text_of(said("é" * 100_000)) or "").encode()) <= 64 * 1024

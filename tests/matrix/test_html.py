@@ -1,0 +1,142 @@
+"""HTML of Matrix messages to spans and back (bridge.matrix.dialect.html)."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.matrix.dialect.html import LIMIT, read, safe_link, write
+from bridge.model.text import Span, Style, Text, merge, plain
+
+_WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n <>&\"'`/="), min_size=1)
+_LINKS = st.none() | st.sampled_from(['https://example.org/?a=1&b="2"\'<x>', "http://h", "mailto:a@b.c"])
+_SPANS = st.builds(Span, _WORDS, st.integers(0, 63).map(Style), _LINKS)
+_TEXTS = st.lists(_SPANS, max_size=8).map(merge)
+
+
+def spans(html: str) -> Text:
+    found = read(html)
+    assert found is not None
+    return found.text
+
+
+@given(_TEXTS)
+def test_what_is_written_reads_back_as_the_same_spans(text: Text) -> None:
+    assert spans(write(text)) == text
+
+
+@given(st.text())
+def test_whatever_is_read_does_not_raise(html: str) -> None:
+    assert len(plain(spans(html)).encode()) <= LIMIT
+
+
+@given(
+    st.lists(st.sampled_from(["<b>", "</b>", "<a href=x>", "<table>", "<li>", "<", "</p>", "<!--", "x", "\n", "&#x0;"]))
+)
+def test_broken_markup_does_not_raise(parts: list[str]) -> None:
+    assert isinstance(spans("".join(parts)), tuple)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<b>a</b><strong>b</strong>", (Span("ab", Style.BOLD),)),
+        ("<i>a</i><em>b</em>", (Span("ab", Style.ITALIC),)),
+        ("<u>a</u>", (Span("a", Style.UNDERLINE),)),
+        ("<del>a</del><s>b</s>", (Span("ab", Style.STRIKE),)),
+        ("<code>a  b</code>", (Span("a  b", Style.MONO),)),
+        ("<span data-mx-spoiler='why'>a</span>", (Span("a", Style.SPOILER),)),
+        ("<span data-mx-color='#fff'>a</span>", (Span("a"),)),
+        ("<b>a<i>b</i></b>", (Span("a", Style.BOLD), Span("b", Style.BOLD | Style.ITALIC))),
+        ("<a href='https://x.y/z'>a</a>", (Span("a", link="https://x.y/z"),)),
+        ("<a href='javascript:alert(1)'>a</a>", (Span("a"),)),
+        ("<a href='//x.y'>a</a><a>b</a>", (Span("ab"),)),
+        ("a<img src='mxc://x/y' alt='cat'>b", (Span("acatb"),)),
+        ("a<script>alert(1)</script><style>b{}</style><mx-reply>c</mx-reply>d", (Span("ad"),)),
+        ("a<!-- b -->c", (Span("ac"),)),
+        ("&lt;b&gt;&amp;", (Span("<b>&"),)),
+    ],
+)
+def test_each_element_says_what_a_span_can_say(html: str, text: Text) -> None:
+    assert spans(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>a</p>\n<p>b</p>", "a\nb"),
+        ("a<br>b<br/>\nc", "a\nb\nc"),
+        ("<div>a</div><div>b</div>c", "a\nb\nc"),
+        ("<blockquote>a</blockquote>b", "a\nb"),
+        ("<ul>\n<li>a</li>\n<li>b</li>\n</ul>c", "• a\n• b\nc"),
+        ("<ol><li>a</li><li><p>b</p></li></ol>", "1. a\n2. b"),
+        ("a\nb\n\n c", "a b c"),
+        ("<pre><code>a\n  b\n</code></pre>c", "a\n  b\nc"),
+        ("<h1>a</h1>b", "a\nb"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
+    ],
+)
+def test_blocks_are_lines(html: str, text: str) -> None:
+    assert plain(spans(html)) == text
+
+
+def test_people_who_are_linked_are_named_and_not_linked() -> None:
+    found = read("<a href='https://matrix.to/#/%40duck%3Ahs?via=hs'>Duck</a>: hi <a href='matrix:u/ann:hs'>Ann</a>")
+    assert found is not None
+    assert found.text == (Span("Duck: hi Ann"),)
+    assert found.people == {"@duck:hs", "@ann:hs"}
+
+
+@pytest.mark.parametrize("tags", ["<b>", "<div>", "<blockquote>", "<a><table>", "<ol><li>", "<b><div>", "<span></b>"])
+def test_deep_nesting_is_harmless(tags: str) -> None:
+    """More tags than anybody writes are not read at all, fewer quickly."""
+    assert read(tags * 10_000 + "x") is None
+    started = time.perf_counter()
+    assert plain(spans(tags * 400 + "x")).endswith("x")
+    assert time.perf_counter() - started < 1
+
+
+def test_a_text_is_never_bigger_than_an_event_may_be() -> None:
+    assert len(plain(spans("<li>" * 2000 + "é" * LIMIT)).encode()) <= LIMIT
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:x", "data:text/html,x", "http:/x", "https://a b", "https://a\nb", "HTTP", ""]
+)
+def test_only_links_that_readers_may_follow_are_links(url: str) -> None:
+    assert safe_link(url) is None
+    assert "<a" not in write((Span("x", link=url),))
+
+
+def test_a_numbered_list_goes_on_counting_after_a_list_inside_it_and_a_long_one_takes_no_time() -> None:
+    found = read("<ol><li>a<ol><li>b</li><li>c</li></ol></li><li>d</li></ol>")
+    assert found is not None
+    assert plain(found.text) == "1. a\n1. b\n2. c\n2. d"
+    durations = []
+    for _ in range(3):
+        started = time.perf_counter()
+        read("<ol>" + "<li>" * 1990)
+        durations.append(time.perf_counter() - started)
+    assert min(durations) < 0.1
+
+
+def test_a_person_who_is_linked_can_be_named_by_id() -> None:
+    html = 'add-user bob --matrix <a href="https://matrix.to/#/%40bob%3Ahs?via=x">Bob <b>B.</b></a> --role member'
+    for by_id, text in (
+        (True, "add-user bob --matrix @bob:hs --role member"),
+        (False, "add-user bob --matrix Bob B. --role member"),
+    ):
+        found = read(html, by_id=by_id)
+        assert found is not None
+        assert plain(found.text) == text
+        assert found.people == {"@bob:hs"}
+    twice = read('<a href="matrix:u/bob:hs">x</a> <a href="matrix:u/bob:hs">y</a>', by_id=True)
+    assert twice is not None
+    assert plain(twice.text) == "@bob:hs @bob:hs"
+
+
+def test_a_link_to_nobody_is_said_as_it_is_shown() -> None:
+    found = read('<a href="https://matrix.to/#/@b%0Aob:hs">Bob</a>', by_id=True)
+    assert found is not None
+    assert plain(found.text) == "Bob"

@@ -1,0 +1,291 @@
+"""Being in the configured rooms while they change (bridge.matrix.rooms.joining), on a homeserver that does as told."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.matrix.account import Account
+from bridge.matrix.http.fields import Json
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms import joining
+from bridge.matrix.rooms.joining import Joining
+from bridge.matrix.rooms.known import Place, Rooms
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import Room
+from tests.fakes.memory import Notebook
+
+_US = "@duck:hs"
+_POND, _LAKE, _SEA = (Room("home", f"#{name}:hs") for name in ("pond", "lake", "sea"))
+
+
+class Doorkeeper(Homeserver):
+    """Lets us into every room but those in `shut`, and takes its time where a door is in `slow`."""
+
+    def __init__(self) -> None:
+        super().__init__("http://localhost", _US)
+        self.asked: list[str] = []
+        self.ids = {"#pond:hs": "!pond", "#lake:hs": "!lake", "#sea:hs": "!sea"}
+        self.shut: set[str] = set()
+        self.slow: dict[str, asyncio.Event] = {}
+        self.there: set[str] = set()
+        self.said: list[Json] = []
+        """The events of every room, newest first."""
+        self.troubles: list[Exception] = []
+        """What goes wrong when the events are asked for."""
+        self._news = asyncio.Event()
+
+    async def once(
+        self,
+        method: str,
+        path: object,
+        query: Mapping[str, str] | None = None,
+        body: str | None = None,
+        within: float = 0,
+    ) -> Json:
+        assert isinstance(path, tuple)
+        asked = f"{method} {'/'.join(path)}"
+        self.asked.append(asked)
+        self._news.set()
+        if asked in self.slow:
+            await self.slow[asked].wait()
+        match path:
+            case ("directory", "room", alias):
+                return {"room_id": self.ids[alias]}
+            case ("join", alias) if alias in self.shut:
+                raise ApiError(403, "M_FORBIDDEN", "not invited")
+            case ("join", alias):
+                self.there.add(self.ids[alias])
+                return {"room_id": self.ids[alias]}
+            case ("rooms", room_id, "state", "m.room.member", _):
+                return {"membership": "join" if room_id in self.there else "leave"}
+            case ("rooms", _, "messages"):
+                if self.troubles:
+                    raise self.troubles.pop()
+                return {"chunk": self.said}
+            case (*_, "m.room.encryption", ""):
+                raise ApiError(404, "M_NOT_FOUND", "")
+        return {}
+
+    async def until(self, start: str) -> None:
+        """Return when something that starts so is asked."""
+        async with asyncio.timeout(5):
+            while not any(asked.startswith(start) for asked in self.asked):
+                self._news.clear()
+                await self._news.wait()
+
+
+class Adapter:
+    """The part of the adapter that is in rooms."""
+
+    def __init__(self, *wanted: Room) -> None:
+        self.homeserver, self.rooms, self.memory = Doorkeeper(), Rooms("home"), Notebook()
+        rng = random.Random(1)
+        settings = MatrixSettings("home", "http://localhost", _US, "x")
+        account = Account(settings, self.homeserver, self.memory, Patience("home", rng))
+        self.joining = Joining(wanted, self.rooms, self.homeserver, account, self.memory, rng)
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncGenerator[None, None]:
+        await self.joining.recall()
+        task = asyncio.create_task(self.joining.hold())
+        try:
+            yield
+        finally:
+            assert not task.done(), task.exception()
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def complete(self) -> None:
+        async with asyncio.timeout(5):
+            await self.joining.complete.wait()
+
+    def at(self, room: Room) -> Place:
+        place = self.rooms.at(room)
+        assert place is not None
+        return place
+
+
+def _said(number: int) -> Json:
+    return {"type": "m.room.message", "sender": "@ann:hs", "event_id": f"${number}"}
+
+
+_CAME: Json = {"type": "m.room.member", "state_key": _US, "content": {"membership": "join"}, "event_id": "$came"}
+
+
+async def test_a_new_room_is_joined_and_one_that_stays_is_left_alone() -> None:
+    adapter = Adapter(_POND)
+    async with adapter.holding():
+        await adapter.complete()
+        place = adapter.at(_POND)
+        adapter.joining.use([_POND, _LAKE])
+        assert not adapter.joining.complete.is_set()
+        await adapter.complete()
+        assert adapter.at(_LAKE).joined
+        assert adapter.at(_POND) is place
+    assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
+
+
+async def test_a_room_that_stays_keeps_its_pause() -> None:
+    adapter = Adapter(_POND)
+    adapter.homeserver.shut = {_POND.id}
+    async with adapter.holding():
+        await adapter.joining.tried()
+        adapter.joining.use([_POND, _LAKE])
+        await adapter.joining.tried()
+        assert adapter.at(_LAKE).joined
+    assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
+
+
+async def test_a_room_that_is_gone_is_forgotten_but_not_left() -> None:
+    adapter = Adapter(_POND, _LAKE)
+    async with adapter.holding():
+        await adapter.complete()
+        place = adapter.at(_POND)
+        await adapter.joining.heard(place)
+        assert adapter.memory.kept == {"heard !pond": _POND.id}
+        adapter.joining.use([_LAKE, _SEA])
+        assert place.closed
+        assert adapter.rooms.at(_POND) is None
+        assert not adapter.joining.wants(_POND)
+        await adapter.complete()
+        await adapter.joining.heard(place)  # a sync that was under way
+        assert adapter.memory.kept == {}
+    assert not [asked for asked in adapter.homeserver.asked if "leave" in asked]
+
+
+async def test_a_room_whose_join_is_under_way_does_not_come_back() -> None:
+    for door in ("GET directory/room/#lake:hs", "POST join/#lake:hs", "GET rooms/!lake/messages"):
+        adapter = Adapter(_POND)
+        async with adapter.holding():
+            await adapter.complete()
+            adapter.homeserver.slow[door] = opened = asyncio.Event()
+            adapter.joining.use([_POND, _LAKE])
+            await adapter.homeserver.until(door)
+            waiting = asyncio.ensure_future(adapter.joining.tried())
+            await asyncio.sleep(0)
+            adapter.joining.use([_POND])
+            opened.set()
+            async with asyncio.timeout(5):
+                await waiting
+            adapter.joining.use([_POND, _SEA])
+            await adapter.complete()
+            assert [place.id for place in adapter.rooms] == ["!pond", "!sea"]
+            assert not await adapter.joining.invited("!lake")
+
+
+async def test_a_sync_does_not_wait_for_a_room_that_is_gone() -> None:
+    adapter = Adapter(_POND)
+    adapter.homeserver.slow["POST join/#pond:hs"] = asyncio.Event()
+    async with adapter.holding():
+        await adapter.homeserver.until("POST join/#pond:hs")
+        place = adapter.at(_POND)
+        adapter.joining.use([])
+        async with asyncio.timeout(5):
+            await place.settled.wait()
+        assert place.closed
+
+
+async def test_what_was_said_while_a_room_was_not_wanted_is_past_when_it_comes_back() -> None:
+    adapter = Adapter(_POND)
+    async with adapter.holding():
+        await adapter.complete()
+        before = adapter.at(_POND)
+        adapter.joining.use([])
+        adapter.homeserver.said = [_said(3), _CAME, _said(1)]
+        adapter.joining.use([_POND])
+        await adapter.joining.heard(before)  # a sync that was under way
+        await adapter.complete()
+        assert adapter.at(_POND).past >= {"$1", "$3"}
+
+
+async def test_what_was_said_since_we_came_to_a_new_room_is_not_past_though_the_first_try_failed() -> None:
+    adapter = Adapter(_POND)
+    adapter.homeserver.said = [_said(3), _CAME, _said(1)]
+    async with adapter.holding():
+        await adapter.complete()
+        adapter.homeserver.troubles = [Unreachable("away")]
+        adapter.joining.use([_POND, _LAKE])
+        await adapter.joining.tried(_LAKE)
+        assert not adapter.at(_LAKE).joined
+        assert await adapter.joining.invited("!lake")  # so that it is tried again now
+        await adapter.complete()
+        assert adapter.at(_LAKE).past == {"$1"}
+
+
+async def test_a_room_that_went_and_came_back_before_the_login_is_new() -> None:
+    adapter = Adapter(_POND, _LAKE)
+    adapter.memory.kept = {"heard !pond": _POND.id, "heard !lake": _LAKE.id}
+    adapter.homeserver.there = {"!pond", "!lake"}
+    adapter.joining.use([_LAKE])
+    adapter.joining.use([_LAKE, _POND])
+    async with adapter.holding():
+        assert adapter.memory.kept == {"heard !lake": _LAKE.id}
+        await adapter.complete()
+        assert adapter.at(_LAKE).heard
+        assert not adapter.at(_POND).heard
+        await adapter.joining.heard(adapter.at(_POND))
+    async with adapter.holding():  # from now on it is one like the others
+        assert adapter.at(_POND).heard
+        assert adapter.memory.kept == {"heard !lake": _LAKE.id, "heard !pond": _POND.id}
+
+
+async def test_who_waits_for_all_rooms_bears_that_they_change() -> None:
+    adapter = Adapter(_POND, _LAKE)
+    adapter.homeserver.slow["POST join/#pond:hs"] = opened = asyncio.Event()
+    async with adapter.holding():
+        waiting = asyncio.ensure_future(adapter.joining.tried())
+        await adapter.homeserver.until("POST join/#pond:hs")
+        adapter.joining.use([_POND, _LAKE, _SEA])
+        opened.set()
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_an_invitation_bears_that_the_rooms_change_while_it_is_looked_up() -> None:
+    adapter = Adapter(_POND, _LAKE)
+    adapter.homeserver.slow["GET directory/room/#pond:hs"] = opened = asyncio.Event()
+    adapter.homeserver.slow["GET directory/room/#lake:hs"] = opened
+    looking = asyncio.ensure_future(adapter.joining.invited("!pond"))
+    await adapter.homeserver.until("GET directory/")
+    adapter.joining.use([_SEA])
+    opened.set()
+    assert not await looking
+    assert not await adapter.joining.invited("!pond")
+    assert not await adapter.joining.invited("!lake")
+    assert await adapter.joining.invited("!sea")
+
+
+async def test_of_two_names_of_one_room_either_may_go() -> None:
+    for gone, stays in [(0, 1), (1, 0)]:
+        adapter = Adapter(_POND)
+        adapter.homeserver.ids["#lake:hs"] = "!pond"
+        names = (_POND, _LAKE)
+        async with adapter.holding():
+            await adapter.complete()
+            await adapter.joining.heard(adapter.at(_POND))
+            adapter.joining.use(names)
+            await adapter.joining.tried(_LAKE)
+            assert adapter.rooms.at(_LAKE) is None  # it is the same room
+            adapter.joining.use([names[stays]])
+            await adapter.complete()
+            assert adapter.at(names[stays]).joined
+            assert adapter.rooms.at(names[gone]) is None
+            await adapter.joining.heard(adapter.at(names[stays]))
+            assert adapter.memory.kept == {"heard !pond": names[stays].id}
+
+
+async def test_a_second_name_that_moves_to_another_room_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "_LONGEST_PAUSE", 0.001)
+    adapter = Adapter(_POND)
+    adapter.homeserver.ids["#lake:hs"] = "!pond"
+    async with adapter.holding():
+        await adapter.complete()
+        adapter.joining.use([_POND, _LAKE])
+        await adapter.joining.tried(_LAKE)
+        adapter.homeserver.ids["#lake:hs"] = "!lake"
+        await adapter.complete()
+        assert {place.id for place in adapter.rooms} == {"!pond", "!lake"}

@@ -1,0 +1,223 @@
+"""Private conversations and invitations (bridge.matrix.rooms.private, .invitations), on a homeserver that does as told."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from bridge.matrix.account import Account
+from bridge.matrix.http.fields import Json
+from bridge.matrix.http.homeserver import ApiError, Homeserver
+from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms import invitations
+from bridge.matrix.rooms.invitations import Invitations
+from bridge.matrix.rooms.joining import Joining
+from bridge.matrix.rooms.known import Place, Rooms
+from bridge.matrix.rooms.private import Private
+from bridge.matrix.sending import Sending
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import Room
+from bridge.model.outbox import Post
+from bridge.network import PermanentError
+
+_US = "@duck:hs"
+_ENCRYPTED = {"algorithm": "m.megolm.v1.aes-sha2"}
+
+
+class Told(Homeserver):
+    """Answers as in `answers`, by the end of the path; rooms have `people`, and are not encrypted."""
+
+    def __init__(self, *people: str) -> None:
+        super().__init__("http://localhost", _US)
+        self.asked: list[tuple[str, str]] = []
+        self.people = {_US, *people}
+        self.encrypted = False
+        self.troubles: dict[str, Callable[[], Exception]] = {}
+        self.hanging: dict[str, asyncio.Event] = {}
+        self._news = asyncio.Event()
+
+    async def once(
+        self,
+        method: str,
+        path: object,
+        query: Mapping[str, str] | None = None,
+        body: str | None = None,
+        within: float = 0,
+    ) -> Json:
+        assert isinstance(path, tuple)
+        place = "/".join(path)
+        self.asked.append((method, place))
+        self._news.set()
+        if place in self.hanging:
+            await self.hanging[place].wait()
+        if place in self.troubles:
+            raise self.troubles[place]()
+        if place.endswith("/members"):
+            there = [{"state_key": user, "content": {"membership": "join"}} for user in self.people]
+            return {"chunk": there}
+        if "m.room.encryption" in place and not self.encrypted:
+            raise ApiError(404, "M_NOT_FOUND", "")
+        if place.endswith("/messages"):
+            return {"chunk": []}
+        return {"room_id": "!new", "event_id": "$sent"}
+
+    def times(self, method: str, place: str) -> int:
+        return self.asked.count((method, place))
+
+    async def until(self, method: str, place: str, times: int = 1) -> None:
+        async with asyncio.timeout(5):
+            while self.times(method, place) < times:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Notebook:
+    async def recall(self) -> Mapping[str, str]:
+        return {"private !old": "@ann:hs"}
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        pass
+
+
+@dataclass
+class Adapter:
+    """The parts of the adapter that converse in private."""
+
+    homeserver: Told
+    rooms: Rooms = field(default_factory=lambda: Rooms("home"))
+
+    def __post_init__(self) -> None:
+        settings, rng, memory = MatrixSettings("home", "http://localhost", _US, "x"), random.Random(1), Notebook()
+        account = Account(settings, self.homeserver, memory, Patience("home", rng))
+        joining = Joining((), self.rooms, self.homeserver, account, memory, rng)
+        self.private = Private("home", self.rooms, self.homeserver, account, memory)
+        self.invitations = Invitations("home", account, joining, self.private)
+        online = asyncio.Event()
+        online.set()
+        self._sending = Sending("home", self.rooms, self.homeserver, account, joining, self.private, online)
+
+    async def send(self, room: str) -> str:
+        return await self._sending.send(Post.of(Room("home", room), ("d",), 0, "{}"))
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncGenerator[None, None]:
+        task = asyncio.create_task(self.invitations.answer())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+def _direct_invitations(*rooms: str) -> Json:
+    content = {"membership": "invite", "is_direct": True}
+    member = {"type": "m.room.member", "state_key": _US, "sender": "@ann:hs", "content": content}
+    return {"rooms": {"invite": {room: {"invite_state": {"events": [member]}} for room in rooms}}}
+
+
+async def _settled(adapter: Adapter, room: str) -> Place:
+    await adapter.homeserver.until("POST", f"join/{room}")
+    place = adapter.rooms.place(room)
+    assert place is not None
+    await place.settled.wait()
+    return place
+
+
+async def test_a_conversation_of_an_earlier_run_is_looked_at_before_anything_is_sent() -> None:
+    adapter = Adapter(Told("@ann:hs"))
+    await adapter.private.recall()
+    assert await adapter.send("!old") == "$sent"
+    assert await adapter.send("!old") == "$sent"
+    assert adapter.homeserver.times("GET", "rooms/!old/members") == 1
+    adapter.rooms.doubt()
+    await adapter.send("!old")
+    assert adapter.homeserver.times("GET", "rooms/!old/members") == 2
+
+
+@pytest.mark.parametrize("change", ["encrypted", "third"])
+async def test_nothing_is_sent_where_a_conversation_stopped_being_private_unheard(change: str) -> None:
+    adapter = Adapter(Told("@ann:hs"))
+    await adapter.private.recall()
+    adapter.homeserver.encrypted = change == "encrypted"
+    if change == "third":
+        adapter.homeserver.people.add("@eve:hs")
+    with pytest.raises(PermanentError, match="private conversation any more"):
+        await adapter.send("!old")
+    assert not [path for method, path in adapter.homeserver.asked if method == "PUT" and "/send/" in path]
+    adapter.homeserver.encrypted = False
+    await adapter.send("@ann:hs")  # in a new room
+    assert adapter.homeserver.times("PUT", "rooms/!new/state/m.room.member/@ann:hs") == 1
+
+
+async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_nothing() -> None:
+    adapter = Adapter(Told())
+    place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
+    place.joined = place.sure = True
+    adapter.homeserver.encrypted = True
+    adapter.rooms.doubt()
+    with pytest.raises(PermanentError, match="encrypted"):
+        await adapter.send("#pond:hs")
+    assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
+
+
+async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> None:
+    """The answer to our look is older than the event that we hear meanwhile."""
+    adapter = Adapter(Told())
+    place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
+    place.joined = True
+    question = "rooms/!pond/state/m.room.encryption/"
+    adapter.homeserver.hanging[question] = asyncio.Event()
+    sending = asyncio.create_task(adapter.send("#pond:hs"))
+    await adapter.homeserver.until("GET", question)
+    place.encrypted = True
+    adapter.homeserver.hanging[question].set()
+    with pytest.raises(PermanentError, match="encrypted"):
+        await sending
+    assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
+
+
+async def test_who_cannot_be_invited_leaves_no_room_behind() -> None:
+    adapter = Adapter(Told())
+    invite = "rooms/!new/state/m.room.member/@ann:hs"
+    adapter.homeserver.troubles = {invite: lambda: ApiError(403, "M_INVITE_BLOCKED", "no")}
+    with pytest.raises(PermanentError, match="cannot be invited"):
+        await adapter.send("@ann:hs")
+    assert adapter.homeserver.asked[-2:] == [("POST", "rooms/!new/leave"), ("POST", "rooms/!new/forget")]
+    assert adapter.rooms.private_with("@ann:hs") is None
+
+
+async def test_an_invitation_to_a_homeserver_that_is_away_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invitations, "_PAUSE", 1e-6)
+    adapter = Adapter(Told("@ann:hs"))
+    dead = [f"!dead{number}" for number in range(50)]
+    for room in dead[:4]:
+        adapter.homeserver.hanging[f"join/{room}"] = asyncio.Event()
+    adapter.homeserver.troubles = {f"join/{room}": lambda: ApiError(502, "M_UNKNOWN", "away") for room in dead}
+    async with adapter.answering():
+        adapter.invitations.note(_direct_invitations(*dead, "!alive"))
+        assert (await _settled(adapter, "!alive")).peer == "@ann:hs"
+        await adapter.homeserver.until("POST", f"join/{dead[-1]}", times=5)
+
+
+async def test_a_rate_limit_on_answers_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = Adapter(Told())
+    adapter.homeserver.troubles = {"join/!busy": lambda: ApiError(429, "M_LIMIT_EXCEEDED", "", 77.0)}
+    pauses: list[float] = []
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def call_later(pause: float, *_: object) -> None:
+        pauses.append(pause)
+        asked.set()
+
+    async with adapter.answering():
+        adapter.invitations.note(_direct_invitations("!busy"))
+        monkeypatch.setattr(loop, "call_later", call_later)
+        await asked.wait()
+        monkeypatch.undo()
+    assert pauses == [77.0]

@@ -1,0 +1,178 @@
+"""What is owed to Matrix rooms, as posts (bridge.matrix.dialect.render)."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.matrix.dialect.html import read
+from bridge.matrix.dialect.render import render
+from bridge.model.event import Kind, Message, Room
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.people import Sender
+from bridge.model.text import Span, Style, Text, plain
+from bridge.network import PermanentError
+
+ROOM = Room("home", "#pond:hs")
+FAR = Room("far", "#pond")
+BOB = Sender("far", "bob", "bob")
+ANN = Sender("far", "ann", "ann")
+LIMIT = 60_000
+"""Of 65,536 bytes: the homeserver adds ids, hashes and signatures."""
+
+_TEXTS = st.lists(
+    st.builds(Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")), max_size=4
+).map(tuple)
+
+
+def owed(
+    text: str | Text,
+    number: int = 0,
+    *,
+    who: Sender = BOB,
+    kind: Kind = Kind.TEXT,
+    private: bool = False,
+    refers: tuple[str, ...] = (),
+) -> Owed:
+    spans = (Span(text),) if isinstance(text, str) else text
+    event = Message(f"${number}", FAR, who, 0.0, spans, kind, private)
+    return Owed(Delivery.of(event.key, ROOM).id, ROOM, event, refers)
+
+
+def contents(*items: Owed) -> list[dict[str, Any]]:
+    return [json.loads(post.payload) for post in render(items)]
+
+
+def content(*items: Owed) -> dict[str, Any]:
+    (only,) = contents(*items)
+    return only
+
+
+def test_a_message_has_a_name_in_bold_and_calls_nobody() -> None:
+    assert content(owed("hello @room <b>x</b>")) == {
+        "msgtype": "m.text",
+        "body": "<bob> hello @room <b>x</b>",
+        "format": "org.matrix.custom.html",
+        "formatted_body": "<strong>&lt;bob&gt;</strong> hello @room &lt;b&gt;x&lt;/b&gt;",
+        "m.mentions": {},
+    }
+
+
+def test_each_line_begins_with_who_said_it() -> None:
+    said = content(owed("hi\n<admin> x\r\u2028y\n\n"))
+    assert said["body"].split("\n") == ["<bob> hi", "<bob> <admin> x", "<bob> y"]
+    assert said["formatted_body"].count("<br>") == 2
+
+
+def test_an_action_a_notice_and_a_private_word_look_like_themselves() -> None:
+    action = content(owed("waves", kind=Kind.ACTION))
+    assert (action["msgtype"], action["body"]) == ("m.text", "* bob waves")
+    assert action["formatted_body"] == "* <strong>bob</strong> waves"
+    assert content(owed("x", kind=Kind.NOTICE))["msgtype"] == "m.notice"
+    private = content(owed("psst", private=True))
+    assert private == {"msgtype": "m.text", "body": "psst", "m.mentions": {}}
+    assert content(owed("waves", private=True, kind=Kind.ACTION))["msgtype"] == "m.emote"
+    assert content(owed((Span("x", Style.BOLD),), private=True))["formatted_body"] == "<strong>x</strong>"
+
+
+def test_styles_and_links_are_kept_and_other_links_are_not() -> None:
+    text = (Span("a", Style.ITALIC), Span("b", link="https://x.y/?a&b"), Span("c", link="javascript:x"))
+    html = content(owed(text))["formatted_body"]
+    assert html.endswith('<em>a</em><a href="https://x.y/?a&amp;b">b</a>c')
+
+
+def test_a_reply_refers_to_its_event_and_stands_alone() -> None:
+    first, second, third = contents(owed("a"), owed("b", 1, refers=("$x", "$y")), owed("c", 2))
+    assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
+    assert "m.relates_to" not in first
+    assert "m.relates_to" not in third
+
+
+def test_what_one_sender_says_in_a_row_is_one_post() -> None:
+    items = [owed(f"line {number}", number) for number in range(20)]
+    (post,) = render(items)
+    assert post.deliveries == tuple(item.delivery for item in items)
+    assert json.loads(post.payload)["body"].split("\n") == [f"<bob> line {number}" for number in range(20)]
+    assert [len(post.deliveries) for post in render([owed("x", number) for number in range(50)])] == [20, 20, 10]
+
+
+@pytest.mark.parametrize("other", [owed("b", 1, who=ANN), owed("b", 1, kind=Kind.NOTICE), owed("b", 1, private=True)])
+def test_what_differs_is_not_joined(other: Owed) -> None:
+    assert [post.deliveries for post in render([owed("a"), other])] == [(owed("a").delivery,), (other.delivery,)]
+
+
+def test_a_joined_post_is_not_a_wall() -> None:
+    posts = render([owed("x" * 5000, number) for number in range(6)])
+    assert [len(post.deliveries) for post in posts] == [1] * 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\"&<>'\\" * 12_000, "word " * 15_000, "a\n" * 10_000, "e" + "\u0301" * 40_000, "👩‍👩‍👧" * 4000, "x" * 70_000],
+)
+def test_big_texts_are_several_posts_that_each_fit_and_lose_nothing(text: str) -> None:
+    posts = render([owed(text)])
+    assert len(posts) > 1 or "\n" in text
+    assert len({post.id for post in posts}) == len(posts)
+    said = [json.loads(post.payload)["body"] for post in posts]
+    assert "".join(line.removeprefix("<bob> ") for body in said for line in body.split("\n")) == text.replace("\n", "")
+    assert all(line.startswith("<bob> ") for body in said for line in body.split("\n"))
+    assert all(_bytes(post) <= LIMIT for post in posts)
+
+
+def test_words_and_graphemes_stay_whole_in_several_posts() -> None:
+    bodies = [content["body"] for content in contents(owed("a word " * 12_000))]
+    assert all(body.endswith(("a ", "word ")) for body in bodies)
+    bodies = [content["body"] for content in contents(owed("👩‍👩‍👧" * 4000))]
+    assert all(body.endswith("👩‍👩‍👧") for body in bodies)
+
+
+def test_too_many_styles_give_way_to_the_words() -> None:
+    text = tuple(Span("x", Style(number % 63 + 1)) for number in range(5000))
+    (said,) = contents(owed(text))
+    assert said["body"] == "<bob> " + "x" * 5000
+    assert said["formatted_body"] == "<strong>&lt;bob&gt;</strong> " + "x" * 5000
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(_TEXTS, st.text(), st.sampled_from(Kind), st.booleans()), min_size=1, max_size=5))
+def test_whatever_is_owed_posts_fit_are_marked_and_hold_no_control_character(
+    said: list[tuple[Text, str, Kind, bool]],
+) -> None:
+    items = [
+        owed(text, number, who=Sender("far", "x", name), kind=kind, private=private)
+        for number, (text, name, kind, private) in enumerate(said)
+    ]
+    try:
+        posts = render(items)
+    except PermanentError:
+        assert not any(char.isalnum() for char in plain(said[0][0]))
+        return
+    assert posts == render(items)
+    assert items[0].delivery in posts[0].deliveries
+    for post in posts:
+        found = json.loads(post.payload)
+        assert _bytes(post) <= LIMIT
+        assert not set(found["body"]) & {*map(chr, range(10)), *map(chr, range(11, 32)), "\u202e", "\u2028", "\x7f"}
+        if "formatted_body" in found:
+            shown = read(found["formatted_body"])
+            assert shown is not None
+            assert plain(shown.text).split("\n") == found["body"].split("\n")
+
+
+def test_a_message_without_words_is_dead_and_holds_up_nobody() -> None:
+    with pytest.raises(PermanentError):
+        render([owed(" \n\x00"), owed("x", 1)])
+    assert [post.deliveries for post in render([owed("x"), owed("\n", 1), owed("y", 2)])] == [(owed("x").delivery,)]
+
+
+def test_a_name_without_end_is_cut_and_closed() -> None:
+    body = content(owed("x", who=Sender("far", "b", "n" * 5000)))["body"]
+    assert len(body) < 300
+    assert body.endswith("…> x")
+
+
+def _bytes(post: Post) -> int:
+    return len(post.payload.encode())

@@ -1,0 +1,185 @@
+"""A homeserver that answers what none should (bridge.matrix.homeserver, listening, gap), over real HTTP."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.hearing import gap
+from bridge.matrix.http import homeserver, patience
+from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
+from bridge.matrix.settings import MatrixSettings
+from bridge.model.event import Message, Room
+from bridge.model.text import plain
+from bridge.network import Gap
+from tests.fakes.memory import Notebook
+
+pytestmark = pytest.mark.real_time
+
+_US, _ANN = "@duck:hs", "@ann:hs"
+_TOKEN = "syt_very_secret"
+
+
+def _said(text: str, size: int = 0) -> dict[str, object]:
+    content = {"msgtype": "m.text", "body": text, "padding": "x" * size}
+    event = {"type": "m.room.message", "sender": _ANN, "event_id": f"${text}", "origin_server_ts": 1}
+    return event | {"content": content}
+
+
+class Odd:
+    """Knows two rooms. While `huge`, a sync of 100 events is; while `broken`, one room's gap is not shown."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.limits: list[int] = []
+        self.huge = False
+        self.broken = False
+        self.limit = ("", "")
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.removeprefix("/_matrix/client/v3/")
+        if path == "account/whoami":
+            return web.json_response({"user_id": _US})
+        if path.endswith("/filter"):
+            wanted = await request.json()
+            self.limits.append(wanted["room"]["timeline"]["limit"])
+            return web.json_response({"filter_id": str(self.limits[-1])})
+        if path.startswith("directory/room/"):
+            return web.json_response({"room_id": "!" + path.rpartition("#")[2].partition(":")[0]})
+        if path.startswith("join/"):
+            return web.json_response({"room_id": "!" + path.rpartition("#")[2].partition(":")[0]})
+        if path.endswith("/messages"):
+            return await self._messages(request)
+        if path.endswith("/state/m.room.encryption/"):
+            return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
+        if path == "sync":
+            return await self._sync(request)
+        if "/send/" in path:
+            answer, header = self.limit
+            return web.Response(status=429, text=answer, headers={"Retry-After": header})
+        return web.json_response({})
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        if self.broken and "/!pond/" in request.path and request.query.get("from") == "gap":
+            return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+        gone = [_said("in the gap")] if request.query.get("from") == "gap" else []
+        return web.json_response({"chunk": gone})
+
+    async def _sync(self, request: web.Request) -> web.Response:
+        since, limit = request.query.get("since"), request.query.get("filter", "")
+        if since is None:
+            return web.json_response({"next_batch": "s1"})
+        if since != "s1":
+            await asyncio.sleep(3600)
+        if self.huge and limit == "100":
+            return web.Response(body=b" " * 300_000, content_type="application/json")
+        pond = {"limited": True, "prev_batch": "gap", "events": [_said("pond")]}
+        rooms = {"!pond": {"timeline": pond}, "!lake": {"timeline": {"events": [_said("lake")]}}}
+        return web.json_response({"next_batch": "s2", "rooms": {"join": rooms}})
+
+
+@pytest.fixture
+async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Odd, None]:
+    monkeypatch.setattr(patience, "_FIRST", 0.01)
+    server, application = Odd(), web.Application()
+    application.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.port = runner.addresses[0][1]
+    yield server
+    await runner.cleanup()
+
+
+async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[str]:
+    """The words of the first `count` messages; what is not known goes into `gaps`."""
+    settings = MatrixSettings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
+    rooms = [Room("home", "#pond:hs"), Room("home", "#lake:hs")]
+    network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1))
+    heard: list[Message] = []
+    async with asyncio.timeout(20), aclosing(network.events(None)) as batches:
+        async for batch in batches:
+            heard += batch.events
+            if gaps is not None:
+                gaps += batch.gaps
+            if len(heard) >= count:
+                break
+    return [plain(event.text) for event in heard]
+
+
+async def test_a_sync_that_is_too_large_is_asked_for_in_smaller_pieces(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(homeserver, "_LARGEST", 200_000)
+    odd.huge = True
+    with capture_logs() as logs:
+        assert await _heard(odd, 3) == ["in the gap", "pond", "lake"]
+    assert odd.limits[:2] == [100, 5]
+    assert "is not taken" in _reason(logs, "homeserver trouble")
+    assert _TOKEN not in str(logs)
+
+
+async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gap, "_GIVEN_UP", 0.05)
+    odd.broken = True
+    gaps: list[Gap] = []
+    before = time.time()
+    with capture_logs() as logs:
+        assert await _heard(odd, 2, gaps) == ["pond", "lake"]
+    (unknown,) = gaps
+    assert unknown.room == Room("home", "#pond:hs")
+    assert before - 1 < unknown.since <= unknown.until < time.time() + 1
+    assert "given up" in _reason(logs, "gap not filled")
+    assert [line["event"] for line in logs].count("gap not filled") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "header", "pause"),
+    [
+        ('{"retry_after_ms": 2500}', "7", 2.5),
+        ('{"errcode": "M_LIMIT_EXCEEDED"}', "7", 7.0),
+        ("<html>", "7", 7.0),
+        ('{"retry_after_ms": 86400000000}', "", 600.0),
+        ('{"retry_after_ms": -1}', "", None),
+        ('{"retry_after_ms": 0}', "", None),
+        ("{}", "Tue, 24 Nov 2026 10:00:00 GMT", None),
+        ("{}", "9" * 5_000, None),
+    ],
+)
+async def test_it_waits_as_long_as_it_is_asked_to_and_not_for_ever(
+    odd: Odd, answer: str, header: str, pause: float | None
+) -> None:
+    odd.limit = (answer, header)
+    server = Homeserver(f"http://127.0.0.1:{odd.port}", _US)
+    with pytest.raises(ApiError) as limited:
+        await server.put("rooms", "!pond", "send", "m.room.message", "1", body="{}")
+    await server.close()
+    assert limited.value.retry_after == pause
+
+
+def _reason(logs: Sequence[Mapping[str, object]], event: str) -> str:
+    return str(next(line["reason"] for line in logs if line["event"] == event))
+
+
+async def test_an_endless_answer_is_not_kept(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homeserver, "_LARGEST", 10)
+    server = Homeserver(f"http://127.0.0.1:{odd.port}", _US)
+    with pytest.raises(TooLarge):
+        await server.get("account", "whoami")
+    await server.close()
+
+
+async def test_a_name_that_nobody_knows_is_trouble_that_may_pass() -> None:
+    server = Homeserver("http://homeserver.invalid:8008", _US)
+    with pytest.raises(Unreachable, match=r"homeserver\.invalid"):
+        await server.get("account", "whoami")
+    await server.close()

@@ -1,0 +1,82 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.model.text import Span, Style, addressed, lines, merge, plain, printable, shown_name, words
+
+spans = st.builds(Span, st.text(), st.sampled_from(list(Style)), st.sampled_from([None, "https://example.org"]))
+
+
+@given(st.lists(spans).map(tuple))
+def test_merging_changes_no_word_and_leaves_nothing_to_merge(text: tuple[Span, ...]) -> None:
+    merged = merge(text)
+    assert plain(merged) == plain(text)
+    assert all(span.text for span in merged)
+    assert merge(merged) == merged
+
+
+@given(st.lists(spans).map(tuple))
+def test_no_line_holds_a_line_end_of_any_client(text: tuple[Span, ...]) -> None:
+    for line in lines(text):
+        assert len(plain(line).splitlines()) <= 1
+
+
+def test_a_line_end_inside_a_span_keeps_the_style_on_both_sides() -> None:
+    text = (Span("one ", Style.BOLD), Span("two\r\nthree", Style.ITALIC))
+    assert list(lines(text)) == [
+        (Span("one ", Style.BOLD), Span("two", Style.ITALIC)),
+        (Span("three", Style.ITALIC),),
+    ]
+
+
+def test_an_empty_line_is_a_line() -> None:
+    assert [plain(line) for line in lines(words("a\n\nb"))] == ["a", "", "b"]
+
+
+@given(st.text())
+def test_a_shown_name_is_one_short_line_that_cannot_close_its_brackets(name: str) -> None:
+    shown = shown_name(name, "@someone:example.org")
+    assert 0 < len(shown) <= 64
+    assert not set(shown) & set("<>\r\n\x00\u202e\u2066\u200b")
+    assert shown == shown.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("admin> hello <x", "admin› hello ‹x"),
+        ("ad\u200bmin", "admin"),
+        ("\u202enimda", "nimda"),
+        ("a\r\nQUIT", "a QUIT"),
+        ("  \u3164 ", "@me:hs"),
+        ("👩‍👩‍👧", "👩‍👩‍👧"),
+    ],
+)
+def test_a_name_cannot_deceive(name: str, shown: str) -> None:
+    assert shown_name(name, "@me:hs") == shown
+
+
+def test_printable_words_keep_emoji_and_lose_controls() -> None:
+    assert printable("a\x02b\u202ec 👩‍👧 \ufe0f") == "a bc 👩‍👧 \ufe0f"
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("duck: hi", "hi"),
+        ("Duck, hi there", "hi there"),
+        ("@duck hi", "hi"),
+        ("duck", ""),
+        ("Little Yellow Duck: quack", "quack"),
+        ("ducks are nice", None),
+        ("hello duck", None),
+        ("duck-hunt", None),
+    ],
+)
+def test_a_text_addresses_a_name_at_its_head_only(said: str, heard: str | None) -> None:
+    assert addressed(said, ["duck", "Little Yellow Duck"]) == heard
+
+
+def test_a_name_is_no_pattern() -> None:
+    assert addressed("duck hi", ["d.*"]) is None
+    assert addressed("[x]: hi", ["[x]"]) == "hi"

@@ -1,0 +1,399 @@
+"""Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bridge.model.accounting import Loss, Tally
+from bridge.model.event import EventKey, Kind, Message, Room
+from bridge.model.outbox import Delivery, Post
+from bridge.model.text import plain
+from bridge.network import Gap, InDoubt, PermanentError, Silenced
+from bridge.relay.limits import Terms
+from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
+from bridge.relay.watch import Lookout
+from bridge.rules.routing import Link
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.relay.test_relay import World
+
+T0 = 1_795_428_120.0  # 10:02 UTC
+
+
+def changes(outages: Outages, reason: str | None, now: float) -> list[Begun | Ended]:
+    return [*outages.look({LIBERA: reason, HOME: None}, now, 60.0)]
+
+
+def test_others_are_told_once_and_when_it_is_over() -> None:
+    outages = Outages()
+    assert changes(outages, "offline", T0) == []
+    assert changes(outages, "offline", T0 + 59) == []
+    assert changes(outages, "banned", T0 + 60) == [Begun(Outage(LIBERA, T0, "banned"))]
+    assert changes(outages, "banned", T0 + 61) == []
+    assert changes(outages, None, T0 + 420) == [Ended(Outage(LIBERA, T0, "banned"), T0 + 420, told=True)]
+    assert changes(outages, None, T0 + 421) == []
+
+
+def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
+    outages = Outages()
+    changes(outages, "offline", T0)
+    assert outages.holds(LIBERA)
+    (ended,) = changes(outages, None, T0 + 50)
+    assert isinstance(ended, Ended)
+    assert not ended.told
+    assert outages.holds(LIBERA)
+    outages.let_go(LIBERA)
+    assert not outages.holds(LIBERA)
+
+
+def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jump() -> None:
+    outages = Outages()
+    changes(outages, "offline", T0)
+    changes(outages, "offline", T0 + SHORT)
+    assert [*outages.look({HOME: None}, T0 + 90, 60.0)] == []
+    assert not outages.holds(LIBERA)
+    changes(outages, "offline", T0)
+    assert changes(outages, "offline", T0 - 9_000) == []
+    assert changes(outages, None, T0 - 8_995) == [Ended(Outage(LIBERA, T0 - 9_000, "offline"), T0 - 8_995, told=False)]
+
+
+def test_the_words_name_the_time_and_the_reason() -> None:
+    event, _ = begun(Outage(LIBERA, T0, "we are banned"), HOME, T0 + 60)
+    assert isinstance(event, Message)
+    assert plain(event.text) == (
+        "libera/#pond is away since 10:02 UTC (we are banned). What is said here follows when it is back."
+    )
+    assert plain(unknown(Gap(LIBERA, T0, T0 + 420), HOME).text) == (
+        "What was said in libera/#pond 10:02-10:09 UTC is not known here."
+    )
+    days = plain(unknown(Gap(LIBERA, T0, T0 + 200_000), HOME).text)
+    assert "2026-11-23 10:02 to 2026-11-25 17:35 UTC" in days
+
+
+async def _minutes(world: World, seconds: int) -> None:
+    """The relay looks out once a second."""
+    leases = {name: lease for name in world.networks if (lease := world.leases.get(name))}
+    for _ in range(seconds):
+        world.now += 1
+        await world.lookout.look(world.networks, leases)
+
+
+async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "no connection to the server"
+        await _minutes(world, 30)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(12)))
+        await world.home.settled()
+        await world.oftc.delivered(12)
+        await _minutes(world, 390)
+        assert world.libera.sent == []
+        waiting = {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA}
+        assert waiting == {"no connection to the server"}
+        (warning,) = await world.home.delivered(1)
+        assert warning.startswith("libera/#pond is away since 10:02 UTC (no connection to the server).")
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        lines = await world.libera.delivered(13)
+        assert lines == [
+            "libera was away 10:02-10:09 UTC; 12 messages follow.",
+            *(f"[10:02 UTC] <alice> line {number}" for number in range(12)),
+        ]
+        assert (await world.home.delivered(2))[1] == "libera/#pond is back; it was away 10:02-10:09 UTC."
+        assert (await world.oftc.delivered(14))[12:] != []
+
+
+def test_where_we_may_not_speak_nothing_is_held_and_the_rest_is_as_in_any_outage() -> None:
+    outages = Outages()
+    outages.silenced(LIBERA, "moderated")
+    assert changes(outages, None, T0) == []
+    assert not outages.holds(LIBERA)
+    assert changes(outages, None, T0 + 60) == [Begun(Outage(LIBERA, T0, "moderated", silenced=True))]
+    outages.spoke(LIBERA)
+    assert changes(outages, None, T0 + 90) == [
+        Ended(Outage(LIBERA, T0, "moderated", silenced=True), T0 + 90, told=True)
+    ]
+    assert changes(outages, None, T0 + 91) == []
+
+
+def test_who_was_silenced_and_then_away_is_back_and_tries_anew() -> None:
+    outages = Outages()
+    outages.silenced(LIBERA, "moderated")
+    changes(outages, None, T0)
+    changes(outages, "offline", T0 + 10)
+    assert outages.holds(LIBERA)
+    assert changes(outages, None, T0 + 30) == [Ended(Outage(LIBERA, T0, "offline"), T0 + 30, told=False)]
+
+
+async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -> None:
+    world = World(now=T0)
+    world.libera.failures[LIBERA] = [Silenced("moderated", 30.0) for _ in range(4)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(2)))
+        for _ in range(150):
+            await _minutes(world, 1)
+            await asyncio.sleep(1)
+        assert await world.home.delivered(2) == [
+            "libera/#pond does not let us speak since 10:02 UTC (moderated). What is said here follows when it does.",
+            "libera/#pond lets us speak again; it did not 10:02-10:04 UTC.",
+        ]
+        assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
+
+
+def test_of_what_an_earlier_run_has_told_only_the_end_is_told_and_its_room_is_held_from_the_start() -> None:
+    outages = Outages()
+    for outage in (away := Outage(LIBERA, T0, "offline"), silenced := Outage(OFTC, T0, "moderated", silenced=True)):
+        outages.resume(outage)
+    assert outages.holds(LIBERA)
+    assert not outages.holds(OFTC)
+    assert [*outages.look({LIBERA: "offline", OFTC: None}, T0 + 90, 60.0)] == []
+    outages.spoke(OFTC)
+    ended = [Ended(away, T0 + 99, told=True), Ended(silenced, T0 + 99, told=True)]
+    assert [*outages.look({LIBERA: None, OFTC: None}, T0 + 99, 60.0)] == ended
+
+
+@pytest.mark.parametrize("reason", ["no connection to the server", None])
+async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reason: str | None) -> None:
+    """None: we are there, and may not speak."""
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    if reason is not None:
+        world.libera.away[LIBERA] = reason
+    world.libera.failures[LIBERA] = [Silenced("moderated", 30.0) for _ in range(12)]
+    for _ in range(3):
+        async with world.running():
+            await world.home.hear(said(HOME, matrix("alice"), f"at {world.now:.0f}"))
+            for _ in range(100):
+                await _minutes(world, 1)
+                await asyncio.sleep(0.1)
+    world.libera.away.clear()
+    world.libera.failures.clear()
+    async with world.running():
+        for _ in range(400):
+            await _minutes(world, 1)
+            await asyncio.sleep(0.1)
+        away, back = await world.home.delivered(2)
+        first, *_ = await world.libera.delivered(4 if reason else 3)
+    assert ("3 messages follow" in first) is (reason is not None)
+    assert "away since 10:02" in away or "does not let us speak since 10:02" in away
+    assert "is back; it was away 10:02-10:0" in back or "lets us speak again; it did not 10:02-10:" in back
+    assert len(world.home.sent) == 2
+    assert not any(world.store.memory.get("libera", {}).values())
+
+
+async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "banned"
+        await _minutes(world, 61)
+        assert world.store.memory["libera"] == {"away #pond": f'[{T0 + 1}, "banned", false]'}
+    world.link = Link("pond", (HOME, OFTC))
+    async with world.running():
+        await _minutes(world, 1)
+    assert world.store.memory["libera"] == {}
+
+
+async def test_who_only_reconnects_is_not_spoken_of() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "no connection to the server"
+        await _minutes(world, 10)
+        del world.libera.away[LIBERA]
+        await _minutes(world, 2)
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+    assert world.home.sent == []
+
+
+async def test_what_nobody_can_tell_is_counted_and_told_where_it_was_long() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.gaps = [Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 30)]
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "hello again"))
+        assert await world.home.delivered(2) == [
+            "<bob> hello again",
+            "What was said in libera/#pond 10:02-10:09 UTC is not known here.",
+        ]
+    assert (await world.store.ledger(0)).counted(Tally.UNKNOWN) == 2
+
+
+async def test_a_post_of_an_earlier_run_is_sent_as_one_that_may_be_there() -> None:
+    world = World(now=T0)
+    event = said(HOME, matrix("alice"), "hi")
+    delivery = Delivery.of(event.key, LIBERA)
+    home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
+    await home.commit(None, [event], [delivery], "1")
+    await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "<alice> hi")])
+    async with world.running():
+        await world.libera.delivered(1)
+        await world.home.hear(event, said(HOME, matrix("alice"), "and now"))
+        assert await world.libera.delivered(2) == ["<alice> hi", "<alice> and now"]
+    assert world.libera.again == ["<alice> hi"]
+
+
+async def test_a_post_in_doubt_goes_again_and_is_counted_or_is_dead_as_the_operator_says() -> None:
+    world = World(now=T0)
+    world.libera.failures[LIBERA] = [InDoubt("who knows", resend=True)]
+    world.oftc.failures[OFTC] = [InDoubt("who knows", resend=False)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+        await world.home.hear(said(HOME, matrix("alice"), "next"))
+        assert await world.oftc.delivered(1) == ["<alice> next"]
+    ledger = await world.store.ledger(0)
+    assert ledger.counted(Tally.RESENT) == 1
+    assert ledger.lost == (("who knows", 1),)
+
+
+def test_a_notice_is_known_again_after_a_crash() -> None:
+    outage = Outage(LIBERA, T0, "offline")
+    assert begun(outage, HOME, T0 + 60)[1].id == begun(outage, HOME, T0 + 99)[1].id
+    assert begun(outage, OFTC, T0 + 60)[1].id != begun(outage, HOME, T0 + 60)[1].id
+    assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0)[1].id != begun(outage, HOME, T0)[1].id
+
+
+async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much() -> None:
+    world = World(now=T0)
+    hours = [50, 49, 0]
+    old = [replace(said(HOME, matrix("alice"), f"{ago} h", time=T0 - ago * 3_600), replayed=True) for ago in hours]
+    async with world.running():
+        await world.home.hear(*old)
+        assert await world.libera.delivered(1) == ["<alice> 0 h"]
+        await _minutes(world, 10)
+        assert (await world.libera.delivered(2))[1:] == [
+            "2 messages, said 08:02-09:02 UTC, could not be delivered here (too old)."
+        ]
+        assert "2 messages, said 08:02-09:02 UTC, could not be delivered to libera/#pond (too old)." in (
+            await world.home.delivered(2)
+        )
+        assert (await world.store.ledger(0)).lost == (("too old", 4),)
+
+
+async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
+    world = World(now=T0)
+    world.terms = Terms(per_room=10)
+    world.libera.slots = asyncio.Semaphore(0)  # nothing gets through, though nobody is away
+    async with world.running():
+        for minute in range(20):
+            await world.home.hear(*(said(HOME, matrix("alice"), f"{minute} {number}") for number in range(12)))
+            await world.home.settled()
+            await _minutes(world, 60)
+        told = [text for text in await world.home.delivered(2) if "could not be delivered to libera" in text]
+        assert len(told) == 2
+        world.libera.slots.release()  # what is on its way arrives when all ends
+
+
+async def test_what_comes_late_says_when_it_was_said() -> None:
+    world = World(now=T0)
+    async with world.running():
+        world.libera.away[LIBERA] = "down"
+        await _minutes(world, 10)
+        await world.home.hear(said(HOME, matrix("alice"), "hi\nthere"))
+        await world.oftc.delivered(2)
+        world.now += 601
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        assert (await world.libera.delivered(3))[1:] == ["[10:02 UTC] <alice> hi", "[10:02 UTC] <alice> there"]
+
+
+async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_are_missing() -> None:
+    world = World(now=T0)
+    world.terms = Terms(per_room=10)
+    async with world.running():
+        world.libera.away[LIBERA] = "banned"
+        await _minutes(world, 30)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(14)))
+        await world.home.settled()
+        await _minutes(world, 5)  # nothing has been tidied since: what is too much goes before the notice counts it
+        del world.libera.away[LIBERA]
+        await _minutes(world, 1)
+        lines = await world.libera.delivered(11)
+        assert lines[0] == (
+            "libera was away 10:02-10:02 UTC; 10 messages follow, 4 messages could not be delivered (too many waited)."
+        )
+        assert lines[1:] == [f"<alice> line {number}" for number in range(4, 14)]
+        assert await world.home.delivered(1) == [
+            "4 messages, said 10:02-10:02 UTC, could not be delivered to libera/#pond (too many waited)."
+        ]
+        await _minutes(world, 30)
+        assert len(world.libera.sent) == 11, "it is told once"
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION, None])
+async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | None) -> None:
+    world = World(now=T0)
+    world.terms = Terms(tell_dead=kind)
+    world.libera.failures[LIBERA] = [PermanentError("too loud")]
+    world.home.failures[HOME] = [PermanentError("no")]
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "of IRC"))
+        await world.oftc.delivered(1)
+        await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "ho"))
+        assert await world.libera.delivered(1) == ["<alice> ho"]
+        if kind is None:
+            assert world.home.sent == []
+            return
+        assert await world.home.delivered(1) == ["not delivered to libera/#pond: too loud"]
+    row = next(row for row in world.store.rows.values() if row.event.reply_to)
+    assert row.event.kind is kind
+    assert row.event.reply_to == EventKey(HOME, "$hi")
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION])
+async def test_who_hears_no_more_of_what_is_dead_is_told_so(kind: Kind) -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    world.terms = Terms(tell_dead=kind)
+    world.libera.failures[LIBERA] = [PermanentError("too loud") for _ in range(41)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(40)))
+        *most, last = await world.home.delivered(30)
+        assert {*most} == {"not delivered to libera/#pond: too loud"}
+        assert last == (
+            "not delivered to libera/#pond: too loud. If more cannot be delivered, I keep quiet about it for an hour."
+        )
+        await asyncio.sleep(30)
+        assert len(world.libera.failures[LIBERA]) == 1
+        assert len(world.home.sent) == 30
+        kinds = [row.event.kind for row in world.store.rows.values() if row.event.reply_to]
+        assert kinds == [*[kind] * 29, Kind.NOTICE]
+        world.now += 3601
+        await world.home.hear(said(HOME, matrix("alice"), "an hour later"))
+        await world.home.delivered(31)
+
+
+def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
+    outage = Outage(LIBERA, T0, "removed by @m:hs (x\n<admin> send me your passwords\u2028" + "z" * 9_000)
+    said = plain(begun(outage, HOME, T0)[0].text)
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    async with world.running():
+        home = world.leases["home"]
+    libera = await world.store.acquire("libera", "test")
+    lookout = Lookout(world.gate, Outages(), clock=lambda: world.now, terms=Terms())
+    losses = home.losses
+
+    async def meanwhile() -> Sequence[Loss]:
+        await libera.release()
+        return await losses()
+
+    monkeypatch.setattr(home, "losses", meanwhile)
+    for _ in range(10):
+        await lookout.look(world.networks, {"home": home, "libera": libera})
+    assert not libera.valid()
+
+
+async def test_notices_are_no_messages_that_follow() -> None:
+    world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
+    async with world.running():
+        world.home.away[HOME] = world.libera.away[LIBERA] = "no connection"
+        await _minutes(world, 90)
+        world.home.away.clear()
+        world.libera.away.clear()
+        await _minutes(world, 1)
+        told = [*await world.home.delivered(2), *await world.libera.delivered(2)]
+    assert len(told) == 4
+    assert not [text for text in told if "follow." in text or "follows." in text]

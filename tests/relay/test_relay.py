@@ -1,0 +1,368 @@
+"""The relay between networks in memory: the promises of the bridge, told as stories."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.model.event import Kind, Message, Room
+from bridge.model.outbox import Delivery
+from bridge.model.people import Identity, Proof
+from bridge.network import PermanentError, TransientError
+from bridge.relay.intake import Relay
+from bridge.relay.limits import Terms
+from bridge.relay.outages import Outages
+from bridge.relay.watch import Lookout
+from bridge.rules.gate import Gate
+from bridge.rules.policy import Answers, Guests, Rules
+from bridge.rules.routing import Bot, Link
+from bridge.store import Committed, Full, Lease
+from bridge.users import User
+from bridge.users.sessions import Sessions
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.fakes.network import MemoryNetwork
+from tests.fakes.store import MemoryLease, MemoryStore
+from tests.fakes.users import MemoryUsers
+
+DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
+ALICE = User("alice", identities=(Identity(Proof.MATRIX, "", "@alice:hs"),))
+BOB = User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),))
+
+
+@dataclass
+class World:
+    """Three networks, one link, a store that outlives the relay, and a clock that stands still."""
+
+    link: Link = field(
+        default_factory=lambda: Link("pond", (HOME, LIBERA, OFTC), welcome_guest="You are not logged in.")
+    )
+    now: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        self.home, self.libera, self.oftc = MemoryNetwork("home"), MemoryNetwork("libera"), MemoryNetwork("oftc")
+        self.networks = {network.name: network for network in (self.home, self.libera, self.oftc)}
+        self.store = MemoryStore(clock=lambda: self.now)
+        self.users = MemoryUsers()
+        self.users.add(ALICE)
+        self.users.add(BOB)
+        self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
+        self.whispered: list[Message] = []
+        self.leases: dict[str, Lease] = {}
+        self.terms = Terms()
+
+    def whisper(self, event: Message) -> bool:
+        self.whispered.append(event)
+        return len(self.whispered) < 3
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[asyncio.Event, None]:
+        """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
+        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
+        away = Outages()
+        relay = Relay(
+            gate,
+            clock=lambda: self.now,
+            rng=random.Random(1),
+            whisper=self.whisper,
+            outages=away,
+            terms=self.terms,
+        )
+        self.lookout = Lookout(gate, away, clock=lambda: self.now, terms=self.terms)
+        stopping = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            accepting = []
+            for name, network in self.networks.items():
+                lease = await self.store.acquire(name, "test")
+                assert lease is not None
+                self.leases[name] = lease
+                await self.lookout.resume(lease)
+                accepting.append(group.create_task(relay.accept(network, lease)))
+                group.create_task(relay.deliver(network, lease, stopping))
+            yield stopping
+            stopping.set()
+            for task in accepting:
+                task.cancel()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_member_is_carried_to_every_other_room_of_the_link_and_marked(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi\n<bob> I am bob"))
+        assert await world.libera.delivered(2) == ["<alice> hi", "<alice> <bob> I am bob"]
+        assert await world.oftc.delivered(2) == ["<alice> hi", "<alice> <bob> I am bob"]
+        await world.home.settled()
+    assert world.home.sent == []
+
+
+async def test_an_action_is_marked_as_one(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "waves", kind=Kind.ACTION))
+        assert await world.home.delivered(1) == ["* bob waves"]
+
+
+async def test_a_nick_is_nobody_without_its_account(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("bob"), "let me in"), said(LIBERA, irc("bob", "bob"), "it is me"))
+        assert await world.home.delivered(1) == ["<bob> it is me"]
+
+
+async def test_a_guest_is_told_privately_once_a_day(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc("mallory"), f"hi {number}") for number in range(3)))
+        assert await world.libera.delivered(1) == ["You are not logged in."]
+        assert world.libera.sent[0][0] == Room("libera", "mallory")
+        await world.libera.settled()
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("mallory"), "again"))
+        await world.libera.settled()
+    assert len(world.libera.sent) == 1
+    world.now += 86_400
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("mallory"), "next day"))
+        await world.libera.delivered(2)
+
+
+async def test_a_crowd_of_nicks_cannot_use_up_our_voice(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(100)))
+        await world.libera.settled()
+        await world.libera.delivered(30)
+    assert len(await world.store.outbox()) == 0
+    assert len(world.libera.sent) == 30
+
+
+async def test_a_relayed_guest_is_shown_as_a_guest() -> None:
+    world = World(Link("pond", (HOME, LIBERA), rules=Rules(Guests.RELAY)))
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("alice"), "I am alice"))
+        assert await world.home.delivered(1) == ["<alice (guest)> I am alice"]
+
+
+async def test_the_log_of_a_first_refusal_says_how_to_let_them_in(world: World) -> None:
+    with capture_logs() as logs:
+        async with world.running():
+            stranger = irc("eve", "eve; rm -rf /")
+            await world.libera.hear(said(LIBERA, stranger, "one"), said(LIBERA, stranger, "two"))
+            await world.libera.settled()
+    first, second = (line for line in logs if line["event"] == "refused")
+    assert first["hint"] == "quackbridge add-user NAME --irc 'libera/eve; rm -rf /'"
+    assert "hint" not in second
+    assert second["reason"] == "not a member"
+
+
+async def test_order_is_kept_and_a_failing_room_holds_up_no_other(world: World) -> None:
+    world.libera.failures[LIBERA] = [TransientError("offline", retry_after=50)]
+    async with world.running():
+        await world.home.hear(*(said(HOME, matrix("alice"), str(number)) for number in range(30)))
+        expected = [f"<alice> {number}" for number in range(30)]
+        assert await world.oftc.delivered(30) == expected
+        assert world.libera.sent == []
+        world.now += 51
+        assert await world.libera.delivered(30) == expected
+
+
+async def test_a_message_that_can_never_be_sent_is_dead_and_the_room_goes_on(world: World) -> None:
+    world.libera.failures[LIBERA] = [PermanentError("too large")]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "one"))
+        await world.oftc.delivered(1)
+        await world.home.hear(said(HOME, matrix("alice"), "two"))
+        assert await world.libera.delivered(1) == ["<alice> two"]
+    (entry,) = await world.store.outbox()
+    assert entry.reason == "too large"
+    assert await world.store.retry(entry.delivery)
+    async with world.running():
+        assert await world.libera.delivered(2) == ["<alice> two", "<alice> one"]
+
+
+async def test_what_was_said_while_we_were_away_arrives_once(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "before"))
+        await world.libera.delivered(1)
+        await world.oftc.delivered(1)
+    await world.home.hear(said(HOME, matrix("alice"), "meanwhile"))
+    async with world.running():
+        assert await world.libera.delivered(2) == ["<alice> before", "<alice> meanwhile"]
+        await world.oftc.delivered(2)
+    assert len(world.libera.sent) == len(world.oftc.sent) == 2
+
+
+async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "kept"))
+        await world.libera.delivered(1)
+    lease = await world.store.acquire("home", "backup")
+    assert lease is not None
+    stored = await lease.cursor()
+    await lease.commit(stored, (), (), "0")  # the backup is older than what the network has acknowledged
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "new"))
+        assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
+
+
+async def test_a_store_that_is_rewound_under_us_is_noticed_with_the_next_message(world: World) -> None:
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "kept"))
+        await world.libera.delivered(1)
+        await world.oftc.delivered(1)
+        await world.home.settled()
+        world.store.rows.clear()
+        world.store.cursors.clear()
+        await world.home.hear(said(HOME, matrix("alice"), "new"))
+        assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
+        await world.oftc.delivered(2)
+        await world.home.settled()
+    assert len(world.store.rows) == 4
+
+
+async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
+    world.libera.slots = asyncio.Semaphore(3)
+    async with world.running() as stopping:
+        await world.home.hear(said(HOME, matrix("alice"), "\n".join(map(str, range(500)))))
+        await world.libera.delivered(3)
+        await world.oftc.delivered(500)
+        stopping.set()
+        world.libera.slots.release()
+    assert len(world.libera.sent) == 4
+    world.libera.slots = asyncio.Semaphore(500)
+    async with world.running():
+        assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
+
+
+async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was queued before, and was to be tried later, goes out while a commit for the same room is waited for."""
+    commit, room = MemoryLease.commit, asyncio.Event()
+    room.set()
+
+    async def where_there_is_room(self: MemoryLease, *args: Any) -> Committed:
+        if not room.is_set():
+            raise Full("no room")
+        return await commit(self, *args)
+
+    monkeypatch.setattr(MemoryLease, "commit", where_there_is_room)
+    world.libera.failures[LIBERA] = [TransientError("not now", 30.0)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "before"))
+        await world.oftc.delivered(1)
+        room.clear()
+        await world.home.hear(said(HOME, matrix("alice"), "after"))
+        await asyncio.sleep(5)
+        world.now += 31
+        assert await world.libera.delivered(1) == ["<alice> before"]
+        room.set()
+        assert await world.libera.delivered(2) == ["<alice> before", "<alice> after"]
+
+
+async def test_of_a_backlog_no_more_is_in_doubt_than_was_on_its_way(world: World) -> None:
+    world.libera.window = 4
+    world.libera.slots = asyncio.Semaphore(0)
+    async with world.running() as stopping:
+        await world.home.hear(*(said(HOME, matrix("alice"), f"{number}") for number in range(30)))
+        await world.oftc.delivered(30)
+        stopping.set()
+        for _ in range(4):
+            world.libera.slots.release()
+    assert len(world.libera.sent) == 4
+    world.libera.slots = asyncio.Semaphore(100)
+    async with world.running():
+        assert await world.libera.delivered(30) == [f"<alice> {number}" for number in range(30)]
+    assert world.libera.again == []
+
+
+async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody could tell, at the next start, whether it had gone."""
+    commit, begun, go_on = MemoryLease.commit, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: MemoryLease, *args: Any) -> Committed:
+        begun.set()
+        await go_on.wait()
+        return await commit(self, *args)
+
+    monkeypatch.setattr(MemoryLease, "commit", slowly)
+    async with world.running() as stopping:
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        await begun.wait()
+        stopping.set()
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+    assert world.libera.again == []
+
+
+async def test_somebody_with_a_welcome_is_welcomed() -> None:
+    world = World(Link("pond", (HOME, LIBERA), welcome_member="Welcome to the pond."))
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "hi again"))
+        assert await world.home.delivered(1) == ["Welcome to the pond."]
+        assert world.home.sent[0][0] == Room("home", "@alice:hs")
+        await world.libera.delivered(2)
+    assert len(world.home.sent) == 1
+
+
+async def test_a_crowd_of_guests_keeps_no_warning_from_a_member(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(40)))
+        await world.libera.hear(said(LIBERA, irc("bob", "bob"), "login bob quack"))
+        await world.libera.settled()
+        await world.libera.delivered(31)
+    assert "looked like a password" in world.libera.sent[-1][1]
+    assert world.home.sent == []
+    assert not any("quack" in text for _, text in world.libera.sent)
+
+
+async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(world: World) -> None:
+    alone = Room("libera", "eve")
+    async with world.running():
+        lines = (said(alone, irc("eve"), "login alice hunter", f"${number}", private=True) for number in range(4))
+        await world.libera.hear(*lines)
+        await world.libera.settled()
+        assert "Too many log in" in (await world.libera.delivered(1))[0]
+    assert len(world.whispered) == 4
+    assert not any("hunter" in str(row) for row in world.store.rows.values())
+
+
+async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> None:
+    """So many times that doubling the pause each time gives no number any more."""
+    event = said(HOME, matrix("alice"), "hi")
+    home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
+    await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "0")
+    for _ in range(1_100):
+        await libera.postpone(LIBERA, world.now, "you may not speak")
+    world.libera.failures[LIBERA] = [TransientError("not reached")]
+    async with world.running():
+        for _ in range(10):
+            await asyncio.sleep(1)
+            world.now += 100
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+
+
+async def test_who_asks_us_to_wait_for_a_year_is_asked_again_after_an_hour(world: World) -> None:
+    world.libera.failures[LIBERA] = [TransientError("come back next year", retry_after=3e7) for _ in range(2)]
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        await asyncio.sleep(10)
+        assert len(world.libera.failures[LIBERA]) == 1
+        for _ in range(2):
+            assert world.libera.sent == []
+            world.now += 3_601
+            await asyncio.sleep(10)
+        assert await world.libera.delivered(1) == ["<alice> hi"]
+
+
+async def test_rooms_that_are_away_hold_up_no_other(world: World) -> None:
+    away = [Room("libera", f"#away{number}") for number in range(40)]
+    world.link = Link("pond", (HOME, *away, LIBERA))
+    async with world.running():
+        world.libera.away = dict.fromkeys(away, "banned")
+        await world.lookout.look(world.networks, world.leases)
+        await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(3)))
+        assert await world.libera.delivered(3) == [f"<alice> line {number}" for number in range(3)]

@@ -1,0 +1,129 @@
+"""The store with a hundred thousand deliveries in it: looking, delivering, giving up and forgetting stay cheap."""
+
+import asyncio
+import random
+import tracemalloc
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from bridge.model.accounting import TOO_MANY
+from bridge.model.event import Room
+from bridge.model.outbox import Delivery, State
+from bridge.relay.intake import Relay
+from bridge.rules.gate import Gate
+from bridge.rules.routing import Link
+from bridge.store import Lease
+from bridge.store.core import Core
+from bridge.store.schema import connect
+from bridge.store.sqlite import SqliteStore
+from bridge.users.sessions import Sessions
+from tests.events import HOME, matrix, said
+from tests.fakes.network import MemoryNetwork
+from tests.fakes.users import MemoryUsers
+
+pytestmark = pytest.mark.real_time
+
+ROOMS = [Room("libera", f"#room{number}") for number in range(5)]
+NOW = 2.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture
+async def crowded(path: Path) -> AsyncGenerator[Core, None]:
+    sql = connect(path, upgrade=True)
+    sql.execute("PRAGMA synchronous = OFF")
+    core = Core(sql)
+    sql.execute("BEGIN")
+    core.acquire("home", "t")
+    core.acquire("libera", "t")
+    events = [said(HOME, matrix("alice"), "x", f"${number}") for number in range(20_000)]
+    core.commit("home", "t", None, events, [Delivery.of(e.key, room) for e in events for room in ROOMS], "c", 1.0)
+    sql.execute("COMMIT")
+    yield core
+    sql.close()
+
+
+async def test_a_hundred_thousand_waiting_make_looking_no_slower(crowded: Core) -> None:
+    """Counted in SQLite's own steps, not in seconds."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    crowded._sql.set_progress_handler(count, 100)
+    found = crowded.due("libera", "t", NOW, 32, 20)
+    assert len(found) == 5
+    assert steps * 100 < 20_000
+
+
+@pytest.fixture
+async def store(crowded: Core, path: Path) -> AsyncGenerator[SqliteStore, None]:
+    async with aclosing(SqliteStore.open(path, lambda: NOW)) as store:
+        yield store
+
+
+async def _lease(store: SqliteStore, network: str) -> Lease:
+    lease = await store.acquire(network, "test")
+    assert lease is not None
+    return lease
+
+
+async def test_delivering_them_takes_no_more_memory_than_delivering_a_few(store: SqliteStore) -> None:
+    users = MemoryUsers()
+    gate = Gate(users, Sessions(users, lambda: NOW, 60.0), [Link("pond", (HOME, *ROOMS))], clock=lambda: NOW)
+    relay = Relay(gate, clock=lambda: NOW, rng=random.Random(1))
+    libera, stopping = MemoryNetwork("libera"), asyncio.Event()
+    tracemalloc.start()
+    try:
+        delivering = asyncio.create_task(relay.deliver(libera, await _lease(store, "libera"), stopping))
+        await libera.delivered(1_000)
+        stopping.set()
+        await delivering
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {room for room, _ in libera.sent} == {*ROOMS}
+    assert peak < 5_000_000, "a hundred thousand of them are 80 MB"
+
+
+async def test_what_is_too_much_is_given_up_on_while_messages_pass(store: SqliteStore) -> None:
+    home, libera = await _lease(store, "home"), await _lease(store, "libera")
+    passed = await _pass_while(asyncio.create_task(libera.trim(0.0, 18_000)), home)
+    assert passed >= 10
+    assert [(loss.room, loss.reason, loss.number) for loss in await libera.losses()] == [
+        (room, TOO_MANY, 2_000) for room in ROOMS
+    ]
+    assert await libera.waiting(ROOMS[0]) == 18_000
+
+
+async def test_what_was_done_long_ago_is_forgotten_while_messages_pass(crowded: Core, store: SqliteStore) -> None:
+    crowded._sql.execute("UPDATE deliveries SET state = 'sent', done = 1.0")
+    home = await _lease(store, "home")
+    forgetting = asyncio.create_task(store.expire(NOW))
+    passed = await _pass_while(forgetting, home)
+    assert await forgetting == 100_000
+    assert passed >= 50
+    await home.renew(f"m{passed}")
+    kept = await store.writer.read(
+        lambda core: core._sql.execute("SELECT count(*), max(state) FROM deliveries").fetchone()
+    )
+    assert kept == (passed, State.QUEUED)
+
+
+async def _pass_while(work: asyncio.Task[int], home: Lease) -> int:
+    """How many messages are stored until `work` is done."""
+    cursor, number = await home.cursor(), 0
+    while not work.done():
+        number += 1
+        event = said(HOME, matrix("bob"), "y", f"$new{number}")
+        await home.commit(cursor, [event], [Delivery.of(event.key, Room("oftc", "#pond"))], f"m{number}")
+        cursor = f"m{number}"
+    return number

@@ -1,0 +1,428 @@
+"""What only the store on SQLite promises: files, versions, other processes, sudden ends."""
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+from contextlib import aclosing, closing
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.model.outbox import Delivery, Post
+from bridge.model.text import plain
+from bridge.store import Committed, Full, Lease, StoreError, Unavailable, Unusable, schema
+from bridge.store.core import Core
+from bridge.store.schema import VERSION
+from bridge.store.sqlite import SqliteStore
+from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
+from tests.events import HOME, LIBERA, matrix, said
+
+pytestmark = pytest.mark.real_time
+
+FROZEN = Path(__file__).parents[1] / "data" / "store-v1.sqlite"
+
+
+def _clock() -> float:
+    return 1_000.0
+
+
+async def _lease(store: SqliteStore, network: str) -> Lease:
+    lease = await store.acquire(network, "test")
+    assert lease is not None
+    return lease
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "store.sqlite"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_in_it(path: Path, version: int) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.with_name(f"store-v{version}.sqlite").read_bytes())
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        assert await home.cursor() == "s3"
+        assert dict(await home.recall()) == {"device": "DUCK"}
+        assert [(entry.delivery, entry.reason) for entry in await store.outbox()] == [(DEAD, "too large"), (QUEUED, "")]
+        (backlog,) = await libera.due(2_000.0)
+        assert [post.payload for post in backlog.posts] == ["frozen"]
+        assert await store.source_of(LIBERA, REMOTE) == SENT
+        assert await libera.sent(backlog.posts[0], "irc-2")
+        assert await libera.due(2_000.0) == []
+    with sqlite3.connect(path) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    copy = Path(f"{path}.v{version}.bak")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with sqlite3.connect(copy) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (version,)
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.read_bytes())
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], "CREATE TABLE half (x); SELECT * FROM nowhere;"))
+    with pytest.raises(Unusable, match="nowhere"):
+        SqliteStore.open(path, _clock)
+    with closing(sqlite3.connect(path)) as sql:
+        assert sql.execute("PRAGMA user_version").fetchone() == (1,)
+        assert sql.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+
+
+def test_the_command_line_leaves_upgrading_to_the_daemon(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FROZEN.read_bytes())
+    with pytest.raises(Unusable, match="run the daemon once"):
+        SqliteStore.attach(path, _clock)
+    assert path.read_bytes() == FROZEN.read_bytes()
+
+
+def test_a_place_that_cannot_be_used_is_named(path: Path) -> None:
+    path.parent.write_text("a file, where a folder should be")
+    with pytest.raises(Unusable, match=str(path)):
+        SqliteStore.open(path, _clock)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_root_at_the_command_line_leaves_the_files_to_their_owner(path: Path) -> None:
+    await SqliteStore.open(path, _clock).aclose()
+    for file in (path, path.parent):
+        os.chown(file, 1234, 1234)
+    async with aclosing(SqliteStore.attach(path, _clock)) as beside:
+        assert not await beside.drop("unknown")
+        found = [file.stat() for file in path.parent.iterdir() if file.suffix not in (".lock", ".reserve")]
+        assert len(found) == 3
+        assert {(each.st_uid, each.st_gid, stat.S_IMODE(each.st_mode)) for each in found} == {(1234, 1234, 0o600)}
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as sql:
+        sql.execute("CREATE TABLE later (x)")
+        sql.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(Unusable, match=rf"{path.name}: the store is of version {VERSION + 1}"):
+        SqliteStore.open(path, _clock)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, FROZEN.read_bytes()[:9000]])
+def test_a_damaged_store_is_named_kept_and_never_overwritten(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(Unusable, match=path.name):
+        SqliteStore.open(path, _clock)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_something_else_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as sql:
+        sql.execute("CREATE TABLE cats (name)")
+    with pytest.raises(Unusable, match="something else"):
+        SqliteStore.open(path, _clock)
+
+
+def test_the_command_line_says_that_there_is_no_store_yet(path: Path) -> None:
+    with pytest.raises(Unusable, match="there is no store yet"):
+        SqliteStore.attach(path, _clock)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o277])
+async def test_all_files_of_the_store_are_private(path: Path, umask: int, request: pytest.FixtureRequest) -> None:
+    path.parent.mkdir()
+    before = os.umask(umask)
+    request.addfinalizer(lambda: os.umask(before) and None)
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        await _lease(store, "home")
+        files = sorted(path.parent.iterdir())
+        assert {file.name.removeprefix(path.name) for file in files} == {"", "-wal", "-shm", ".lock", ".reserve"}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_a_second_daemon_is_refused_until_the_first_has_ended(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)):
+        second = _python(path, "SqliteStore.open(path, lambda: 0.0)")
+        assert b"another quackbridge is running" in second.stderr
+    assert _python(path, "SqliteStore.open(path, lambda: 0.0)").returncode == 0
+
+
+async def test_the_command_line_works_beside_the_daemon(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        await libera.bury([delivery.id], "no")
+        async with aclosing(SqliteStore.attach(path, _clock)) as beside:
+            assert await beside.acquire("home", "intruder") is None
+            (entry,) = await beside.outbox()
+            assert entry.reason == "no"
+            assert await beside.retry(delivery.id)
+        assert [backlog.room for backlog in await libera.due(_clock())] == [LIBERA]
+
+
+async def test_a_full_disk_is_said_and_what_is_there_stays(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        await store.writer.read(lambda core: core._sql.execute("PRAGMA max_page_count = 60"))
+        stored, cursor = 0, None
+
+        async def fill() -> None:
+            nonlocal stored, cursor
+            for number in range(1_000):
+                event = said(HOME, matrix("alice"), f"{number}" + "x" * 1_000)
+                await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], f"c{number}")
+                stored, cursor = stored + 1, f"c{number}"
+
+        with pytest.raises(Full, match="disk is full"):
+            await fill()
+        assert stored > 10
+        assert await home.cursor() == cursor
+        (backlog,) = await libera.due(_clock(), each=1_000)
+        assert len(backlog.owed) == stored
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fails_alone(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        events = [said(HOME, matrix("alice"), str(number)) for number in range(50)]
+        commits = [home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c") for event in events]
+        results = await asyncio.gather(*commits, home.renew("elsewhere"), return_exceptions=True)
+        assert results[0] == Committed(1)
+        assert list(results[1:-1]) == [Committed()] * 49  # each saw that the first had moved the cursor
+        assert isinstance(results[-1], Exception)
+
+
+async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Path) -> None:
+    """It must end the daemon: a second sync that succeeds proves nothing."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+
+        def fail(_core: Core) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        beside = home.commit(None, [], [], "c1")
+        results = await asyncio.gather(store.writer.write(fail), beside, return_exceptions=True)
+        assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
+        with pytest.raises(sqlite3.OperationalError):
+            await home.commit(None, [], [], "c1")
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        assert await (await _lease(store, "home")).cursor() is None
+
+
+async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+
+        def half(core: Core) -> None:
+            core._sql.execute("UPDATE networks SET cursor = 'half'")
+            raise ValueError("the other half")
+
+        refused, kept = await asyncio.gather(
+            store.writer.write(half), home.remember({"device": "DUCK"}), return_exceptions=True
+        )
+        assert isinstance(refused, ValueError)
+        assert kept is None
+        assert await home.cursor() is None
+        assert dict(await home.recall()) == {"device": "DUCK"}
+
+
+async def test_a_notice_that_goes_ahead_does_not_hide_what_is_too_old(path: Path) -> None:
+    now = [1_000.0]
+    async with aclosing(SqliteStore.open(path, lambda: now[0])) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event, notice = said(HOME, matrix("alice"), "hi"), said(HOME, matrix("duck"), "away", "$away")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
+        now[0] = 2_000.0
+        await home.owe([(notice, Delivery.of(notice.key, LIBERA, ahead=True))])
+        assert await libera.trim(1_500.0, 10) == 1
+
+
+@pytest.mark.parametrize("step", [1_795_000_000.0, -90_000.0])
+async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step: float) -> None:
+    now = {"clock": 100_000.0, "steady": 50.0}
+
+    def passes(seconds: float, step: float = 0.0) -> None:
+        now["steady"] += seconds
+        now["clock"] += seconds + step
+
+    store = SqliteStore.open(path, lambda: now["clock"], steady=lambda: now["steady"])
+    async with aclosing(store):
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
+        await libera.postpone(LIBERA, now["clock"] + 30, "offline")
+        passes(20, step)
+        with closing(sqlite3.connect(path)) as other, capture_logs() as logs:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable):
+                await libera.due(now["clock"])
+            other.rollback()
+            assert await libera.due(now["clock"]) == []
+        assert [line["event"] for line in logs] == ["the clock was set"]
+        passes(11)
+        assert await libera.trim(now["clock"] - 60, 10) == 0
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 31.0
+        passes(10, 59.0)  # is no step
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 100.0
+        passes(0, 2.0)  # both together are
+        (backlog,) = await libera.due(now["clock"])
+        assert round(backlog.owed[0].age, 3) == 41.0
+
+
+async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path: Path) -> None:
+    """Only a store that was put back to an earlier state can say so: one process has it at a time."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, _ = await _lease(store, "home"), await _lease(store, "libera")
+        with closing(sqlite3.connect(path)) as sql, sql:
+            sql.execute("UPDATE networks SET token = 'another' WHERE name = 'libera'")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        posts = [Post("p1", LIBERA, (delivery.id,), "<alice> hi")]
+        assert await home.commit(None, [event], [delivery], "1", posts=posts) == Committed(1)
+
+
+async def test_a_commit_whose_caller_is_gone_still_wakes(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        commit = asyncio.create_task(home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1"))
+        await asyncio.sleep(0)  # it is on its way to the writer
+        commit.cancel()
+        assert await home.cursor() == "c1"  # behind it, so it is done
+        assert store.bell(libera.network).is_set()
+
+
+async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        await store.writer.read(lambda core: core._sql.execute("PRAGMA busy_timeout = 1"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable, match="locked"):
+                await home.commit(None, [], [], "c1")
+            assert await home.cursor() is None
+            other.execute("ROLLBACK")
+        await home.commit(None, [], [], "c1")
+
+
+async def test_a_closed_store_says_so(path: Path) -> None:
+    store = SqliteStore.open(path, _clock)
+    home = await _lease(store, "home")
+    await store.aclose()
+    assert not home.valid()
+    with pytest.raises(StoreError, match="closed"):
+        await home.cursor()
+
+
+async def test_waiting_ends_when_another_process_has_changed_something(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store, aclosing(SqliteStore.attach(path, _clock)) as beside:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "hi")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        await libera.bury([delivery.id], "no")
+        await store.look()
+        await libera.wait(_clock() + 3600)
+        assert await beside.retry(delivery.id)
+        async with asyncio.timeout(10):
+            await libera.wait(_clock() + 3600)
+
+
+async def test_words_are_kept_only_for_as_long_as_they_are_owed(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "secret words", "$e")
+        delivery = Delivery.of(event.key, LIBERA)
+        await home.commit(None, [event], [delivery], "c1")
+        (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "secret words")])
+        await libera.sent(post, "$1")
+        dump = await store.writer.read(lambda core: "".join(core._sql.iterdump()))
+        assert "secret words" not in dump
+        assert "$1" in dump
+
+
+async def test_half_a_surrogate_pair_stops_nothing(path: Path) -> None:
+    """Anybody may send one; it is no character."""
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        event = said(HOME, matrix("alice"), "oh \ud83d", "$1")
+        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1")
+        (backlog,) = await libera.due(_clock())
+        assert plain(backlog.owed[0].event.text) == "oh ?"
+
+
+async def test_much_that_is_done_expires_in_small_steps(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home = await _lease(store, "home")
+        events = [said(HOME, matrix("alice"), str(number)) for number in range(1_200)]
+        deliveries = [Delivery.of(event.key, LIBERA) for event in events]
+        await home.commit(None, events, deliveries, "c1")
+        await store.writer.write(lambda core: [core.drop(delivery.id, 1.0) for delivery in deliveries])
+        assert await store.writer.write(lambda core: core.expire(2.0)) == 500
+        assert await store.expire(2.0) == 700
+
+
+_WRITER = """
+    import asyncio, sys
+    from bridge.model.outbox import Delivery
+    from tests.events import HOME, LIBERA, matrix, said
+
+    async def main():
+        store = SqliteStore.open(path, lambda: 1.0)
+        home = await store.acquire("home", "w")
+        cursor = await home.cursor()
+        number = int(cursor or 0)
+        while True:
+            event = said(HOME, matrix("alice"), str(number))
+            await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], str(number + 1))
+            number += 1
+            cursor = str(number)
+            print(number, flush=True)
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_process_killed_at_any_point_has_lost_nothing_that_it_promised(path: Path) -> None:
+    rng = random.Random(7)
+    promised = 0
+    for _ in range(5):
+        child = await asyncio.create_subprocess_exec(*_code(path, _WRITER), stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        for _ in range(rng.randrange(5, 60)):
+            promised = int(await child.stdout.readline())
+        child.kill()
+        assert await child.wait() == -signal.SIGKILL
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        kept = int(await home.cursor() or 0)
+        assert kept >= promised
+        (backlog,) = await libera.due(_clock(), each=10_000)
+        assert len(backlog.owed) == kept
+
+
+def _code(path: Path, code: str) -> tuple[str, ...]:
+    start = f"from pathlib import Path\nfrom bridge.store.sqlite import SqliteStore\npath = Path({str(path)!r})\n"
+    return (sys.executable, "-c", start + textwrap.dedent(code))
+
+
+def _python(path: Path, code: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(_code(path, code), capture_output=True, timeout=30, check=False)

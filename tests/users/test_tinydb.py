@@ -1,0 +1,415 @@
+"""What only the user database on a file promises: nothing lost, nothing half written, nobody locked out."""
+
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.model.people import Identity, Proof
+from bridge.users import Role, User, UsersError, UsersUnavailable, audit, layout, storage
+from bridge.users.audit import Record
+from bridge.users.tinydb import TinyUsers
+from tests.events import matrix
+
+ALICE = Identity(Proof.MATRIX, "", "@alice:hs")
+
+
+_ANYBODY = {"kind": "irc-mask", "network": "plain", "value": "*!*@*"}
+_ONE = {"kind": "irc", "network": "libera", "value": "eve"}
+_EVE: dict[str, object] = {"name": "eve", "role": "member", "identities": [], "password": None}
+
+
+def _written(*documents: object) -> str:
+    """A database as somebody might write it by hand."""
+    users = {str(number): document for number, document in enumerate(documents, 1)}
+    return json.dumps({"meta": {"1": {"format": 1}}, "users": users})
+
+
+_ALL = ["users.audit.jsonl", "users.json", "users.json.lock"]
+
+
+def _files(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    TinyUsers.create(tmp_path / "users.json")
+    return tmp_path / "users.json"
+
+
+def test_a_database_is_private_and_made_once(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    TinyUsers(path).add(User("alice"))
+    with pytest.raises(UsersError, match="there is a user database already"):
+        TinyUsers.create(path)
+    assert [user.name for user in TinyUsers(path).list()] == ["alice"]
+
+
+def test_a_missing_database_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UsersError, match="quackbridge init-db"):
+        TinyUsers(tmp_path / "users.json")
+
+
+def test_what_is_dropped_is_kept_beside(path: Path) -> None:
+    TinyUsers(path).add(User("alice"))
+    before = path.read_bytes()
+    kept = TinyUsers.drop(path)
+    assert kept.read_bytes() == before
+    assert not path.exists()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('{"meta": {"1": {"format": 1}}, "users": {', ":1:42"),
+        ('{"meta": {"1": {"format": 1}},\n oops', ":2:2"),
+        ("[]", "not a user database"),
+        ("{}", "not a user database"),
+        ('{"meta": {"1": {"format": 1}}, "users": {"1": {"name": "x"}}}', "broken"),
+        ('{"meta": {"1": {"format": 1}}, "users": {"1": 7}}', "broken"),
+        ('{"meta": {"1": {"format": 3}}, "users": {}}', "format 3"),
+        ("[" * 200_000, "broken"),
+        ('{"meta": {"1": {"format": 2}}, "users": {"alice2": {}}}', "is no row's number"),
+        ('{"meta": {"1": 7}, "users": {}}', "broken"),
+        (
+            _written(_EVE)[:-1] + ', "sanctions": {"1": {"target": "eve", "measure": "ban", "link": null, "since": 1,'
+            ' "until": 1e15, "reason": "", "by": ""}}}',
+            "sanction 1 is broken: 1000000000000000.0 is no time",
+        ),
+        (_written({"name": "x"}), "user 1 is broken: 'identities' is missing"),
+        (_written({**_EVE, "role": "king"}), "user 1 is broken: 'king' is not a valid Role"),
+        (_written({**_EVE, "name": "two words"}), "user 1 is broken: a user's name"),
+        (_written({**_EVE, "identities": [_ANYBODY]}), "user 1 is broken: '*!*@*' gives no host"),
+        (_written(_EVE, {**_EVE, "name": "EVE"}), "there is a user 'eve' already"),
+        (_written({**_EVE, "identities": [_ONE]}, {**_EVE, "name": "bob", "identities": [_ONE]}), "belongs to eve"),
+        ("\ufffe\x00", ""),
+    ],
+)
+def test_a_broken_database_is_named_and_never_overwritten(path: Path, content: str, place: str) -> None:
+    path.write_text(content)
+    with pytest.raises(UsersError, match=r"users\.json") as raised:
+        TinyUsers(path)
+    assert place in str(raised.value)
+    assert path.read_text() == content
+
+
+def test_a_database_dropped_twice_in_a_second_is_kept_twice(path: Path) -> None:
+    kept = {TinyUsers.drop(path)}
+    for _ in range(3):
+        TinyUsers.create(path)
+        kept.add(TinyUsers.drop(path))
+    assert len(kept) == 4
+    assert all(one.exists() for one in kept)
+
+
+def test_there_is_nothing_to_drop_and_nothing_is_made_by_trying(tmp_path: Path) -> None:
+    with pytest.raises(UsersError, match="there is no user database"):
+        TinyUsers.drop(tmp_path / "data" / "users.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    TinyUsers(link).add(User("alice"))
+    assert link.is_symlink()
+    assert [user.name for user in TinyUsers(path).list()] == ["alice"]
+
+
+def test_what_an_operator_noted_by_hand_is_kept(path: Path) -> None:
+    path.write_text(_written({**_EVE, "note": "from the pond"}))
+    TinyUsers(path).set_role("eve", Role.ADMIN)
+    assert json.loads(path.read_text())["users"]["1"] == {**_EVE, "role": "admin", "note": "from the pond"}
+
+
+def test_a_lock_that_is_held_for_long_is_worth_another_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    users = TinyUsers(path)
+    with FileLock(f"{path}.lock"), pytest.raises(UsersUnavailable, match="another process has held it"):
+        users.add(User("alice"))
+    users.add(User("alice"))
+
+
+def test_a_database_broken_under_a_running_daemon_leaves_it_what_it_knew(path: Path) -> None:
+    users = TinyUsers(path)
+    users.add(User("alice", identities=(ALICE,)))
+    path.write_text("{")
+    with pytest.raises(UsersError, match=r"users\.json:1:2"):
+        users.refresh()
+    assert users.identify(matrix("alice")) is not None
+    with pytest.raises(UsersError):
+        users.add(User("bob"))
+    assert path.read_text() == "{"
+
+
+def test_another_process_is_seen_by_looking_again(path: Path) -> None:
+    daemon, command = TinyUsers(path), TinyUsers(path)
+    command.add(User("alice", identities=(ALICE,)))
+    assert daemon.identify(matrix("alice")) is None
+    assert daemon.refresh()
+    assert daemon.identify(matrix("alice")) is not None
+    assert not daemon.refresh()
+
+
+def test_two_who_write_at_once_lose_nothing(path: Path) -> None:
+    one, other = TinyUsers(path), TinyUsers(path)
+    one.add(User("alice", identities=(ALICE,)))
+    other.add(User("bob"))
+    with pytest.raises(UsersError, match="belongs to alice"):
+        other.link_identity("bob", ALICE)
+    assert [user.name for user in TinyUsers(path).list()] == ["alice", "bob"]
+
+
+_ADD = """
+import sys
+from pathlib import Path
+from bridge.users import User
+from bridge.users.tinydb import TinyUsers
+for number in range(int(sys.argv[3])):
+    TinyUsers(Path(sys.argv[1])).add(User(f"{sys.argv[2]}-{number}"))
+    print(number, flush=True)
+"""
+
+
+def _adding(path: Path, prefix: str, many: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _ADD, str(path), prefix, str(many)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_eight_processes_that_add_users_at_once_lose_none(path: Path) -> None:
+    children = [_adding(path, f"p{number}", 10) for number in range(8)]
+    for child in children:
+        with child:
+            assert child.wait(60) == 0
+    assert len(TinyUsers(path).list()) == 80
+
+
+def test_a_process_killed_at_any_point_leaves_the_old_or_the_new_database(path: Path) -> None:
+    rng = random.Random(3)
+    for attempt in range(6):
+        before = len(TinyUsers(path).list())
+        with _adding(path, f"k{attempt}", 1_000) as child:
+            assert child.stdout is not None
+            told = 0
+            for _ in range(rng.randrange(1, 20)):
+                told = int(child.stdout.readline()) + 1
+            child.kill()
+            told = max([told, *(int(line) + 1 for line in child.stdout.read().split("\n")[:-1])])
+            assert child.wait() == -signal.SIGKILL
+        assert told <= len(TinyUsers(path).list()) - before <= told + 1
+    TinyUsers(path).add(User("alice"))
+    assert _files(path) == _ALL
+
+
+def test_what_a_killed_process_has_left_behind_is_in_nobodys_way(path: Path) -> None:
+    path.with_name(".users.json.new").write_text("half a data")
+    TinyUsers(path).add(User("alice"))
+    assert [user.name for user in TinyUsers(path).list()] == ["alice"]
+    assert _files(path) == _ALL
+
+
+@pytest.mark.parametrize(
+    ("file", "failing"),
+    [
+        ("users.audit.jsonl", "write"),
+        ("users.audit.jsonl", "fsync"),
+        (".users.json.new", "write"),
+        (".users.json.new", "fsync"),
+        (".users.json.new", "rename"),
+    ],
+)
+def test_a_full_disk_is_an_error_that_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, file: str, failing: str
+) -> None:
+    users = TinyUsers(path, by="test")
+    users.add(User("alice"))
+    before, known = path.read_bytes(), [*users.audit.read()]
+
+    def full(handle: int | Path, *args: Any) -> Any:
+        name = handle if isinstance(handle, Path) else Path(f"/proc/self/fd/{handle}").readlink()
+        if name.name == file:
+            raise OSError(28, "No space left on device")
+        return works(handle, *args)
+
+    owner = Path if failing == "rename" else os
+    works = getattr(owner, failing)
+    monkeypatch.setattr(owner, failing, full)
+    with pytest.raises(UsersUnavailable, match="No space left"):
+        users.add(User("bob"))
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert _files(path) == _ALL
+    assert [user.name for user in users.list()] == ["alice"]
+    told = [record.what for record in users.audit.read()][len(known) :]
+    assert told == ([] if file == "users.audit.jsonl" else ["add-user", "failed"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands for somebody else")
+def test_root_leaves_owner_group_and_mode_as_they_were(path: Path) -> None:
+    for file in (path, Path(f"{path}.lock")):
+        os.chown(file, 65534, 65533)
+    path.chmod(0o640)
+    TinyUsers(path).add(User("alice"))
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65533, 0o640)
+    assert Path(f"{path}.lock").stat().st_uid == 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for somebody else")
+def test_what_root_makes_first_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    TinyUsers.create(tmp_path / "users.json")
+    assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders for somebody else")
+def test_the_folders_that_root_makes_belong_to_whoever_owns_the_one_they_are_in(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    TinyUsers.create(tmp_path / "a" / "b" / "users.json")
+    assert {file.stat().st_uid for file in tmp_path.rglob("*")} == {65534}
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
+    """A folder that both may write to, and two users, neither of whom is root."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "users.json"
+        TinyUsers.create(path)
+        before = path.read_bytes()
+        for file in (path, path.with_name("users.audit.jsonl")):
+            os.chown(file, 65534, 65534)
+        path.chmod(0o644)
+        Path(f"{path}.lock").chmod(0o666)
+        os.chown(name, 65532, 65532)
+        code = _ADD.replace("for number", "import os\nos.setgid(65532)\nos.setuid(65532)\nfor number", 1)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path), "x", "1"],
+            capture_output=True,
+            text=True,
+        )
+        assert "run this command as user 65534, or as root" in done.stderr
+        assert (path.read_bytes(), path.stat().st_uid) == (before, 65534)
+        assert _files(path) == _ALL
+
+
+def test_an_operator_can_read_the_file(path: Path) -> None:
+    TinyUsers(path).add(User("alice", Role.ADMIN, (ALICE,)))
+    (document,) = json.loads(path.read_text())["users"].values()
+    assert document == {
+        "name": "alice",
+        "role": "admin",
+        "identities": [{"kind": "matrix", "network": "", "value": "@alice:hs"}],
+        "password": None,
+    }
+
+
+def test_what_is_done_is_recorded_with_who_did_it_and_no_secret(path: Path) -> None:
+    users = TinyUsers(path, by="root", clock=lambda: 1_000.0)
+    users.add(User("alice", Role.ADMIN, (ALICE,), "the hash"))
+    users.acting("alice").set_password("alice", "another hash")
+    with pytest.raises(UsersError):
+        users.add(User("alice"))
+    users.set_role("alice", Role.ADMIN)
+    assert [*users.audit.read()][1:] == [
+        Record(1_000.0, "root", "add-user", "alice admin @alice:hs"),
+        Record(1_000.0, "alice", "set-password", "alice"),
+    ]
+    assert stat.S_IMODE(users.audit.path.stat().st_mode) == 0o600
+    assert "hash" not in users.audit.path.read_text()
+
+
+def test_the_audit_log_is_kept_in_two_files_of_bounded_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_LARGEST", 1_000)
+    log = TinyUsers(path).audit
+    for number in range(40):
+        log.record("root", "try", str(number))
+    kept = [int(record.details) for record in log.read()]
+    assert kept == [*range(kept[0], 40)]
+    assert 10 < len(kept) < 40
+
+
+def test_what_is_typed_cannot_break_or_pretend_a_line_of_the_audit_log(path: Path) -> None:
+    log = TinyUsers(path).audit
+    log.path.write_text("half a li\n")
+    log.record("root", "try", 'x"}\n{"time": "2026-01-01", "by": "eve"}\x1b[2J' + "y" * 10_000)
+    (record,) = log.read()
+    assert record.by == "root"
+    assert len(log.path.read_text().splitlines()) == 2
+
+
+def test_a_row_that_stayed_the_same_is_not_read_again(path: Path) -> None:
+    users = TinyUsers(path)
+    users.add(*(User(f"u{number}") for number in range(3)))
+    users = TinyUsers(path)
+    before = [*users.list()]
+    TinyUsers(path).set_role("u1", Role.ADMIN)
+    users.refresh()
+    assert [one is other for one, other in zip(before, users.list(), strict=True)] == [True, False, True]
+
+
+def test_a_database_of_the_first_format_is_read_and_written_as_the_present_one(path: Path) -> None:
+    path.write_text(_written(_EVE))
+    TinyUsers(path).add(User("bob"))
+    found = json.loads(path.read_text())
+    assert found["meta"] == {"1": {"format": 2}}
+    assert [user.name for user in TinyUsers(path).list()] == ["bob", "eve"]
+
+
+@pytest.mark.parametrize(("one", "other"), [('"2"', '"1"'), ('"meta"', '"users"'), ('"role"', '"name"')])
+def test_of_what_is_there_twice_nobody_can_tell_which_was_meant(one: str, other: str) -> None:
+    row = {"name": "eve", "role": "member"}
+    text = layout.written({"meta": {"1": {"format": 1}}, "users": {"1": row, "2": row}}).replace(one, other)
+    with pytest.raises(ValueError, match="is there twice"):
+        layout.parse(f" {text}")
+    if one != '"role"':  # the lines do not look into rows; who opens one does
+        with pytest.raises(ValueError, match="is there twice"):
+            layout.parse(text)
+
+
+def test_two_rows_in_one_line_are_two_rows() -> None:
+    row = {"name": "eve"}
+    text = layout.written({"users": {"1": row, "2": row}}).replace(",\n ", ",")
+    assert layout.parse(text) == {"users": {"1": '{"name": "eve"}', "2": '{"name": "eve"}'}}
+
+
+def test_a_line_that_was_torn_costs_no_other_record(path: Path) -> None:
+    log = TinyUsers(path).audit
+    with log.path.open("a") as file:
+        file.write('{"time": "2026-')
+    log.record("root", "try", "again")
+    assert [record.what for record in log.read()] == ["init-db", "try"]
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.dictionaries(
+            st.integers(0, 99).map(str),
+            st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=3),
+            max_size=4,
+        ),
+        max_size=3,
+    )
+)
+def test_what_is_written_is_read_again_by_lines_as_by_json(tables: dict[str, dict[str, dict[str, str]]]) -> None:
+    text = layout.written(tables)
+    opened = {
+        name: {number: json.loads(str(row)) for number, row in rows.items()}
+        for name, rows in layout.parse(text).items()
+    }
+    assert opened == json.loads(text) == tables
