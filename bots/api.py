@@ -4,19 +4,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.model.people import Sender
+from bridge.model.event import Room
+from bridge.model.people import Role, Sender
 from bridge.model.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a bot is asked. `text` is without the name that it was called by; `asker` is whom the network shows, with
-    what it proves of them. The answer is heard by whoever heard the question."""
+    """What a bot is asked. Its answer is heard by whoever heard the question.
+
+    `text` is without the name that the bot was called by. `asker` is as the network shows and proves them, with the
+    `user` that they are; `role` is that user's, None for a guest. `room` is where it was asked and `link` the name of
+    the link of that room, '' where it is in none; `time` is when (seconds since the epoch).
+    """
 
     id: str
     text: Text
     asker: Sender
-    private: bool
+    room: Room
+    time: float
+    private: bool = False
+    role: Role | None = None
+    link: str = ""
+
+    @property
+    def user(self) -> str | None:
+        """The name of the user who asks; None for a guest."""
+        return self.asker.user
 
 
 class Bot(Protocol):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 from pydantic import TypeAdapter
@@ -12,7 +13,7 @@ from bots.api import Bot, Question
 from bridge.lib.ids import digest
 from bridge.model.event import BOTS, Event, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
-from bridge.model.people import Sender
+from bridge.model.people import Role, Sender
 from bridge.model.text import Text, addressed, plain, words
 from bridge.network import Batch, PermanentError
 
@@ -20,9 +21,16 @@ log = structlog.get_logger()
 
 _QUESTIONS = TypeAdapter(tuple[Event, ...])
 _CURSOR = "answers"  # every answer is asked for anew after a crash, so there is nothing to resume from
-_PATIENCE = 120.0  # seconds that a bot may think; after that its ear would hold up everybody who asks
+_PATIENCE_S = 120.0  # that a bot may think; after that its ear would hold up everybody who asks
 _WAITING = 64  # batches of answers that may wait to be stored: one an ear is under way at a time
 _WHISPERS = 16  # what may wait to be answered that must not be stored: some seconds of logins
+
+
+class About(NamedTuple):
+    """What the bridge knows of a question: the asker's role (None: a guest), and the name of the link, '' for none."""
+
+    role: Role | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +42,10 @@ class Hosted:
 
 
 class BotHost:
-    """The network `bots`. A question is sent when its answer is safely stored, so none is lost by a crash; the answer's
+    """The network `bots`. A question counts as sent once its answer is stored, so none is lost by a crash. The answer's
     id follows from the question's, so that a question put twice is answered once.
 
-    While a bot thinks, `typing` of its ear is held open.
+    `about` tells what the bridge knows of a question. While a bot thinks, `typing` of its ear is held open.
     """
 
     name = BOTS
@@ -49,11 +57,13 @@ class BotHost:
         *,
         clock: Callable[[], float],
         typing: Callable[[Room], AbstractAsyncContextManager[None]],
+        about: Callable[[Event], About] = lambda _: About(),
     ) -> None:
         self._bots = bots
         self._whispers: asyncio.Queue[tuple[Room, Event]] = asyncio.Queue(_WHISPERS)
         self._clock = clock
         self._typing = typing
+        self._about = about
         self._answers: asyncio.Queue[tuple[Batch, asyncio.Future[None]]] = asyncio.Queue(_WAITING)
 
     def use(self, rooms: Sequence[Room]) -> None:
@@ -130,24 +140,34 @@ class BotHost:
         return ear.id.partition("@")[0]
 
     async def _ask(self, hosted: Hosted, event: Event) -> Sequence[Text]:
-        called = (event.called,) if event.called else ()
-        said = addressed(plain(event.text), (*called, *hosted.names))
-        text = event.text if said is None else words(said)
-        question = Question(digest(str(event.room), event.id), text, event.sender, event.private)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                return await hosted.bot.answer(question)
+            async with asyncio.timeout(_PATIENCE_S):
+                return await hosted.bot.answer(self._question(hosted, event))
         except Exception:  # a bot is somebody else's program: whatever it does, the conversation goes on
-            log.exception("bot failed", bot=hosted.bot.name, room=str(event.room))
+            log.exception("bot_failed", bot=hosted.bot.name, room=str(event.room))
             return ()
 
+    def _question(self, hosted: Hosted, event: Event) -> Question:
+        called = event.body.called if isinstance(event.body, Message) else None
+        said = addressed(plain(event.text), (*filter(None, [called]), *hosted.names))
+        role, link = self._about(event)
+        return Question(
+            id=digest(str(event.room), event.id),
+            text=event.text if said is None else words(said),
+            asker=event.sender,
+            room=event.room,
+            time=event.time,
+            private=event.private,
+            role=role,
+            link=link,
+        )
+
     def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:
-        return Message(
+        return Event(
             id=digest("answer", key, str(question.room), question.id, str(part)),
             room=ear,
             sender=Sender(BOTS, key, bot.name, bot=True),
             time=self._clock(),
-            text=text,
-            kind=Kind.NOTICE,
+            body=Message(text, Kind.NOTICE),
             private=question.private,
         )

@@ -1,8 +1,8 @@
 """What a chat network must do for the bridge, and the errors by which it says that it could not."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Owed, Post
@@ -37,8 +37,8 @@ class PermanentError(SendError):
 
 
 class InDoubt(SendError):
-    """Nobody can tell whether the post was sent before. It is again when `send` is asked once more; `resend` is whether
-    the operator wants that, who else would rather miss a message than have it twice."""
+    """Delivery status unknown: the post may have been sent before. `send` sends it when it is asked once more. `resend`
+    says whether the operator prefers a duplicate to a loss."""
 
     def __init__(self, reason: str, *, resend: bool) -> None:
         super().__init__(reason)
@@ -51,7 +51,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nobody can tell what was said in `room` between two times, seconds since the epoch."""
+    """What was said in `room` between two times (seconds since the epoch) is unknown."""
 
     room: Room
     since: float
@@ -60,12 +60,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events in the order in which they were said, and where to resume once they are safely kept. `gaps` are where more
-    may have been said."""
+    """Events in the order in which they happened, and where to resume once they are stored.
+
+    More may have happened in the `gaps`. `changes` is what the network must remember in the same transaction as the
+    cursor (see `Memory`); None forgets a key.
+    """
 
     events: tuple[Event, ...]
     cursor: str
     gaps: tuple[Gap, ...] = ()
+    changes: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Memory(Protocol):
@@ -126,4 +130,13 @@ class Network(Protocol):
     async def ready(self) -> None:
         """Return when every configured room has been joined once, and what is said from then on is not missed: where to
         resume is kept."""
+        ...
+
+
+@runtime_checkable
+class Signals(Protocol):
+    """A network that shows others what happens right now, and is not stored."""
+
+    async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
+        """Show others in `room` that we type, or that we do not any more. Never raises."""
         ...

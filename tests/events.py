@@ -1,7 +1,9 @@
 """Events for tests, with everything that a test does not care about filled in."""
 
+from dataclasses import replace
+
 from bridge.model.casemap import Casemapping
-from bridge.model.event import BOTS, Kind, Message, Room
+from bridge.model.event import BOTS, Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import words
 
@@ -32,11 +34,25 @@ def said(
     private: bool = False,
     called: str | None = None,
     time: float = 1_000.0,
-) -> Message:
+    reply_to: EventKey | None = None,
+    origin: Origin = Origin.LIVE,
+) -> Event:
     """`sender` said `text`; the id follows from the words unless it is given."""
-    return Message(event_id or f"${text}", room, sender, time, words(text), kind, private, called)
+    body = Message(words(text), kind, called, reply_to)
+    return Event(event_id or f"${text}", room, sender, time, body, private, origin)
 
 
-def answer(ear: Room, text: str, *, private: bool = False) -> Message:
+def body_of(event: Event) -> Message:
+    """The message that `event` must be."""
+    assert isinstance(event.body, Message)
+    return event.body
+
+
+def rebodied(event: Event, **changes: object) -> Event:
+    """`event` with a message that differs in `changes`."""
+    return replace(event, body=replace(body_of(event), **changes))  # type: ignore[arg-type]
+
+
+def answer(ear: Room, text: str, *, private: bool = False) -> Event:
     """What a bot says into its ear."""
     return said(ear, Sender(BOTS, "duck", "Little Yellow Duck", bot=True), text, kind=Kind.NOTICE, private=private)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bots.host import BotHost, Hosted
+from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.desk import COMMANDS
@@ -24,7 +24,8 @@ from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
 from bridge.network import Refused
 from bridge.relay.intake import Relay
-from bridge.relay.outages import Outages
+from bridge.relay.notices import Notices
+from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
 from bridge.rules.routing import ear
@@ -53,7 +54,9 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
     watch = Watch(path, seen)
     loop.add_signal_handler(signal.SIGHUP, watch.now)
     users = TinyUsers(config.users.database)
-    async with contextlib.aclosing(SqliteStore.open(config.store.path, time.time, steady=since_boot)) as store:
+    async with contextlib.aclosing(
+        SqliteStore.open(config.store.path, time.time, steady=since_boot, excerpt=config.store.excerpt)
+    ) as store:
         try:
             async with asyncio.TaskGroup() as group:
                 await _Daemon(config, path, users, store, group).serve(watch, stopping)
@@ -87,12 +90,11 @@ class _Daemon:
             self._ears(),
             clock=time.time,
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
+            about=self._about,
         )
-        away, terms = Outages(), wiring.terms(config)
-        self._relay = Relay(
-            self._gate, clock=time.time, rng=self._rng, whisper=self._whisper, outages=away, terms=terms
-        )
-        self._lookout = Lookout(self._gate, away, clock=time.time, terms=terms)
+        self._shared = Shared(time.time, self._rng, Notices(time.time), terms=wiring.terms(config))
+        self._relay = Relay(self._gate, self._shared, self._whisper)
+        self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
@@ -129,10 +131,10 @@ class _Daemon:
             config = await asyncio.to_thread(load, self._path)
             bots = wiring.bots(config, self._hosted)
         except ConfigError as error:
-            log.error("not reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
+            log.error("not_reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
             return
         except Refused as error:
-            log.error("not reloaded", problems=[str(error)], hint="the configuration of before goes on")
+            log.error("not_reloaded", problems=[str(error)], hint="the configuration of before goes on")
             return
         for warning in config.warnings:
             log.warning("config", text=warning)
@@ -140,12 +142,12 @@ class _Daemon:
         before, self._config = self._config, config
         stop, start = changed(before.networks, config.networks, again=self._running.refused)
         await self._running.stop(stop)
-        self._gate.use(links_of(config))
+        self._gate.set_links(links_of(config))
         self._hosted = bots
         self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
-        self._relay.terms = self._lookout.terms = wiring.terms(config)
+        self._shared.terms = wiring.terms(config)
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
         for name in start:
@@ -160,7 +162,7 @@ class _Daemon:
         after = (config.users.database, config.store.path, config.http)
         for key, one, other in zip(_FIXED, before, after, strict=True):
             if one != other:
-                log.warning("not reloaded", key=key, hint="this counts from the next start: restart the daemon")
+                log.warning("not_reloaded", key=key, hint="this counts from the next start: restart the daemon")
         users = config.users.model_copy(update={"database": now.users.database})
         store = config.store.model_copy(update={"path": now.store.path})
         return config.model_copy(update={"users": users, "store": store, "http": now.http})
@@ -188,11 +190,17 @@ class _Daemon:
             try:
                 await self._store.expire(time.time() - self._config.store.remember)
             except StoreError as error:
-                log.warning("not expired", reason=str(error))
+                log.warning("not_expired", reason=str(error))
             await asyncio.sleep(_EXPIRE_EVERY)
 
     def _ears(self) -> dict[str, Hosted]:
         return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
+
+    def _about(self, event: Event) -> About:
+        """What a bot may know of who asks it, and where."""
+        user = self._users.find(event.sender.user) if event.sender.user is not None else None
+        link = self._gate.links.of(event.room)
+        return About(user.role if user is not None else None, link.name if link is not None else "")
 
     def _whisper(self, event: Event) -> bool:
         return self._host.whisper(ear(DESK, str(event.room)), event)
@@ -212,12 +220,12 @@ async def _watch_users(users: Users) -> None:
         await asyncio.sleep(_USERS_LOOK)
         try:
             if await asyncio.to_thread(users.refresh):
-                log.info("users changed")
+                log.info("users_changed")
             said = ""
         except UsersError as error:
             if str(error) != said:
                 said = str(error)
-                log.error("users unreadable", reason=said, hint="the members known before stay members")
+                log.error("users_unreadable", reason=said, hint="the members known before stay members")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -15,9 +15,9 @@ from bridge.irc.client import IrcNetwork as Irc
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork as Matrix
 from bridge.matrix.settings import MatrixSettings
-from bridge.model.event import Kind, Room
-from bridge.network import Memory, Network, Refused
-from bridge.relay.limits import Terms
+from bridge.model.event import Room
+from bridge.network import Memory, Network, Refused, Signals
+from bridge.relay.limits import TellDead, Terms
 
 _TYPING = 1.0  # seconds that showing it may hold up an answer
 
@@ -66,8 +66,8 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
 
 def terms(config: Config) -> Terms:
     """How patiently the config wants messages carried."""
-    dead = {"notice": Kind.NOTICE, "reaction": Kind.REACTION, "nothing": None}[config.outbox.tell_dead]
-    return Terms(config.outbox.per_room, config.outbox.max_age, config.outages.tell_after, dead)
+    outbox = config.outbox
+    return Terms(outbox.per_room, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def bots(config: Config, before: Mapping[str, Kept]) -> Mapping[str, Kept]:
 @asynccontextmanager
 async def typing(networks: Mapping[str, Network], rooms: Sequence[Room]) -> AsyncGenerator[None, None]:
     """Show that somebody is typing in those of `rooms` whose network can."""
-    shown = [(found, room) for room in rooms if isinstance(found := networks.get(room.network), Matrix)]
+    those: list[tuple[object, Room]] = [(networks.get(room.network), room) for room in rooms]
+    shown = [(network, room) for network, room in those if isinstance(network, Signals)]
 
     async def show(*, active: bool) -> None:
         with contextlib.suppress(TimeoutError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from bots.api import Bot, Question
 from bots.load import load_bot
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
+from bridge.model.event import Room
 from bridge.model.people import Sender
 from bridge.model.text import plain, printable, words
 
+_HERE = Room("terminal", "you")
 _YOU = Sender("terminal", "you", "you")
 
 
@@ -28,7 +31,7 @@ def chat(config: Path, key: str) -> None:
         runner.get_loop()
         click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
         for number, said in enumerate(_lines()):
-            question = Question(str(number), words(said), _YOU, private=True)
+            question = Question(str(number), words(said), _YOU, _HERE, time.time(), private=True)
             for line in runner.run(_answer(bot, question)):
                 click.echo(f"{bot.name}> {printable(line)}")
 

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 from bridge.config.settings import Config, Link
 from bridge.lib.hosts import is_loopback
-from bridge.rules import routing as links
+from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
-from bridge.rules.policy import Rules
-from bridge.rules.routing import Bot
+from bridge.rules.link import LinkedBot, Rules
 from bridge.users.identities import same_name
 
 
-def links_of(config: Config) -> Sequence[links.Link]:
+def links_of(config: Config) -> Sequence[rules.Link]:
     """Who talks to whom, and by which rules."""
-    bots = {key: Bot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
+    bots = {key: LinkedBot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
     return [
-        links.Link(
+        rules.Link(
             name,
             link.rooms,
             _rules(link),

@@ -21,7 +21,7 @@ from bridge.config.values import (
     number,
 )
 from bridge.lib import hosts
-from bridge.rules.policy import Answers, Guests
+from bridge.rules.link import Answers, Guests
 
 
 def _a_while(seconds: float) -> float:
@@ -107,6 +107,9 @@ class Store(Section):
     """The SQLite file. The daemon makes it."""
     remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)
     """How long it is known what was carried, and where it is now, as 30d: replies find their message for so long."""
+    excerpt: Annotated[int, BeforeValidator(number), Field(ge=0, le=2000)] = 300
+    """How many characters of each carried message are kept after it was sent, for as long as `remember`, so that
+    replies and edits can quote it. 0: none."""
 
 
 class Outbox(Section):

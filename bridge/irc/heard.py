@@ -97,16 +97,16 @@ class Intake:
                 gaps.append(Gap(put.what.room, put.what.since, put.at))
         if not self._heard:
             self.cursor = self.cursor.present([room.id for room in self.present], self.until)
-        messages = tuple(put.what.message for put in taken if isinstance(put.what, Heard))
-        return Batch(messages, self.cursor.dump(), tuple(gaps))
+        events = tuple(put.what.event for put in taken if isinstance(put.what, Heard))
+        return Batch(events, self.cursor.dump(), tuple(gaps))
 
 
 def _weight(put: _Put) -> int:
-    return sum(len(span.text) for span in put.what.message.text) if isinstance(put.what, Heard) else 0
+    return sum(len(span.text) for span in put.what.event.text) if isinstance(put.what, Heard) else 0
 
 
 def _after(cursor: Cursor, put: _Put) -> Cursor:
     if isinstance(put.what, Heard):
-        message = put.what.message
-        return cursor if message.private else cursor.heard(message.room.id, message.time, put.what.msgid, put.at)
+        event = put.what.event
+        return cursor if event.private else cursor.heard(event.room.id, event.time, put.what.msgid, put.at)
     return cursor.caught_up(put.what.room.id, put.what.time, put.what.server, put.at)

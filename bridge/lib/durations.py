@@ -25,5 +25,14 @@ def spelled(seconds: float) -> str:
     return _counted(max(0, int(seconds)), "second")
 
 
+def about(seconds: float) -> str:
+    """`seconds` as people say it: "half a minute", "3 minutes", "2 hours"."""
+    if 25 <= seconds < 50:
+        return "half a minute"
+    if 50 <= seconds < 90:
+        return "a minute"
+    return spelled(seconds)
+
+
 def _counted(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -1,24 +1,28 @@
-"""What happened: one envelope, and one of a few bodies."""
+"""What happened: one envelope, and one of a few bodies. Rooms and the keys of events."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Literal, assert_never
+
+from pydantic import Field
 
 from bridge.model.people import Sender
-from bridge.model.text import Text
+from bridge.model.text import Text, words
 
 BOTS = "bots"
-"""The network whose rooms are the bots' ears; no network of the config may be called so."""
-
+"""The network whose rooms are the bots' ears. No network of the config may have this name."""
 
 DESK = "desk"
-"""The ear that takes what is asked of the bridge itself, in private; no bot of the config may be called so."""
+"""The ear that takes commands for the bridge itself, in private. No bot of the config may have this name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Room:
-    """Where people talk on a network. `id` is opaque to all but the network's adapter, which makes sure that one room
-    has one id: for a configured room the very string of the config (`#pond`, `#pond:example.org`), for a private
-    conversation the person's address or the room that it is held in."""
+    """Where people talk on a network.
+
+    Only the network's adapter reads `id`, and makes sure that one room has one id: for a configured room the string of
+    the config (`#pond`, `#pond:example.org`), for a private conversation the person's address or the room's own id.
+    """
 
     network: str
     id: str
@@ -35,16 +39,6 @@ class Room:
         return cls(network, room)
 
 
-class Kind(StrEnum):
-    """How a message is said: plainly, as `/me`, or as a notice, which no bot may answer (RFC 2812 section 3.3.2). A
-    reaction stands at what it replies to, where the network can (Matrix spec, `m.annotation`); else it is a notice."""
-
-    TEXT = "text"
-    ACTION = "action"
-    NOTICE = "notice"
-    REACTION = "reaction"
-
-
 @dataclass(frozen=True, slots=True)
 class EventKey:
     """An event's id is unique in its room."""
@@ -53,38 +47,165 @@ class EventKey:
     id: str
 
 
+class Kind(StrEnum):
+    """How a message is said: plainly, as `/me`, or as a notice, which no bot may answer (RFC 2812 section 3.3.2)."""
+
+    TEXT = "text"
+    ACTION = "action"
+    NOTICE = "notice"
+
+
+class Origin(StrEnum):
+    """How we came to know of an event: as it happened, later from a network's history, or because we say it ourselves.
+
+    Without a proof, the speaker of a replayed event is unknown. Our own words carry no mark and are never counted as
+    lost.
+    """
+
+    LIVE = "live"
+    REPLAYED = "replayed"
+    OURS = "ours"
+
+
+class Change(StrEnum):
+    """What became of a person's place in a room."""
+
+    JOINED = "joined"
+    LEFT = "left"
+    KICKED = "kicked"
+    BANNED = "banned"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file of a message. `size` is in bytes. Only the network that heard it reads `source`."""
+
+    kind: Literal["image", "file", "audio", "video", "sticker"]
+    name: str
+    size: int | None
+    mime: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Somebody said something. `time` is seconds since the epoch by the network's clock.
+    """Somebody said something.
 
-    `called` is the name by which the text calls our own account at its head, '' where it mentions us elsewhere, None
-    where it does not. `reply_to` names the event, in the same room, that this one replies to. `replayed` is what was
-    said while we were away, as the network tells it later: without a proof nobody can tell by whom.
+    `called` is the name with which the text calls our account at its head; '' where it mentions us elsewhere, None
+    where it does not. `reply_to` and `thread` name events of the same room. `mentions` are addresses of people there.
+    """
+
+    text: Text
+    kind: Kind = Kind.TEXT
+    called: str | None = None
+    reply_to: EventKey | None = None
+    thread: EventKey | None = None
+    media: tuple[Media, ...] = ()
+    mentions: tuple[str, ...] = ()
+    type: Literal["message"] = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`text` takes the place of what the message `target` said."""
+
+    target: EventKey
+    text: Text
+    type: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """The event `target` is to be taken away everywhere."""
+
+    target: EventKey
+    reason: str = ""
+    type: Literal["redaction"] = "redaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody reacts to `target` with `key` (an emoji, mostly), or takes that back where `removed`."""
+
+    target: EventKey
+    key: str
+    removed: bool = False
+    type: Literal["reaction"] = "reaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`person` came, went or was renamed; `detail` is the reason or the new name."""
+
+    person: Sender
+    change: Change
+    detail: str = ""
+    type: Literal["membership"] = "membership"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The room's topic is `text` now."""
+
+    text: str
+    type: Literal["topic"] = "topic"
+
+
+Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic, Field(discriminator="type")]
+"""What happened. The `type` tag is stored, so that each body is read back as what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened in a room: all that store, gate, delivery, notices and desk need to know.
+
+    `time` is in seconds since the epoch, by the network's clock. `private`: in a conversation with one person.
     """
 
     id: str
     room: Room
     sender: Sender
     time: float
-    text: Text
-    kind: Kind = Kind.TEXT
+    body: Body
     private: bool = False
-    called: str | None = None
-    reply_to: EventKey | None = None
-    replayed: bool = False
+    origin: Origin = Origin.LIVE
 
     @property
     def key(self) -> EventKey:
         return EventKey(self.room, self.id)
 
     @property
-    def mark(self) -> str:
-        """What each line of this message begins with where it is carried to, so that no line can pretend to be from
-        somebody else; '' in a private conversation, where nobody else is carried."""
-        if self.private:
-            return ""
-        return f"* {self.sender.name} " if self.kind is Kind.ACTION else f"<{self.sender.name}> "
+    def text(self) -> Text:
+        """The words that came with it, of whatever body."""
+        match self.body:
+            case Message(text=text) | Edit(text=text):
+                return text
+            case Redaction(reason=said) | Reaction(key=said) | Membership(detail=said) | Topic(text=said):
+                return words(said)
+            case _ as never:
+                assert_never(never)
 
+    @property
+    def target(self) -> EventKey | None:
+        """The event that this one changes or stands at; None where it stands by itself."""
+        match self.body:
+            case Edit(target=target) | Redaction(target=target) | Reaction(target=target):
+                return target
+            case Message() | Membership() | Topic():
+                return None
+            case _ as never:
+                assert_never(never)
 
-Event = Message
-"""What happened, in no network's dialect: a union that grows as more than messages is carried."""
+    @property
+    def refers(self) -> tuple[EventKey, ...]:
+        """All events of which rendering this one needs to know something."""
+        match self.body:
+            case Message(reply_to=reply_to, thread=thread):
+                return tuple(key for key in (reply_to, thread) if key is not None)
+            case Edit(target=target) | Redaction(target=target) | Reaction(target=target):
+                return (target,)
+            case Membership() | Topic():
+                return ()
+            case _ as never:
+                assert_never(never)

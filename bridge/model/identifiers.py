@@ -3,7 +3,8 @@
 import re
 
 MATRIX_ID_LIMIT = 255
-"""Bytes of any Matrix identifier, sigil and server included (https://spec.matrix.org/latest/appendices/#identifier-grammar)."""
+"""Bytes of any Matrix identifier, sigil and server included
+(https://spec.matrix.org/latest/appendices/#identifier-grammar)."""
 
 _SERVER = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]+)(?::[0-9]{1,5})?"
 _MATRIX_USER = re.compile(rf"@[\x21-\x39\x3b-\x7e]+:{_SERVER}")  # historical local parts too: people have them

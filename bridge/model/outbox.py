@@ -1,11 +1,13 @@
-"""What is owed to whom because something happened: deliveries, the posts they become, and their fate."""
+"""What is owed to whom because something happened: deliveries, the posts that they become, and their fate."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from bridge.lib.ids import digest
-from bridge.model.event import Event, EventKey, Room
+from bridge.model.event import Event, EventKey, Origin, Room
+from bridge.model.people import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,47 +20,66 @@ class Delivery:
     ahead: bool = False
 
     @classmethod
-    def of(cls, event: EventKey, room: Room, *, ahead: bool = False) -> "Delivery":
+    def of(cls, event: EventKey, room: Room, *, ahead: bool = False) -> Self:
         return cls(digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room, ahead)
 
 
-_LATE = 60.0
-_DAY = 86_400.0
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """An event and one room that shall have it; `ahead` of what waits there."""
+
+    event: Event
+    room: Room
+    ahead: bool = False
+
+    @property
+    def delivery(self) -> Delivery:
+        return Delivery.of(self.event.key, self.room, ahead=self.ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of an event that another refers to.
+
+    `source` is the event as it was first heard, `who` said it, and `excerpt` is the beginning of its words; None and ''
+    where these are not known any more. `rooms` are those where it was said and where it went. `ids` are its ids in the
+    room for which somebody asked, one a post; empty where it was not sent there.
+    """
+
+    source: EventKey
+    who: Sender | None = None
+    excerpt: str = ""
+    rooms: tuple[Room, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A delivery with what rendering it needs: the event, and the ids, in the target `room`, of what it replies to.
-    `said` is when it was said, seconds since the epoch, and `age` how many seconds ago that is."""
+    """A delivery with what rendering it needs: the event, and in `context` what is known of the events that it refers
+    to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago that is."""
 
     delivery: str
     room: Room
     event: Event
-    refers: tuple[str, ...] = ()
+    context: Mapping[EventKey, Known] = field(default_factory=dict)
     said: float = 0.0
     age: float = 0.0
 
-    @classmethod
-    def of(
-        cls, delivery: str, room: Room, event: Event, refers: tuple[str, ...], *, queued: float, now: float
-    ) -> "Owed":
-        """As it is `now`. What was said while we were away has the network's time; all else was said when it was
-        `queued`, whatever clock the network has."""
-        said = max(0.0, min(queued, event.time)) if event.replayed else queued  # a hostile server may say anything
-        return cls(delivery, room, event, refers, said, max(0.0, now - said))
+    def ids_of(self, event: EventKey | None) -> tuple[str, ...]:
+        """The ids of `event` in this room; empty where it has none."""
+        known = self.context.get(event) if event is not None else None
+        return known.ids if known is not None else ()
 
-    @property
-    def stamp(self) -> str:
-        """What each line begins with where it comes late: when it was said."""
-        if self.age < _LATE or not self.event.mark:
-            return ""
-        said = datetime.fromtimestamp(self.said, UTC)
-        return f"[{said:%H:%M} UTC] " if self.age < _DAY else f"[{said:%Y-%m-%d %H:%M} UTC] "
+
+def said_at(event: Event, queued: float) -> float:
+    """When `event` was said, by our clock. A live event was said when it was `queued`, whatever clock its network has;
+    a replayed one when the network says, but not in the future."""
+    return max(0.0, min(queued, event.time)) if event.origin is Origin.REPLAYED else queued
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One wire message. `payload` is the adapter's own encoding; whoever else holds it does not look inside."""
+    """One wire message. Only its network's adapter reads `payload`."""
 
     id: str
     room: Room
@@ -66,7 +87,7 @@ class Post:
     payload: str
 
     @classmethod
-    def of(cls, room: Room, deliveries: tuple[str, ...], part: int, payload: str) -> "Post":
+    def of(cls, room: Room, deliveries: tuple[str, ...], part: int, payload: str) -> Self:
         """The `part`-th (from 0) post of what `deliveries` became; its id follows from what it carries."""
         return cls(digest(str(part), *deliveries), room, deliveries, payload)
 
@@ -82,8 +103,8 @@ class Backlog:
 
 
 class State(StrEnum):
-    """A delivery is queued until its last post is sent, until it can never be sent (dead: the words are kept for the
-    operator), or until it is given up on purpose (dropped: only its id and the reason are kept)."""
+    """The fate of a delivery: queued until its last post is sent; dead where it can never be sent (its words are kept
+    for the operator); dropped where it was given up on purpose (only its id and the reason are kept)."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -93,7 +114,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of `outbox list`: a delivery that is not done. `since` is when it was queued, seconds since the epoch;
+    """A line of `outbox list`: a delivery that is not done. `since` is when it was queued (seconds since the epoch);
     `reason` is why it is dead, or why its room waits."""
 
     delivery: str

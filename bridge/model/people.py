@@ -1,4 +1,4 @@
-"""Who spoke, and what a network proves of them."""
+"""People: who spoke, and what a network proves of them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +14,16 @@ class Proof(StrEnum):
     IRC_MASK = "irc-mask"
 
 
+class Role(StrEnum):
+    """What a user may do: be carried, or administer too."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
-    """A sender id that may be trusted: a Matrix id (network empty: ids are global), an IRC services account, or an IRC
+    """A proven id: a Matrix id (`network` is empty: ids are global), an IRC services account, or an IRC
     `nick!user@host` (a glob where a user holds it, the real mask where a sender proves it)."""
 
     kind: Proof
@@ -29,12 +36,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who spoke. Only `proofs` say who it is; `address` is where an answer reaches them (Matrix id, IRC nick), `name`
-    is only shown, and neither is ever compared with a user.
+    """Who spoke.
 
-    `mask` is the `nick!user@host` that an IRC network shows, and proves nothing. `connection` is theirs alone for as
-    long as the network shows us without a break that it is the same one, whatever nick it takes, and never comes again
-    after that; '' where nobody can tell.
+    Only `proofs` say who it is. `address` is where an answer reaches them (Matrix id, IRC nick), `name` is what they
+    call themselves; neither is ever compared with a user.
+    `mask` is the `nick!user@host` that an IRC network shows; it proves nothing. `connection` names their IRC connection
+    for as long as we see it without a break, whatever nick it takes; it is never used twice, and '' where unknown.
+    `avatar` is their picture, in a form that only their network's adapter reads; '' for none.
+
+    The gate adds `user`, the name of the user that they are (None: no user), and `note`, which renderers show behind
+    the name: "guest", or the user's name where they go by the name of somebody else.
     """
 
     network: str
@@ -45,3 +56,14 @@ class Sender:
     bot: bool = False
     mask: str = ""
     connection: str = ""
+    avatar: str = ""
+    user: str | None = None
+    note: str = ""
+
+    def is_same_person(self, other: "Sender") -> bool:
+        """Whether the network proves that both are one person: by a common identity, else by the same connection."""
+        if self.network != other.network:
+            return False
+        if self.proofs or other.proofs:
+            return not set(self.proofs).isdisjoint(other.proofs)
+        return bool(self.connection) and self.connection == other.connection

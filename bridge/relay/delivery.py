@@ -1,113 +1,127 @@
-"""Delivering what is owed to the rooms of one network: each in order, side by side, each post with its fate stored."""
+"""Delivers what is owed to the rooms of one network: each room in order, rooms side by side, each post's fate
+stored."""
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 
 import structlog
 
+from bridge.lib.backoff import Backoff
+from bridge.lib.lru import LruSet
 from bridge.model.accounting import TOO_OLD, Count, Tally
 from bridge.model.event import Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.network import InDoubt, Network, PermanentError, SendError, Silenced, TransientError
-from bridge.relay.limits import Terms
-from bridge.relay.notices import Notices
-from bridge.relay.outages import Outages
-from bridge.store import Lease, stored
-from bridge.store.contract import LONGEST_WAIT
+from bridge.relay.shared import Shared
+from bridge.store import Commit, Dead, Dropped, Lease, Waits, stored
+from bridge.store.contract import LONGEST_WAIT_S
 
 log = structlog.get_logger()
 
-_LOOK = 1.0  # seconds between looks for what has become due without a sign
-_ROOMS = 32  # rooms of one network that are delivered to side by side
+_LOOK_S = 1.0  # between looks for what has become due without a sign
+_ROOMS = 32  # of one network, delivered to side by side
 _EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
-_LONGEST_PAUSE = 300.0  # seconds before a failing room is tried again
-_DOUBLINGS = 10  # more would be no longer a pause, and at 1,024 tries no number
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
+_FRESH = 10_000  # frozen posts of this run that are not sent yet: more than can be on their way in all rooms
+
+
+class Reservation:
+    """A room kept free for `posts`, what a commit owes it. Ends with `begin`, once the posts are stored as they are
+    here, or with `give_back`."""
+
+    def __init__(self, dispatch: "Dispatch", backlog: Backlog) -> None:
+        self._dispatch = dispatch
+        self._backlog = backlog
+
+    @property
+    def room(self) -> Room:
+        return self._backlog.room
+
+    @property
+    def posts(self) -> Sequence[Post]:
+        return self._backlog.posts
+
+    def begin(self) -> None:
+        """Send the posts."""
+        self._dispatch.begin(self._backlog)
+
+    def give_back(self) -> None:
+        """Look what the store has for the room."""
+        self._dispatch.free(self.room)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is done in a room right now: it is `reserved` for a commit, or sends. `more`: more has come for it since."""
+
+    reserved: bool = False
+    more: bool = False
 
 
 class Dispatch:
-    """One run of one network. Of what an earlier run has frozen nobody knows here whether it was sent."""
+    """Delivers one network's posts. Posts frozen by an earlier run may have been sent already."""
 
-    def __init__(
-        self,
-        network: Network,
-        lease: Lease,
-        *,
-        clock: Callable[[], float],
-        rng: random.Random,
-        outages: Outages,
-        notices: Notices,
-        terms: Callable[[], Terms],
-    ) -> None:
+    def __init__(self, network: Network, lease: Lease, shared: Shared, stopping: asyncio.Event) -> None:
         self._network = network
         self._lease = lease
-        self._clock = clock
-        self._rng = rng
-        self._outages = outages
-        self._notices = notices
-        self._terms = terms
+        self._shared = shared
+        self._stopping = stopping
         # What is frozen when we end may have been sent: where several posts go at once, no more than these are
         self._each = _EACH if network.window == 1 else network.window
-        self._group = asyncio.TaskGroup()
-        self._stopping = asyncio.Event()
-        self._running = False
-        self._busy: dict[Room, bool] = {}  # the rooms at work, and whether more has come for them meanwhile
-        self._offered: set[Room] = set()  # those of them that wait for a commit
-        self._answered = asyncio.Event()
-        self._fresh: dict[Room, set[str]] = {}  # the frozen posts that nobody can have sent before
+        self._pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._group: asyncio.TaskGroup | None = None
+        self._rooms: dict[Room, _Work] = {}
+        self._freed = asyncio.Event()
+        self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
 
-    async def run(self, stopping: asyncio.Event) -> None:
+    async def run(self) -> None:
         """Send what is owed until `stopping`; then finish what is under way."""
-        self._stopping, self._running = stopping, True
-        async with self._group as group:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
             looking = group.create_task(self._keep_looking(), name=f"look {self._network.name}")
             try:
-                await stopping.wait()
+                await self._stopping.wait()
                 looking.cancel()
-                while self._offered:
-                    self._answered.clear()
-                    await self._answered.wait()
+                while any(work.reserved for work in self._rooms.values()):
+                    self._freed.clear()
+                    await self._freed.wait()
             finally:
-                self._running = False
+                self._group = None  # what is under way ends; nothing new begins
 
-    def offer(self, room: Room, owed: Sequence[Owed]) -> Sequence[Post]:
-        """What `owed`, which is about to be stored, becomes; nothing where it has to wait for its turn. Else `room` is
-        kept free for it until `begin` or `withdraw`."""
-        if not self._running or self._stopping.is_set() or room in self._busy or len(self._busy) >= _ROOMS:
-            return ()
-        unclear = any(item.event.reply_to is not None or item.age > self._terms().max_age for item in owed)
-        if unclear or self._outages.holds(room) or len(owed) > self._each:
-            return ()
+    def reserve(self, room: Room, owed: Sequence[Owed]) -> Reservation | None:
+        """Keep `room` free for `owed`, which is about to be stored; None where it has to wait for its turn."""
+        if self._group is None or self._stopping.is_set() or room in self._rooms or len(self._rooms) >= _ROOMS:
+            return None
+        unclear = any(item.event.refers or item.age > self._shared.terms.max_age for item in owed)
+        if unclear or self._shared.outages.holds(room) or len(owed) > self._each:
+            return None
         try:
             posts = self._network.render(owed)
         except PermanentError:
-            return ()
+            return None
         whole = {delivery for post in posts for delivery in post.deliveries} == {item.delivery for item in owed}
         if not whole or len(posts) > self._network.window:
-            return ()
-        self._busy[room] = False
-        self._offered.add(room)
-        return posts
+            return None
+        self._rooms[room] = _Work(reserved=True)
+        return Reservation(self, Backlog(room, tuple(posts), tuple(owed), attempts=0))
 
     def begin(self, backlog: Backlog) -> None:
-        """What was offered is stored, and planned as it was offered."""
-        self._settled(backlog.room)
-        self._fresh[backlog.room] = {post.id for post in backlog.posts}
+        """The commit has frozen what the room was reserved for."""
+        self._rooms[backlog.room].reserved = False
+        self._freed.set()
+        self._note_fresh(backlog.posts)
         self._start(self._clear(backlog, planned=True), backlog.room)
 
-    def withdraw(self, room: Room) -> None:
-        """What was offered is not planned; it may be stored."""
-        self._settled(room)
-        del self._busy[room]
+    def free(self, room: Room) -> None:
+        """The commit has not frozen what `room` was reserved for; it may be stored."""
+        del self._rooms[room]
+        self._freed.set()
         self._start(self._look(), room)
 
-    def _settled(self, room: Room) -> None:
-        self._offered.discard(room)
-        self._answered.set()
-
     def _start(self, work: Coroutine[None, None, None], room: Room) -> None:
-        if self._running:
+        if self._group is not None:
             self._group.create_task(work, name=f"deliver {room}")
         else:  # the network has ended meanwhile; the store has it all
             work.close()
@@ -115,39 +129,38 @@ class Dispatch:
     async def _keep_looking(self) -> None:
         while True:
             await self._look()
-            await stored(self._lease.wait, self._clock() + _LOOK)
+            await stored(self._lease.wait, self._shared.clock() + _LOOK_S)
 
     async def _look(self) -> None:
         """Begin with what is due in rooms that are not at work."""
-        rooms, held = _ROOMS + len(self._busy), self._outages.held(self._network.name)
-        for backlog in await stored(self._lease.due, self._clock(), rooms=rooms, each=self._each, without=held):
-            if backlog.room in self._busy:
-                self._busy[backlog.room] = True
-            elif len(self._busy) < _ROOMS and not self._stopping.is_set():
-                self._busy[backlog.room] = False
+        rooms, held = _ROOMS + len(self._rooms), self._shared.outages.held(self._network.name)
+        due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=held)
+        for backlog in due:
+            if (work := self._rooms.get(backlog.room)) is not None:
+                work.more = True
+            elif len(self._rooms) < _ROOMS and not self._stopping.is_set():
+                self._rooms[backlog.room] = _Work()
                 self._start(self._clear(backlog), backlog.room)
 
     async def _clear(self, backlog: Backlog, *, planned: bool = False) -> None:
         """Send one backlog, and look for more where there may be some. What is `planned` goes out though we are
         stopping: it was on its way."""
-        more = await self._sent(backlog, planned=planned)
-        if self._busy.pop(backlog.room) or more or len(self._busy) == _ROOMS - 1:
+        more = await self._send_backlog(backlog, planned=planned)
+        if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
             await self._look()
 
-    async def _sent(self, backlog: Backlog, *, planned: bool) -> bool:
+    async def _send_backlog(self, backlog: Backlog, *, planned: bool) -> bool:
         """Send one backlog and store its fate; whether there may be more behind it."""
         room = backlog.room
-        if self._outages.holds(room):
+        if self._shared.outages.holds(room):
             return False
+        old = [item.delivery for item in backlog.owed if item.age > self._shared.terms.max_age]
+        if old and not backlog.posts:
+            await stored(self._lease.settle, Dropped(old, TOO_OLD))
+            log.error("given_up", room=str(room), messages=len(old), hint="they are older than outbox.max_age")
+            return True
         try:
-            posts: Sequence[Post] = backlog.posts
-            if not posts:
-                if old := [item.delivery for item in backlog.owed if item.age > self._terms().max_age]:
-                    await stored(self._lease.give_up, old, TOO_OLD)
-                    log.error("given up", room=str(room), messages=len(old), hint="it is older than outbox.max_age")
-                    return True
-                posts = await stored(self._lease.plan, room, self._network.render(backlog.owed))
-                self._fresh[room] = {post.id for post in posts}
+            posts = backlog.posts or await self._freeze(backlog)
         except PermanentError as error:
             await self._bury(room, (backlog.owed[0].delivery,), error)
             return True
@@ -158,6 +171,12 @@ class Dispatch:
             return False
         carried = {delivery for post in posts for delivery in post.deliveries}
         return len(backlog.owed) == self._each or carried != {item.delivery for item in backlog.owed}
+
+    async def _freeze(self, backlog: Backlog) -> Sequence[Post]:
+        """What the first deliveries of a room become, stored before the first of it is sent."""
+        posts = await stored(self._lease.plan, backlog.room, self._network.render(backlog.owed))
+        self._note_fresh(posts)
+        return posts
 
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The
@@ -185,58 +204,57 @@ class Dispatch:
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
+    async def _attempt(self, post: Post) -> str | SendError:
+        """The network's id of `post`, or why it has none."""
+        try:
+            return await self._network.send(post, again=post.id not in self._fresh)
+        except SendError as error:
+            return error
+
     async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
         """Store that `post` was sent; or the error, where it was not."""
         if isinstance(outcome, SendError):
             return post, outcome
         await stored(self._lease.sent, post, outcome)
-        self._done_with(post)
-        self._outages.spoke(post.room)
+        self._fresh.discard(post.id)
+        self._shared.outages.spoke(post.room)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
-
-    async def _attempt(self, post: Post) -> str | SendError:
-        """The network's id of `post`, or why it has none."""
-        again = post.id not in self._fresh.get(post.room, ())
-        try:
-            return await self._network.send(post, again=again)
-        except SendError as error:
-            return error
 
     async def _failed(self, backlog: Backlog, post: Post, error: SendError) -> bool:
         """What becomes of a post that did not go out; whether its room goes on at once."""
         if isinstance(error, Silenced):
-            self._outages.silenced(post.room, str(error))
+            self._shared.outages.silenced(post.room, str(error))
         if isinstance(error, TransientError):
             await self._postpone(backlog, error)
             return False
         if isinstance(error, InDoubt) and error.resend:
             hint = "it may be there twice"
-            log.warning("sent again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
-            self._fresh.setdefault(post.room, set()).add(post.id)
-            await stored(self._lease.count, [Count(post.room, Tally.RESENT, str(error))])
+            log.warning("sent_again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
+            self._fresh.add(post.id)
+            await stored(self._lease.commit, Commit(counts=[Count(post.room, Tally.RESENT, str(error))]))
         else:
             await self._bury(post.room, post.deliveries, error)
-            self._done_with(post)
+            self._fresh.discard(post.id)
         return True
 
-    def _done_with(self, post: Post) -> None:
-        fresh = self._fresh.get(post.room, set())
-        fresh.discard(post.id)
-        if not fresh:
-            self._fresh.pop(post.room, None)
+    def _note_fresh(self, posts: Sequence[Post]) -> None:
+        for post in posts:
+            self._fresh.add(post.id)
 
     async def _postpone(self, backlog: Backlog, error: TransientError) -> None:
-        asked = min(error.retry_after or 0.0, LONGEST_WAIT)
-        pause = asked or min(_LONGEST_PAUSE, 2.0 ** min(backlog.attempts, _DOUBLINGS)) * self._rng.uniform(0.5, 1.0)
-        log.warning("postponed", room=str(backlog.room), seconds=round(pause, 1), reason=str(error))
-        await stored(self._lease.postpone, backlog.room, self._clock() + pause, str(error))
+        asked = min(error.retry_after or 0.0, LONGEST_WAIT_S)
+        pause = asked or self._pause.after(backlog.attempts, self._shared.rng)
+        log.warning("postponed", room=str(backlog.room), retry_in_s=round(pause, 1), reason=str(error))
+        await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 
     async def _bury(self, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        buried = await stored(self._lease.bury, deliveries, str(error))
-        if (kind := self._terms().tell_dead) is not None:
-            told = (self._notices.dead(event, room, str(error), kind) for event in buried)
-            await stored(self._lease.owe, [*filter(None, told)])
+        """These can never be sent; whoever said them is told."""
+        buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
+        kind = self._shared.terms.tell_dead
+        told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]
+        if told:
+            await stored(self._lease.commit, Commit.owing(told))
         log.error(
             "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
         )

@@ -1,64 +1,58 @@
-"""The bridge on one screen: what is said becomes what is owed, in one commit."""
+"""Intake: what a network hears becomes what is owed, in one commit; only then is the network asked for more."""
 
 import asyncio
-import random
 import shlex
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from functools import partial
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Event, EventKey, Room
-from bridge.model.outbox import Backlog, Delivery, Owed, Post
+from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.network import Batch, Network
+from bridge.network import Batch, Gap, Network
 from bridge.relay import outages
-from bridge.relay.delivery import Dispatch
-from bridge.relay.limits import Terms
-from bridge.relay.notices import Notices, Once
-from bridge.relay.outages import Outages
-from bridge.rules.gate import Gate, Verdict
-from bridge.rules.policy import Told
-from bridge.store import Committed, Full, Lease, Rewound, Unavailable, stored
+from bridge.relay.delivery import Dispatch, Reservation
+from bridge.relay.notices import Once
+from bridge.relay.shared import Shared
+from bridge.rules.case import Aside, Told, Verdict
+from bridge.rules.gate import Gate
+from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
 
-_PULSE = 10.0  # seconds between renewals of a lease while nothing is heard
-_GOES_FIRST = 0.005  # seconds in which what was just queued is on its way, before asking for more takes the loop
+_PULSE_S = 10.0  # between renewals of a lease while nothing is heard
+_GOES_FIRST_S = 0.005  # in which what was just queued is on its way, before asking for more takes the loop
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from one event: whom it and our notices are owed to, what is counted, and what it changes of earlier
+    events though nobody is owed it."""
+
+    owed: tuple[Addressed, ...] = ()
+    counts: tuple[Count, ...] = ()
+    changes: tuple[Event, ...] = ()
 
 
 class Relay:
-    """Carries events between networks, each of which has one task that accepts and one that delivers; they meet only
-    in the store.
+    """Carries events between networks. Each network has one task that accepts and one that delivers; they meet only in
+    the store.
 
-    `whisper` takes what the desk must hear and the store must not; False where the desk has no time. `outages` says
-    which rooms are waited for; `terms` may be others from one message to the next.
+    `whisper` takes what the desk must hear and the store must not; False where too many wait for the desk already.
     """
 
-    def __init__(
-        self,
-        gate: Gate,
-        *,
-        clock: Callable[[], float],
-        rng: random.Random,
-        whisper: Callable[[Event], bool] = lambda _: False,
-        outages: Outages | None = None,
-        terms: Terms | None = None,
-    ) -> None:
+    def __init__(self, gate: Gate, shared: Shared, whisper: Callable[[Event], bool] = lambda _: False) -> None:
         self._gate = gate
-        self._clock = clock
-        self._rng = rng
+        self._shared = shared
         self._whisper = whisper
-        self._notices = Notices(clock)
         self._refused = Once()
-        self._outages = outages or Outages()
-        self.terms = terms or Terms()
         self._dispatches: dict[str, Dispatch] = {}
 
     async def accept(self, network: Network, lease: Lease) -> None:
-        """Commit what `network` hears, until it is left; asking it for more is what acknowledges."""
+        """Commit what `network` hears, until it is left. Asking it for more acknowledges what it said."""
         while True:
             cursor = await stored(lease.cursor)
             try:
@@ -67,90 +61,138 @@ class Relay:
                         if batch is None:
                             await stored(lease.renew, cursor)
                             continue
-                        gone = await self._commit(lease, cursor, batch)
+                        gone = await self._accept_batch(lease, cursor, batch)
                         cursor = batch.cursor
-                        await asyncio.sleep(0 if gone else _GOES_FIRST)
+                        await asyncio.sleep(0 if gone else _GOES_FIRST_S)
                 return
             except Rewound:
-                log.warning("store rewound", network=network.name, hint="hearing again what it does not know")
+                log.warning("store_rewound", network=network.name, hint="hearing again what the store does not know")
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
-        dispatch = self._dispatches[network.name] = Dispatch(
-            network,
-            lease,
-            clock=self._clock,
-            rng=self._rng,
-            outages=self._outages,
-            notices=self._notices,
-            terms=lambda: self.terms,
-        )
-        await dispatch.run(stopping)
+        dispatch = self._dispatches[network.name] = Dispatch(network, lease, self._shared, stopping)
+        await dispatch.run()
 
-    async def _commit(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
+    async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`; whether all of it is on its way already."""
-        counts = [Count(gap.room, Tally.UNKNOWN, "the network does not remember") for gap in batch.gaps]
-        carried = [pair for event in batch.events for pair in self._consequences(event, counts)]
+        targets = {event.target for event in batch.events if event.target is not None}
+        known = await stored(lease.known, targets) if targets else {}
+        outcomes = [self._outcome(event, known) for event in batch.events]
+        commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])
+        gone = await self._store(lease, commit)
         for gap in batch.gaps:
-            if gap.until - gap.since >= self.terms.tell_after:
-                carried += [(outages.unknown(gap, other), other) for other in self._gate.links.others(gap.room)]
-        events = {event.key: event for event, _ in carried}
-        deliveries = tuple(Delivery.of(event.key, room) for event, room in carried)
-        commit = partial(lease.commit, expect, tuple(events.values()), deliveries, batch.cursor, counts)
-        planned = await _at_once(commit, [*self._offers(events, deliveries)])
-        if planned is None:
-            await stored(commit)
-        for gap in batch.gaps:
-            seconds, hint = round(gap.until - gap.since, 1), "what was said there meanwhile is not known"
-            log.warning("unknown", room=str(gap.room), since=round(gap.since, 3), seconds=seconds, hint=hint)
-        return planned is not None and planned >= {delivery.room for delivery in deliveries}
+            _log_gap(gap)
+        return gone
 
-    def _offers(
-        self, events: Mapping[EventKey, Event], deliveries: Iterable[Delivery]
-    ) -> Iterator[tuple[Dispatch, Backlog]]:
-        now = self._clock()
+    def _outcome(self, event: Event, known: Mapping[EventKey, Known]) -> Outcome:
+        """Decide on `event`, log the decision, and whisper to the desk what may not be stored."""
+        verdict = self._gate.decide(event, known)
+        refusal, case = verdict.refusal, verdict.case
+        self._log(verdict)
+        counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link else ()
+        changes = (case.event,) if refusal is None and event.target is not None else ()
+        carried = (Addressed(case.event, room) for room in verdict.audience)
+        return Outcome((*carried, *self._notices(verdict)), counts, changes)
+
+    def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
+        """What the sender is told."""
+        case, refusal, notices = verdict.case, verdict.refusal, self._shared.notices
+        told: list[Addressed | None] = []
+        if verdict.aside is Aside.WHISPER and not self._whisper(case.event):
+            told.append(notices.busy(case.event))
+        if verdict.aside is Aside.SPENT:
+            told.append(notices.spent(case.event))
+        if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
+            told.append(notices.refusal(case.event, case.link, refusal))
+        elif refusal is None and case.link is not None and case.is_member:
+            told.append(notices.welcome(case.event, case.link))
+        yield from filter(None, told)
+
+    def _of_gap(self, gap: Gap) -> Outcome:
+        """A gap is counted; the other rooms are told of a long one."""
+        count = Count(gap.room, Tally.UNKNOWN, "the network does not remember")
+        if gap.until - gap.since < self._shared.terms.tell_after:
+            return Outcome(counts=(count,))
+        return Outcome(tuple(outages.unknown(gap, other) for other in self._gate.links.others(gap.room)), (count,))
+
+    async def _store(self, lease: Lease, commit: Commit) -> bool:
+        """Commit, and begin to send what is all that a room has to do: that costs the most common message by far one
+        transaction less, and no look into the store. Whether all of it is on its way. No room waits for a store that
+        cannot commit right now."""
+        reserved = [*self._reserve(commit)]
+        planned = frozenset[Room]()
+        try:
+            posts = [post for reservation in reserved for post in reservation.posts]
+            _, planned = await lease.commit(replace(commit, posts=posts))
+        except (Full, Unavailable):
+            for reservation in reserved:
+                reservation.give_back()
+            reserved = []
+            await stored(lease.commit, commit)
+        finally:
+            for reservation in reserved:
+                if reservation.room in planned:
+                    reservation.begin()
+                else:
+                    reservation.give_back()
+        return planned >= {delivery.room for delivery in commit.deliveries}
+
+    def _reserve(self, commit: Commit) -> Iterator[Reservation]:
+        """The rooms that have nothing else to do, kept free for what `commit` owes them."""
+        events = {event.key: event for event in commit.events}
+        now = self._shared.clock()
         rooms: dict[Room, dict[str, Owed]] = {}
-        for delivery in deliveries:
-            owed = Owed.of(delivery.id, delivery.room, events[delivery.event], (), queued=now, now=now)
+        for delivery in commit.deliveries:
+            owed = _owed(delivery, events[delivery.event], now)
             rooms.setdefault(delivery.room, {}).setdefault(delivery.id, owed)
         for room, all_owed in rooms.items():
-            dispatch, owed_here = self._dispatches.get(room.network), tuple(all_owed.values())
-            if dispatch is not None and (posts := dispatch.offer(room, owed_here)):
-                yield dispatch, Backlog(room, tuple(posts), owed_here, attempts=0)
+            dispatch = self._dispatches.get(room.network)
+            if dispatch is not None and (reservation := dispatch.reserve(room, tuple(all_owed.values()))) is not None:
+                yield reservation
 
-    def _consequences(self, event: Event, counts: list[Count]) -> Iterator[tuple[Event, Room]]:
-        """What is owed to whom because `event` was heard; a refusal is added to `counts`."""
-        verdict = self._gate.decide(event)
-        if verdict.refusal is not None and verdict.link is not None:
-            counts.append(Count(event.room, Tally.REFUSED, verdict.refusal.reason))
-        yield from ((verdict.event, room) for room in verdict.audience)
+    def _log(self, verdict: Verdict) -> None:
+        case, refusal = verdict.case, verdict.refusal
+        event = case.event
         if event.room.network == BOTS and not verdict.audience:
-            log.warning("answer unheard", ear=event.room.id, hint="the room of the question is in no link any more")
-        elif verdict.refusal is None:
+            log.warning("answer_unheard", ear=event.room.id, hint="the room of the question is in no link any more")
+        elif refusal is None:
             log.debug("accepted", id=event.id, room=str(event.room), rooms=len(verdict.audience))
-        elif verdict.link is not None:
-            self._log_refusal(verdict)
-        yield from filter(None, self._told(verdict))
+        elif case.link is not None:
+            details = {"id": event.id, "room": str(event.room), "sender": event.sender.address}
+            if case.user is None and self._refused.first((event.room.network, event.sender.address)):
+                details["hint"] = _let_in(event.sender)
+            log.info("refused", reason=refusal.reason, **details)
 
-    def _told(self, verdict: Verdict) -> Iterator[tuple[Event, Room] | None]:
-        """What the sender is told."""
-        event, link = verdict.event, verdict.link
-        if verdict.whispered and not self._whisper(event):
-            yield self._notices.busy(event)
-        if verdict.spent:
-            yield self._notices.spent(event)
-        if verdict.refusal is not None and (link is not None or verdict.refusal.told is Told.REASON):
-            yield self._notices.refusal(event, link, verdict.refusal)
-        elif verdict.refusal is None and link is not None and verdict.member:
-            yield self._notices.welcome(event, link)
 
-    def _log_refusal(self, verdict: Verdict) -> None:
-        event, refusal = verdict.event, verdict.refusal
-        assert refusal is not None
-        details = {"id": event.id, "room": str(event.room), "sender": event.sender.address, "reason": refusal.reason}
-        if verdict.user is None and self._refused.first((event.room.network, event.sender.address)):
-            details["hint"] = _let_in(event.sender)
-        log.info("refused", **details)
+def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Commit:
+    """All that follows from a batch, as one value."""
+    outcomes = tuple(outcomes)
+    owed = [each for outcome in outcomes for each in outcome.owed]
+    events = [event for outcome in outcomes for event in outcome.changes] + [each.event for each in owed]
+    return Commit(
+        expect,
+        batch.cursor,
+        events=tuple({event.key: event for event in events}.values()),
+        deliveries=tuple(each.delivery for each in owed),
+        counts=tuple(count for outcome in outcomes for count in outcome.counts),
+        changes=batch.changes,
+    )
+
+
+def _owed(delivery: Delivery, event: Event, now: float) -> Owed:
+    """A delivery as it will be once it is stored."""
+    said = said_at(event, now)
+    return Owed(delivery.id, delivery.room, event, said=said, age=max(0.0, now - said))
+
+
+def _log_gap(gap: Gap) -> None:
+    log.warning(
+        "unknown",
+        room=str(gap.room),
+        since=round(gap.since, 3),
+        seconds=round(gap.until - gap.since, 1),
+        hint="what was said there in this time is missing: the network does not remember it",
+    )
 
 
 def _let_in(sender: Sender) -> str:
@@ -161,32 +203,12 @@ def _let_in(sender: Sender) -> str:
     return f"quackbridge add-user NAME --{proof.kind} {shlex.quote(str(proof))}"
 
 
-async def _at_once(
-    commit: Callable[[Sequence[Post]], Awaitable[Committed]], offers: Sequence[tuple[Dispatch, Backlog]]
-) -> frozenset[Room] | None:
-    """Commit, and begin to send what is all that a room has to do: so the most common message by far costs one
-    transaction less, and no look into the store. Which rooms these are; None where the store cannot right now, for
-    which no room waits."""
-    planned = frozenset[Room]()
-    try:
-        _, planned = await commit([post for _, backlog in offers for post in backlog.posts])
-    except (Full, Unavailable):
-        return None
-    finally:
-        for dispatch, backlog in offers:
-            if backlog.room in planned:
-                dispatch.begin(backlog)
-            else:
-                dispatch.withdraw(backlog.room)
-    return planned
-
-
 async def _with_pulse(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch | None, None]:
     """The batches, and None whenever none has come for a while."""
     coming: asyncio.Future[Batch] = asyncio.ensure_future(anext(batches))
     try:
         while True:
-            await asyncio.wait({coming}, timeout=_PULSE)
+            await asyncio.wait({coming}, timeout=_PULSE_S)
             if not coming.done():
                 yield None
                 continue

@@ -1,30 +1,31 @@
-"""What people are told privately: a welcome, why they are not carried, that they showed everybody a password."""
+"""What people are told privately: a welcome, why they are not carried, that everybody saw their password."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Hashable
 from datetime import UTC, datetime
+from typing import assert_never
 
-from bridge.model.event import BOTS, Event, Kind, Message, Room
-from bridge.model.outbox import Delivery
+from bridge.model.event import BOTS, Body, Event, Kind, Message, Origin, Reaction, Room
+from bridge.model.outbox import Addressed
 from bridge.model.people import Proof, Sender
 from bridge.model.text import words
-from bridge.rules.policy import Refusal, Told
-from bridge.rules.routing import Link
+from bridge.relay.limits import TellDead
+from bridge.rules.case import Refusal, Told
+from bridge.rules.link import Link
 
-SPENT = "You have asked a lot; I answer again in a while."
+SPENT = "You have asked a lot. I answer you again in a minute."
+BUSY = "Too many people are logging in right now. Try again in a minute."
 CAUGHT = (
-    "What you just said looked like a password, so I carried it nowhere; but everybody in that room saw it. If it was"
-    " one, change it: `passwd OLD NEW`, here in private. Log in here, never in a room."
+    "What you just said looked like a password. I did not carry it, but everybody in that room saw it. If it was one,"
+    " change it: say `passwd OLD NEW` to me here. Log in here in private, never in a room."
 )
-_LAST = "If more cannot be delivered, I keep quiet about it for an hour."
+_LAST = "If more messages fail, I say nothing about them for an hour."
 _AN_HOUR = 3600.0
 _PEOPLE = 30
 """A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
 nobody's hint is the reason why somebody else is not warned."""
 _REMEMBERED = 10_000
 """What was done already, for so many people."""
-
-Owed = tuple[Event, Room]
 
 
 class Once(Container[Hashable]):
@@ -47,19 +48,19 @@ class Once(Container[Hashable]):
 
 
 class Notices:
-    """Makes the words. What is told once a day (UTC) has an id that follows from the day, the person and the words, so
-    that the outbox knows it again after a restart; what is kept here only saves it the looking."""
+    """Words the notices to single people. The id of what is told once a day (UTC) follows from the day, the person and
+    the words, so that the outbox knows it after a restart; what is kept here only saves asking it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._once = Once()
         self._told: dict[str, deque[float]] = {}
 
-    def welcome(self, event: Event, link: Link) -> Owed | None:
+    def welcome(self, event: Event, link: Link) -> Addressed | None:
         """What is owed to a member who said `event`."""
         return self._daily(event, "welcome", link.welcome_member)
 
-    def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Owed | None:
+    def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Addressed | None:
         """What is owed to whoever said `event`, which was refused."""
         match refusal.told:
             case Told.NOTHING:
@@ -71,49 +72,55 @@ class Notices:
                 return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
+            case _ as never:
+                assert_never(never)
 
-    def dead(self, event: Event, room: Room, reason: str, kind: Kind) -> tuple[Event, Delivery] | None:
-        """What a person on Matrix is owed whose words will never reach `room`: said at these."""
+    def dead(self, event: Event, room: Room, reason: str, how: TellDead) -> Addressed | None:
+        """What a person on Matrix is owed whose words will never reach `room`: said in reply to them."""
         of_person = any(proof.kind is Proof.MATRIX for proof in event.sender.proofs)
-        if not of_person or room.network == BOTS:
+        if how is TellDead.NOTHING or not of_person or room.network == BOTS:
             return None
-        now, said = self._clock(), f"not delivered to {room}: {reason}"
-        left = self._left(f"{event.room.network} dead", now)
+        left = self._left(f"{event.room.network} dead", self._clock())
         if left == 0:
             return None
-        if left == 1:
-            kind, said = Kind.NOTICE, f"{said}. {_LAST}"
-        us = Sender(event.room.network, "", "quackbridge", bot=True)
-        id_ = f"dead {event.id} {room}"
-        told = Message(id_, event.room, us, now, words(said), kind, private=True, reply_to=event.key)
-        return told, Delivery.of(told.key, event.room)
+        said = f"not delivered to {room}: {reason}"
+        if left > 1 and how is TellDead.REACTION:
+            body: Body = Reaction(event.key, said)
+        else:
+            body = Message(words(f"{said}. {_LAST}" if left == 1 else said), Kind.NOTICE, reply_to=event.key)
+        return Addressed(self._ours(f"dead {event.id} {room}", event.room, body, private=event.private), event.room)
 
-    def spent(self, event: Event) -> Owed | None:
+    def spent(self, event: Event) -> Addressed | None:
         """What is owed to a guest who asked for more than their share."""
         return self._tell(event, f"spent {event.room} {event.id}", SPENT)
 
-    def busy(self, event: Event) -> Owed | None:
-        return self._tell(event, f"busy {event.room} {event.id}", "Too many log in right now: try again in a minute.")
+    def busy(self, event: Event) -> Addressed | None:
+        """What is owed to somebody whose login has to wait for others."""
+        return self._tell(event, f"busy {event.room} {event.id}", BUSY)
 
-    def _daily(self, event: Event, what: str, said: str | None) -> Owed | None:
+    def _daily(self, event: Event, what: str, said: str | None) -> Addressed | None:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         address = event.sender.casemapping.fold(event.sender.address)
         key = (what, day, event.room.network, address)
-        if not said or key in self._once or (owed := self._tell(event, f"{what} {day} {address}", said)) is None:
+        if not said or key in self._once or (told := self._tell(event, f"{what} {day} {address}", said)) is None:
             return None
         self._once.first(key)
-        return owed
+        return told
 
-    def _tell(self, event: Event, id_: str, said: str) -> Owed | None:
-        now, network = self._clock(), event.room.network
-        if self._left(f"{network} {id_.partition(' ')[0]}", now) == 0:
+    def _tell(self, event: Event, id_: str, said: str) -> Addressed | None:
+        """A notice to the sender of `event`, in private where the network can."""
+        network = event.room.network
+        if self._left(f"{network} {id_.partition(' ')[0]}", self._clock()) == 0:
             return None
         there = event.room if event.private else Room(network, event.sender.address)
-        us = Sender(network, "", "quackbridge", bot=True)
-        return Message(id_, there, us, now, words(said), Kind.NOTICE, private=True), there
+        return Addressed(self._ours(id_, there, Message(words(said), Kind.NOTICE), private=True), there)
+
+    def _ours(self, id_: str, room: Room, body: Body, *, private: bool) -> Event:
+        us = Sender(room.network, "", "quackbridge", bot=True)
+        return Event(id_, room, us, self._clock(), body, private, Origin.OURS)
 
     def _left(self, what: str, now: float) -> int:
-        """How many may be told of `what`; one of them is taken."""
+        """How many people may still be told of `what`, before one of these is used up."""
         told = self._told.setdefault(what, deque())
         while told and told[0] <= now - _AN_HOUR:
             told.popleft()

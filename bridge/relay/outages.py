@@ -1,12 +1,13 @@
-"""Who is away: since when, who has to be told, and what is said when they are back. Pure."""
+"""Tracks unreachable rooms and words the notices about them. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from bridge.lib.durations import about
 from bridge.model.accounting import Loss
-from bridge.model.event import Event, Kind, Message, Room
-from bridge.model.outbox import Delivery
+from bridge.model.event import Event, Kind, Message, Origin, Room
+from bridge.model.outbox import Addressed
 from bridge.model.people import Sender
 from bridge.model.text import printable, words
 from bridge.network import Gap
@@ -120,58 +121,66 @@ class Outages:
         self._held.discard(room)
 
 
-def begun(outage: Outage, room: Room, now: float) -> tuple[Event, Delivery]:
-    """What the other `room` of the link is told."""
-    since = f"since {_clock(outage.since)} UTC ({_in_a_line(outage.reason)})"
+def begun(outage: Outage, room: Room, now: float) -> Addressed:
+    """What the other `room` of the link is told when an outage has lasted for a while."""
+    since, why, there = _clock(outage.since), _in_a_line(outage.reason), _named(outage.room)
     if outage.silenced:
-        said = f"{outage.room} does not let us speak {since}. What is said here follows when it does."
+        said = f"I may not speak in {there} since {since} UTC ({why}). I keep what you say here until I may."
     else:
-        said = f"{outage.room} is away {since}. What is said here follows when it is back."
+        said = f"I lost {there} at {since} UTC ({why}). I keep what you say here until I am back there."
     return _notice(f"away {outage.room} {outage.since:.0f}", room, said, now)
 
 
-def back(ended: Ended, room: Room) -> tuple[Event, Delivery]:
+def back(ended: Ended, room: Room) -> Addressed:
     """What the other `room` is told, which knows of the outage."""
-    outage = ended.outage
+    outage, there = ended.outage, _named(ended.outage.room)
     when = _span(outage.since, ended.until)
-    again = f"lets us speak again; it did not {when}" if outage.silenced else f"is back; it was away {when}"
-    said = f"{outage.room} {again}."
+    said = f"I may speak in {there} again (I could not {when})." if outage.silenced else ""
+    said = said or f"I am back in {there} (I was away {when}). What you said here follows there now."
     return _notice(f"back {outage.room} {outage.since:.0f}", room, said, ended.until)
 
 
-def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = ()) -> tuple[Event, Delivery]:
-    """What the room itself is told, before what waits for it."""
+def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = (), others: Sequence[Room] = ()) -> Addressed:
+    """What the room itself is told, before what waits for it. `others` are the other rooms of its link."""
     outage = ended.outage
-    what = [f"{_messages(waiting)} follow{'s' if waiting == 1 else ''}"] if waiting else []
-    what += [f"{_messages(loss.number)} could not be delivered ({loss.reason})" for loss in losses]
-    why = "we could not speak here" if outage.silenced else f"{outage.room.network} was away"
-    said = f"{why} {_span(outage.since, ended.until)}; {', '.join(what)}."
+    lasted = about(ended.until - outage.since)
+    said = f"I could not speak here for {lasted}." if outage.silenced else f"I was disconnected from here for {lasted}."
+    for loss in losses:
+        said += f" {_messages(loss.number)} could not be delivered: {loss.reason}."
+    if waiting:
+        whence = _named(others[0]) if len(others) == 1 else "the other rooms"
+        said += f" {_messages(waiting)} from {whence}:"
     return _notice(f"follows {outage.since:.0f}", outage.room, said, ended.until, ahead=True)
 
 
-def lost(loss: Loss, room: Room, now: float) -> tuple[Event, Delivery]:
-    """What `room` is told of what was given up on, there or in another room of the link."""
-    where = "here" if room == loss.room else f"to {loss.room}"
-    when = f"said {_span(loss.since, loss.until)}"
-    said = f"{_messages(loss.number)}, {when}, could not be delivered {where} ({loss.reason})."
+def lost(loss: Loss, room: Room, now: float) -> Addressed:
+    """What `room` is told of what was given up, there or in another room of the link."""
+    where = "here" if room == loss.room else f"to {_named(loss.room)}"
+    said = f"{_messages(loss.number)} of {_span(loss.since, loss.until)} could not be delivered {where}: {loss.reason}."
     return _notice(f"lost {loss.room} {loss.reason} {loss.number} {now:.0f}", room, said, now)
 
 
-def unknown(gap: Gap, other: Room) -> Event:
-    """What the `other` room is told where nobody can tell what was said in a gap."""
-    said = f"What was said in {gap.room} {_span(gap.since, gap.until)} is not known here."
-    return _notice(f"unknown {gap.room} {gap.since:.0f}", other, said, gap.until)[0]
+def unknown(gap: Gap, other: Room) -> Addressed:
+    """What the `other` room is told of a time in which `gap.room` was not heard."""
+    when = _span(gap.since, gap.until)
+    said = f"I lost my connection to {_named(gap.room)} ({when}). Anything said there is missing here."
+    return _notice(f"unknown {gap.room} {gap.since:.0f}", other, said, gap.until)
 
 
-def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> tuple[Event, Delivery]:
+def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> Addressed:
     """`id_` is the same when the same is said again after a crash, so that the outbox knows it."""
     us = Sender(room.network, "", "quackbridge", bot=True)
-    event = Message(f"outage {id_}", room, us, now, words(said), Kind.NOTICE, private=True)
-    return event, Delivery.of(event.key, room, ahead=ahead)
+    event = Event(f"outage {id_}", room, us, now, Message(words(said), Kind.NOTICE), origin=Origin.OURS)
+    return Addressed(event, room, ahead)
+
+
+def _named(room: Room) -> str:
+    """The room as people call it: an id with a server in it says by itself where it is."""
+    return room.id if ":" in room.id else f"{room.id} on {room.network}"
 
 
 def _in_a_line(reason: str) -> str:
-    """Who removes us may write anything as the reason: a second line would be said in our name."""
+    """Somebody who removes us may write anything as the reason: a second line would be said in our name."""
     return printable(reason)[:_LONGEST_REASON]
 
 
@@ -180,10 +189,12 @@ def _messages(number: int) -> str:
 
 
 def _span(since: float, until: float) -> str:
-    if until - since < _DAY:
-        return f"{_clock(since)}-{_clock(until)} UTC"
-    start, end = (datetime.fromtimestamp(time, UTC) for time in (since, until))
-    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    """A time in UTC. One that begins and ends in the same minute is that minute."""
+    if until - since >= _DAY:
+        start, end = (datetime.fromtimestamp(time, UTC) for time in (since, until))
+        return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    first, last = _clock(since), _clock(until)
+    return f"{first} UTC" if first == last else f"{first}-{last} UTC"
 
 
 def _clock(time: float) -> str:

@@ -1,7 +1,7 @@
-"""Looking out for who is away and for what has to be given up on, and telling those whom it concerns."""
+"""Watches for rooms that are out of reach and for what has to be given up, and tells the people concerned."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -10,28 +10,27 @@ from bridge.model.accounting import Loss
 from bridge.model.event import Room
 from bridge.network import Network
 from bridge.relay import outages
-from bridge.relay.limits import Terms
-from bridge.relay.outages import Outage, Outages
+from bridge.relay.outages import Outage
+from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
-from bridge.store import Lease, LeaseLost, stored
+from bridge.store import Commit, Lease, LeaseLost, stored
 
 log = structlog.get_logger()
 
 _TELL_AGAIN = 600  # looks from one word about what a room has lost to the next: it may lose something all the time
 _TIDY = 10  # looks from one tidying of the outbox to the next
-_AWAY = "away "  # and a room: what its network remembers of an outage that others were told of
+_AWAY = "away "  # and a room's id: the key under which a network remembers an outage that others were told of
 
 
 class Lookout:
-    """Tells of outages, and bounds the outbox: `terms` may be others from one look to the next."""
+    """Tells of outages and losses, and bounds the outbox."""
 
-    def __init__(self, gate: Gate, outages: Outages, *, clock: Callable[[], float], terms: Terms) -> None:
+    def __init__(self, gate: Gate, shared: Shared) -> None:
         self._gate = gate
-        self._outages = outages
-        self._clock = clock
-        self.terms = terms
+        self._shared = shared
+        self._outages = shared.outages
         self._looks = 0
-        self._told: dict[Room, int] = {}  # the look at which it was told what a room has lost
+        self._told: dict[Room, int] = {}  # the look at which people were told what a room has lost
 
     async def resume(self, lease: Lease) -> None:
         """Know the outages that an earlier run has told others of: to be called before a network begins."""
@@ -51,7 +50,7 @@ class Lookout:
         leases = {name: lease for name, lease in leases.items() if lease.valid()}
         rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
         absences = {room: networks[room.network].absence(room) for room in rooms}
-        for change in [*self._outages.look(absences, self._clock(), self.terms.tell_after)]:
+        for change in [*self._outages.look(absences, self._shared.clock(), self._shared.terms.tell_after)]:
             if (lease := leases.get(change.outage.room.network)) is not None:
                 with suppress(LeaseLost):  # the network was stopped meanwhile, and its rooms are forgotten
                     await self._tell_of(change, lease)
@@ -85,25 +84,27 @@ class Lookout:
         return True
 
     async def _trim(self, lease: Lease) -> None:
-        before = self._clock() - self.terms.max_age
-        number = await stored(lease.trim, before, self.terms.per_room)
+        before = self._shared.clock() - self._shared.terms.max_age
+        number = await stored(lease.trim, before, self._shared.terms.per_room)
         if number:
             hint = "what is older than outbox.max_age, or more than outbox.per_room, is not carried"
-            log.error("given up", network=lease.network, messages=number, hint=hint)
+            log.error("given_up", network=lease.network, messages=number, hint=hint)
 
     async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
         if isinstance(change, outages.Begun):
-            outage = change.outage
-            log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
-            owed = [outages.begun(outage, other, self._clock()) for other in self._others(outage.room)]
-            kept = json.dumps([outage.since, outage.reason, outage.silenced])
-            await stored(lease.owe, owed, {_AWAY + outage.room.id: kept})
+            await self._tell_of_outage(change.outage, lease)
             return
         room = change.outage.room
         if change.told or change.until - change.outage.since >= outages.SHORT:
             await self._tell_of_return(change, lease)
         self._outages.let_go(room)
         await stored(lease.hasten, room)
+
+    async def _tell_of_outage(self, outage: Outage, lease: Lease) -> None:
+        log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
+        owed = [outages.begun(outage, other, self._shared.clock()) for other in self._others(outage.room)]
+        kept = json.dumps([outage.since, outage.reason, outage.silenced])
+        await stored(lease.commit, Commit.owing(owed, changes={_AWAY + outage.room.id: kept}))
 
     async def _tell_of_return(self, change: outages.Ended, lease: Lease) -> None:
         room, others = change.outage.room, self._others(change.outage.room)
@@ -112,16 +113,17 @@ class Lookout:
         waiting = await stored(lease.waiting, room)
         owed = [outages.back(change, other) for other in others] if change.told else []
         if waiting or losses:
-            owed.append(outages.follows(change, waiting, losses))
-        await stored(lease.owe, owed, {_AWAY + room.id: None} if change.told else {})
-        for loss in losses:
-            await self._tell_of_loss(loss, lease, others)
+            owed.append(outages.follows(change, waiting, losses, others))
+        owed += [outages.lost(loss, other, self._shared.clock()) for loss in losses for other in others]
+        changes: Mapping[str, str | None] = {_AWAY + room.id: None} if change.told else {}
+        await stored(lease.commit, Commit.owing(owed, changes=changes, told=losses))
         log.info("back", room=str(room), waiting=waiting, lost=sum(loss.number for loss in losses))
 
     async def _tell_of_loss(self, loss: Loss, lease: Lease, rooms: Sequence[Room]) -> None:
-        """In `rooms`; nowhere, where the loss was in no link."""
+        """Tell `rooms`; nobody, where the loss was in no link."""
         told = rooms if self._gate.links.of(loss.room) else []
-        await stored(lease.told, loss, [outages.lost(loss, room, self._clock()) for room in told])
+        owed = [outages.lost(loss, room, self._shared.clock()) for room in told]
+        await stored(lease.commit, Commit.owing(owed, told=[loss]))
 
     def _others(self, room: Room) -> Sequence[Room]:
         return self._gate.links.others(room)

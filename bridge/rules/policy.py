@@ -1,131 +1,102 @@
-"""Who may speak, what is carried, and when a bot is asked: pure decisions, each refusal with its reason."""
+"""Who may speak and what is carried: one pure decision, each refusal with its reason."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from typing import assert_never
 
-from bridge.model.event import BOTS, Event, Kind
-from bridge.model.patterns import Pattern, folded
-from bridge.model.text import addressed, plain
-from bridge.rules.budget import Allowance
+from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
+from bridge.model.outbox import Known
+from bridge.model.patterns import folded
+from bridge.model.text import plain
+from bridge.rules.case import Case, Refusal, Told
+from bridge.rules.link import Guests
 from bridge.rules.passwords import holds_secret
-from bridge.users import Measure, Sanction, User
-from bridge.users.identities import same_name
+from bridge.users import Measure, Role, Sanction
 
-_EACH, _TOGETHER = Allowance(6, 6), Allowance(30, 30)
-
-
-class Guests(StrEnum):
-    """What becomes of what guests say in a link: put to the bots alone, carried like everybody's, or left alone."""
-
-    DUCK_ONLY = "duck-only"
-    RELAY = "relay"
-    IGNORE = "ignore"
+_UNPROVEN = Refusal("it was said while I was away, and the network does not say by whom", Told.NOTHING, heard=False)
+_UNKNOWN_TARGET = Refusal("I do not know the message that it is about (any more)", Told.NOTHING, heard=False)
+_NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
+_MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
 
 
-class Answers(StrEnum):
-    """What a bot answers in a link's rooms. In a private conversation it always answers, unless `NEVER`."""
-
-    MENTIONED = "mentioned"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Who may do what in a link. `members` and `moderators` are names of users, `same_name`d; None: every user is a
-    member. The allowances are of what guests may ask the bots, each and all together."""
-
-    guests: Guests = Guests.DUCK_ONLY
-    members: frozenset[str] | None = None
-    moderators: frozenset[str] = frozenset()
-    ignore: tuple[Pattern, ...] = ()
-    per_guest: Allowance = _EACH
-    per_link: Allowance = _TOGETHER
-
-    def is_member(self, user: User | None) -> bool:
-        return user is not None and (self.members is None or same_name(user.name) in self.members)
-
-
-class Told(StrEnum):
-    """What the sender learns of a refusal, privately."""
-
-    NOTHING = "nothing"
-    HINT = "hint"
-    """What the link tells its guests."""
-    REASON = "reason"
-    """The reason itself, once a day."""
-    ADVICE = "advice"
-    """That a password was shown to everybody, each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an event is not carried, in words that its sender may read too. `heard`: whether bots still hear it.
-    `secret`: nobody may, and nothing may keep it."""
-
-    reason: str
-    told: Told
-    heard: bool
-    secret: bool = False
-
-
-_UNPROVEN = Refusal("it was said while we were away, and nobody can tell by whom", Told.NOTHING, heard=False)
-
-
-def judge(
-    event: Event, user: User | None, sanction: Sanction | None, rules: Rules, names: Collection[str] = ()
-) -> Refusal | None:
-    """None where `event`, said by `user` (None: a guest), is carried to the rest of its link. `sanction` is what is in
-    force against the sender there; `names` are what the bots listen to."""
-    if event.room.network == BOTS:
+def judge(case: Case, names: Collection[str] = ()) -> Refusal | None:
+    """None where the event is carried to the rest of its link. `names` are what the bots listen to."""
+    if case.event.room.network == BOTS:
         return None
-    words = plain(event.text)
-    refusal = _of_anybody(event, words, sanction, rules, (*names, *filter(None, [event.called])))
-    if refusal is None and not rules.is_member(user):
-        nobody_knows = event.replayed and not event.sender.proofs and rules.guests is not Guests.RELAY
-        refusal = _UNPROVEN if nobody_knows else _of_a_guest(user, rules)
-    if refusal is not None and (event.sender.bot or event.kind is Kind.NOTICE) and refusal.told is not Told.ADVICE:
-        return replace(refusal, told=Told.NOTHING)  # whoever answers by itself could be told for ever
+    refusal = _of_anybody(case, names) or _of_a_stranger_to_its_target(case)
+    if refusal is None and not case.is_member:
+        refusal = _UNPROVEN if _is_unproven(case) else _of_a_guest(case)
+    if refusal is not None and not _may_be_told(case.event, refusal):
+        return replace(refusal, told=Told.NOTHING)
     return refusal
 
 
-def asked(event: Event, names: Iterable[str], answers: Answers) -> bool:
-    """Whether `event` is a question for a bot of these names. A notice and another bot's words never are."""
-    if answers is Answers.NEVER or event.kind is Kind.NOTICE or event.sender.bot:
-        return False
-    if event.private or answers is Answers.ALWAYS or event.called is not None:
-        return True
-    return addressed(plain(event.text), names) is not None
-
-
-def _of_anybody(
-    event: Event, words: str, sanction: Sanction | None, rules: Rules, names: Collection[str]
-) -> Refusal | None:
-    if holds_secret(words, names, private=event.private):
+def _of_anybody(case: Case, names: Collection[str]) -> Refusal | None:
+    event, words = case.event, plain(case.event.text)
+    called = event.body.called if isinstance(event.body, Message) else None
+    if holds_secret(words, (*names, *filter(None, [called])), private=event.private):
         told = Told.NOTHING if event.private else Told.ADVICE
         return Refusal("it may hold a password", told, heard=False, secret=True)
-    if sanction is not None:
-        return Refusal(_spelled(sanction), Told.REASON, heard=sanction.measure is Measure.MUTE)
-    if rules.ignore:
+    if case.sanction is not None:
+        return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
+    if case.rules.ignore:
         text = folded(words)
-        for pattern in rules.ignore:
+        for pattern in case.rules.ignore:
             if pattern.fits(event.sender, text):
                 return Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
     return None
 
 
-def _of_a_guest(user: User | None, rules: Rules) -> Refusal | None:
-    match rules.guests:
+def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
+    """An event about another one has to know it; only the author edits, only the author or a moderator removes."""
+    if case.event.target is None:
+        return None
+    if case.target is None:
+        return _UNKNOWN_TARGET
+    match case.event.body:
+        case Edit() if not _is_author(case.event, case.target):
+            return _NOT_THE_AUTHOR
+        case Redaction() if not (_is_author(case.event, case.target) or _may_moderate(case)):
+            return _MAY_NOT_REDACT
+        case Edit() | Redaction() | Reaction() | Message() | Membership() | Topic():
+            return None
+        case _ as never:
+            assert_never(never)
+
+
+def _is_author(event: Event, target: Known) -> bool:
+    return target.who is not None and target.who.is_same_person(event.sender)
+
+
+def _may_moderate(case: Case) -> bool:
+    return case.user is not None and (case.user.role is Role.ADMIN or case.rules.is_moderator(case.user))
+
+
+def _is_unproven(case: Case) -> bool:
+    """Whether somebody said it while we were away who may be anybody."""
+    event = case.event
+    return event.origin is Origin.REPLAYED and not event.sender.proofs and case.rules.guests is not Guests.RELAY
+
+
+def _of_a_guest(case: Case) -> Refusal | None:
+    match case.rules.guests:
         case Guests.RELAY:
             return None
         case Guests.IGNORE:
             return Refusal("guests are ignored in this link", Told.NOTHING, heard=False)
-        case Guests.DUCK_ONLY if user is None:
+        case Guests.DUCK_ONLY if case.user is None:
             return Refusal("not a member", Told.HINT, heard=True)
         case Guests.DUCK_ONLY:
             return Refusal("not among the members of this link", Told.REASON, heard=True)
+
+
+def _may_be_told(event: Event, refusal: Refusal) -> bool:
+    """Whether the sender may be told of a refusal. A program that answers by itself could be told for ever, and nobody
+    wants an answer to a reaction."""
+    if refusal.told is Told.ADVICE:
+        return True
+    return isinstance(event.body, Message) and event.body.kind is not Kind.NOTICE and not event.sender.bot
 
 
 def _spelled(sanction: Sanction) -> str:

@@ -1,36 +1,26 @@
-"""Routing: which rooms shall have an event."""
+"""Routing: which rooms get an event."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
-from bridge.model.event import BOTS, Event, Room
-from bridge.rules.policy import Answers, Guests, Rules, asked
-
-
-@dataclass(frozen=True, slots=True)
-class Bot:
-    """A bot as a link knows it: its key in the config, the names that it listens to, and when it answers."""
-
-    key: str
-    names: tuple[str, ...]
-    answers: Answers
+from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
+from bridge.model.outbox import Known
+from bridge.model.text import addressed, plain
+from bridge.rules.case import Aside, Case, Refusal
+from bridge.rules.link import Answers, Guests, Link, LinkedBot
+from bridge.users import Measure
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The rooms that are one conversation, who may speak, the bots, and what members and guests are told once a day."""
+class Route(NamedTuple):
+    """The rooms that get an event, and what else follows from it."""
 
-    name: str
-    rooms: tuple[Room, ...]
-    rules: Rules = field(default_factory=Rules)
-    bots: tuple[Bot, ...] = ()
-    welcome_member: str | None = None
-    welcome_guest: str | None = None
+    audience: tuple[Room, ...]
+    aside: Aside = Aside.NONE
 
 
 def ear(bot: str, scope: str) -> Room:
-    """The room by which a bot hears. Who hears the question hears the answer: `scope` is the one room (`network/id`),
-    when the question is a guest's or private, else `everywhere` from the room where it was asked."""
+    """The room in which a bot hears. Its answer goes to those who heard the question: `scope` is the one room
+    (`network/id`) of a guest's or private question, else `everywhere` from the room where it was asked."""
     return Room(BOTS, f"{bot}@{scope}")
 
 
@@ -64,26 +54,6 @@ class Links:
         """The configured rooms of a network, in the order of the config."""
         return tuple(room for room in self._by_room if room.network == network)
 
-    def audience(self, event: Event, *, carried: bool) -> tuple[Room, ...]:
-        """The rooms that shall have `event`; of one that is not carried, the ears of the bots that it asks.
-
-        A private conversation is carried nowhere; `carried` then says whether a member speaks.
-        """
-        if event.room.network == BOTS:
-            return self.hearers(event.room)
-        if event.private:
-            return tuple(
-                ear(bot.key, str(event.room))
-                for bot in self._private_bots(event.room.network, member=carried)
-                if _asked(bot, event)
-            )
-        link = self._by_room.get(event.room)
-        if link is None:
-            return ()
-        scope = everywhere(event.room) if carried else str(event.room)
-        ears = tuple(ear(bot.key, scope) for bot in link.bots if _asked(bot, event))
-        return (*(room for room in link.rooms if room != event.room), *ears) if carried else ears
-
     def hearers(self, ear: Room) -> tuple[Room, ...]:
         """The rooms that hear what a bot answers into its `ear`; none where the room of the question is in no link any
         more, or the ear is not one of ours."""
@@ -97,12 +67,66 @@ class Links:
         link = self.of(room)
         return link.rooms if link else ()
 
-    def _private_bots(self, network: str, *, member: bool) -> Iterable[Bot]:
+    def private_bots(self, network: str, *, member: bool) -> Iterable[LinkedBot]:
         """The bots of the links that `network` takes part in, each once; those that ignore guests are for members."""
         links = (link for link in self._links.values() if member or link.rules.guests is not Guests.IGNORE)
         here = (link for link in links if any(room.network == network for room in link.rooms))
         return {bot.key: bot for link in here for bot in link.bots}.values()
 
 
-def _asked(bot: Bot, event: Event) -> bool:
-    return asked(event, bot.names, bot.answers)
+def route(case: Case, refusal: Refusal | None, links: Links, commands: Collection[str] = ()) -> Route:
+    """Who gets the event; of one that is refused and still heard, the bots that it asks. `commands` are the first words
+    of what people ask of the desk."""
+    event, carried = case.event, refusal is None
+    if event.room.network == BOTS:
+        return Route(links.hearers(event.room))
+    if refusal is not None and not refusal.heard:
+        return Route((), Aside.WHISPER if refusal.secret and _is_for_the_desk(case) else Aside.NONE)
+    if case.target is not None:
+        return Route(_where_it_went(case.target, event.room) if carried else ())
+    if event.private:
+        return Route(_private_audience(event, links, commands, carried=carried))
+    if case.link is None:
+        return Route(())
+    scope = everywhere(event.room) if carried else str(event.room)
+    ears = tuple(ear(bot.key, scope) for bot in case.link.bots if asks(event, bot.names, bot.answers))
+    return Route((*links.others(event.room), *ears) if carried else ears)
+
+
+def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:
+    """Whether `event` is a question for a bot that listens to `names`."""
+    if answers is Answers.NEVER or not _may_ask(event):
+        return False
+    called = isinstance(event.body, Message) and event.body.called is not None
+    if event.private or answers is Answers.ALWAYS or called:
+        return True
+    return addressed(plain(event.text), names) is not None
+
+
+def _may_ask(event: Event) -> bool:
+    """A notice and another bot's words are never answered, so that no two programs talk to each other for ever."""
+    return isinstance(event.body, Message) and event.body.kind is not Kind.NOTICE and not event.sender.bot
+
+
+def _is_for_the_desk(case: Case) -> bool:
+    """Whether a line that may hold a password is a login, and not somebody's whom nobody answers."""
+    banned = case.sanction is not None and case.sanction.measure is Measure.BAN
+    return case.event.private and not banned and _may_ask(case.event)
+
+
+def _where_it_went(target: Known, heard_in: Room) -> tuple[Room, ...]:
+    """What is about another event goes where that one is, whatever the link says now."""
+    return tuple(room for room in dict.fromkeys(target.rooms) if room != heard_in and room.network != BOTS)
+
+
+def _private_audience(event: Event, links: Links, commands: Collection[str], *, carried: bool) -> tuple[Room, ...]:
+    """The desk, or the bots. A private conversation is carried nowhere; `carried` says whether a member speaks."""
+    if _may_ask(event) and _first_word(event) in commands:
+        return (ear(DESK, str(event.room)),)
+    bots = links.private_bots(event.room.network, member=carried)
+    return tuple(ear(bot.key, str(event.room)) for bot in bots if asks(event, bot.names, bot.answers))
+
+
+def _first_word(event: Event) -> str:
+    words = plain(event.text).split(maxsplit=1)
+    return words[0].lstrip("!/").lower() if words else ""

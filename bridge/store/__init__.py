@@ -1,10 +1,30 @@
-"""What must survive the process: see contract.py for the promises and sqlite.py for how they are kept."""
+"""What must survive the process: the promises are in contract.py, and how SQLite keeps them in core.py and
+sqlite.py."""
 
-from bridge.store.contract import Committed, Full, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable, Unusable
+from bridge.store.contract import (
+    Commit,
+    Committed,
+    Dead,
+    Dropped,
+    Fate,
+    Full,
+    Lease,
+    LeaseLost,
+    Rewound,
+    Store,
+    StoreError,
+    Unavailable,
+    Unusable,
+    Waits,
+)
 from bridge.store.patience import stored
 
 __all__ = [
+    "Commit",
     "Committed",
+    "Dead",
+    "Dropped",
+    "Fate",
     "Full",
     "Lease",
     "LeaseLost",
@@ -13,5 +33,6 @@ __all__ = [
     "StoreError",
     "Unavailable",
     "Unusable",
+    "Waits",
     "stored",
 ]

@@ -1,23 +1,25 @@
-"""What each verb of the store does to the tables, decided with nothing in between."""
+"""What each verb of the Store contract does to the tables: synchronous, so that nothing happens in between."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from typing import assert_never
 
-from bridge.model.accounting import Count, Ledger, Loss
-from bridge.model.event import Event, EventKey, Room
-from bridge.model.outbox import Backlog, Delivery, Entry, Owed, Post, State
-from bridge.store.contract import LONGEST_WAIT, Committed, LeaseLost
+from bridge.model.accounting import Ledger, Loss
+from bridge.model.event import Event, EventKey, Redaction, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State, said_at
+from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Waits
 from bridge.store.tables import ledger
-from bridge.store.tables.bodies import dump, load
+from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.networks import Networks
 from bridge.store.tables.plans import Plans
 
-_EXPIRE_AT_ONCE = 500  # rows a transaction: some milliseconds, so that expiring never holds up a message
+EXCERPT = 300
+"""Characters of a carried message that are kept, unless the operator chooses otherwise."""
+
+_EXPIRE_AT_ONCE = 500  # rows in one transaction: some milliseconds, so that expiring never holds up a message
 
 _WORK = """
     WITH RECURSIVE work (room) AS (
@@ -36,30 +38,30 @@ _WORK = """
 """
 
 
-class Offer(NamedTuple):
-    """What the deliveries of one commit to `room` became; `token` is the lease of its network."""
-
-    token: str
-    room: Room
-    posts: Sequence[Post]
-
-
 class Core:
-    """The verbs of the Store contract on one connection, synchronous. Whoever calls begins and ends the transaction;
-    the time is handed in. A verb of a lease takes the lease's network and token first."""
+    """The verbs on one connection, by the names that `bridge.store.contract` gives them. The verb of a lease takes the
+    lease's network and token first.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    The caller begins and ends the transaction. `clock` gives seconds since the epoch. `excerpt` is how many characters
+    of each carried message are kept. `woken` are the networks that may have more to do because of the last verbs: the
+    caller wakes them after the transaction, and clears it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float], excerpt: int = EXCERPT) -> None:
         self._sql = connection
+        self._clock = clock
+        self._excerpt = excerpt
         self._networks = Networks(connection)
         self._messages = Messages(connection)
         self._plans = Plans(connection)
         self._losses = Losses(connection)
+        self.woken: set[str] = set()
 
     # Networks
 
-    def acquire(self, network: str, token: str) -> None:
+    def acquire(self, network: str, token: str, worker: str = "") -> None:
         """Make `token` the network's lease, whoever had it."""
-        self._networks.acquire(network, token)
+        self._networks.acquire(network, token, worker)
 
     def release(self, network: str, token: str) -> None:
         self._networks.release(network, token)
@@ -80,65 +82,88 @@ class Core:
 
     # Intake
 
-    def commit(
-        self,
-        network: str,
-        token: str,
-        expect: str | None,
-        events: Iterable[Event],
-        deliveries: Iterable[Delivery],
-        cursor: str,
-        now: float,
-        counts: Iterable[Count] = (),
-        offers: Sequence[Offer] = (),
-    ) -> Committed:
-        """See `Lease.commit`; `now` is when the deliveries were queued."""
-        if not self._networks.expect(network, token, expect, after=cursor):
+    def commit(self, network: str, token: str, commit: Commit) -> Committed:
+        if commit.cursor is None:
+            self.cursor(network, token)
+        elif not self._networks.expect(network, token, commit.expect, after=commit.cursor):
             return Committed()
-        bodies = {event.key: dump(event) for event in events}
-        new = {delivery.id for delivery in deliveries if self._queue(delivery, bodies[delivery.event], now)}
-        ledger.count(self._sql, counts, now)
-        if cursor != expect:
-            self._networks.advance(network, cursor)
-        return Committed(len(new), frozenset(offer.room for offer in offers if self._take_up(offer, new)))
+        now = self._clock()
+        new = self._store(commit, now)
+        ledger.count(self._sql, commit.counts, now)
+        self._networks.remember(network, commit.changes)
+        if new or not commit.deliveries:  # else it is the repetition of a call whose answer was lost
+            self._losses.told(commit.told)
+        if commit.cursor is not None and commit.cursor != commit.expect:
+            self._networks.advance(network, commit.cursor)
+        planned = self._take_up(network, commit.posts, new) if commit.posts else frozenset()
+        self.woken.update(delivery.room.network for delivery in commit.deliveries if delivery.room not in planned)
+        return Committed(len(new), planned)
 
-    def _take_up(self, offer: Offer, new: Set[str]) -> bool:
-        """Freeze what is offered, where its network is still run by whoever offers it."""
-        with suppress(LeaseLost):
-            self.cursor(offer.room.network, offer.token)
-            return self._plans.take_up(offer.room, offer.posts, new)
-        return False
+    def _store(self, commit: Commit, now: float) -> Set[str]:
+        """Events and deliveries; the ids of the deliveries that are new."""
+        events = {event.key: event for event in commit.events}
+        for event in events.values():
+            if isinstance(event.body, Redaction):
+                self._erase(event.body.target)
+        bodies = {key: dump(event) for key, event in events.items()}
+        return {each.id for each in commit.deliveries if self._queue(each, events[each.event], bodies[each.event], now)}
 
-    def count(self, network: str, token: str, counts: Iterable[Count], now: float) -> None:
-        self.cursor(network, token)
-        ledger.count(self._sql, counts, now)
+    def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
+        """Freeze what is offered for a room, where the room's network is run by the worker that offers it."""
+        offers: dict[Room, list[Post]] = {}
+        for post in posts:
+            offers.setdefault(post.room, []).append(post)
+        ours = self._networks.of_worker_of(network)
+        return frozenset(
+            room for room, of in offers.items() if room.network in ours and self._plans.take_up(room, of, new)
+        )
 
-    def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
-        key = delivery.event
-        seq = self._sql.execute(
-            "INSERT INTO events (network, room, id) VALUES (?, ?, ?)"
-            " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq",
-            (key.room.network, key.room.id, key.id),
-        ).fetchone()[0]
+    def _queue(self, delivery: Delivery, event: Event, body: str, now: float) -> bool:
+        """Whether `delivery` is new."""
+        seq, has_body = self._event(event, body)
         inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, behind) VALUES (?, ?, ?, ?, ?, ?)",
-            (delivery.id, seq, delivery.room.network, delivery.room.id, now, not delivery.ahead),
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                delivery.id,
+                seq,
+                delivery.room.network,
+                delivery.room.id,
+                now,
+                said_at(event, now),
+                not delivery.ahead,
+            ),
         )
         if inserted.rowcount == 0:
             return False
-        self._sql.execute("UPDATE events SET body = ? WHERE seq = ? AND body IS NULL", (body, seq))
+        if not has_body:
+            self._sql.execute("UPDATE events SET body = ? WHERE seq = ?", (body, seq))
         return True
 
-    def owe(
-        self,
-        network: str,
-        token: str,
-        owed: Iterable[tuple[Event, Delivery]],
-        changes: Mapping[str, str | None],
-        now: float,
-    ) -> int:
-        self.remember(network, token, changes)
-        return sum(self._queue(delivery, dump(event), now) for event, delivery in owed)
+    def _event(self, event: Event, body: str) -> tuple[int, bool]:
+        """The row of `event`, new or not, and whether it has its body. Nothing is kept of a private conversation once
+        its body is gone."""
+        key, sender, begins, target = event.key, None, "", None
+        if not event.private:
+            sender, begins = dump_sender(event.sender), excerpt(event, self._excerpt)
+        if event.target is not None:
+            target = self._messages.seq(self._messages.source(event.target))
+        row: tuple[int, bool] = self._sql.execute(
+            "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq, body IS NOT NULL",
+            (key.room.network, key.room.id, key.id, event.body.type, event.origin, sender, target, begins, body),
+        ).fetchone()
+        return row
+
+    def _erase(self, target: EventKey) -> None:
+        if (seq := self._messages.seq(self._messages.source(target))) is not None:
+            self._messages.erase(seq)
+
+    def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
+        self.cursor(network, token)
+        found = {key: self._messages.known(key) for key in events}
+        return {key: known for key, known in found.items() if known is not None}
 
     # Delivering
 
@@ -146,16 +171,23 @@ class Core:
         self.cursor(network, token)
         (number,) = self._sql.execute(
             "SELECT count(*) FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND NOT json_extract(body, '$.private')",
+            " WHERE state = 'queued' AND d.network = ?1 AND d.room = ?2 AND origin != 'ours'"
+            " AND d.id NOT IN (SELECT value FROM posts, json_each(deliveries) WHERE network = ?1 AND room = ?2)",
             (room.network, room.id),
         ).fetchone()
         return int(number)
 
     def due(
-        self, network: str, token: str, now: float, rooms: int, each: int, without: Collection[Room] = ()
+        self,
+        network: str,
+        token: str,
+        now: float,
+        rooms: int = 32,
+        each: int = 20,
+        without: Collection[Room] = (),
     ) -> Sequence[Backlog]:
         self.cursor(network, token)
-        wanted = {"network": network, "now": now, "rooms": rooms, "longest": LONGEST_WAIT}
+        wanted = {"network": network, "now": now, "rooms": rooms, "longest": LONGEST_WAIT_S}
         wanted["without"] = json.dumps([room.id for room in without if room.network == network])
         found = self._sql.execute(_WORK, wanted).fetchall()
         backlogs = []
@@ -169,13 +201,13 @@ class Core:
         self.cursor(network, token)
         return self._plans.freeze(room, posts)
 
-    def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post], now: float) -> bool:
+    def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
         self.cursor(network, token)
         frozen = self._plans.frozen(post.room)
         if all(each.id != post.id for each in frozen):
             return False
-        where = (post.room.network, post.room.id)
-        part = self._plans.take(post)
+        where, now = (post.room.network, post.room.id), self._clock()
+        part = self._plans.remove(post)
         self._sql.execute("DELETE FROM rooms WHERE network = ? AND room = ?", where)
         unfinished = {delivery for other in frozen if other.id != post.id for delivery in other.deliveries}
         for delivery in post.deliveries:
@@ -190,18 +222,28 @@ class Core:
             self._plans.freeze(post.room, then)
         return True
 
-    def postpone(self, network: str, token: str, room: Room, until: float, reason: str) -> None:
+    def settle(self, network: str, token: str, fate: Fate) -> Sequence[Event]:
         self.cursor(network, token)
+        match fate:
+            case Waits(room, until, reason):
+                self._postpone(network, room, until, reason)
+                return ()
+            case Dead(deliveries, reason):
+                now = self._clock()
+                return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
+            case Dropped(deliveries, reason):
+                self._lose(reason, self._losses.queued(network, deliveries))
+                return ()
+            case _ as never:
+                assert_never(never)
+
+    def _postpone(self, network: str, room: Room, until: float, reason: str) -> None:
         self._sql.execute(
             "INSERT INTO rooms (network, room, until, attempts, reason) SELECT ?1, ?2, ?3, 1, ?4 WHERE EXISTS"
             " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)"
             " ON CONFLICT (network, room) DO UPDATE SET until = ?3, attempts = attempts + 1, reason = ?4",
             (network, room.id, until, reason),
         )
-
-    def bury(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> Sequence[Event]:
-        self.cursor(network, token)
-        return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
 
     def _bury(self, network: str, delivery: str, reason: str, now: float) -> Event | None:
         row = self._sql.execute(
@@ -215,33 +257,22 @@ class Core:
         self._plans.let_go(delivery, Room(network, row[0]))
         return load(row[1])
 
-    def give_up(self, network: str, token: str, deliveries: Iterable[str], reason: str, now: float) -> None:
-        self.cursor(network, token)
-        self._lose(reason, self._losses.queued(network, deliveries), now)
-
-    def trim(self, network: str, token: str, before: float, most: int, now: float) -> int:
+    def trim(self, network: str, token: str, before: float, most: int) -> int:
         """Some of it; 0 where there is no more."""
         self.cursor(network, token)
-        return self._lose(*self._losses.excess(network, before, most), now)
+        return self._lose(*self._losses.excess(network, before, most))
 
-    def _lose(self, reason: str, rows: Sequence[Row], now: float) -> int:
-        for delivery, room, *_ in rows:
-            self._done(delivery, now, State.DROPPED, reason)
-            self._plans.let_go(delivery, room)
+    def _lose(self, reason: str, rows: Sequence[Row]) -> int:
+        now = self._clock()
+        for row in rows:
+            self._done(row.delivery, now, State.DROPPED, reason)
+            self._plans.let_go(row.delivery, row.room)
         self._losses.note(reason, rows)
         return len(rows)
 
     def losses(self, network: str, token: str) -> Sequence[Loss]:
         self.cursor(network, token)
         return self._losses.untold(network)
-
-    def told(self, network: str, token: str, loss: Loss, owed: Iterable[tuple[Event, Delivery]], now: float) -> bool:
-        self.cursor(network, token)
-        if not self._losses.told(loss):
-            return False
-        for event, delivery in owed:
-            self._queue(delivery, dump(event), now)
-        return True
 
     def explain(self, network: str, token: str, room: Room, reason: str) -> None:
         self.cursor(network, token)
@@ -255,22 +286,24 @@ class Core:
     def hasten(self, network: str, token: str, room: Room) -> None:
         self.cursor(network, token)
         self._sql.execute("UPDATE rooms SET until = 0 WHERE network = ? AND room = ?", (network, room.id))
+        self.woken.add(network)
 
     def shift(self, step: float) -> None:
         """The clock was set by `step` seconds: what waits is as old as before, and waits for as long."""
-        self._sql.execute("UPDATE deliveries SET since = since + ? WHERE state = 'queued'", (step,))
+        self._sql.execute("UPDATE deliveries SET since = since + ?1, said = said + ?1 WHERE state = 'queued'", (step,))
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
 
     def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
         rows = self._sql.execute(
-            "SELECT d.id, body, since FROM deliveries AS d JOIN events ON events.seq = d.event"
+            "SELECT d.id, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"
             " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.behind, d.seq LIMIT ?",
             (room.network, room.id, each),
         ).fetchall()
-        for delivery, body, since in rows:
+        for delivery, body, said in rows:
             event = load(body)
-            refers = self._messages.refers(event.reply_to, room) if event.reply_to else ()
-            yield Owed.of(delivery, room, event, tuple(refers), queued=since, now=now)
+            known = {key: self._messages.known(key, room) for key in event.refers}
+            context = {key: found for key, found in known.items() if found is not None}
+            yield Owed(delivery, room, event, context, said, max(0.0, now - said))
 
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
         """Nothing is owed for `delivery` any more. It is kept: should its event be heard again, it is known."""
@@ -310,30 +343,28 @@ class Core:
     def ledger(self, since: float) -> Ledger:
         return ledger.ledger(self._sql, since)
 
-    def retry(self, delivery: str, now: float) -> bool:
-        changed = self._sql.execute(
-            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?"
-            " WHERE id = ? AND state = 'dead' RETURNING event",
-            (now, delivery),
+    def retry(self, delivery: str) -> bool:
+        row = self._sql.execute(
+            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?1, said = ?1"
+            " WHERE id = ?2 AND state = 'dead' RETURNING network",
+            (self._clock(), delivery),
         ).fetchone()
-        if changed is not None:  # its age counts from now on, also where it was heard long after it was said
-            self._sql.execute(
-                "UPDATE events SET body = json_set(body, '$.replayed', json('false')) WHERE seq = ?", changed
-            )
-        return changed is not None
+        self.woken.update(row or ())
+        return row is not None
 
-    def drop(self, delivery: str, now: float) -> bool:
+    def drop(self, delivery: str) -> bool:
         row = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE id = ? AND state IN ('queued', 'dead')", (delivery,)
         ).fetchone()
         if row is None:
             return False
-        self._done(delivery, now, State.DROPPED, "dropped by hand")
+        self._done(delivery, self._clock(), State.DROPPED, "dropped by hand")
         self._plans.let_go(delivery, Room(*row))
+        self.woken.add(row[0])
         return True
 
     def expire(self, before: float) -> int:
-        """Remove some of what was done before that time; how many rows. 0 when there are no more."""
+        """Some of it; 0 where there is no more."""
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries WHERE state IN ('sent', 'dropped') AND done < ? LIMIT ?) RETURNING event",
@@ -345,6 +376,6 @@ class Core:
         return len(rows) + ledger.expire(self._sql, before)
 
     def changes_of_others(self) -> int:
-        """A number that is another one once another connection has changed something."""
+        """A number that changes when another connection has changed something."""
         version: int = self._sql.execute("PRAGMA data_version").fetchone()[0]
         return version

@@ -1,74 +1,13 @@
-"""The tables of the store, and the steps from each version of them to the next."""
+"""Opening the file of the store: new, as it is, or brought to the version of this program."""
 
 import os
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.lib.files import sync_folder
 from bridge.store.contract import Full, Unusable
+from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
-
-MIGRATIONS: Sequence[str] = (
-    """
-    CREATE TABLE networks (name TEXT PRIMARY KEY, token TEXT, cursor TEXT) WITHOUT ROWID;
-    CREATE TABLE memory (network TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (network, key)) WITHOUT ROWID;
-    CREATE TABLE events (
-        seq INTEGER PRIMARY KEY, network TEXT NOT NULL, room TEXT NOT NULL, id TEXT NOT NULL,
-        body TEXT,  -- NULL once all its deliveries are sent
-        UNIQUE (network, room, id)
-    );
-    CREATE TABLE deliveries (
-        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event INTEGER NOT NULL REFERENCES events,
-        network TEXT NOT NULL, room TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued',
-        since REAL NOT NULL, done REAL, reason TEXT NOT NULL DEFAULT ''
-    );
-    CREATE INDEX queued ON deliveries (network, room, seq) WHERE state = 'queued';
-    CREATE INDEX deliveries_of ON deliveries (event);
-    CREATE TABLE posts (  -- what is frozen and not sent yet
-        network TEXT, room TEXT, part INTEGER, id TEXT NOT NULL, deliveries TEXT NOT NULL, payload TEXT NOT NULL,
-        PRIMARY KEY (network, room, part)
-    ) WITHOUT ROWID;
-    CREATE TABLE rooms (  -- only those that wait
-        network TEXT, room TEXT, until REAL NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,
-        PRIMARY KEY (network, room)
-    ) WITHOUT ROWID;
-    CREATE TABLE sent (  -- the message map
-        delivery INTEGER NOT NULL REFERENCES deliveries ON DELETE CASCADE, part INTEGER NOT NULL, remote TEXT NOT NULL,
-        network TEXT NOT NULL, room TEXT NOT NULL, PRIMARY KEY (delivery, part)
-    ) WITHOUT ROWID;
-    """,
-    # Version 2: who replies asks for a source by its remote id, and expiry asks for what was done long ago;
-    # both would read the whole table.
-    """
-    CREATE INDEX sources ON sent (network, room, remote);
-    CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
-    """,
-    # Version 3: what was dropped expires like what was sent. Parts are those of the plan, so that posts may be proven
-    # in any order; those that were frozen before are moved behind all that was numbered by counting. What is refused is
-    # counted.
-    """
-    DROP INDEX done;
-    CREATE INDEX done ON deliveries (done) WHERE state IN ('sent', 'dropped');
-    UPDATE posts SET part = part + 1000000;
-    ALTER TABLE deliveries ADD COLUMN behind INTEGER NOT NULL DEFAULT 1;  -- 0: before all that waits
-    DROP INDEX queued;
-    CREATE INDEX queued ON deliveries (network, room, behind, seq) WHERE state = 'queued';
-    CREATE TABLE tallies (  -- what leaves no delivery behind, by minutes since the epoch
-        minute INTEGER, network TEXT, room TEXT, what TEXT, reason TEXT, number INTEGER NOT NULL,
-        PRIMARY KEY (minute, network, room, what, reason)
-    ) WITHOUT ROWID;
-    """,
-    # Version 4: what was given up on and people were not told of yet.
-    """
-    CREATE TABLE losses (
-        network TEXT, room TEXT, reason TEXT, number INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
-        PRIMARY KEY (network, room, reason)
-    ) WITHOUT ROWID;
-    """,
-)
-VERSION = len(MIGRATIONS)
-
 
 _UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -168,9 +107,10 @@ def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
         backup = sqlite3.connect(copy)
         sql.backup(backup)
         backup.close()
-    steps = "".join(MIGRATIONS[version:])
     try:
-        sql.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
+        sql.execute("BEGIN IMMEDIATE")
+        migrate(sql, version)
+        sql.execute("COMMIT")
     except sqlite3.Error:
         if sql.in_transaction:
             sql.rollback()

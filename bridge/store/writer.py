@@ -6,6 +6,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
@@ -24,8 +25,12 @@ _TOGETHER = 64  # verbs in one transaction: more would make the first wait notic
 _WAITING = 1024  # verbs on their way: each is about a room's or a batch's work, some kilobytes
 
 
-def _nothing() -> None:
-    pass
+Ring = Callable[[AbstractSet[str]], None]
+"""Takes the networks that may have more to do."""
+
+
+def _nobody(_: AbstractSet[str]) -> None:
+    """Reading wakes nobody."""
 
 
 def _future() -> asyncio.Future[Any]:
@@ -48,10 +53,11 @@ class _Call:
     """A verb on its way to the writer, and who waits for what it gives."""
 
     verb: Callable[[Core], Any]
-    after: Callable[[], None]
+    ring: Ring
     answer: asyncio.Future[Any]
     kind: _Kind
     result: Any = None
+    woken: AbstractSet[str] = frozenset()
     error: Exception | None = None
 
 
@@ -67,12 +73,16 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, reserve: Reserve | None = None, steps: Steps | None = None
+        self,
+        connection: sqlite3.Connection,
+        core: Callable[[sqlite3.Connection], Core],
+        reserve: Reserve | None = None,
+        steps: Steps | None = None,
     ) -> None:
         self._sql = connection
         self._reserve = reserve
         self._steps = steps
-        self._core = Core(connection)
+        self._core = core(connection)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._places = asyncio.Semaphore(_WAITING)
         self._closed = False
@@ -82,18 +92,18 @@ class Writer:
 
     async def read(self, verb: Callable[[Core], Result]) -> Result:
         """What `verb` sees. It takes no lock, so it neither waits for nor holds up another process."""
-        result: Result = await self._do(_Call(verb, _nothing, _future(), _Kind.READ))
+        result: Result = await self._do(_Call(verb, _nobody, _future(), _Kind.READ))
         return result
 
-    async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = _nothing) -> Result:
-        """What `verb` gives once it is on disk. Cancelling does not undo it; `after` is called on the loop when it has
-        succeeded, also where nobody waits for it any more."""
-        result: Result = await self._do(_Call(verb, after, _future(), _Kind.WRITE))
+    async def write(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
+        """What `verb` gives once it is on disk. Cancelling does not undo it. `ring` is called on the loop with the
+        networks that `verb` has woken, also where its caller was cancelled."""
+        result: Result = await self._do(_Call(verb, ring, _future(), _Kind.WRITE))
         return result
 
-    async def take_in(self, verb: Callable[[Core], Result], after: Callable[[], None] = _nothing) -> Result:
+    async def take_in(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
         """As `write`, for what is not needed to deliver what is there."""
-        result: Result = await self._do(_Call(verb, after, _future(), _Kind.INTAKE))
+        result: Result = await self._do(_Call(verb, ring, _future(), _Kind.INTAKE))
         return result
 
     async def aclose(self) -> None:
@@ -112,8 +122,8 @@ class Writer:
 
     def _answer(self, call: _Call) -> None:
         self._places.release()
-        if call.error is None:
-            call.after()
+        if call.error is None and call.woken:
+            call.ring(call.woken)
         if call.answer.done():  # cancelled meanwhile
             return
         if call.error is not None:
@@ -174,9 +184,11 @@ class Writer:
             self._core.shift(step)
         for call in calls:
             call.result = call.error = None
+            self._core.woken.clear()
             self._sql.execute("SAVEPOINT verb")
             try:
                 call.result = call.verb(self._core)
+                call.woken = frozenset(self._core.woken)
             except sqlite3.Error:
                 raise
             except Exception as error:  # the caller's own: `_answer` raises it there

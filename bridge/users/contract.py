@@ -5,14 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bridge.model.people import Identity, Sender
-
-
-class Role(StrEnum):
-    """What a user may do: be carried, or administer too."""
-
-    MEMBER = "member"
-    ADMIN = "admin"
+from bridge.model.people import Identity, Role, Sender
 
 
 @dataclass(frozen=True, slots=True)

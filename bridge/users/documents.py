@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from bridge.model.people import Identity, Proof
-from bridge.users.contract import Measure, Role, Sanction, User, UsersError
+from bridge.model.people import Identity, Proof, Role
+from bridge.users.contract import Measure, Sanction, User, UsersError
 from bridge.users.identities import checked, checked_name
 from bridge.users.layout import Row
 from bridge.users.sanctions import checked_target

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from bridge.model.patterns import Pattern, is_pattern
-from bridge.model.people import Sender
-from bridge.users.contract import Measure, Role, Sanction, User, UsersError
+from bridge.model.people import Role, Sender
+from bridge.users.contract import Measure, Sanction, User, UsersError
 from bridge.users.identities import same_name
 
 

@@ -13,10 +13,10 @@ from tinydb import TinyDB
 from tinydb.table import Document
 
 from bridge.model.patterns import is_pattern
-from bridge.model.people import Identity, Sender
+from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
-from bridge.users.contract import Role, Sanction, User, UsersError
+from bridge.users.contract import Sanction, User, UsersError
 from bridge.users.identities import checked, checked_name, distinct, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables

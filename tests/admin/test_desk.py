@@ -14,11 +14,11 @@ from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.desk import COMMANDS
 from bridge.admin.desk.guesses import By, Guesses
 from bridge.config import Config, load_settings
+from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import plain, words
 from bridge.rules.gate import Gate
-from bridge.rules.policy import Rules
-from bridge.rules.routing import Link
+from bridge.rules.link import Link, Rules
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
@@ -54,7 +54,9 @@ class World:
 
     async def asks(self, asker: Sender, text: str) -> str:
         """What the desk answers."""
-        (said,) = await self.desk.answer(Question("1", words(text), asker, private=True))
+        (said,) = await self.desk.answer(
+            Question("1", words(text), asker, Room(asker.network, asker.address), self.now, private=True)
+        )
         return plain(said)
 
 
@@ -303,7 +305,7 @@ async def test_a_moderator_changes_nothing_that_an_admin_said_nor_anything_while
     world: World,
 ) -> None:
     world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
-    world.gate.use([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    world.gate.set_links([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
     mod = irc("mod", "mod")
     assert "muted in pond" in await world.asks(mod, "mute-user bob --in pond")
     assert "free to speak" in await world.asks(mod, "lift bob --in pond")

@@ -10,12 +10,13 @@ from bots.brains.echo import Echo
 from bots.duck import Duck
 from bots.host import BotHost, Hosted
 from bots.load import load_bot
+from bridge.model.attribution import mark
 from bridge.model.event import Event, Kind, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.text import Text, plain, words
 from bridge.network import PermanentError
 from bridge.rules.routing import ear
-from tests.events import HOME, LIBERA, irc, matrix, said
+from tests.events import HOME, LIBERA, body_of, irc, matrix, said
 
 NAMES = ("duck", "Little Yellow Duck")
 EAR = ear("duck", "pond")
@@ -78,9 +79,9 @@ async def test_the_duck_echoes_what_it_was_asked_without_its_name() -> None:
     (reply,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck: what a day"))
     assert plain(reply.text) == "what a day"
     assert reply.room == EAR
-    assert reply.kind is Kind.NOTICE
+    assert body_of(reply).kind is Kind.NOTICE
     assert reply.sender.bot
-    assert reply.mark == "<Little Yellow Duck> "
+    assert mark(reply) == "<Little Yellow Duck> "
 
 
 async def test_the_duck_knows_the_name_of_our_account_on_the_network() -> None:
@@ -98,7 +99,7 @@ async def test_a_private_answer_is_private_and_has_no_mark() -> None:
         ear("duck", "libera/bob"), said(Room("libera", "bob"), irc("bob"), "psst", private=True)
     )
     assert reply.private
-    assert reply.mark == ""
+    assert mark(reply) == ""
 
 
 async def test_a_question_put_twice_has_the_same_answer_id() -> None:
@@ -135,7 +136,7 @@ async def test_a_question_for_a_bot_that_is_gone_is_dead() -> None:
 
 async def test_the_config_names_bots_and_brains() -> None:
     duck = load_bot("bots.duck:Duck", "Duck", "echo", 0)
-    question = Question("1", words("hi"), matrix("alice"), private=False)
+    question = Question("1", words("hi"), matrix("alice"), HOME, 1.0)
     assert await duck.answer(question) == [words("hi")]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.config import Config, ConfigError, IrcNetwork, MatrixNetwork, Problem, load, load_settings
 from bridge.config.schema import schema
 from bridge.model.event import Room
-from bridge.rules.policy import Answers, Guests
+from bridge.rules.link import Answers, Guests
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,7 +18,7 @@ from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
-from bridge.model.event import Event, Message, Room
+from bridge.model.event import Event, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import plain
@@ -225,7 +225,7 @@ async def _use(shore: Shore, *rooms: Room) -> None:
         await shore.network.ready()
 
 
-def _elsewhere(text: str, number: int = 0) -> Message:
+def _elsewhere(text: str, number: int = 0) -> Event:
     """Something said on another network."""
     return said(Room("far", "#pond"), Sender("far", "carol", "carol"), text, f"${number}{text[:50]}")
 

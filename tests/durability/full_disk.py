@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bridge.model.outbox import Delivery, Post
-from bridge.store import Full, Lease
+from bridge.store import Commit, Full, Lease
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, matrix, said
 
@@ -48,7 +48,7 @@ async def hear(home: Lease, number: int) -> bool:
     """Whether there was room for message `number`."""
     event = said(HOME, matrix("alice"), f"{number} {_WORDS}", f"${number}")
     try:
-        await home.commit(await home.cursor(), [event], [Delivery.of(event.key, LIBERA)], f"c{number}")
+        await home.commit(Commit(await home.cursor(), f"c{number}", [event], [Delivery.of(event.key, LIBERA)]))
     except Full:
         return False
     return True

@@ -1,14 +1,13 @@
 """Errors that somebody could make in the store, each small: tests of the power cuts, which must find them."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bridge.model.event import Event
-from bridge.model.outbox import Delivery, Post
-from bridge.store import Committed, schema, sqlite
-from bridge.store.sqlite import SqliteLease
+from bridge.store import Commit, Committed, Lease, schema, sqlite
+from bridge.store.sqlite import SqliteStore
 
 CHECKPOINTS = "checkpoints"
 """No error: the store checkpoints often, as it does in a longer run."""
@@ -28,69 +27,55 @@ def _set(pragma: str) -> Callable[[], None]:
 
 def _cursor_first() -> None:
     """The cursor is stored in a transaction of its own, before what it stands for."""
-    real = SqliteLease.commit
+    real = Lease.commit
 
-    async def commit(
-        self: SqliteLease,
-        expect: str | None,
-        events: Sequence[Event],
-        deliveries: Sequence[Delivery],
-        cursor: str,
-        *rest: Any,
-        **posts: Any,
-    ) -> Committed:
-        await real(self, expect, (), (), cursor)
-        return await real(self, cursor, events, deliveries, cursor, *rest, **posts)
+    async def commit(self: Lease, commit: Commit) -> Committed:
+        await real(self, Commit(commit.expect, commit.cursor))
+        return await real(self, replace(commit, expect=commit.cursor))
 
-    _put(SqliteLease, "commit", commit)
+    _put(Lease, "commit", commit)
 
 
 def _cursor_last() -> None:
     """As `_cursor_first`, but after it."""
-    real = SqliteLease.commit
+    real = Lease.commit
 
-    async def commit(
-        self: SqliteLease,
-        expect: str | None,
-        events: Sequence[Event],
-        deliveries: Sequence[Delivery],
-        cursor: str,
-        *rest: Any,
-        **posts: Any,
-    ) -> Committed:
-        if expect is None:
-            return await real(self, expect, events, deliveries, cursor, *rest, **posts)
-        committed = await real(self, expect, events, deliveries, expect, *rest, **posts)
-        await real(self, expect, (), (), cursor)
+    async def commit(self: Lease, commit: Commit) -> Committed:
+        if commit.expect is None:
+            return await real(self, commit)
+        committed = await real(self, replace(commit, cursor=commit.expect))
+        await real(self, Commit(commit.expect, commit.cursor))
         return committed
 
-    _put(SqliteLease, "commit", commit)
+    _put(Lease, "commit", commit)
 
 
 def _planned_later() -> None:
     """What a commit plans is frozen in a transaction of its own."""
-    real = SqliteLease.commit
+    real = Lease.commit
 
-    async def commit(self: SqliteLease, *args: Any, posts: Sequence[Post] = ()) -> Committed:
-        committed = await real(self, *args)
-        for post in posts:
-            other = SqliteLease(self._store, post.room.network, self._store._tokens[post.room.network])
-            await other.plan(post.room, [each for each in posts if each.room == post.room])
-        return committed._replace(planned=frozenset(post.room for post in posts))
+    async def commit(self: Lease, commit: Commit) -> Committed:
+        committed = await real(self, replace(commit, posts=()))
+        store = self.engine
+        assert isinstance(store, SqliteStore)
+        for room in {post.room for post in commit.posts}:
+            other = Lease(store, room.network, store._tokens[room.network])
+            await other.plan(room, [post for post in commit.posts if post.room == room])
+        return committed._replace(planned=frozenset(post.room for post in commit.posts))
 
-    _put(SqliteLease, "commit", commit)
+    _put(Lease, "commit", commit)
 
 
 def _told_later() -> None:
     """What is remembered of what is owed is stored in a transaction of its own."""
-    real = SqliteLease.owe
+    real = Lease.commit
 
-    async def owe(self: SqliteLease, owed: Sequence[tuple[Event, Delivery]], changes: Mapping[str, str | None]) -> int:
-        number = await real(self, owed)
-        await self.remember(changes)
-        return number
+    async def commit(self: Lease, commit: Commit) -> Committed:
+        committed = await real(self, replace(commit, changes={}))
+        await self.remember(commit.changes)
+        return committed
 
-    _put(SqliteLease, "owe", owe)
+    _put(Lease, "commit", commit)
 
 
 def _answered_early() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.model.event import EventKey, Room
 from bridge.model.outbox import Delivery, State
-from bridge.store import Lease
+from bridge.store import Commit, Lease
 from bridge.store.sqlite import SqliteStore
 from tests.durability.promises import Values
 from tests.durability.workload import IDLE, STORE, TARGETS
@@ -93,6 +93,6 @@ def _agree(found: Values, due: set[str], outbox: dict[str, State]) -> None:
 async def _go_on(home: Lease, cursor: str | None) -> None:
     event = said(HOME, matrix("alice"), "and then?")
     deliveries = [Delivery.of(event.key, room) for room in TARGETS]
-    committed = await home.commit(cursor, [event], deliveries, "next")
+    committed = await home.commit(Commit(cursor, "next", [event], deliveries))
     if committed.new != len(TARGETS) or await home.cursor() != "next":
         raise BrokenStoreError("it does not go on")

@@ -20,7 +20,7 @@ from typing import TypeVar
 from bridge.model.accounting import TOO_OLD, Count, Tally
 from bridge.model.event import Room
 from bridge.model.outbox import Backlog, Delivery, Post, State
-from bridge.store import Committed, Full, Lease, reserve
+from bridge.store import Commit, Committed, Dead, Dropped, Full, Lease, Waits, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED
 from tests.events import HOME, LIBERA, OFTC, matrix, said
@@ -127,7 +127,7 @@ class Work:
             if number % 20 == 19:
                 await self._expire()
         self._heard = True
-        self._store.ringing([Delivery.of(said(HOME, matrix("a"), "end").key, room) for room in TARGETS])()
+        self._store._ring({room.network for room in TARGETS})
 
     async def _commit(self, lease: Lease, number: int, cursor: str | None, new: str) -> None:
         sizes = self._rng.choices((5, 200, 3_000), (8, 3, 1), k=self._rng.randint(0, 3))
@@ -140,7 +140,9 @@ class Work:
         counts = [Count(HOME, Tally.REFUSED, f"batch {number}")]
         changes: dict[str, object] = {_state(delivery.id): State.QUEUED for delivery in deliveries}
         changes |= {f"cursor of {HOME.network}": new, f"count of batch {number}": 1}
-        _, at = await self._record.making(changes, lambda: lease.commit(cursor, events, deliveries, new, counts))
+        _, at = await self._record.making(
+            changes, lambda: lease.commit(Commit(cursor, new, events, deliveries, counts=counts))
+        )
         self._counted[f"batch {number}"] = at
 
     async def _planned(self, lease: Lease, lake: Lease, number: int, cursor: str | None) -> str:
@@ -152,7 +154,7 @@ class Work:
         changes: dict[str, object] = {_frozen(post): post.payload for post in posts}
         changes |= {_state(delivery.id): State.QUEUED, f"cursor of {HOME.network}": new}
         committed, _ = await self._record.making(
-            changes, lambda: lease.commit(cursor, [event], [delivery], new, posts=posts)
+            changes, lambda: lease.commit(Commit(cursor, new, [event], [delivery], posts=posts))
         )
         assert committed == Committed(1, frozenset({IDLE}))
         for sent, post in enumerate(posts, 1):
@@ -166,7 +168,7 @@ class Work:
         changes: dict[str, object] = {_state(delivery.id): State.QUEUED, f"what {HOME.network} told": f"away {number}"}
         told = {"told": f"away {number}"}
         self._odd.add(delivery.id)
-        await self._record.making(changes, lambda: lease.owe([(notice, delivery)], told))
+        await self._record.making(changes, lambda: lease.commit(Commit(None, None, [notice], [delivery], changes=told)))
 
     async def _expire(self) -> None:
         before = min(self._record.now - _KEEP, self._record.settled)
@@ -195,7 +197,7 @@ class Work:
         fate = self._rng.random()
         if fate < 0.06:
             dead = {_state(each): State.DEAD for each in ids[:1]}
-            await self._record.making(dead, lambda: lease.bury(ids[:1], "never"))
+            await self._record.making(dead, lambda: lease.settle(Dead(ids[:1], "never")))
             if fate < 0.03:
                 await self._drop_or_retry(ids[0])
             return
@@ -209,21 +211,22 @@ class Work:
         frozen, _ = await self._record.making(planned, lambda: lease.plan(room, posts))
         assert frozen == posts
         if fate < 0.25:
-            await self._record.making({f"attempts of {room}": 1}, lambda: lease.postpone(room, 2e9, "away"))
+            await self._record.making({f"attempts of {room}": 1}, lambda: lease.settle(Waits(room, 2e9, "away")))
         for number, post in enumerate(posts):
             await self._send(lease, post, posts[number + 1 :])
 
     async def _give_up(self, lease: Lease, room: Room, ids: Sequence[str]) -> None:
         """Nobody is told of the first few."""
         gone = self._losing(room, ids)
-        _, at = await self._record.making(gone, lambda: lease.give_up(ids, TOO_OLD))
+        _, at = await self._record.making(gone, lambda: lease.settle(Dropped(ids, TOO_OLD)))
         self._done |= dict.fromkeys(ids, at)
         if self._lost[room] > 3:
             (loss,) = await lease.losses()
             notice = said(HOME, matrix("duck"), f"{loss.number} were too old", f"$lost by {room} at {at}")
             delivery = Delivery.of(notice.key, room)
             changes: dict[str, object] = {f"losses of {room}": None, _state(delivery.id): State.QUEUED}
-            assert (await self._record.making(changes, lambda: lease.told(loss, [(notice, delivery)])))[0]
+            commit = Commit(None, None, [notice], [delivery], told=[loss])
+            assert (await self._record.making(changes, lambda: lease.commit(commit)))[0].new == 1
             self._lost[room] = 0
 
     async def _trim(self, lease: Lease, backlog: Backlog) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from bridge.model.attribution import mark, stamp
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.text import lines, plain, printable
@@ -63,7 +64,7 @@ class MemoryNetwork:
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
         return [
-            Post.of(item.room, (item.delivery,), part, item.stamp + item.event.mark + printable(plain(line)))
+            Post.of(item.room, (item.delivery,), part, stamp(item) + mark(item.event) + printable(plain(line)))
             for item in owed
             for part, line in enumerate(lines(item.event.text))
         ]

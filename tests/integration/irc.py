@@ -13,7 +13,7 @@ from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
-from bridge.model.event import Kind, Message, Room
+from bridge.model.event import Event, Kind, Message, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Text, plain, words
@@ -31,7 +31,7 @@ class Ours:
     network: IrcNetwork
     settings: IrcSettings
     room: Room
-    heard: list[Message] = field(default_factory=list)
+    heard: list[Event] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     stir: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -46,8 +46,8 @@ class Ours:
         finally:
             await stream.aclose()
 
-    async def hears(self, text: str) -> Message:
-        def found() -> Message | None:
+    async def hears(self, text: str) -> Event:
+        def found() -> Event | None:
             return next((each for each in self.heard if text in plain(each.text)), None)
 
         async with asyncio.timeout(PATIENCE), self.stir:
@@ -69,7 +69,9 @@ class Ours:
         """What somebody on another network says, as posts to `room`."""
         room = room or self.room
         there = Room("home", "!pond")
-        message = Message(unique("$"), there, Sender("home", "@ann:hs", name), 0.0, text, kind, room != self.room)
+        message = Event(
+            unique("$"), there, Sender("home", "@ann:hs", name), 0.0, Message(text, kind), room != self.room
+        )
         return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)])
 
     async def carries(self, *texts: str) -> list[SendError]:

@@ -16,6 +16,7 @@ from bridge.model.event import Kind, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import Span, Style, plain, words
 from bridge.network import PermanentError, Refused, TransientError
+from tests.events import body_of
 from tests.integration.certificates import self_signed
 from tests.integration.irc import TAGS, Log, channel_of, ours, person
 from tests.integration.servers import Anope, NgIrcd, unique
@@ -47,8 +48,8 @@ async def test_action_notice_and_private_messages_are_told_apart(inspircd: InspI
         await bob.me(us.room.id, "waves")
         await bob.notice(us.room.id, "beep")
         await bob.say(us.settings.nick, "psst")
-        assert (await us.hears("waves")).kind is Kind.ACTION
-        assert (await us.hears("beep")).kind is Kind.NOTICE
+        assert body_of(await us.hears("waves")).kind is Kind.ACTION
+        assert body_of(await us.hears("beep")).kind is Kind.NOTICE
         private = await us.hears("psst")
         assert private.private
         assert private.room == Room("net", bob.nick)
@@ -60,9 +61,9 @@ async def test_being_called_by_name_is_seen(inspircd: InspIRCd) -> None:
         await bob.say(us.room.id, f"{us.settings.nick}: one")
         await bob.say(us.room.id, f"two for {us.settings.nick}!")
         await bob.say(us.room.id, "three")
-        assert (await us.hears("one")).called == us.settings.nick
-        assert (await us.hears("two")).called == ""
-        assert (await us.hears("three")).called is None
+        assert body_of(await us.hears("one")).called == us.settings.nick
+        assert body_of(await us.hears("two")).called == ""
+        assert body_of(await us.hears("three")).called is None
 
 
 async def test_what_we_send_arrives_marked_and_is_never_heard_by_ourselves(server: Process) -> None:

@@ -16,11 +16,11 @@ from bridge.demo.people.matrix import MatrixError
 from bridge.demo.servers import Synapse
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
-from bridge.model.event import EventKey, Kind, Message, Room
-from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.event import Event, EventKey, Kind, Origin, Room
+from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.text import Span, Style, plain
 from bridge.network import Batch, PermanentError, Refused, TransientError
-from tests.events import irc, said
+from tests.events import body_of, irc, said
 from tests.fakes.memory import Notebook
 from tests.integration.servers import unique
 
@@ -47,7 +47,7 @@ class Ours:
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
-    def heard(self) -> list[Message]:
+    def heard(self) -> list[Event]:
         return [event for batch in self.batches for event in batch.events]
 
     @property
@@ -87,7 +87,7 @@ class Ours:
         async with asyncio.timeout(_PATIENCE), self.news:
             await self.news.wait_for(true)
 
-    async def hears(self, text: str) -> Message:
+    async def hears(self, text: str) -> Event:
         await self.until(lambda: any(text in each for each in self.texts))
         return next(event for event in self.heard if text in plain(event.text))
 
@@ -133,7 +133,7 @@ async def test_a_message_is_heard_with_who_said_it_when_and_how(synapse: Synapse
         before = time.time()
         sent = await alice.send_html(place, "hi *there*", "hi <b>there</b>")
         heard = await us.hears("there")
-        assert (heard.id, heard.room, heard.private, heard.kind) == (sent, us.rooms[0], False, Kind.TEXT)
+        assert (heard.id, heard.room, heard.private, body_of(heard).kind) == (sent, us.rooms[0], False, Kind.TEXT)
         assert heard.text == (Span("hi "), Span("there", Style.BOLD))
         assert heard.sender.name == "Alice ‹b›"
         assert heard.sender.address == alice.user_id
@@ -141,10 +141,10 @@ async def test_a_message_is_heard_with_who_said_it_when_and_how(synapse: Synapse
         reply = {"m.in_reply_to": {"event_id": sent}}
         await alice.send(place, f"{us.user.partition(':')[0]}: yes?", **{"m.relates_to": reply})  # type: ignore[arg-type]
         answer = await us.hears("yes?")
-        assert answer.reply_to == EventKey(us.rooms[0], sent)
-        assert answer.called == us.user[1:].partition(":")[0]
+        assert body_of(answer).reply_to == EventKey(us.rooms[0], sent)
+        assert body_of(answer).called == us.user[1:].partition(":")[0]
         await alice.me(place, "waves")
-        assert (await us.hears("waves")).kind is Kind.ACTION
+        assert body_of(await us.hears("waves")).kind is Kind.ACTION
 
 
 async def _is_called(person: MatrixPerson, place: str, name: str) -> bool:
@@ -156,8 +156,16 @@ async def _is_called(person: MatrixPerson, place: str, name: str) -> bool:
 async def test_what_we_send_calls_nobody_and_may_be_a_reply(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running() as network:
         first = await alice.send(place, "question")
+        asked = EventKey(Room("l", "#p"), "asked")
         (reply,) = network.render(
-            [Owed("d", us.rooms[0], said(Room("l", "#p"), irc("bob"), "@room <i>x</i>"), (first,))]
+            [
+                Owed(
+                    "d",
+                    us.rooms[0],
+                    said(Room("l", "#p"), irc("bob"), "@room <i>x</i>", reply_to=asked),
+                    {asked: Known(asked, ids=(first,))},
+                )
+            ]
         )
         await network.send(reply)
         raw = (await alice.heard("<bob> @room")).raw["content"]
@@ -254,7 +262,7 @@ async def test_a_gap_is_filled_in_order_and_once(synapse: Synapse) -> None:
             await us.hears("after")
     assert us.texts == ["before", *(f"line {number}" for number in range(300)), "after"]
     assert len({event.id for event in us.heard}) == 302
-    assert [event.replayed for event in us.heard] == [False, *[True] * 300, False]
+    assert [(event.origin is Origin.REPLAYED) for event in us.heard] == [False, *[True] * 300, False]
     assert max(len(batch.events) for batch in us.batches) <= 200
 
 

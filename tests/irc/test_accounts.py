@@ -5,7 +5,7 @@ import pytest
 from bridge.irc.session.effects import Heard
 from bridge.irc.session.people import People
 from bridge.irc.wire.line import Source
-from bridge.model.event import Room
+from bridge.model.event import Origin, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import plain
 from tests.irc.test_session import Talk
@@ -82,8 +82,8 @@ def test_who_waits_for_an_answer_when_the_connection_is_lost_is_heard_and_nobody
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al bob duck", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
     assert talk.heard == []
-    heard = [effect.message for effect in talk.session.lost() if isinstance(effect, Heard)]
-    assert [(plain(each.text), each.sender.proofs, each.replayed) for each in heard] == [
+    heard = [effect.event for effect in talk.session.lost() if isinstance(effect, Heard)]
+    assert [(plain(each.text), each.sender.proofs, (each.origin is Origin.REPLAYED)) for each in heard] == [
         ("1", (), True),
         ("2", (), True),
     ]
@@ -245,7 +245,7 @@ def test_a_line_without_an_id_has_the_time_of_its_arrival() -> None:
     talk.hears(":al!u@h PRIVMSG #pond :1")
     (heard,) = talk.of(Heard)
     assert isinstance(heard, Heard)
-    assert (heard.message.time, heard.msgid) == (1000.0, "")
+    assert (heard.event.time, heard.msgid) == (1000.0, "")
 
 
 def _connections(talk: Talk) -> list[str]:

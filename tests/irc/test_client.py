@@ -16,7 +16,7 @@ from bridge.irc.heard import Intake
 from bridge.irc.session.cursor import Cursor, Position
 from bridge.irc.session.effects import Heard
 from bridge.irc.settings import IrcSettings
-from bridge.model.event import Message, Room
+from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
 from bridge.model.people import Sender
 from bridge.model.text import plain, words
@@ -297,7 +297,7 @@ async def test_secrets_are_not_in_the_settings_repr() -> None:
 
 async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
     intake = Intake(Cursor({}))
-    message = Message("1", _POND, Sender("net", "bob", "bob"), 0.0, words("x"))
+    message = Event("1", _POND, Sender("net", "bob", "bob"), 0.0, Message(words("x")))
     for number in range(5000):
         intake.put(Heard(message, str(number)))
     assert intake.full
@@ -317,7 +317,7 @@ async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> Non
 async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
     """A black hole: the connection is found dead long after, and what was said meanwhile is part of the gap."""
     intake = Intake(Cursor({}))
-    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
     intake.present.add(_POND)
     intake.until = 101.0
     intake.put(Heard(message, ""))
@@ -331,7 +331,7 @@ async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
 async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
     """The rest may be lost with us."""
     intake = Intake(Cursor({}))
-    message = Message("1", _POND, Sender("net", "bob", "bob"), 100.0, words("x"))
+    message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
     intake.present.add(_POND)
     for at in range(150):
         intake.until = 101.0 + at

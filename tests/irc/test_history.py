@@ -10,7 +10,7 @@ from bridge.irc.session.cursor import Cursor, Position
 from bridge.irc.session.effects import CaughtUp, Failed, Joined, Proved
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
-from bridge.model.event import Room
+from bridge.model.event import Origin, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import plain
 from bridge.network import InDoubt, TransientError
@@ -71,7 +71,7 @@ def test_what_was_said_while_we_were_away_is_heard_once_and_before_what_is_said_
     assert talk.words == []
     talk.fence()
     assert talk.words == ["m1", "m2", "m3"]
-    assert [message.replayed for message in talk.heard] == [True, True, False]
+    assert [(message.origin is Origin.REPLAYED) for message in talk.heard] == [True, True, False]
     assert all(message.sender.proofs == (Identity(Proof.IRC, "net", "Bob"),) for message in talk.heard)
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
@@ -176,7 +176,7 @@ def test_who_is_kicked_and_comes_back_hears_from_when_they_were_kicked() -> None
 def test_a_clock_that_is_not_the_servers_makes_nothing_old() -> None:
     talk = Talk().welcomed(ALL)
     talk.hears("@time=2001-01-01T00:00:00.000Z;msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :hi")
-    assert [(plain(each.text), each.replayed) for each in talk.heard] == [("hi", False)]
+    assert [(plain(each.text), (each.origin is Origin.REPLAYED)) for each in talk.heard] == [("hi", False)]
 
 
 def test_a_history_that_fails_is_a_gap_and_the_conversation_goes_on() -> None:
@@ -205,7 +205,7 @@ def test_what_a_bouncer_tells_later_without_a_batch_is_known_by_its_time() -> No
     talk.comes()
     talk.fence()
     talk.hears("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :missed")
-    assert [(plain(message.text), message.replayed) for message in talk.heard] == [("missed", True)]
+    assert [(plain(message.text), (message.origin is Origin.REPLAYED)) for message in talk.heard] == [("missed", True)]
 
 
 def test_lines_without_ids_are_known_by_time_sender_and_text() -> None:

@@ -25,10 +25,11 @@ from bridge.irc.session.effects import (
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
-from bridge.model.event import Kind, Message, Room
+from bridge.model.event import Event, Kind, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import Span, Style, plain
 from bridge.network import PermanentError, TransientError
+from tests.events import body_of
 
 Of = TypeVar("Of", bound=Effect)
 POND = Room("net", "#Pond")
@@ -73,8 +74,8 @@ class Talk:
         return [each for each in self.effects if isinstance(each, kind)]
 
     @property
-    def heard(self) -> list[Message]:
-        return [each.message for each in self.effects if isinstance(each, Heard)]
+    def heard(self) -> list[Event]:
+        return [each.event for each in self.effects if isinstance(each, Heard)]
 
     def welcomed(self, caps: str = "", supports: str = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=#") -> "Talk":
         """Registered, and in the channel."""
@@ -386,9 +387,9 @@ def test_a_line_of_speech_becomes_a_message() -> None:
         "@time=2026-11-23T00:00:01.500Z;msgid=m1;account=Bob;bot :bob\u202e!u@h PRIVMSG #pond :duck: \x02hi\x02 you"
     )
     (message,) = talk.heard
-    assert (message.id, message.room, message.time, message.kind) == ("m1", POND, 1795392001.5, Kind.TEXT)
+    assert (message.id, message.room, message.time, body_of(message).kind) == ("m1", POND, 1795392001.5, Kind.TEXT)
     assert message.text == (Span("duck: "), Span("hi", Style.BOLD), Span(" you"))
-    assert message.called == "duck"
+    assert body_of(message).called == "duck"
     assert (message.sender.name, message.sender.address, message.sender.bot) == ("bob", "bob\u202e", True)
     assert message.sender.proofs == (Identity(Proof.IRC, "net", "Bob"),)
     (heard,) = talk.of(Heard)

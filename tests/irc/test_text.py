@@ -12,7 +12,7 @@ from bridge.irc.dialect import formatting
 from bridge.irc.dialect.render import Limits, Said, refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
-from bridge.model.event import Kind, Message, Room
+from bridge.model.event import Event, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, merge, plain, words
@@ -87,12 +87,12 @@ def test_each_piece_opens_its_formatting_anew() -> None:
     assert [*split((Span("loud loud loud loud", Style.BOLD),), 15)] == ["\x02loud loud ", "\x02loud loud"]
 
 
-def message(text: Text, **changes: object) -> Message:
-    base = Message("$1", Room("home", "!pond"), Sender("home", "@ann:hs", "Ann"), 0.0, text)
+def message(text: Text, kind: Kind = Kind.TEXT, **changes: object) -> Event:
+    base = Event("$1", Room("home", "!pond"), Sender("home", "@ann:hs", "Ann"), 0.0, Message(text, kind))
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def rendered(event: Message, room: Room = ROOM, limits: Limits = Limits()) -> list[Said]:  # noqa: B008 - frozen
+def rendered(event: Event, room: Room = ROOM, limits: Limits = Limits()) -> list[Said]:  # noqa: B008 - frozen
     return [Said.decode(post.payload) for post in render([Owed("d", room, event)], limits)]
 
 

@@ -1,4 +1,4 @@
-"""What a sync left out, fetched page by page (bridge.matrix.hearing.gap), and asking again (bridge.matrix.http.patience)."""
+"""What a sync left out, fetched page by page, and asking again (bridge.matrix.hearing.gap, .http.patience)."""
 
 import random
 from collections.abc import Mapping

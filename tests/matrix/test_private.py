@@ -1,4 +1,4 @@
-"""Private conversations and invitations (bridge.matrix.rooms.private, .invitations), on a homeserver that does as told."""
+"""Private conversations and invitations (bridge.matrix.rooms), on a homeserver that does as told."""
 
 import asyncio
 import random

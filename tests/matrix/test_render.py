@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.matrix.dialect.html import read
 from bridge.matrix.dialect.render import render
-from bridge.model.event import Kind, Message, Room
-from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.event import Event, EventKey, Kind, Message, Room
+from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, plain
 from bridge.network import PermanentError
@@ -37,8 +37,11 @@ def owed(
     refers: tuple[str, ...] = (),
 ) -> Owed:
     spans = (Span(text),) if isinstance(text, str) else text
-    event = Message(f"${number}", FAR, who, 0.0, spans, kind, private)
-    return Owed(Delivery.of(event.key, ROOM).id, ROOM, event, refers)
+    target = EventKey(FAR, "$target")
+    message = Message(spans, kind, reply_to=target if refers else None)
+    event = Event(f"${number}", FAR, who, 0.0, message, private)
+    context = {target: Known(target, ids=refers)} if refers else {}
+    return Owed(Delivery.of(event.key, ROOM).id, ROOM, event, context)
 
 
 def contents(*items: Owed) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from bridge.matrix.hearing import gap
 from bridge.matrix.http import homeserver, patience
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
 from bridge.matrix.settings import MatrixSettings
-from bridge.model.event import Message, Room
+from bridge.model.event import Event, Room
 from bridge.model.text import plain
 from bridge.network import Gap
 from tests.fakes.memory import Notebook
@@ -103,7 +103,7 @@ async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[st
     settings = MatrixSettings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
     rooms = [Room("home", "#pond:hs"), Room("home", "#lake:hs")]
     network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1))
-    heard: list[Message] = []
+    heard: list[Event] = []
     async with asyncio.timeout(20), aclosing(network.events(None)) as batches:
         async for batch in batches:
             heard += batch.events

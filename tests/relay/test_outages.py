@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.accounting import Loss, Tally
-from bridge.model.event import EventKey, Kind, Message, Room
-from bridge.model.outbox import Delivery, Post
+from bridge.model.accounting import TOO_OLD, Loss, Tally
+from bridge.model.event import Origin, Room
+from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
 from bridge.network import Gap, InDoubt, PermanentError, Silenced
-from bridge.relay.limits import Terms
-from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, begun, unknown
+from bridge.relay.limits import TellDead, Terms
+from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, back, begun, follows, lost, unknown
 from bridge.relay.watch import Lookout
-from bridge.rules.routing import Link
+from bridge.rules.link import Link
+from bridge.store import Commit
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.relay.test_relay import World
 
@@ -59,16 +60,43 @@ def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jum
 
 
 def test_the_words_name_the_time_and_the_reason() -> None:
-    event, _ = begun(Outage(LIBERA, T0, "we are banned"), HOME, T0 + 60)
-    assert isinstance(event, Message)
-    assert plain(event.text) == (
-        "libera/#pond is away since 10:02 UTC (we are banned). What is said here follows when it is back."
+    outage = Outage(LIBERA, T0, "we are banned")
+    silenced = replace(outage, reason="moderated", silenced=True)
+    gap, days = Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 200_000)
+    loss = Loss(LIBERA, TOO_OLD, 2, T0 - 7_200, T0 - 3_600)
+    assert words_of(begun(outage, HOME, T0 + 60)) == (
+        "I lost #pond on libera at 10:02 UTC (we are banned). I keep what you say here until I am back there."
     )
-    assert plain(unknown(Gap(LIBERA, T0, T0 + 420), HOME).text) == (
-        "What was said in libera/#pond 10:02-10:09 UTC is not known here."
+    assert words_of(begun(silenced, HOME, T0 + 60)) == (
+        "I may not speak in #pond on libera since 10:02 UTC (moderated). I keep what you say here until I may."
     )
-    days = plain(unknown(Gap(LIBERA, T0, T0 + 200_000), HOME).text)
-    assert "2026-11-23 10:02 to 2026-11-25 17:35 UTC" in days
+    assert words_of(back(Ended(outage, T0 + 420, told=True), HOME)) == (
+        "I am back in #pond on libera (I was away 10:02-10:09 UTC). What you said here follows there now."
+    )
+    assert words_of(back(Ended(silenced, T0 + 420, told=True), HOME)) == (
+        "I may speak in #pond on libera again (I could not 10:02-10:09 UTC)."
+    )
+    assert words_of(follows(Ended(outage, T0 + 30, told=False), 2, others=[HOME])) == (
+        "I was disconnected from here for half a minute. 2 messages from #pond:hs:"
+    )
+    assert words_of(follows(Ended(silenced, T0 + 400, told=False), 1, [loss], [HOME, OFTC])) == (
+        "I could not speak here for 6 minutes. 2 messages could not be delivered: too old."
+        " 1 message from the other rooms:"
+    )
+    assert words_of(unknown(gap, HOME)) == (
+        "I lost my connection to #pond on libera (10:02-10:09 UTC). Anything said there is missing here."
+    )
+    assert "(2026-11-23 10:02 to 2026-11-25 17:35 UTC)" in words_of(unknown(days, HOME))
+    assert "(10:02 UTC)" in words_of(unknown(Gap(LIBERA, T0, T0 + 20), HOME))
+    assert words_of(lost(loss, HOME, T0)) == (
+        "2 messages of 08:02-09:02 UTC could not be delivered to #pond on libera: too old."
+    )
+    assert words_of(lost(loss, LIBERA, T0)) == "2 messages of 08:02-09:02 UTC could not be delivered here: too old."
+
+
+def words_of(notice: Addressed) -> str:
+    assert notice.event.origin is Origin.OURS
+    return plain(notice.event.text)
 
 
 async def _minutes(world: World, seconds: int) -> None:
@@ -92,15 +120,17 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         waiting = {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA}
         assert waiting == {"no connection to the server"}
         (warning,) = await world.home.delivered(1)
-        assert warning.startswith("libera/#pond is away since 10:02 UTC (no connection to the server).")
+        assert warning.startswith("I lost #pond on libera at 10:02 UTC (no connection to the server).")
         del world.libera.away[LIBERA]
         await _minutes(world, 1)
         lines = await world.libera.delivered(13)
         assert lines == [
-            "libera was away 10:02-10:09 UTC; 12 messages follow.",
+            "I was disconnected from here for 7 minutes. 12 messages from the other rooms:",
             *(f"[10:02 UTC] <alice> line {number}" for number in range(12)),
         ]
-        assert (await world.home.delivered(2))[1] == "libera/#pond is back; it was away 10:02-10:09 UTC."
+        assert (await world.home.delivered(2))[1] == (
+            "I am back in #pond on libera (I was away 10:02-10:09 UTC). What you said here follows there now."
+        )
         assert (await world.oftc.delivered(14))[12:] != []
 
 
@@ -135,8 +165,8 @@ async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -
             await _minutes(world, 1)
             await asyncio.sleep(1)
         assert await world.home.delivered(2) == [
-            "libera/#pond does not let us speak since 10:02 UTC (moderated). What is said here follows when it does.",
-            "libera/#pond lets us speak again; it did not 10:02-10:04 UTC.",
+            "I may not speak in #pond on libera since 10:02 UTC (moderated). I keep what you say here until I may.",
+            "I may speak in #pond on libera again (I could not 10:02-10:04 UTC).",
         ]
         assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
 
@@ -174,11 +204,11 @@ async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reaso
             await asyncio.sleep(0.1)
         away, back = await world.home.delivered(2)
         first, *_ = await world.libera.delivered(4 if reason else 3)
-    assert ("3 messages follow" in first) is (reason is not None)
-    assert "away since 10:02" in away or "does not let us speak since 10:02" in away
-    assert "is back; it was away 10:02-10:0" in back or "lets us speak again; it did not 10:02-10:" in back
+    assert ("3 messages from #pond:hs:" in first) is (reason is not None)
+    assert "lost #pond on libera at 10:02" in away or "may not speak in #pond on libera since 10:02" in away
+    assert "(I was away 10:02-10:0" in back or "(I could not 10:02-10:" in back
     assert len(world.home.sent) == 2
-    assert not any(world.store.memory.get("libera", {}).values())
+    assert world.store.remembered("libera") == {}
 
 
 async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> None:
@@ -186,11 +216,11 @@ async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> Non
     async with world.running():
         world.libera.away[LIBERA] = "banned"
         await _minutes(world, 61)
-        assert world.store.memory["libera"] == {"away #pond": f'[{T0 + 1}, "banned", false]'}
+        assert world.store.remembered("libera") == {"away #pond": f'[{T0 + 1}, "banned", false]'}
     world.link = Link("pond", (HOME, OFTC))
     async with world.running():
         await _minutes(world, 1)
-    assert world.store.memory["libera"] == {}
+    assert world.store.remembered("libera") == {}
 
 
 async def test_who_only_reconnects_is_not_spoken_of() -> None:
@@ -212,7 +242,7 @@ async def test_what_nobody_can_tell_is_counted_and_told_where_it_was_long() -> N
         await world.libera.hear(said(LIBERA, irc("bob", "bob"), "hello again"))
         assert await world.home.delivered(2) == [
             "<bob> hello again",
-            "What was said in libera/#pond 10:02-10:09 UTC is not known here.",
+            "I lost my connection to #pond on libera (10:02-10:09 UTC). Anything said there is missing here.",
         ]
     assert (await world.store.ledger(0)).counted(Tally.UNKNOWN) == 2
 
@@ -222,7 +252,7 @@ async def test_a_post_of_an_earlier_run_is_sent_as_one_that_may_be_there() -> No
     event = said(HOME, matrix("alice"), "hi")
     delivery = Delivery.of(event.key, LIBERA)
     home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
-    await home.commit(None, [event], [delivery], "1")
+    await home.commit(Commit(None, "1", [event], [delivery]))
     await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "<alice> hi")])
     async with world.running():
         await world.libera.delivered(1)
@@ -247,23 +277,25 @@ async def test_a_post_in_doubt_goes_again_and_is_counted_or_is_dead_as_the_opera
 
 def test_a_notice_is_known_again_after_a_crash() -> None:
     outage = Outage(LIBERA, T0, "offline")
-    assert begun(outage, HOME, T0 + 60)[1].id == begun(outage, HOME, T0 + 99)[1].id
-    assert begun(outage, OFTC, T0 + 60)[1].id != begun(outage, HOME, T0 + 60)[1].id
-    assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0)[1].id != begun(outage, HOME, T0)[1].id
+    assert begun(outage, HOME, T0 + 60).delivery.id == begun(outage, HOME, T0 + 99).delivery.id
+    assert begun(outage, OFTC, T0 + 60).delivery.id != begun(outage, HOME, T0 + 60).delivery.id
+    assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0).delivery.id != begun(outage, HOME, T0).delivery.id
 
 
 async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much() -> None:
     world = World(now=T0)
     hours = [50, 49, 0]
-    old = [replace(said(HOME, matrix("alice"), f"{ago} h", time=T0 - ago * 3_600), replayed=True) for ago in hours]
+    old = [
+        replace(said(HOME, matrix("alice"), f"{ago} h", time=T0 - ago * 3_600), origin=Origin.REPLAYED) for ago in hours
+    ]
     async with world.running():
         await world.home.hear(*old)
         assert await world.libera.delivered(1) == ["<alice> 0 h"]
         await _minutes(world, 10)
         assert (await world.libera.delivered(2))[1:] == [
-            "2 messages, said 08:02-09:02 UTC, could not be delivered here (too old)."
+            "2 messages of 08:02-09:02 UTC could not be delivered here: too old."
         ]
-        assert "2 messages, said 08:02-09:02 UTC, could not be delivered to libera/#pond (too old)." in (
+        assert "2 messages of 08:02-09:02 UTC could not be delivered to #pond on libera: too old." in (
             await world.home.delivered(2)
         )
         assert (await world.store.ledger(0)).lost == (("too old", 4),)
@@ -278,7 +310,7 @@ async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
             await world.home.hear(*(said(HOME, matrix("alice"), f"{minute} {number}") for number in range(12)))
             await world.home.settled()
             await _minutes(world, 60)
-        told = [text for text in await world.home.delivered(2) if "could not be delivered to libera" in text]
+        told = [text for text in await world.home.delivered(2) if "could not be delivered to #pond on libera" in text]
         assert len(told) == 2
         world.libera.slots.release()  # what is on its way arrives when all ends
 
@@ -309,20 +341,21 @@ async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_a
         await _minutes(world, 1)
         lines = await world.libera.delivered(11)
         assert lines[0] == (
-            "libera was away 10:02-10:02 UTC; 10 messages follow, 4 messages could not be delivered (too many waited)."
+            "I was disconnected from here for half a minute. 4 messages could not be delivered: too many waited."
+            " 10 messages from the other rooms:"
         )
         assert lines[1:] == [f"<alice> line {number}" for number in range(4, 14)]
         assert await world.home.delivered(1) == [
-            "4 messages, said 10:02-10:02 UTC, could not be delivered to libera/#pond (too many waited)."
+            "4 messages of 10:02 UTC could not be delivered to #pond on libera: too many waited."
         ]
         await _minutes(world, 30)
         assert len(world.libera.sent) == 11, "it is told once"
 
 
-@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION, None])
-async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | None) -> None:
+@pytest.mark.parametrize("how", list(TellDead))
+async def test_a_person_on_matrix_learns_that_a_message_is_dead(how: TellDead) -> None:
     world = World(now=T0)
-    world.terms = Terms(tell_dead=kind)
+    world.terms = Terms(tell_dead=how)
     world.libera.failures[LIBERA] = [PermanentError("too loud")]
     world.home.failures[HOME] = [PermanentError("no")]
     async with world.running():
@@ -330,32 +363,35 @@ async def test_a_person_on_matrix_learns_that_a_message_is_dead(kind: Kind | Non
         await world.oftc.delivered(1)
         await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "ho"))
         assert await world.libera.delivered(1) == ["<alice> ho"]
-        if kind is None:
+        if how is TellDead.NOTHING:
             assert world.home.sent == []
             return
         assert await world.home.delivered(1) == ["not delivered to libera/#pond: too loud"]
-    row = next(row for row in world.store.rows.values() if row.event.reply_to)
-    assert row.event.kind is kind
-    assert row.event.reply_to == EventKey(HOME, "$hi")
+    assert _told_of_the_dead(world) == [{TellDead.NOTICE: "message", TellDead.REACTION: "reaction"}[how]]
 
 
-@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.REACTION])
-async def test_who_hears_no_more_of_what_is_dead_is_told_so(kind: Kind) -> None:
+def _told_of_the_dead(world: World) -> list[str]:
+    """What kinds of events said that a message is dead."""
+    rows = world.store.sql.execute("SELECT type FROM events WHERE id LIKE 'dead %' ORDER BY seq")
+    return [kind for (kind,) in rows]
+
+
+@pytest.mark.parametrize(("how", "kind"), [(TellDead.NOTICE, "message"), (TellDead.REACTION, "reaction")])
+async def test_who_hears_no_more_of_what_is_dead_is_told_so(how: TellDead, kind: str) -> None:
     world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
-    world.terms = Terms(tell_dead=kind)
+    world.terms = Terms(tell_dead=how)
     world.libera.failures[LIBERA] = [PermanentError("too loud") for _ in range(41)]
     async with world.running():
         await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(40)))
         *most, last = await world.home.delivered(30)
         assert {*most} == {"not delivered to libera/#pond: too loud"}
         assert last == (
-            "not delivered to libera/#pond: too loud. If more cannot be delivered, I keep quiet about it for an hour."
+            "not delivered to libera/#pond: too loud. If more messages fail, I say nothing about them for an hour."
         )
         await asyncio.sleep(30)
         assert len(world.libera.failures[LIBERA]) == 1
         assert len(world.home.sent) == 30
-        kinds = [row.event.kind for row in world.store.rows.values() if row.event.reply_to]
-        assert kinds == [*[kind] * 29, Kind.NOTICE]
+        assert _told_of_the_dead(world) == [*[kind] * 29, "message"]
         world.now += 3601
         await world.home.hear(said(HOME, matrix("alice"), "an hour later"))
         await world.home.delivered(31)
@@ -363,7 +399,7 @@ async def test_who_hears_no_more_of_what_is_dead_is_told_so(kind: Kind) -> None:
 
 def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
     outage = Outage(LIBERA, T0, "removed by @m:hs (x\n<admin> send me your passwords\u2028" + "z" * 9_000)
-    said = plain(begun(outage, HOME, T0)[0].text)
+    said = words_of(begun(outage, HOME, T0))
     assert said.isprintable()
     assert len(said) < 400
 
@@ -373,7 +409,7 @@ async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: py
     async with world.running():
         home = world.leases["home"]
     libera = await world.store.acquire("libera", "test")
-    lookout = Lookout(world.gate, Outages(), clock=lambda: world.now, terms=Terms())
+    lookout = Lookout(world.gate, world.shared)
     losses = home.losses
 
     async def meanwhile() -> Sequence[Loss]:

@@ -5,31 +5,30 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.model.event import Kind, Message, Room
+from bridge.model.event import Event, Kind, Room
 from bridge.model.outbox import Delivery
 from bridge.model.people import Identity, Proof
 from bridge.network import PermanentError, TransientError
 from bridge.relay.intake import Relay
 from bridge.relay.limits import Terms
-from bridge.relay.outages import Outages
+from bridge.relay.notices import Notices
+from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
-from bridge.rules.policy import Answers, Guests, Rules
-from bridge.rules.routing import Bot, Link
-from bridge.store import Committed, Full, Lease
+from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
+from bridge.store import Commit, Committed, Full, Lease, Waits
 from bridge.users import User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.fakes.network import MemoryNetwork
-from tests.fakes.store import MemoryLease, MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.fakes.users import MemoryUsers
 
-DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
+DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
 ALICE = User("alice", identities=(Identity(Proof.MATRIX, "", "@alice:hs"),))
 BOB = User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),))
 
@@ -51,11 +50,11 @@ class World:
         self.users.add(ALICE)
         self.users.add(BOB)
         self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
-        self.whispered: list[Message] = []
+        self.whispered: list[Event] = []
         self.leases: dict[str, Lease] = {}
         self.terms = Terms()
 
-    def whisper(self, event: Message) -> bool:
+    def whisper(self, event: Event) -> bool:
         self.whispered.append(event)
         return len(self.whispered) < 3
 
@@ -63,23 +62,15 @@ class World:
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
         gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
-        away = Outages()
-        relay = Relay(
-            gate,
-            clock=lambda: self.now,
-            rng=random.Random(1),
-            whisper=self.whisper,
-            outages=away,
-            terms=self.terms,
-        )
-        self.lookout = Lookout(gate, away, clock=lambda: self.now, terms=self.terms)
+        notices = Notices(lambda: self.now)
+        shared = self.shared = Shared(lambda: self.now, random.Random(1), notices, terms=self.terms)
+        relay = Relay(gate, shared, self.whisper)
+        self.lookout = Lookout(gate, shared)
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             accepting = []
             for name, network in self.networks.items():
-                lease = await self.store.acquire(name, "test")
-                assert lease is not None
-                self.leases[name] = lease
+                lease = self.leases[name] = await self.store.acquire(name, "test")
                 await self.lookout.resume(lease)
                 accepting.append(group.create_task(relay.accept(network, lease)))
                 group.create_task(relay.deliver(network, lease, stopping))
@@ -203,7 +194,7 @@ async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World)
     lease = await world.store.acquire("home", "backup")
     assert lease is not None
     stored = await lease.cursor()
-    await lease.commit(stored, (), (), "0")  # the backup is older than what the network has acknowledged
+    await lease.commit(Commit(stored, "0"))  # the backup is older than what the network has acknowledged
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "new"))
         assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
@@ -215,13 +206,12 @@ async def test_a_store_that_is_rewound_under_us_is_noticed_with_the_next_message
         await world.libera.delivered(1)
         await world.oftc.delivered(1)
         await world.home.settled()
-        world.store.rows.clear()
-        world.store.cursors.clear()
+        world.store.forget()
         await world.home.hear(said(HOME, matrix("alice"), "new"))
         assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
         await world.oftc.delivered(2)
         await world.home.settled()
-    assert len(world.store.rows) == 4
+    assert world.store.count("deliveries") == 4
 
 
 async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
@@ -240,15 +230,15 @@ async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: Wo
 
 async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was queued before, and was to be tried later, goes out while a commit for the same room is waited for."""
-    commit, room = MemoryLease.commit, asyncio.Event()
+    commit, room = Lease.commit, asyncio.Event()
     room.set()
 
-    async def where_there_is_room(self: MemoryLease, *args: Any) -> Committed:
+    async def where_there_is_room(self: Lease, value: Commit) -> Committed:
         if not room.is_set():
             raise Full("no room")
-        return await commit(self, *args)
+        return await commit(self, value)
 
-    monkeypatch.setattr(MemoryLease, "commit", where_there_is_room)
+    monkeypatch.setattr(Lease, "commit", where_there_is_room)
     world.libera.failures[LIBERA] = [TransientError("not now", 30.0)]
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "before"))
@@ -280,14 +270,14 @@ async def test_of_a_backlog_no_more_is_in_doubt_than_was_on_its_way(world: World
 
 async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else nobody could tell, at the next start, whether it had gone."""
-    commit, begun, go_on = MemoryLease.commit, asyncio.Event(), asyncio.Event()
+    commit, begun, go_on = Lease.commit, asyncio.Event(), asyncio.Event()
 
-    async def slowly(self: MemoryLease, *args: Any) -> Committed:
+    async def slowly(self: Lease, value: Commit) -> Committed:
         begun.set()
         await go_on.wait()
-        return await commit(self, *args)
+        return await commit(self, value)
 
-    monkeypatch.setattr(MemoryLease, "commit", slowly)
+    monkeypatch.setattr(Lease, "commit", slowly)
     async with world.running() as stopping:
         await world.home.hear(said(HOME, matrix("alice"), "hi"))
         await begun.wait()
@@ -325,18 +315,18 @@ async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(
         lines = (said(alone, irc("eve"), "login alice hunter", f"${number}", private=True) for number in range(4))
         await world.libera.hear(*lines)
         await world.libera.settled()
-        assert "Too many log in" in (await world.libera.delivered(1))[0]
+        assert "Too many people are logging in" in (await world.libera.delivered(1))[0]
     assert len(world.whispered) == 4
-    assert not any("hunter" in str(row) for row in world.store.rows.values())
+    assert "hunter" not in "".join(world.store.sql.iterdump())
 
 
 async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> None:
     """So many times that doubling the pause each time gives no number any more."""
     event = said(HOME, matrix("alice"), "hi")
     home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
-    await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "0")
+    await home.commit(Commit(None, "0", [event], [Delivery.of(event.key, LIBERA)]))
     for _ in range(1_100):
-        await libera.postpone(LIBERA, world.now, "you may not speak")
+        await libera.settle(Waits(LIBERA, world.now, "you may not speak"))
     world.libera.failures[LIBERA] = [TransientError("not reached")]
     async with world.running():
         for _ in range(10):

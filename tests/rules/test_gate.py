@@ -4,20 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import DESK, Kind, Message, Room
+from bridge.model.attribution import shown_as
+from bridge.model.event import DESK, Body, Edit, Event, EventKey, Kind, Reaction, Redaction, Room
+from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.text import words
 from bridge.rules.budget import Allowance
+from bridge.rules.case import Aside, Refusal, Told
 from bridge.rules.gate import Gate
-from bridge.rules.policy import Answers, Guests, Rules
-from bridge.rules.routing import Bot, Link, ear
+from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
+from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, answer, irc, matrix, said
 from tests.fakes.users import MemoryUsers
 
-DUCK = Bot("duck", ("duck",), Answers.MENTIONED)
+DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
 DEFAULT = Rules()
 ALONE = Room("libera", "eve")
+FAR = EventKey(HOME, "$never")
 
 
 class World:
@@ -32,7 +37,7 @@ class World:
         links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
         self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands={"help"})
 
-    def audience(self, event: Message) -> tuple[Room, ...]:
+    def audience(self, event: Event) -> tuple[Room, ...]:
         return self.gate.decide(event).audience
 
 
@@ -58,7 +63,10 @@ def test_what_the_network_proves_counts_more_than_a_password(world: World) -> No
 
 
 def _shown(world: World, sender: Sender) -> str:
-    return world.gate.decide(said(LIBERA if sender.network == "libera" else HOME, sender, "hi")).event.sender.name
+    event = said(LIBERA if sender.network == "libera" else HOME, sender, "hi")
+    carried = world.gate.decide(event).case.event
+    assert carried.sender.name == sender.name, "a person's own name is never rewritten"
+    return shown_as(carried.sender)
 
 
 def test_nobody_is_shown_so_that_they_could_be_taken_for_somebody_else() -> None:
@@ -77,13 +85,13 @@ def test_who_is_banned_in_one_link_is_carried_nowhere_from_there_and_answered_by
     assert world.audience(alone) == (ear("duck", "libera/bob"),)
     world.users.sanction(Sanction("bob", Measure.BAN, None, 0.0, None, "", "test"))
     assert world.audience(alone) == ()
-    assert not world.gate.decide(replace(alone, text=said(HOME, irc("x"), "login bob x").text)).whispered
+    assert world.gate.decide(replace(alone, body=said(HOME, irc("x"), "login bob x").body)).aside is Aside.NONE
 
 
 def test_who_is_muted_everywhere_may_still_log_in_and_ask(world: World) -> None:
     world.users.sanction(Sanction("bob", Measure.MUTE, None, 0.0, None, "", "test"))
     alone = said(Room("libera", "bob"), irc("bob", "bob"), "login bob x", private=True)
-    assert world.gate.decide(alone).whispered
+    assert world.gate.decide(alone).aside is Aside.WHISPER
     asked = said(Room("libera", "bob"), irc("bob", "bob"), "help", private=True)
     assert world.audience(asked) == (ear(DESK, "libera/bob"),)
 
@@ -100,11 +108,11 @@ def test_in_private_a_command_is_for_the_desk_and_all_else_for_the_bots(world: W
 
 def test_a_password_is_whispered_to_the_desk_and_goes_nowhere_else(world: World) -> None:
     verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", private=True))
-    assert (verdict.audience, verdict.whispered) == ((), True)
+    assert (verdict.audience, verdict.aside) == ((), Aside.WHISPER)
     verdict = world.gate.decide(said(LIBERA, irc("eve"), "duck: login alice quack"))
-    assert (verdict.audience, verdict.whispered) == ((), False)
+    assert (verdict.audience, verdict.aside) == ((), Aside.NONE)
     verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", kind=Kind.NOTICE, private=True))
-    assert (verdict.audience, verdict.whispered) == ((), False)
+    assert (verdict.audience, verdict.aside) == ((), Aside.NONE)
 
 
 def test_a_guest_who_asks_a_lot_is_told_once_and_then_met_with_silence() -> None:
@@ -112,7 +120,7 @@ def test_a_guest_who_asks_a_lot_is_told_once_and_then_met_with_silence() -> None
     question = said(LIBERA, irc("eve"), "duck: hi")
     verdicts = [world.gate.decide(question) for _ in range(5)]
     assert [bool(verdict.audience) for verdict in verdicts] == [True, True, False, False, False]
-    assert [verdict.spent for verdict in verdicts] == [False, False, True, False, False]
+    assert [verdict.aside is Aside.SPENT for verdict in verdicts] == [False, False, True, False, False]
     assert world.audience(said(LIBERA, irc("bob", "bob"), "duck: hi")) != ()
     assert world.audience(said(LIBERA, irc("mallory"), "duck: hi")) != ()
     world.now += 60
@@ -123,8 +131,8 @@ def test_a_guests_logins_count_as_questions() -> None:
     world = World(Rules())
     login = said(ALONE, irc("eve"), "login alice quack", private=True)
     verdicts = [world.gate.decide(login) for _ in range(8)]
-    assert [verdict.whispered for verdict in verdicts] == [True] * 6 + [False] * 2
-    assert [verdict.spent for verdict in verdicts] == [False] * 6 + [True, False]
+    assert [verdict.aside is Aside.WHISPER for verdict in verdicts] == [True] * 6 + [False] * 2
+    assert [verdict.aside is Aside.SPENT for verdict in verdicts] == [False] * 6 + [True, False]
 
 
 def test_all_guests_together_have_a_budget_too_and_members_do_not_pay_for_it() -> None:
@@ -151,9 +159,9 @@ def test_a_guest_who_is_carried_is_carried_on_when_the_duck_has_heard_enough() -
 
 def test_other_links_count_from_one_event_to_the_next(world: World) -> None:
     assert world.audience(said(HOME, matrix("alice"), "hi")) == (LIBERA,)
-    world.gate.use([Link("pond", (HOME,))])
+    world.gate.set_links([Link("pond", (HOME,))])
     assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
-    world.gate.use([Link("pond", (HOME, LIBERA), Rules(members=frozenset({"bob"})))])
+    world.gate.set_links([Link("pond", (HOME, LIBERA), Rules(members=frozenset({"bob"})))])
     assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
 
 
@@ -165,7 +173,7 @@ def test_who_asks_a_lot_keeps_nobody_from_logging_in_nor_other_networks_from_ask
     for number in range(100):
         world.gate.decide(said(Room("libera", f"m{number}"), irc(f"m{number}"), "help", private=True))
     login = said(Room("libera", "al"), irc("al"), "login alice quack", private=True)
-    assert world.gate.decide(login).whispered
+    assert world.gate.decide(login).aside is Aside.WHISPER
     assert world.audience(said(Room("oftc", "al"), irc("al", network="oftc"), "help", private=True))
 
 
@@ -182,3 +190,68 @@ def test_a_password_that_is_said_to_the_duck_by_name_is_caught_with_the_names_th
         assert verdict.refusal is not None
         assert verdict.refusal.secret
         assert verdict.audience == ()
+
+
+def known(events: list[Event], *rooms: Room) -> dict[EventKey, Known]:
+    """What a store knows of `events`, which went to `rooms`."""
+    return {event.key: Known(event.key, event.sender, "hi", (event.room, *rooms)) for event in events}
+
+
+def about(original: Event, who: Sender, body: Body) -> Event:
+    return Event("$about", original.room, who, 1_001.0, body)
+
+
+def test_what_refers_to_another_event_goes_where_that_went_whatever_the_link_says_now(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    gone = Room("oftc", "#gone")
+    went = known([first], LIBERA, gone, ear("duck", "@home/#pond:hs"))
+    for body in (Edit(first.key, words("ho")), Redaction(first.key), Reaction(first.key, "+1")):
+        assert world.gate.decide(about(first, matrix("alice"), body), went).audience == (LIBERA, gone)
+
+
+def test_a_reaction_to_what_was_carried_here_goes_back_to_where_it_was_said(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    event = Event("1", LIBERA, irc("bob", "bob"), 1_001.0, Reaction(EventKey(LIBERA, "irc-1"), "+1"))
+    went = {EventKey(LIBERA, "irc-1"): Known(first.key, first.sender, "hi", (HOME, LIBERA))}
+    assert world.gate.decide(event, went).audience == (HOME,)
+
+
+def test_what_is_about_an_event_that_nobody_knows_is_refused(world: World) -> None:
+    verdict = world.gate.decide(about(said(HOME, matrix("alice"), "hi"), matrix("alice"), Reaction(FAR, "+1")))
+    assert verdict.refusal is not None
+    assert (verdict.audience, verdict.refusal.told) == ((), Told.NOTHING)
+
+
+def test_an_edit_is_heard_only_from_the_author(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    world.users.add(User("carol", Role.ADMIN, (Identity(Proof.MATRIX, "", "@carol:hs"),)))
+    edit = Edit(first.key, words("I owe you money"))
+    verdict = world.gate.decide(about(first, matrix("carol"), edit), known([first], LIBERA))
+    assert verdict.refusal is not None
+    assert verdict.audience == ()
+    assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
+
+
+def test_a_redaction_is_heard_from_the_author_and_from_who_may_moderate() -> None:
+    world = World(Rules(Guests.RELAY, moderators=frozenset({"bob"})))
+    first = said(LIBERA, irc("eve", "eve"), "hi")
+    world.users.add(User("carol", Role.ADMIN, (Identity(Proof.IRC, "libera", "carol"),)))
+    heard = {
+        who: world.gate.decide(about(first, irc(who, who), Redaction(first.key)), known([first], HOME)).refusal is None
+        for who in ("eve", "bob", "carol", "mallory")
+    }
+    assert heard == {"eve": True, "bob": True, "carol": True, "mallory": False}
+
+
+def test_a_guests_reaction_is_no_reason_to_write_to_them(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    verdict = world.gate.decide(about(first, matrix("mallory"), Reaction(first.key, "+1")), known([first], LIBERA))
+    assert verdict.refusal == Refusal("not a member", Told.NOTHING, heard=True)
+    assert verdict.audience == ()
+
+
+def test_the_user_of_a_sender_is_known_to_all_that_hear_the_event(world: World) -> None:
+    carried = world.gate.decide(said(HOME, matrix("alice", display="A."), "hi")).case.event
+    assert (carried.sender.user, carried.sender.note) == ("alice", "")
+    guest = world.gate.decide(said(HOME, matrix("eve"), "duck: hi")).case.event
+    assert (guest.sender.user, guest.sender.note) == (None, "guest")

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Kind, Message
+from bridge.model.event import Event, Kind, Origin
 from bridge.model.patterns import Pattern
 from bridge.model.people import Identity, Proof, Sender
-from bridge.rules.policy import Answers, Guests, Refusal, Rules, Told, asked, judge
-from bridge.rules.routing import ear
+from bridge.rules import policy
+from bridge.rules.case import Case, Refusal, Told
+from bridge.rules.link import Answers, Guests, Link, Rules
+from bridge.rules.routing import asks, ear
 from bridge.users import Measure, Sanction, User
 from tests.events import HOME, LIBERA, answer, irc, matrix, said
 
@@ -18,7 +20,12 @@ ALICE = User("Alice")
 DEFAULT = Rules()
 
 
-def refused(event: Message, user: User | None, sanction: Sanction | None = None, rules: Rules = DEFAULT) -> Refusal:
+def judge(event: Event, user: User | None, sanction: Sanction | None, rules: Rules) -> Refusal | None:
+    """What becomes of `event` in a link with these rules."""
+    return policy.judge(Case(event, Link("pond", (event.room,), rules), user, sanction))
+
+
+def refused(event: Event, user: User | None, sanction: Sanction | None = None, rules: Rules = DEFAULT) -> Refusal:
     refusal = judge(event, user, sanction, rules)
     assert refusal is not None
     return refusal
@@ -34,14 +41,14 @@ def test_a_guest_is_refused_with_a_reason_and_told_and_the_duck_hears() -> None:
     assert refusal == Refusal("not a member", Told.HINT, heard=True)
 
 
-def test_of_what_a_history_tells_without_a_proof_nobody_can_tell_who_it_was() -> None:
-    unproven = replace(said(LIBERA, irc("alice"), "duck: hi"), replayed=True)
+def test_a_replayed_line_without_a_proof_is_refused_as_anybodys() -> None:
+    unproven = replace(said(LIBERA, irc("alice"), "duck: hi"), origin=Origin.REPLAYED)
     refusal = refused(unproven, None)
-    assert refusal.reason == "it was said while we were away, and nobody can tell by whom"
+    assert refusal.reason == "it was said while I was away, and the network does not say by whom"
     assert (refusal.told, refusal.heard) == (Told.NOTHING, False)
     assert judge(unproven, None, None, Rules(Guests.RELAY)) is None
     assert judge(unproven, ALICE, None, DEFAULT) is None, "who is a user was proven by something"
-    proven = replace(said(HOME, matrix("mallory"), "hi"), replayed=True)
+    proven = replace(said(HOME, matrix("mallory"), "hi"), origin=Origin.REPLAYED)
     assert refused(proven, None) == Refusal("not a member", Told.HINT, heard=True)
 
 
@@ -79,7 +86,7 @@ def test_who_is_muted_may_still_ask_the_duck_and_who_is_banned_may_not() -> None
         ("TEXT:hi", said(HOME, matrix("alice"), "HI")),
     ],
 )
-def test_what_a_link_ignores_is_refused_also_of_members_and_told_to_nobody(pattern: str, event: Message) -> None:
+def test_what_a_link_ignores_is_refused_also_of_members_and_told_to_nobody(pattern: str, event: Event) -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:*never said*"), Pattern.parse(pattern)))
     refusal = refused(event, ALICE, rules=rules)
     assert refusal == Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
@@ -132,21 +139,21 @@ def test_what_a_bot_of_ours_says_is_carried() -> None:
 
 
 def test_a_bot_is_asked_by_its_name_or_the_name_of_our_account() -> None:
-    assert asked(said(HOME, matrix("alice"), "duck: hi"), NAMES, Answers.MENTIONED)
-    assert asked(said(HOME, matrix("alice"), "littleduck hi", called="littleduck"), NAMES, Answers.MENTIONED)
-    assert not asked(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.MENTIONED)
+    assert asks(said(HOME, matrix("alice"), "duck: hi"), NAMES, Answers.MENTIONED)
+    assert asks(said(HOME, matrix("alice"), "littleduck hi", called="littleduck"), NAMES, Answers.MENTIONED)
+    assert not asks(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.MENTIONED)
 
 
 def test_a_private_word_is_always_a_question() -> None:
-    assert asked(said(LIBERA, irc("bob"), "hi", private=True), NAMES, Answers.MENTIONED)
+    assert asks(said(LIBERA, irc("bob"), "hi", private=True), NAMES, Answers.MENTIONED)
 
 
 @pytest.mark.parametrize("answers", list(Answers))
 def test_no_bot_is_asked_by_a_notice_or_by_another_bot(answers: Answers) -> None:
-    assert not asked(said(LIBERA, irc("bob"), "duck: hi", kind=Kind.NOTICE), NAMES, answers)
-    assert not asked(said(LIBERA, irc("bob", bot=True), "duck: hi", private=True), NAMES, answers)
+    assert not asks(said(LIBERA, irc("bob"), "duck: hi", kind=Kind.NOTICE), NAMES, answers)
+    assert not asks(said(LIBERA, irc("bob", bot=True), "duck: hi", private=True), NAMES, answers)
 
 
 def test_a_bot_answers_everything_or_nothing_where_it_is_told_to() -> None:
-    assert asked(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.ALWAYS)
-    assert not asked(said(HOME, matrix("alice"), "duck: hi"), NAMES, Answers.NEVER)
+    assert asks(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.ALWAYS)
+    assert not asks(said(HOME, matrix("alice"), "duck: hi"), NAMES, Answers.NEVER)

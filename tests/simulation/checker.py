@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bridge.model.event import Room
-from bridge.rules.routing import Link
+from bridge.rules.link import Link
 from tests.simulation.matrix import Said
 from tests.simulation.world import LINKS, World
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from bridge.model.attribution import mark
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed, Post
@@ -152,7 +153,7 @@ class IrcNetwork:
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
         return [
-            Post.of(item.room, (item.delivery,), part, item.event.mark + plain(line))
+            Post.of(item.room, (item.delivery,), part, mark(item.event) + plain(line))
             for item in owed
             for part, line in enumerate(lines(item.event.text))
         ]
@@ -183,4 +184,4 @@ class IrcNetwork:
         sender = Sender(
             self.name, said.sender, said.sender, (Identity(Proof.IRC, self.name, said.sender),), Casemapping.RFC1459
         )
-        return Message(said.id, said.room, sender, self._weather.clock(), words(said.text))
+        return Event(said.id, said.room, sender, self._weather.clock(), Message(words(said.text)))

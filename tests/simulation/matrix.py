@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+from bridge.model.attribution import mark
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Identity, Proof, Sender
@@ -82,7 +83,7 @@ class MatrixNetwork:
             if item.event.sender != owed[0].event.sender:
                 break
             together.append(item)
-        said = [item.event.mark + plain(line) for item in together for line in lines(item.event.text)]
+        said = [mark(item.event) + plain(line) for item in together for line in lines(item.event.text)]
         return [Post.of(owed[0].room, tuple(item.delivery for item in together), 0, "\n".join(said))]
 
     async def send(self, post: Post, *, again: bool = False) -> str:
@@ -142,4 +143,4 @@ class MatrixNetwork:
     def _heard(self, said: Said) -> Event:
         address = f"@{said.sender}:hs"
         sender = Sender(self.name, address, said.sender, (Identity(Proof.MATRIX, "", address),))
-        return Message(said.id, said.room, sender, self._weather.clock(), words(said.text))
+        return Event(said.id, said.room, sender, self._weather.clock(), Message(words(said.text)))

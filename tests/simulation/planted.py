@@ -1,51 +1,44 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Delivery, Owed, Post
-from bridge.store import Committed
-from bridge.store.core import Core, Offer
-from bridge.store.sqlite import SqliteLease, SqliteStore
+from bridge.store import Commit, Committed, Lease
+from bridge.store.core import Core
+from bridge.store.sqlite import SqliteStore
 from tests.simulation.world import Program
 
 
-class CursorByItself(SqliteLease):
+class CursorByItself(Lease):
     """The cursor is stored in a transaction of its own."""
 
-    async def commit(
-        self,
-        expect: str | None,
-        events: Sequence[Event],
-        deliveries: Sequence[Delivery],
-        cursor: str,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Committed:
-        await super().commit(expect, (), (), cursor)
-        return await super().commit(cursor, events, deliveries, cursor, *args, **kwargs)
+    async def commit(self, commit: Commit) -> Committed:
+        await super().commit(Commit(commit.expect, commit.cursor))
+        return await super().commit(replace(commit, expect=commit.cursor))
 
 
 class Counted(Core):
     """Deliveries, and with them transactions, are numbered."""
 
-    def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
+    def _queue(self, delivery: Delivery, event: Event, body: str, now: float) -> bool:
         known = self._sql.execute(
             "SELECT 1 FROM deliveries AS d JOIN events AS e ON e.seq = d.event"
             " WHERE (e.network, e.room, e.id, d.network, d.room) = (?, ?, ?, ?, ?)",
             (delivery.event.room.network, delivery.event.room.id, delivery.event.id, *_place(delivery.room)),
         ).fetchone()
         (count,) = self._sql.execute("SELECT count(*) FROM deliveries").fetchone()
-        return known is None and super()._queue(replace(delivery, id=str(count)), body, now)
+        return known is None and super()._queue(replace(delivery, id=str(count)), event, body, now)
 
 
-class Unfrozen(SqliteLease):
+class Unfrozen(Lease):
     """What a backlog became is kept in memory until it is sent, and rendered anew by whoever comes next."""
 
-    def __init__(self, store: SqliteStore, network: str, token: str) -> None:
-        super().__init__(store, network, token)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._plans: dict[Room, list[Post]] = {}
         self._remote: dict[str, str] = {}
 
@@ -54,16 +47,17 @@ class Unfrozen(SqliteLease):
         return posts
 
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
-        plan, now = self._plans[post.room], self._store.clock()
+        plan, store = self._plans[post.room], self.engine
+        assert isinstance(store, SqliteStore)
         self._remote[post.id] = remote_id
         if not all(each.id in self._remote for each in plan):
             return True
 
         def done(core: Core) -> bool:
-            core.plan(self.network, self._token, post.room, plan)
-            return all(core.sent(self.network, self._token, each, self._remote[each.id], (), now) for each in plan)
+            core.plan(*self.own, post.room, plan)
+            return all(core.sent(*self.own, each, self._remote[each.id]) for each in plan)
 
-        return await self._writer.write(done)
+        return bool(await store.writer.write(done, store._ring))
 
 
 class Disordered(Core):
@@ -76,16 +70,18 @@ class Disordered(Core):
 class Undeduped(Core):
     """Hearing an event again queues it again."""
 
-    def _queue(self, delivery: Delivery, body: str, now: float) -> bool:
+    def _queue(self, delivery: Delivery, event: Event, body: str, now: float) -> bool:
         (count,) = self._sql.execute("SELECT count(*) FROM deliveries WHERE id = ?", (delivery.id,)).fetchone()
-        return super()._queue(replace(delivery, id=f"{delivery.id}-{now}") if count else delivery, body, now)
+        return super()._queue(replace(delivery, id=f"{delivery.id}-{now}") if count else delivery, event, body, now)
 
 
-class Deaf(SqliteLease):
+class Deaf(Lease):
     """A ring that comes between looking and waiting is lost, and nobody looks by themselves."""
 
     async def wait(self, until: float) -> None:
-        bell = self._store.bell(self.network)
+        store = self.engine
+        assert isinstance(store, SqliteStore)
+        bell = store._bells.setdefault(self.network, asyncio.Event())
         bell.clear()
         await bell.wait()
 
@@ -93,16 +89,18 @@ class Deaf(SqliteLease):
 class Blind(Core):
     """The cursor is set without a look at what it was."""
 
-    def commit(self, network: str, token: str, expect: str | None, *args: Any, **kwargs: Any) -> Committed:
-        return super().commit(network, token, self.cursor(network, token), *args, **kwargs)
+    def commit(self, network: str, token: str, commit: Commit) -> Committed:
+        return super().commit(network, token, replace(commit, expect=self.cursor(network, token)))
 
 
 class Overtaking(Core):
     """What is offered for a room is sent, whatever the room has to do."""
 
-    def _take_up(self, offer: Offer, new: Set[str]) -> bool:
-        self._plans.freeze(offer.room, offer.posts)
-        return True
+    def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
+        rooms = {post.room for post in posts}
+        for room in rooms:
+            self._plans.freeze(room, [post for post in posts if post.room == room])
+        return frozenset(rooms)
 
 
 class Trusting(Core):

@@ -4,16 +4,14 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from bridge.store import StoreError, Unavailable
+from bridge.store import Lease, StoreError, Unavailable
 from bridge.store.core import Core
-from bridge.store.schema import MIGRATIONS, VERSION
-from bridge.store.sqlite import SqliteLease, SqliteStore
-from bridge.store.writer import Writer
+from bridge.store.migrations import migrate
+from bridge.store.sqlite import SqliteStore
+from bridge.store.writer import Ring
 from tests.simulation.weather import Stir
-
-Result = TypeVar("Result")
 
 _SLOWEST = 0.03  # seconds that a sync takes
 _KEPT = 8  # older states to be rewound to
@@ -21,7 +19,7 @@ _KEPT = 8  # older states to be rewound to
 
 def _empty() -> bytes:
     sql = sqlite3.connect(":memory:", isolation_level=None)
-    sql.executescript(f"{''.join(MIGRATIONS)} PRAGMA user_version = {VERSION};")
+    migrate(sql, 0)
     return sql.serialize()
 
 
@@ -62,43 +60,39 @@ class Disk:
         return True
 
 
-class SimulatedWriter(Writer):
+class SimulatedWriter:
     """Verbs one after another, each in a transaction of its own, each some made-up milliseconds after the last."""
 
-    def __init__(self, disk: Disk, core: type[Core]) -> None:
+    def __init__(self, disk: Disk, core: type[Core], clock: Callable[[], float]) -> None:
         self._disk = disk
         self._sql = disk.sql
-        self._core = core(disk.sql)
+        self._core = core(disk.sql, clock)
         self._free = 0.0
         self._closed = False
 
-    async def read(self, verb: Callable[[Core], Result]) -> Result:
-        return await self._queued(verb, lambda: None, False)
+    async def read(self, verb: Callable[[Core], Any]) -> Any:
+        return await self._queued(verb, None)
 
-    async def write(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
-        return await self._queued(verb, after, True)
+    async def write(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
+        return await self._queued(verb, ring)
 
-    async def take_in(self, verb: Callable[[Core], Result], after: Callable[[], None] = lambda: None) -> Result:
-        return await self._queued(verb, after, True)
+    async def take_in(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
+        return await self._queued(verb, ring)
 
     async def aclose(self) -> None:
         """Nothing asked for from now on is done, nor what is waiting: the process has ended."""
         self._closed = True
 
-    def _queued(
-        self, verb: Callable[[Core], Result], after: Callable[[], None], writes: bool
-    ) -> asyncio.Future[Result]:
+    def _queued(self, verb: Callable[[Core], Any], ring: Ring | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Result] = loop.create_future()
+        answer: asyncio.Future[Any] = loop.create_future()
         if self._closed:
             return answer  # who asks is gone
         self._free = max(self._free, loop.time()) + self._disk.rng.uniform(0.0005, _SLOWEST)
-        loop.call_at(self._free, self._serve_one, verb, after, answer, writes)
+        loop.call_at(self._free, self._serve_one, verb, ring, answer)
         return answer
 
-    def _serve_one(
-        self, verb: Callable[[Core], Any], after: Callable[[], None], answer: asyncio.Future[Any], writes: bool
-    ) -> None:
+    def _serve_one(self, verb: Callable[[Core], Any], ring: Ring | None, answer: asyncio.Future[Any]) -> None:
         if self._closed:
             return
         result: Any = None
@@ -108,9 +102,10 @@ class SimulatedWriter(Writer):
         else:
             try:
                 result = self._transacted(verb)
-                if writes and self._strikes():
+                if ring is not None and self._strikes():
                     return
-                after()
+                if ring is not None and self._core.woken:
+                    ring(frozenset(self._core.woken))
             except StoreError as refused:
                 error = refused
             if error is None and self._disk.rng.random() < self._disk.loses:
@@ -131,7 +126,8 @@ class SimulatedWriter(Writer):
                 self._disk.struck.ring()
         return self._closed
 
-    def _transacted(self, verb: Callable[[Core], Result]) -> Result:
+    def _transacted(self, verb: Callable[[Core], Any]) -> Any:
+        self._core.woken.clear()
         self._sql.execute("BEGIN")
         try:
             result = verb(self._core)
@@ -150,22 +146,17 @@ class SimulatedStore(SqliteStore):
         disk: Disk,
         clock: Callable[[], float],
         core: type[Core] = Core,
-        lease: type[SqliteLease] = SqliteLease,
+        lease: type[Lease] = Lease,
     ) -> None:
-        self.clock = clock
-        self.writer = SimulatedWriter(disk, core)
-        self._disk = disk
-        self._lease = lease
-        self._tokens = {}
-        self._bells = {}
-        self._version = None
-        self._lock = None
+        def token() -> str:
+            return f"{disk.rng.getrandbits(64):x}"
 
-    async def acquire(self, network: str, worker: str) -> SqliteLease:
-        token = f"{self._disk.rng.getrandbits(64):x}"
-        await self.writer.write(lambda core: core.acquire(network, token))
-        self._tokens[network] = token
-        return self._lease(self, network, token)
+        super().__init__(SimulatedWriter(disk, core, clock), clock, token, owns=True)
+        self._lease = lease
+
+    async def acquire(self, network: str, worker: str) -> Lease | None:
+        lease = await super().acquire(network, worker)
+        return None if lease is None else self._lease(self, *lease.own)
 
 
 def _opened(image: bytes) -> sqlite3.Connection:

@@ -12,11 +12,12 @@ from bridge.model.event import Room
 from bridge.model.people import Identity, Proof
 from bridge.network import Network
 from bridge.relay.intake import Relay
+from bridge.relay.notices import Notices
+from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
-from bridge.rules.routing import Link
-from bridge.store import Lease, LeaseLost, Unavailable
+from bridge.rules.link import Link
+from bridge.store import Commit, Lease, LeaseLost, Unavailable
 from bridge.store.core import Core
-from bridge.store.sqlite import SqliteLease
 from bridge.users import User
 from bridge.users.sessions import Sessions
 from tests.fakes.users import MemoryUsers
@@ -45,7 +46,7 @@ class Program:
     """What is run: the real thing, unless a test plants an error."""
 
     core: type[Core] = Core
-    lease: type[SqliteLease] = SqliteLease
+    lease: type[Lease] = Lease
     settles: bool = True
 
 
@@ -117,7 +118,7 @@ class World:
                 IrcNetwork("libera", self.libera, weather, settles=program.settles),
             ]
             gate = Gate(self._users, Sessions(self._users, weather.clock, 1.0), LINKS, clock=weather.clock)
-            relay = Relay(gate, clock=weather.clock, rng=weather.rng)
+            relay = Relay(gate, Shared(weather.clock, weather.rng, Notices(weather.clock)))
             leases = [await _patient(partial(self._begin, store, network.name)) for network in networks]
             async with asyncio.TaskGroup() as group:
                 for network, lease in zip(networks, leases, strict=True):
@@ -130,8 +131,9 @@ class World:
     async def _begin(self, store: SimulatedStore, network: str) -> Lease:
         """A lease, and a place to resume at, before anything is said."""
         lease = await store.acquire(network, "")
+        assert lease is not None
         if await lease.cursor() is None:
-            await lease.commit(None, (), (), "0")
+            await lease.commit(Commit(None, "0"))
         return lease
 
     async def _crash(self) -> None:

@@ -13,9 +13,11 @@ from bridge.model.accounting import TOO_MANY
 from bridge.model.event import Room
 from bridge.model.outbox import Delivery, State
 from bridge.relay.intake import Relay
+from bridge.relay.notices import Notices
+from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
-from bridge.rules.routing import Link
-from bridge.store import Lease
+from bridge.rules.link import Link
+from bridge.store import Commit, Lease
 from bridge.store.core import Core
 from bridge.store.schema import connect
 from bridge.store.sqlite import SqliteStore
@@ -39,12 +41,12 @@ def path(tmp_path: Path) -> Path:
 async def crowded(path: Path) -> AsyncGenerator[Core, None]:
     sql = connect(path, upgrade=True)
     sql.execute("PRAGMA synchronous = OFF")
-    core = Core(sql)
+    core = Core(sql, lambda: 1.0)
     sql.execute("BEGIN")
     core.acquire("home", "t")
     core.acquire("libera", "t")
     events = [said(HOME, matrix("alice"), "x", f"${number}") for number in range(20_000)]
-    core.commit("home", "t", None, events, [Delivery.of(e.key, room) for e in events for room in ROOMS], "c", 1.0)
+    core.commit("home", "t", Commit(None, "c", events, [Delivery.of(e.key, room) for e in events for room in ROOMS]))
     sql.execute("COMMIT")
     yield core
     sql.close()
@@ -79,7 +81,7 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
 async def test_delivering_them_takes_no_more_memory_than_delivering_a_few(store: SqliteStore) -> None:
     users = MemoryUsers()
     gate = Gate(users, Sessions(users, lambda: NOW, 60.0), [Link("pond", (HOME, *ROOMS))], clock=lambda: NOW)
-    relay = Relay(gate, clock=lambda: NOW, rng=random.Random(1))
+    relay = Relay(gate, Shared(lambda: NOW, random.Random(1), Notices(lambda: NOW)))
     libera, stopping = MemoryNetwork("libera"), asyncio.Event()
     tracemalloc.start()
     try:
@@ -124,6 +126,6 @@ async def _pass_while(work: asyncio.Task[int], home: Lease) -> int:
     while not work.done():
         number += 1
         event = said(HOME, matrix("bob"), "y", f"$new{number}")
-        await home.commit(cursor, [event], [Delivery.of(event.key, Room("oftc", "#pond"))], f"m{number}")
+        await home.commit(Commit(cursor, f"m{number}", [event], [Delivery.of(event.key, Room("oftc", "#pond"))]))
         cursor = f"m{number}"
     return number

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from bridge.cli import cli
 from bridge.model.accounting import Count, Tally
 from bridge.model.outbox import Delivery, Post
+from bridge.store import Commit, Dead
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, matrix, said
 from tests.store.test_outbox import CONFIG
@@ -25,10 +26,10 @@ async def _fill(path: Path) -> None:
         events = [said(HOME, matrix("alice"), text) for text in ("one", "two", "three")]
         deliveries = [Delivery.of(event.key, LIBERA) for event in events]
         counts = [Count(HOME, Tally.REFUSED, "not a member"), Count(HOME, Tally.UNKNOWN, "away")]
-        await home.commit(None, events, deliveries, "c1", counts)
+        await home.commit(Commit(None, "c1", events, deliveries, counts=counts))
         (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (deliveries[0].id,), 0, "x")])
         await libera.sent(post, "r")
-        await libera.bury([deliveries[1].id], "too large")
+        await libera.settle(Dead([deliveries[1].id], "too large"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from bridge.cli import cli
 from bridge.model.event import Event
 from bridge.model.outbox import Delivery
-from bridge.store import Unusable
+from bridge.store import Commit, Dead, Unusable, Waits
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, matrix, said
 
@@ -37,9 +37,9 @@ async def _fill(path: Path, events: tuple[Event, ...]) -> None:
         home, libera = await store.acquire("home", "test"), await store.acquire("libera", "test")
         assert home
         assert libera
-        await home.commit(None, events, [Delivery.of(event.key, LIBERA) for event in events], "c1")
-        await libera.bury([DEAD], "too large")
-        await libera.postpone(LIBERA, time.time() + 60, "offline")
+        await home.commit(Commit(None, "c1", events, [Delivery.of(event.key, LIBERA) for event in events]))
+        await libera.settle(Dead([DEAD], "too large"))
+        await libera.settle(Waits(LIBERA, time.time() + 60, "offline"))
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bridge.model.outbox import Delivery, Post
-from bridge.store import Full, Lease, reserve
+from bridge.store import Commit, Full, Lease, reserve
 from bridge.store.reserve import Reserve
 from bridge.store.sqlite import SqliteStore
+from bridge.store.writer import Writer
 from tests.events import HOME, LIBERA, matrix, said
 
 pytestmark = pytest.mark.real_time
@@ -70,7 +71,7 @@ class Bounded(Reserve):
 
 async def _say(home: Lease, number: int) -> None:
     event = said(HOME, matrix("alice"), f"{number}" + "x" * 1_000)
-    await home.commit(await home.cursor(), [event], [Delivery.of(event.key, LIBERA)], f"c{number}")
+    await home.commit(Commit(await home.cursor(), f"c{number}", [event], [Delivery.of(event.key, LIBERA)]))
 
 
 async def test_when_the_disk_is_full_delivering_goes_on_and_intake_waits(
@@ -107,6 +108,7 @@ async def _say_all(home: Lease) -> None:
 
 
 def _bound(store: SqliteStore, sql: sqlite3.Connection) -> None:
+    assert isinstance(store.writer, Writer)
     kept = store.writer._reserve
     assert isinstance(kept, Bounded)
     kept.sql = sql

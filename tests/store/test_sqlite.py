@@ -15,18 +15,19 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.model.outbox import Delivery, Post
+from bridge.model.event import BOTS
+from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
-from bridge.store import Committed, Full, Lease, StoreError, Unavailable, Unusable, schema
+from bridge.store import Commit, Committed, Dead, Full, Lease, StoreError, Unavailable, Unusable, Waits, migrations
 from bridge.store.core import Core
-from bridge.store.schema import VERSION
+from bridge.store.migrations import VERSION
 from bridge.store.sqlite import SqliteStore
-from tests.data.make_store_v1 import DEAD, QUEUED, REMOTE, SENT
-from tests.events import HOME, LIBERA, matrix, said
+from tests.data.stores import DEAD, EAR, MORE, QUESTION, QUEUED, REMOTE, SENT, frozen_store
+from tests.events import HOME, LIBERA, OFTC, matrix, said
 
 pytestmark = pytest.mark.real_time
 
-FROZEN = Path(__file__).parents[1] / "data" / "store-v1.sqlite"
+FROZEN = frozen_store(1)
 
 
 def _clock() -> float:
@@ -44,15 +45,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_in_it(path: Path, version: int) -> None:
     path.parent.mkdir()
-    path.write_bytes(FROZEN.with_name(f"store-v{version}.sqlite").read_bytes())
+    path.write_bytes(frozen_store(version).read_bytes())
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         assert await home.cursor() == "s3"
         assert dict(await home.recall()) == {"device": "DUCK"}
-        assert [(entry.delivery, entry.reason) for entry in await store.outbox()] == [(DEAD, "too large"), (QUEUED, "")]
+        entries = [entry for entry in await store.outbox() if entry.room == LIBERA]
+        assert [(entry.delivery, entry.reason) for entry in entries] == [(DEAD, "too large"), (QUEUED, "")]
         (backlog,) = await libera.due(2_000.0)
         assert [post.payload for post in backlog.posts] == ["frozen"]
         assert await store.source_of(LIBERA, REMOTE) == SENT
@@ -66,10 +68,25 @@ async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_
         assert sql.execute("PRAGMA user_version").fetchone() == (version,)
 
 
+async def test_the_messages_of_version_4_become_events_with_bodies(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(frozen_store(4).read_bytes())
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        oftc, bots = await _lease(store, "oftc"), await _lease(store, BOTS)
+        (backlog,) = await oftc.due(2_000.0)
+        assert [item.event for item in backlog.owed] == MORE
+        assert [item.said for item in backlog.owed] == [1_003.0, 500.0, 1_003.0, 1_003.0, 1_003.0]
+        assert await oftc.waiting(OFTC) == 3, "our own words do not count"
+        assert [(loss.room, loss.number) for loss in await oftc.losses()] == [(OFTC, 1)]
+        (asked,) = await bots.due(2_000.0)
+        assert (asked.room, [item.event for item in asked.owed]) == (EAR, [QUESTION])
+
+
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.parent.mkdir()
     path.write_bytes(FROZEN.read_bytes())
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], "CREATE TABLE half (x); SELECT * FROM nowhere;"))
+    broken = (*migrations.MIGRATIONS[:1], "CREATE TABLE half (x); SELECT * FROM nowhere;")
+    monkeypatch.setattr(migrations, "MIGRATIONS", broken)
     with pytest.raises(Unusable, match="nowhere"):
         SqliteStore.open(path, _clock)
     with closing(sqlite3.connect(path)) as sql:
@@ -161,8 +178,8 @@ async def test_the_command_line_works_beside_the_daemon(path: Path) -> None:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")
         delivery = Delivery.of(event.key, LIBERA)
-        await home.commit(None, [event], [delivery], "c1")
-        await libera.bury([delivery.id], "no")
+        await home.commit(Commit(None, "c1", [event], [delivery]))
+        await libera.settle(Dead([delivery.id], "no"))
         async with aclosing(SqliteStore.attach(path, _clock)) as beside:
             assert await beside.acquire("home", "intruder") is None
             (entry,) = await beside.outbox()
@@ -181,7 +198,7 @@ async def test_a_full_disk_is_said_and_what_is_there_stays(path: Path) -> None:
             nonlocal stored, cursor
             for number in range(1_000):
                 event = said(HOME, matrix("alice"), f"{number}" + "x" * 1_000)
-                await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], f"c{number}")
+                await home.commit(Commit(cursor, f"c{number}", [event], [Delivery.of(event.key, LIBERA)]))
                 stored, cursor = stored + 1, f"c{number}"
 
         with pytest.raises(Full, match="disk is full"):
@@ -201,7 +218,7 @@ async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fa
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
         events = [said(HOME, matrix("alice"), str(number)) for number in range(50)]
-        commits = [home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c") for event in events]
+        commits = [home.commit(Commit(None, "c", [event], [Delivery.of(event.key, LIBERA)])) for event in events]
         results = await asyncio.gather(*commits, home.renew("elsewhere"), return_exceptions=True)
         assert results[0] == Committed(1)
         assert list(results[1:-1]) == [Committed()] * 49  # each saw that the first had moved the cursor
@@ -216,11 +233,11 @@ async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Pat
         def fail(_core: Core) -> None:
             raise sqlite3.OperationalError("disk I/O error")
 
-        beside = home.commit(None, [], [], "c1")
-        results = await asyncio.gather(store.writer.write(fail), beside, return_exceptions=True)
+        beside = home.commit(Commit(None, "c1"))
+        results = await asyncio.gather(store.writer.write(fail, lambda _: None), beside, return_exceptions=True)
         assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
         with pytest.raises(sqlite3.OperationalError):
-            await home.commit(None, [], [], "c1")
+            await home.commit(Commit(None, "c1"))
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         assert await (await _lease(store, "home")).cursor() is None
 
@@ -233,9 +250,10 @@ async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
             core._sql.execute("UPDATE networks SET cursor = 'half'")
             raise ValueError("the other half")
 
-        refused, kept = await asyncio.gather(
-            store.writer.write(half), home.remember({"device": "DUCK"}), return_exceptions=True
+        outcomes: list[object] = await asyncio.gather(
+            store.writer.write(half, lambda _: None), home.remember({"device": "DUCK"}), return_exceptions=True
         )
+        refused, kept = outcomes
         assert isinstance(refused, ValueError)
         assert kept is None
         assert await home.cursor() is None
@@ -247,9 +265,9 @@ async def test_a_notice_that_goes_ahead_does_not_hide_what_is_too_old(path: Path
     async with aclosing(SqliteStore.open(path, lambda: now[0])) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event, notice = said(HOME, matrix("alice"), "hi"), said(HOME, matrix("duck"), "away", "$away")
-        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
+        await home.commit(Commit(None, "1", [event], [Delivery.of(event.key, LIBERA)]))
         now[0] = 2_000.0
-        await home.owe([(notice, Delivery.of(notice.key, LIBERA, ahead=True))])
+        await home.commit(Commit.owing([Addressed(notice, LIBERA, ahead=True)]))
         assert await libera.trim(1_500.0, 10) == 1
 
 
@@ -265,8 +283,8 @@ async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step:
     async with aclosing(store):
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")
-        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "1")
-        await libera.postpone(LIBERA, now["clock"] + 30, "offline")
+        await home.commit(Commit(None, "1", [event], [Delivery.of(event.key, LIBERA)]))
+        await libera.settle(Waits(LIBERA, now["clock"] + 30, "offline"))
         passes(20, step)
         with closing(sqlite3.connect(path)) as other, capture_logs() as logs:
             other.execute("BEGIN IMMEDIATE")
@@ -292,22 +310,22 @@ async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, _ = await _lease(store, "home"), await _lease(store, "libera")
         with closing(sqlite3.connect(path)) as sql, sql:
-            sql.execute("UPDATE networks SET token = 'another' WHERE name = 'libera'")
+            sql.execute("UPDATE networks SET token = 'another', worker = 'another' WHERE name = 'libera'")
         event = said(HOME, matrix("alice"), "hi")
         delivery = Delivery.of(event.key, LIBERA)
         posts = [Post("p1", LIBERA, (delivery.id,), "<alice> hi")]
-        assert await home.commit(None, [event], [delivery], "1", posts=posts) == Committed(1)
+        assert await home.commit(Commit(None, "1", [event], [delivery], posts=posts)) == Committed(1)
 
 
 async def test_a_commit_whose_caller_is_gone_still_wakes(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")
-        commit = asyncio.create_task(home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1"))
+        commit = asyncio.create_task(home.commit(Commit(None, "c1", [event], [Delivery.of(event.key, LIBERA)])))
         await asyncio.sleep(0)  # it is on its way to the writer
         commit.cancel()
         assert await home.cursor() == "c1"  # behind it, so it is done
-        assert store.bell(libera.network).is_set()
+        assert store._bells[libera.network].is_set()
 
 
 async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read(path: Path) -> None:
@@ -317,10 +335,10 @@ async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(Unavailable, match="locked"):
-                await home.commit(None, [], [], "c1")
+                await home.commit(Commit(None, "c1"))
             assert await home.cursor() is None
             other.execute("ROLLBACK")
-        await home.commit(None, [], [], "c1")
+        await home.commit(Commit(None, "c1"))
 
 
 async def test_a_closed_store_says_so(path: Path) -> None:
@@ -337,25 +355,31 @@ async def test_waiting_ends_when_another_process_has_changed_something(path: Pat
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")
         delivery = Delivery.of(event.key, LIBERA)
-        await home.commit(None, [event], [delivery], "c1")
-        await libera.bury([delivery.id], "no")
-        await store.look()
+        await home.commit(Commit(None, "c1", [event], [delivery]))
+        await libera.settle(Dead([delivery.id], "no"))
+        await store._look()
         await libera.wait(_clock() + 3600)
         assert await beside.retry(delivery.id)
         async with asyncio.timeout(10):
             await libera.wait(_clock() + 3600)
 
 
-async def test_words_are_kept_only_for_as_long_as_they_are_owed(path: Path) -> None:
-    async with aclosing(SqliteStore.open(path, _clock)) as store:
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("characters", [0, 6])
+async def test_words_are_kept_only_for_as_long_as_they_are_owed_but_for_an_excerpt(
+    path: Path, characters: int, private: bool
+) -> None:
+    async with aclosing(SqliteStore.open(path, _clock, excerpt=characters)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
-        event = said(HOME, matrix("alice"), "secret words", "$e")
+        event = said(HOME, matrix("alice"), "secret words", "$e", private=private)
         delivery = Delivery.of(event.key, LIBERA)
-        await home.commit(None, [event], [delivery], "c1")
+        await home.commit(Commit(None, "c1", [event], [delivery]))
         (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "secret words")])
         await libera.sent(post, "$1")
         dump = await store.writer.read(lambda core: "".join(core._sql.iterdump()))
         assert "secret words" not in dump
+        assert ("secret" in dump) is (characters > 0 and not private)
+        assert ("@alice:hs" in dump) is not private
         assert "$1" in dump
 
 
@@ -364,7 +388,7 @@ async def test_half_a_surrogate_pair_stops_nothing(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "oh \ud83d", "$1")
-        await home.commit(None, [event], [Delivery.of(event.key, LIBERA)], "c1")
+        await home.commit(Commit(None, "c1", [event], [Delivery.of(event.key, LIBERA)]))
         (backlog,) = await libera.due(_clock())
         assert plain(backlog.owed[0].event.text) == "oh ?"
 
@@ -374,15 +398,16 @@ async def test_much_that_is_done_expires_in_small_steps(path: Path) -> None:
         home = await _lease(store, "home")
         events = [said(HOME, matrix("alice"), str(number)) for number in range(1_200)]
         deliveries = [Delivery.of(event.key, LIBERA) for event in events]
-        await home.commit(None, events, deliveries, "c1")
-        await store.writer.write(lambda core: [core.drop(delivery.id, 1.0) for delivery in deliveries])
-        assert await store.writer.write(lambda core: core.expire(2.0)) == 500
-        assert await store.expire(2.0) == 700
+        await home.commit(Commit(None, "c1", events, deliveries))
+        await store.writer.write(lambda core: [core.drop(delivery.id) for delivery in deliveries], lambda _: None)
+        assert await store.writer.write(lambda core: core.expire(2_000.0), lambda _: None) == 500
+        assert await store.expire(2_000.0) == 700
 
 
 _WRITER = """
     import asyncio, sys
     from bridge.model.outbox import Delivery
+    from bridge.store import Commit
     from tests.events import HOME, LIBERA, matrix, said
 
     async def main():
@@ -392,7 +417,7 @@ _WRITER = """
         number = int(cursor or 0)
         while True:
             event = said(HOME, matrix("alice"), str(number))
-            await home.commit(cursor, [event], [Delivery.of(event.key, LIBERA)], str(number + 1))
+            await home.commit(Commit(cursor, str(number + 1), [event], [Delivery.of(event.key, LIBERA)]))
             number += 1
             cursor = str(number)
             print(number, flush=True)

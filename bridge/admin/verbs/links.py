@@ -5,12 +5,13 @@ import click
 from bridge.admin.verbs.office import Answer, Office
 from bridge.admin.verbs.params import LINK, a_link
 from bridge.config import IrcNetwork, links_of
-from bridge.model.event import BOTS, Kind, Message, Room
+from bridge.model.attribution import mark, shown_as
+from bridge.model.event import BOTS, Event, Message, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import words
-from bridge.rules.gate import Gate, Verdict
-from bridge.rules.policy import Rules, Told
-from bridge.rules.routing import Link
+from bridge.rules.case import Told, Verdict
+from bridge.rules.gate import Gate
+from bridge.rules.link import Link, Rules
 from bridge.users import User, UsersError
 from bridge.users import identities as parse
 
@@ -74,18 +75,18 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
     if room is None:
         raise click.UsageError(f"{link} has no room on {speaker.network}")
     gate = Gate(office.users, _Nobody(), known.values(), clock=office.clock)
-    event = Message("explain", room, speaker, office.clock(), words(text), Kind.TEXT)
+    event = Event("explain", room, speaker, office.clock(), Message(words(text)))
     verdict = gate.decide(event)
     lines = [*_lines(verdict, room, known[link])]
     data = {
         "sender": sender,
-        "user": verdict.user.name if verdict.user else None,
-        "member": verdict.member,
+        "user": verdict.case.user.name if verdict.case.user else None,
+        "member": verdict.case.is_member,
         "carried": verdict.refusal is None,
         "reason": verdict.refusal.reason if verdict.refusal else None,
         "heard_in": [str(each) for each in verdict.audience if each.network != BOTS],
         "answered_by": [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS],
-        "shown_as": verdict.event.sender.name,
+        "shown_as": shown_as(verdict.case.event.sender),
     }
     return Answer(data, "\n".join(lines))
 
@@ -98,15 +99,16 @@ class _Nobody:
 
 
 def _lines(verdict: Verdict, room: Room, link: Link) -> list[str]:
-    who = f"the {verdict.user.role} {verdict.user.name}" if verdict.user else "a guest: no user has this identity"
+    user = verdict.case.user
+    who = f"the {user.role} {user.name}" if user else "a guest: no user has this identity"
     lines = [f"in {room} this is {who}"]
-    if verdict.user and not verdict.member:
+    if user and not verdict.case.is_member:
         lines.append(f"among the members of {link.name} they are not: there they count as a guest")
     rooms = [str(each) for each in verdict.audience if each.network != BOTS]
     bots = [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS]
     if verdict.refusal is None:
         lines.append(
-            f"carried to {', '.join(rooms) or 'no other room: there is none'}, as <{verdict.event.sender.name}>"
+            f"carried to {', '.join(rooms) or 'no other room: there is none'}, as {mark(verdict.case.event).strip()}"
         )
     else:
         lines.append(f"refused: {verdict.refusal.reason}")

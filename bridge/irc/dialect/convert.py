@@ -9,7 +9,7 @@ from bridge.irc.dialect import formatting
 from bridge.irc.wire.line import Line
 from bridge.lib.ids import digest
 from bridge.model.casemap import Casemapping
-from bridge.model.event import Kind, Message, Room
+from bridge.model.event import Event, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import addressed, plain, shown_name
 
@@ -83,9 +83,9 @@ class EventIds:
         return digest(stamp, str(self._alike[said]), *said)
 
 
-def message(
+def event(
     spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool
-) -> Message | None:
+) -> Event | None:
     """The event; None where nothing was said. `names` are ours; with `masks`, a host mask proves something too."""
     said = speech(spoken.line)
     if said is None:
@@ -94,16 +94,15 @@ def message(
     text = formatting.parse(words)
     if not text:
         return None
-    return Message(
+    called = None if spoken.private else _called(plain(text), names)
+    return Event(
         id=spoken.id,
         room=spoken.room,
         sender=_sender(spoken, account, casemapping, masks=masks),
         time=spoken.time,
-        text=text,
-        kind=kind,
+        body=Message(text, kind, called),
         private=spoken.private,
-        replayed=spoken.replayed,
-        called=None if spoken.private else _called(plain(text), names),
+        origin=Origin.REPLAYED if spoken.replayed else Origin.LIVE,
     )
 
 

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import assert_never
 
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.split import LEAST, split
-from bridge.model.event import Kind
+from bridge.model.attribution import mark, stamp
+from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
 from bridge.model.text import Span, Text, lines, merge, plain, printable
 from bridge.network import PermanentError
@@ -65,7 +67,12 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
     """
     posts: list[Post] = []
     for item in owed:
-        said = [*_says(item, limits)]
+        try:
+            said = [*_says(item, limits)]
+        except PermanentError:
+            if not posts:
+                raise
+            break
         if not said:
             break
         posts += (Post.of(item.room, (item.delivery,), part, one.encode()) for part, one in enumerate(said))
@@ -86,23 +93,33 @@ def refit(said: Said, limits: Limits) -> Iterator[Said]:
 
 
 def _says(item: Owed, limits: Limits) -> Iterator[Said]:
+    match item.event.body:
+        case Message() as message:
+            yield from _message(item, message, limits)
+        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+            raise PermanentError(f"IRC shows no {body.type} yet")
+        case _ as never:
+            assert_never(never)
+
+
+def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Said]:
     event = item.event
-    command = "NOTICE" if event.kind in (Kind.NOTICE, Kind.REACTION) else "PRIVMSG"
-    wrap = _ACTION if event.private and event.kind is Kind.ACTION else _PLAIN
-    for line in lines(event.text):
+    command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
+    wrap = _ACTION if event.private and message.kind is Kind.ACTION else _PLAIN
+    for line in lines(message.text):
         words = _flat(line)
         if plain(words).strip():
-            yield from _fitting(command, item.room.id, wrap, item.stamp + _clean(event.mark), words, limits)
+            yield from _fitting(command, item.room.id, wrap, stamp(item) + _clean(mark(event)), words, limits)
 
 
 def _fitting(
-    command: str, target: str, wrap: tuple[str, str], mark: str, words: Text, limits: Limits
+    command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits
 ) -> Iterator[Said]:
     before, after = wrap
     budget = limits.budget(command, target) - len(before + after)
-    mark = _clipped(mark, budget - _LEAST)
-    for piece in split(words, max(budget - len(mark.encode()), LEAST)):
-        yield Said(command, target, before + mark + piece + after, len(mark))
+    head = _clipped(head, budget - _LEAST)
+    for piece in split(words, max(budget - len(head.encode()), LEAST)):
+        yield Said(command, target, before + head + piece + after, len(head))
 
 
 def _clean(text: str) -> str:
@@ -110,12 +127,12 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def _clipped(mark: str, budget: int) -> str:
-    """`mark`, or as much of a very long name as fits, still closed."""
-    if len(mark.encode()) <= budget:
-        return mark
-    ending = "…> " if mark.endswith("> ") else "… "
-    return mark.encode()[: max(budget - len(ending.encode()), 0)].decode(errors="ignore") + ending
+def _clipped(head: str, budget: int) -> str:
+    """`head`, or as much of a very long name as fits, still closed."""
+    if len(head.encode()) <= budget:
+        return head
+    ending = "…> " if head.endswith("> ") else "… "
+    return head.encode()[: max(budget - len(ending.encode()), 0)].decode(errors="ignore") + ending
 
 
 def _flat(line: Text) -> Text:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.model.event import Message, Room
+from bridge.model.event import Event, Room
 from bridge.network import SendError
 
 
@@ -18,7 +18,7 @@ class Write:
 class Heard:
     """Somebody said something in one of our rooms or to us; the server knows it as `msgid`, '' where it gives none."""
 
-    message: Message
+    event: Event
     msgid: str
 
 

@@ -110,11 +110,11 @@ class Hearing:
 
     def tell(self, spoken: Spoken, account: str) -> None:
         """Who said it is settled."""
-        message = convert.message(
+        event = convert.event(
             spoken, account, self._us.names, self._people.casemapping, masks=self._settings.trust_hostmasks
         )
-        if message is not None:
-            self._emit(Heard(message, spoken.line.tags.get("msgid", "")))
+        if event is not None:
+            self._emit(Heard(event, spoken.line.tags.get("msgid", "")))
 
     def lost(self) -> None:
         """The connection is over. Where nothing is told again, what waits to be somebody's is heard as it is."""

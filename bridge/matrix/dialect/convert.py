@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.matrix.http.fields import Json, number, table, values, word
-from bridge.model.event import EventKey, Kind, Message, Room
+from bridge.model.event import Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import Text, addressed, plain, shown_name, words
 
@@ -41,7 +41,7 @@ def said_at(event: Json) -> float:
 
 def message(
     event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
-) -> Message | None:
+) -> Event | None:
     """What a room event (client format) says, `replayed` where it was said while we were away; None where it says
     nothing to people. Never raises."""
     content = table(event, "content")
@@ -56,17 +56,19 @@ def message(
     text = (*words("* "), *read.text) if edited else read.text
     mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
     replied = _replied(content)
-    return Message(
+    return Event(
         id=word(event, "event_id"),
         room=room,
         sender=who,
         time=said_at(event),
-        text=text,
-        kind=_KINDS.get(word(said, "msgtype"), Kind.TEXT),
+        body=Message(
+            text,
+            _KINDS.get(word(said, "msgtype"), Kind.TEXT),
+            called=_called(plain(read.text), us, mentioned=us.user in mentions),
+            reply_to=EventKey(room, replied) if replied else None,
+        ),
         private=private,
-        replayed=replayed,
-        called=_called(plain(read.text), us, mentioned=us.user in mentions),
-        reply_to=EventKey(room, replied) if replied else None,
+        origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )
 
 

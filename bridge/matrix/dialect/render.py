@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import regex
 
 from bridge.matrix.dialect.html import FORMAT, safe_link, write
-from bridge.model.event import Kind, Message
+from bridge.model.attribution import mark, stamp
+from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
 from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
 from bridge.network import PermanentError
@@ -52,7 +54,12 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
     group: list[Owed] = []
     said: list[_Line] = []
     for item in owed:
-        spoken = [*_lines(item)]
+        try:
+            spoken = [*_lines(item)]
+        except PermanentError:
+            if not group:
+                raise
+            break
         if not spoken:
             break
         if group and not (_alike(group, item) and _size(said) + _size(spoken) <= _JOINED):
@@ -76,41 +83,57 @@ def content(post: Post) -> str:
 
 
 def _alike(group: Sequence[Owed], item: Owed) -> bool:
-    """Whether `item` may stand in one post with `group`. A reply refers to its own post."""
+    """Whether `item` may stand in one post with `group`. What refers to another event has a post of its own."""
     last, event = group[-1].event, item.event
-    same = (last.sender, last.kind, last.private) == (event.sender, event.kind, event.private)
-    return same and not group[0].refers and not item.refers and len(group) < _AT_ONCE
+    if not (isinstance(last.body, Message) and isinstance(event.body, Message)):
+        return False
+    same = (last.sender, last.private, last.origin) == (event.sender, event.private, event.origin)
+    return (
+        same
+        and last.body.kind == event.body.kind
+        and not (_refers(group[0]) or _refers(item))
+        and len(group) < _AT_ONCE
+    )
+
+
+def _refers(item: Owed) -> bool:
+    """Whether it refers to an event that is known in the room."""
+    return any(item.ids_of(key) for key in item.event.refers)
 
 
 def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
     first = group[0]
     deliveries = tuple(item.delivery for item in group)
-    if first.event.kind is Kind.REACTION and first.refers:
-        yield Post.of(first.room, deliveries, 0, _encoded(_annotation(first)))
+    body = first.event.body
+    if isinstance(body, Reaction):
+        yield Post.of(first.room, deliveries, 0, _encoded(_annotation(first, body)))
         return
+    assert isinstance(body, Message)  # `_lines` refuses all others
+    ids = first.ids_of(body.reply_to)
     for part, share in enumerate(_shares(said)):
-        content = _content(first.event, share)
-        if part == 0 and first.refers:
-            content["m.relates_to"] = {"m.in_reply_to": {"event_id": first.refers[0]}}
+        content = _content(first.event, body, share)
+        if part == 0 and ids:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": ids[0]}}
         yield Post.of(first.room, deliveries, part, _encoded(content))
 
 
-def _annotation(item: Owed) -> dict[str, object]:
-    key = plain(item.event.text)[:_KEY]
-    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": item.refers[0], "key": key}}
+def _annotation(item: Owed, reaction: Reaction) -> dict[str, object]:
+    """Spec, "m.annotation"."""
+    target = item.ids_of(reaction.target)[0]
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": reaction.key[:_KEY]}}
 
 
 def _encoded(content: dict[str, object]) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def _content(event: Message, said: Sequence[_Line]) -> dict[str, object]:
+def _content(event: Event, message: Message, said: Sequence[_Line]) -> dict[str, object]:
     content: dict[str, object] = {
-        "msgtype": "m.notice" if event.kind in (Kind.NOTICE, Kind.REACTION) else "m.text",
+        "msgtype": "m.notice" if message.kind is Kind.NOTICE else "m.text",
         "body": "\n".join(line.body for line in said),
         "m.mentions": {},  # none: what is carried calls nobody by itself
     }
-    if event.private and event.kind is Kind.ACTION:
+    if event.private and message.kind is Kind.ACTION:
         content["msgtype"] = "m.emote"
     if any(line.html is not None for line in said):
         content["format"] = FORMAT
@@ -134,13 +157,25 @@ def _size(said: Sequence[_Line]) -> int:
 
 
 def _lines(item: Owed) -> Iterator[_Line]:
-    mark = printable(item.event.mark)
-    if len(mark) > _MARK:
-        mark = f"{mark[: _MARK - 3]}…> " if mark.startswith("<") else f"{mark[: _MARK - 2]}… "
-    for line in lines(item.event.text):
+    match item.event.body:
+        case Reaction(target=target) if not item.ids_of(target):
+            raise PermanentError("the message that it reacts to is not known there")
+        case Message() | Reaction(removed=False):
+            yield from _marked_lines(item, item.event.text)
+        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+            raise PermanentError(f"Matrix gets no {body.type} yet")
+        case _ as never:
+            assert_never(never)
+
+
+def _marked_lines(item: Owed, text: Text) -> Iterator[_Line]:
+    head = printable(mark(item.event))
+    if len(head) > _MARK:
+        head = f"{head[: _MARK - 3]}…> " if head.startswith("<") else f"{head[: _MARK - 2]}… "
+    for line in lines(text):
         spoken = merge(_clean(span) for span in line)
         if plain(spoken).strip():
-            yield from (_marked(item.stamp, _encodable(mark), piece) for piece in _pieces(spoken))
+            yield from (_marked(stamp(item), _encodable(head), piece) for piece in _pieces(spoken))
 
 
 def _pieces(line: Text) -> Iterator[Text]:
@@ -176,20 +211,20 @@ def _clean(span: Span) -> Span:
     return replace(span, text=_encodable(printable(span.text)), link=link and _encodable(printable(link)))
 
 
-def _marked(stamp: str, mark: str, words: Text) -> _Line:
-    body = stamp + mark + plain(words)
-    if not mark and all(span.style is Style.PLAIN and span.link is None for span in words):
+def _marked(when: str, who: str, words: Text) -> _Line:
+    body = when + who + plain(words)
+    if not who and all(span.style is Style.PLAIN and span.link is None for span in words):
         return _Line(body, None, 2 * _weight(write((Span(body),))))
     html = write(words)
     if _weight(html) > _STYLED:
         html = write((Span(plain(words)),))
-    html = stamp + _bold(mark) + html
+    html = when + _bold(who) + html
     return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
 
 
-def _bold(mark: str) -> str:
+def _bold(head: str) -> str:
     """The mark with the name in bold."""
-    words = mark.removesuffix(" ")
+    words = head.removesuffix(" ")
     before = "* " if words.startswith("* ") else ""
     return write((Span(before), Span(words.removeprefix(before), Style.BOLD), Span(" "))) if words else ""
 

@@ -22,7 +22,7 @@ from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.known import Names, Place, Rooms
 from bridge.matrix.rooms.private import Private
-from bridge.model.event import Message
+from bridge.model.event import Event
 from bridge.network import Batch, Gap
 
 log = structlog.get_logger()
@@ -113,7 +113,7 @@ class Listening:
                 cursor = since.dump()
                 yield Batch((), cursor, tuple(_gap(place, lost, since.at) for place in self._rooms if place.heard))
                 continue
-            events: list[Message] = []
+            events: list[Event] = []
             news = _News()
             async with aclosing(self._said(found, since, news)) as said:
                 async for message in said:
@@ -183,7 +183,7 @@ class Listening:
             self._filter = word(answer, "filter_id") or json.dumps(wanted)
         return self._filter
 
-    async def _said(self, found: Json, since: Position, news: _News) -> AsyncGenerator[Message, None]:
+    async def _said(self, found: Json, since: Position, news: _News) -> AsyncGenerator[Event, None]:
         """The messages of a sync, in the order of each room; what else there is to tell is put into `news`."""
         for room_id in table(found, "rooms", "join"):
             if (place := await self._settled(room_id)) is not None:
@@ -208,7 +208,7 @@ class Listening:
             await place.settled.wait()
         return None if place is None or place.closed else place
 
-    async def _room(self, place: Place, found: Json, since: Position, news: _News) -> AsyncGenerator[Message, None]:
+    async def _room(self, place: Place, found: Json, since: Position, news: _News) -> AsyncGenerator[Event, None]:
         await self._changes(place, found)
         timeline = table(found, "timeline")
         before = word(timeline, "prev_batch")
@@ -229,7 +229,7 @@ class Listening:
         async for message in self._messages(place, tables(timeline, "events")):
             yield message
 
-    async def _messages(self, place: Place, events: Iterable[Json]) -> AsyncGenerator[Message, None]:
+    async def _messages(self, place: Place, events: Iterable[Json]) -> AsyncGenerator[Event, None]:
         for event in events:
             if place.closed:
                 return

@@ -1,13 +1,18 @@
-"""Events as the text that is stored."""
+"""Events and senders as the text that is stored."""
 
 import json
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from bridge.model.event import Event
+from bridge.model.people import Sender
+from bridge.model.text import Text, plain
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_SENDER: TypeAdapter[Sender] = TypeAdapter(Sender)
+_TEXT: TypeAdapter[Text] = TypeAdapter(Text)
 
 
 def load(body: str) -> Event:
@@ -15,7 +20,28 @@ def load(body: str) -> Event:
 
 
 def dump(event: Event) -> str:
+    return _dumped(_EVENT, event)
+
+
+def load_sender(text: str) -> Sender:
+    return _SENDER.validate_json(text)
+
+
+def dump_sender(sender: Sender) -> str:
+    return _dumped(_SENDER, sender)
+
+
+def excerpt(event: Event, characters: int) -> str:
+    """The beginning of its words."""
+    return plain(event.text)[:characters].encode(errors="replace").decode()
+
+
+def load_text(text: str) -> Text:
+    return _TEXT.validate_json(text)
+
+
+def _dumped(adapter: TypeAdapter[Any], value: object) -> str:
     try:
-        return _EVENT.dump_json(event).decode()
+        return adapter.dump_json(value).decode()
     except PydanticSerializationError:  # half a surrogate pair: no character, and somebody else's to send
-        return json.dumps(_EVENT.dump_python(event), ensure_ascii=False).encode(errors="replace").decode()
+        return json.dumps(adapter.dump_python(value), ensure_ascii=False).encode(errors="replace").decode()

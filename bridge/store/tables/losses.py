@@ -1,24 +1,26 @@
-"""What is given up on, because it is too old or because too much waits for its room: counted until it is told."""
+"""What is given up, because it is too old or because too much waits for its room: counted until people are told."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.model.accounting import TOO_MANY, TOO_OLD, Loss
 from bridge.model.event import Room
 
-_SAID = (
-    "CASE WHEN json_extract(body, '$.replayed') THEN max(0.0, min(since, json_extract(body, '$.time')))"
-    " ELSE since END AS said, json_extract(body, '$.private')"
-)
-"""When it was said, as far as can be known; that of a live message is when it was queued, whatever clock its network
-has."""
-
 _AT_ONCE = 500
 """Deliveries of a room in one transaction: some milliseconds, so that giving up never holds up a message."""
 
-Row = tuple[str, Room, float, bool]
-"""A delivery, its room, when it was said, and whether it is a notice: nobody is told of the loss of that."""
+
+class Row(NamedTuple):
+    """A delivery that is given up. `ours`: it is our own words, and nobody is told of their loss."""
+
+    delivery: str
+    room: Room
+    said: float
+    ours: bool
+
+
+_ROW = "SELECT d.id, d.room, said, origin = 'ours' FROM deliveries AS d JOIN events ON events.seq = d.event"
 
 
 class Losses:
@@ -31,8 +33,7 @@ class Losses:
         """Those of `deliveries` that are queued."""
         rows = (
             self._sql.execute(
-                f"SELECT d.id, d.room, {_SAID} FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
-                " WHERE d.id = ? AND state = 'queued' AND d.network = ?",
+                f"{_ROW} WHERE d.id = ? AND state = 'queued' AND d.network = ?",
                 (delivery, network),
             ).fetchone()
             for delivery in deliveries
@@ -57,7 +58,7 @@ class Losses:
         self._sql.executemany(
             "INSERT INTO losses VALUES (?, ?, ?, 1, ?4, ?4) ON CONFLICT DO UPDATE SET number = number + 1,"
             " since = min(since, excluded.since), until = max(until, excluded.until)",
-            [(room.network, room.id, reason, said) for _, room, said, notice in rows if not notice],
+            [(row.room.network, row.room.id, reason, row.said) for row in rows if not row.ours],
         )
 
     def untold(self, network: str) -> Sequence[Loss]:
@@ -66,12 +67,16 @@ class Losses:
         )
         return [Loss(Room(network, room), *rest) for room, *rest in rows]
 
-    def told(self, loss: Loss) -> bool:
-        gone = self._sql.execute(
-            "DELETE FROM losses WHERE network = ? AND room = ? AND reason = ? AND number = ?",
-            (loss.room.network, loss.room.id, loss.reason, loss.number),
-        )
-        return gone.rowcount == 1
+    def told(self, losses: Iterable[Loss]) -> None:
+        """People are told of these. What was lost since they were read remains to be told."""
+        for loss in losses:
+            where = (loss.room.network, loss.room.id, loss.reason)
+            self._sql.execute(
+                "UPDATE losses SET number = number - ?, since = max(since, ?)"
+                " WHERE (network, room, reason) = (?, ?, ?)",
+                (loss.number, loss.until, *where),
+            )
+            self._sql.execute("DELETE FROM losses WHERE (network, room, reason) = (?, ?, ?) AND number <= 0", where)
 
     def _crowded(self, network: str, before: float, most: int) -> Sequence[str]:
         """The rooms that have something that is too old at their head, or too much."""
@@ -89,8 +94,7 @@ class Losses:
     def _oldest(self, network: str, room: str, which: str, before: float, most: int) -> Sequence[Row]:
         """The first `most` of `room` of which `which` is true; none that is frozen or says that others are late."""
         rows = self._sql.execute(
-            f"SELECT d.id, d.room, {_SAID} FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
-            f" WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"
+            f"{_ROW} WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"  # noqa: S608
             " AND d.id NOT IN (SELECT value FROM posts, json_each(deliveries) WHERE network = ? AND room = ?)"
             " ORDER BY d.seq LIMIT ?",
             (network, room, before, network, room, most),
@@ -99,5 +103,5 @@ class Losses:
 
 
 def _row(network: str, row: tuple[Any, ...]) -> Row:
-    delivery, room, said, notice = row
-    return delivery, Room(network, room), said, bool(notice)
+    delivery, room, said, ours = row
+    return Row(delivery, Room(network, room), said, bool(ours))

@@ -1,14 +1,15 @@
-"""The message map: what each event is called where it was sent."""
+"""The message map: what each event is called where it was sent, who said it, and how it began."""
 
 import sqlite3
 from collections.abc import Sequence
 
 from bridge.model.event import EventKey, Room
-from bridge.model.outbox import Delivery
+from bridge.model.outbox import Delivery, Known
+from bridge.store.tables.bodies import load_sender
 
 
 class Messages:
-    """The table of what was sent."""
+    """The tables of events and of what was sent; it begins and ends no transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -29,7 +30,36 @@ class Messages:
         ).fetchone()
         return EventKey(Room(row[0], row[1]), row[2]) if row else None
 
-    def refers(self, target: EventKey, room: Room) -> Sequence[str]:
-        """The ids in `room` of what is replied to; if we carried that ourselves, of where it came from."""
-        source = self.source_of(target.room, target.id) or target
-        return (source.id,) if source.room == room else self.remote_ids(source, room)
+    def source(self, key: EventKey) -> EventKey:
+        """Where the event was first heard: another room, if we carried it to this one ourselves."""
+        return self.source_of(key.room, key.id) or key
+
+    def seq(self, source: EventKey) -> int | None:
+        """The row of an event; None where it is not known."""
+        row = self._sql.execute(
+            "SELECT seq FROM events WHERE network = ? AND room = ? AND id = ?",
+            (source.room.network, source.room.id, source.id),
+        ).fetchone()
+        return row[0] if row else None
+
+    def known(self, key: EventKey, there: Room | None = None) -> Known | None:
+        """What is known of an event, with its ids in the room `there`. An event that we never carried has an id in its
+        own room all the same."""
+        source = self.source(key)
+        ids = () if there is None else (source.id,) if source.room == there else tuple(self.remote_ids(source, there))
+        row = self._sql.execute(
+            "SELECT seq, sender, excerpt FROM events WHERE network = ? AND room = ? AND id = ?",
+            (source.room.network, source.room.id, source.id),
+        ).fetchone()
+        if row is None:
+            return Known(source, ids=ids) if ids else None
+        seq, sender, excerpt = row
+        went = self._sql.execute(
+            "SELECT network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'sent') ORDER BY seq", (seq,)
+        )
+        rooms = (source.room, *(Room(*place) for place in went))
+        return Known(source, load_sender(sender) if sender else None, excerpt, rooms, ids)
+
+    def erase(self, target: int) -> None:
+        """Forget the words of a redacted event and of what changed it."""
+        self._sql.execute("UPDATE events SET excerpt = '' WHERE seq = ?1 OR target = ?1", (target,))

@@ -12,12 +12,22 @@ class Networks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
-    def acquire(self, network: str, token: str) -> None:
-        """Make `token` the network's lease, whoever had it."""
+    def acquire(self, network: str, token: str, worker: str) -> None:
+        """Make `token` the network's lease, whoever had it; `worker` runs it."""
         self._sql.execute(
-            "INSERT INTO networks (name, token) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET token = excluded.token",
-            (network, token),
+            "INSERT INTO networks (name, token, worker) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET token = excluded.token, worker = excluded.worker",
+            (network, token, worker),
         )
+
+    def of_worker_of(self, network: str) -> frozenset[str]:
+        """The networks that are run by the same worker as `network`."""
+        rows = self._sql.execute(
+            "SELECT name FROM networks WHERE token IS NOT NULL"
+            " AND worker = (SELECT worker FROM networks WHERE name = ?)",
+            (network,),
+        )
+        return frozenset(name for (name,) in rows)
 
     def release(self, network: str, token: str) -> None:
         self._sql.execute("UPDATE networks SET token = NULL WHERE name = ? AND token = ?", (network, token))

@@ -50,8 +50,8 @@ class Plans:
         self.freeze(room, posts)
         return True
 
-    def take(self, post: Post) -> int:
-        """It is frozen no more; which part of its deliveries it was."""
+    def remove(self, post: Post) -> int:
+        """Unfreeze `post`; which part of its deliveries it was."""
         (part,) = self._sql.execute(
             "DELETE FROM posts WHERE network = ? AND room = ? AND id = ? RETURNING part",
             (post.room.network, post.room.id, post.id),

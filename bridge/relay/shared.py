@@ -1,0 +1,20 @@
+"""What the tasks of all networks have in common."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.relay.limits import Terms
+from bridge.relay.notices import Notices
+from bridge.relay.outages import Outages
+
+
+@dataclass(slots=True)
+class Shared:
+    """`clock` gives seconds since the epoch. A reload exchanges `terms`."""
+
+    clock: Callable[[], float]
+    rng: random.Random
+    notices: Notices
+    outages: Outages = field(default_factory=Outages)
+    terms: Terms = field(default_factory=Terms)

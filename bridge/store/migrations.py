@@ -1,0 +1,104 @@
+"""The tables of the store, and the steps from each version of them to the next."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bridge.store.tables.envelopes import wrap_messages
+
+MIGRATIONS: Sequence[str] = (
+    """
+    CREATE TABLE networks (name TEXT PRIMARY KEY, token TEXT, cursor TEXT) WITHOUT ROWID;
+    CREATE TABLE memory (network TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (network, key)) WITHOUT ROWID;
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY, network TEXT NOT NULL, room TEXT NOT NULL, id TEXT NOT NULL,
+        body TEXT,  -- NULL once all its deliveries are sent
+        UNIQUE (network, room, id)
+    );
+    CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event INTEGER NOT NULL REFERENCES events,
+        network TEXT NOT NULL, room TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued',
+        since REAL NOT NULL, done REAL, reason TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX queued ON deliveries (network, room, seq) WHERE state = 'queued';
+    CREATE INDEX deliveries_of ON deliveries (event);
+    CREATE TABLE posts (  -- what is frozen and not sent yet
+        network TEXT, room TEXT, part INTEGER, id TEXT NOT NULL, deliveries TEXT NOT NULL, payload TEXT NOT NULL,
+        PRIMARY KEY (network, room, part)
+    ) WITHOUT ROWID;
+    CREATE TABLE rooms (  -- only those that wait
+        network TEXT, room TEXT, until REAL NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (network, room)
+    ) WITHOUT ROWID;
+    CREATE TABLE sent (  -- the message map
+        delivery INTEGER NOT NULL REFERENCES deliveries ON DELETE CASCADE, part INTEGER NOT NULL, remote TEXT NOT NULL,
+        network TEXT NOT NULL, room TEXT NOT NULL, PRIMARY KEY (delivery, part)
+    ) WITHOUT ROWID;
+    """,
+    # Version 2: who replies asks for a source by its remote id, and expiry asks for what was done long ago;
+    # both would read the whole table.
+    """
+    CREATE INDEX sources ON sent (network, room, remote);
+    CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
+    """,
+    # Version 3: what was dropped expires like what was sent. Parts are those of the plan, so that posts may be proven
+    # in any order; those that were frozen before are moved behind all that was numbered by counting. What is refused is
+    # counted.
+    """
+    DROP INDEX done;
+    CREATE INDEX done ON deliveries (done) WHERE state IN ('sent', 'dropped');
+    UPDATE posts SET part = part + 1000000;
+    ALTER TABLE deliveries ADD COLUMN behind INTEGER NOT NULL DEFAULT 1;  -- 0: before all that waits
+    DROP INDEX queued;
+    CREATE INDEX queued ON deliveries (network, room, behind, seq) WHERE state = 'queued';
+    CREATE TABLE tallies (  -- what leaves no delivery behind, by minutes since the epoch
+        minute INTEGER, network TEXT, room TEXT, what TEXT, reason TEXT, number INTEGER NOT NULL,
+        PRIMARY KEY (minute, network, room, what, reason)
+    ) WITHOUT ROWID;
+    """,
+    # Version 4: what was given up on and people were not told of yet.
+    """
+    CREATE TABLE losses (
+        network TEXT, room TEXT, reason TEXT, number INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
+        PRIMARY KEY (network, room, reason)
+    ) WITHOUT ROWID;
+    """,
+    # Version 5: an event is an envelope around one tagged body. What is asked for by SQL is a column: what kind of
+    # event it is, how we know of it, who said it, what it is about, how it begins; and when a delivery was said. Who
+    # runs a network is known, so that a commit may plan for others that the same worker runs. Frozen questions to bots
+    # hold events of the old shape, and are frozen anew.
+    """
+    ALTER TABLE networks ADD COLUMN worker TEXT;
+    ALTER TABLE events ADD COLUMN type TEXT NOT NULL DEFAULT 'message';
+    ALTER TABLE events ADD COLUMN origin TEXT NOT NULL DEFAULT 'live';
+    ALTER TABLE events ADD COLUMN sender TEXT;  -- JSON; NULL of a private conversation
+    ALTER TABLE events ADD COLUMN target INTEGER;  -- the event that an edit, a redaction or a reaction is about
+    ALTER TABLE events ADD COLUMN excerpt TEXT NOT NULL DEFAULT '';
+    CREATE INDEX events_about ON events (target) WHERE target IS NOT NULL;
+    ALTER TABLE deliveries ADD COLUMN said REAL NOT NULL DEFAULT 0;
+    UPDATE deliveries SET said = since;
+    DELETE FROM posts WHERE network = 'bots';
+    """,
+)
+VERSION = len(MIGRATIONS)
+_CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}
+"""What SQL alone cannot do, after the statements of that version."""
+
+
+def migrate(sql: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from `version` (0: none) to `VERSION`, inside the transaction that is open."""
+    for number, step in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in _statements(step):
+            sql.execute(statement)
+        if (convert := _CONVERSIONS.get(number)) is not None:
+            convert(sql)
+    sql.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The single statements of `script`. `executescript` would commit what is open."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
