@@ -1,37 +1,61 @@
-"""A token bucket: so many at once, then so many a second."""
+"""Rate limits: a token bucket (a burst, then a steady rate) and a sliding window (so many in any hour). Pure.
+
+Times are seconds of one clock, whichever; a clock that is set back costs nobody a token.
+"""
+
+from collections import deque
 
 _WHOLE = 1 - 1e-9
 """One token, however the sum of its parts is rounded."""
 
 
 class TokenBucket:
-    """`burst` tokens at most, refilled by `per_second`. Times are seconds of one clock; one that goes back refills
-    nothing."""
+    """A token bucket: `burst` tokens at once, then `per_second` more each second. It is full at first."""
 
-    def __init__(self, burst: float, per_second: float, now: float) -> None:
-        self.burst = burst
-        self.per_second = per_second
-        self.tokens = burst
-        self._at = now
+    def __init__(self, burst: float, per_second: float) -> None:
+        self._burst = float(burst)
+        self._per_second = per_second
+        self._tokens = self._burst
+        self._filled_at: float | None = None
 
-    def refill(self, now: float) -> None:
-        if now > self._at:
-            self.tokens = min(self.burst, self.tokens + (now - self._at) * self.per_second)
-            self._at = now
+    def has_token(self, now: float) -> bool:
+        """Whether there is a whole token."""
+        return self._filled(now) >= _WHOLE
 
-    def has_one(self, now: float) -> bool:
-        """Whether a token is left."""
-        self.refill(now)
-        return self.tokens >= _WHOLE
+    def is_full(self, now: float) -> bool:
+        """Whether there are `burst` tokens: as if none had been spent."""
+        return self._filled(now) >= self._burst
 
-    def spend(self) -> None:
-        """Use up a token. Where there is none, that is a debt."""
-        self.tokens -= 1
+    def spend(self, now: float, debt: float = 0.0) -> None:
+        """Spend one token. The bucket may end up owing `debt` tokens at most."""
+        self._tokens = max(self._filled(now) - 1, -debt)
 
-    def is_full(self) -> bool:
-        return self.tokens >= self.burst
+    def wait_s(self, now: float) -> float:
+        """Seconds until there is a whole token; 0 if there is one. `per_second` must not be 0."""
+        return max(0.0, (1 - self._filled(now)) / self._per_second)
 
-    def wait(self, now: float) -> float:
-        """Seconds until there is a whole token."""
-        self.refill(now)
-        return max(0.0, (1 - self.tokens) / self.per_second)
+    def _filled(self, now: float) -> float:
+        if self._filled_at is not None:
+            gained = max(0.0, now - self._filled_at) * self._per_second
+            self._tokens = min(self._burst, self._tokens + gained)
+        self._filled_at = now
+        return self._tokens
+
+
+class SlidingWindow:
+    """A sliding window: at most `limit` times in any `seconds`."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._spent: deque[float] = deque()
+
+    def left(self, now: float) -> int:
+        """How many times are left."""
+        while self._spent and self._spent[0] <= now - self._seconds:
+            self._spent.popleft()
+        return self._limit - len(self._spent)
+
+    def spend(self, now: float) -> None:
+        """Count one time; ask `left` first."""
+        self._spent.append(now)

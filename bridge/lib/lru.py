@@ -1,4 +1,4 @@
-"""Bounded memory: a dictionary and a set that forget what was not used for longest."""
+"""Bounded memory: a dict (LRU) and a set that forget the oldest keys. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class LruDict(Generic[Key, Value]):
-    """At most `limit` entries. Setting and getting count as using."""
+    """A dict of at most `limit` keys: the least recently used one is forgotten. Setting and `get` count as using."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -22,11 +22,13 @@ class LruDict(Generic[Key, Value]):
             self._entries.popitem(last=False)
 
     def get(self, key: Key) -> Value | None:
+        """The value of `key`; None if there is none."""
         if key in self._entries:
             self._entries.move_to_end(key)
         return self._entries.get(key)
 
     def pop(self, key: Key) -> Value | None:
+        """Remove `key` and return its value; None if there is none."""
         return self._entries.pop(key, None)
 
     def __contains__(self, key: object) -> bool:
@@ -36,23 +38,25 @@ class LruDict(Generic[Key, Value]):
         return len(self._entries)
 
     def __iter__(self) -> Iterator[Key]:
+        """The least recently used first."""
         return iter([*self._entries])
 
 
 class LruSet(Generic[Key]):
-    """At most `limit` members. Asking whether a key is in it does not count as using it."""
+    """A set of at most `limit` members: the one that was added first is forgotten. Asking for it does not keep it."""
 
     def __init__(self, limit: int) -> None:
         self._members: LruDict[Key, None] = LruDict(limit)
 
     def add(self, key: Key) -> bool:
-        """Whether `key` is new. An old member stays as old as it was."""
+        """Add `key`. True if it is new: never added, or forgotten since. An old member stays as old as it was."""
         if key in self._members:
             return False
         self._members[key] = None
         return True
 
     def discard(self, key: Key) -> None:
+        """Remove `key`, if it is there."""
         self._members.pop(key)
 
     def __contains__(self, key: object) -> bool:

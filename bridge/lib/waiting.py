@@ -1,10 +1,11 @@
-"""Waiting for an event, but not for longer than some seconds."""
+"""Waiting for an event with a time limit."""
 
 import asyncio
 
 
 async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until `event` is set, for `seconds` at most; whether it is set."""
+    """Wait until `event` is set, for `seconds` at most. True if it is set, False if the time is up; an event that is
+    set already is True even within 0 seconds or less."""
     try:
         async with asyncio.timeout(max(0.0, seconds)):
             return await event.wait()
