@@ -1,8 +1,10 @@
-"""How much somebody may ask for: a bucket of tokens for each, which fills again with time. Pure."""
+"""Rate limit per person: a token bucket for each spender. Pure."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+
+from bridge.lib.bucket import TokenBucket
+from bridge.lib.lru import LruDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,44 +16,37 @@ class Allowance:
 
 
 @dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    filled_at: float
+class _Account:
+    bucket: TokenBucket
     told: bool = False
 
 
 class Budget:
-    """An allowance each for at most `limit` spenders; who has not been seen for longest is forgotten, and has it all
-    again. Times are seconds of one clock."""
+    """One allowance each for at most `limit` spenders. The spender not seen for longest is forgotten, and has the whole
+    allowance again. Times are seconds of one clock."""
 
     def __init__(self, allowance: Allowance, limit: int = 10_000) -> None:
         self._allowance = allowance
-        self._limit = limit
-        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
+        self._accounts: LruDict[Hashable, _Account] = LruDict(limit)
 
     def has(self, spender: Hashable, now: float) -> bool:
         """Whether `spender` has a token left."""
-        return self._bucket(spender, now).tokens >= 1
+        return self._account(spender, now).bucket.has_token(now)
 
     def spend(self, spender: Hashable, now: float) -> None:
-        """Take one token, which there must be."""
-        self._bucket(spender, now).tokens -= 1
+        """Spend one token of `spender`; ask `has` first."""
+        self._account(spender, now).bucket.spend(now)
 
     def news(self, spender: Hashable, now: float) -> bool:
-        """Whether `spender` was not told yet, since the bucket was full, that there is none left."""
-        bucket = self._bucket(spender, now)
-        fresh, bucket.told = not bucket.told, True
+        """True the first time that `spender` is told that no token is left; again after the bucket was full."""
+        account = self._account(spender, now)
+        fresh, account.told = not account.told, True
         return fresh
 
-    def _bucket(self, spender: Hashable, now: float) -> _Bucket:
-        bucket = self._buckets.get(spender)
-        if bucket is None:
-            bucket = self._buckets[spender] = _Bucket(float(self._allowance.burst), now)
-            if len(self._buckets) > self._limit:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(spender)
-        gained = max(0.0, now - bucket.filled_at) * self._allowance.per_minute / 60
-        bucket.tokens = min(float(self._allowance.burst), bucket.tokens + gained)
-        bucket.filled_at = now
-        bucket.told = bucket.told and bucket.tokens < self._allowance.burst
-        return bucket
+    def _account(self, spender: Hashable, now: float) -> _Account:
+        account = self._accounts.get(spender)
+        if account is None:
+            bucket = TokenBucket(self._allowance.burst, self._allowance.per_minute / 60)
+            account = self._accounts[spender] = _Account(bucket)
+        account.told = account.told and not account.bucket.is_full(now)
+        return account
