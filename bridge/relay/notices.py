@@ -1,10 +1,11 @@
 """What people are told privately: a welcome, why they are not carried, that everybody saw their password."""
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bridge.lib.bucket import SlidingWindow
+from bridge.lib.lru import LruSet
 from bridge.model.event import BOTS, Body, Event, Kind, Message, Origin, Reaction, Room
 from bridge.model.outbox import Addressed
 from bridge.model.people import Proof, Sender
@@ -20,7 +21,7 @@ CAUGHT = (
     " change it: say `passwd OLD NEW` to me here. Log in here in private, never in a room."
 )
 _LAST = "If more messages fail, I say nothing about them for an hour."
-_AN_HOUR = 3600.0
+_AN_HOUR_S = 3600.0
 _PEOPLE = 30
 """A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
 nobody's hint is the reason why somebody else is not warned."""
@@ -28,23 +29,14 @@ _REMEMBERED = 10_000
 """What was done already, for so many people."""
 
 
-class Once(Container[Hashable]):
-    """Says of each key whether it is new; the oldest of `limit` keys is forgotten, and new again."""
+class Once(LruSet[Hashable]):
+    """Says of each key whether it is new."""
 
-    def __init__(self, limit: int = _REMEMBERED) -> None:
-        self._limit = limit
-        self._seen: OrderedDict[Hashable, None] = OrderedDict()
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._seen
+    def __init__(self) -> None:
+        super().__init__(_REMEMBERED)
 
     def first(self, key: Hashable) -> bool:
-        if key in self._seen:
-            return False
-        self._seen[key] = None
-        if len(self._seen) > self._limit:
-            self._seen.popitem(last=False)
-        return True
+        return self.add(key)
 
 
 class Notices:
@@ -53,8 +45,8 @@ class Notices:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._once = Once()
-        self._told: dict[str, deque[float]] = {}
+        self._once: LruSet[Hashable] = LruSet(_REMEMBERED)
+        self._told: dict[str, SlidingWindow] = {}
 
     def welcome(self, event: Event, link: Link) -> Addressed | None:
         """What is owed to a member who said `event`."""
@@ -104,7 +96,7 @@ class Notices:
         key = (what, day, event.room.network, address)
         if not said or key in self._once or (told := self._tell(event, f"{what} {day} {address}", said)) is None:
             return None
-        self._once.first(key)
+        self._once.add(key)
         return told
 
     def _tell(self, event: Event, id_: str, said: str) -> Addressed | None:
@@ -121,10 +113,8 @@ class Notices:
 
     def _left(self, what: str, now: float) -> int:
         """How many people may still be told of `what`, before one of these is used up."""
-        told = self._told.setdefault(what, deque())
-        while told and told[0] <= now - _AN_HOUR:
-            told.popleft()
-        left = _PEOPLE - len(told)
+        told = self._told.setdefault(what, SlidingWindow(_PEOPLE, _AN_HOUR_S))
+        left = told.left(now)
         if left > 0:
-            told.append(now)
+            told.spend(now)
         return left
