@@ -1,10 +1,10 @@
-"""One-time codes, by which one person shows on one network that they are somebody on another. Pure but for chance."""
+"""One-time codes: a person who is known on one network uses one to be known on another. Pure but for chance."""
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.lib.lru import LruDict
 from bridge.model.people import Sender
 
 LASTS = 600.0
@@ -33,13 +33,11 @@ class Codes:
 
     def __init__(self, make: Callable[[], str] = random_code) -> None:
         self._make = make
-        self._claims: OrderedDict[str, Claim] = OrderedDict()
+        self._claims: LruDict[str, Claim] = LruDict(_MOST)
 
     def issue(self, sender: Sender, now: float) -> str:
         code = self._make()
         self._claims[code] = Claim(sender, now + LASTS)
-        while len(self._claims) > _MOST:
-            self._claims.popitem(last=False)
         return code
 
     def claim(self, code: str, now: float) -> Claim | None:
@@ -49,4 +47,4 @@ class Codes:
 
     def redeem(self, code: str) -> None:
         """It is good no more."""
-        self._claims.pop(code.strip().lower(), None)
+        self._claims.pop(code.strip().lower())

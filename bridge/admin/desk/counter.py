@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from bridge.admin.desk.codes import LASTS, Codes
 from bridge.admin.desk.guesses import By, Guesses, Key
 from bridge.lib.durations import spelled
+from bridge.lib.lru import LruSet
 from bridge.model.people import Identity, Proof, Sender
-from bridge.relay.notices import Once
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.gate import Gate
 from bridge.users import User, Users
@@ -22,6 +22,8 @@ _WRONG = "Wrong name or password."
 _REMEMBER = "--remember"
 _SHORTEST = 8
 """Characters of a password that somebody chooses here."""
+_FAMILIAR = 10_000
+"""Users and places from where they have logged in before, that are remembered."""
 _RECORDED = Allowance(100, 100 / 60)
 """Refusals that the audit log takes: so many at once, then an hour."""
 _STRANGER = "You are no user here: ask an admin of this bridge to add you."
@@ -50,7 +52,7 @@ class Counter:
         self._clock = clock
         self._codes = codes or Codes()
         self._guesses = Guesses()
-        self._familiar = Once()
+        self._familiar: LruSet[tuple[object, ...]] = LruSet(_FAMILIAR)
         self._refusals = Budget(_RECORDED)
 
     async def login(self, asker: Sender, rest: str) -> str:
@@ -71,7 +73,7 @@ class Counter:
             await self._record_refusal(asker, "login refused", whom)
             return _WRONG
         self._guesses.right(keys)
-        self._familiar.first((same_name(user.name), *_keys(asker)[-1]))
+        self._familiar.add((same_name(user.name), *_keys(asker)[-1]))
         if user.password and is_outdated(user.password):
             await self._set_password(asker, user, password)
             user = self._users.get(user.name)
