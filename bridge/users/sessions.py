@@ -1,14 +1,14 @@
-"""Who has logged in by password, and through which connection: for networks that prove too little by themselves."""
+"""Login sessions: who has logged in by password, for networks that do not prove by themselves who somebody is."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.lib.lru import LruDict
 from bridge.model.people import Proof, Sender
 from bridge.users.contract import User, Users, UsersError
 
 _MOST = 10_000
-"""Sessions: each was opened with a right password; the oldest gives way."""
+"""Sessions: each was opened with a right password; the one not used for longest gives way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +19,31 @@ class _Session:
 
 
 class Sessions:
-    """In memory only: they end with our connections, and so with us. A session belongs to a connection (see
-    `bridge.model.Sender`), or, where the network proves an id, to that id. It ends early when the user's password
-    changes. `lasts` is in seconds."""
+    """Login sessions, in memory only: they end with our connections, or with the daemon. A session belongs to the
+    person's connection (see `bridge.model.people.Sender`), or to their id where the network proves one. It lasts
+    `lasts` seconds, or until the user's password changes."""
 
     def __init__(self, users: Users, clock: Callable[[], float], lasts: float) -> None:
         self.lasts = lasts
         self._users = users
         self._clock = clock
-        self._sessions: OrderedDict[tuple[str, str], _Session] = OrderedDict()
+        self._sessions: LruDict[tuple[str, str], _Session] = LruDict(_MOST)
 
     def open(self, sender: Sender, user: User) -> bool:
-        """From now on `sender` is `user`. False where the network does not show when it would be somebody else."""
+        """From now on `sender` is `user`. False if the network would not show that somebody else has taken their place."""
         key = _key(sender)
         if key is None:
             return False
         self._sessions[key] = _Session(user.name, user.password, self._clock() + self.lasts)
-        self._sessions.move_to_end(key)
-        if len(self._sessions) > _MOST:
-            self._sessions.popitem(last=False)
         return True
 
     def close(self, sender: Sender) -> bool:
-        """Whether there was one."""
+        """End the session of `sender`. False if there was none."""
         key = _key(sender)
-        return key is not None and self._sessions.pop(key, None) is not None
+        return key is not None and self._sessions.pop(key) is not None
 
     def user(self, sender: Sender) -> User | None:
-        """Who has logged in as this very sender, as the database knows them now."""
+        """The user as whom `sender` has logged in, as the database has them now; None if there is no session."""
         key = _key(sender) if self._sessions else None
         session = self._sessions.get(key) if key else None
         if key is None or session is None:
@@ -56,7 +53,7 @@ class Sessions:
         except UsersError:
             user = None
         if user is None or user.password != session.password or self._clock() >= session.until:
-            del self._sessions[key]
+            self._sessions.pop(key)
             return None
         return user
 
