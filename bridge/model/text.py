@@ -39,6 +39,8 @@ _INVISIBLE = re.compile(
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
+REASON_LIMIT = 200
+"""Characters of a reason that somebody else gives: enough for a sentence or two."""
 NAME_LIMIT = 64
 """Characters of a shown name: a name may not push the words of a message out of the line."""
 
@@ -79,6 +81,12 @@ def lines(text: Text) -> Iterator[Text]:
 def printable(text: str) -> str:
     """`text` with no control or bidirectional character: what may stand in one line of anybody's screen."""
     return _DECEPTIVE.sub("", _CONTROL.sub(" ", text))
+
+
+def one_line(text: str, limit: int = REASON_LIMIT) -> str:
+    """`text` made `printable` and cut to `limit` characters: what a server or a stranger says, quoted in words of ours.
+    A second line in it would be said in our name."""
+    return printable(text)[:limit]
 
 
 def visible(text: str) -> str:

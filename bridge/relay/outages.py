@@ -9,11 +9,10 @@ from bridge.model.accounting import Loss
 from bridge.model.event import Event, Kind, Message, Origin, Room
 from bridge.model.outbox import Addressed
 from bridge.model.people import Sender
-from bridge.model.text import printable, words
+from bridge.model.text import one_line, words
 from bridge.network import Gap
 
 _DAY = 86_400.0
-_LONGEST_REASON = 200  # characters
 SHORT = 20.0
 """Seconds: who is back sooner has only been reconnecting, and nothing is said."""
 
@@ -123,7 +122,7 @@ class Outages:
 
 def begun(outage: Outage, room: Room, now: float) -> Addressed:
     """What the other `room` of the link is told when an outage has lasted for a while."""
-    since, why, there = _clock(outage.since), _in_a_line(outage.reason), _named(outage.room)
+    since, why, there = _clock(outage.since), one_line(outage.reason), _named(outage.room)
     if outage.silenced:
         said = f"I may not speak in {there} since {since} UTC ({why}). I keep what you say here until I may."
     else:
@@ -177,11 +176,6 @@ def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False)
 def _named(room: Room) -> str:
     """The room as people call it: an id with a server in it says by itself where it is."""
     return room.id if ":" in room.id else f"{room.id} on {room.network}"
-
-
-def _in_a_line(reason: str) -> str:
-    """Somebody who removes us may write anything as the reason: a second line would be said in our name."""
-    return printable(reason)[:_LONGEST_REASON]
 
 
 def _messages(number: int) -> str:

@@ -30,7 +30,7 @@ class Sessions:
         self._sessions: LruDict[tuple[str, str], _Session] = LruDict(_MOST)
 
     def open(self, sender: Sender, user: User) -> bool:
-        """From now on `sender` is `user`. False if the network would not show that somebody else has taken their place."""
+        """From now on `sender` is `user`. False if the network would not show when somebody else takes their place."""
         key = _key(sender)
         if key is None:
             return False

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.model.text import Span, Style, addressed, lines, merge, plain, printable, shown_name, words
+from bridge.model.text import Span, Style, addressed, lines, merge, one_line, plain, printable, shown_name, words
 
 spans = st.builds(Span, st.text(), st.sampled_from(list(Style)), st.sampled_from([None, "https://example.org"]))
 
@@ -31,6 +31,14 @@ def test_a_line_end_inside_a_span_keeps_the_style_on_both_sides() -> None:
 
 def test_an_empty_line_is_a_line() -> None:
     assert [plain(line) for line in lines(words("a\n\nb"))] == ["a", "", "b"]
+
+
+@given(st.text(), st.integers(1, 300))
+def test_what_others_say_is_one_line_of_limited_length(text: str, limit: int) -> None:
+    shown = one_line(text, limit)
+    assert len(shown) <= limit
+    assert len(shown.splitlines()) <= 1
+    assert printable(text).startswith(shown)
 
 
 @given(st.text())
