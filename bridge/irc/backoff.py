@@ -1,17 +1,16 @@
-"""How long to wait before the next connection."""
+"""How long to wait before the next connection to the server."""
 
 import random
 from dataclasses import dataclass
 
-_FIRST = 1.0
-_LONGEST = 10.0
-"""Seconds: who comes back after an hour is noticed within these. To ask so often costs a server nothing that is not
-there."""
-_LONGEST_TURNED_AWAY, _LONGEST_REFUSED = 60.0, 3600.0
-_STABLE, _WORTH = 60.0, 4.0
-"""A connection was worth the wait that lasted so many seconds, or so many times longer than the wait: a network that
-loses us each ten seconds is not left for a minute each time, and one that throws us out at once is."""
-_DOUBLINGS = 10
+from bridge.lib.backoff import Backoff
+
+_FIRST_S, _LONGEST_S = 1.0, 10.0
+"""A server that comes back after an hour is noticed within these. One that is away is not bothered by the tries."""
+_LONGEST_TURNED_AWAY_S, _LONGEST_REFUSED_S = 60.0, 3600.0
+_STABLE_S, _WORTH = 60.0, 4.0
+"""A connection resets the pause if it lasted so many seconds, or so many times longer than the pause before it: a
+network that loses us every ten seconds is asked again soon, one that throws us out at once is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +27,25 @@ class Ending:
     flooded: int = 0
 
 
-class Backoff:
-    """From a second, doubled each time, to ten; from the beginning again after a connection that was worth the wait.
-    With jitter, so that not all clients of a server that was down come back at once. A server that turned us away is
-    asked once a minute in the end, one that refuses us once an hour."""
+class ReconnectPause:
+    """Exponential pause with jitter: 1 s doubling to 10 s, to a minute for a server that turned us away, to an hour for
+    one that refuses us. Reset after a connection that lasted."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._failures = 0
-        self._paused = _FIRST
+        self._paused = _FIRST_S
 
     def after(self, ending: Ending) -> float:
-        """Seconds to wait."""
-        if ending.online_for >= min(_STABLE, _WORTH * self._paused):
+        """Seconds to wait after a connection that ended like this."""
+        if ending.online_for >= min(_STABLE_S, _WORTH * self._paused):
             self._failures = 0
-        doubled = 2.0 ** min(self._failures, _DOUBLINGS)
+        self._paused = _backoff(ending).after(self._failures, self._rng)
         self._failures += 1
-        if ending.pause is not None or ending.rejected:
-            pause = min(_LONGEST_REFUSED, (ending.pause or _LONGEST_TURNED_AWAY) * doubled)
-        else:
-            pause = min(_LONGEST_TURNED_AWAY if ending.turned_away else _LONGEST, _FIRST * doubled)
-        self._paused = pause * self._rng.uniform(0.5, 1.0)
         return self._paused
+
+
+def _backoff(ending: Ending) -> Backoff:
+    if ending.pause is not None or ending.rejected:
+        return Backoff(ending.pause or _LONGEST_TURNED_AWAY_S, _LONGEST_REFUSED_S)
+    return Backoff(_FIRST_S, _LONGEST_TURNED_AWAY_S if ending.turned_away else _LONGEST_S)

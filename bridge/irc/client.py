@@ -3,13 +3,11 @@
 import asyncio
 import random
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
 
 import structlog
 
-from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Flight, Link, Lost
 from bridge.irc.dial import Connect, Dial
 from bridge.irc.dialect.render import Limits, Said, refit, render
@@ -22,6 +20,8 @@ from bridge.irc.session.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
+from bridge.lib.lru import LruSet
+from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.model.outbox import Owed, Post
 from bridge.network import Batch, InDoubt, PermanentError, Refused, Silenced, TransientError
@@ -63,7 +63,7 @@ class IrcNetwork:
         self._limits = Limits()
         self._lanes = Lanes()
         self._pace = Pace(settings.burst, settings.per_second)
-        self._doubtful: OrderedDict[str, None] = OrderedDict()
+        self._doubtful: LruSet[str] = LruSet(_DOUBTFUL)
         self._connections = 0
         self._was_online = False
         self._readiness = Readiness(rooms)
@@ -141,10 +141,10 @@ class IrcNetwork:
         history = link.session.history
         known = history.ours(post.id)
         if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
-            self._doubtful.pop(post.id, None)
+            self._doubtful.discard(post.id)
             resend = self._settings.resend_doubtful
             raise InDoubt("the connection broke before the server said that it has it", resend=resend)
-        self._doubtful.pop(post.id, None)
+        self._doubtful.discard(post.id)
         return known
 
     async def _written(self, link: Link, post: Post, said: Said) -> Link:
@@ -157,9 +157,7 @@ class IrcNetwork:
         try:
             return await link.landed(post, flight)
         except Lost:
-            self._doubtful[post.id] = None
-            if len(self._doubtful) > _DOUBTFUL:
-                self._doubtful.popitem(last=False)
+            self._doubtful.add(post.id)
             raise
 
     def use(self, rooms: Sequence[Room]) -> None:
@@ -184,16 +182,13 @@ class IrcNetwork:
 
     async def _place(self, room: Room, target: str) -> Link:
         """The connection, once we are online and where the post goes."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + _PLACE_WITHIN
         link = self._placed(target)
+        while link is None and await is_set_within(self._changed, deadline - now()):
+            link = self._placed(target)
         if link is not None:
             return link
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PLACE_WITHIN):
-                while True:
-                    await self._changed.wait()
-                    link = self._placed(target)
-                    if link is not None:
-                        return link
         if self._link is not None and self._link.open:
             if muted := self._link.session.channels.muted(target):
                 raise Silenced(muted, _LOOK_AGAIN)
@@ -239,7 +234,7 @@ class IrcNetwork:
 
     async def _live(self, intake: Intake) -> None:
         """Connect, again and again."""
-        backoff = Backoff(self._rng)
+        backoff = ReconnectPause(self._rng)
         while True:
             ending = await self._once(intake)
             self._ring()
@@ -283,7 +278,7 @@ class IrcNetwork:
             intake,
             clock=self._clock,
             changed=lambda effect: self._on_change(effect, intake),
-            flood=Flood(*self._pace.budget(now), now),
+            flood=Flood(*self._pace.budget(now)),
         )
         try:
             return await self._link.run()

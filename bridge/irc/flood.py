@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from bridge.lib.bucket import TokenBucket
+
 _Ticket = TypeVar("_Ticket", bound=Hashable)
-_WHOLE = 1 - 1e-9  # a token, whatever the sum of its parts is rounded to
 _LATELY = 10.0
 """Seconds: most servers look back about as far."""
 _COUNTED = 1000
@@ -43,11 +44,9 @@ class Flood(Generic[_Ticket]):
     turns, each with its own tickets in order, so that a long text in one room never holds up another.
     """
 
-    def __init__(self, burst: int, per_second: float, now: float) -> None:
-        self._burst = float(max(1, burst))
-        self._per_second = max(per_second, 0.001)
-        self._tokens = self._burst
-        self._at = now
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._burst = max(1, burst)
+        self._bucket = TokenBucket(self._burst, max(per_second, 0.001))
         self._waiting: dict[Hashable, deque[_Ticket]] = {}
         self._written: deque[float] = deque(maxlen=_COUNTED)
 
@@ -64,19 +63,17 @@ class Flood(Generic[_Ticket]):
 
     def charge(self, now: float) -> None:
         """A line went out that could not wait (an answer to the server): the next ones wait for it instead."""
-        self._refill(now)
-        self._tokens = max(self._tokens - 1, -self._burst)
+        self._bucket.spend(now, debt=self._burst)
         self._written.append(now)
 
     def grant(self, now: float) -> list[_Ticket]:
         """The tickets that may write now, in that order."""
-        self._refill(now)
         granted: list[_Ticket] = []
-        while self._waiting and self._tokens >= _WHOLE:
+        while self._waiting and self._bucket.has_token(now):
             room = next(iter(self._waiting))
             waiting = self._waiting.pop(room)
             granted.append(waiting.popleft())
-            self._tokens -= 1
+            self._bucket.spend(now)
             self._written.append(now)
             if waiting:
                 self._waiting[room] = waiting
@@ -84,10 +81,7 @@ class Flood(Generic[_Ticket]):
 
     def wait(self, now: float) -> float | None:
         """Seconds until the next ticket can be granted; None where nobody waits."""
-        if not self._waiting:
-            return None
-        self._refill(now)
-        return max(0.0, (1 - self._tokens) / self._per_second)
+        return self._bucket.wait_s(now) if self._waiting else None
 
     def lately(self, now: float) -> int:
         """Lines of the last ten seconds."""
@@ -98,8 +92,3 @@ class Flood(Generic[_Ticket]):
         tickets = [ticket for waiting in self._waiting.values() for ticket in waiting]
         self._waiting.clear()
         return tickets
-
-    def _refill(self, now: float) -> None:
-        if now > self._at:
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
-            self._at = now

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bridge.irc.session.cursor import Cursor
 from bridge.irc.session.effects import CaughtUp, Heard
+from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.network import Batch, Gap
 
@@ -17,8 +18,8 @@ _HEAVY = 8_000_000
 """Characters of these: ordinary messages have a tenth of that, but a server may send lines of 16 KB."""
 _BATCH = 100
 """Events of one batch: they are stored in one transaction."""
-_IDLE = 60.0
-"""Seconds after which the cursor moves though nothing was said: until when we surely heard all."""
+_IDLE_S = 60.0
+"""When nothing was said for so long, the cursor moves all the same: until then we surely heard all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,7 @@ class Intake:
     async def take(self) -> Batch | None:
         """What came together, in order; None where there is nothing and `wake` was called. After a while in which
         nothing came, an empty batch says so."""
-        try:
-            async with asyncio.timeout(_IDLE):
-                await self._news.wait()
-        except TimeoutError:
+        if not await is_set_within(self._news, _IDLE_S):
             return self._batch(()) if self.present else None
         taken = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]
         if not self._heard:

@@ -9,6 +9,7 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
 from bridge.irc import flood
 from bridge.irc.session import channels, login
+from bridge.lib.backoff import Backoff
 from bridge.model.event import Kind, Room
 from bridge.model.text import Span, Style, words
 from bridge.network import TransientError
@@ -129,8 +130,8 @@ async def test_where_we_may_not_come_in_posts_wait_with_the_reason_and_follow(
     services: Anope, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
     """The mode does nothing to who is in; we are kicked, cannot come back, and are tried again."""
-    monkeypatch.setattr(channels, "_KICK_PAUSE", 0.1)
-    monkeypatch.setattr(channels, "_PAUSE", 0.5)
+    monkeypatch.setattr(channels, "_REMOVED", Backoff(0.1, 600.0))
+    monkeypatch.setattr(channels, "_BARRED", Backoff(0.5, 600.0))
     cases = (("+i", "-i", "invited"), ("+k key", "-k key", "key"), ("+l 1", "-l", "full"), ("+R", "-R", "registered"))
     async with asyncio.TaskGroup() as group:
         for modes, lifted, why in cases:

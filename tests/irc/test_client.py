@@ -10,7 +10,7 @@ import pytest
 
 from bridge.irc import connection as link
 from bridge.irc import dial
-from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
 from bridge.irc.heard import Intake
 from bridge.irc.session.cursor import Cursor, Position
@@ -187,12 +187,12 @@ async def test_later_in_life_it_is_tried_again(ircd: Ircd, monkeypatch: pytest.M
     """A server that forgets its password for a while does not stop a bridge that has worked."""
     endings: list[Ending] = []
 
-    def after(_: Backoff, ending: Ending) -> float:
+    def after(_: ReconnectPause, ending: Ending) -> float:
         endings.append(ending)
         ircd.greeting = _WELCOME if ending.rejected else (":irc 464 duck :Password incorrect",)
         return 0.0
 
-    monkeypatch.setattr(Backoff, "after", after)
+    monkeypatch.setattr(ReconnectPause, "after", after)
     async with running(ircd, server_password="hunter2") as (net, _):
         ircd.hang_up()
         await ircd.told(lambda line: line.startswith("JOIN"), 2)
@@ -347,20 +347,20 @@ async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
     [(Ending("lost"), [1, 2, 4, 8, 10, 10]), (Ending("no", turned_away=True), [1, 2, 4, 8, 16, 32, 60, 60])],
 )
 def test_pauses_double_to_a_bound_and_start_anew_after_a_stable_one(lost: Ending, fulls: Sequence[float]) -> None:
-    backoff = Backoff(random.Random(1))
+    backoff = ReconnectPause(random.Random(1))
     for pause, full in [(backoff.after(lost), full) for full in fulls]:
         assert full / 2 <= pause <= full
     assert backoff.after(Ending("lost", online_for=61.0)) <= 1
-    assert 150 <= Backoff(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
+    assert 150 <= ReconnectPause(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
 
 
 def test_a_connection_that_lasts_ten_seconds_each_time_is_away_for_a_part_of_that() -> None:
-    backoff = Backoff(random.Random(1))
+    backoff = ReconnectPause(random.Random(1))
     assert max(backoff.after(Ending("lost", online_for=10.0)) for _ in range(50)) <= 4
 
 
 def test_a_server_that_throws_us_out_at_once_is_asked_seldom() -> None:
-    backoff = Backoff(random.Random(1))
+    backoff = ReconnectPause(random.Random(1))
     assert [backoff.after(Ending("shoo", turned_away=True, online_for=0.3)) for _ in range(8)][-1] > 30
 
 
@@ -399,7 +399,7 @@ async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are
     monkeypatch.setattr(dial, "_WITHIN", 0.3)
     endings: asyncio.Queue[str] = asyncio.Queue()
 
-    def after(_: Backoff, ending: Ending) -> float:
+    def after(_: ReconnectPause, ending: Ending) -> float:
         endings.put_nowait(ending.reason)
         assert not ending.rejected
         return 0.0
@@ -409,7 +409,7 @@ async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are
             await asyncio.Event().wait()
         writer.close()
 
-    monkeypatch.setattr(Backoff, "after", after)
+    monkeypatch.setattr(ReconnectPause, "after", after)
     server = await asyncio.start_server(stall, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     cases = (("nobody.invalid", "cannot connect to nobody.invalid:"), ("127.0.0.1", "did not answer within"))

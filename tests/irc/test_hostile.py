@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bridge.irc import connection as link
-from bridge.irc.backoff import Backoff, Ending
+from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
 from bridge.irc.session import liveness
 from bridge.irc.settings import IrcSettings
@@ -189,13 +189,13 @@ async def test_a_server_of_no_use_is_left_with_the_reason_and_tried_again_later(
     for limit in ("_REGISTER_WITHIN", "_IDLE", "_ANSWER_WITHIN"):
         monkeypatch.setattr(liveness, limit, 0.5)
     endings: asyncio.Queue[Ending] = asyncio.Queue()
-    after = Backoff.after
+    after = ReconnectPause.after
 
-    def noted(backoff: Backoff, ending: Ending) -> float:
+    def noted(backoff: ReconnectPause, ending: Ending) -> float:
         endings.put_nowait(ending)
         return after(backoff, ending) / 10
 
-    monkeypatch.setattr(Backoff, "after", noted)
+    monkeypatch.setattr(ReconnectPause, "after", noted)
     with Hostile(*ATTACKS[attack]) as server:
         async with attacked(server.port), asyncio.timeout(20):
             for _ in range(2):

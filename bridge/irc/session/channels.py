@@ -6,16 +6,19 @@ from types import MappingProxyType
 
 from bridge.irc.session.effects import Barred, Emit, Left, MaySpeak, Write
 from bridge.irc.wire.line import Line, Unwritable, compose
+from bridge.lib.backoff import Backoff
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
-from bridge.model.text import printable
+from bridge.model.text import one_line, printable
 
 _AT_ONCE = 10
 """Channels in one JOIN; servers take from ten up to any number."""
 _JOIN_BYTES = 400
 _ANSWER_WITHIN = 60.0
-_PAUSE, _LONGEST_PAUSE = 15.0, 600.0
-_KICK_PAUSE = 5.0
+_BARRED = Backoff(first_s=15.0, longest_s=600.0)
+"""The pause after a JOIN that was refused."""
+_REMOVED = Backoff(first_s=5.0, longest_s=600.0)
+"""The pause after a kick, or whatever else took us out of a channel."""
 _GOODBYE = "unlinked"
 """One word: the write gate takes no others behind PART, whose last word may be a name."""
 _FORGIVEN_AFTER = 600.0
@@ -171,8 +174,8 @@ class Channels:
             return
         if now - channel.joined_at > _FORGIVEN_AFTER:
             channel.kicks = 0
-        pause = min(_LONGEST_PAUSE, _KICK_PAUSE * 2**channel.kicks)
-        channel.kicks = min(channel.kicks + 1, 20)
+        pause = _REMOVED.plain(channel.kicks)
+        channel.kicks += 1
         channel.joined, channel.asked_at, channel.trouble, channel.due = False, None, reason, now + pause
         self._emit(Left(channel.room, reason, pause))
 
@@ -181,7 +184,7 @@ class Channels:
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
             return False
-        reason, advice = _REASONS.get(line.command, (printable(line.last)[:200], "ask the channel's operators"))
+        reason, advice = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators"))
         if line.command == "470":
             there = printable(line.param(2))
             reason, advice = f"the channel forwards to {there}", f"link {there} instead"
@@ -192,9 +195,9 @@ class Channels:
         return self._channels.get(self._casemapping.fold(name))
 
     def _bar(self, channel: _Channel, reason: str, advice: str, now: float) -> None:
-        pause = min(_LONGEST_PAUSE, _PAUSE * 2**channel.failures)
+        pause = _BARRED.plain(channel.failures)
         news = channel.failures == 0 or channel.trouble != reason
-        channel.failures = min(channel.failures + 1, 20)
+        channel.failures += 1
         channel.asked_at, channel.trouble, channel.due = None, reason, now + pause
         self._emit(Barred(channel.room, reason, advice, pause, news))
 

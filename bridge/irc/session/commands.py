@@ -10,7 +10,7 @@ from bridge.irc.session.login import Login
 from bridge.irc.session.presence import Presence
 from bridge.irc.session.state import FENCE, State
 from bridge.irc.wire.line import Line
-from bridge.model.text import printable
+from bridge.model.text import one_line
 
 _MOST_DIGITS = 16
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
@@ -43,7 +43,7 @@ def _pong(state: State, line: Line) -> None:
 
 
 def _error_line(state: State, line: Line) -> None:
-    state.login.closed(printable(line.last)[:300])
+    state.login.closed(one_line(line.last, 300))
 
 
 # Registration, and who we are
@@ -129,7 +129,7 @@ def _error(state: State, line: Line) -> None:
     if not state.channels.refused(line, state.now):
         flight = state.proofs.refused(line, state.hearing.label(line), state.absence)
         if flight is not None:
-            reason = printable(line.last)[:200]
+            reason = one_line(line.last)
             state.channels.mute(flight.target, reason, state.now, fancy=flight.fancy)
 
 

@@ -17,10 +17,9 @@ from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line
 from bridge.model.event import Room
-from bridge.model.text import printable
+from bridge.model.text import one_line
 
 _CTCP_EVERY = 10.0
-_REASON_LIMIT = 200
 _LONG_AGO = 60.0
 """Seconds before we came, by the server's clock: older than that is what a bouncer tells without saying so."""
 SPEECH = frozenset({"PRIVMSG", "NOTICE"})
@@ -73,8 +72,8 @@ class Hearing:
         """PRIVMSG, NOTICE."""
         self._now = now
         if line.source.nick.startswith("*"):  # no nick: a bouncer speaks, of itself
-            self._proofs.bounced(printable(line.param(1))[:_REASON_LIMIT])
-            self._emit(Notable("bouncer", printable(line.param(1))[:_REASON_LIMIT]))
+            self._proofs.bounced(one_line(line.param(1)))
+            self._emit(Notable("bouncer", one_line(line.param(1))))
             return
         if self._us.is_us(line.source.nick):
             self._us.seen(line.source)
@@ -128,7 +127,7 @@ class Hearing:
         if line.command != "PRIVMSG" or not private or name not in ("VERSION", "PING") or self._now < self._ctcp_at:
             return
         self._ctcp_at = self._now + _CTCP_EVERY
-        answer = "quackbridge" if name == "VERSION" else printable(rest)[:64]
+        answer = "quackbridge" if name == "VERSION" else one_line(rest, 64)
         self._write("NOTICE", line.source.nick, f"\x01{name} {answer}\x01")
 
     # Before

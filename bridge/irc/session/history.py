@@ -3,7 +3,6 @@ now; and which of our own lines it remembers."""
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from bridge.irc.session.cursor import Cursor, Position
 from bridge.irc.session.effects import CaughtUp, Emit, Joined
 from bridge.irc.session.ourselves import Write
 from bridge.irc.wire.isupport import Isupport
+from bridge.lib.lru import LruDict
 from bridge.model.event import Room
 
 CAPABILITY = "draft/chathistory"
@@ -106,7 +106,7 @@ class History:
         self._complete: set[Room] = set()
         self._server = ""
         self._fences = 0
-        self._ours: OrderedDict[str, str] = OrderedDict()
+        self._ours: LruDict[str, str] = LruDict(_OURS)
 
     def told_by(self, server: str, created: str) -> None:
         """The server's name, and what it says of when it was made (003): most say when they were started."""
@@ -184,8 +184,6 @@ class History:
         """The history has this line of ours; `post` is '' where it does not say which one it is."""
         if post:
             self._ours[post] = msgid or post
-        if len(self._ours) > _OURS:
-            self._ours.popitem(last=False)
         if (catching := self._channels.get(room)) is not None:
             catching.lines += 1
             catching.page += 1

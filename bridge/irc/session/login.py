@@ -9,7 +9,7 @@ from bridge.irc.session.effects import Broken, Emit, Notable, Rejected, Write
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
 from bridge.irc.wire.line import Line, compose
-from bridge.model.text import printable
+from bridge.model.text import one_line
 
 _CHUNK = 400
 """Characters of one AUTHENTICATE (https://ircv3.net/specs/extensions/sasl-3.1)."""
@@ -84,7 +84,7 @@ class Login:
 
     def mechanisms(self, line: Line) -> None:
         """908: 904 follows."""
-        self._mechanisms = printable(line.param(1))[:_REASON_LIMIT]
+        self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
 
     def not_logged_in(self, line: Line) -> None:
         """902, 904, 905: the account is locked, or the credentials are wrong."""
@@ -151,7 +151,7 @@ class Login:
 
 
 def _said(line: Line) -> str:
-    return printable(line.last)[:_REASON_LIMIT]
+    return one_line(line.last, _REASON_LIMIT)
 
 
 def _plain(account: str, password: str) -> Iterator[str]:

@@ -11,11 +11,10 @@ from bridge.irc.session.people import People
 from bridge.irc.session.speakers import Speakers
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source
-from bridge.model.text import printable
+from bridge.model.text import one_line, printable
 
 _WHOX_MARK = "271"
 _WHOX_FIELDS = 8
-_REASON_LIMIT = 200
 
 _Item = TypeVar("_Item")
 
@@ -74,7 +73,7 @@ class Presence(Generic[_Item]):
             self._gone(line.source.nick, channel, "we were made to leave", now)
 
     def kick(self, line: Line, now: float) -> None:
-        why = f": {printable(line.param(2))[:_REASON_LIMIT]}" if line.param(2) else ""
+        why = f": {one_line(line.param(2))}" if line.param(2) else ""
         self._gone(line.param(1), line.param(0), f"we were kicked by {printable(line.source.nick)}{why}", now)
 
     def quit(self, line: Line, now: float) -> None:

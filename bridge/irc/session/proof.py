@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.irc.session.effects import Emit, Failed, Proved
 from bridge.irc.wire.line import Line
 from bridge.model.casemap import Casemapping
-from bridge.model.text import printable
+from bridge.model.text import one_line
 from bridge.network import PermanentError, SendError, Silenced, TransientError
 
 ID_TAG = "+quackbridge.example/id"
@@ -115,7 +115,7 @@ class Proofs:
         if (absent := absence(flight.target)) is not None:
             self._failed(flight, absent)
             return None
-        reason = _REASONS.get(line.command, printable(line.last)[:200] or line.command)
+        reason = _REASONS.get(line.command, one_line(line.last) or line.command)
         never = line.command in _NEVER or (flight.private and line.command != "263")
         if line.command in MUTED and not never:
             self._failed(flight, Silenced(reason, _WAITS_WITH_US))

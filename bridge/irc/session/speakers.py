@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 
 from bridge.irc.session.people import People
 from bridge.irc.wire.line import Source
+from bridge.lib.bucket import TokenBucket
 
 _ANSWER_WITHIN = 10.0
 """Seconds after which a line is carried as an unknown person's, so that a lost answer cannot stop the conversation."""
-_PACE, _AHEAD = 2.0, 6.0
-"""Seconds between questions, and how far ahead of that we may be (four at once): a WHOIS counts as a line of ours."""
+_AT_ONCE, _PER_SECOND = 4, 0.5
+"""Questions: a WHOIS counts as a line of ours."""
 _MOST_WAITING = 500
 """Lines that wait; the oldest is let go as an unknown person's when there are more."""
 
@@ -47,7 +48,7 @@ class Speakers(Generic[_Item]):
         self._questions: dict[str, str] = {}  # nicks, by how they compare
         self._open: _Question | None = None
         self._answers = True
-        self._paced_to = float("-inf")
+        self._pace = TokenBucket(_AT_ONCE, _PER_SECOND)
 
     def said(self, item: _Item, source: Source, account: str | None, now: float) -> None:
         """`account` is what came with the line itself: '' for none, None where we must find out."""
@@ -146,8 +147,8 @@ class Speakers(Generic[_Item]):
             self._questions[fold(nick)] = nick
 
     def _next(self, now: float) -> None:
-        if self._open is None and self._questions and self._paced_to - now <= _AHEAD:
-            self._paced_to = max(self._paced_to, now) + _PACE
+        if self._open is None and self._questions and self._pace.has_token(now):
+            self._pace.spend(now)
             nick = self._questions.pop(next(iter(self._questions)))
             self._open = _Question(nick, now)
             self._ask(nick)
