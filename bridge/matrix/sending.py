@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.dialect.render import content, event_type
 from bridge.matrix.http import look
@@ -104,11 +105,8 @@ class Sending:
             return
         if self._account.refused:
             raise TransientError(f"we are logged out: {self._account.refused}", _RETRY_AFTER)
-        try:
-            async with asyncio.timeout(_ONLINE_WITHIN):
-                await self._online.wait()
-        except TimeoutError:
-            raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN) from None
+        if not await is_set_within(self._online, _ONLINE_WITHIN):
+            raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN)
 
     async def _place(self, room: Room) -> Place:
         if room.id.startswith("@"):

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.dialect.render import content
 from bridge.matrix.hearing import listening
@@ -49,7 +50,7 @@ _REQUESTS = ("/sync", "/send/", "/messages", "/join/", "/directory/room/", "/fil
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience for tests: pauses of milliseconds, answers within a second, gaps after five events."""
-    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.02, 10.0))
     monkeypatch.setattr(joining, "_SOON", 0.05)
     monkeypatch.setattr(homeserver, "_WITHIN", 1.0)
     monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__ or {}, "within", 1.0)
@@ -192,7 +193,7 @@ async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> N
 async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
     synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, days: int, trusted: bool, hint: str
 ) -> None:
-    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.02, 10.0))
     signed = self_signed(tmp_path, name, days)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(signed.certificate, signed.key)
@@ -212,7 +213,7 @@ async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
 async def test_a_name_that_nobody_knows_is_said_and_tried_again(
     synapse: Synapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_FIRST", 0.02)
+    monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.02, 10.0))
     async with pond(synapse) as (us, _, _):
         us.url = "http://homeserver.invalid:8008"
         with capture_logs() as logs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
 from bridge.matrix.http.fields import Json
 from bridge.matrix.http.homeserver import ApiError, Homeserver
@@ -192,7 +193,7 @@ async def test_who_cannot_be_invited_leaves_no_room_behind() -> None:
 async def test_an_invitation_to_a_homeserver_that_is_away_keeps_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(invitations, "_PAUSE", 1e-6)
+    monkeypatch.setattr(invitations, "_BACKOFF", Backoff(1e-6, 1.0))
     adapter = Adapter(Told("@ann:hs"))
     dead = [f"!dead{number}" for number in range(50)]
     for room in dead[:4]:

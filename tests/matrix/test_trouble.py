@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.hearing import gap
 from bridge.matrix.http import homeserver, patience
@@ -86,7 +87,7 @@ class Odd:
 
 @pytest.fixture
 async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Odd, None]:
-    monkeypatch.setattr(patience, "_FIRST", 0.01)
+    monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.01, 10.0))
     server, application = Odd(), web.Application()
     application.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(application, shutdown_timeout=0.1)

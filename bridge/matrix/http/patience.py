@@ -1,4 +1,4 @@
-"""Asking again what did not work: the one retry loop of the Matrix adapter."""
+"""Retries requests to the homeserver: the one retry loop of the Matrix adapter."""
 
 import asyncio
 import random
@@ -7,19 +7,19 @@ from typing import TypeVar
 
 import structlog
 
+from bridge.lib.backoff import Backoff
 from bridge.matrix.http.homeserver import ApiError, Unreachable
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
-_FIRST = 1.0
-_LONGEST = 10.0
-"""Seconds: a homeserver that was away, for however long, is noticed within these."""
+_BACKOFF = Backoff(first_s=1.0, longest_s=10.0)
+"""A homeserver that comes back, after however long, is noticed within the longest."""
 
 
 class Patience:
-    """Growing pauses with jitter, so that not all clients of a homeserver that was down come back at once."""
+    """Exponential pauses between the tries, with jitter; from the first one again after a success."""
 
     def __init__(
         self, network: str, rng: random.Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -34,7 +34,7 @@ class Patience:
 
     async def bear(self, error: ApiError | Unreachable) -> None:
         """Say what is wrong, and wait before the next try."""
-        pause = min(_LONGEST, _FIRST * 2.0 ** min(self._failures, 10)) * self._rng.uniform(0.5, 1.0)
+        pause = _BACKOFF.after(self._failures, self._rng)
         if isinstance(error, ApiError) and error.retry_after is not None:
             pause = error.retry_after
         self._failures += 1

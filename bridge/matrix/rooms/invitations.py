@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
 from bridge.matrix.http.fields import Json, table, tables, word
 from bridge.matrix.http.homeserver import ApiError, Unreachable
@@ -20,7 +21,7 @@ _MOST = 1000
 _AT_ONCE = 8
 """Answers under way: a homeserver elsewhere may keep each waiting for half a minute."""
 _TRIES = 5
-_PAUSE = 2.0
+_BACKOFF = Backoff(first_s=2.0, longest_s=32.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Invitations:
             asked = error.retry_after if isinstance(error, ApiError) and error.passes else None
             lost = isinstance(error, ApiError) and not error.passes
             if not lost and invitation.failures + 1 < _TRIES:
-                return max(asked or 0.0, _PAUSE * 2.0**invitation.failures)
+                return max(asked or 0.0, _BACKOFF.plain(invitation.failures))
             log.warning("invitation not answered", network=self._network, room=invitation.room_id, reason=str(error))
         return None
 

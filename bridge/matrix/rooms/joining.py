@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.lib.backoff import Backoff
+from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
@@ -170,11 +172,11 @@ class Joining:
                 async with self._turn:
                     place = await self._join(room)
             except _NotJoined as trouble:
-                pause = trouble.pause or min(_LONGEST_PAUSE, trouble.first * 2.0 ** min(failures, 10))
+                pause = trouble.pause or Backoff(trouble.first, _LONGEST_PAUSE).plain(failures)
                 failures += 1
                 self._lament(room, trouble, pause)
                 self._tried[room].set()
-                await self._wait(stir, pause * self._rng.uniform(1.0, 1.2))
+                await is_set_within(stir, pause * self._rng.uniform(1.0, 1.2))
                 continue
             failures = 0
             log.info("joined", network=room.network, room=str(room))
@@ -186,7 +188,7 @@ class Joining:
                 continue
             stir.clear()
             self._lament(room, _NotJoined(place.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
-            await self._wait(stir, _FIRST_PAUSE)
+            await is_set_within(stir, _FIRST_PAUSE)
 
     async def _join(self, room: Room) -> Place:
         try:
@@ -255,8 +257,3 @@ class Joining:
     def _note(self) -> None:
         if not self._missing:
             self.complete.set()
-
-    async def _wait(self, stir: asyncio.Event, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await stir.wait()

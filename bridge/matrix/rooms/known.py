@@ -1,10 +1,10 @@
 """Which Matrix rooms are which of ours, what is known of each, and the names that people have there. No I/O."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bridge.lib.lru import LruDict
 from bridge.model.event import Room
 
 _NAMES = 5000
@@ -107,17 +107,11 @@ class Names:
     """The display names that people have in rooms."""
 
     def __init__(self) -> None:
-        self._names: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._names: LruDict[tuple[str, str], str] = LruDict(_NAMES)
 
     def learn(self, room_id: str, user: str, name: str) -> None:
         self._names[room_id, user] = name
-        self._names.move_to_end((room_id, user))
-        if len(self._names) > _NAMES:
-            self._names.popitem(last=False)
 
     def of(self, room_id: str, user: str) -> str | None:
         """None where it has to be asked for."""
-        name = self._names.get((room_id, user))
-        if name is not None:
-            self._names.move_to_end((room_id, user))
-        return name
+        return self._names.get((room_id, user))
