@@ -8,15 +8,15 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
-from bridge.irc.connection import Flight, Link, Lost
+from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
 from bridge.irc.dialect.render import Limits, Said, refit, render
+from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.heard import Intake
+from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.lanes import Lanes
 from bridge.irc.readiness import Readiness
-from bridge.irc.session.cursor import Cursor
-from bridge.irc.session.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
@@ -57,7 +57,7 @@ class IrcNetwork:
         self._clock = clock
         self._rng = rng
         self._dial = Dial(settings, connect)
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._life: asyncio.Task[None] | None = None
         self._leaving = False
         self._limits = Limits()
@@ -103,42 +103,42 @@ class IrcNetwork:
         out as several; the id of the last is returned."""
         said = Said.decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
-            link = await self._place(post.room, said.target)
-            known = self._settled(link, post, again=again)
+            connection = await self._place(post.room, said.target)
+            known = self._settled(connection, post, again=again)
             if known is not None:
                 return known
             *first, last = refit(said, self._current_limits())
             for part in first:
-                link = await self._written(link, post, said)
-                await self._landed(link, post, link.launch(post, part))
-            link = await self._written(link, post, said)
-            flight = link.launch(post, last)
+                connection = await self._written(connection, post, said)
+                await self._landed(connection, post, connection.launch(post, part))
+            connection = await self._written(connection, post, said)
+            flight = connection.launch(post, last)
             lane.go_on()
-            return await self._landed(link, post, flight)
+            return await self._landed(connection, post, flight)
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Most servers tell nothing again."""
         self._leaving = True
-        if self._link is not None:
-            self._link.leave()
+        if self._connection is not None:
+            self._connection.leave()
         elif self._life is not None:
             self._life.cancel()
         return True
 
     def absence(self, room: Room) -> str | None:
         """See `bridge.network.Network`."""
-        link = self._link
-        if link is None or not link.open:
+        connection = self._connection
+        if connection is None or not connection.open:
             return "no connection to the server"
-        session = link.session
+        session = connection.session
         if session.channels.room(room.id) is None or session.may_speak(room.id):
             return None
         absent = session.absence(room.id)
         return str(absent) if absent is not None else f"not in {room.id} yet"
 
-    def _settled(self, link: Link, post: Post, *, again: bool) -> str | None:
+    def _settled(self, connection: Connection, post: Post, *, again: bool) -> str | None:
         """The id of a post that is there already; None where it is to be written. InDoubt where nobody can tell."""
-        history = link.session.history
+        history = connection.session.history
         known = history.ours(post.id)
         if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
             self._doubtful.discard(post.id)
@@ -147,15 +147,15 @@ class IrcNetwork:
         self._doubtful.discard(post.id)
         return known
 
-    async def _written(self, link: Link, post: Post, said: Said) -> Link:
+    async def _written(self, connection: Connection, post: Post, said: Said) -> Connection:
         """The connection on which it is the turn of a line of `post`."""
-        while not await link.turn(post.room) or self._placed(said.target) is not link:
-            link = await self._place(post.room, said.target)
-        return link
+        while not await connection.turn(post.room) or self._placed(said.target) is not connection:
+            connection = await self._place(post.room, said.target)
+        return connection
 
-    async def _landed(self, link: Link, post: Post, flight: Flight) -> str:
+    async def _landed(self, connection: Connection, post: Post, flight: Flight) -> str:
         try:
-            return await link.landed(post, flight)
+            return await connection.landed(post, flight)
         except Lost:
             self._doubtful.add(post.id)
             raise
@@ -164,9 +164,9 @@ class IrcNetwork:
         """See `bridge.network.Network`."""
         fresh = {*rooms} - {*self._rooms}
         self._rooms = tuple(rooms)
-        if self._link is not None:
-            self._link.use(rooms)
-            fresh = {room for room in fresh if not self._link.session.channels.joined(room.id)}
+        if self._connection is not None:
+            self._connection.set_rooms(rooms)
+            fresh = {room for room in fresh if not self._connection.session.channels.joined(room.id)}
         self._readiness.use(rooms, fresh)
         self._note()
         self._ring()
@@ -176,34 +176,34 @@ class IrcNetwork:
         await self._readiness.wait()
 
     def _current_limits(self) -> Limits:
-        if self._link is not None and self._link.session.online:
-            self._limits = self._link.session.limits
+        if self._connection is not None and self._connection.session.online:
+            self._limits = self._connection.session.limits
         return self._limits
 
-    async def _place(self, room: Room, target: str) -> Link:
+    async def _place(self, room: Room, target: str) -> Connection:
         """The connection, once we are online and where the post goes."""
         now = asyncio.get_running_loop().time
         deadline = now() + _PLACE_WITHIN
-        link = self._placed(target)
-        while link is None and await is_set_within(self._changed, deadline - now()):
-            link = self._placed(target)
-        if link is not None:
-            return link
-        if self._link is not None and self._link.open:
-            if muted := self._link.session.channels.muted(target):
+        connection = self._placed(target)
+        while connection is None and await is_set_within(self._changed, deadline - now()):
+            connection = self._placed(target)
+        if connection is not None:
+            return connection
+        if self._connection is not None and self._connection.open:
+            if muted := self._connection.session.channels.muted(target):
                 raise Silenced(muted, _LOOK_AGAIN)
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
         raise TransientError("offline: no connection to the server", _LOOK_AGAIN)
 
-    def _placed(self, target: str) -> Link | None:
-        link = self._link
-        if link is None or not link.open:
+    def _placed(self, target: str) -> Connection | None:
+        connection = self._connection
+        if connection is None or not connection.open:
             return None
-        session = link.session
+        session = connection.session
         if not session.isupport.is_channel(target):
-            return link
+            return connection
         if session.may_speak(target):
-            return None if session.channels.muted(target) else link
+            return None if session.channels.muted(target) else connection
         if session.channels.room(target) is None:
             raise PermanentError(f"{target} is no channel of the configuration")
         if (absent := session.absence(target)) is not None:
@@ -246,7 +246,7 @@ class IrcNetwork:
                 self._slow_down(ending)
             pause = backoff.after(ending)
             say = log.error if ending.rejected or ending.pause else log.warning
-            say("offline", network=self.name, reason=ending.reason, retry_in=round(pause, 1))
+            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1))
             await asyncio.sleep(pause)
 
     def _slow_down(self, ending: Ending) -> None:
@@ -271,7 +271,7 @@ class IrcNetwork:
             rng=self._rng,
             cursor=lambda: intake.heard,
         )
-        self._link = Link(
+        self._connection = Connection(
             self._settings,
             session,
             streams,
@@ -281,9 +281,9 @@ class IrcNetwork:
             flood=Flood(*self._pace.budget(now)),
         )
         try:
-            return await self._link.run()
+            return await self._connection.run()
         except Unwritable as error:
             return Ending(f"nick, username, realname or a password is no word of IRC: {error}", rejected=True)
         finally:
-            self._link = None
+            self._connection = None
             intake.leave(*intake.present)

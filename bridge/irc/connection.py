@@ -11,9 +11,7 @@ import structlog
 
 from bridge.irc.backoff import Ending
 from bridge.irc.dialect.render import Said
-from bridge.irc.flood import Flood
-from bridge.irc.heard import Intake
-from bridge.irc.session.effects import (
+from bridge.irc.effects import (
     Barred,
     Broken,
     CaughtUp,
@@ -29,6 +27,8 @@ from bridge.irc.session.effects import (
     Rejected,
     Write,
 )
+from bridge.irc.flood import Flood
+from bridge.irc.heard import Intake
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import line as wire
@@ -60,7 +60,7 @@ class Lost(TransientError):
     """The line was written, and nobody can tell whether it arrived."""
 
 
-class Link:
+class Connection:
     """One connection, from first line to last. `changed` is called when we come online, or in or out of a room."""
 
     def __init__(
@@ -121,9 +121,9 @@ class Link:
         """Whether we are logged in and may write."""
         return self.session.online and not self._leaving and not self._over.is_set()
 
-    def use(self, rooms: Sequence[Room]) -> None:
+    def set_rooms(self, rooms: Sequence[Room]) -> None:
         """From now on these are the configured rooms. Nothing is written where the connection is over."""
-        self._do(self.session.use(rooms))
+        self._do(self.session.set_rooms(rooms))
 
     async def turn(self, room: Room) -> bool:
         """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""
@@ -170,7 +170,7 @@ class Link:
         if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
             return
         self._muted.add(room.id)
-        log.warning("cannot_speak", network=self._settings.name, room=room.id, reason=str(error))
+        log.warning("cannot_speak", network=self._settings.name, room=str(room), reason=str(error))
 
     async def _read(self) -> None:
         buffer = LineBuffer()
@@ -251,14 +251,14 @@ class Link:
                 self._online_at = self._loop.time()
                 bound.info("online", nick=nick)
             case Joined(room):
-                bound.info("joined", room=room.id)
+                bound.info("joined", room=str(room))
             case Left(room, reason, pause):
-                bound.warning("left", room=room.id, reason=reason, retry_in=pause)
-            case Barred(room, reason, advice, pause, news):
+                bound.warning("left", room=str(room), reason=reason, retry_in_s=pause)
+            case Barred(room, reason, hint, pause, news):
                 say = bound.error if news else bound.debug
-                say("not_joined", room=room.id, reason=reason, advice=advice, retry_in=pause)
+                say("not_joined", room=str(room), reason=reason, hint=hint, retry_in_s=pause)
             case MaySpeak(room):
-                bound.info("may_speak", room=room.id)
+                bound.info("may_speak", room=str(room))
             case Notable(event, reason):
                 bound.info(event, detail=reason)
         self._changed(effect)

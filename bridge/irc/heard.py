@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.irc.session.cursor import Cursor
-from bridge.irc.session.effects import CaughtUp, Heard
+from bridge.irc.effects import CaughtUp, Heard
+from bridge.irc.hearing.cursor import Cursor
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.network import Batch, Gap

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from bridge.irc.session.cursor import Cursor
+from bridge.irc.hearing.cursor import Cursor
 from bridge.model.event import Room
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.irc.session.effects import Heard
-from bridge.irc.session.people import People
+from bridge.irc.effects import Heard
+from bridge.irc.hearing.people import People
 from bridge.irc.wire.line import Source
 from bridge.model.event import Origin, Room
 from bridge.model.people import Identity, Proof

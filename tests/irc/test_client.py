@@ -12,9 +12,9 @@ from bridge.irc import connection as link
 from bridge.irc import dial
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
+from bridge.irc.effects import Heard
 from bridge.irc.heard import Intake
-from bridge.irc.session.cursor import Cursor, Position
-from bridge.irc.session.effects import Heard
+from bridge.irc.hearing.cursor import Cursor, Position
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post

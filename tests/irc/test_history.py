@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from bridge.irc.effects import CaughtUp, Failed, Joined, Proved
+from bridge.irc.hearing.cursor import Cursor, Position
 from bridge.irc.lanes import Lanes
-from bridge.irc.session.cursor import Cursor, Position
-from bridge.irc.session.effects import CaughtUp, Failed, Joined, Proved
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
 from bridge.model.event import Origin, Room

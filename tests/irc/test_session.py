@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.irc.session.effects import (
+from bridge.irc.effects import (
     Barred,
     Broken,
     Effect,
@@ -640,7 +640,7 @@ def test_no_server_can_make_it_raise_or_write_two_lines_at_once(lines: list[str]
 def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
     talk = Talk().welcomed()
     before = len(talk.effects)
-    talk._take(talk.session.use([Room("net", "#lake")]))
+    talk._take(talk.session.set_rooms([Room("net", "#lake")]))
     assert talk.written(before) == ["PART #Pond unlinked", "JOIN #lake"]
     talk.hears(":duck!u@h JOIN #lake", ":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #lake :2")
     assert [plain(each.text) for each in talk.heard] == ["2"]
@@ -650,7 +650,7 @@ def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
 def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
     talk = Talk().welcomed()
     before = len(talk.effects)
-    talk._take(talk.session.use([Room("net", "#POND"), Room("net", "#lake")]))
+    talk._take(talk.session.set_rooms([Room("net", "#POND"), Room("net", "#lake")]))
     assert talk.written(before) == ["JOIN #lake"]
     talk.hears(":bob!u@h PRIVMSG #pond :1")
     assert [each.room for each in talk.heard] == [Room("net", "#POND")]
@@ -658,8 +658,8 @@ def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
 
 def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
     talk = Talk().welcomed()
-    talk._take(talk.session.use([POND, Room("net", "#lake")]))
-    talk._take(talk.session.use([POND]))
+    talk._take(talk.session.set_rooms([POND, Room("net", "#lake")]))
+    talk._take(talk.session.set_rooms([POND]))
     assert talk.written()[-1] == "PART #lake unlinked"
     assert talk.hears(":duck!u@h JOIN #lake") == ["PART #lake"]
 
@@ -668,7 +668,7 @@ def test_rooms_that_are_gone_are_left_several_in_a_line_as_they_were_joined() ->
     talk = Talk(rooms=tuple(Room("net", f"#{number}") for number in range(12)))
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
     before = len(talk.effects)
-    talk._take(talk.session.use([]))
+    talk._take(talk.session.set_rooms([]))
     assert talk.written(before) == [
         "PART #0,#1,#2,#3,#4,#5,#6,#7,#8,#9 unlinked",
         "PART #10,#11 unlinked",
@@ -680,7 +680,7 @@ def test_rooms_that_come_and_go_are_compared_as_the_server_compares_names() -> N
         talk = Talk(rooms=(Room("net", "#a["),)).welcomed(supports=f"CASEMAPPING={mapping}")
         talk.hears(":duck!u@h JOIN #a[")
         before = len(talk.effects)
-        talk._take(talk.session.use([Room("net", "#A{")]))
+        talk._take(talk.session.set_rooms([Room("net", "#A{")]))
         assert talk.written(before) == written
 
 
@@ -688,7 +688,7 @@ def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
     talk = Talk(rooms=(POND, Room("net", "#full"))).welcomed()
     talk.hears(":irc 471 duck #full :Cannot join channel (+l)")
     before = len(talk.effects)
-    talk._take(talk.session.use([POND, Room("net", "#full"), Room("net", "#lake")]))
+    talk._take(talk.session.set_rooms([POND, Room("net", "#full"), Room("net", "#lake")]))
     assert talk.written(before) == ["JOIN #lake"]
     talk.hears(":duck!u@h JOIN #lake")
     assert "full" in str(talk.session.absence("#full"))
@@ -698,8 +698,8 @@ def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
 
 def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again() -> None:
     talk = Talk().welcomed()
-    talk._take(talk.session.use([]))
-    talk._take(talk.session.use([POND]))
+    talk._take(talk.session.set_rooms([]))
+    talk._take(talk.session.set_rooms([POND]))
     talk.hears(":bob!u@h PRIVMSG #pond :1", ":duck!u@h PART #pond", ":bob!u@h PRIVMSG #pond :2")
     talk.hears(":duck!u@h JOIN #pond", ":bob!u@h JOIN #pond", ":bob!u@h PRIVMSG #pond :3")
     talk.passes(20)
@@ -710,7 +710,7 @@ def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again()
 def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
     talk = Talk(rooms=())
     before = len(talk.effects)
-    talk._take(talk.session.use([POND]))
+    talk._take(talk.session.set_rooms([POND]))
     assert talk.written(before) == []
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
     assert talk.written()[-1] == "JOIN #Pond"
@@ -719,7 +719,7 @@ def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
 def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1")
-    talk._take(talk.session.use([]))
+    talk._take(talk.session.set_rooms([]))
     talk.hears(":duck!~quack@host.example PART #pond", ":al!u@h PRIVMSG duck :2")
     assert [bool(each.sender.connection) for each in talk.heard] == [True, False]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bridge.irc.session.effects import Barred, Emit, Left, MaySpeak, Write
+from bridge.irc.effects import Barred, Effect, Left, MaySpeak, Write, written
 from bridge.irc.wire.line import Line, Unwritable, compose
 from bridge.lib.backoff import Backoff
 from bridge.model.casemap import Casemapping
@@ -63,8 +63,7 @@ class _Channel:
 class Channels:
     """Sans I/O; times are seconds of a clock that does not go back. Names are compared as the server compares them."""
 
-    def __init__(self, rooms: Sequence[Room], emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, rooms: Sequence[Room]) -> None:
         self.shared = False
         """Whether others may use our connection, too: a bouncer's. Then the other channels are theirs."""
         self._casemapping = Casemapping.RFC1459
@@ -75,12 +74,12 @@ class Channels:
             self._casemapping = casemapping
             self._channels = {casemapping.fold(each.room.id): each for each in self._channels.values()}
 
-    def use(self, rooms: Sequence[Room]) -> None:
+    def set_rooms(self, rooms: Sequence[Room]) -> Iterator[Effect]:
         """From now on these are the configured rooms; those that are gone are left."""
         wanted = {self._casemapping.fold(room.id): room for room in rooms}
         gone = [self._channels.pop(key) for key in [*self._channels] if key not in wanted]
         for group in _groups([each.room.id for each in gone if each.joined or each.asked_at is not None]):
-            self._emit(Write(compose("PART", group, _GOODBYE)))
+            yield Write(compose("PART", group, _GOODBYE))
         for key, room in wanted.items():
             known = self._channels.setdefault(key, _Channel(room))
             known.room = room  # which may be written another way now
@@ -124,51 +123,53 @@ class Channels:
         else:
             channel.muted, channel.muted_until = reason, now + _MUTED_FOR
 
-    def changed(self, name: str) -> None:
-        """The channel's modes are others: it may let us speak now."""
+    def changed(self, name: str) -> Iterator[Effect]:
+        """The channel's modes changed: it may let us speak now."""
         channel = self._of(name)
         if channel is not None:
             channel.plainly = False
-            self._unmute(channel)
+            yield from self._unmute(channel)
 
-    def we_changed(self) -> None:
-        """We are logged in, or look otherwise."""
+    def we_changed(self) -> Iterator[Effect]:
+        """We are logged in, or have another host."""
         for channel in self._channels.values():
-            self._unmute(channel)
+            yield from self._unmute(channel)
 
-    def _unmute(self, channel: _Channel) -> None:
+    def _unmute(self, channel: _Channel) -> Iterator[Effect]:
         if channel.muted:
             channel.muted = ""
-            self._emit(MaySpeak(channel.room))
+            yield MaySpeak(channel.room)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> Iterator[Effect]:
         """Ask for what is due; give up waiting for an answer that does not come."""
         for channel in self._channels.values():
             if channel.muted and now >= channel.muted_until:
-                self._unmute(channel)
+                yield from self._unmute(channel)
             if channel.asked_at is not None and now - channel.asked_at > _ANSWER_WITHIN:
-                self._bar(channel, "the server did not answer to JOIN", "nothing to do: it is tried again", now)
+                yield self._bar(channel, "the server did not answer to JOIN", "nothing to do: it is tried again", now)
         due = [each for each in self._channels.values() if not each.joined and each.asked_at is None]
-        self._ask([each for each in due if each.due <= now], now)
+        yield from self._ask([each for each in due if each.due <= now], now)
 
-    def invited(self, name: str, now: float) -> None:
+    def invited(self, name: str, now: float) -> Iterator[Effect]:
         """Somebody asks us in: we come where the configuration wants us, and nowhere else."""
         channel = self._of(name)
         if channel and not channel.joined and channel.asked_at is None:
-            self._ask([channel], now)
+            yield from self._ask([channel], now)
 
     def we_joined(self, name: str, now: float) -> Room | None:
-        """The room that we are in now; None where it is not one of ours."""
+        """The room that we are in now; None where it is not one of ours (see `stray`)."""
         channel = self._of(name)
-        if channel is None:  # a forward or a forced join: we speak only where we are configured
-            if _sendable(name) and not self.shared:
-                self._emit(Write(compose("PART", name)))
+        if channel is None:
             return None
         channel.joined, channel.joined_at, channel.asked_at = True, now, None
         channel.failures, channel.trouble, channel.muted, channel.plainly = 0, "", "", False
         return channel.room
 
-    def we_left(self, name: str, reason: str, now: float) -> None:
+    def stray(self, name: str) -> Iterable[Effect]:
+        """We were forwarded, or forced to join: leave a channel that is not configured, for we speak nowhere else."""
+        return written("PART", name) if _sendable(name) and not self.shared else ()
+
+    def we_left(self, name: str, reason: str, now: float) -> Iterator[Effect]:
         channel = self._of(name)
         if channel is None or not channel.joined:
             return
@@ -177,40 +178,39 @@ class Channels:
         pause = _REMOVED.plain(channel.kicks)
         channel.kicks += 1
         channel.joined, channel.asked_at, channel.trouble, channel.due = False, None, reason, now + pause
-        self._emit(Left(channel.room, reason, pause))
+        yield Left(channel.room, reason, pause)
 
-    def refused(self, line: Line, now: float) -> bool:
-        """An error that names a channel which we asked for; False where it is about something else."""
+    def refused(self, line: Line, now: float) -> Effect | None:
+        """An error that names a channel which we asked for; None where it is about something else."""
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
-            return False
-        reason, advice = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators"))
+            return None
+        reason, hint = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators"))
         if line.command == "470":
             there = printable(line.param(2))
-            reason, advice = f"the channel forwards to {there}", f"link {there} instead"
-        self._bar(channel, reason, advice, now)
-        return True
+            reason, hint = f"the channel forwards to {there}", f"link {there} instead"
+        return self._bar(channel, reason, hint, now)
 
     def _of(self, name: str) -> _Channel | None:
         return self._channels.get(self._casemapping.fold(name))
 
-    def _bar(self, channel: _Channel, reason: str, advice: str, now: float) -> None:
+    def _bar(self, channel: _Channel, reason: str, hint: str, now: float) -> Effect:
         pause = _BARRED.plain(channel.failures)
         news = channel.failures == 0 or channel.trouble != reason
         channel.failures += 1
         channel.asked_at, channel.trouble, channel.due = None, reason, now + pause
-        self._emit(Barred(channel.room, reason, advice, pause, news))
+        return Barred(channel.room, reason, hint, pause, news)
 
-    def _ask(self, wanted: Iterable[_Channel], now: float) -> None:
+    def _ask(self, wanted: Iterable[_Channel], now: float) -> Iterator[Effect]:
         names = []
         for channel in wanted:
             channel.asked_at = now
             if _sendable(channel.room.id):
                 names.append(channel.room.id)
             else:
-                self._bar(channel, *_REASONS["476"], now)
+                yield self._bar(channel, *_REASONS["476"], now)
         for group in _groups(names):
-            self._emit(Write(compose("JOIN", group)))
+            yield Write(compose("JOIN", group))
 
 
 def _sendable(name: str) -> bool:

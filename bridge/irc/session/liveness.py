@@ -1,10 +1,9 @@
 """Whether the server is still there: its silence, our PINGs, and the PONGs that also say how far it has come."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from bridge.irc.session.effects import Broken, Emit
-from bridge.irc.session.ourselves import Write
+from bridge.irc.effects import Broken, Effect, written
 from bridge.irc.wire.line import Line
 
 _REGISTER_WITHIN = 60.0
@@ -16,9 +15,7 @@ _KEEPALIVE = "quackbridge"
 class Liveness:
     """Sans I/O; times are seconds of a clock that does not go back."""
 
-    def __init__(self, emit: Emit, write: Write, now: float) -> None:
-        self._emit = emit
-        self._write = write
+    def __init__(self, now: float) -> None:
         self._started = self._heard_at = now
         self._asked_at: float | None = None
         self._pings: deque[str] = deque()  # as many as posts in flight
@@ -27,20 +24,20 @@ class Liveness:
         """Something came, or nothing could: we did not read."""
         self._heard_at, self._asked_at = now, None
 
-    def tick(self, now: float, *, online: bool) -> None:
+    def tick(self, now: float, *, online: bool) -> Iterator[Effect]:
         if not online:
             if now - self._started > _REGISTER_WITHIN:
-                self._emit(Broken(f"the server did not let us in within {_REGISTER_WITHIN:.0f} s"))
+                yield Broken(f"the server did not let us in within {_REGISTER_WITHIN:.0f} s")
         elif self._asked_at is not None:
             if now - self._asked_at > _ANSWER_WITHIN:
-                self._emit(Broken("the server does not answer"))
+                yield Broken("the server does not answer")
         elif now - self._heard_at > _IDLE:
             self._asked_at = now
-            self.ping(_KEEPALIVE)
+            yield from self.ping(_KEEPALIVE)
 
-    def ping(self, token: str) -> None:
+    def ping(self, token: str) -> Iterable[Effect]:
         self._pings.append(token)
-        self._write("PING", token)
+        return written("PING", token)
 
     def pong(self, line: Line) -> Iterator[str]:
         """The PINGs that are answered. PONGs come in the order of the PINGs; a server that does not repeat the token

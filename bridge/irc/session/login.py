@@ -3,9 +3,9 @@
 import random
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from bridge.irc.session.effects import Broken, Emit, Notable, Rejected, Write
+from bridge.irc.effects import Broken, Effect, Notable, Rejected, Write
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
 from bridge.irc.wire.line import Line, compose
@@ -23,9 +23,8 @@ _REASON_LIMIT = 300
 class Login:
     """Sans I/O. Never logs in without the account that is configured: a transient lack of SASL is waited out."""
 
-    def __init__(self, settings: IrcSettings, emit: Emit, rng: random.Random) -> None:
+    def __init__(self, settings: IrcSettings, rng: random.Random) -> None:
         self._settings = settings
-        self._emit = emit
         self.nick = settings.nick
         self.capabilities = Capabilities(sasl=settings.sasl_account is not None)
         self.welcomed = False
@@ -36,118 +35,120 @@ class Login:
         self._mechanisms = ""
         self._ban = ""
 
-    def start(self) -> None:
-        self._write("CAP", "LS", "302")
+    def start(self) -> Iterator[Effect]:
+        yield _write("CAP", "LS", "302")
         if self._settings.server_password is not None:
-            self._write("PASS", self._settings.server_password)
+            yield _write("PASS", self._settings.server_password)
         # USER first: the pure-Python server of the `irc` package welcomes whoever has said NICK
-        self._write("USER", self._settings.username, "0", "*", self._settings.realname)
-        self._write("NICK", self.nick)
+        yield _write("USER", self._settings.username, "0", "*", self._settings.realname)
+        yield _write("NICK", self.nick)
 
-    def cap(self, line: Line) -> None:
+    def cap(self, line: Line) -> Iterator[Effect]:
         for names in self.capabilities.heard(line):
-            self._write("CAP", "REQ", names)
-        self._advance()
+            yield _write("CAP", "REQ", names)
+        yield from self._advance()
 
-    def _advance(self) -> None:
+    def _advance(self) -> Iterator[Effect]:
         if self.welcomed or self._ended or not self.capabilities.settled:
             return
         if self._authenticated:
             self._ended = True
-            self._write("CAP", "END")
+            yield _write("CAP", "END")
         elif not self._authenticating:
-            self._authenticate()
+            yield from self._authenticate()
 
-    def _authenticate(self) -> None:
+    def _authenticate(self) -> Iterator[Effect]:
         if SASL not in self.capabilities.enabled:
-            self._turned_away("the server offers no SASL login at the moment, and we do not log in without")
+            yield _turned_away("the server offers no SASL login at the moment, and we do not log in without")
             return
         mechanisms = self.capabilities.offer(SASL) or ""
         if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
-            self._emit(Rejected(f"the server offers SASL only by {mechanisms}, not by PLAIN"))
+            yield Rejected(f"the server offers SASL only by {mechanisms}, not by PLAIN")
             return
         self._authenticating = True
-        self._write("AUTHENTICATE", "PLAIN")
+        yield _write("AUTHENTICATE", "PLAIN")
 
-    def authenticate(self, line: Line) -> None:
+    def authenticate(self, line: Line) -> Iterator[Effect]:
         """AUTHENTICATE +: the server waits for the credentials."""
         if not self._authenticating or self._authenticated or line.param(0) != "+":
             return
         for chunk in _plain(self._settings.sasl_account or "", self._settings.sasl_password or ""):
-            self._write("AUTHENTICATE", chunk)
+            yield _write("AUTHENTICATE", chunk)
 
-    def logged_in(self, _: Line) -> None:
+    def logged_in(self, _: Line) -> Iterator[Effect]:
         """903, 907: the account is ours."""
         if self._authenticating:
             self._authenticated = True
-            self._advance()
+            yield from self._advance()
 
-    def mechanisms(self, line: Line) -> None:
+    def mechanisms(self, line: Line) -> Iterable[Effect]:
         """908: 904 follows."""
         self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
+        return ()
 
-    def not_logged_in(self, line: Line) -> None:
+    def not_logged_in(self, line: Line) -> Iterator[Effect]:
         """902, 904, 905: the account is locked, or the credentials are wrong."""
         if self._authenticated:
             return
         only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
         account = self._settings.sasl_account
-        self._emit(
-            Rejected(
-                f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
-            )
+        yield Rejected(
+            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
         )
 
-    def aborted(self, line: Line) -> None:
+    def aborted(self, line: Line) -> Iterator[Effect]:
         """906."""
         if not self._authenticated:
-            self._turned_away(f"the server broke off the SASL login: {_said(line)}")
+            yield _turned_away(f"the server broke off the SASL login: {_said(line)}")
 
-    def wrong_password(self, line: Line) -> None:
+    def wrong_password(self, line: Line) -> Iterator[Effect]:
         """464: also what an operator's wrong password gets, so not after the welcome."""
         if not self.welcomed:
-            self._emit(Rejected(f"the server does not accept the server password: {_said(line)}"))
+            yield Rejected(f"the server does not accept the server password: {_said(line)}")
 
-    def banned(self, line: Line) -> None:
+    def banned(self, line: Line) -> Iterable[Effect]:
         """465. The ERROR that follows says why."""
         self._ban = _said(line)
+        return ()
 
-    def closed(self, reason: str) -> None:
+    def closed(self, reason: str) -> Iterator[Effect]:
         """The server has ended the connection; `reason` is what it said."""
         if self._ban or _BAN.search(reason):
             said = f"{self._ban} ({reason})" if self._ban and reason else self._ban or reason
-            self._turned_away(f"the server has banned us: {said}", _BANNED_PAUSE)
+            yield _turned_away(f"the server has banned us: {said}", _BANNED_PAUSE)
         elif reason:
-            self._turned_away(f"the server closed the connection: {reason}")
+            yield _turned_away(f"the server closed the connection: {reason}")
         else:
-            self._emit(Broken("the server closed the connection"))
+            yield Broken("the server closed the connection")
 
-    def _turned_away(self, reason: str, pause: float | None = None) -> None:
-        self._emit(Broken(reason, pause, turned_away=True))
-
-    def nick_refused(self, line: Line) -> None:
+    def nick_refused(self, line: Line) -> Iterator[Effect]:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""
         if self.welcomed:
             return
         nick = next(self._nicks, None)
         if nick is None:
-            self._turned_away(f"the server takes none of our nicks: {_said(line)}")
+            yield _turned_away(f"the server takes none of our nicks: {_said(line)}")
             return
-        self._emit(Notable("nick_refused", f"{self.nick}: {_said(line)}; trying {nick}"))
+        yield Notable("nick_refused", f"{self.nick}: {_said(line)}; trying {nick}")
         self.nick = nick
-        self._write("NICK", nick)
+        yield _write("NICK", nick)
 
-    def welcome(self, line: Line) -> bool:
-        """001: whether we may go on. Here the server says which nick we really have."""
+    def welcome(self, line: Line) -> Iterator[Effect]:
+        """001: we are `welcomed`, unless the server lets us in without the login. It says which nick we really have."""
         if not self._authenticated:
-            self._turned_away("the server let us in without the SASL login that is configured")
-            return False
+            yield _turned_away("the server let us in without the SASL login that is configured")
+            return
         self.welcomed = True
         self.nick = line.param(0) or self.nick
-        return True
 
-    def _write(self, command: str, *params: str) -> None:
-        self._emit(Write(compose(command, *params)))
+
+def _write(command: str, *params: str) -> Write:
+    """Raises Unwritable: these words are the configuration's."""
+    return Write(compose(command, *params))
+
+
+def _turned_away(reason: str, pause: float | None = None) -> Broken:
+    return Broken(reason, pause, turned_away=True)
 
 
 def _said(line: Line) -> str:

@@ -1,26 +1,22 @@
 """Who we are on the network: our nick, the mask that others see, and getting back the nick that is ours."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 
 from bridge.irc.dialect.render import Limits
-from bridge.irc.session.effects import Emit, Notable
+from bridge.irc.effects import Effect, Notable, written
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source
 from bridge.model.casemap import Casemapping
 
 _REGAIN_EVERY = 60.0
 
-Write = Callable[..., None]
-
 
 class Ourselves:
     """Sans I/O; times are seconds of a clock that does not go back."""
 
-    def __init__(self, wanted: str, emit: Emit, write: Write) -> None:
+    def __init__(self, wanted: str) -> None:
         self.nick = self._wanted = wanted
-        self.casemapping = Casemapping.RFC1459
-        self._emit = emit
-        self._write = write
+        self._casemapping = Casemapping.RFC1459
         self._mask = Source("")
         self._regain_at = 0.0
 
@@ -59,26 +55,27 @@ class Ourselves:
         user, _, host = line.param(1).rpartition("@")
         self.rehosted(user, host)
 
-    def renamed(self, nick: str) -> None:
+    def renamed(self, nick: str) -> Iterator[Effect]:
         self.nick = nick
         if self._same(nick, self._wanted):
-            self._emit(Notable("nick_regained", nick))
+            yield Notable("nick_regained", nick)
 
-    def freed(self, nick: str, now: float) -> None:
+    def freed(self, nick: str, now: float) -> Iterable[Effect]:
         """Somebody has left, or changed, `nick`."""
-        if self._same(nick, self._wanted) and not self.is_us(nick):
-            self._regain(now)
+        return self._regain(now) if self._same(nick, self._wanted) and not self.is_us(nick) else ()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> Iterable[Effect]:
         """Ask for our nick from time to time, while we have another."""
         if self.is_us(self._wanted):
             self._regain_at = now + _REGAIN_EVERY
-        elif now >= self._regain_at:
-            self._regain(now)
+        return self._regain(now) if now >= self._regain_at else ()
 
-    def _regain(self, now: float) -> None:
+    def compare_by(self, casemapping: Casemapping) -> None:
+        self._casemapping = casemapping
+
+    def _regain(self, now: float) -> Iterable[Effect]:
         self._regain_at = now + _REGAIN_EVERY
-        self._write("NICK", self._wanted)
+        return written("NICK", self._wanted)
 
     def _same(self, one: str, other: str) -> bool:
-        return self.casemapping.fold(one) == self.casemapping.fold(other)
+        return self._casemapping.fold(one) == self._casemapping.fold(other)

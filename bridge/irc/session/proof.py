@@ -1,10 +1,10 @@
 """What became of what we wrote: each post in flight, until the server's echo, its answer or an error tells."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.irc.session.effects import Emit, Failed, Proved
+from bridge.irc.effects import Effect, Failed, Proved
 from bridge.irc.wire.line import Line
 from bridge.model.casemap import Casemapping
 from bridge.model.text import one_line
@@ -32,8 +32,8 @@ _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
-    """A post on its way; `fancy` where there is more to it than plain words."""
+class PendingPost:
+    """A post that is written and not proven yet; `fancy` where there is more to it than plain words."""
 
     post: str
     target: str
@@ -49,94 +49,92 @@ class Proofs:
     """Sans I/O. A labelled post is settled by what carries its label (https://ircv3.net/specs/extensions/
     labeled-response); any other by its echo or an error, and at the latest by the PONG for the PING sent behind it."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self.casemapping = Casemapping.RFC1459
-        self.echoes = False
-        self._labelled: dict[str, Flight] = {}
-        self._fenced: deque[Flight] = deque()
+    def __init__(self) -> None:
+        self._casemapping = Casemapping.RFC1459
+        self._echoes = False
+        self._labelled: dict[str, PendingPost] = {}
+        self._fenced: deque[PendingPost] = deque()
 
-    def launched(self, flight: Flight, *, labelled: bool) -> None:
+    def compare_by(self, casemapping: Casemapping) -> None:
+        self._casemapping = casemapping
+
+    def expect_echoes(self, *, on: bool) -> None:
+        """Whether the server shows us our own lines (echo-message): then one that it does not show was swallowed."""
+        self._echoes = on
+
+    def launched(self, pending: PendingPost, *, labelled: bool) -> None:
         if labelled:
-            self._labelled[flight.post] = flight
+            self._labelled[pending.post] = pending
         else:
-            self._fenced.append(flight)
+            self._fenced.append(pending)
 
-    def echo(self, line: Line, label: str) -> None:
+    def echo(self, line: Line, label: str) -> Iterable[Effect]:
         """Our own PRIVMSG or NOTICE came back."""
         post = label or line.tags.get(ID_TAG, "")
         if post in self._labelled:
-            self._proved(self._labelled.pop(post), line)
-            return
-        fold = self.casemapping.fold
-        for flight in self._fenced:
-            if flight.post == post if post else fold(flight.target) == fold(line.param(0)):
-                self._fenced.remove(flight)
-                self._proved(flight, line)
-                return
+            return (_proved(self._labelled.pop(post), line),)
+        fold = self._casemapping.fold
+        for pending in self._fenced:
+            if pending.post == post if post else fold(pending.target) == fold(line.param(0)):
+                self._fenced.remove(pending)
+                return (_proved(pending, line),)
+        return ()
 
-    def acknowledged(self, label: str) -> None:
+    def acknowledged(self, label: str) -> Iterable[Effect]:
         """ACK: the server has nothing to say to the labelled line, not even an echo."""
-        flight = self._labelled.pop(label, None)
-        if flight is not None:
-            self._swallowed(flight)
+        pending = self._labelled.pop(label, None)
+        return () if pending is None else (_swallowed(pending),)
 
-    def pong(self, post: str) -> None:
-        """The PING behind `post` was answered: all that was written before was dealt with."""
-        if not any(flight.post == post for flight in self._fenced):
+    def pong(self, post: str) -> Iterator[Effect]:
+        """The PING behind `post` was answered: the server has dealt with all that was written before."""
+        if not any(pending.post == post for pending in self._fenced):
             return
         while self._fenced:
-            flight = self._fenced.popleft()
-            if self.echoes:
-                self._swallowed(flight)
-            else:
-                self._emit(Proved(flight.post, flight.post))
-            if flight.post == post:
+            pending = self._fenced.popleft()
+            yield _swallowed(pending) if self._echoes else Proved(pending.post, pending.post)
+            if pending.post == post:
                 return
 
     def __contains__(self, post: str | None) -> bool:
         """Whether a post is on its way."""
-        return post in self._labelled or any(flight.post == post for flight in self._fenced)
+        return post in self._labelled or any(pending.post == post for pending in self._fenced)
 
-    def bounced(self, reason: str) -> None:
-        """A bouncer has something to say: where it names a target, that it did not get through (ZNC, which has lost
-        the server: "Your message to #pond got lost")."""
-        words = {self.casemapping.fold(word.strip("[]<>\"',.:;()")) for word in reason.split()}
-        for flight in [each for each in self._fenced if self.casemapping.fold(each.target) in words][:1]:
-            self._fenced.remove(flight)
-            self._failed(flight, TransientError(f"the bouncer says: {reason}", _LOOK_AGAIN))
+    def bounced(self, reason: str) -> Iterator[Effect]:
+        """A bouncer says something. If it names a target, a line for that did not get through (ZNC, which has lost the
+        server: "Your message to #pond got lost")."""
+        words = {self._casemapping.fold(word.strip("[]<>\"',.:;()")) for word in reason.split()}
+        for pending in [each for each in self._fenced if self._casemapping.fold(each.target) in words][:1]:
+            self._fenced.remove(pending)
+            yield Failed(pending.post, pending.target, TransientError(f"the bouncer says: {reason}", _LOOK_AGAIN))
 
-    def refused(self, line: Line, label: str, absence: Callable[[str], SendError | None]) -> Flight | None:
-        """An error numeric or FAIL. `absence` knows why we are not in a channel, which says more than that we cannot
-        speak there. The post that a channel which we are in did not take."""
-        flight = self._labelled.pop(label, None) or self._named(line)
-        if flight is None:
-            return None
-        if (absent := absence(flight.target)) is not None:
-            self._failed(flight, absent)
-            return None
-        reason = _REASONS.get(line.command, one_line(line.last) or line.command)
-        never = line.command in _NEVER or (flight.private and line.command != "263")
-        if line.command in MUTED and not never:
-            self._failed(flight, Silenced(reason, _WAITS_WITH_US))
-            return flight
-        self._failed(flight, PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER))
-        return None
+    def refused(self, line: Line, label: str) -> PendingPost | None:
+        """The post that an error numeric or FAIL is about, which is not pending any more."""
+        return self._labelled.pop(label, None) or self._named(line)
 
-    def _named(self, line: Line) -> Flight | None:
+    def _named(self, line: Line) -> PendingPost | None:
         """The oldest unlabelled post for a target that the error names."""
-        names = {self.casemapping.fold(param) for param in line.params}
-        for flight in self._fenced:
-            if self.casemapping.fold(flight.target) in names or line.command in ("411", "412", "417"):
-                self._fenced.remove(flight)
-                return flight
+        names = {self._casemapping.fold(param) for param in line.params}
+        for pending in self._fenced:
+            if self._casemapping.fold(pending.target) in names or line.command in ("411", "412", "417"):
+                self._fenced.remove(pending)
+                return pending
         return None
 
-    def _proved(self, flight: Flight, line: Line) -> None:
-        self._emit(Proved(flight.post, line.tags.get("msgid") or flight.post))
 
-    def _swallowed(self, flight: Flight) -> None:
-        self._failed(flight, PermanentError("the server took the line and showed it to nobody (a filter?)"))
+def refusal(line: Line, pending: PendingPost) -> SendError:
+    """What an error numeric or FAIL means for the post that it is about. `Silenced`: its channel, which we are in, does
+    not let us speak."""
+    reason = _REASONS.get(line.command, one_line(line.last) or line.command)
+    never = line.command in _NEVER or (pending.private and line.command != "263")
+    if line.command in MUTED and not never:
+        return Silenced(reason, _WAITS_WITH_US)
+    return PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER)
 
-    def _failed(self, flight: Flight, error: SendError) -> None:
-        self._emit(Failed(flight.post, flight.target, error))
+
+def _proved(pending: PendingPost, line: Line) -> Effect:
+    return Proved(pending.post, line.tags.get("msgid") or pending.post)
+
+
+def _swallowed(pending: PendingPost) -> Effect:
+    error = PermanentError("the server took the line and showed it to nobody (a filter?)")
+    return Failed(pending.post, pending.target, error)

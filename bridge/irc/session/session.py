@@ -2,16 +2,18 @@
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bridge.irc.dialect import formatting
 from bridge.irc.dialect.render import Limits
+from bridge.irc.effects import Effect, Write, written
+from bridge.irc.hearing.cursor import Cursor
+from bridge.irc.hearing.history import History
+from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
+from bridge.irc.session import speech
 from bridge.irc.session.channels import Channels
-from bridge.irc.session.commands import obey
-from bridge.irc.session.cursor import Cursor
-from bridge.irc.session.effects import Effect, Write
-from bridge.irc.session.history import History
-from bridge.irc.session.proof import ID_TAG, Flight
+from bridge.irc.session.commands import FENCE, obey
+from bridge.irc.session.proof import ID_TAG, PendingPost
 from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.isupport import Isupport
@@ -19,8 +21,8 @@ from bridge.irc.wire.line import Unwritable, compose, parse
 from bridge.model.event import Room
 from bridge.network import PermanentError, TransientError
 
-_JOIN_ANYWAY = 5.0
-"""Seconds after the welcome at which channels are joined though the server did not end its greeting."""
+_JOIN_ANYWAY_S = 5.0
+"""After the welcome channels are joined, though the server did not end its greeting."""
 _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
 """Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
@@ -65,36 +67,57 @@ class Session:
 
     def start(self) -> list[Effect]:
         """The first lines of a new connection. Raises `Unwritable` where the settings are no words of IRC."""
-        self._state.login.start()
-        return self._state.take()
+        return [*self._state.login.start()]
 
     def feed(self, text: str, now: float, wall: float) -> list[Effect]:
-        """One line that came."""
-        self._state.now, self._state.wall = now, wall
-        self._state.liveness.heard(now)
-        line = parse(text)
-        if line is not None and self._state.hearing.is_replayed(line, wall):
-            self._state.hearing.replayed(line, now, wall)
-        elif line is not None:
-            obey(self._state, line)
-        return self._state.take()
+        """What follows from one line that came."""
+        state, line = self._state, parse(text)
+        state.now, state.wall = now, wall
+        state.liveness.heard(now)
+        if line is None:
+            return []
+        handle = speech.replayed if speech.is_replayed(state, line) else obey
+        return [*self._effects(handle(state, line))]
+
+    def _effects(self, steps: Iterable[Step]) -> Iterator[Effect]:
+        """Take each step forward until it is something for the shell to do: a line of speech goes from its history to
+        its speaker, and from there to what is heard."""
+        state = self._state
+        for step in steps:
+            match step:
+                case Now(spoken):
+                    yield from self._effects(speech.said_now(state, spoken))
+                case Old(spoken):
+                    yield from self._effects(speech.said_before(state, spoken))
+                case Settled(spoken, account):
+                    yield from speech.settled(state, spoken, account)
+                case Learnt(source, account):
+                    state.people.learn(source, account, state.now)
+                case AskWho(channel):
+                    yield from state.who_queue.ask(channel)
+                case Fence():
+                    yield from state.liveness.ping(FENCE)
+                case _:
+                    yield step
 
     def tick(self, now: float) -> list[Effect]:
         """Time passed; to be called about once a second."""
         self._state.now = now
-        self._state.liveness.tick(now, online=self.online)
-        self._state.speakers.tick(now)
-        if self._state.welcomed_at is not None:
-            if self._state.joining or now - self._state.welcomed_at > _JOIN_ANYWAY:
-                self.channels.tick(now)
-            self._state.us.tick(now)
-            self.history.tick(now)
-        return self._state.take()
+        return [*self._effects(self._ticked(now))]
+
+    def _ticked(self, now: float) -> Iterator[Step]:
+        state = self._state
+        yield from state.liveness.tick(now, online=self.online)
+        yield from state.speakers.tick(now)
+        if state.welcomed_at is not None:
+            if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
+                yield from state.channels.tick(now)
+            yield from state.us.tick(now)
+            yield from state.history.tick(now)
 
     def lost(self) -> list[Effect]:
         """The connection is over."""
-        self._state.hearing.lost()
-        return self._state.take()
+        return [*self._effects(speech.lost(self._state))]
 
     def may_speak(self, target: str) -> bool:
         """Whether a post may go to a channel: we are in it, and know which posts are there already."""
@@ -126,25 +149,18 @@ class Session:
             data = compose(command, target, text, tags=tags, limit=limits.line - limits.prefix)
         except Unwritable as error:
             raise PermanentError(str(error)) from error
-        self._state.emit(Write(data))
         fancy = command == "NOTICE" or text != stripped
-        self._state.proofs.launched(Flight(post, target, private=not channel, fancy=fancy), labelled=labelled)
-        if not labelled:
-            self._state.liveness.ping(post)
-        return self._state.take()
+        self._state.proofs.launched(PendingPost(post, target, private=not channel, fancy=fancy), labelled=labelled)
+        return [Write(data), *(() if labelled else self._state.liveness.ping(post))]
 
-    def use(self, rooms: Sequence[Room]) -> list[Effect]:
+    def set_rooms(self, rooms: Sequence[Room]) -> list[Effect]:
         """From now on these are the configured rooms."""
-        self.channels.use(rooms)
-        if self._state.joining:
-            self.channels.tick(self._state.now)
-        return self._state.take()
+        effects = [*self.channels.set_rooms(rooms)]
+        return [*effects, *(self.channels.tick(self._state.now) if self._state.joining else ())]
 
     def closed(self) -> list[Effect]:
         """The server has closed the connection, and said no word of it."""
-        self._state.login.closed("")
-        return self._state.take()
+        return [*self._state.login.closed("")]
 
     def quit(self) -> list[Effect]:
-        self._state.write("QUIT", "quackbridge")
-        return self._state.take()
+        return [*written("QUIT", "quackbridge")]

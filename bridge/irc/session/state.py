@@ -1,35 +1,31 @@
-"""What one connection knows: the parts that its lines change, and what they have to say."""
+"""What one connection knows: the parts that its lines change. They do not know each other."""
 
 import random
 from collections.abc import Callable, Sequence
 
-from bridge.irc.dialect.convert import Spoken
+from bridge.irc.dialect.convert import EventIds
+from bridge.irc.hearing.cursor import Cursor
+from bridge.irc.hearing.history import History
+from bridge.irc.hearing.people import People
+from bridge.irc.hearing.speakers import Speakers
+from bridge.irc.hearing.who import WhoQueue
 from bridge.irc.session.channels import Channels
-from bridge.irc.session.cursor import Cursor
-from bridge.irc.session.effects import Effect, Write
-from bridge.irc.session.hearing import Hearing
-from bridge.irc.session.history import History
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
 from bridge.irc.session.ourselves import Ourselves
-from bridge.irc.session.people import People
-from bridge.irc.session.presence import Presence
 from bridge.irc.session.proof import Proofs
-from bridge.irc.session.speakers import Speakers
 from bridge.irc.settings import IrcSettings
+from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import Unwritable, compose
 from bridge.model.event import Room
 from bridge.network import TransientError
 
-FENCE = "history"
-"""What the PING behind a JOIN carries."""
-_RETRY_AFTER = 60.0
+_RETRY_AFTER_S = 60.0
 
 
 class State:
     """Sans I/O. `now` is seconds of a clock that does not go back, `wall` seconds since the epoch: those of the line
-    that is dealt with."""
+    that is dealt with. `cursor` is where we are when we join a channel."""
 
     def __init__(
         self,
@@ -41,56 +37,27 @@ class State:
         rng: random.Random,
         cursor: Callable[[], Cursor],
     ) -> None:
+        self.settings = settings
         self.now, self.wall = now, 0.0
-        self._effects: list[Effect] = []
-        emit, write = self.emit, self.write
-        self.isupport = Isupport()
-        self.channels = Channels(rooms, emit)
-        self.login = Login(settings, emit, rng)
-        self.enabled = self.login.capabilities.enabled
-        self.us = Ourselves(settings.nick, emit, write)
-        self.people = People(origin)
-        self.proofs = Proofs(emit)
-        self.liveness = Liveness(emit, write, now)
-        self.hearing = Hearing(
-            settings,
-            self.us,
-            self.channels,
-            self.people,
-            self.proofs,
-            self.isupport,
-            self.enabled,
-            emit,
-            write,
-            origin=origin,
-            now=now,
-        )
-        self.speakers = self.hearing.speakers = Speakers(
-            self.people, lambda nick: write("WHOIS", nick), self.hearing.tell
-        )
-        self.history = self.hearing.history = History(
-            cursor,
-            self.isupport,
-            self.enabled,
-            emit,
-            write,
-            fence=lambda: self.liveness.ping(FENCE),
-            ask_who=lambda channel: self.presence.ask_who(channel),
-            old=self.hearing.tell_old,
-            now=self.hearing.tell_now,
-        )
-        self.presence: Presence[Spoken] = Presence(
-            self.us,
-            self.channels,
-            self.people,
-            self.speakers,
-            self.history,
-            self.isupport,
-            self.enabled,
-            write,
-        )
+        self.cursor = cursor
         self.welcomed_at: float | None = None
+        self.online_since: float | None = None  # by the server's clock; 0.0 where it says no time
         self.joining = False
+        self.isupport = Isupport()
+        self.channels = Channels(rooms)
+        self.login = Login(settings, rng)
+        self.enabled = self.login.capabilities.enabled
+        self.us = Ourselves(settings.nick)
+        self.proofs = Proofs()
+        self.liveness = Liveness(now)
+        self.who_queue = WhoQueue()
+        self.people = People(origin)
+        self.speakers = Speakers()
+        self.history = History(self.isupport, self.enabled)
+        self.batches = Batches()
+        self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
+        self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
+        self.ctcp_at = now
 
     @property
     def online(self) -> bool:
@@ -101,19 +68,4 @@ class State:
         reason, due = self.channels.trouble(target, self.now)
         if not reason or self.channels.joined(target):
             return None
-        return TransientError(f"not in {target}: {reason}", min(max(due, 1.0), _RETRY_AFTER))
-
-    def emit(self, effect: Effect) -> None:
-        self._effects.append(effect)
-
-    def take(self) -> list[Effect]:
-        """What is to be done since it was asked last."""
-        effects, self._effects = self._effects, []
-        return effects
-
-    def write(self, command: str, *params: str) -> None:
-        """A line with words of the server in it: one that cannot be written is not worth an answer."""
-        try:
-            self.emit(Write(compose(command, *params)))
-        except Unwritable:
-            return
+        return TransientError(f"not in {target}: {reason}", min(max(due, 1.0), _RETRY_AFTER_S))

@@ -1,4 +1,4 @@
-"""Who is in our channels, and which services account each is logged in to, as the network proves it."""
+"""People: who is in our channels, and which services account each is logged in to, as the network proves it."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -31,16 +31,19 @@ class People:
 
     def __init__(self, origin: str = "") -> None:
         self.casemapping = Casemapping.RFC1459
-        self.told_of_logins = False
+        self._told_of_logins = False
         self._people: dict[str, _Person] = {}
         self._connections = (f"{origin} {number}" for number in itertools.count(1))
 
+    def compare_by(self, casemapping: Casemapping) -> None:
+        self.casemapping = casemapping
+
     def watch_logins(self, *, told: bool) -> None:
         """Whether account-notify is on. What was learnt before it was may be out of date."""
-        if told and not self.told_of_logins:
+        if told and not self._told_of_logins:
             for person in self._people.values():
                 person.account = None
-        self.told_of_logins = told
+        self._told_of_logins = told
 
     def knows(self, nick: str) -> bool:
         """Whether `nick` shares a channel with us."""
@@ -52,7 +55,7 @@ class People:
         if person is None:
             return None
         self._recognise(person, source)
-        fresh = self.told_of_logins or now - person.learnt_at < _TRUSTED_FOR
+        fresh = self._told_of_logins or now - person.learnt_at < _TRUSTED_FOR
         return person.account if fresh else None
 
     def connection(self, source: Source) -> str:
@@ -109,7 +112,7 @@ class People:
         if person is None:
             self.quit(nick)
             return
-        if not self.told_of_logins:
+        if not self._told_of_logins:
             person.account = None
         self._people[self.casemapping.fold(nick)] = person
 

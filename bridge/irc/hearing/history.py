@@ -3,16 +3,16 @@ now; and which of our own lines it remembers."""
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
 from bridge.irc.dialect.convert import Spoken
-from bridge.irc.session.cursor import Cursor, Position
-from bridge.irc.session.effects import CaughtUp, Emit, Joined
-from bridge.irc.session.ourselves import Write
+from bridge.irc.effects import CaughtUp, Joined, written
+from bridge.irc.hearing.cursor import Position
+from bridge.irc.hearing.steps import AskWho, Fence, Now, Old, Step
 from bridge.irc.wire.isupport import Isupport
 from bridge.lib.lru import LruDict
 from bridge.model.event import Room
@@ -70,37 +70,18 @@ class _CatchUp:
 
 
 class History:
-    """Sans I/O. Of each channel that we join, what is said is held back until what was said before is told; and posts
-    wait until it is known which of them are there already (`settled`).
+    """Sans I/O. Holds back what is said in a channel that we join until what was said before is told, and says when
+    posts may go there: once it is known which of them are there already (`settled`).
 
-    That is so after the PONG for a PING behind the JOIN (a server that tells by itself tells at once: InspIRCd's
-    chanhistory, a bouncer's playback), or after the last page (https://ircv3.net/specs/extensions/chathistory).
-    `cursor` is where we are when we join; `old` and `now` take a line that is told in its turn. `ask_who` asks for the
-    accounts in a channel.
+    A server that tells by itself (InspIRCd's chanhistory, a bouncer's playback) has told all at the PONG for a PING
+    that was written behind the JOIN (`Fence`); another is asked page by page
+    (https://ircv3.net/specs/extensions/chathistory). `supports` and `enabled` are what the server says of itself, and
+    the capabilities that are on.
     """
 
-    def __init__(
-        self,
-        cursor: Callable[[], Cursor],
-        supports: Isupport,
-        enabled: AbstractSet[str],
-        emit: Emit,
-        write: Write,
-        *,
-        fence: Callable[[], None],
-        ask_who: Callable[[str], None],
-        old: Callable[[Spoken], None],
-        now: Callable[[Spoken], None],
-    ) -> None:
-        self._cursor = cursor
+    def __init__(self, supports: Isupport, enabled: AbstractSet[str]) -> None:
         self._supports = supports
         self._enabled = enabled
-        self._emit = emit
-        self._write = write
-        self._fence = fence
-        self._ask_who = ask_who
-        self._old = old
-        self._tell_now = now
         self._channels: dict[Room, _CatchUp] = {}
         self._positions: dict[Room, Position | None] = {}
         self._complete: set[Room] = set()
@@ -126,37 +107,41 @@ class History:
         lines without the tag by which we would know them."""
         return room in self._complete and "message-tags" in self._enabled
 
-    def joined(self, room: Room, now: float, server_time: float) -> None:
-        """We are in. `server_time` is the server's, in seconds since the epoch."""
-        position = self._positions[room] = self._cursor().of(room.id)
-        if not self._enabled & {"batch", "server-time"}:
-            self._begin_here(room, server_time, position)
+    def joined(self, room: Room, position: Position | None, now: float, server_time: float) -> Iterator[Step]:
+        """We are in. `position` is where we were last; `server_time` is in seconds since the epoch, by the server."""
+        self._positions[room] = position
+        if not self._enabled & {"batch", "server-time"}:  # it tells nothing of what was
+            yield Joined(room)
+            yield CaughtUp(room, server_time, None if position is None else position.seen, self._server)
             return
         self._channels[room] = _CatchUp(room, position, now, server_time)
         if CAPABILITY not in self._enabled and self._supports.has_history_mode:
-            self._write("MODE", room.id)
-        self._next_fence()
+            yield from written("MODE", room.id)
+        yield from self._next_fence()
 
     def left(self, room: Room) -> None:
         self._channels.pop(room, None)
         self._complete.discard(room)
 
-    def heard(self, spoken: Spoken) -> bool:
-        """Whether a line that is said now is kept back until its turn."""
+    def heard(self, spoken: Spoken) -> Iterable[Step]:
+        """A line that is said now, if it is its turn; else it is held back."""
         catching = self._channels.get(spoken.room)
         if catching is None or not catching.has_room(catching.live):
-            return False
+            return (Now(spoken),)
         catching.keep(catching.live, spoken)
-        return True
+        return ()
 
-    def replayed(self, spoken: Spoken, msgid: str) -> None:
-        """A line that was said before."""
+    def replayed(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
+        """A line that was said before, if it is its turn and was not heard already."""
         catching = self._channels.get(spoken.room)
+        if catching is not None:
+            self._keep_old(catching, spoken, msgid)
+            return ()
         position = self._positions.get(spoken.room)
-        if catching is None:
-            if position is not None and not position.is_past(spoken.time, msgid):
-                self._old(spoken)
-            return
+        return (Old(spoken),) if position is not None and not position.is_past(spoken.time, msgid) else ()
+
+    def _keep_old(self, catching: _CatchUp, spoken: Spoken, msgid: str) -> None:
+        position = catching.position
         catching.lines += 1
         catching.page += 1
         if position is None:
@@ -172,13 +157,10 @@ class History:
         else:
             catching.overflown = True
 
-    def late(self, spoken: Spoken, msgid: str) -> None:
+    def late(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
         """A line that seems to be of before, by its time alone. While we do not catch up, it may be the server's clock
         that jumps: better told twice, which its id shows, than never."""
-        if spoken.room in self._channels:
-            self.replayed(spoken, msgid)
-        else:
-            self._old(spoken)
+        return self.replayed(spoken, msgid) if spoken.room in self._channels else (Old(spoken),)
 
     def mine(self, room: Room, post: str, msgid: str, time: float) -> None:
         """The history has this line of ours; `post` is '' where it does not say which one it is."""
@@ -202,67 +184,65 @@ class History:
         if room in self._channels:
             self._channels[room].created = time
 
-    def fenced(self, now: float) -> None:
+    def fenced(self, now: float) -> Iterator[Step]:
         """The PONG for the oldest fence."""
         self._fences = max(0, self._fences - 1)
         for catching in [*self._channels.values()]:
             if catching.stage is _Stage.FENCED:
                 if CAPABILITY in self._enabled and catching.position is not None:
-                    self._turn_page(catching, "", catching.position.time - _BEFORE, now)
+                    yield from self._turn_page(catching, "", catching.position.time - _BEFORE, now)
                 else:
                     catching.complete = self._is_complete(catching)
-                    self._settle(catching, now)
-        self._next_fence()
+                    yield from self._settle(catching, now)
+        yield from self._next_fence()
 
-    def page_ended(self, room: Room, msgid: str, time: float, now: float) -> None:
+    def page_ended(self, room: Room, msgid: str, time: float, now: float) -> Iterator[Step]:
         """A batch of history is over; `msgid` and `time` are of its last line."""
         catching = self._channels.get(room)
         if catching is None or catching.stage is not _Stage.PAGES:
             return
         if 0 < self._page_size <= catching.page and catching.lines < _MOST:
-            self._turn_page(catching, msgid, time, now)
+            yield from self._turn_page(catching, msgid, time, now)
             return
         catching.complete = catching.page < self._page_size and (catching.overlap or self._was_there(catching))
-        self._settle(catching, now)
+        yield from self._settle(catching, now)
 
-    def failed(self, room: Room, now: float) -> None:
+    def failed(self, room: Room, now: float) -> Iterable[Step]:
         """FAIL CHATHISTORY."""
         catching = self._channels.get(room)
-        if catching is not None and catching.stage is _Stage.PAGES:
-            self._settle(catching, now)
+        return self._settle(catching, now) if catching is not None and catching.stage is _Stage.PAGES else ()
 
-    def who_ended(self, room: Room) -> None:
-        """The accounts of who is in the channel are known, as far as they can be."""
+    def who_ended(self, room: Room) -> Iterable[Step]:
+        """The accounts of the people in the channel are known, as far as they can be."""
         catching = self._channels.get(room)
-        if catching is not None and catching.stage is _Stage.ACCOUNTS:
-            self._release(catching)
+        return self._release(catching) if catching is not None and catching.stage is _Stage.ACCOUNTS else ()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> Iterator[Step]:
         """Give up waiting for an answer that does not come."""
         for catching in [*self._channels.values()]:
             if now - catching.since > _ANSWER_WITHIN:
                 if catching.stage is not _Stage.ACCOUNTS:
-                    self._settle(catching, now)
+                    yield from self._settle(catching, now)
                 if catching.room in self._channels:
-                    self._release(catching)
+                    yield from self._release(catching)
 
     @property
     def _page_size(self) -> int:
         return min(self._supports.chathistory or _PAGE, 1000)
 
-    def _next_fence(self) -> None:
+    def _next_fence(self) -> Iterator[Step]:
         fresh = [catching for catching in self._channels.values() if catching.stage is _Stage.NEW]
         if fresh and not self._fences:
             self._fences += 1
-            self._fence()
             for catching in fresh:
                 catching.stage = _Stage.FENCED
+            yield Fence()
 
-    def _turn_page(self, catching: _CatchUp, msgid: str, time: float, now: float) -> None:
+    def _turn_page(self, catching: _CatchUp, msgid: str, time: float, now: float) -> Iterator[Step]:
         stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         catching.stage, catching.since, catching.page = _Stage.PAGES, now, 0
         after = f"msgid={msgid}" if msgid else f"timestamp={stamp}"
-        self._write("CHATHISTORY", "AFTER", catching.room.id, after, str(self._page_size))
+        yield from written("CHATHISTORY", "AFTER", catching.room.id, after, str(self._page_size))
 
     def _is_complete(self, catching: _CatchUp) -> bool:
         """Whether what the server told by itself reaches back to where we were."""
@@ -279,31 +259,24 @@ class History:
         position = catching.position
         return position is None or (position.is_of(self._server) and (catching.created or 0.0) <= position.time)
 
-    def _settle(self, catching: _CatchUp, now: float) -> None:
+    def _settle(self, catching: _CatchUp, now: float) -> Iterator[Step]:
         """Posts may go; and what was said is told, once we know who is who."""
         catching.complete = catching.complete and not catching.overflown
         if catching.complete:
             self._complete.add(catching.room)
-        self._emit(Joined(catching.room))
         catching.stage, catching.since = _Stage.ACCOUNTS, now
+        yield Joined(catching.room)
         unknown = any("account" not in spoken.line.tags for spoken in catching.told)
         if unknown and self._supports.whox and "account-tag" in self._enabled:
-            self._ask_who(catching.room.id)
+            yield AskWho(catching.room.id)
         else:
-            self._release(catching)
+            yield from self._release(catching)
 
-    def _release(self, catching: _CatchUp) -> None:
+    def _release(self, catching: _CatchUp) -> Iterator[Step]:
+        """What was said before, that we have caught up, and what was said meanwhile, each line once."""
         del self._channels[catching.room]
         told = {spoken.id for spoken in catching.told}
-        for spoken in catching.told:
-            self._old(spoken)
+        yield from map(Old, catching.told)
         since = None if catching.position is None or catching.complete else catching.position.seen
-        self._emit(CaughtUp(catching.room, catching.joined_at, since, self._server))
-        for spoken in catching.live:
-            if spoken.id not in told:
-                self._tell_now(spoken)
-
-    def _begin_here(self, room: Room, server_time: float, position: Position | None) -> None:
-        """The server tells nothing of what was."""
-        self._emit(Joined(room))
-        self._emit(CaughtUp(room, server_time, None if position is None else position.seen, self._server))
+        yield CaughtUp(catching.room, catching.joined_at, since, self._server)
+        yield from (Now(spoken) for spoken in catching.live if spoken.id not in told)

@@ -1,8 +1,8 @@
-"""What a line, or the passing of time, makes the session do: values for the shell to carry out."""
+"""What a session wants done because of a line or the time: values for the shell to carry out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.irc.wire.line import Unwritable, compose
 from bridge.model.event import Event, Room
 from bridge.network import SendError
 
@@ -38,9 +38,10 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """What was said in a room while we were away has been told, and from now on all is heard. `time` is when we came,
-    seconds since the epoch by the server, and `server` which run of it this is. Where it does not remember all, nobody
-    can tell what else was said after `since`; None where nothing is missing."""
+    """What was said in a room while we were away has been told, and from now on all is heard.
+
+    `time` is when we came (seconds since the epoch, by the server), and `server` names which run of it this is. What
+    was said after `since` may be missing, because the server does not remember it; None where nothing is missing."""
 
     room: Room
     time: float
@@ -63,7 +64,7 @@ class Barred:
 
     room: Room
     reason: str
-    advice: str
+    hint: str
     pause: float
     news: bool
 
@@ -132,4 +133,11 @@ Effect = (
     | Rejected
     | Broken
 )
-Emit = Callable[[Effect], None]
+
+
+def written(command: str, *params: str) -> tuple[Write, ...]:
+    """The line to write; none where the words are no line, for they may be a server's: that is worth no answer."""
+    try:
+        return (Write(compose(command, *params)),)
+    except Unwritable:
+        return ()

@@ -1,0 +1,161 @@
+"""Speakers: lines wait, in order, until the network has said which account their speaker has."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridge.irc.dialect.convert import Spoken
+from bridge.irc.effects import written
+from bridge.irc.hearing.steps import Learnt, Settled, Step
+from bridge.irc.wire.line import Source
+from bridge.lib.bucket import TokenBucket
+from bridge.model.casemap import Casemapping
+
+_ANSWER_WITHIN_S = 10.0
+"""A line is carried as an unknown person's after this, so that a lost answer cannot stop the conversation."""
+_AT_ONCE, _PER_SECOND = 4, 0.5
+"""Questions: a WHOIS counts as a line of ours."""
+_MOST_WAITING = 500
+"""Lines that wait; the oldest is let go as an unknown person's when there are more."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    spoken: Spoken
+    since: float
+    account: str | None  # None: not settled yet
+
+    @property
+    def source(self) -> Source:
+        return self.spoken.line.source
+
+
+@dataclass(slots=True)
+class _Question:
+    nick: str
+    asked_at: float
+    mask: Source | None = None
+    account: str = ""
+    stale: bool = False
+
+
+class Speakers:
+    """Sans I/O. One WHOIS at a time. A line whose speaker leaves or changes their nick before the answer is settled as
+    an unknown person's: the answer would be about whoever has the nick now."""
+
+    def __init__(self) -> None:
+        self._casemapping = Casemapping.RFC1459
+        self._waiting: deque[_Waiting] = deque()
+        self._questions: dict[str, str] = {}  # nicks, by how they compare
+        self._open: _Question | None = None
+        self._answers = True
+        self._pace = TokenBucket(_AT_ONCE, _PER_SECOND)
+
+    def compare_by(self, casemapping: Casemapping) -> None:
+        self._casemapping = casemapping
+
+    def said(self, spoken: Spoken, account: str | None, now: float) -> Iterator[Step]:
+        """Somebody said something. `account` is what is known of them: '' for none, None where the server is asked."""
+        if account is None and self._answers and self._may_ask(spoken.line.source.nick):
+            yield from self._next(now)
+        elif account is None:
+            account = ""
+        if account is not None and not self._waiting:
+            yield Settled(spoken, account)
+            return
+        self._waiting.append(_Waiting(spoken, now, account))
+        if len(self._waiting) > _MOST_WAITING:
+            self._waiting[0].account = self._waiting[0].account or ""
+        yield from self._release(now)
+
+    def changed(self, nick: str, now: float) -> Iterator[Step]:
+        """Whoever had `nick` has left or changed it."""
+        for waiting in self._waiting:
+            if waiting.account is None and self._same(waiting.source.nick, nick):
+                waiting.account = ""
+        if self._open and self._same(self._open.nick, nick):
+            self._open.stale = True
+        yield from self._release(now)
+
+    def user(self, nick: str, user: str, host: str) -> None:
+        """311: the mask of the person that the answer is about."""
+        if self._open is not None and self._same(self._open.nick, nick):
+            self._open.mask = Source(nick, user, host)
+
+    def logged_in(self, nick: str, account: str) -> None:
+        """330."""
+        if self._open is not None and self._same(self._open.nick, nick):
+            self._open.account = account
+
+    def answered(self, nick: str, now: float) -> Iterator[Step]:
+        """318."""
+        if self._open is None or not self._same(self._open.nick, nick):
+            return
+        question, self._open = self._open, None
+        if question.stale:
+            self._again(question.nick)
+        else:
+            yield from self._settle(question)
+        yield from self._release(now)
+        yield from self._next(now)
+
+    def cannot_ask(self, now: float) -> Iterator[Step]:
+        """The server has no WHOIS: people whom we do not know already remain unknown."""
+        self._answers, self._open = False, None
+        self._questions.clear()
+        for waiting in self._waiting:
+            waiting.account = waiting.account or ""
+        yield from self._release(now)
+
+    def drain(self) -> list[tuple[Spoken, str]]:
+        """The lines that wait, in order, with the accounts that are known: no answer will come any more."""
+        left = [(waiting.spoken, waiting.account or "") for waiting in self._waiting]
+        self._waiting.clear()
+        return left
+
+    def tick(self, now: float) -> Iterator[Step]:
+        if self._open and now - self._open.asked_at > _ANSWER_WITHIN_S:
+            self._open = None
+        yield from self._next(now)
+        yield from self._release(now)
+
+    def _same(self, one: str, other: str) -> bool:
+        return self._casemapping.fold(one) == self._casemapping.fold(other)
+
+    def _may_ask(self, nick: str) -> bool:
+        """Note that we have to ask about `nick`; False where too many are asked about already."""
+        if self._open is not None and self._same(self._open.nick, nick):
+            return True
+        if len(self._questions) >= _MOST_WAITING:
+            return False
+        self._questions.setdefault(self._casemapping.fold(nick), nick)
+        return True
+
+    def _again(self, nick: str) -> None:
+        """Somebody else said something under the nick meanwhile: a question of their own."""
+        if any(each.account is None and self._same(each.source.nick, nick) for each in self._waiting):
+            self._questions[self._casemapping.fold(nick)] = nick
+
+    def _next(self, now: float) -> Iterator[Step]:
+        if self._open is None and self._questions and self._pace.has_token(now):
+            self._pace.spend(now)
+            nick = self._questions.pop(next(iter(self._questions)))
+            self._open = _Question(nick, now)
+            yield from written("WHOIS", nick)
+
+    def _settle(self, question: _Question) -> Iterator[Step]:
+        mask = question.mask
+        if mask is not None:
+            yield Learnt(mask, question.account)
+        for waiting in self._waiting:
+            if waiting.account is None and self._same(waiting.source.nick, question.nick):
+                same = mask is not None and (mask.user, mask.host) == (waiting.source.user, waiting.source.host)
+                waiting.account = question.account if same else ""
+
+    def _release(self, now: float) -> Iterator[Step]:
+        while self._waiting:
+            first = self._waiting[0]
+            if first.account is None and now - first.since <= _ANSWER_WITHIN_S:
+                return
+            self._waiting.popleft()
+            yield Settled(first.spoken, first.account or "")

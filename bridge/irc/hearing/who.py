@@ -1,0 +1,27 @@
+"""WHO: asking which accounts the people in a channel have (WHOX, https://ircv3.net/specs/extensions/whox)."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from bridge.irc.effects import Effect, written
+
+WHOX_MARK = "271"
+"""Marks the answers to our own questions."""
+
+
+class WhoQueue:
+    """The channels that we ask about with WHO, one at a time, so that many do not look like a flood."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[str] = deque()  # as many as we have channels
+        self._asking = ""
+
+    def ask(self, channel: str) -> Iterable[Effect]:
+        if channel not in self._waiting:
+            self._waiting.append(channel)
+        return () if self._asking else self.answered()
+
+    def answered(self) -> Iterable[Effect]:
+        """The question is answered, or there was none: the next one."""
+        self._asking = self._waiting.popleft() if self._waiting else ""
+        return written("WHO", self._asking, f"%tcuhnfa,{WHOX_MARK}") if self._asking else ()

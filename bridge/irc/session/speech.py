@@ -1,0 +1,122 @@
+"""PRIVMSG, NOTICE and BATCH: what is said in our channels and to us, now or before we came."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bridge.irc.dialect import convert
+from bridge.irc.dialect.convert import Spoken
+from bridge.irc.effects import Effect, Heard, Notable, written
+from bridge.irc.hearing.steps import Settled, Step
+from bridge.irc.session.proof import ID_TAG
+from bridge.irc.session.state import State
+from bridge.irc.wire.line import Line
+from bridge.model.event import Room
+from bridge.model.text import one_line
+
+_CTCP_EVERY_S = 10.0
+_LONG_AGO_S = 60.0
+"""Before we came, by the server's clock: a line that is older is what a bouncer tells without saying so."""
+_SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+
+
+def is_replayed(state: State, line: Line) -> bool:
+    """Whether a line was said before we came."""
+    if "batch" in line.tags:
+        return line.command != "BATCH" and state.batches.around(line).is_history
+    said = line.command in _SPEECH and state.isupport.is_channel(line.param(0))
+    if not said or state.online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in state.proofs:
+        return False
+    return convert.spoken_at(line, state.wall) < state.online_since - _LONG_AGO_S
+
+
+def speech(state: State, line: Line) -> Iterable[Step]:
+    """PRIVMSG, NOTICE."""
+    if line.source.nick.startswith("*"):  # no nick: a bouncer speaks, of itself
+        said = one_line(line.param(1))
+        return (*state.proofs.bounced(said), Notable("bouncer", said))
+    if state.us.is_us(line.source.nick):
+        state.us.seen(line.source)
+        return state.proofs.echo(line, state.batches.label(line))
+    private = state.us.is_us(line.param(0))
+    room = Room(state.settings.name, line.source.nick) if private else state.channels.heard(line.param(0))
+    if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
+        return ()
+    if convert.speech(line) is None:
+        return _ctcp(state, line) if private else ()
+    time, connection = convert.spoken_at(line, state.wall), state.people.connection(line.source)
+    spoken = Spoken(line, room, private, state.ids.of(line), time, connection)
+    return said_now(state, spoken) if private else state.history.heard(spoken)
+
+
+def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
+    """It is the turn of a line that was said now. With account-tag, a line without the tag is nobody's."""
+    source = spoken.line.source
+    if "account-tag" in state.enabled:
+        account: str | None = spoken.line.tags.get("account", "")
+    else:
+        account = state.people.account(source, state.now) if state.people.knows(source.nick) else ""
+    return state.speakers.said(spoken, account, state.now)
+
+
+def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
+    """It is the turn of a line of a history. An account that comes with it was the speaker's then. Some histories have
+    none: then it is that of the very same person, if they are in the channel now."""
+    source, account = spoken.line.source, spoken.line.tags.get("account")
+    same = state.people.resembles(source, spoken.line.param(0))
+    if account is None and same is not None:
+        account = state.people.account(source, state.now) if same else ""
+    return state.speakers.said(replace(spoken, present=bool(same)), account, state.now)
+
+
+def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
+    """It is known who said it."""
+    event = convert.event(
+        spoken, account, state.us.names, state.people.casemapping, masks=state.settings.trust_hostmasks
+    )
+    if event is not None:
+        yield Heard(event, spoken.line.tags.get("msgid", ""))
+
+
+def lost(state: State) -> Iterator[Step]:
+    """The connection is over. Where nothing is told again, lines that wait for an account are heard as they are."""
+    if not state.enabled & {"batch", "server-time"}:
+        for spoken, account in state.speakers.drain():
+            yield Settled(replace(spoken, replayed=True), account)
+
+
+def batch(state: State, line: Line) -> Iterable[Step]:
+    """BATCH."""
+    begun = state.batches.begun(line)
+    if begun is not None and begun.is_history:
+        state.page_end = ("", 0.0)
+    ended = state.batches.ended(line)
+    if ended is not None and ended.is_history and (room := state.channels.heard(ended.channel)) is not None:
+        return state.history.page_ended(room, *state.page_end, state.now)
+    return ()
+
+
+def replayed(state: State, line: Line) -> Iterable[Step]:
+    """A line of a channel's history. What it tells of joins and the like is not needed."""
+    room = state.channels.heard(line.param(0))
+    if line.command not in _SPEECH or room is None or not line.source.user:
+        return ()
+    time, msgid = convert.spoken_at(line, state.wall), line.tags.get("msgid", "")
+    state.page_end = (msgid, time)
+    if state.us.is_surely(line.source):
+        state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
+        return ()
+    if convert.speech(line) is None or line.source.nick in state.us.names:
+        return ()
+    spoken = Spoken(line, room, private=False, id=state.old_ids.of(line), time=time, replayed=True)
+    told = state.history.replayed if "batch" in line.tags else state.history.late
+    return told(spoken, msgid)
+
+
+def _ctcp(state: State, line: Line) -> Iterable[Effect]:
+    """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
+    name, _, rest = line.param(1).strip("\x01").partition(" ")
+    if line.command != "PRIVMSG" or name not in ("VERSION", "PING") or state.now < state.ctcp_at:
+        return ()
+    state.ctcp_at = state.now + _CTCP_EVERY_S
+    answer = "quackbridge" if name == "VERSION" else one_line(rest, 64)
+    return written("NOTICE", line.source.nick, f"\x01{name} {answer}\x01")
