@@ -110,7 +110,7 @@ def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
     try:
         sql.execute("BEGIN IMMEDIATE")
         migrate(sql, version)
-        sql.execute("COMMIT")
+        sql.commit()
     except sqlite3.Error:
         if sql.in_transaction:
             sql.rollback()
