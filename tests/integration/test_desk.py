@@ -392,7 +392,7 @@ async def test_an_account_is_compared_as_the_network_compares_it(pond: Pond, dae
     ):
         await al.join(pond.channel)
         await almost.join(pond.channel)
-        await daemon.logged("users changed")
+        await daemon.logged("users_changed")
         await almost.say(pond.channel, "not me")
         await almost.heard("You are not logged in")
         await al.say(pond.channel, "me")

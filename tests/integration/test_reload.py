@@ -98,7 +98,7 @@ async def test_a_broken_file_is_refused_as_a_whole_and_what_ran_goes_on(pond: Po
     config["links"]["pond"]["members"] = ["alice"]
     config["links"]["pond"]["gests"] = "relay"
     config["networks"]["home"]["homeserver"] = "http://matrix.example.net"
-    refused = await _reloaded(daemon, pond, "not reloaded")
+    refused = await _reloaded(daemon, pond, "not_reloaded")
     problems = "\n".join(refused["problems"])
     assert "links.pond.gests: there is no such key; did you mean guests?" in problems
     assert "networks.home.homeserver" in problems
@@ -108,11 +108,11 @@ async def test_a_broken_file_is_refused_as_a_whole_and_what_ran_goes_on(pond: Po
     config["links"]["pond"].pop("gests")
     config["networks"]["home"]["homeserver"] = pond.synapse.url
     config["bots"]["duck"]["brain"] = "nowhere"
-    refused = await _reloaded(daemon, pond, "not reloaded")
+    refused = await _reloaded(daemon, pond, "not_reloaded")
     assert "bots.duck" in refused["problems"][0]
     (pond.folder / "config.yaml").unlink()
     daemon.send(signal.SIGHUP)
-    await daemon.logged("not reloaded", lambda line: "there is no such file" in str(line["problems"]))
+    await daemon.logged("not_reloaded", lambda line: "there is no such file" in str(line["problems"]))
     assert await daemon.stop() == 0
 
 
@@ -155,7 +155,7 @@ async def test_what_cannot_change_while_it_runs_is_named_and_the_rest_counts(pon
     config["store"]["path"] = "data/other.sqlite"
     config["links"]["pond"]["guests"] = "relay"
     await _reloaded(daemon, pond)
-    assert (await daemon.logged("not reloaded"))["key"] == "store.path"
+    assert (await daemon.logged("not_reloaded"))["key"] == "store.path"
     async with pond.people() as (_, bob), MatrixPerson(pond.synapse.url, unique("eve")) as eve:
         room = await eve.join(pond.room)
         await eve.send(room, "carried as a guest")
