@@ -99,7 +99,7 @@ class Running:
             if needed and not up.done():
                 raise
             hint = "mend the config, then send SIGHUP; the others go on, and what is owed waits"
-            log.error("network refused", network=network.name, reason=str(error), hint=hint)
+            log.error("network_refused", network=network.name, reason=str(error), hint=hint)
         finally:
             up.cancel()
 

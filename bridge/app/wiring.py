@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import assert_never
 
 from bots.host import Hosted
 from bots.load import load_bot
-from bridge.config import Bot, Config, IrcNetwork, MatrixNetwork
-from bridge.irc.client import IrcNetwork as Irc
+from bridge.config import BotSection, Config
+from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
-from bridge.matrix.client import MatrixNetwork as Matrix
+from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
@@ -25,43 +26,12 @@ _TYPING = 1.0  # seconds that showing it may hold up an answer
 def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random) -> Network:
     """The network that the config calls `name`, not connected yet."""
     match config.networks[name]:
-        case MatrixNetwork() as account:
-            return Matrix(
-                MatrixSettings(
-                    name=name,
-                    homeserver=account.homeserver,
-                    user=account.user,
-                    password=account.password,
-                    access_token=account.access_token,
-                ),
-                rooms,
-                memory,
-                clock=time.time,
-                rng=rng,
-            )
-        case IrcNetwork() as account:
-            return Irc(
-                IrcSettings(
-                    name=name,
-                    host=account.host,
-                    port=account.port,
-                    tls=account.tls,
-                    tls_ca_file=account.tls_ca_file,
-                    nick=account.nick,
-                    username=account.username,
-                    realname=account.realname,
-                    server_password=account.password,
-                    sasl_account=account.sasl.account if account.sasl else None,
-                    sasl_password=account.sasl.password if account.sasl else None,
-                    burst=account.flood.burst,
-                    per_second=account.flood.per_second,
-                    trust_hostmasks=account.trust_hostmasks,
-                    resend_doubtful=account.on_doubt == "resend",
-                ),
-                rooms,
-                clock=time.time,
-                rng=rng,
-            )
+        case MatrixSettings() as settings:
+            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng)
+        case IrcSettings() as settings:
+            return IrcNetwork(settings, rooms, clock=time.time, rng=rng)
+        case _ as never:
+            assert_never(never)
 
 
 def terms(config: Config) -> Terms:
@@ -74,7 +44,7 @@ def terms(config: Config) -> Terms:
 class Kept:
     """A bot, and the settings that it was made of: while these stay, so does what it remembers."""
 
-    settings: Bot
+    settings: BotSection
     hosted: Hosted
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bridge.config.settings import Config, Link
+from bridge.config.settings import Config, LinkSection
 from bridge.lib.hosts import is_loopback
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
@@ -31,7 +31,7 @@ def private_networks(config: Config) -> frozenset[str]:
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
 
 
-def _rules(link: Link) -> Rules:
+def _rules(link: LinkSection) -> Rules:
     budget = link.guest_budget
     return Rules(
         guests=link.guests,

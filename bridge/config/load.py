@@ -15,7 +15,7 @@ from bridge.config import document as yaml
 from bridge.config.document import SECRETS, Document
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import SECTIONS, Config, keys
-from bridge.config.values import FOLDER
+from bridge.lib.settings import FOLDER
 
 _Secrets = Callable[[Document, Path], Iterator[Problem]]
 

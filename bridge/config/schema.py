@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bridge.config.settings import SECTIONS, Config
-from bridge.config.values import Section
+from bridge.lib.settings import Section
 
 
 def schema() -> dict[str, Any]:

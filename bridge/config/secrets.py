@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge.config.document import SECRETS, Document
 from bridge.config.document import Path as Place
 from bridge.config.problems import Problem
-from bridge.config.values import file_path
+from bridge.lib.settings import file_path
 
 _FILE = "_file"
 _BYTES = 1 << 16  # a file that is larger holds something else

@@ -3,24 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from bridge.config.networks import Flood, IrcNetwork, MatrixNetwork, Network, Sasl
-from bridge.config.values import (
-    Count,
-    Duration,
-    FilePath,
-    IgnorePattern,
-    Line,
-    Members,
-    RoomName,
-    Section,
-    UserName,
-    number,
-)
+from bridge.config.values import IgnorePattern, Members, RoomName, UserName
+from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
+from bridge.lib.settings import Count, Duration, FilePath, Line, Section, number
+from bridge.matrix.settings import MatrixSettings
 from bridge.rules.link import Answers, Guests
 
 
@@ -36,16 +27,18 @@ def _minutes(seconds: float) -> float:
     return seconds
 
 
-class Welcome(Section):
+class WelcomeSection(Section):
     """What people are told when they are first heard in a link, once a day, privately where the network can."""
 
     member: Line | None = None
     """What members are told; absent: nothing."""
-    guest: Line | None = "You are not logged in; chat with the duck first."
+    guest: Line | None = (
+        "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
+    )
     """What guests are told whose words are not carried; null: nothing."""
 
 
-class Budget(Section):
+class GuestBudgetSection(Section):
     """What guests may ask the bots and the bridge, so that they can flood nobody. Members are not counted."""
 
     per_guest: Count = 6
@@ -54,7 +47,7 @@ class Budget(Section):
     """The same for all guests of the link together."""
 
 
-class Link(Section):
+class LinkSection(Section):
     """The rooms that are one conversation."""
 
     rooms: tuple[RoomName, ...]
@@ -68,15 +61,15 @@ class Link(Section):
     ignore: Annotated[tuple[IgnorePattern, ...], Field(max_length=200)] = ()
     """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
     accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
-    guest_budget: Budget = Budget()
+    guest_budget: GuestBudgetSection = GuestBudgetSection()
     """What guests may ask the bots."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
-    welcome: Welcome = Welcome()
+    welcome: WelcomeSection = WelcomeSection()
     """What people are told, once a day."""
 
 
-class Bot(Section):
+class BotSection(Section):
     """A program that hears and may answer."""
 
     use: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = "bots.duck:Duck"
@@ -100,7 +93,7 @@ class UserDatabase(Section):
     """How long a login by password lasts at most, as 30m, 12h or 7d."""
 
 
-class Store(Section):
+class StoreSection(Section):
     """What the daemon remembers: the outbox, and where each network resumes."""
 
     path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
@@ -112,7 +105,7 @@ class Store(Section):
     replies and edits can quote it. 0: none."""
 
 
-class Outbox(Section):
+class OutboxSection(Section):
     """What waits to be delivered."""
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
@@ -124,14 +117,14 @@ class Outbox(Section):
     replies to it, by a `reaction` to it, or by `nothing`."""
 
 
-class Outages(Section):
+class OutagesSection(Section):
     """What people are told when a network is away."""
 
     tell_after: Duration = Field(default="60s", validate_default=True)
     """How long a room may be out of reach until the other rooms of its link are told, once."""
 
 
-class Http(Section):
+class HttpSection(Section):
     """Health and readiness over HTTP."""
 
     listen: str
@@ -152,27 +145,36 @@ class Http(Section):
         return listen
 
 
+Network = Annotated[MatrixSettings | IrcSettings, Field(discriminator="type")]
+
+
 class Config(Section):
     """The configuration of quackbridge."""
 
     networks: dict[str, Network] = Field(min_length=1)
     """The accounts that the bridge logs in with, each under a name of your choice (not `bots`)."""
-    links: dict[str, Link] = Field(default={})
+    links: dict[str, LinkSection] = Field(default={})
     """The conversations, each under a name of your choice."""
-    bots: dict[str, Bot] = Field(default={})
+    bots: dict[str, BotSection] = Field(default={})
     """The bots, each under a name of your choice."""
     users: UserDatabase = Field(default={}, validate_default=True)
     """The allowlist."""
-    store: Store = Field(default={}, validate_default=True)
+    store: StoreSection = Field(default={}, validate_default=True)
     """What the daemon remembers."""
-    outbox: Outbox = Field(default={}, validate_default=True)
+    outbox: OutboxSection = Field(default={}, validate_default=True)
     """What waits to be delivered."""
-    outages: Outages = Field(default={}, validate_default=True)
+    outages: OutagesSection = Field(default={}, validate_default=True)
     """What people are told when a network is away."""
-    http: Http | None = None
+    http: HttpSection | None = None
     """Health over HTTP; absent: off."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _name_networks(self) -> Self:
+        for name, network in self.networks.items():
+            network.called(name)
+        return self
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -183,19 +185,19 @@ class Config(Section):
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
     {
         "": Config,
-        "networks.matrix": MatrixNetwork,
-        "networks.irc": IrcNetwork,
+        "networks.matrix": MatrixSettings,
+        "networks.irc": IrcSettings,
         "networks.irc.sasl": Sasl,
-        "networks.irc.flood": Flood,
-        "links.*": Link,
-        "links.*.welcome": Welcome,
-        "links.*.guest_budget": Budget,
-        "bots.*": Bot,
+        "networks.irc.flood": FloodBudget,
+        "links.*": LinkSection,
+        "links.*.welcome": WelcomeSection,
+        "links.*.guest_budget": GuestBudgetSection,
+        "bots.*": BotSection,
         "users": UserDatabase,
-        "store": Store,
-        "outbox": Outbox,
-        "outages": Outages,
-        "http": Http,
+        "store": StoreSection,
+        "outbox": OutboxSection,
+        "outages": OutagesSection,
+        "http": HttpSection,
     }
 )
 """Where in the file which section stands; `*` is a name of the operator's choice."""

@@ -1,53 +1,12 @@
-"""What stands in the configuration: the kinds of values, each with what it has to be."""
+"""The kinds of values that are about chat: rooms, users, patterns of people."""
 
-import os
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from bridge.lib import durations
 from bridge.model import identifiers
 from bridge.model.event import Room
 from bridge.model.patterns import Pattern
-
-FOLDER = "folder"
-"""The key of the validation context under which the config file's folder stands: paths are relative to it."""
-
-
-def file_path(path: Path, folder: Path) -> Path:
-    """The file that `path` means in a config file in `folder`. ValueError where it means none."""
-    if path == Path():
-        raise ValueError("a file's name is missing")
-    if "\0" in str(path) or not _encodable(path):
-        raise ValueError("no file can have this name")
-    if path.parts[0].startswith("~"):
-        try:
-            path = path.expanduser()
-        except RuntimeError as error:
-            raise ValueError("there is no home directory to take ~ for") from error
-    return Path(os.path.normpath(folder / path))
-
-
-def _encodable(path: Path) -> bool:
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _path(path: Path, info: ValidationInfo) -> Path:
-    return file_path(path, (info.context or {}).get(FOLDER, Path()))
 
 
 def _room(value: object) -> Room:
@@ -71,25 +30,6 @@ def _members(value: object) -> tuple[str, ...] | None:
     return tuple(map(identifiers.one_word, value))
 
 
-def _duration(value: object) -> float:
-    if not isinstance(value, str):
-        raise ValueError("must be a number and a unit: 30m, 12h, 7d")
-    return durations.parse(value)
-
-
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("must be one line of visible characters")
-    return text
-
-
-def number(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 and 1
-        raise ValueError("must be a number")
-    return value
-
-
-FilePath = Annotated[Path, AfterValidator(_path)]
 RoomName = Annotated[
     Room, BeforeValidator(_room), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/.+$", "title": "Room"})
 ]
@@ -100,19 +40,3 @@ Members = Annotated[
 ]
 IgnorePattern = Annotated[Pattern, BeforeValidator(_pattern), WithJsonSchema({"type": "string", "maxLength": 255})]
 UserName = Annotated[str, AfterValidator(identifiers.one_word)]
-Duration = Annotated[
-    float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})
-]
-Line = Annotated[str, AfterValidator(_one_line)]
-Count = Annotated[int, BeforeValidator(number), Field(ge=1, le=10_000)]
-Positive = Annotated[float, BeforeValidator(number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A mapping of the file. Unknown keys are errors; nothing is changed once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()

@@ -62,7 +62,7 @@ class IrcNetwork:
         self._leaving = False
         self._limits = Limits()
         self._lanes = Lanes()
-        self._pace = Pace(settings.burst, settings.per_second)
+        self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubtful: LruSet[str] = LruSet(_DOUBTFUL)
         self._connections = 0
         self._was_online = False
@@ -142,7 +142,7 @@ class IrcNetwork:
         known = history.ours(post.id)
         if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
             self._doubtful.discard(post.id)
-            resend = self._settings.resend_doubtful
+            resend = self._settings.on_doubt == "resend"
             raise InDoubt("the connection broke before the server said that it has it", resend=resend)
         self._doubtful.discard(post.id)
         return known

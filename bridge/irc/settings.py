@@ -1,27 +1,110 @@
-"""What an IRC network of the configuration says."""
+"""What can be configured of an IRC network."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from bridge.lib import hosts
+from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
+from bridge.model import identifiers
 
 
-@dataclass(frozen=True, slots=True)
-class IrcSettings:
-    """One account on one IRC network. `burst` lines may go out at once, then `per_second`; `tls_ca_file` is a private
-    CA that is trusted instead of the system's; `resend_doubtful` is what becomes of a post of unknown fate. Secrets are
-    not in the repr."""
+class Sasl(Section):
+    """Logging in to the network's services. Exactly one of password, password_file."""
 
-    name: str
-    host: str
-    port: int
-    nick: str
+    mechanism: Literal["plain"] = "plain"
+    """How: `plain`."""
+    account: Annotated[str, AfterValidator(identifiers.irc_account)]
+    """The services account."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The account's password. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the password, in one line; readable by nobody but its owner."""
+
+    @property
+    def password(self) -> str:
+        """The secret itself, wherever it was written."""
+        return revealed(self.password_) or ""
+
+
+class FloodBudget(Section):
+    """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
+
+    burst: Annotated[int, BeforeValidator(number)] = Field(default=5, ge=1, le=1_000_000)
+    """So many lines may go out at once."""
+    per_second: Positive = 0.5
+    """After a burst, so many lines a second."""
+
+
+class IrcSettings(NamedSection):
+    """An account on an IRC network. For the server's own password, at most one of password, password_file."""
+
+    type: Literal["irc"]
+    """What kind of network this is: `matrix` or `irc`."""
+    allow_plaintext: bool = False
+    """Allow `tls: false` to another machine. Anyone on the path can read it, the passwords too."""
+    server: str
+    """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`."""
     tls: bool = True
-    username: str = "quackbridge"
-    realname: str = "quackbridge"
-    sasl_account: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
-    server_password: str | None = field(default=None, repr=False)
-    burst: int = 5
-    per_second: float = 0.5
+    """Encrypt the connection and verify the server's certificate."""
+    tls_ca_file: FilePath | None = None
+    """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
+    nick: Annotated[str, AfterValidator(identifiers.irc_nick)]
+    """The bridge's nick."""
+    username: Annotated[str, AfterValidator(identifiers.irc_nick)] = "quackbridge"
+    """The user part of its host mask."""
+    realname: Line = "quackbridge"
+    """What WHOIS tells about it."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The server's password (PASS), where it wants one. That of an account goes under `sasl`."""
+    password_file: FilePath | None = None
+    """A file that holds the server's password, in one line; readable by nobody but its owner."""
+    sasl: Sasl | None = None
+    """Log in to the network's services. Many networks let nobody change nicks or join without."""
+    flood: FloodBudget = FloodBudget()
+    """How fast the bridge may speak there."""
     trust_hostmasks: bool = False
-    resend_doubtful: bool = True
-    tls_ca_file: Path | None = None
+    """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
+    on_doubt: Literal["resend", "drop"] = "resend"
+    """What becomes of a message when the connection broke before the server said that it has it, and its history does
+    not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""
+
+    @property
+    def host(self) -> str:
+        return hosts.address(self.server)[0]
+
+    @property
+    def port(self) -> int:
+        return hosts.address(self.server)[1]
+
+    @property
+    def password(self) -> str | None:
+        """The server's password itself, wherever it was written."""
+        return revealed(self.password_)
+
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+    @field_validator("server")
+    @classmethod
+    def _address(cls, server: str) -> str:
+        hosts.address(server)
+        return server
+
+    @field_validator("tls")
+    @classmethod
+    def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)
+        known = {"server", "allow_plaintext"} <= info.data.keys()
+        if not tls and known and not info.data["allow_plaintext"]:
+            host, _port = hosts.address(info.data["server"])
+            if not hosts.is_loopback(host):
+                raise ValueError(
+                    "tls: false to another machine: anyone on the path can read the passwords; "
+                    "remove it, or set allow_plaintext: true"
+                )
+        return tls

@@ -15,6 +15,7 @@ from bridge.network import Memory, Refused
 
 log = structlog.get_logger()
 
+_DEVICE_NAME = "quackbridge"
 _DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
 
 
@@ -43,7 +44,7 @@ class Account:
         """Log in again, unless somebody has done so since the token `rejected` was used."""
         async with self._one_at_a_time:
             if self._homeserver.token == rejected:
-                log.warning("logged out", network=self._settings.name, hint="logging in again")
+                log.warning("logged_out", network=self._settings.name, hint="logging in again")
                 await self._admitted()
 
     async def _admitted(self) -> None:
@@ -90,7 +91,7 @@ class Account:
                 "type": "m.login.password",
                 "identifier": {"type": "m.id.user", "user": self._settings.user},
                 "password": self._settings.password,
-                "initial_device_display_name": self._settings.device_name,
+                "initial_device_display_name": _DEVICE_NAME,
                 **({"device_id": device} if device else {}),
             }
         )
@@ -99,7 +100,7 @@ class Account:
         except ApiError as error:
             raise Refused(self._refusal(error)) from None
         await self._keep(found)
-        log.info("logged in", network=self._settings.name, user=self._settings.user, device=word(found, "device_id"))
+        log.info("logged_in", network=self._settings.name, user=self._settings.user, device=word(found, "device_id"))
 
     async def _session(self, login: str) -> Json:
         found = await self._homeserver.once("POST", ("login",), body=login)

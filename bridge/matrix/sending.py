@@ -87,7 +87,7 @@ class Sending:
         again, but not for ever (Synapse: a day, and until the device is logged out): what is in the room stays."""
         event_id = await look.event_of(self._homeserver, place.id, self._account.us.user, post)
         if event_id:
-            log.info("sent already", network=self._network, room=str(post.room), post=post.id)
+            log.info("sent_already", network=self._network, room=str(post.room), post=post.id)
         return event_id
 
     async def typing(self, room: Room, *, active: bool) -> None:
@@ -142,7 +142,7 @@ class Sending:
             place = self._rooms.at(room)
             if place is None or place.first(_SILENT):
                 hint = "give us the power to speak there, or invite us"
-                log.warning("not allowed to speak", network=self._network, room=str(room), reason=str(error), hint=hint)
+                log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
             return Silenced(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)
         if error.passes:
             return TransientError(f"the homeserver asks for patience ({error})", error.retry_after)

@@ -1,16 +1,66 @@
-"""What a Matrix network of the configuration says."""
+"""What can be configured of a Matrix network."""
 
-from dataclasses import dataclass, field
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from bridge.lib import hosts
+from bridge.lib.settings import FilePath, NamedSection, revealed
+from bridge.model import identifiers
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixSettings:
-    """One account on one homeserver, whose client-server API is at `homeserver` (a URL). `user` is the full id. A
-    password or an access token must be given. Secrets are not in the repr."""
+class MatrixSettings(NamedSection):
+    """An account on a Matrix homeserver. Exactly one of password, password_file, access_token, access_token_file."""
 
-    name: str
+    type: Literal["matrix"]
+    """What kind of network this is: `matrix` or `irc`."""
+    allow_plaintext: bool = False
+    """Allow an unencrypted http:// homeserver on another machine. Anyone on the path can read it, the password too."""
     homeserver: str
-    user: str
-    password: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
-    device_name: str = "quackbridge"
+    """The homeserver's URL, as clients use it: `https://matrix.example.org`."""
+    user: Annotated[str, AfterValidator(identifiers.matrix_user)]
+    """The bridge's own Matrix id: `"@duck:example.org"`."""
+    password_: SecretStr | None = Field(default=None, alias="password")
+    """The account's password. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the password, in one line; readable by nobody but its owner."""
+    access_token_: SecretStr | None = Field(default=None, alias="access_token")
+    """An access token instead of the password."""
+    access_token_file: FilePath | None = None
+    """A file that holds the access token; readable by nobody but its owner."""
+    encryption: bool = True
+    """Take part in end-to-end encrypted rooms. Not supported yet: a message for one is dead, never sent in plain."""
+
+    @property
+    def password(self) -> str | None:
+        """The secret itself, wherever it was written."""
+        return revealed(self.password_)
+
+    @property
+    def access_token(self) -> str | None:
+        """The secret itself, wherever it was written."""
+        return revealed(self.access_token_)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.homeserver).hostname or ""
+
+    @property
+    def tls(self) -> bool:
+        return urlsplit(self.homeserver).scheme == "https"
+
+    @field_validator("homeserver")
+    @classmethod
+    def _safe_url(cls, url: str, info: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ValueError("must be a URL such as https://matrix.example.org")
+        _ = parts.port  # ValueError where it is no port
+        allowed = info.data.get("allow_plaintext", True)
+        if parts.scheme == "http" and not hosts.is_loopback(parts.hostname) and not allowed:
+            raise ValueError(
+                "http:// to another machine: anyone on the path can read the password; "
+                "write https://, or set allow_plaintext: true"
+            )
+        return url.rstrip("/")

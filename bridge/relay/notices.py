@@ -14,6 +14,8 @@ from bridge.relay.limits import TellDead
 from bridge.rules.case import Refusal, Told
 from bridge.rules.link import Link
 
+_ROOM = "{room}"
+"""In the words of a link: the room where somebody spoke."""
 SPENT = "You have asked a lot. I answer you again in a minute."
 BUSY = "Too many people are logging in right now. Try again in a minute."
 CAUGHT = (
@@ -105,6 +107,7 @@ class Notices:
         if self._left(f"{network} {id_.partition(' ')[0]}", self._clock()) == 0:
             return None
         there = event.room if event.private else Room(network, event.sender.address)
+        said = said.replace(_ROOM, event.room.id)
         return Addressed(self._ours(id_, there, Message(words(said), Kind.NOTICE), private=True), there)
 
     def _ours(self, id_: str, room: Room, body: Body, *, private: bool) -> Event:

@@ -22,5 +22,5 @@ async def stored(verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: 
         try:
             return await verb(*args, **kwargs)
         except (Full, Unavailable) as error:
-            log.error("store unavailable", reason=str(error), hint="free some disk space; nothing is lost meanwhile")
+            log.error("store_unavailable", reason=str(error), hint="free some disk space; nothing is lost meanwhile")
             await asyncio.sleep(_PAUSE)

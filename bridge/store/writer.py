@@ -198,7 +198,7 @@ class Writer:
         self._sql.execute("COMMIT")
         if step and self._steps is not None:
             self._steps.taken(step)
-            log.warning("the clock was set", seconds=round(step), hint="what waits has not grown older by that")
+            log.warning("clock_set", seconds=round(step), hint="what waits has not grown older by that")
 
     def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
         if self._sql.in_transaction:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.config import Config, ConfigError, IrcNetwork, MatrixNetwork, Problem, load, load_settings
+from bridge.config import Config, ConfigError, Problem, load, load_settings
 from bridge.config.schema import schema
+from bridge.irc.settings import IrcSettings
+from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.rules.link import Answers, Guests
 
@@ -93,8 +95,8 @@ def but(old: str, new: str) -> str:
 def test_a_good_configuration_is_read_whole(folder: Path) -> None:
     config = read(folder)
     home, libera = config.networks["home"], config.networks["libera"]
-    assert isinstance(home, MatrixNetwork)
-    assert isinstance(libera, IrcNetwork)
+    assert isinstance(home, MatrixSettings)
+    assert isinstance(libera, IrcSettings)
     assert (home.homeserver, home.user, home.password) == ("https://matrix.pond.social", "@duck:pond.social", "quack")
     assert (libera.host, libera.port, libera.tls, libera.password) == ("irc.libera.chat", 6697, True, None)
     assert libera.sasl is not None
@@ -127,7 +129,7 @@ bots:
 """,
     )
     plain = config.networks["plain"]
-    assert isinstance(plain, IrcNetwork)
+    assert isinstance(plain, IrcSettings)
     assert (plain.sasl, plain.trust_hostmasks, plain.flood.burst, plain.flood.per_second) == (None, False, 5, 0.5)
     assert config.users.database == folder / "data" / "users.json"
     assert config.store.path == folder / "data" / "quackbridge.sqlite"
@@ -323,7 +325,7 @@ def test_a_secret_file_that_is_missing_or_no_file_is_named(folder: Path) -> None
 def test_the_end_of_the_line_is_no_part_of_a_secret(folder: Path, content: str) -> None:
     (folder / "secrets" / "home").write_bytes(content.encode())
     home = read(folder).networks["home"]
-    assert isinstance(home, MatrixNetwork)
+    assert isinstance(home, MatrixSettings)
     assert home.password == "quack"
 
 
@@ -332,13 +334,13 @@ def test_a_ca_file_must_be_there(folder: Path) -> None:
     assert only(folder, text) == f"11:5: networks.libera.tls_ca_file: there is no file {folder / 'ca.pem'}"
     (folder / "ca.pem").touch()
     libera = read(folder, text).networks["libera"]
-    assert isinstance(libera, IrcNetwork)
+    assert isinstance(libera, IrcSettings)
     assert libera.tls_ca_file == folder / "ca.pem"
 
 
 def test_a_token_may_stand_in_a_file(folder: Path) -> None:
     home = read(folder, but("password_file", "access_token_file")).networks["home"]
-    assert isinstance(home, MatrixNetwork)
+    assert isinstance(home, MatrixSettings)
     assert (home.password, home.access_token) == (None, "quack")
 
 
@@ -348,7 +350,7 @@ def test_settings_are_read_where_the_secrets_are_out_of_reach(folder: Path) -> N
     config = load_settings(folder / "config.yaml", {})
     assert config.users.database == folder / "data" / "users.json"
     home = config.networks["home"]
-    assert isinstance(home, MatrixNetwork)
+    assert isinstance(home, MatrixSettings)
     assert home.password is None
 
 
@@ -388,7 +390,7 @@ def test_the_environment_is_the_process_s_own_unless_another_is_given(
 def test_the_environment_fills_in_any_string(folder: Path) -> None:
     text = but("nick: littleduck", "nick: ${NICK}").replace("littleduck,", '"a${NICK}b",')
     libera = read(folder, text, ENVIRON | {"NICK": "quack"}).networks["libera"]
-    assert isinstance(libera, IrcNetwork)
+    assert isinstance(libera, IrcSettings)
     assert libera.sasl is not None
     assert (libera.nick, libera.sasl.account) == ("quack", "aquackb")
 
@@ -398,7 +400,7 @@ def test_what_the_environment_says_is_checked_and_not_filled_in_again(folder: Pa
         "12:5: networks.libera.nick: 'a\\r\\nQUIT' is not a nick"
     )
     sasl = read(folder, environ={"LIBERA": "${HOME}"}).networks["libera"]
-    assert isinstance(sasl, IrcNetwork)
+    assert isinstance(sasl, IrcSettings)
     assert sasl.sasl is not None
     assert sasl.sasl.password == "${HOME}"
 
@@ -417,7 +419,7 @@ def test_a_dollar_brace_that_names_no_variable_is_an_error(folder: Path, wrong: 
 
 def test_a_dollar_brace_can_be_escaped(folder: Path) -> None:
     libera = read(folder, but('"${LIBERA}"', '"$${LIBERA} $5 $$"')).networks["libera"]
-    assert isinstance(libera, IrcNetwork)
+    assert isinstance(libera, IrcSettings)
     assert libera.sasl is not None
     assert libera.sasl.password == "${LIBERA} $5 $$"
 

@@ -15,9 +15,7 @@ from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
-from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
-from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
@@ -27,6 +25,7 @@ from tests.events import said
 from tests.fakes.memory import Notebook
 from tests.fakes.network import MemoryNetwork
 from tests.integration.servers import NgIrcd, unique
+from tests.settings import irc_settings, matrix_settings
 
 pytestmark = pytest.mark.real_time
 
@@ -70,7 +69,7 @@ async def _memory(_server: object) -> AsyncIterator[Shore]:
 @asynccontextmanager
 async def _irc(port: int) -> AsyncIterator[Shore]:
     nick, channel, other = unique("duck"), f"#{unique('Pond')}", f"#{unique('Lake')}"
-    settings = IrcSettings(name="irc", host=HOST, port=port, tls=False, nick=nick, burst=1000, per_second=1000)
+    settings = irc_settings(name="irc", host=HOST, port=port, tls=False, nick=nick, burst=1000, per_second=1000)
     room = Room("irc", channel)
     network = IrcNetwork(settings, [room], clock=time.time, rng=random.Random(1))
     async with IrcPerson(HOST, port, unique("alice")) as alice:
@@ -111,7 +110,7 @@ async def _ngircd(server: NgIrcd) -> AsyncIterator[Shore]:
 async def _matrix(server: Synapse) -> AsyncIterator[Shore]:
     duck, alias, other = unique("duck"), unique("pond"), unique("lake")
     user = await server.register(duck, US)
-    settings = MatrixSettings(name="home", homeserver=server.url, user=user, password=US, access_token=None)
+    settings = matrix_settings(name="home", homeserver=server.url, user=user, password=US, access_token=None)
     room = Room("home", f"#{alias}:{server.server_name}")
     network = MatrixNetwork(settings, [room], Notebook(), clock=time.time, rng=random.Random(1))
     async with MatrixPerson(server.url, unique("alice")) as alice:

@@ -89,7 +89,7 @@ async def ways_cut(scene: Scene) -> float:
 async def disk_full(scene: Scene, seconds: float = FULL) -> float:
     """Every write to the database fails with ENOSPC for a while, and for as long as the daemon needs to notice."""
     async with _no_space(scene.daemon.pid):
-        await scene.daemon.logged("store unavailable")
+        await scene.daemon.logged("store_unavailable")
         await asyncio.sleep(seconds)
     return time.monotonic()
 

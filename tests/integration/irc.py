@@ -19,6 +19,7 @@ from bridge.model.people import Sender
 from bridge.model.text import Text, plain, words
 from bridge.network import Gap, InDoubt, SendError, TransientError
 from tests.integration.servers import unique
+from tests.settings import irc_settings
 
 PATIENCE = 20.0
 TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
@@ -107,7 +108,7 @@ async def ours(
     `address` is the one on loopback from which it connects."""
     base = {"name": "net", "host": HOST, "port": server.port, "nick": unique("duck"), "tls": False}
     limits = {"burst": 1000, "per_second": 1000.0}
-    settings = IrcSettings(**{**base, **limits, **changes})  # type: ignore[arg-type]
+    settings = irc_settings(**{**base, **limits, **changes})  # type: ignore[arg-type]
     room = Room("net", channel or f"#{unique('Pond')}")
     connect = partial(asyncio.open_connection, local_addr=(address, 0))
     ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1), connect=connect), settings, room)

@@ -286,7 +286,7 @@ async def test_an_unknown_room_is_named_and_the_others_go_on(pond: Pond) -> None
     links["lost"] = {"rooms": ["home/#nowhere:localhost"], "bots": ["duck"]}
     write_config(pond.folder, pond.config, {"home": PASSWORD})
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
-        line = await daemon.logged("not joined", lambda line: "nowhere" in str(line))
+        line = await daemon.logged("not_joined", lambda line: "nowhere" in str(line))
         assert line["level"] in {"error", "warning"}
         await daemon.logged("joined", lambda line: pond.room in str(line))
         await daemon.logged("joined", lambda line: pond.channel in str(line))

@@ -15,7 +15,6 @@ from bridge.demo.people import MatrixPerson
 from bridge.demo.people.matrix import MatrixError
 from bridge.demo.servers import Synapse
 from bridge.matrix.client import MatrixNetwork
-from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Event, EventKey, Kind, Origin, Room
 from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.text import Span, Style, plain
@@ -23,6 +22,7 @@ from bridge.network import Batch, PermanentError, Refused, TransientError
 from tests.events import body_of, irc, said
 from tests.fakes.memory import Notebook
 from tests.integration.servers import unique
+from tests.settings import matrix_settings
 
 pytestmark = pytest.mark.servers
 
@@ -55,7 +55,7 @@ class Ours:
         return [plain(event.text) for event in self.heard]
 
     def network(self) -> MatrixNetwork:
-        settings = MatrixSettings("home", self.url or self.server.url, self.user, self.password, self.token)
+        settings = matrix_settings("home", self.url or self.server.url, self.user, self.password, self.token)
         return MatrixNetwork(settings, self.rooms, self.memory, clock=time.time, rng=random.Random(1))
 
     @asynccontextmanager
@@ -243,7 +243,7 @@ async def test_an_unknown_alias_is_told_and_holds_up_nobody(synapse: Synapse) ->
                 await us.hears("hello")
                 with pytest.raises(TransientError, match="not joined yet"):
                     await post(network, missing, "x")
-        line = next(line for line in logs if line["event"] == "not joined")
+        line = next(line for line in logs if line["event"] == "not_joined")
         assert (line["log_level"], line["network"], line["room"]) == ("error", "home", str(missing))
         assert "M_NOT_FOUND" in line["reason"]
         assert "configuration" in line["hint"]
@@ -272,7 +272,7 @@ async def test_a_room_joined_later_is_heard_from_then_on(synapse: Synapse) -> No
         with capture_logs() as logs:
             async with us.running(ready=False) as network:
                 await us.until(lambda: bool(us.batches))
-                assert [line["event"] for line in logs].count("not joined") == 1
+                assert [line["event"] for line in logs].count("not_joined") == 1
                 await alice.invite(place, us.user)
                 async with asyncio.timeout(_PATIENCE):
                     await network.ready()
@@ -413,7 +413,7 @@ async def test_who_is_removed_says_so_until_invited_again(synapse: Synapse) -> N
                     await post_for_ever(network, us.rooms[0])
                 assert refused.value.retry_after == 60
                 await us.hears("last words")
-                assert await _logged(logs, "not joined")
+                assert await _logged(logs, "not_joined")
                 with pytest.raises(TransientError, match=r"we were removed by .* \(too loud\)"):
                     await post(network, us.rooms[0], "x")
                 await alice.send(place, "not for us")
@@ -449,7 +449,7 @@ async def test_who_may_not_speak_is_told_to_try_later(synapse: Synapse) -> None:
                     with pytest.raises(TransientError, match="not allowed to speak") as refused:
                         await post(network, us.rooms[0], "x")
                     assert refused.value.retry_after == 60
-        assert [line["event"] for line in logs].count("not allowed to speak") == 1
+        assert [line["event"] for line in logs].count("not_allowed_to_speak") == 1
 
 
 async def test_a_message_that_is_no_message_is_never_sent(synapse: Synapse) -> None:

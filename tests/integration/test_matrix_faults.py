@@ -223,7 +223,7 @@ async def test_a_name_that_nobody_knows_is_said_and_tried_again(
 
 
 def _trouble(logs: Sequence[MutableMapping[str, object]]) -> list[MutableMapping[str, object]]:
-    return [line for line in logs if line["event"] == "homeserver trouble"]
+    return [line for line in logs if line["event"] == "homeserver_trouble"]
 
 
 async def _troubled(logs: Sequence[MutableMapping[str, object]]) -> bool:

@@ -67,11 +67,11 @@ async def test_with_a_password_a_logout_costs_nothing(pond: Pond) -> None:
         await _says(bob, pond, ["the end"])
         await alice.heard("the end")
         await bob.heard(heard[-1])
-        await daemon.logged("logged out")
+        await daemon.logged("logged_out")
     assert _lines(alice, pond) == [*said, "the end"]
     from_us = [message.text for message in bob.messages if message.sender == pond.duck and "alice " in message.text]
     assert [text.partition("> ")[2] for text in from_us] == heard
-    devices = {line["device"] for line in daemon.log if line["event"] == "logged in"}
+    devices = {line["device"] for line in daemon.log if line["event"] == "logged_in"}
     assert len(devices) == 1
 
 
@@ -85,7 +85,7 @@ async def test_with_a_token_alone_the_others_go_on_and_a_new_one_brings_all_that
             async with MatrixPerson(pond.synapse.url, pond.duck) as other:
                 await other.call("POST", "logout/all", {})
                 await alice.send(pond.room, "are you there?")  # ends the sync that was under way
-                refused = await daemon.logged("network refused")
+                refused = await daemon.logged("network_refused")
                 assert "put a new one, or the password, into the configuration" in refused["reason"]
                 await _says(bob, pond, [f"{pond.duck}: hello", "one", "two"])
                 await bob.heard(lambda message: message.sender == pond.duck and "hello" in message.text)
@@ -103,7 +103,7 @@ async def test_what_waits_behind_a_ban_arrives_in_order_when_it_is_lifted(pond: 
         await daemon.ready()
         place, user = await alice.room_id(pond.room), {"user_id": pond.duck_id, "reason": "too loud"}
         await alice.call("POST", f"rooms/{place}/ban", user)
-        await daemon.logged("not joined", lambda line: "banned by" in line["reason"] and "ban" in line["hint"])
+        await daemon.logged("not_joined", lambda line: "banned by" in line["reason"] and "ban" in line["hint"])
         await _says(bob, pond, said := [f"line {number}" for number in range(10)])
         await eventually(_wait(pond, 10))
         await _says(bob, pond, [f"{pond.duck}: hello"])

@@ -143,7 +143,7 @@ async def test_a_new_network_that_refuses_us_does_not_end_the_others(pond: Pond,
     config: Any = pond.config
     config["networks"]["other"] = {**config["networks"]["home"], "user": pond.synapse.user_id("nobody")}
     await _reloaded(daemon, pond)
-    await daemon.logged("network refused", lambda line: line["network"] == "other")
+    await daemon.logged("network_refused", lambda line: line["network"] == "other")
     async with pond.people() as (alice, bob):
         await alice.send(pond.room, "still here")
         await bob.heard("still here")
@@ -210,7 +210,7 @@ async def test_ready_is_said_when_a_reload_has_mended_what_kept_us_from_it(pond:
     config["http"] = {"listen": f"127.0.0.1:{free_port()}"}
     write_config(pond.folder, pond.config, {})
     async with pond.daemon() as daemon, aiohttp.ClientSession() as session:
-        await daemon.logged("logged in")
+        await daemon.logged("logged_in")
         url = f"http://{config['http']['listen']}/readyz"
         async with session.get(url) as answer:
             assert answer.status == 503
@@ -231,7 +231,7 @@ async def test_a_network_that_was_refused_is_tried_again_by_the_next_reload(pond
     late = unique("late")
     config["networks"]["other"] = {**config["networks"]["home"], "user": pond.synapse.user_id(late)}
     await _reloaded(daemon, pond)
-    await daemon.logged("network refused")
+    await daemon.logged("network_refused")
     await pond.synapse.register(late, PASSWORD)
     assert (await _reloaded(daemon, pond))["started"] == ["other"]
-    await daemon.logged("logged in", lambda line: line["network"] == "other")
+    await daemon.logged("logged_in", lambda line: line["network"] == "other")

@@ -15,12 +15,12 @@ from bridge.irc.client import IrcNetwork
 from bridge.irc.effects import Heard
 from bridge.irc.heard import Intake
 from bridge.irc.hearing.cursor import Cursor, Position
-from bridge.irc.settings import IrcSettings
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
 from bridge.model.people import Sender
 from bridge.model.text import plain, words
 from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, TransientError
+from tests.settings import irc_settings
 
 pytestmark = pytest.mark.real_time
 
@@ -91,7 +91,7 @@ async def network(ircd: Ircd, **changes: object) -> AsyncGenerator[IrcNetwork, N
     async with server:
         port = server.sockets[0].getsockname()[1]
         base = {"name": "net", "host": "127.0.0.1", "port": port, "nick": "duck", "tls": False, "burst": 100}
-        settings = IrcSettings(**{**base, **changes})
+        settings = irc_settings(**{**base, **changes})
         yield IrcNetwork(settings, [_POND], rng=random.Random(1))
 
 
@@ -291,7 +291,7 @@ async def test_who_waits_for_a_room_to_be_joined_learns_that_it_is_gone(ircd: Ir
 
 
 async def test_secrets_are_not_in_the_settings_repr() -> None:
-    settings = IrcSettings("net", "h", 1, "n", sasl_account="a", sasl_password="s3cret", server_password="s3cret")
+    settings = irc_settings("net", "h", 1, "n", sasl_account="a", sasl_password="s3cret", server_password="s3cret")
     assert "s3cret" not in repr(settings)
 
 
@@ -383,7 +383,7 @@ async def test_what_arrives_before_the_server_has_let_us_go_is_heard(ircd: Ircd)
 
 
 async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
-    settings = IrcSettings(name="net", host="127.0.0.1", port=1, nick="duck", tls=False)
+    settings = irc_settings(name="net", host="127.0.0.1", port=1, nick="duck", tls=False)
     net = IrcNetwork(settings, [_POND], rng=random.Random(1))
     stream = net.events(None)
     first = asyncio.ensure_future(anext(stream))
@@ -415,7 +415,7 @@ async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are
     cases = (("nobody.invalid", "cannot connect to nobody.invalid:"), ("127.0.0.1", "did not answer within"))
     async with asyncio.timeout(20):
         for host, reason in cases:
-            settings = IrcSettings(name="net", host=host, port=port, nick="duck")
+            settings = irc_settings(name="net", host=host, port=port, nick="duck")
             stream = IrcNetwork(settings, [_POND], rng=random.Random(1)).events(None)
             first = asyncio.ensure_future(anext(stream))
             said = [await endings.get() for _ in range(2)]

@@ -17,9 +17,9 @@ from bridge.irc import connection as link
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
 from bridge.irc.session import liveness
-from bridge.irc.settings import IrcSettings
 from bridge.model.event import Room
 from tests.irc.test_client import Ircd, post, running
+from tests.settings import irc_settings
 
 pytestmark = pytest.mark.real_time
 
@@ -139,7 +139,7 @@ class Watch:
 @asynccontextmanager
 async def attacked(port: int) -> AsyncGenerator[None, None]:
     """A network of ours on the hostile server; nobody takes more than its first batch."""
-    settings = IrcSettings(name="bad", host="127.0.0.1", port=port, nick="duck", tls=False)
+    settings = irc_settings(name="bad", host="127.0.0.1", port=port, nick="duck", tls=False)
     events = IrcNetwork(settings, [Room("bad", "#pond")], rng=random.Random(1)).events(_CURSOR)
     first = asyncio.ensure_future(anext(events))
     try:

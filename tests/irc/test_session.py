@@ -24,12 +24,12 @@ from bridge.irc.effects import (
 )
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
-from bridge.irc.settings import IrcSettings
 from bridge.model.event import Event, Kind, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import Span, Style, plain
 from bridge.network import PermanentError, TransientError
 from tests.events import body_of
+from tests.settings import irc_settings
 
 Of = TypeVar("Of", bound=Effect)
 POND = Room("net", "#Pond")
@@ -41,7 +41,7 @@ class Talk:
 
     def __init__(self, *, rooms: tuple[Room, ...] = (POND,), **changes: object) -> None:
         base = {"name": "net", "host": "irc.test", "port": 6697, "nick": "duck"}
-        self.settings = IrcSettings(**{**base, **changes})  # type: ignore[arg-type]
+        self.settings = irc_settings(**{**base, **changes})  # type: ignore[arg-type]
         self.now = 0.0
         self.session = Session(self.settings, rooms, origin="o", now=0.0, rng=random.Random(1))
         self.effects: list[Effect] = []

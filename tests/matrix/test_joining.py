@@ -14,9 +14,9 @@ from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms import joining
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.known import Place, Rooms
-from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from tests.fakes.memory import Notebook
+from tests.settings import matrix_settings
 
 _US = "@duck:hs"
 _POND, _LAKE, _SEA = (Room("home", f"#{name}:hs") for name in ("pond", "lake", "sea"))
@@ -84,7 +84,7 @@ class Adapter:
     def __init__(self, *wanted: Room) -> None:
         self.homeserver, self.rooms, self.memory = Doorkeeper(), Rooms("home"), Notebook()
         rng = random.Random(1)
-        settings = MatrixSettings("home", "http://localhost", _US, "x")
+        settings = matrix_settings("home", "http://localhost", _US, "x")
         account = Account(settings, self.homeserver, self.memory, Patience("home", rng))
         self.joining = Joining(wanted, self.rooms, self.homeserver, account, self.memory, rng)
 

@@ -19,10 +19,10 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.known import Place, Rooms
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
-from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.model.outbox import Post
 from bridge.network import PermanentError
+from tests.settings import matrix_settings
 
 _US = "@duck:hs"
 _ENCRYPTED = {"algorithm": "m.megolm.v1.aes-sha2"}
@@ -91,7 +91,7 @@ class Adapter:
     rooms: Rooms = field(default_factory=lambda: Rooms("home"))
 
     def __post_init__(self) -> None:
-        settings, rng, memory = MatrixSettings("home", "http://localhost", _US, "x"), random.Random(1), Notebook()
+        settings, rng, memory = matrix_settings("home", "http://localhost", _US, "x"), random.Random(1), Notebook()
         account = Account(settings, self.homeserver, memory, Patience("home", rng))
         joining = Joining((), self.rooms, self.homeserver, account, memory, rng)
         self.private = Private("home", self.rooms, self.homeserver, account, memory)

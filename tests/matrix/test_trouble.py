@@ -15,11 +15,11 @@ from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.hearing import gap
 from bridge.matrix.http import homeserver, patience
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
-from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Event, Room
 from bridge.model.text import plain
 from bridge.network import Gap
 from tests.fakes.memory import Notebook
+from tests.settings import matrix_settings
 
 pytestmark = pytest.mark.real_time
 
@@ -101,7 +101,7 @@ async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Odd, None]:
 
 async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[str]:
     """The words of the first `count` messages; what is not known goes into `gaps`."""
-    settings = MatrixSettings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
+    settings = matrix_settings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
     rooms = [Room("home", "#pond:hs"), Room("home", "#lake:hs")]
     network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1))
     heard: list[Event] = []
@@ -123,7 +123,7 @@ async def test_a_sync_that_is_too_large_is_asked_for_in_smaller_pieces(
     with capture_logs() as logs:
         assert await _heard(odd, 3) == ["in the gap", "pond", "lake"]
     assert odd.limits[:2] == [100, 5]
-    assert "is not taken" in _reason(logs, "homeserver trouble")
+    assert "is not taken" in _reason(logs, "homeserver_trouble")
     assert _TOKEN not in str(logs)
 
 
@@ -139,8 +139,8 @@ async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
     (unknown,) = gaps
     assert unknown.room == Room("home", "#pond:hs")
     assert before - 1 < unknown.since <= unknown.until < time.time() + 1
-    assert "given up" in _reason(logs, "gap not filled")
-    assert [line["event"] for line in logs].count("gap not filled") == 1
+    assert "given up" in _reason(logs, "gap_not_filled")
+    assert [line["event"] for line in logs].count("gap_not_filled") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import click
 
 from bridge.admin.verbs.office import Answer, Office
 from bridge.admin.verbs.params import LINK, a_link
-from bridge.config import IrcNetwork, links_of
+from bridge.config import links_of
+from bridge.irc.settings import IrcSettings
 from bridge.model.attribution import mark, shown_as
 from bridge.model.event import BOTS, Event, Message, Room
 from bridge.model.people import Identity, Proof, Sender
@@ -123,7 +124,7 @@ def _sender(office: Office, text: str) -> Sender:
     if configured is None or not rest:
         there = ", ".join(office.config.networks)
         raise click.UsageError(f"{text!r} is not NETWORK/ID; the networks are: {there}")
-    if not isinstance(configured, IrcNetwork):
+    if not isinstance(configured, IrcSettings):
         return Sender(network, rest, rest, (parse.matrix(rest),))
     if "!" in rest or "@" in rest:
         proof = Identity(Proof.IRC_MASK, network, rest)

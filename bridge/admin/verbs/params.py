@@ -8,7 +8,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from bridge.admin.verbs.office import Office
-from bridge.config import Config, ConfigError, IrcNetwork, load_settings
+from bridge.config import Config, ConfigError, load_settings
+from bridge.irc.settings import IrcSettings
 from bridge.lib import durations
 from bridge.model.people import Identity, Proof
 from bridge.users import Role, UsersError
@@ -77,7 +78,7 @@ def parsed(matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -
 
 def on_networks(office: Office, identities: Sequence[Identity]) -> Sequence[Identity]:
     """`identities`, where the networks that they are on exist."""
-    known = {name: network for name, network in office.config.networks.items() if isinstance(network, IrcNetwork)}
+    known = {name: network for name, network in office.config.networks.items() if isinstance(network, IrcSettings)}
     for identity in identities:
         if identity.kind is Proof.MATRIX:
             continue

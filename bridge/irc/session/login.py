@@ -26,19 +26,19 @@ class Login:
     def __init__(self, settings: IrcSettings, rng: random.Random) -> None:
         self._settings = settings
         self.nick = settings.nick
-        self.capabilities = Capabilities(sasl=settings.sasl_account is not None)
+        self.capabilities = Capabilities(sasl=settings.sasl is not None)
         self.welcomed = False
         self._nicks = _candidates(settings.nick, rng)
         self._authenticating = False
-        self._authenticated = settings.sasl_account is None
+        self._authenticated = settings.sasl is None
         self._ended = False
         self._mechanisms = ""
         self._ban = ""
 
     def start(self) -> Iterator[Effect]:
         yield _write("CAP", "LS", "302")
-        if self._settings.server_password is not None:
-            yield _write("PASS", self._settings.server_password)
+        if self._settings.password is not None:
+            yield _write("PASS", self._settings.password)
         # USER first: the pure-Python server of the `irc` package welcomes whoever has said NICK
         yield _write("USER", self._settings.username, "0", "*", self._settings.realname)
         yield _write("NICK", self.nick)
@@ -70,9 +70,10 @@ class Login:
 
     def authenticate(self, line: Line) -> Iterator[Effect]:
         """AUTHENTICATE +: the server waits for the credentials."""
-        if not self._authenticating or self._authenticated or line.param(0) != "+":
+        sasl = self._settings.sasl
+        if sasl is None or not self._authenticating or self._authenticated or line.param(0) != "+":
             return
-        for chunk in _plain(self._settings.sasl_account or "", self._settings.sasl_password or ""):
+        for chunk in _plain(sasl.account, sasl.password):
             yield _write("AUTHENTICATE", chunk)
 
     def logged_in(self, _: Line) -> Iterator[Effect]:
@@ -91,7 +92,7 @@ class Login:
         if self._authenticated:
             return
         only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
-        account = self._settings.sasl_account
+        account = self._settings.sasl.account if self._settings.sasl is not None else ""
         yield Rejected(
             f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
         )

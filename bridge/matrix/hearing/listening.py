@@ -108,7 +108,7 @@ class Listening:
                 found = await self._sync(since.token)
             except _NotUnderstood as error:
                 hint = "is it of another account? What was said since is not carried; what is said from now on is"
-                log.error("position lost", network=self._network, reason=str(error), hint=hint)
+                log.error("position_lost", network=self._network, reason=str(error), hint=hint)
                 lost, since = since, await self._first()
                 cursor = since.dump()
                 yield Batch((), cursor, tuple(_gap(place, lost, since.at) for place in self._rooms if place.heard))
@@ -223,7 +223,7 @@ class Listening:
                         yield message
             except (ApiError, NotShown) as error:
                 hint = "what was said there while we were away is not known in full; what is said now is carried"
-                log.error("gap not filled", network=self._network, room=str(place.room), reason=str(error), hint=hint)
+                log.error("gap_not_filled", network=self._network, room=str(place.room), reason=str(error), hint=hint)
                 shown = min([shown, *(convert.said_at(event) for event in tables(timeline, "events"))])
                 news.gaps.append(_gap(place, since, shown))
         async for message in self._messages(place, tables(timeline, "events")):
@@ -269,7 +269,7 @@ class Listening:
             case "m.room.tombstone" if place.first("tombstone"):
                 new = word(table(event, "content"), "replacement_room")
                 hint = "the new room is not joined by itself: put it into the configuration"
-                log.warning("room replaced", network=self._network, room=str(place.room), new=new, hint=hint)
+                log.warning("room_replaced", network=self._network, room=str(place.room), new=new, hint=hint)
             case "m.room.encrypted" if place.first("encrypted"):
                 hint = "encryption is not supported yet: what is said there is not carried"
                 log.warning("encrypted", network=self._network, room=str(place.room), hint=hint)

@@ -39,7 +39,7 @@ class Patience:
             pause = error.retry_after
         self._failures += 1
         hint = {"hint": error.hint} if isinstance(error, Unreachable) and error.hint else {}
-        log.warning("homeserver trouble", network=self._network, reason=str(error), retry_in=round(pause, 1), **hint)
+        log.warning("homeserver_trouble", network=self._network, reason=str(error), retry_in_s=round(pause, 1), **hint)
         await self._sleep(pause)
 
     async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:

@@ -46,7 +46,7 @@ class Invitations:
         """Take the invitations of a sync response."""
         for room_id in table(sync, "rooms", "invite"):
             if self._open >= _MOST:
-                log.warning("invitation ignored", network=self._network, room=room_id, reason="there are too many")
+                log.warning("invitation_ignored", network=self._network, room=room_id, reason="there are too many")
                 continue
             self._open += 1
             state = tuple(tables(sync, "rooms", "invite", room_id, "invite_state", "events"))
@@ -77,7 +77,7 @@ class Invitations:
             lost = isinstance(error, ApiError) and not error.passes
             if not lost and invitation.failures + 1 < _TRIES:
                 return max(asked or 0.0, _BACKOFF.plain(invitation.failures))
-            log.warning("invitation not answered", network=self._network, room=invitation.room_id, reason=str(error))
+            log.warning("invitation_not_answered", network=self._network, room=invitation.room_id, reason=str(error))
         return None
 
     async def _decide(self, room_id: str, state: Iterable[Json]) -> None:

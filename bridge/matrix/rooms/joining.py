@@ -248,7 +248,7 @@ class Joining:
 
     def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
         reason, hint = str(trouble), trouble.hint
-        log.error("not joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in=round(pause))
+        log.error("not_joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in_s=round(pause))
 
     def _stir(self, room: Room) -> None:
         if room in self._stirs:

@@ -77,11 +77,11 @@ class Private:
         except ApiError as error:
             if error.passes:
                 raise  # else it has been withdrawn
-        log.info("invitation refused", network=self._network, room=room_id, sender=peer, reason=reason)
+        log.info("invitation_refused", network=self._network, room=room_id, sender=peer, reason=reason)
 
     async def close(self, place: Place, reason: str) -> None:
         """From now on the room is ignored."""
-        log.info("private conversation over", network=self._network, room=place.id, reason=reason)
+        log.info("private_conversation_over", network=self._network, room=place.id, reason=reason)
         self._rooms.remove(place)
         await self._memory.remember({_WITH + place.id: None})
 
@@ -108,7 +108,7 @@ class Private:
     async def _keep(self, place: Place) -> None:
         peer = place.peer or ""
         await self._memory.remember({_WITH + place.id: peer})
-        log.info("private conversation", network=self._network, room=place.id, sender=peer)
+        log.info("private_conversation", network=self._network, room=place.id, sender=peer)
         direct = dict(await self._direct())
         known = [*values(direct, peer)]
         if place.id not in known:
