@@ -84,7 +84,7 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:
                 "bots": [DUCK],
                 "welcome": {
                     "member": "Welcome to the pond.",
-                    "guest": "You are not logged in; chat with the duck first.",
+                    "guest": "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me.",
                 },
             }
         },

@@ -178,7 +178,7 @@ class TinyUsers:
         def decide(state: _State) -> _Change:
             lifted[:] = [each for each in state.sanctions.about(target) if each.link == link]
             if not lifted:
-                raise UsersError(f"{target} is neither muted nor banned in {link or 'all links'}")
+                raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
             after = state.sanctions.without(lifted)
             return _Change("lift", f"{target} in {link or 'all links'}", sanctions=after)
 

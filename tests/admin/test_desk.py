@@ -71,12 +71,12 @@ def world(tmp_path: Path) -> World:
 async def test_whoever_gives_the_password_is_the_user(world: World) -> None:
     assert (
         await world.asks(AL, "whoami")
-        == "You are a guest. libera proves nothing of you; where it has services, log in to them and try again."
+        == "You are a guest. libera doesn't tell me who you are; if it has services (NickServ), log in to them and try again."
     )
     assert (await world.asks(AL, f"  !LOGIN alice {SECRET}  ")).startswith(
         "Welcome, alice. You are logged in until you leave, for 1 hour"
     )
-    assert await world.asks(AL, "whoami") == "You are alice, admin, by the password that you gave."
+    assert await world.asks(AL, "whoami") == "You are alice, admin: you logged in with a password."
     assert "a · " not in await world.asks(AL, "users")
     assert (await world.asks(AL, "logout")) == "You are logged out."
     assert (await world.asks(AL, "logout")) == "You were not logged in."
@@ -170,7 +170,10 @@ async def test_remembering_chooses_what_proves_most_and_takes_nobodys_away(world
     assert "libera/*!u@h.net is you" in await world.asks(mask, f"login --remember alice {SECRET}")
     bob = irc("bob", "bob")
     for line in (f"login --remember alice {SECRET}", f"login alice {SECRET}"):
-        assert await world.asks(bob, line) == "libera proves that you are bob; that counts more than a password."
+        assert (
+            await world.asks(bob, line)
+            == "I know you here as bob already, without a password: you can't log in as somebody else."
+        )
     assert "@al:hs is you" in await world.asks(matrix("al"), f"login --remember alice {SECRET}")
     assert {str(one) for one in world.users.get("alice").identities} == {
         "@alice:hs",
@@ -181,8 +184,10 @@ async def test_remembering_chooses_what_proves_most_and_takes_nobodys_away(world
 
 
 async def test_what_the_network_proves_does_not_end_by_a_logout(world: World) -> None:
-    assert "does not end by a logout" in await world.asks(matrix("alice"), "logout")
-    assert "as home proves that you are @alice:hs" in await world.asks(matrix("alice"), "whoami")
+    said = await world.asks(matrix("alice"), "logout")
+    assert said.startswith("You didn't log in with a password: I know you by your Matrix id, @alice")
+    assert said.endswith("so there is nothing to log out of.")
+    assert "I know you as @alice:hs" in await world.asks(matrix("alice"), "whoami")
 
 
 async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_logins(world: World) -> None:
@@ -243,22 +248,22 @@ async def test_a_code_joins_the_identity_of_a_guest_to_the_user_who_says_it_and_
     assert (await world.asks(ann, "whoami")).startswith("You are a guest")
     assert "libera/ann is alice from now on" in await world.asks(alice, f"link-identity {code} yes")
     assert (await world.asks(ann, "whoami")).startswith("You are alice")
-    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
+    assert "wrong or too old" in await world.asks(alice, f"link-identity {code} yes")
     assert "is not you any more" in await world.asks(alice, "unlink-identity libera/ann")
     assert (await world.asks(ann, "whoami")).startswith("You are a guest")
 
 
 async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stranger_a_user(world: World) -> None:
     bob, alice, ann = irc("bob", "bob"), matrix("alice"), irc("ann", "ann")
-    assert "where you are not known yet" in await world.asks(bob, "prove")  # a code of theirs would make others them
-    assert "proves nothing" in await world.asks(irc("eve"), "prove")
+    assert "on the other network" in await world.asks(bob, "prove")  # a code of theirs would make others them
+    assert "tell me who you are" in await world.asks(irc("eve"), "prove")
     code = (await world.asks(ann, "prove")).split()[0]
-    assert "no user here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
+    assert "no member here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
     world.users.add(User("ann", identities=(Identity(Proof.IRC, "libera", "ann"),)))
     assert "belongs to ann already" in await world.asks(alice, f"link-identity {code} yes")
     code = (await world.asks(irc("al", "al"), "prove")).split()[0]
     world.now += LASTS
-    assert "no such code" in await world.asks(alice, f"link-identity {code} yes")
+    assert "wrong or too old" in await world.asks(alice, f"link-identity {code} yes")
 
 
 async def test_codes_cannot_be_guessed(world: World) -> None:

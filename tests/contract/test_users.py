@@ -281,7 +281,7 @@ def test_what_is_lifted_counts_no_more(users: Users) -> None:
     users.sanction(_about("alice", Measure.MUTE))
     assert len(users.lift("ALICE", None)) == 2
     assert _sanctioned(users, matrix("alice"), "pond", 1.0) is None
-    with pytest.raises(UsersError, match="neither muted nor banned"):
+    with pytest.raises(UsersError, match="isn't muted or banned anywhere"):
         users.lift("alice", None)
 
 

@@ -96,7 +96,7 @@ class MemoryUsers:
     def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
         lifted = [each for each in self._sanctions.about(target) if each.link == link]
         if not lifted:
-            raise UsersError(f"{target} is neither muted nor banned there")
+            raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
         self._sanctions = self._sanctions.without(lifted)
         return lifted
 

@@ -52,7 +52,7 @@ async def test_what_was_said_while_we_were_away_from_the_bouncer_is_carried_once
         lines = [line.rpartition("> ")[2] for text in heard for line in text.split("\n")]
         said = [f"{round_} {number}" for round_ in ("first", "second") for number in range(5)]
         assert [line.rpartition("] ")[2] for line in lines] == ["here", *said, "the end"]
-        assert "times of which nobody can tell" not in quackbridge(pond.folder, "ledger").stdout
+        assert "gaps while disconnected" not in quackbridge(pond.folder, "ledger").stdout
 
 
 async def test_what_the_bouncer_cannot_pass_on_waits_until_its_server_is_back(tmp_path: Path, log: Log) -> None:

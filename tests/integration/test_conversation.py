@@ -72,7 +72,7 @@ async def test_a_guest_is_carried_nowhere_but_answered_and_told_once(running: Po
         await mallory.say(running.channel, "carry me")
         await mallory.say(running.channel, "duck: and me")
         assert (await mallory.heard("<Little Yellow Duck> and me")).room == running.channel
-        assert (await mallory.heard("You are not logged in")).room == mallory.nick
+        assert (await mallory.heard("Your messages stay in")).room == mallory.nick
         await mallory.say(running.channel, "please")
         await bob.say(running.channel, "barrier")
         await alice.heard("barrier")
@@ -85,7 +85,7 @@ async def test_a_matrix_guest_is_told_in_private_and_answered_in_the_room(runnin
         room = await eve.join(running.room)
         await eve.send(room, "duck: hello")
         assert (await eve.heard("<Little Yellow Duck> hello")).room == room
-        told = await eve.heard("You are not logged in")
+        told = await eve.heard("Your messages stay in")
         assert told.room != room
         assert told.sender == running.duck_id
         assert _from(bob, running.duck) == []
@@ -96,7 +96,7 @@ async def test_a_nick_without_its_account_is_a_guest(running: Pond) -> None:
         async with running.person(running.bob) as spoof:  # the right nick, no login
             await spoof.join(running.channel)
             await spoof.say(running.channel, "it is me")
-            await spoof.heard("You are not logged in")
+            await spoof.heard("Your messages stay in")
         async with running.person(unique("other"), sasl=(running.bob, PASSWORD)) as bob:  # another nick, the account
             await bob.join(running.channel)
             await bob.say(running.channel, "it is really me")
@@ -104,7 +104,7 @@ async def test_a_nick_without_its_account_is_a_guest(running: Pond) -> None:
             await bob.say("NickServ", "LOGOUT")
             await bob.heard("logged out")
             await bob.say(running.channel, "and now I am nobody")
-            await bob.heard("You are not logged in")
+            await bob.heard("Your messages stay in")
         async with running.person(running.bob, sasl=(running.bob, PASSWORD)) as bob:
             await bob.join(running.channel)
             await bob.say(running.channel, "barrier")
@@ -149,7 +149,7 @@ async def test_a_host_mask_counts_only_where_it_is_trusted(
         async with pond.daemon() as daemon:
             await daemon.ready()
             await carol.say(pond.channel, "not yet")
-            await carol.heard("You are not logged in")
+            await carol.heard("Your messages stay in")
         networks = pond.config["networks"]
         assert isinstance(networks, dict)
         networks["plain"]["trust_hostmasks"] = True
@@ -232,7 +232,7 @@ async def test_a_user_added_while_the_daemon_runs_is_a_member_within_two_seconds
     async with running.people() as (_, bob), MatrixPerson(running.synapse.url, carol) as person:
         room = await person.join(running.room)
         await person.send(room, "am I?")
-        await person.heard("You are not logged in")
+        await person.heard("Your messages stay in")
         added = quackbridge(running.folder, "add-user", "carol", "--matrix", person.user_id)
         assert added.returncode == 0
         before = time.monotonic()

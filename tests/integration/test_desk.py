@@ -83,7 +83,7 @@ async def test_a_login_makes_a_member_follows_a_nick_and_ends_with_the_connectio
         await al.asks(f"login alice {SECRET}x", "Wrong name or password.")
         await al.asks(f"login nobody {SECRET}", "Wrong name or password.")
         await al.asks(f"login alice {SECRET}", "Welcome, alice.")
-        await al.asks("whoami", "You are alice, admin, by the password that you gave")
+        await al.asks("whoami", "You are alice, admin: you logged in with a password")
         await al.person.say(pond.channel, "it is me")
         await alice.heard(f"<{nick}> it is me")
         other = unique("al")
@@ -92,11 +92,11 @@ async def test_a_login_makes_a_member_follows_a_nick_and_ends_with_the_connectio
         await alice.heard(f"<{other}> still me")
         thief = await _plain(stack, pond, nick)  # the nick that was logged in, taken by somebody else
         await thief.person.say(pond.channel, "I am alice")
-        await thief.person.heard("You are not logged in")
+        await thief.person.heard("Your messages stay in")
         await al.person.quit()
         second = await _plain(stack, pond, other)  # and the nick of the connection that is gone
         await second.person.say(pond.channel, "me again")
-        await second.person.heard("You are not logged in")
+        await second.person.heard("Your messages stay in")
     texts = [message.text for message in alice.messages]
     assert not any("I am alice" in text or "me again" in text for text in texts)
     assert SECRET.encode() not in _stored(pond)
@@ -178,7 +178,7 @@ async def test_remembering_ties_what_is_proven_for_good_and_explains_itself_wher
         await alice.heard("known for good")
         plain = await _plain(stack, pond, unique("al"))
         await plain.asks(
-            f"login --remember alice {SECRET}", "I cannot remember you for longer: plain proves nothing of you"
+            f"login --remember alice {SECRET}", "I cannot remember you for longer: plain doesn't tell me who you are"
         )
     shown = json.loads(quackbridge(pond.folder, "show-user", "alice", "--json").stdout)
     assert {"kind": "irc", "network": "irc", "value": account} in shown["identities"]
@@ -197,7 +197,7 @@ async def test_a_person_joins_their_two_identities_with_a_code_and_no_admin(pond
         direct = await alice.direct(pond.duck_id)
         await alice.sees(direct, pond.duck_id)
         await alice.send(direct, "link-identity aaaa-aaaa")
-        await alice.heard("There is no such code")
+        await alice.heard("That code is wrong or too old")
         await alice.send(direct, f"link-identity {code}")
         await alice.heard(f"makes irc/{account} you, alice")
         await alice.send(direct, f"link-identity {code} yes")
@@ -206,12 +206,14 @@ async def test_a_person_joins_their_two_identities_with_a_code_and_no_admin(pond
         await alice.heard("we are one")
         await alice.send(direct, f"link-identity {code}")
         await alice.heard(
-            lambda heard: heard.text.startswith("There is no such code") and len(_of(alice, "no such")) > 1
+            lambda heard: (
+                heard.text.startswith("That code is wrong or too old") and len(_of(alice, "wrong or too old")) > 1
+            )
         )
         await alice.send(direct, f"unlink-identity irc/{account}")
         await alice.heard("is not you any more")
         await ann.say(pond.channel, "we are two")
-        await ann.heard("You are not logged in")
+        await ann.heard("Your messages stay in")
 
 
 def _of(person: MatrixPerson, text: str) -> list[Heard]:
@@ -258,7 +260,7 @@ async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pon
         await alice.heard("and now?")
         await asks("remove-user carol", "removed carol")
         await person.send(room, "am I still?")
-        await person.heard("You are not logged in")
+        await person.heard("Your messages stay in")
         await bob.say(pond.duck, "remove-user alice")
         await bob.heard("That is for admins.")
         await bob.say(pond.duck, "users")
@@ -372,7 +374,7 @@ async def test_on_a_network_with_services_too_a_nick_taken_over_after_quit_has_n
         async with pond.person(nick) as thief:
             await thief.join(pond.channel)
             await thief.say(pond.channel, "it is me again")
-            await thief.heard("You are not logged in")
+            await thief.heard("Your messages stay in")
             await thief.say(pond.duck, "whoami")
             await thief.heard("You are a guest")
         assert not any("again" in message.text for message in alice.messages)
@@ -394,7 +396,7 @@ async def test_an_account_is_compared_as_the_network_compares_it(pond: Pond, dae
         await almost.join(pond.channel)
         await daemon.logged("users_changed")
         await almost.say(pond.channel, "not me")
-        await almost.heard("You are not logged in")
+        await almost.heard("Your messages stay in")
         await al.say(pond.channel, "me")
         await alice.heard(f"<{account}> me")
         assert not any("not me" in message.text for message in alice.messages)

@@ -106,7 +106,7 @@ async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemo
     async with pond.people() as (alice, _), pond.daemon() as daemon:
         await daemon.ready()
         await pond.irc.kill()
-        await alice.heard(lambda message: f"irc/{pond.channel} is away since" in message.text, timeout=20)
+        await alice.heard(lambda message: message.text.startswith(f"I lost {pond.channel} on irc at"), timeout=20)
         for number in range(3):
             await alice.send(pond.room, f"line {number}")
         await daemon.stop(signal.SIGKILL)
@@ -115,11 +115,13 @@ async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemo
         await pond.irc.start()
         async with pond.person("dave") as dave:
             await dave.join(pond.channel)
-            await alice.heard(lambda message: "is back; it was away" in message.text, timeout=60)
+            await alice.heard(
+                lambda message: message.text.startswith(f"I am back in {pond.channel} on irc"), timeout=60
+            )
             await dave.heard("line 2", timeout=20)
             from_us = [message.text for message in dave.messages if message.sender == pond.duck]
-        assert len([message for message in alice.messages if "is away since" in message.text]) == 1
-        assert "messages follow" in from_us[0]
+        assert len([message for message in alice.messages if message.text.startswith("I lost")]) == 1
+        assert "3 messages from" in from_us[0]
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
 
 
@@ -134,10 +136,10 @@ async def test_people_are_told_that_we_may_not_speak_where_they_want_to_be_heard
         await bob.ask(f"MODE {pond.channel} +m", lambda line: line.command == "MODE")
         for number in range(3):
             await alice.send(pond.room, f"line {number}")
-        said = f"irc/{pond.channel} does not let us speak since"
+        said = f"I may not speak in {pond.channel} on irc since"
         await alice.heard(lambda message: said in message.text, timeout=20)
         await bob.ask(f"MODE {pond.channel} -m", lambda line: line.command == "MODE")
-        await alice.heard(lambda message: f"irc/{pond.channel} lets us speak again" in message.text, timeout=20)
+        await alice.heard(lambda message: f"I may speak in {pond.channel} on irc again" in message.text, timeout=20)
         from_us = [message.text for message in bob.messages if message.sender == pond.duck]
         assert [text.partition("> ")[2] for text in from_us if "> " in text] == ["line 0", "line 1", "line 2"]
 

@@ -55,8 +55,8 @@ def test_it_says_what_was_carried_refused_and_lost_and_how_much_arrived(config: 
         "queued 1",
         "dead 1",
         "lost: too large 1",
-        "times of which nobody can tell what was said 1",
-        "arrived, of what is not queued 50.00 %",
+        "gaps while disconnected 1",
+        "delivered (without what still waits) 50.00 %",
     ):
         assert line in words, words
 

@@ -26,7 +26,7 @@ _FAMILIAR = 10_000
 """Users and places from where they have logged in before, that are remembered."""
 _RECORDED = Allowance(100, 100 / 60)
 """Refusals that the audit log takes: so many at once, then an hour."""
-_STRANGER = "You are no user here: ask an admin of this bridge to add you."
+_STRANGER = "You are no member here: ask an admin of this bridge to add you."
 
 
 class Counter:
@@ -56,7 +56,7 @@ class Counter:
         self._refusals = Budget(_RECORDED)
 
     async def login(self, asker: Sender, rest: str) -> str:
-        """login [--remember] NAME PASSWORD: be that user, until you leave; with --remember for good."""
+        """login [--remember] NAME PASSWORD: log in until you leave; with --remember, for good."""
         remember, name, password = _credentials(rest)
         if not password:
             return "Say: login NAME PASSWORD"
@@ -79,29 +79,28 @@ class Counter:
             user = self._users.get(user.name)
         proven = self._users.identify(asker)
         if proven is not None and proven.name != user.name:
-            return f"{asker.network} proves that you are {proven.name}; that counts more than a password."
+            return f"I know you here as {proven.name} already, without a password: you can't log in as somebody else."
         return await self._remember(asker, user) if remember else await self._open(asker, user)
 
     async def logout(self, asker: Sender, _rest: str) -> str:
-        """logout: end what `login` began."""
+        """logout: end your login."""
         was = self._sessions.close(asker)
         user = self._users.identify(asker)
         if user is not None:
-            held = ", ".join(map(str, asker.proofs))
-            return f"You are {user.name} by {held}, which {asker.network} proves: that does not end by a logout here."
+            return f"You didn't log in with a password: {_known_by(asker)}, so there is nothing to log out of."
         return "You are logged out." if was else "You were not logged in."
 
     async def whoami(self, asker: Sender, _rest: str) -> str:
-        """whoami: who you are to this bridge, and by what."""
+        """whoami: tell me who I am to this bridge, and how it knows."""
         user, proven = self._gate.who(asker), self._users.identify(asker)
         proofs = ", ".join(map(str, asker.proofs))
         if user is None:
-            return f"You are a guest. {f'You are proven to be {proofs}' if proofs else _unproven(asker)}."
-        how = f"as {asker.network} proves that you are {proofs}" if proven else "by the password that you gave"
-        return f"You are {user.name}, {user.role}, {how}."
+            return f"You are a guest. {f'I know you as {proofs}' if proofs else _unproven(asker)}."
+        how = f"I know you as {proofs}" if proven else "you logged in with a password"
+        return f"You are {user.name}, {user.role}: {how}."
 
     async def passwd(self, asker: Sender, rest: str) -> str:
-        """passwd OLD NEW: change your password; where you have none yet, passwd NEW."""
+        """passwd OLD NEW: change your password; if you have none yet, passwd NEW."""
         user = self._gate.who(asker)
         if user is None:
             return "Log in first: login NAME PASSWORD"
@@ -118,20 +117,20 @@ class Counter:
         await self._set_password(asker, user, words[-1])
         if held:
             self._sessions.open(asker, self._users.get(user.name))
-        return "Your password is changed; whoever else was logged in with the old one is not any more."
+        return "Your password is changed. Anybody else who was logged in with the old one is logged out."
 
     async def prove(self, asker: Sender, _rest: str) -> str:
-        """prove: get a code here, where you are not known yet, for `link-identity CODE` where you are."""
+        """prove: get a code here, then say `link-identity CODE` to me on the network where I already know you."""
         user = self._gate.who(asker)
         if user is not None:
-            return f"You are {user.name} here. Say `prove` where you are not known yet, and here: link-identity CODE"
+            return f"I know you here: you are {user.name}. Say `prove` to me on the other network, then here: link-identity CODE"
         if _lasting(asker) is None:
-            return f"{_unproven(asker)}: there is nothing here by which you could be known for good."
+            return f"{_unproven(asker)}. Until then there is nothing by which I could know you for good."
         code = self._codes.issue(asker, self._clock())
-        return f"{code} is good for {spelled(LASTS)}, once. Say to me where you are known already: link-identity {code}"
+        return f"{code} is your code, for {spelled(LASTS)}. On the network where I already know you, say: link-identity {code}"
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
-        """link-identity CODE: be known by what `prove` gave you the code for, on the other network."""
+        """link-identity CODE: let me know you on the other network too; you get CODE there, by `prove`."""
         now, guesser = self._clock(), _keys(asker)
         user = self._gate.who(asker)
         if user is None:
@@ -142,12 +141,12 @@ class Counter:
         claim = self._codes.claim(code, now)
         if claim is None:
             self._guesses.wrong(guesser, now)
-            return "There is no such code (any more): say `prove` on the other network for a new one."
+            return "That code is wrong or too old. Say `prove` on the other network to get a new one."
         identity = _lasting(claim.sender)
         assert identity is not None  # or there had been no code
         if sure.strip().lower() != "yes":  # one careless word must not make a stranger of us
             return (
-                f"That makes {identity} you, {user.name}: whoever that is may do all that you may."
+                f"That makes {identity} you, {user.name}: they may do all that you may."
                 f" If it is you, say: link-identity {code} yes"
             )
         self._codes.redeem(code)
@@ -155,7 +154,7 @@ class Counter:
         return f"{identity} is {user.name} from now on. To take it back, say: unlink-identity {identity}"
 
     async def unlink_identity(self, asker: Sender, rest: str) -> str:
-        """unlink-identity IDENTITY: not be known by one of your identities any more."""
+        """unlink-identity IDENTITY: forget one of your identities; `unlink-identity` alone lists them."""
         user = self._gate.who(asker)
         if user is None:
             return _STRANGER
@@ -163,7 +162,7 @@ class Counter:
             return "Not while you are muted or banned."
         identity = next((one for one in user.identities if str(one) == rest.strip()), None)
         if identity is None:
-            return f"You are known as: {', '.join(map(str, user.identities)) or 'nothing'}"
+            return f"Your identities: {', '.join(map(str, user.identities)) or 'none'}"
         acting = self._users.acting(by(user, asker))
         await asyncio.to_thread(acting.unlink_identity, user.name, identity)
         await asyncio.to_thread(self._users.refresh)
@@ -203,7 +202,7 @@ class Counter:
 
     async def _open(self, asker: Sender, user: User) -> str:
         if not self._sessions.open(asker, user):
-            return f"Join a channel that I am in first, {user.name}: else I could not tell when you leave."
+            return f"Join a channel that I am in first, {user.name}: otherwise I could not see when you leave."
         await asyncio.to_thread(self._audit.record, _shown(asker), "login", f"as {user.name}")
         ends = "you leave" if asker.connection else "you log out"
         return f"Welcome, {user.name}. You are logged in until {ends}, for {spelled(self._sessions.lasts)} at most."
@@ -212,7 +211,7 @@ class Counter:
         identity = _lasting(asker)
         if identity is None:
             opened = await self._open(asker, user)
-            return f"{opened} I cannot remember you for longer: {_unproven(asker).lower()}."
+            return f"{opened} I cannot remember you for longer: {_unproven(asker)}."
         await self._link(asker, user, identity)
         return f"Welcome, {user.name}. From now on {identity} is you: you need no password there."
 
@@ -270,8 +269,19 @@ def _any_nick(proof: Identity) -> Identity:
     return Identity(proof.kind, proof.network, f"*!{proof.value.partition('!')[2]}")
 
 
+def _known_by(asker: Sender) -> str:
+    """By what the network proves who `asker` is, as one would say it."""
+    match asker.proofs[0].kind if asker.proofs else None:
+        case Proof.MATRIX:
+            return f"I know you by your Matrix id, {asker.address}"
+        case Proof.IRC:
+            return f"I know you by your account on {asker.network}"
+        case _:
+            return "I know you by your host mask"
+
+
 def _unproven(asker: Sender) -> str:
-    return f"{asker.network} proves nothing of you; where it has services, log in to them and try again"
+    return f"{asker.network} doesn't tell me who you are; if it has services (NickServ), log in to them and try again"
 
 
 def _unsafe(asker: Sender) -> str:

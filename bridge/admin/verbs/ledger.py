@@ -58,11 +58,11 @@ def _rows(found: Ledger, since: str) -> Sequence[Sequence[str]]:
                 rows.append((f"  {what}", number))
     rows += [(f"  lost: {reason}", number) for reason, number in found.lost]
     if found.counted(Tally.RESENT):
-        rows.append(("sent again, maybe there twice", found.counted(Tally.RESENT)))
+        rows.append(("sent again, perhaps there twice", found.counted(Tally.RESENT)))
     if found.counted(Tally.UNKNOWN):
-        rows.append(("times of which nobody can tell what was said", found.counted(Tally.UNKNOWN)))
+        rows.append(("gaps while disconnected", found.counted(Tally.UNKNOWN)))
     ratio = "nothing yet" if found.ratio is None else _percent(found.ratio)
-    return [*((what, str(number)) for what, number in rows), ("arrived, of what is not queued", ratio)]
+    return [*((what, str(number)) for what, number in rows), ("delivered (without what still waits)", ratio)]
 
 
 def _percent(ratio: float) -> str:
