@@ -84,7 +84,8 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:
                 "bots": [DUCK],
                 "welcome": {
                     "member": "Welcome to the pond.",
-                    "guest": "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me.",
+                    "guest": "Your messages stay in {room}: only members are carried to the other side."
+                    " Ask an admin, or say `help` to me.",
                 },
             }
         },

@@ -10,11 +10,11 @@ import structlog
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
-from bridge.irc.dialect.render import Limits, Said, refit, render
+from bridge.irc.dialect.render import Limits, Say, decode, refit, render
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
-from bridge.irc.heard import Intake
 from bridge.irc.hearing.cursor import Cursor
+from bridge.irc.inbox import Inbox
 from bridge.irc.lanes import Lanes
 from bridge.irc.readiness import Readiness
 from bridge.irc.session.session import Session
@@ -72,17 +72,17 @@ class IrcNetwork:
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
         there is a gap."""
-        intake = Intake(Cursor.parse(cursor).only(room.id for room in self._rooms))
-        self._readiness.begin(self._rooms, intake.cursor)
+        inbox = Inbox(Cursor.parse(cursor).only(room.id for room in self._rooms))
+        self._readiness.begin(self._rooms, inbox.cursor)
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
-        life = self._life = asyncio.create_task(self._live(intake), name=f"irc {self.name}")
-        life.add_done_callback(lambda _: intake.wake())
+        life = self._life = asyncio.create_task(self._live(inbox), name=f"irc {self.name}")
+        life.add_done_callback(lambda _: inbox.wake())
         try:
             while True:
-                batch = await intake.take()
+                batch = await inbox.take()
                 if batch is not None:
                     yield batch
-                    self._readiness.kept(intake.cursor)
+                    self._readiness.kept(inbox.cursor)
                     self._note()
                 elif life.done():
                     if not life.cancelled():
@@ -101,7 +101,7 @@ class IrcNetwork:
     async def send(self, post: Post, *, again: bool = False) -> str:
         """See `bridge.network.Network`. A line that grew too long since it was rendered (our host is another one) goes
         out as several; the id of the last is returned."""
-        said = Said.decode(post.payload)
+        said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target)
             known = self._settled(connection, post, again=again)
@@ -147,7 +147,7 @@ class IrcNetwork:
         self._doubtful.discard(post.id)
         return known
 
-    async def _written(self, connection: Connection, post: Post, said: Said) -> Connection:
+    async def _written(self, connection: Connection, post: Post, said: Say) -> Connection:
         """The connection on which it is the turn of a line of `post`."""
         while not await connection.turn(post.room) or self._placed(said.target) is not connection:
             connection = await self._place(post.room, said.target)
@@ -210,16 +210,16 @@ class IrcNetwork:
             raise absent
         return None
 
-    def _on_change(self, effect: Effect, intake: Intake) -> None:
+    def _on_change(self, effect: Effect, inbox: Inbox) -> None:
         match effect:
             case Online():
                 self._was_online = True
             case Joined(room):
                 self._readiness.joined(room)
             case CaughtUp(room):
-                intake.present.add(room)
+                inbox.present.add(room)
             case Left(room):
-                intake.leave(room)
+                inbox.leave(room)
         self._note()
         self._ring()
 
@@ -232,11 +232,11 @@ class IrcNetwork:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _live(self, intake: Intake) -> None:
+    async def _live(self, inbox: Inbox) -> None:
         """Connect, again and again."""
         backoff = ReconnectPause(self._rng)
         while True:
-            ending = await self._once(intake)
+            ending = await self._once(inbox)
             self._ring()
             if self._leaving:
                 return
@@ -256,7 +256,7 @@ class IrcNetwork:
         hint = f"configure a lower `flood` for {self.name}"
         log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
-    async def _once(self, intake: Intake) -> Ending:
+    async def _once(self, inbox: Inbox) -> Ending:
         """One connection, from the attempt to its end."""
         streams = await self._dial.open()
         if isinstance(streams, Ending):
@@ -269,15 +269,15 @@ class IrcNetwork:
             origin=f"{self._clock()} {self._connections}",
             now=now,
             rng=self._rng,
-            cursor=lambda: intake.heard,
+            cursor=lambda: inbox.heard,
         )
         self._connection = Connection(
             self._settings,
             session,
             streams,
-            intake,
+            inbox,
             clock=self._clock,
-            changed=lambda effect: self._on_change(effect, intake),
+            changed=lambda effect: self._on_change(effect, inbox),
             flood=Flood(*self._pace.budget(now)),
         )
         try:
@@ -286,4 +286,4 @@ class IrcNetwork:
             return Ending(f"nick, username, realname or a password is no word of IRC: {error}", rejected=True)
         finally:
             self._connection = None
-            intake.leave(*intake.present)
+            inbox.leave(*inbox.present)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialect.render import Said
+from bridge.irc.dialect.render import Say
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -28,7 +28,7 @@ from bridge.irc.effects import (
     Write,
 )
 from bridge.irc.flood import Flood
-from bridge.irc.heard import Intake
+from bridge.irc.inbox import Inbox
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import line as wire
@@ -68,7 +68,7 @@ class Connection:
         settings: IrcSettings,
         session: Session,
         streams: tuple[StreamReader, StreamWriter],
-        intake: Intake,
+        inbox: Inbox,
         *,
         clock: Callable[[], float],
         changed: Callable[[Effect], None],
@@ -77,7 +77,7 @@ class Connection:
         self._settings = settings
         self.session = session
         self._reader, self._writer = streams
-        self._intake = intake
+        self._inbox = inbox
         self._clock = clock
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -135,7 +135,7 @@ class Connection:
         finally:
             self._flood.withdraw(room, ticket)
 
-    def launch(self, post: Post, said: Said) -> "Flight":
+    def launch(self, post: Post, said: Say) -> "Flight":
         """Write a line, when it is its turn."""
         flight: Flight = self._loop.create_future()
         effects = self.session.say(post.id, said.command, said.target, said.text)
@@ -177,7 +177,7 @@ class Connection:
         try:
             while data := await self._reader.read(_CHUNK):
                 now, wall = self._loop.time(), self._clock()
-                self._intake.until = wall
+                self._inbox.until = wall
                 for line in buffer.feed(data):
                     self._do(self.session.feed(line, now, wall))
                     if self._over.is_set():
@@ -192,13 +192,13 @@ class Connection:
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
             return
-        self._intake.until = self._clock()  # the server has closed behind all that it said
+        self._inbox.until = self._clock()  # the server has closed behind all that it said
         self._do(self.session.closed())
 
     async def _breathe(self) -> None:
         """Read no more while nobody takes what was heard."""
-        self._paused = self._intake.full
-        await self._intake.room()
+        self._paused = self._inbox.full
+        await self._inbox.room()
         self._paused = False
 
     async def _beat(self) -> None:
@@ -216,9 +216,9 @@ class Connection:
                 case Write(data):
                     out += self._charged(data)
                 case Heard():
-                    self._intake.put(effect)
+                    self._inbox.put(effect)
                 case CaughtUp():
-                    self._intake.put(effect)
+                    self._inbox.put(effect)
                     self._changed(effect)
                 case Proved(post, remote_id):
                     self._land(post, remote_id)

@@ -7,7 +7,7 @@ import structlog
 
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
-from bridge.matrix.dialect.render import content, event_type
+from bridge.matrix.dialect.operations import request
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.rooms.joining import Joining
@@ -73,10 +73,11 @@ class Sending:
         return event_id
 
     async def _put(self, place: Place, post: Post) -> str:
-        path = ("rooms", place.id, "send", event_type(post.payload), post.id)
+        event_type, content = request(post)
+        path = ("rooms", place.id, "send", event_type, post.id)
         self._doubtful.add(post.id)
         try:
-            return expected(await self._homeserver.put(*path, body=content(post)), "event_id")
+            return expected(await self._homeserver.put(*path, body=content), "event_id")
         except ApiError as error:
             if error.status < 500:
                 self._doubtful.discard(post.id)

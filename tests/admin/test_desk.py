@@ -70,8 +70,8 @@ def world(tmp_path: Path) -> World:
 
 async def test_whoever_gives_the_password_is_the_user(world: World) -> None:
     assert (
-        await world.asks(AL, "whoami")
-        == "You are a guest. libera doesn't tell me who you are; if it has services (NickServ), log in to them and try again."
+        await world.asks(AL, "whoami") == "You are a guest. libera doesn't tell me who you are;"
+        " if it has services (NickServ), log in to them and try again."
     )
     assert (await world.asks(AL, f"  !LOGIN alice {SECRET}  ")).startswith(
         "Welcome, alice. You are logged in until you leave, for 1 hour"

@@ -103,10 +103,7 @@ def test_a_good_configuration_is_read_whole(folder: Path) -> None:
     assert (libera.sasl.account, libera.sasl.password) == ("littleduck", "from the environment")
     assert config.links["pond"].rooms == (Room("home", "#pond:pond.social"), Room("libera", "#pond"))
     assert config.links["pond"].guests is Guests.RELAY
-    assert (
-        config.links["pond"].welcome.guest
-        == "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
-    )
+    assert "stay in {room}: only members are carried" in (config.links["pond"].welcome.guest or "")
     assert config.bots["duck"].answers is Answers.ALWAYS
     assert config.http is not None
     assert (config.http.host, config.http.port) == ("::1", 9191)

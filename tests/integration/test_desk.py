@@ -415,6 +415,6 @@ async def test_what_is_remembered_outlives_the_daemon_and_what_is_not_does_not(p
         await daemon.start()
         await daemon.ready()
         await al.say(pond.duck, "whoami")
-        await al.heard("You are alice, admin, as irc proves")
+        await al.heard("You are alice, admin: I know you as irc/")
         await other.say(pond.duck, "whoami")
         await other.heard("You are a guest")

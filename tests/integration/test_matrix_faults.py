@@ -14,7 +14,7 @@ from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
-from bridge.matrix.dialect.render import content
+from bridge.matrix.dialect.operations import request
 from bridge.matrix.hearing import listening
 from bridge.matrix.http import filters, homeserver, look, patience
 from bridge.matrix.rooms import joining
@@ -125,7 +125,7 @@ async def test_what_a_homeserver_has_forgotten_is_found_in_the_room_and_not_sent
     async with pond(synapse) as (us, alice, place), us.running() as network:
         (post,) = network.render([owed(us.rooms[0], "once")])
         async with MatrixPerson(synapse.url, us.user, _PASSWORD) as earlier:
-            sent = await earlier.send_event(place, "m.room.message", json.loads(content(post)))
+            sent = await earlier.send_event(place, "m.room.message", json.loads(request(post)[1]))
         assert await network.send(post, again=True) == sent
         (new,) = network.render([owed(us.rooms[0], "new")])
         await network.send(new, again=True)  # it was never sent

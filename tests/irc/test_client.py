@@ -13,8 +13,8 @@ from bridge.irc import dial
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
 from bridge.irc.effects import Heard
-from bridge.irc.heard import Intake
 from bridge.irc.hearing.cursor import Cursor, Position
+from bridge.irc.inbox import Inbox
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
 from bridge.model.people import Sender
@@ -295,51 +295,51 @@ async def test_secrets_are_not_in_the_settings_repr() -> None:
     assert "s3cret" not in repr(settings)
 
 
-async def test_the_intake_is_bounded_and_opens_again_when_half_is_taken() -> None:
-    intake = Intake(Cursor({}))
+async def test_the_inbox_is_bounded_and_opens_again_when_half_is_taken() -> None:
+    inbox = Inbox(Cursor({}))
     message = Event("1", _POND, Sender("net", "bob", "bob"), 0.0, Message(words("x")))
     for number in range(5000):
-        intake.put(Heard(message, str(number)))
-    assert intake.full
+        inbox.put(Heard(message, str(number)))
+    assert inbox.full
     sizes = []
     for _ in range(24):
-        batch = await intake.take()
+        batch = await inbox.take()
         assert batch is not None
         sizes.append(len(batch.events))
     assert sizes == [100] * 24
-    room = asyncio.ensure_future(intake.room())
+    room = asyncio.ensure_future(inbox.room())
     await asyncio.sleep(0)
     assert not room.done()
-    await intake.take()
+    await inbox.take()
     await room
 
 
 async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
     """A black hole: the connection is found dead long after, and what was said meanwhile is part of the gap."""
-    intake = Intake(Cursor({}))
+    inbox = Inbox(Cursor({}))
     message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
-    intake.present.add(_POND)
-    intake.until = 101.0
-    intake.put(Heard(message, ""))
-    intake.until = 130.0
-    await intake.take()
-    assert intake.cursor.of("#pond") == Position(100.0, "", 130.0)
-    intake.leave(_POND)
-    assert intake.heard.of("#pond") == Position(100.0, "", 130.0)
+    inbox.present.add(_POND)
+    inbox.until = 101.0
+    inbox.put(Heard(message, ""))
+    inbox.until = 130.0
+    await inbox.take()
+    assert inbox.cursor.of("#pond") == Position(100.0, "", 130.0)
+    inbox.leave(_POND)
+    assert inbox.heard.of("#pond") == Position(100.0, "", 130.0)
 
 
 async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
     """The rest may be lost with us."""
-    intake = Intake(Cursor({}))
+    inbox = Inbox(Cursor({}))
     message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
-    intake.present.add(_POND)
+    inbox.present.add(_POND)
     for at in range(150):
-        intake.until = 101.0 + at
-        intake.put(Heard(message, ""))
-    await intake.take()
-    assert intake.cursor.of("#pond") == Position(100.0, "", 200.0)
-    await intake.take()
-    assert intake.cursor.of("#pond") == Position(100.0, "", 250.0)
+        inbox.until = 101.0 + at
+        inbox.put(Heard(message, ""))
+    await inbox.take()
+    assert inbox.cursor.of("#pond") == Position(100.0, "", 200.0)
+    await inbox.take()
+    assert inbox.cursor.of("#pond") == Position(100.0, "", 250.0)
 
 
 @pytest.mark.parametrize(

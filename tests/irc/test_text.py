@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.irc.dialect import formatting
-from bridge.irc.dialect.render import Limits, Said, refit, render
+from bridge.irc.dialect.render import Limits, Say, decode, refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
 from bridge.model.event import Event, Kind, Message, Room
@@ -92,8 +92,8 @@ def message(text: Text, kind: Kind = Kind.TEXT, **changes: object) -> Event:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def rendered(event: Event, room: Room = ROOM, limits: Limits = Limits()) -> list[Said]:  # noqa: B008 - frozen
-    return [Said.decode(post.payload) for post in render([Owed("d", room, event)], limits)]
+def rendered(event: Event, room: Room = ROOM, limits: Limits = Limits()) -> list[Say]:  # noqa: B008 - frozen
+    return [decode(post.payload) for post in render([Owed("d", room, event)], limits)]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x85", "\v", "\f"])
@@ -147,7 +147,7 @@ def test_every_post_is_one_line_that_the_server_need_not_cut(spans: list[Span], 
     except PermanentError:
         return
     for post in posts:
-        said = Said.decode(post.payload)
+        said = decode(post.payload)
         assert len(compose(said.command, said.target, said.text)) + limits.prefix <= 512
 
 
@@ -165,14 +165,20 @@ def test_posts_have_ids_that_follow_from_what_they_carry() -> None:
 
 def test_a_payload_is_compact_json() -> None:
     (post,) = render([Owed("d", ROOM, message(words("hé")))], Limits())
-    assert json.loads(post.payload) == {"command": "PRIVMSG", "target": "#pond", "text": "<Ann> hé", "head": 6}
+    assert json.loads(post.payload) == {
+        "op": "say",
+        "command": "PRIVMSG",
+        "target": "#pond",
+        "text": "<Ann> hé",
+        "head": 6,
+    }
     assert ", " not in post.payload
 
 
 @pytest.mark.parametrize("payload", ["", "{}", "[]", "null", '{"command":"QUIT","target":"x","text":"y"}', "1"])
 def test_a_payload_of_somebody_else_is_a_dead_letter(payload: str) -> None:
     with pytest.raises(PermanentError):
-        Said.decode(payload)
+        decode(payload)
 
 
 def test_a_post_that_grew_too_long_is_sent_in_more_lines_each_marked() -> None:
@@ -184,5 +190,16 @@ def test_a_post_that_grew_too_long_is_sent_in_more_lines_each_marked() -> None:
     joined = "".join(part.text.removeprefix("<Ann> ").strip("\x02") for part in parts)
     assert joined == "word " * 80
     assert [*refit(said, Limits(512, 40))] == [said]
-    action = Said("PRIVMSG", "bob", "\x01ACTION " + "x" * 400 + "\x01")
+    action = Say("PRIVMSG", "bob", "\x01ACTION " + "x" * 400 + "\x01")
     assert all(part.text.startswith("\x01ACTION x") and part.text.endswith("\x01") for part in refit(action, Limits()))
+
+
+def test_a_post_that_an_earlier_version_froze_is_said() -> None:
+    old = '{"command":"NOTICE","target":"#pond","text":"<Ann> hé","head":6}'
+    assert decode(old) == Say("NOTICE", "#pond", "<Ann> hé", 6)
+    assert decode('{"command":"PRIVMSG","target":"#pond","text":"hé"}') == Say("PRIVMSG", "#pond", "hé")
+
+
+def test_an_operation_of_a_later_version_is_a_dead_letter_and_is_not_said() -> None:
+    with pytest.raises(PermanentError, match="'kick'"):
+        decode('{"op":"kick","command":"PRIVMSG","target":"#pond","text":"bob"}')

@@ -101,7 +101,7 @@ class Adapter:
         self._sending = Sending("home", self.rooms, self.homeserver, account, joining, self.private, online)
 
     async def send(self, room: str) -> str:
-        return await self._sending.send(Post.of(Room("home", room), ("d",), 0, "{}"))
+        return await self._sending.send(Post.of(Room("home", room), ("d",), 0, '{"op":"say","content":{}}'))
 
     @asynccontextmanager
     async def answering(self) -> AsyncGenerator[None, None]:

@@ -123,11 +123,11 @@ class Counter:
         """prove: get a code here, then say `link-identity CODE` to me on the network where I already know you."""
         user = self._gate.who(asker)
         if user is not None:
-            return f"I know you here: you are {user.name}. Say `prove` to me on the other network, then here: link-identity CODE"
+            return f"You are {user.name} here. Say `prove` to me on the other network, then here: link-identity CODE"
         if _lasting(asker) is None:
             return f"{_unproven(asker)}. Until then there is nothing by which I could know you for good."
         code = self._codes.issue(asker, self._clock())
-        return f"{code} is your code, for {spelled(LASTS)}. On the network where I already know you, say: link-identity {code}"
+        return f"{code} is good for {spelled(LASTS)}, once. Where I already know you, say to me: link-identity {code}"
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
         """link-identity CODE: let me know you on the other network too; you get CODE there, by `prove`."""

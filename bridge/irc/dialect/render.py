@@ -34,7 +34,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Say:
     """What one post says: `head` characters of `text` are the mark that each line of it must begin with."""
 
     command: str
@@ -43,19 +43,25 @@ class Said:
     head: int = 0
 
     def encode(self) -> str:
-        fields = {"command": self.command, "target": self.target, "text": self.text, "head": self.head}
+        fields = {"op": "say", "command": self.command, "target": self.target, "text": self.text, "head": self.head}
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
-    @classmethod
-    def decode(cls, payload: str) -> "Said":
-        try:
-            fields = json.loads(payload)
-            said = cls(str(fields["command"]), str(fields["target"]), str(fields["text"]), int(fields.get("head", 0)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise PermanentError("the stored post cannot be read") from error
-        if said.command not in ("PRIVMSG", "NOTICE"):
-            raise PermanentError(f"the stored post is no message but {said.command!r}")
-        return said
+
+def decode(payload: str) -> Say:
+    """What `Say.encode` wrote, or an earlier version, which knew this operation only and did not name it.
+    PermanentError for any other."""
+    try:
+        fields = json.loads(payload)
+    except ValueError:
+        fields = None
+    match fields:
+        case {"op": str(operation)} if operation != "say":
+            raise PermanentError(f"the stored post is no message but {operation!r}")
+        case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
+            head = rest.get("head", 0)
+            return Say(command, target, text, head if isinstance(head, int) else 0)
+        case _:
+            raise PermanentError("the stored post cannot be read")
 
 
 def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
@@ -81,7 +87,7 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
     return posts
 
 
-def refit(said: Said, limits: Limits) -> Iterator[Said]:
+def refit(said: Say, limits: Limits) -> Iterator[Say]:
     """What was rendered under other limits (another nick or host of ours), in as many lines as it needs now."""
     if len(said.text.encode()) <= limits.budget(said.command, said.target):
         yield said
@@ -92,7 +98,7 @@ def refit(said: Said, limits: Limits) -> Iterator[Said]:
     yield from _fitting(said.command, said.target, wrap, text[: said.head], words, limits)
 
 
-def _says(item: Owed, limits: Limits) -> Iterator[Said]:
+def _says(item: Owed, limits: Limits) -> Iterator[Say]:
     match item.event.body:
         case Message() as message:
             yield from _message(item, message, limits)
@@ -102,7 +108,7 @@ def _says(item: Owed, limits: Limits) -> Iterator[Said]:
             assert_never(never)
 
 
-def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Said]:
+def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Say]:
     event = item.event
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if event.private and message.kind is Kind.ACTION else _PLAIN
@@ -112,14 +118,12 @@ def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Said]:
             yield from _fitting(command, item.room.id, wrap, stamp(item) + _clean(mark(event)), words, limits)
 
 
-def _fitting(
-    command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits
-) -> Iterator[Said]:
+def _fitting(command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits) -> Iterator[Say]:
     before, after = wrap
     budget = limits.budget(command, target) - len(before + after)
     head = _clipped(head, budget - _LEAST)
     for piece in split(words, max(budget - len(head.encode()), LEAST)):
-        yield Said(command, target, before + head + piece + after, len(head))
+        yield Say(command, target, before + head + piece + after, len(head))
 
 
 def _clean(text: str) -> str:

@@ -1,6 +1,5 @@
 """Our events to Matrix messages: what is owed to a room, as frozen posts that no homeserver finds too large."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -8,6 +7,7 @@ from typing import assert_never
 import regex
 
 from bridge.matrix.dialect.html import FORMAT, safe_link, write
+from bridge.matrix.dialect.operations import React, Say, encode
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
@@ -30,10 +30,6 @@ _HUGE = 64
 """Code points of a grapheme that is cut: nothing that people write has as many."""
 _KEY = 100
 """Characters of a reaction: clients show few."""
-_REACTION = '{"m.relates_to":{"rel_type":"m.annotation",'
-"""How the payload of a reaction begins, and that of a message never does."""
-ID = "example.quackbridge.id"
-"""The key of an event's content that carries the post's id. The domain is one that nobody can own (RFC 2606)."""
 _BREAKS = len("\\n<br>")
 _GRAPHEME = regex.compile(r"\X")
 
@@ -72,16 +68,6 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
     return [*posts, *_posts(group, said)]
 
 
-def event_type(payload: str) -> str:
-    """The Matrix event type of a rendered post."""
-    return "m.reaction" if payload.startswith(_REACTION) else "m.room.message"
-
-
-def content(post: Post) -> str:
-    """What goes out for a rendered post: its payload, with the id by which we know it should we look for it."""
-    return f'{post.payload.removesuffix("}")},"{ID}":"{post.id}"}}'
-
-
 def _alike(group: Sequence[Owed], item: Owed) -> bool:
     """Whether `item` may stand in one post with `group`. What refers to another event has a post of its own."""
     last, event = group[-1].event, item.event
@@ -106,7 +92,8 @@ def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
     deliveries = tuple(item.delivery for item in group)
     body = first.event.body
     if isinstance(body, Reaction):
-        yield Post.of(first.room, deliveries, 0, _encoded(_annotation(first, body)))
+        reaction = React(first.ids_of(body.target)[0], body.key[:_KEY])
+        yield Post.of(first.room, deliveries, 0, encode(reaction))
         return
     assert isinstance(body, Message)  # `_lines` refuses all others
     ids = first.ids_of(body.reply_to)
@@ -114,17 +101,7 @@ def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
         content = _content(first.event, body, share)
         if part == 0 and ids:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": ids[0]}}
-        yield Post.of(first.room, deliveries, part, _encoded(content))
-
-
-def _annotation(item: Owed, reaction: Reaction) -> dict[str, object]:
-    """Spec, "m.annotation"."""
-    target = item.ids_of(reaction.target)[0]
-    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": reaction.key[:_KEY]}}
-
-
-def _encoded(content: dict[str, object]) -> str:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        yield Post.of(first.room, deliveries, part, encode(Say(content)))
 
 
 def _content(event: Event, message: Message, said: Sequence[_Line]) -> dict[str, object]:

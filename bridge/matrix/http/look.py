@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from bridge.matrix.dialect import render
+from bridge.matrix.dialect import operations
 from bridge.matrix.http import filters
 from bridge.matrix.http.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, chunk
@@ -69,7 +69,7 @@ async def event_of(homeserver: Homeserver, room_id: str, us: str, post: Post) ->
     query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(us)}
     for event in chunk(await homeserver.get("rooms", room_id, "messages", query=query)):
         # Who redacts an event takes its content away; its transaction id is only told to the device that sent it
-        marks = (word(table(event, "content"), render.ID), word(table(event, "unsigned"), "transaction_id"))
+        marks = (word(table(event, "content"), operations.ID), word(table(event, "unsigned"), "transaction_id"))
         if post.id in marks and word(event, "sender") == us:
             return word(event, "event_id") or None
     return None

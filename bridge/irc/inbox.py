@@ -30,7 +30,7 @@ class _Put:
     at: float
 
 
-class Intake:
+class Inbox:
     """One producer and one consumer, in one event loop. `cursor` is behind what was taken, `heard` behind all that was
     put. `until` is when the server last said anything, in seconds since the epoch: all that was said before it has been
     put, and nobody can tell whether a connection that is silent still hears."""
