@@ -49,9 +49,10 @@ def matrix_settings(
 ) -> MatrixSettings:
     section = {
         "type": "matrix",
-        "homeserver": homeserver,
+        "homeserver": "http://localhost",
         "user": user,
         "password": password,
         "access_token": access_token,
     }
-    return MatrixSettings.model_validate(section).called(name)
+    settings = MatrixSettings.model_validate(section).called(name)
+    return settings.model_copy(update={"homeserver": homeserver})  # as it stands, so that it may be of no machine

@@ -52,8 +52,8 @@ async def _guest(pond: Pond, alice: MatrixPerson, bob: IrcPerson, mallory: IrcPe
         lambda heard: heard.room == CHANNEL and heard.sender == DUCK and "may I swim" in heard.text, _PATIENCE
     )
     wrong = await _missing(answer, "the duck's answer to the guest, on IRC")
-    notice = mallory.heard(lambda heard: heard.room != CHANNEL and "not logged in" in heard.text, _PATIENCE)
-    wrong += await _missing(notice, "the word to the guest that they are not logged in, on IRC")
+    notice = mallory.heard(lambda heard: heard.room != CHANNEL and "Your messages stay in" in heard.text, _PATIENCE)
+    wrong += await _missing(notice, "the word to the guest that their messages stay there, on IRC")
     await bob.say(CHANNEL, "Only members are heard on the other side.")
     wrong += await _missing(alice.heard("Only members are heard", _PATIENCE), "bob's last line, on Matrix")
     if any("may I swim" in heard.text for heard in alice.messages):

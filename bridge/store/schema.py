@@ -9,11 +9,14 @@ from bridge.store.contract import Full, Unusable
 from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
 
+BUSY_S = 10.0
+"""Seconds that are waited while another program, such as a backup, has the file locked."""
 _UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
-    """A connection to the store at `path`, in autocommit mode, that any one thread may use.
+def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """A connection to the store at `path`, in autocommit mode, that any one thread may use, and that waits `busy_s` for
+    what another program has locked.
 
     With `upgrade` a new file is made (readable by its owner alone) and an old one is brought to `VERSION`, after a copy
     of it was put beside it. `Unusable`, with the file as it was, where it cannot be used; `Full` where its disk is.
@@ -23,7 +26,7 @@ def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
         if upgrade and not path.exists():
             make_private(path)
         uri = f"{path.absolute().as_uri()}?mode=rw"  # never makes a file that others could read
-        sql = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+        sql = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=busy_s)
     except (OSError, sqlite3.Error) as error:
         raise Unusable(f"{path}: the store cannot be opened ({error})") from error
     try:

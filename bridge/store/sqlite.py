@@ -18,7 +18,7 @@ from bridge.lib.waiting import is_set_within
 from bridge.store.contract import Full, Lease, Store, Unusable
 from bridge.store.core import EXCERPT, Core
 from bridge.store.reserve import Reserve
-from bridge.store.schema import connect
+from bridge.store.schema import BUSY_S, connect
 from bridge.store.steps import Steps
 from bridge.store.writer import Ring, Writer
 
@@ -74,6 +74,7 @@ class SqliteStore(Store):
         token: Callable[[], str] = _random_token,
         steady: Callable[[], float] | None = None,
         excerpt: int = EXCERPT,
+        busy_s: float = BUSY_S,
     ) -> Self:
         """Open or create the store at `path`, and bring it to the version of this program.
 
@@ -81,6 +82,7 @@ class SqliteStore(Store):
         where another daemon has it, where it is damaged, or of a newer version; the file is then as it was. `Full`
         where the disk is, and nothing was reserved. `token` names a lease; no two may be alike. By `steady` it sees
         that `clock` was set. `excerpt` is how many characters of each carried message are kept.
+        `busy_s` are the seconds that it waits while another program has the file locked.
         """
         try:
             make_folders(path.parent)
@@ -93,7 +95,7 @@ class SqliteStore(Store):
                 reserve = Reserve(path)
             steps = Steps(clock, steady) if steady is not None else None
             core = partial(Core, clock=clock, excerpt=excerpt)
-            writer = Writer(_connected(path, reserve), core, reserve, steps)
+            writer = Writer(_connected(path, reserve, busy_s), core, reserve, steps)
         except BaseException:
             if reserve is not None:
                 reserve.close()
@@ -163,14 +165,14 @@ class SqliteStore(Store):
             self._ring([*self._bells])
 
 
-def _connected(path: Path, reserve: Reserve | None) -> sqlite3.Connection:
+def _connected(path: Path, reserve: Reserve | None, busy_s: float) -> sqlite3.Connection:
     """SQLite needs some room to open a store, too."""
     try:
-        return connect(path, upgrade=True)
+        return connect(path, upgrade=True, busy_s=busy_s)
     except Full:
         if reserve is None or not reserve.give():
             raise
-    return connect(path, upgrade=True)
+    return connect(path, upgrade=True, busy_s=busy_s)
 
 
 def lock(path: Path) -> int:

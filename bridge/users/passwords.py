@@ -9,7 +9,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from bridge.users.contract import UsersError
 
 LONGEST = 1024  # characters: hashing takes time by length, and nobody types more
-_HASHER = PasswordHasher()
+HASHER = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
@@ -17,16 +17,16 @@ def hash_password(password: str) -> str:
     if not password or len(password) > LONGEST:
         raise UsersError(f"a password has 1 to {LONGEST} characters")
     try:
-        return _HASHER.hash(password)
+        return HASHER.hash(password)
     except UnicodeEncodeError as error:
         raise UsersError("a password is text in UTF-8") from error
 
 
-def verify(kept: str | None, password: str) -> bool:
+def verify(kept: str | None, password: str, hasher: PasswordHasher = HASHER) -> bool:
     """Whether `password` is the one of the hash `kept`. It takes as long where there is none, so that nobody learns
     from the time who has one. Some tens of milliseconds: not for the event loop."""
     try:
-        _HASHER.verify(kept or _nobodys(), password[:LONGEST].encode(errors="surrogatepass"))
+        hasher.verify(kept or _nobodys(hasher), password[:LONGEST].encode(errors="surrogatepass"))
     except (Argon2Error, InvalidHashError):
         return False
     return kept is not None and len(password) <= LONGEST
@@ -42,14 +42,14 @@ def is_hash(text: str) -> bool:
 
 def is_outdated(kept: str) -> bool:
     """Whether the hash was made with weaker parameters than those of now."""
-    return _HASHER.check_needs_rehash(kept)
+    return HASHER.check_needs_rehash(kept)
 
 
 async def warm_up() -> None:
     """Make what `verify` compares with where there is no user, so that the first such login takes no longer."""
-    await asyncio.to_thread(_nobodys)
+    await asyncio.to_thread(_nobodys, HASHER)
 
 
 @cache
-def _nobodys() -> str:
-    return _HASHER.hash("nobody's password: what it is does not matter, nobody who gives it is let in")
+def _nobodys(hasher: PasswordHasher) -> str:
+    return hasher.hash("nobody's password: what it is does not matter, nobody who gives it is let in")

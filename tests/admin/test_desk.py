@@ -43,12 +43,19 @@ class World:
     users: TinyUsers
     config: Config
     now: float = 1_000.0
+    hasher: PasswordHasher = passwords.HASHER
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.users, lambda: self.now, 3_600.0)
         self.gate = Gate(self.users, self.sessions, [], clock=lambda: self.now)
         self.counter = Counter(
-            self.users, self.sessions, self.gate, self.users.audit, {"home", "libera"}, clock=lambda: self.now
+            self.users,
+            self.sessions,
+            self.gate,
+            self.users.audit,
+            {"home", "libera"},
+            clock=lambda: self.now,
+            hasher=self.hasher,
         )
         self.desk = Desk(self.config, self.users, self.gate, self.counter, clock=lambda: self.now)
 
@@ -294,6 +301,7 @@ async def test_others_wrong_guesses_do_not_keep_somebody_from_where_they_were_le
 
 
 async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> None:
+    world = World(world.users, world.config, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     for number in range(130):
         await world.asks(matrix(f"eve{number}"), f"login user{number} wrong")
     kept = [record.details for record in world.users.audit.read() if record.what == "login refused"]

@@ -77,7 +77,7 @@ async def test_a_guest_is_carried_nowhere_but_answered_and_told_once(running: Po
         await bob.say(running.channel, "barrier")
         await alice.heard("barrier")
         assert [text for text, _ in _from(alice, running.duck_id)] == [f"<{running.bob}> barrier"]
-        assert sum("not logged in" in message.text for message in mallory.messages) == 1
+        assert sum("Your messages stay in" in message.text for message in mallory.messages) == 1
 
 
 async def test_a_matrix_guest_is_told_in_private_and_answered_in_the_room(running: Pond) -> None:

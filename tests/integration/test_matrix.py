@@ -184,7 +184,7 @@ async def test_device_and_token_are_used_again_after_a_restart(synapse: Synapse)
             async with us.running():
                 await alice.send(place, "again")
                 await us.hears("again")
-        assert [line["event"] for line in logs].count("logged in") == 1
+        assert [line["event"] for line in logs].count("logged_in") == 1
         assert us.memory.kept == kept
         assert kept["access_token"] not in str(logs)
 
@@ -491,7 +491,7 @@ async def test_a_position_that_is_none_of_this_homeservers_is_given_up_with_a_wo
                 await us.until(lambda: us.cursor is not None and "another" not in us.cursor)
                 await alice.send(place, "from now on")
                 await us.hears("from now on")
-        assert [line["event"] for line in logs].count("position lost") == 1
+        assert [line["event"] for line in logs].count("position_lost") == 1
         (unknown,) = [gap for batch in us.batches for gap in batch.gaps]
         assert unknown.room == us.rooms[0]
         assert unknown.since == 1_700_000_000

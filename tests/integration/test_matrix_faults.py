@@ -156,7 +156,7 @@ async def test_a_lost_answer_and_a_logout_do_not_double_a_post(synapse: Synapse)
             await _log_out(us)
             with capture_logs() as logs:
                 assert await network.send(post)
-            assert "sent already" in [line["event"] for line in logs]
+            assert "sent_already" in [line["event"] for line in logs]
             assert us.memory.kept["device_id"] == device
             (barrier,) = network.render([owed(us.rooms[0], "barrier")])
             await network.send(barrier)

@@ -79,7 +79,7 @@ async def test_links_bots_and_rules_change_while_connections_stay(pond: Pond, da
         assert not any("<Drake> and now?" in message.text for message in bob.messages)
         assert not any("am I a member?" in message.text for message in alice.messages)
         assert pond.duck not in await bob.names(lake)
-    assert [_count(daemon, event) for event in ("online", "logged in", "offline")] == [1, 1, 0]
+    assert [_count(daemon, event) for event in ("online", "logged_in", "offline")] == [1, 1, 0]
 
 
 async def test_a_file_that_changes_is_read_without_a_signal(pond: Pond, daemon: Daemon) -> None:
@@ -135,7 +135,7 @@ async def test_a_network_comes_and_goes_and_what_waits_for_it_is_kept(pond: Pond
         assert (await _reloaded(daemon, pond))["stopped"] == ["plain"]
         await bob.say(pond.channel, "to two")
         await alice.heard("to two")
-    assert [_count(daemon, event) for event in ("online", "logged in", "offline")] == [2, 1, 0]
+    assert [_count(daemon, event) for event in ("online", "logged_in", "offline")] == [2, 1, 0]
     assert await daemon.stop() == 0
 
 

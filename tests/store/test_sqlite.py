@@ -279,7 +279,7 @@ async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step:
         now["steady"] += seconds
         now["clock"] += seconds + step
 
-    store = SqliteStore.open(path, lambda: now["clock"], steady=lambda: now["steady"])
+    store = SqliteStore.open(path, lambda: now["clock"], steady=lambda: now["steady"], busy_s=0.1)
     async with aclosing(store):
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")

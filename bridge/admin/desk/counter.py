@@ -4,6 +4,8 @@ import asyncio
 import shlex
 from collections.abc import Callable, Collection, Sequence
 
+from argon2 import PasswordHasher
+
 from bridge.admin.desk.codes import LASTS, Codes
 from bridge.admin.desk.guesses import By, Guesses, Key
 from bridge.lib.durations import spelled
@@ -14,7 +16,7 @@ from bridge.rules.gate import Gate
 from bridge.users import User, Users
 from bridge.users.audit import Audit
 from bridge.users.identities import same_name
-from bridge.users.passwords import hash_password, is_outdated, verify
+from bridge.users.passwords import HASHER, hash_password, is_outdated, verify
 from bridge.users.sanctions import in_force
 from bridge.users.sessions import Sessions
 
@@ -43,7 +45,9 @@ class Counter:
         *,
         clock: Callable[[], float],
         codes: Codes | None = None,
+        hasher: PasswordHasher = HASHER,
     ) -> None:
+        self._hasher = hasher
         self.private = private
         self._users = users
         self._sessions = sessions
@@ -66,7 +70,7 @@ class Counter:
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         user = self._users.find(name)
-        right = await asyncio.to_thread(verify, user.password if user else None, password)
+        right = await asyncio.to_thread(verify, user.password if user else None, password, self._hasher)
         if user is None or not right:
             self._guesses.wrong(keys, self._clock())
             whom = f"as {user.name}" if user else "under a name that nobody has"  # it may be the password, mistyped
@@ -173,7 +177,7 @@ class Counter:
         keys = self._keys(asker, user.name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
-        if await asyncio.to_thread(verify, user.password, password):
+        if await asyncio.to_thread(verify, user.password, password, self._hasher):
             self._guesses.right(keys)
             return ""
         self._guesses.wrong(keys, self._clock())
