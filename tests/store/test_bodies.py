@@ -32,6 +32,8 @@ from bridge.store.contract import Commit, Dead, Lease
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, irc, matrix
 
+pytestmark = pytest.mark.real_time
+
 TARGET = EventKey(HOME, "$earlier")
 BODIES: Sequence[Body] = (
     Message(words("hi")),
