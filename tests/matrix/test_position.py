@@ -2,19 +2,21 @@
 
 import pytest
 
-from bridge.matrix.hearing.position import Position
+from bridge.matrix.hearing.position import SyncPosition
 
 
 @pytest.mark.parametrize(
     ("kept", "position"),
     [
-        ("s1_2 1795392000", Position("s1_2", 1_795_392_000.0)),
-        ("s1_2", Position("s1_2")),
-        ("s1_2 soon", Position("s1_2")),
-        ("s1_2 -5", Position("s1_2")),
-        ("s1_2 nan", Position("s1_2")),
+        ("s1_2 1795392000", SyncPosition("s1_2", 1_795_392_000.0)),
+        ("s1_2", SyncPosition("s1_2")),
+        ("s1_2 soon", SyncPosition("s1_2")),
+        ("s1_2 -5", SyncPosition("s1_2")),
+        ("s1_2 nan", SyncPosition("s1_2")),
     ],
 )
-def test_a_position_is_read_as_it_was_written_and_so_is_that_of_earlier_versions(kept: str, position: Position) -> None:
-    assert Position.parse(kept) == position
-    assert Position.parse(position.dump()) == position
+def test_a_position_is_read_as_it_was_written_and_so_is_that_of_earlier_versions(
+    kept: str, position: SyncPosition
+) -> None:
+    assert SyncPosition.parse(kept) == position
+    assert SyncPosition.parse(position.dump()) == position

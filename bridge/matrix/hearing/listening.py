@@ -7,13 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
+from typing import assert_never
 
 import structlog
 
 from bridge.matrix.account import Account
 from bridge.matrix.dialect import convert
 from bridge.matrix.hearing.gap import Missed, NotShown
-from bridge.matrix.hearing.position import Position
+from bridge.matrix.hearing.position import SyncPosition
 from bridge.matrix.http import filters, look
 from bridge.matrix.http.fields import Json, table, tables, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
@@ -43,16 +44,41 @@ class _NotUnderstood(Exception):
     """The homeserver does not know where we want to resume."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A room was heard for the first time since we came."""
+
+    place: Place
+
+
+_News = Event | Gap | _Fresh
+"""What a sync tells, in the order of each room."""
+
+
 @dataclass(slots=True)
-class _News:
-    """What a sync tells besides messages: the rooms that were heard for the first time, and of which of them nobody can
-    tell all that was said."""
+class _Told:
+    """What a sync has told so far and is not stored yet."""
 
-    fresh: list[Place] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    fresh: list[Place] = field(default_factory=list)
+
+    def add(self, news: _News) -> None:
+        match news:
+            case Event():
+                self.events.append(news)
+            case Gap():
+                self.gaps.append(news)
+            case _Fresh(place):
+                self.fresh.append(place)
+            case _ as never:
+                assert_never(never)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.gaps or self.fresh)
 
 
-def _gap(place: Place, since: Position, until: float) -> Gap:
+def _gap(place: Place, since: SyncPosition, until: float) -> Gap:
     """Whatever others say of the time, it does not end before it begins."""
     until = max(since.at, until)
     return Gap(place.room, since.at or until, until)
@@ -102,7 +128,7 @@ class Listening:
             for place in self._rooms:
                 if place.joined and not place.heard:
                     await self._joining.heard(place)
-        since, moved = Position.parse(cursor), self._clock()
+        since, moved = SyncPosition.parse(cursor), self._clock()
         while True:
             try:
                 found = await self._sync(since.token)
@@ -113,25 +139,24 @@ class Listening:
                 cursor = since.dump()
                 yield Batch((), cursor, tuple(_gap(place, lost, since.at) for place in self._rooms if place.heard))
                 continue
-            events: list[Event] = []
-            news = _News()
-            async with aclosing(self._said(found, since, news)) as said:
-                async for message in said:
-                    events.append(message)
-                    if len(events) >= _BATCH:
-                        yield Batch(tuple(events), cursor)
-                        events.clear()
+            told = _Told()
+            async with aclosing(self._news(found, since)) as all_news:
+                async for news in all_news:
+                    told.add(news)
+                    if len(told.events) >= _BATCH:
+                        yield Batch(tuple(told.events), cursor)
+                        told.events.clear()
             since = self._behind(found)
-            if events or news.fresh or news.gaps or self._clock() - moved >= _IDLE:
+            if told or self._clock() - moved >= _IDLE:
                 cursor, moved = since.dump(), self._clock()
-                yield Batch(tuple(events), cursor, tuple(news.gaps))
-            for place in news.fresh:
+                yield Batch(tuple(told.events), cursor, tuple(told.gaps))
+            for place in told.fresh:
                 await self._joining.heard(place)
 
-    def _behind(self, found: Json) -> Position:
-        return Position(word(found, "next_batch"), self._answered)
+    def _behind(self, found: Json) -> SyncPosition:
+        return SyncPosition(word(found, "next_batch"), self._answered)
 
-    async def _first(self) -> Position:
+    async def _first(self) -> SyncPosition:
         """Where we are now. What was said until then is not heard."""
         found = await self._sync(None)
         self._invitations.note(found)
@@ -183,22 +208,22 @@ class Listening:
             self._filter = word(answer, "filter_id") or json.dumps(wanted)
         return self._filter
 
-    async def _said(self, found: Json, since: Position, news: _News) -> AsyncGenerator[Event, None]:
-        """The messages of a sync, in the order of each room; what else there is to tell is put into `news`."""
+    async def _news(self, found: Json, since: SyncPosition) -> AsyncGenerator[_News, None]:
+        """What a sync tells."""
         for room_id in table(found, "rooms", "join"):
             if (place := await self._settled(room_id)) is not None:
                 if not place.heard and place.joined:
-                    news.fresh.append(place)
-                async for message in self._room(place, table(found, "rooms", "join", room_id), since, news):
-                    yield message
+                    yield _Fresh(place)
+                async for news in self._room(place, table(found, "rooms", "join", room_id), since):
+                    yield news
         for room_id in table(found, "rooms", "leave"):
             expected = self._rooms.place(room_id)
             if expected is not None and expected.private and not expected.settled.is_set():
                 self._rooms.remove(expected)  # an invitation withdrawn: its room may be slow to answer
             elif (place := await self._settled(room_id)) is not None:
                 last = table(found, "rooms", "leave", room_id)
-                async for message in self._room(place, last, since, news):
-                    yield message
+                async for news in self._room(place, last, since):
+                    yield news
                 await self._removed(place, last)
         self._invitations.note(found)
 
@@ -208,7 +233,7 @@ class Listening:
             await place.settled.wait()
         return None if place is None or place.closed else place
 
-    async def _room(self, place: Place, found: Json, since: Position, news: _News) -> AsyncGenerator[Event, None]:
+    async def _room(self, place: Place, found: Json, since: SyncPosition) -> AsyncGenerator[_News, None]:
         await self._changes(place, found)
         timeline = table(found, "timeline")
         before = word(timeline, "prev_batch")
@@ -225,7 +250,7 @@ class Listening:
                 hint = "what was said there while we were away is not known in full; what is said now is carried"
                 log.error("gap_not_filled", network=self._network, room=str(place.room), reason=str(error), hint=hint)
                 shown = min([shown, *(convert.said_at(event) for event in tables(timeline, "events"))])
-                news.gaps.append(_gap(place, since, shown))
+                yield _gap(place, since, shown)
         async for message in self._messages(place, tables(timeline, "events")):
             yield message
 

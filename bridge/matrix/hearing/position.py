@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class SyncPosition:
     """Behind the sync that ended with `token`, which came `at` that time, in seconds since the epoch; 0.0 where that is
     not known."""
 
@@ -12,7 +12,7 @@ class Position:
     at: float = 0.0
 
     @classmethod
-    def parse(cls, text: str) -> "Position":
+    def parse(cls, text: str) -> "SyncPosition":
         """What `dump` wrote, or the bare token of earlier versions."""
         token, _, at = text.partition(" ")
         try:
