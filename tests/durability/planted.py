@@ -15,8 +15,8 @@ CHECKPOINTS = "checkpoints"
 
 def _set(pragma: str) -> Callable[[], None]:
     def plant() -> None:
-        def connect(path: Path, *, upgrade: bool) -> sqlite3.Connection:
-            sql = schema.connect(path, upgrade=upgrade)
+        def connect(path: Path, *, upgrade: bool, busy_s: float) -> sqlite3.Connection:
+            sql = schema.connect(path, upgrade=upgrade, busy_s=busy_s)
             sql.execute(f"PRAGMA {pragma}")
             return sql
 
