@@ -46,6 +46,7 @@ class Record:
         self.now = 1_000.0
         self._numbers = itertools.count()
         self._under_way: dict[int, float] = {}
+        self._spans: list[tuple[float, float]] = []
 
     def clock(self) -> float:
         return self.now
@@ -73,7 +74,15 @@ class Record:
                 await asyncio.sleep(_PAUSE)
         _say({"done": number})
         del self._under_way[number]
+        self._spans.append((at, self.now))
         return answer, at
+
+    def between_verbs(self, time: float) -> float:
+        """`time`, or the last one before it that is within no verb: the store reads the clock somewhere in each."""
+        for begun, ended in sorted(self._spans, reverse=True):
+            if begun < time <= ended or begun // 60 < time // 60 <= ended // 60:
+                time = begun
+        return time
 
 
 def _say(line: Mapping[str, object]) -> None:
@@ -171,7 +180,7 @@ class Work:
         await self._record.making(changes, lambda: lease.commit(Commit(None, None, [notice], [delivery], changes=told)))
 
     async def _expire(self) -> None:
-        before = min(self._record.now - _KEEP, self._record.settled)
+        before = self._record.between_verbs(min(self._record.now - _KEEP, self._record.settled))
         gone = [delivery for delivery, at in self._done.items() if at < before]
         changes: dict[str, object] = {_state(delivery): None for delivery in gone}
         changes |= {_remotes(delivery): None for delivery in gone if delivery in self._remotes}
