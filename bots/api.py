@@ -11,7 +11,7 @@ from bridge.model.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a bot is asked. Its answer is heard by whoever heard the question.
+    """What a bot is asked. Its answer goes to everybody who heard the question.
 
     `text` is without the name that the bot was called by. `asker` is as the network shows and proves them, with the
     `user` that they are; `role` is that user's, None for a guest. `room` is where it was asked and `link` the name of

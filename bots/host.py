@@ -67,7 +67,7 @@ class BotHost:
         self._answers: asyncio.Queue[tuple[Batch, asyncio.Future[None]]] = asyncio.Queue(_WAITING)
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """Ears are not configured: whoever is asked has one."""
+        """Ears are not configured: every bot that may be asked has one."""
 
     def exchange(self, bots: Mapping[str, Hosted]) -> None:
         """From now on these are the bots."""

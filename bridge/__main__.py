@@ -45,7 +45,7 @@ def _run() -> int:
         return WRONG
     except click.ClickException as error:
         return _say(_explained(error), error.exit_code)
-    except BrokenPipeError:  # whoever read our output has seen enough (`... | head`)
+    except BrokenPipeError:  # the reader of our output has seen enough (`... | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
         return FAILED
     except (click.Abort, KeyboardInterrupt):

@@ -108,7 +108,7 @@ class Network(Protocol):
     async def send(self, post: Post, *, again: bool = False) -> str:
         """Send, wait for the network's proof, and return the id by which the network knows it.
 
-        `again`: an earlier run may have sent it. Safe to repeat, save where it raises `InDoubt`; else it raises
+        `again`: an earlier run may have sent it. Safe to repeat, except where it raises `InDoubt`; else it raises
         `TransientError` or `PermanentError`, and nothing that is expected besides.
         """
         ...

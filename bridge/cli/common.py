@@ -18,5 +18,5 @@ def load(path: Path) -> Config:
 
 
 def load_settings(path: Path) -> Config:
-    """The settings without the secrets, which may be missing or unreadable: for whoever does not log in."""
+    """The settings without the secrets, which may be missing or unreadable: for commands that do not log in."""
     return settings.load_settings(path, os.environ)

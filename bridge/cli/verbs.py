@@ -78,7 +78,7 @@ def _read() -> str:
 
 
 def _who() -> str:
-    """Who is at the terminal: whoever became root by sudo is named too."""
+    """Who is at the terminal; somebody who became root by sudo is named too."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # no entry for our user id, as in some containers

@@ -109,7 +109,7 @@ class OutboxSection(Section):
     """What waits to be delivered."""
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
-    """So many messages may wait for one room. The oldest of what is more are given up on; people are told how many."""
+    """So many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
     max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
     """What was said longer ago is not carried any more; people are told how many messages that were."""
     tell_dead: Literal["notice", "reaction", "nothing"] = "notice"

@@ -137,7 +137,7 @@ class IrcNetwork:
         return str(absent) if absent is not None else f"not in {room.id} yet"
 
     def _settled(self, connection: Connection, post: Post, *, again: bool) -> str | None:
-        """The id of a post that is there already; None where it is to be written. InDoubt where nobody can tell."""
+        """The id of a post that is there already; None where it is to be written. InDoubt where that is unknown."""
         history = connection.session.history
         known = history.ours(post.id)
         if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):

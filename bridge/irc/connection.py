@@ -57,7 +57,7 @@ Flight = asyncio.Future[str | SendError]
 
 
 class Lost(TransientError):
-    """The line was written, and nobody can tell whether it arrived."""
+    """The line was written; it may or may not have arrived."""
 
 
 class Connection:
@@ -279,7 +279,7 @@ class Connection:
         self._timer = None if wait is None else self._loop.call_later(wait, self._pump)
 
     def _end(self, ending: Ending) -> None:
-        """The connection is over, now: whoever waits for it need not wait any longer."""
+        """The connection is over, now: nothing has to wait for it any longer."""
         if self._over.is_set():
             return
         self._do(self.session.lost())

@@ -11,7 +11,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import MAX_LINE
 
 _UNTRUSTED_PAUSE = 60.0
-"""Seconds. Others have to renew their certificate, so it is waited for: whoever runs us may be asleep."""
+"""Seconds. Others have to renew their certificate, so it is waited for: the operator may be asleep."""
 _WITHIN = 30.0
 """Seconds for name, TCP and TLS together."""
 

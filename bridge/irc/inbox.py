@@ -33,7 +33,7 @@ class _Put:
 class Inbox:
     """One producer and one consumer, in one event loop. `cursor` is behind what was taken, `heard` behind all that was
     put. `until` is when the server last said anything, in seconds since the epoch: all that was said before it has been
-    put, and nobody can tell whether a connection that is silent still hears."""
+    put, and a silent connection may not hear any more."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = self.heard = cursor

@@ -29,7 +29,7 @@ class Sasl(Section):
 
 
 class FloodBudget(Section):
-    """How fast the bridge may speak there: the network disconnects whoever is faster than it likes."""
+    """How fast the bridge may speak there: a network disconnects clients that are too fast."""
 
     burst: Annotated[int, BeforeValidator(number)] = Field(default=5, ge=1, le=1_000_000)
     """So many lines may go out at once."""

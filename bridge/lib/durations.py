@@ -5,7 +5,7 @@ import re
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SHAPE = re.compile(r"(\d{1,6})\s*([smhdw])", re.IGNORECASE)
 _LONGEST = 10 * 365 * 86_400
-"""Seconds: whoever means longer means for good."""
+"""Seconds: longer means for good."""
 
 
 def parse(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The nouns of accounting: what is counted, what was given up on, what became of everything."""
+"""The nouns of accounting: what is counted, what was given up, what became of everything."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Tally(StrEnum):
     RESENT = "resent"
     """A post of unknown fate that went out again: it may be there twice."""
     UNKNOWN = "unknown"
-    """A time of which nobody can tell what was said in the room."""
+    """A time in which the room was not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Count:
 
 TOO_OLD = "too old"
 TOO_MANY = "too many waited"
-"""Why messages are given up on."""
+"""Why messages are given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """So many messages to `room` were given up on, said between two times (seconds since the epoch), and nobody was
+    """So many messages to `room` were given up, said between two times (seconds since the epoch), and nobody was
     told yet."""
 
     room: Room

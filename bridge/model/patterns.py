@@ -19,7 +19,7 @@ _LIMIT = 255
 """Characters of a pattern: more than any id or mask has."""
 _TEXT = "text:"
 _TEXT_LIMIT = 4096
-"""Characters of a message that are looked at: whoever hides behind more says it where nobody reads it."""
+"""Characters of a message that are looked at: what stands behind these is read by nobody."""
 
 
 class Aspect(StrEnum):

@@ -249,7 +249,7 @@ class Dispatch:
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 
     async def _bury(self, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        """These can never be sent; whoever said them is told."""
+        """These can never be sent; their senders are told."""
         buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
         kind = self._shared.terms.tell_dead
         told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]

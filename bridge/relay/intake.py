@@ -2,12 +2,13 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import structlog
 
+from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Event, EventKey, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
@@ -15,7 +16,7 @@ from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
-from bridge.relay.notices import Once
+from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
 from bridge.rules.gate import Gate
@@ -48,7 +49,7 @@ class Relay:
         self._gate = gate
         self._shared = shared
         self._whisper = whisper
-        self._refused = Once()
+        self._refused: LruSet[Hashable] = LruSet(REMEMBERED)
         self._dispatches: dict[str, Dispatch] = {}
 
     async def accept(self, network: Network, lease: Lease) -> None:
@@ -159,7 +160,7 @@ class Relay:
             log.debug("accepted", id=event.id, room=str(event.room), rooms=len(verdict.audience))
         elif case.link is not None:
             details = {"id": event.id, "room": str(event.room), "sender": event.sender.address}
-            if case.user is None and self._refused.first((event.room.network, event.sender.address)):
+            if case.user is None and self._refused.add((event.room.network, event.sender.address)):
                 details["hint"] = _let_in(event.sender)
             log.info("refused", reason=refusal.reason, **details)
 

@@ -27,18 +27,8 @@ _AN_HOUR_S = 3600.0
 _PEOPLE = 30
 """A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
 nobody's hint is the reason why somebody else is not warned."""
-_REMEMBERED = 10_000
+REMEMBERED = 10_000
 """What was done already, for so many people."""
-
-
-class Once(LruSet[Hashable]):
-    """Says of each key whether it is new."""
-
-    def __init__(self) -> None:
-        super().__init__(_REMEMBERED)
-
-    def first(self, key: Hashable) -> bool:
-        return self.add(key)
 
 
 class Notices:
@@ -47,7 +37,7 @@ class Notices:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._once: LruSet[Hashable] = LruSet(_REMEMBERED)
+        self._once: LruSet[Hashable] = LruSet(REMEMBERED)
         self._told: dict[str, SlidingWindow] = {}
 
     def welcome(self, event: Event, link: Link) -> Addressed | None:
@@ -55,7 +45,7 @@ class Notices:
         return self._daily(event, "welcome", link.welcome_member)
 
     def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Addressed | None:
-        """What is owed to whoever said `event`, which was refused."""
+        """What is owed to the sender of `event`, which was refused."""
         match refusal.told:
             case Told.NOTHING:
                 return None

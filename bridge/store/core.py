@@ -60,7 +60,7 @@ class Core:
     # Networks
 
     def acquire(self, network: str, token: str, worker: str = "") -> None:
-        """Make `token` the network's lease, whoever had it."""
+        """Make `token` the network's lease, even where another token had it."""
         self._networks.acquire(network, token, worker)
 
     def release(self, network: str, token: str) -> None:

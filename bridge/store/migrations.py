@@ -55,7 +55,7 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (minute, network, room, what, reason)
     ) WITHOUT ROWID;
     """,
-    # Version 4: what was given up on and people were not told of yet.
+    # Version 4: what was given up, and people were not told of yet.
     """
     CREATE TABLE losses (
         network TEXT, room TEXT, reason TEXT, number INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,

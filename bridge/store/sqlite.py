@@ -190,8 +190,8 @@ def lock(path: Path) -> int:
 
 
 def _take(descriptor: int) -> None:
-    """The lock; whoever only looks whether a daemon runs has it for an instant. BlockingIOError where another keeps
-    it."""
+    """The lock; a program that only looks whether a daemon runs has it for an instant. BlockingIOError where another
+    keeps it."""
     for _ in range(_TRIES):
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -30,7 +30,7 @@ def parse(text: str) -> Tables:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """As a dictionary; of a key that is there twice nobody can tell which was meant."""
+    """As a dictionary; a key that is there twice is an error, since either may be meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)

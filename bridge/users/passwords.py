@@ -12,12 +12,12 @@ LONGEST = 1024  # characters: hashing takes time by length, and nobody types mor
 HASHER = PasswordHasher()
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
     """The hash to be stored. UsersError where the password is empty, endless or no text."""
     if not password or len(password) > LONGEST:
         raise UsersError(f"a password has 1 to {LONGEST} characters")
     try:
-        return HASHER.hash(password)
+        return hasher.hash(password)
     except UnicodeEncodeError as error:
         raise UsersError("a password is text in UTF-8") from error
 
@@ -40,9 +40,9 @@ def is_hash(text: str) -> bool:
         return False
 
 
-def is_outdated(kept: str) -> bool:
+def is_outdated(kept: str, hasher: PasswordHasher = HASHER) -> bool:
     """Whether the hash was made with weaker parameters than those of now."""
-    return HASHER.check_needs_rehash(kept)
+    return hasher.check_needs_rehash(kept)
 
 
 async def warm_up() -> None:

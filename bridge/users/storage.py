@@ -72,7 +72,7 @@ class AtomicFile:
             self._replace(content)
 
     def make_folder(self) -> None:
-        """Make the folder, where it is missing, for whoever owns the one that it is in."""
+        """Make the folder, where it is missing; it gets the owner of the folder that it is in."""
         missing = [folder for folder in self.path.parents if not folder.exists()]
         with self._told("its folder cannot be made"):
             for folder in reversed(missing):
@@ -137,7 +137,7 @@ class AtomicFile:
 
     def _replace(self, content: bytes) -> None:
         new = self.path.with_name(f".{self.path.name}.new")
-        new.unlink(missing_ok=True)  # of a process that was killed: whoever writes holds the lock
+        new.unlink(missing_ok=True)  # left by a killed process: the writer holds the lock
         handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -171,7 +171,7 @@ class AtomicFile:
         os.fchmod(handle, model.st_mode & 0o7777)
 
     def _make_lock(self) -> None:
-        """As root, for whoever owns the database; for everybody else the lock makes its own file."""
+        """As root, for the owner of the database; for everybody else the lock makes its own file."""
         if os.geteuid() != 0:
             return
         with suppress(FileExistsError):

@@ -195,6 +195,23 @@ async def test_what_the_network_proves_does_not_end_by_a_logout(world: World) ->
     assert said.startswith("You didn't log in with a password: I know you by your Matrix id, @alice")
     assert said.endswith("so there is nothing to log out of.")
     assert "I know you as @alice:hs" in await world.asks(matrix("alice"), "whoami")
+    await world.asks(matrix("alice"), f"login alice {SECRET}")
+    assert (await world.asks(matrix("alice"), "logout")).startswith("You are logged out, and still alice here: I know")
+
+
+async def test_who_logs_out_is_told_by_which_of_their_proofs_they_are_known(world: World) -> None:
+    mask = Identity(Proof.IRC_MASK, "libera", "*!u@h.net")
+    world.users.add(User("cy", identities=(mask,)))
+    cy = irc("cy", "cy")
+    cy = replace(cy, proofs=(*cy.proofs, Identity(Proof.IRC_MASK, "libera", "cy!u@h.net")))
+    assert "I know you by your host mask, so" in await world.asks(cy, "logout")
+    assert "I know you by your account on libera, so" in await world.asks(irc("bob", "bob"), "logout")
+
+
+async def test_what_is_said_without_its_argument_says_what_it_wants(world: World) -> None:
+    bob = irc("bob", "bob")
+    assert await world.asks(bob, "unlink-identity") == "Your identities: libera/bob"
+    assert (await world.asks(bob, "link-identity")).startswith("Say: link-identity CODE")
 
 
 async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_logins(world: World) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import shlex
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import assert_never
 
 from argon2 import PasswordHasher
 
@@ -78,7 +80,7 @@ class Counter:
             return _WRONG
         self._guesses.right(keys)
         self._familiar.add((same_name(user.name), *_keys(asker)[-1]))
-        if user.password and is_outdated(user.password):
+        if user.password and is_outdated(user.password, self._hasher):
             await self._set_password(asker, user, password)
             user = self._users.get(user.name)
         proven = self._users.identify(asker)
@@ -90,8 +92,10 @@ class Counter:
         """logout: end your login."""
         was = self._sessions.close(asker)
         user = self._users.identify(asker)
+        if user is not None and was:
+            return f"You are logged out, and still {user.name} here: {self._known_by(asker)}."
         if user is not None:
-            return f"You didn't log in with a password: {_known_by(asker)}, so there is nothing to log out of."
+            return f"You didn't log in with a password: {self._known_by(asker)}, so there is nothing to log out of."
         return "You are logged out." if was else "You were not logged in."
 
     async def whoami(self, asker: Sender, _rest: str) -> str:
@@ -142,6 +146,8 @@ class Counter:
         if wait := self._guesses.wait(guesser, now):
             return f"Too many wrong codes: again in {spelled(wait + 1)}."
         code, _, sure = rest.partition(" ")
+        if not code:
+            return "Say: link-identity CODE. You get a code when you say `prove` to me on the other network."
         claim = self._codes.claim(code, now)
         if claim is None:
             self._guesses.wrong(guesser, now)
@@ -184,6 +190,19 @@ class Counter:
         await self._record_refusal(asker, "password refused", f"as {user.name}")
         return "That is not your password."
 
+    def _known_by(self, asker: Sender) -> str:
+        """By which proof the network makes `asker` a user, as one would say it."""
+        proofs = (proof for proof in asker.proofs if self._users.identify(replace(asker, proofs=(proof,))) is not None)
+        match next(proofs).kind:
+            case Proof.MATRIX:
+                return f"I know you by your Matrix id, {asker.address}"
+            case Proof.IRC:
+                return f"I know you by your account on {asker.network}"
+            case Proof.IRC_MASK:
+                return "I know you by your host mask"
+            case _ as never:
+                assert_never(never)
+
     def _keys(self, asker: Sender, name: str) -> Sequence[Key]:
         """What a wrong password counts against; from where somebody was the user before, others' guesses do not."""
         own = _keys(asker)
@@ -200,7 +219,7 @@ class Counter:
             await asyncio.to_thread(self._audit.record, _shown(asker), what, "and more, which are not recorded")
 
     async def _set_password(self, asker: Sender, user: User, password: str) -> None:
-        kept = await asyncio.to_thread(hash_password, password)
+        kept = await asyncio.to_thread(hash_password, password, self._hasher)
         await asyncio.to_thread(self._users.acting(by(user, asker)).set_password, user.name, kept)
         await asyncio.to_thread(self._users.refresh)
 
@@ -271,17 +290,6 @@ def _lasting(asker: Sender) -> Identity | None:
 def _any_nick(proof: Identity) -> Identity:
     """The mask of one user at one host, whatever their nick."""
     return Identity(proof.kind, proof.network, f"*!{proof.value.partition('!')[2]}")
-
-
-def _known_by(asker: Sender) -> str:
-    """By what the network proves who `asker` is, as one would say it."""
-    match asker.proofs[0].kind if asker.proofs else None:
-        case Proof.MATRIX:
-            return f"I know you by your Matrix id, {asker.address}"
-        case Proof.IRC:
-            return f"I know you by your account on {asker.network}"
-        case _:
-            return "I know you by your host mask"
 
 
 def _unproven(asker: Sender) -> str:

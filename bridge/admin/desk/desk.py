@@ -68,7 +68,7 @@ class Desk:
             return self._help(user, asker, rest)
         if first in self._own:
             return await self._own[first](asker, rest)
-        if first in self._theirs and rest and "--" not in rest:
+        if first in self._theirs and "--" not in rest:
             return await self._theirs[first](asker, rest)
         return await self._verb(user, asker, first, rest)
 

@@ -8,10 +8,10 @@ from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruDict
 
 _FOR_ONE = Backoff(first_s=2.0, longest_s=900.0)
-"""The pause of whoever guesses: doubled with every further wrong guess."""
+"""The first pause of a person who guesses: doubled with every further wrong guess."""
 _FOR_ALL = Backoff(first_s=2.0, longest_s=60.0)
-"""The pause at one user's password, whoever guesses: it may keep the user from logging in, so it stays short. A guess a
-minute finds no password."""
+"""The pause at one user's password, for everybody together: it may keep the user from logging in, so it stays short. A
+guess a minute finds no password."""
 _FORGOTTEN_AFTER_S = 3600.0
 """Wrong guesses are forgotten after so long without another."""
 _MOST = 10_000

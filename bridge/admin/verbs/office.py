@@ -89,7 +89,7 @@ class Office:
         return self._terminal
 
     def warn(self, text: str) -> None:
-        """Something that whoever asked should know, though it was done."""
+        """A warning for the person who asked; what they asked for was done."""
         self.warnings.append(text)
 
     def outbox(self) -> Sequence[Entry]:

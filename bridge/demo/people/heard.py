@@ -43,7 +43,7 @@ class Ears:
         self.wake()
 
     def go_deaf(self, reason: str) -> None:
-        """Nothing more will come: whoever waits is told why."""
+        """Nothing more will come: the tests that wait are told why."""
         self._deaf = reason
         self.wake()
 

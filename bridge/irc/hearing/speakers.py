@@ -41,7 +41,7 @@ class _Question:
 
 class Speakers:
     """Sans I/O. One WHOIS at a time. A line whose speaker leaves or changes their nick before the answer is settled as
-    an unknown person's: the answer would be about whoever has the nick now."""
+    an unknown person's: the answer would be about the person who has the nick now."""
 
     def __init__(self) -> None:
         self._casemapping = Casemapping.RFC1459

@@ -39,7 +39,7 @@ class Login:
         yield _write("CAP", "LS", "302")
         if self._settings.password is not None:
             yield _write("PASS", self._settings.password)
-        # USER first: the pure-Python server of the `irc` package welcomes whoever has said NICK
+        # USER first: the pure-Python server of the `irc` package welcomes a client that has said NICK
         yield _write("USER", self._settings.username, "0", "*", self._settings.realname)
         yield _write("NICK", self.nick)
 

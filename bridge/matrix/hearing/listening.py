@@ -170,7 +170,7 @@ class Listening:
         query = {"filter": json.dumps(filters.first(us))} if since is None else {"since": since}
         refused, limit = 0, filters.TIMELINE
         while True:
-            # Until one has answered, none may wait for news: whoever sends waits to know that the homeserver is there
+            # Until one has answered, none may wait for news: sending waits to know that the homeserver is there
             poll = _POLL if since is not None and self._online.is_set() else 0.0
             query["timeout"] = str(int(poll * 1000))
             try:

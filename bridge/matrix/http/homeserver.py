@@ -19,7 +19,7 @@ _LARGEST = 32 * 1024 * 1024
 """Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
 
 _LONGEST_PAUSE = 600.0
-"""Seconds: whoever asks for more, a proxy or a clock that is wrong, is asked again all the same."""
+"""Seconds: a server that asks for more (a proxy, a wrong clock) is asked again all the same."""
 _UNTRUSTED = (
     "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
     " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"

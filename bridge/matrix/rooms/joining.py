@@ -151,7 +151,7 @@ class Joining:
     def _forget(self, room: Room) -> None:
         if (task := self._holding.pop(room, None)) is not None:
             task.cancel()
-        self._tried.pop(room).set()  # whoever waits for it need not any more
+        self._tried.pop(room).set()  # nothing has to wait for it any more
         del self._stirs[room]
         self._missing.discard(room)
         self._late.discard(room)

@@ -13,7 +13,7 @@ class Networks:
         self._sql = connection
 
     def acquire(self, network: str, token: str, worker: str) -> None:
-        """Make `token` the network's lease, whoever had it; `worker` runs it."""
+        """Make `token` the network's lease, even where another token had it; `worker` runs it."""
         self._sql.execute(
             "INSERT INTO networks (name, token, worker) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET token = excluded.token, worker = excluded.worker",
