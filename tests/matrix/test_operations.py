@@ -42,7 +42,17 @@ def test_what_an_earlier_version_froze_goes_out_as_it_stands(payload: str, event
 
 @pytest.mark.parametrize(
     "payload",
-    ["", "{", "[]", "null", "{}", '{"op":"say"}', '{"op":"redact","target":"$1"}', '{"op":"say","content":1}', "1"],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"op":"say"}',
+        '{"op":"redact","content":{"body":"hi"}}',
+        '{"op":"say","content":1}',
+        "1",
+    ],
 )
 def test_a_payload_that_cannot_be_read_is_a_dead_letter(payload: str) -> None:
     with pytest.raises(PermanentError):

@@ -122,6 +122,13 @@ async def test_a_guest_is_told_privately_once_a_day(world: World) -> None:
         await world.libera.delivered(2)
 
 
+async def test_a_hint_to_a_guest_names_the_room_that_they_spoke_in() -> None:
+    world = World(Link("pond", (HOME, LIBERA), welcome_guest="Your messages stay in {room}."))
+    async with world.running():
+        await world.libera.hear(said(LIBERA, irc("mallory"), "hi"))
+        assert await world.libera.delivered(1) == [f"Your messages stay in {LIBERA.id}."]
+
+
 async def test_a_crowd_of_nicks_cannot_use_up_our_voice(world: World) -> None:
     async with world.running():
         await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(100)))
