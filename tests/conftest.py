@@ -2,15 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
 
 import pytest
-import pytest_asyncio
 
 from bridge.demo.servers import InspIRCd, Process, Synapse
 from tests.integration.servers import Anope, NgIrcd
 from tests.simulation.loop import SimulatedLoop
+
+Server = TypeVar("Server", bound=Process)
 
 
 def pytest_asyncio_loop_factories(
@@ -36,36 +38,48 @@ def cannot(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """`server`, started and stopped outside the event loops of the tests. An asynchronous fixture of the whole session
+    would depend on the loop factory of each test, and so be set up again for each: seconds, a hundred times."""
+    with asyncio.Runner() as runner:
+        runner.run(server.start())
+        try:
+            yield server
+        finally:
+            runner.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     """A homeserver without rate limits. Tests that kill their homeserver start one of their own."""
     need(Synapse)
-    async with Synapse(tmp_path_factory.mktemp("synapse")) as server:
+    with running(Synapse(tmp_path_factory.mktemp("synapse"))) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def inspircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InspIRCd]:
+@pytest.fixture(scope="session")
+def inspircd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InspIRCd]:
     """An IRC server with IRCv3, without services and flood limits."""
     need(InspIRCd)
-    async with InspIRCd(tmp_path_factory.mktemp("inspircd")) as server:
+    with running(InspIRCd(tmp_path_factory.mktemp("inspircd"))) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def ngircd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NgIrcd]:
+@pytest.fixture(scope="session")
+def ngircd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NgIrcd]:
     """A plain RFC 2812 server."""
     need(NgIrcd)
-    async with NgIrcd(tmp_path_factory.mktemp("ngircd")) as server:
+    with running(NgIrcd(tmp_path_factory.mktemp("ngircd"))) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Anope]:
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anope]:
     """Services with NickServ and SASL; the IRC server that they serve is `services.irc`."""
     need(InspIRCd, Anope)
-    async with (
-        InspIRCd(tmp_path_factory.mktemp("services-ircd"), services=True) as irc,
-        Anope(tmp_path_factory.mktemp("anope"), irc) as server,
+    with (
+        running(InspIRCd(tmp_path_factory.mktemp("services-ircd"), services=True)) as irc,
+        running(Anope(tmp_path_factory.mktemp("anope"), irc)) as server,
     ):
         yield server

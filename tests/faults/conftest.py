@@ -1,32 +1,31 @@
 """Servers that the fault tests may kill, and a table of what was seen, under the tests' own results."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from bridge.demo.servers import InspIRCd, Synapse
-from tests.conftest import need
+from tests.conftest import need, running
 from tests.faults.scene import Outcome
 from tests.integration.servers import Anope
 
 _SEEN = "seen"  # a property of a test, which also comes from another process
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mortal_synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Synapse, None]:
+@pytest.fixture(scope="module")
+def mortal_synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     need(Synapse)
-    async with Synapse(tmp_path_factory.mktemp("mortal-synapse")) as server:
+    with running(Synapse(tmp_path_factory.mktemp("mortal-synapse"))) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mortal_services(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Anope, None]:
+@pytest.fixture(scope="module")
+def mortal_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anope]:
     """Services, and an IRC server on which every channel keeps its history."""
     need(InspIRCd, Anope)
     folder = tmp_path_factory.mktemp("mortal-irc")
     irc = InspIRCd(folder / "ircd", services=True, modes="notH 500:1h")
-    async with irc, Anope(folder / "anope", irc) as services:
+    with running(irc), running(Anope(folder / "anope", irc)) as services:
         yield services
 
 

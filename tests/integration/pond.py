@@ -1,5 +1,6 @@
 """A pond of its own for each test: rooms on the real servers, a config, a user database, the real daemon."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,12 +44,13 @@ class Pond:
 
     async def dig(self) -> None:
         """Make the accounts, the Matrix room, the config and the users."""
+        registering = asyncio.create_task(self.services.register(self.bob, PASSWORD))  # it takes a second
         await self.synapse.register(self.duck, PASSWORD)
         alias = unique("pond")
         async with MatrixPerson(self.synapse.url, self.alice) as alice:
             await alice.create_room(alias)
         self.room = f"#{alias}:{self.synapse.server_name}"
-        await self.services.register(self.bob, PASSWORD)
+        await registering
         self.config = self._config()
         write_config(self.folder, self.config, {"home": PASSWORD})
         users = TinyUsers.create(self.folder / "data" / "users.json")
