@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from bridge.matrix.dialect.convert import Us
-from bridge.matrix.http.fields import Json, word
+from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.settings import MatrixSettings

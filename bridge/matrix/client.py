@@ -7,12 +7,13 @@ from contextlib import aclosing
 
 from bridge.matrix.account import Account
 from bridge.matrix.dialect.render import render
+from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.http.homeserver import Homeserver
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.invitations import Invitations
+from bridge.matrix.rooms.joined import Rooms
 from bridge.matrix.rooms.joining import Joining
-from bridge.matrix.rooms.known import Rooms
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
@@ -45,22 +46,12 @@ class MatrixNetwork:
         self._account = Account(settings, self._homeserver, memory, patience)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory)
-        self._invitations = Invitations(self.name, self._account, self._joining, self._private)
+        self._invitations = Invitations(self.name, self._joining, self._private)
         self._sending = Sending(
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
         )
-        self._listening = Listening(
-            known,
-            self._homeserver,
-            self._account,
-            self._joining,
-            self._private,
-            self._invitations,
-            patience,
-            clock,
-            self._online,
-            self.name,
-        )
+        asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
+        self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations)
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -98,8 +89,8 @@ class MatrixNetwork:
         """See `bridge.network.Network`."""
         if not self._online.is_set():
             return self._account.refused or "the homeserver does not answer"
-        place = self._rooms.at(room)
-        return None if place is None or place.joined else place.absence
+        joined = self._rooms.of(room)
+        return None if joined is None or joined.inside else joined.absence
 
     def use(self, rooms: Sequence[Room]) -> None:
         """See `bridge.network.Network`. We stay in the rooms that are gone; see `Joining.use`."""

@@ -10,8 +10,8 @@ from bridge.matrix.account import Account
 from bridge.matrix.dialect.operations import request
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.matrix.rooms.joining import Joining
-from bridge.matrix.rooms.known import Place, Rooms
 from bridge.matrix.rooms.private import Private
 from bridge.model.event import Room
 from bridge.model.outbox import Post
@@ -57,11 +57,11 @@ class Sending:
         """See `bridge.network.Network`."""
         await self._connected()
         try:
-            place = await self._place(post.room)
+            joined = await self._joined(post.room)
             if again or post.id in self._doubtful:
-                event_id = await self._found(place, post) or await self._put(place, post)
+                event_id = await self._found(joined, post) or await self._put(joined, post)
             else:
-                event_id = await self._put(place, post)
+                event_id = await self._put(joined, post)
         except Unreachable as error:
             raise TransientError(f"the homeserver is not reached: {error}") from None
         except Refused as error:
@@ -69,12 +69,12 @@ class Sending:
         except ApiError as error:
             raise self._refusal(post.room, error) from None
         self._doubtful.discard(post.id)
-        place.warned.discard(_SILENT)
+        joined.is_over(_SILENT)
         return event_id
 
-    async def _put(self, place: Place, post: Post) -> str:
+    async def _put(self, joined: JoinedRoom, post: Post) -> str:
         event_type, content = request(post)
-        path = ("rooms", place.id, "send", event_type, post.id)
+        path = ("rooms", joined.id, "send", event_type, post.id)
         self._doubtful.add(post.id)
         try:
             return expected(await self._homeserver.put(*path, body=content), "event_id")
@@ -83,23 +83,23 @@ class Sending:
                 self._doubtful.discard(post.id)
             raise
 
-    async def _found(self, place: Place, post: Post) -> str | None:
+    async def _found(self, joined: JoinedRoom, post: Post) -> str | None:
         """Its event id, where it was sent before and its answer was lost. A homeserver knows an id that it is sent
         again, but not for ever (Synapse: a day, and until the device is logged out): what is in the room stays."""
-        event_id = await look.event_of(self._homeserver, place.id, self._account.us.user, post)
+        event_id = await look.event_of(self._homeserver, joined.id, self._account.us.user, post)
         if event_id:
             log.info("sent_already", network=self._network, room=str(post.room), post=post.id)
         return event_id
 
     async def typing(self, room: Room, *, active: bool) -> None:
         """Show others that we type, or that we do not any more; where that does not work, nothing happens."""
-        place = self._rooms.private_with(room.id) if room.id.startswith("@") else self._rooms.at(room)
-        if place is None or not place.joined or not self._online.is_set():
+        joined = self._rooms.private_with(room.id) if room.id.startswith("@") else self._rooms.of(room)
+        if joined is None or not joined.inside or not self._online.is_set():
             return
         us = self._account.us.user
         with suppress(ApiError, Unreachable, Refused):
             said = {"typing": True, "timeout": _TYPING} if active else {"typing": False}
-            await self._homeserver.put("rooms", place.id, "typing", us, body=said)
+            await self._homeserver.put("rooms", joined.id, "typing", us, body=said)
 
     async def _connected(self) -> None:
         if self._online.is_set():
@@ -109,39 +109,39 @@ class Sending:
         if not await is_set_within(self._online, _ONLINE_WITHIN):
             raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN)
 
-    async def _place(self, room: Room) -> Place:
+    async def _joined(self, room: Room) -> JoinedRoom:
         if room.id.startswith("@"):
-            place: Place | None = await self._private.room_with(room.id)
+            joined: JoinedRoom | None = await self._private.room_with(room.id)
         else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_JOINED_WITHIN):
                     await self._joining.tried(room)
-            place = await self._known(room)
-        if place is None and not self._joining.wants(room):
+            joined = await self._known(room)
+        if joined is None and not self._joining.wants(room):
             raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
-        if place is None:
+        if joined is None:
             raise TransientError(f"{room.id} is not joined yet", _RETRY_AFTER)
-        if place.encrypted:
+        if joined.encrypted:
             raise PermanentError("the room is encrypted, and encryption is not supported yet")
-        if not place.joined:
-            raise TransientError(f"we are not in {room.id}: {place.absence}", _RETRY_AFTER)
-        return place
+        if not joined.inside:
+            raise TransientError(f"we are not in {room.id}: {joined.absence}", _RETRY_AFTER)
+        return joined
 
-    async def _known(self, room: Room) -> Place | None:
-        """The place of `room`, looked at again where we may not have heard of all that happened there."""
-        place = self._rooms.at(room)
-        if place is None or place.private:
-            return None if place is None or await self._private.is_over(place) else place
-        if place.joined and not place.sure:
-            if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
-                place.encrypted = True
-            place.sure = True
-        return place
+    async def _known(self, room: Room) -> JoinedRoom | None:
+        """`room`, looked at again where we may not have heard of all that happened there."""
+        joined = self._rooms.of(room)
+        if joined is None or joined.private:
+            return None if joined is None or await self._private.is_over(joined) else joined
+        if joined.inside and not joined.checked:
+            if await look.is_encrypted(self._homeserver, joined.id):  # it may also be heard meanwhile; it never ends
+                joined.encrypted = True
+            joined.checked = True
+        return joined
 
     def _refusal(self, room: Room, error: ApiError) -> TransientError | PermanentError:
         if error.code == "M_FORBIDDEN":
-            place = self._rooms.at(room)
-            if place is None or place.first(_SILENT):
+            joined = self._rooms.of(room)
+            if joined is None or joined.warns_of(_SILENT):
                 hint = "give us the power to speak there, or invite us"
                 log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
             return Silenced(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)

@@ -15,7 +15,7 @@ from bridge.demo.servers import Synapse
 from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.dialect.operations import request
-from bridge.matrix.hearing import listening
+from bridge.matrix.hearing import asking
 from bridge.matrix.http import filters, homeserver, look, patience
 from bridge.matrix.rooms import joining
 from bridge.model.event import Room
@@ -56,8 +56,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__ or {}, "within", 1.0)
     monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0))
     monkeypatch.setattr(homeserver, "_LARGEST", 2**20)
-    monkeypatch.setattr(listening, "_POLL", 1.0)
-    monkeypatch.setattr(listening, "_MARGIN", 0.5)
+    monkeypatch.setattr(asking, "_POLL", 1.0)
+    monkeypatch.setattr(asking, "_MARGIN", 0.5)
     monkeypatch.setattr(filters, "TIMELINE", 3)
     monkeypatch.setattr(filters, "PAGE", 4)
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.hearing.gap import Missed
-from bridge.matrix.http.fields import Json, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
-from bridge.matrix.rooms.known import Place
+from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.event import Room
 
 
@@ -39,8 +39,9 @@ class History(Homeserver):
 
 
 async def filled(history: History, since: str | None = "s1", past: frozenset[str] = frozenset()) -> list[list[str]]:
-    place = Place("!r", Room("home", "#r:hs"), past=past)
-    missed = Missed(history, Patience("home", random.Random(1), history.sleep), "@duck:hs", place, since, "0")
+    joined = JoinedRoom("!r", Room("home", "#r:hs"))
+    joined.enter(past)
+    missed = Missed(history, Patience("home", random.Random(1), history.sleep), "@duck:hs", joined, since, "0")
     return [[word(event, "event_id") for event in page] async for page in missed.pages()]
 
 

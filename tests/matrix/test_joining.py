@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.matrix.account import Account
-from bridge.matrix.http.fields import Json
+from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms import joining
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
-from bridge.matrix.rooms.known import Place, Rooms
 from bridge.model.event import Room
 from tests.fakes.memory import Notebook
 from tests.settings import matrix_settings
@@ -103,10 +103,10 @@ class Adapter:
         async with asyncio.timeout(5):
             await self.joining.complete.wait()
 
-    def at(self, room: Room) -> Place:
-        place = self.rooms.at(room)
-        assert place is not None
-        return place
+    def at(self, room: Room) -> JoinedRoom:
+        joined = self.rooms.of(room)
+        assert joined is not None
+        return joined
 
 
 def _said(number: int) -> Json:
@@ -120,12 +120,12 @@ async def test_a_new_room_is_joined_and_one_that_stays_is_left_alone() -> None:
     adapter = Adapter(_POND)
     async with adapter.holding():
         await adapter.complete()
-        place = adapter.at(_POND)
+        joined = adapter.at(_POND)
         adapter.joining.use([_POND, _LAKE])
         assert not adapter.joining.complete.is_set()
         await adapter.complete()
-        assert adapter.at(_LAKE).joined
-        assert adapter.at(_POND) is place
+        assert adapter.at(_LAKE).inside
+        assert adapter.at(_POND) is joined
     assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
 
 
@@ -136,7 +136,7 @@ async def test_a_room_that_stays_keeps_its_pause() -> None:
         await adapter.joining.tried()
         adapter.joining.use([_POND, _LAKE])
         await adapter.joining.tried()
-        assert adapter.at(_LAKE).joined
+        assert adapter.at(_LAKE).inside
     assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
 
 
@@ -144,15 +144,15 @@ async def test_a_room_that_is_gone_is_forgotten_but_not_left() -> None:
     adapter = Adapter(_POND, _LAKE)
     async with adapter.holding():
         await adapter.complete()
-        place = adapter.at(_POND)
-        await adapter.joining.heard(place)
+        joined = adapter.at(_POND)
+        await adapter.joining.heard(joined)
         assert adapter.memory.kept == {"heard !pond": _POND.id}
         adapter.joining.use([_LAKE, _SEA])
-        assert place.closed
-        assert adapter.rooms.at(_POND) is None
+        assert joined.closed
+        assert adapter.rooms.of(_POND) is None
         assert not adapter.joining.wants(_POND)
         await adapter.complete()
-        await adapter.joining.heard(place)  # a sync that was under way
+        await adapter.joining.heard(joined)  # a sync that was under way
         assert adapter.memory.kept == {}
     assert not [asked for asked in adapter.homeserver.asked if "leave" in asked]
 
@@ -173,7 +173,7 @@ async def test_a_room_whose_join_is_under_way_does_not_come_back() -> None:
                 await waiting
             adapter.joining.use([_POND, _SEA])
             await adapter.complete()
-            assert [place.id for place in adapter.rooms] == ["!pond", "!sea"]
+            assert [joined.id for joined in adapter.rooms] == ["!pond", "!sea"]
             assert not await adapter.joining.invited("!lake")
 
 
@@ -182,11 +182,11 @@ async def test_a_sync_does_not_wait_for_a_room_that_is_gone() -> None:
     adapter.homeserver.slow["POST join/#pond:hs"] = asyncio.Event()
     async with adapter.holding():
         await adapter.homeserver.until("POST join/#pond:hs")
-        place = adapter.at(_POND)
+        joined = adapter.at(_POND)
         adapter.joining.use([])
         async with asyncio.timeout(5):
-            await place.settled.wait()
-        assert place.closed
+            await joined.settled()
+        assert joined.closed
 
 
 async def test_what_was_said_while_a_room_was_not_wanted_is_past_when_it_comes_back() -> None:
@@ -210,7 +210,7 @@ async def test_what_was_said_since_we_came_to_a_new_room_is_not_past_though_the_
         adapter.homeserver.troubles = [Unreachable("away")]
         adapter.joining.use([_POND, _LAKE])
         await adapter.joining.tried(_LAKE)
-        assert not adapter.at(_LAKE).joined
+        assert not adapter.at(_LAKE).inside
         assert await adapter.joining.invited("!lake")  # so that it is tried again now
         await adapter.complete()
         assert adapter.at(_LAKE).past == {"$1"}
@@ -269,11 +269,11 @@ async def test_of_two_names_of_one_room_either_may_go() -> None:
             await adapter.joining.heard(adapter.at(_POND))
             adapter.joining.use(names)
             await adapter.joining.tried(_LAKE)
-            assert adapter.rooms.at(_LAKE) is None  # it is the same room
+            assert adapter.rooms.of(_LAKE) is None  # it is the same room
             adapter.joining.use([names[stays]])
             await adapter.complete()
-            assert adapter.at(names[stays]).joined
-            assert adapter.rooms.at(names[gone]) is None
+            assert adapter.at(names[stays]).inside
+            assert adapter.rooms.of(names[gone]) is None
             await adapter.joining.heard(adapter.at(names[stays]))
             assert adapter.memory.kept == {"heard !pond": names[stays].id}
 
@@ -288,4 +288,49 @@ async def test_a_second_name_that_moves_to_another_room_takes_nothing_with_it(mo
         await adapter.joining.tried(_LAKE)
         adapter.homeserver.ids["#lake:hs"] = "!lake"
         await adapter.complete()
-        assert {place.id for place in adapter.rooms} == {"!pond", "!lake"}
+        assert {joined.id for joined in adapter.rooms} == {"!pond", "!lake"}
+
+
+async def test_where_the_past_of_a_room_is_not_known_yet_a_sync_waits_and_has_it_asked_for_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(joining, "_SOON", 1e9)
+    adapter = Adapter(_POND)
+    adapter.homeserver.said = [_said(3), _CAME, _said(1)]
+    adapter.homeserver.troubles = [Unreachable("away")]
+    async with adapter.holding():
+        await adapter.joining.tried()
+        joined = adapter.at(_POND)
+        assert joined.stage is Stage.ARRIVING
+        async with asyncio.timeout(5):
+            await adapter.joining.settle(joined, inside=True)
+        assert joined.inside
+        assert joined.past == {"$1"}
+
+
+async def test_a_room_that_takes_us_back_unasked_is_joined_when_a_sync_shows_it() -> None:
+    adapter = Adapter(_POND)
+    async with adapter.holding():
+        await adapter.complete()
+        joined = adapter.at(_POND)
+        await adapter.joining.left(joined, "we were removed")
+        assert (joined.inside, joined.absence) == (False, "we were removed")
+        async with asyncio.timeout(5):
+            await adapter.joining.settle(joined, inside=False)  # as told of in the same sync
+        assert joined.stage is Stage.AWAY
+        adapter.homeserver.said = [_said(3), _CAME, _said(1)]
+        async with asyncio.timeout(100):
+            await adapter.joining.settle(joined, inside=True)
+        assert joined.inside
+        assert joined.past == {"$1"}
+
+
+async def test_nothing_of_a_room_that_does_not_let_us_in_is_waited_for() -> None:
+    adapter = Adapter(_POND)
+    adapter.homeserver.shut = {_POND.id}
+    async with adapter.holding():
+        await adapter.joining.tried()
+        joined = adapter.at(_POND)
+        assert joined.stage is Stage.AWAY
+        async with asyncio.timeout(5):
+            await adapter.joining.settle(joined, inside=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,13 +10,14 @@ import pytest
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
-from bridge.matrix.http.fields import Json
+from bridge.matrix.dialect.fields import Json
+from bridge.matrix.dialect.sync import Invitation
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms import invitations
 from bridge.matrix.rooms.invitations import Invitations
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.matrix.rooms.joining import Joining
-from bridge.matrix.rooms.known import Place, Rooms
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.model.event import Room
@@ -95,7 +96,7 @@ class Adapter:
         account = Account(settings, self.homeserver, memory, Patience("home", rng))
         joining = Joining((), self.rooms, self.homeserver, account, memory, rng)
         self.private = Private("home", self.rooms, self.homeserver, account, memory)
-        self.invitations = Invitations("home", account, joining, self.private)
+        self.invitations = Invitations("home", joining, self.private)
         online = asyncio.Event()
         online.set()
         self._sending = Sending("home", self.rooms, self.homeserver, account, joining, self.private, online)
@@ -113,18 +114,16 @@ class Adapter:
             await asyncio.wait({task})
 
 
-def _direct_invitations(*rooms: str) -> Json:
-    content = {"membership": "invite", "is_direct": True}
-    member = {"type": "m.room.member", "state_key": _US, "sender": "@ann:hs", "content": content}
-    return {"rooms": {"invite": {room: {"invite_state": {"events": [member]}} for room in rooms}}}
+def _direct_invitations(*rooms: str) -> Iterable[Invitation]:
+    return [Invitation(room, "@ann:hs", direct=True, encrypted=False) for room in rooms]
 
 
-async def _settled(adapter: Adapter, room: str) -> Place:
+async def _settled(adapter: Adapter, room: str) -> JoinedRoom:
     await adapter.homeserver.until("POST", f"join/{room}")
-    place = adapter.rooms.place(room)
-    assert place is not None
-    await place.settled.wait()
-    return place
+    joined = adapter.rooms.by_id(room)
+    assert joined is not None
+    await joined.settled()
+    return joined
 
 
 async def test_a_conversation_of_an_earlier_run_is_looked_at_before_anything_is_sent() -> None:
@@ -155,8 +154,8 @@ async def test_nothing_is_sent_where_a_conversation_stopped_being_private_unhear
 
 async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_nothing() -> None:
     adapter = Adapter(Told())
-    place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
-    place.joined = place.sure = True
+    joined = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
+    joined.enter()
     adapter.homeserver.encrypted = True
     adapter.rooms.doubt()
     with pytest.raises(PermanentError, match="encrypted"):
@@ -167,13 +166,14 @@ async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_noth
 async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> None:
     """The answer to our look is older than the event that we hear meanwhile."""
     adapter = Adapter(Told())
-    place = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
-    place.joined = True
+    joined = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
+    joined.enter()
+    adapter.rooms.doubt()
     question = "rooms/!pond/state/m.room.encryption/"
     adapter.homeserver.hanging[question] = asyncio.Event()
     sending = asyncio.create_task(adapter.send("#pond:hs"))
     await adapter.homeserver.until("GET", question)
-    place.encrypted = True
+    joined.encrypted = True
     adapter.homeserver.hanging[question].set()
     with pytest.raises(PermanentError, match="encrypted"):
         await sending

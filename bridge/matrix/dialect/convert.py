@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.matrix.http.fields import Json, number, table, values, word
 from bridge.model.event import Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import Text, addressed, plain, shown_name, words

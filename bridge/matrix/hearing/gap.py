@@ -4,11 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
+from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.http import filters
-from bridge.matrix.http.fields import Json, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, chunk
 from bridge.matrix.http.patience import Patience
-from bridge.matrix.rooms.known import Place
+from bridge.matrix.rooms.joined import JoinedRoom
 
 _KEPT = 10
 """Pages that are held while older ones are looked for; what does not fit is fetched a second time."""
@@ -23,14 +23,14 @@ class NotShown(Exception):
 
 
 class Missed:
-    """The events of `place` between the tokens `since` (None: where `place.past` begins) and `before`."""
+    """The events of a room between the tokens `since` (None: where `joined.past` begins) and `before`."""
 
     def __init__(
-        self, homeserver: Homeserver, patience: Patience, us: str, place: Place, since: str | None, before: str
+        self, homeserver: Homeserver, patience: Patience, us: str, joined: JoinedRoom, since: str | None, before: str
     ) -> None:
         self._homeserver = homeserver
         self._patience = patience
-        self._place = place
+        self._joined = joined
         self._before = before
         self._query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.page(us)}
         if since is not None:
@@ -69,7 +69,7 @@ class Missed:
 
         async def request() -> Json:
             try:
-                found = await self._homeserver.get("rooms", self._place.id, "messages", query=query)
+                found = await self._homeserver.get("rooms", self._joined.id, "messages", query=query)
                 chunk(found)
             except (ApiError, Unreachable) as error:
                 limited = isinstance(error, ApiError) and error.status == _TOO_MANY
@@ -89,4 +89,4 @@ class Missed:
         return True
 
     def _is_past(self, events: Sequence[Json]) -> bool:
-        return any(word(event, "event_id") in self._place.past for event in events)
+        return any(word(event, "event_id") in self._joined.past for event in events)

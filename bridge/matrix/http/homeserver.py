@@ -9,7 +9,7 @@ from urllib.parse import quote
 import aiohttp
 from nio import AsyncClient, AsyncClientConfig
 
-from bridge.matrix.http.fields import Json, number, tables, word
+from bridge.matrix.dialect.fields import Json, number, tables, word
 
 _API = "/_matrix/client/v3/"
 _WITHIN = 30.0

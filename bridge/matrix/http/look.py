@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from bridge.matrix.dialect import operations
+from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http import filters
-from bridge.matrix.http.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver, chunk
 from bridge.model.outbox import Post
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bridge.lib.backoff import Backoff
-from bridge.matrix.account import Account
-from bridge.matrix.http.fields import Json, table, tables, word
+from bridge.matrix.dialect.sync import Invitation
 from bridge.matrix.http.homeserver import ApiError, Unreachable
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
@@ -25,32 +24,31 @@ _BACKOFF = Backoff(first_s=2.0, longest_s=32.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Invitation:
-    room_id: str
-    state: tuple[Json, ...]
+class _Waiting:
+    invitation: Invitation
     failures: int = 0
 
 
 class Invitations:
     """To a configured room: joined. To a private conversation: accepted. Any other is refused."""
 
-    def __init__(self, network: str, account: Account, joining: Joining, private: Private) -> None:
+    def __init__(self, network: str, joining: Joining, private: Private) -> None:
         self._network = network
-        self._account = account
         self._joining = joining
         self._private = private
-        self._waiting: asyncio.Queue[_Invitation] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._open = 0
 
-    def note(self, sync: Json) -> None:
-        """Take the invitations of a sync response."""
-        for room_id in table(sync, "rooms", "invite"):
+    def note(self, invitations: Iterable[Invitation]) -> None:
+        """Have these answered."""
+        for invitation in invitations:
             if self._open >= _MOST:
-                log.warning("invitation_ignored", network=self._network, room=room_id, reason="there are too many")
+                log.warning(
+                    "invitation_ignored", network=self._network, room=invitation.id, reason="there are too many"
+                )
                 continue
             self._open += 1
-            state = tuple(tables(sync, "rooms", "invite", room_id, "invite_state", "events"))
-            self._waiting.put_nowait(_Invitation(room_id, state))
+            self._waiting.put_nowait(_Waiting(invitation))
 
     async def answer(self) -> None:
         """Answer them, some at a time. Does not return."""
@@ -60,35 +58,32 @@ class Invitations:
 
     async def _work(self) -> None:
         while True:
-            invitation = await self._waiting.get()
-            pause = await self._answer(invitation)
+            waiting = await self._waiting.get()
+            pause = await self._answer(waiting)
             if pause is None:
                 self._open -= 1
             else:  # later: who waits for a homeserver that is away does not keep the others waiting
-                later = replace(invitation, failures=invitation.failures + 1)
+                later = replace(waiting, failures=waiting.failures + 1)
                 asyncio.get_running_loop().call_later(pause, self._waiting.put_nowait, later)
 
-    async def _answer(self, invitation: _Invitation) -> float | None:
+    async def _answer(self, waiting: _Waiting) -> float | None:
         """Seconds after which it is tried again, or None where it is done with."""
         try:
-            await self._decide(invitation.room_id, invitation.state)
+            await self._decide(waiting.invitation)
         except (ApiError, Unreachable, Refused) as error:
             asked = error.retry_after if isinstance(error, ApiError) and error.passes else None
             lost = isinstance(error, ApiError) and not error.passes
-            if not lost and invitation.failures + 1 < _TRIES:
-                return max(asked or 0.0, _BACKOFF.plain(invitation.failures))
-            log.warning("invitation_not_answered", network=self._network, room=invitation.room_id, reason=str(error))
+            if not lost and waiting.failures + 1 < _TRIES:
+                return max(asked or 0.0, _BACKOFF.plain(waiting.failures))
+            room_id = waiting.invitation.id
+            log.warning("invitation_not_answered", network=self._network, room=room_id, reason=str(error))
         return None
 
-    async def _decide(self, room_id: str, state: Iterable[Json]) -> None:
-        if await self._joining.invited(room_id):
+    async def _decide(self, invitation: Invitation) -> None:
+        if await self._joining.invited(invitation.id):
             return
-        peer, direct, encrypted = "", False, False
-        for event in state:
-            encrypted = encrypted or word(event, "type") == "m.room.encryption"
-            if word(event, "type") == "m.room.member" and word(event, "state_key") == self._account.us.user:
-                peer, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-        if direct and peer:
-            await self._private.accept(room_id, peer, encrypted=encrypted)
+        if invitation.direct and invitation.sender:
+            await self._private.accept(invitation.id, invitation.sender, encrypted=invitation.encrypted)
         else:
-            await self._private.refuse(room_id, peer, "only the rooms of the configuration are joined")
+            reason = "only the rooms of the configuration are joined"
+            await self._private.refuse(invitation.id, invitation.sender, reason)

@@ -12,7 +12,7 @@ from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
-from bridge.matrix.rooms.known import Place, Rooms
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.model.event import Room
 from bridge.network import Memory, Refused
 
@@ -108,9 +108,7 @@ class Joining:
         for room in stayed:
             for key in [key for key, name in kept.items() if name == room.id]:
                 self._ids[room] = key.removeprefix(_HEARD)
-                place = self._rooms.add(self._ids[room], room)
-                place.heard = True
-                place.settled.set()
+                self._rooms.add(self._ids[room], room).recall()
         names = {room.id for room in stayed}
         if gone := {key: None for key, name in kept.items() if name not in names}:
             await self._memory.remember(gone)
@@ -122,12 +120,21 @@ class Joining:
             if room in self._tried:
                 await self._tried[room].wait()
 
-    async def left(self, place: Place, reason: str) -> None:
+    async def settle(self, joined: JoinedRoom, *, inside: bool) -> None:
+        """Return once it is known which messages of a room in a sync are new. `inside` is whether the homeserver says
+        that we are in it: where we thought otherwise, we join now."""
+        if inside:
+            joined.arrive()
+        tried = self._tried.get(joined.room)
+        if joined.stage is Stage.ARRIVING and tried is not None and tried.is_set():
+            self._stir(joined.room)  # the others do not wait for its next try
+        await joined.settled()
+
+    async def left(self, joined: JoinedRoom, reason: str) -> None:
         """The room was taken from us."""
-        place.joined = place.heard = False
-        place.absence = reason
-        await self._memory.remember({_HEARD + place.id: None})
-        self._stir(place.room)
+        joined.leave(reason)
+        await self._memory.remember({_HEARD + joined.id: None})
+        self._stir(joined.room)
 
     async def invited(self, room_id: str) -> bool:
         """Whether the room is a configured one; then it is joined now."""
@@ -137,12 +144,12 @@ class Joining:
         self._stir(room)
         return True
 
-    async def heard(self, place: Place) -> None:
+    async def heard(self, joined: JoinedRoom) -> None:
         """What was said since we came has been stored: from now on the cursor tells what is new."""
-        place.heard, place.past = True, frozenset()
-        if not place.private and not place.closed:
-            self._late.discard(place.room)
-            await self._memory.remember({_HEARD + place.id: place.room.id})
+        joined.hear()
+        if not joined.private and not joined.closed:
+            self._late.discard(joined.room)
+            await self._memory.remember({_HEARD + joined.id: joined.room.id})
 
     def _begin(self, room: Room) -> None:
         if self._group is not None:
@@ -156,12 +163,12 @@ class Joining:
         self._missing.discard(room)
         self._late.discard(room)
         self._ids.pop(room, None)
-        if (place := self._rooms.at(room)) is None:
+        if (joined := self._rooms.of(room)) is None:
             return
-        self._rooms.remove(place)
+        self._rooms.remove(joined)
         if self._group is not None:
-            self._group.create_task(self._memory.remember({_HEARD + place.id: None}), name=f"forget {room}")
-        if (other := self._known_as(place.id)) is not None:  # it was in the way of another name of the same room
+            self._group.create_task(self._memory.remember({_HEARD + joined.id: None}), name=f"forget {room}")
+        if (other := self._known_as(joined.id)) is not None:  # it was in the way of another name of the same room
             self._stir(other)
 
     async def _hold(self, room: Room) -> None:
@@ -170,7 +177,7 @@ class Joining:
             stir.clear()
             try:
                 async with self._turn:
-                    place = await self._join(room)
+                    joined = await self._join(room)
             except _NotJoined as trouble:
                 pause = trouble.pause or Backoff(trouble.first, _LONGEST_PAUSE).plain(failures)
                 failures += 1
@@ -184,19 +191,21 @@ class Joining:
             self._tried[room].set()
             self._note()
             await stir.wait()
-            if place.joined:
+            if joined.inside:
                 continue
             stir.clear()
-            self._lament(room, _NotJoined(place.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
+            self._lament(room, _NotJoined(joined.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
             await is_set_within(stir, _FIRST_PAUSE)
 
-    async def _join(self, room: Room) -> Place:
+    async def _join(self, room: Room) -> JoinedRoom:
         try:
-            place = self._rooms.add(await self._resolve(room), room)
+            joined = self._rooms.add(await self._resolve(room), room)
             try:
-                await self._arrive(place)
-            finally:
-                place.settled.set()
+                await self._arrive(joined)
+            except ApiError as error:
+                if not error.passes:
+                    joined.refuse()
+                raise
         except Refused as error:
             raise _NotJoined(str(error), "the login has to be accepted first") from None
         except ApiError as error:
@@ -206,21 +215,21 @@ class Joining:
             raise _NotJoined(str(error), "it is tried again", _SOON) from None
         except ValueError as error:
             raise _NotJoined(str(error), "configure it once", _LONGEST_PAUSE) from None
-        return place
+        return joined
 
-    async def _arrive(self, place: Place) -> None:
-        if not place.heard:
-            place.settled.clear()  # nothing of it is heard before we know what is old
+    async def _arrive(self, joined: JoinedRoom) -> None:
+        joined.arrive()  # nothing of it is heard before we know what is old
         us = self._account.us.user
-        stayed = place.room in self._late and await look.is_member(self._homeserver, place.id, us)
+        stayed = joined.room in self._late and await look.is_member(self._homeserver, joined.id, us)
         if not stayed:
-            self._late.discard(place.room)  # when it is tried again, that we are in it means that we came
-        expected(await self._homeserver.post("join", place.room.id), "room_id")
-        if not place.heard:
-            place.past = await look.past(self._homeserver, place.id, us, () if stayed else ("join",))
-        if await look.is_encrypted(self._homeserver, place.id):  # it may also be heard meanwhile; it never ends
-            place.encrypted = True
-        place.joined = place.sure = True
+            self._late.discard(joined.room)  # when it is tried again, that we are in it means that we came
+        expected(await self._homeserver.post("join", joined.room.id), "room_id")
+        past: frozenset[str] = frozenset()
+        if not joined.heard:
+            past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
+        if await look.is_encrypted(self._homeserver, joined.id):  # it may also be heard meanwhile; it never ends
+            joined.encrypted = True
+        joined.enter(past)
 
     async def _resolve(self, room: Room) -> str:
         room_id = room.id
@@ -229,7 +238,7 @@ class Joining:
         if not self.wants(room):  # it went while we asked
             return room_id
         self._ids[room] = room_id
-        old = self._rooms.at(room)
+        old = self._rooms.of(room)
         if old is not None and old.id != room_id:  # the name is another room's now
             self._rooms.remove(old)
             await self._memory.remember({_HEARD + old.id: None})

@@ -7,10 +7,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bridge.matrix.account import Account
+from bridge.matrix.dialect.fields import Json, table, values
 from bridge.matrix.http import look
-from bridge.matrix.http.fields import Json, table, values
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
-from bridge.matrix.rooms.known import Place, Rooms
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.network import Memory, PermanentError
 
 log = structlog.get_logger()
@@ -38,8 +38,8 @@ class Private:
         """Know the conversations of earlier runs."""
         for key, peer in (await self._memory.recall()).items():
             room_id = key.removeprefix(_WITH)
-            if key.startswith(_WITH) and self._rooms.place(room_id) is None:
-                self._rooms.add_private(room_id, peer)
+            if key.startswith(_WITH) and self._rooms.by_id(room_id) is None:
+                self._rooms.add_private(room_id, peer).hear()
 
     async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
         """Answer an invitation by `peer` to a private conversation."""
@@ -47,21 +47,19 @@ class Private:
         if reason:
             await self.refuse(room_id, peer, reason)
             return
-        place = self._rooms.expect_private(room_id, peer)
+        joined = self._rooms.add_private(room_id, peer)
         try:
             expected(await self._homeserver.post("join", room_id), "room_id")
-            place.past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
+            past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
             reason = await self._trouble(room_id, peer)
-            if not reason and not place.closed:
-                place.sure = True
-                await self._keep(place)
+            if not reason and not joined.closed:
+                await self._keep(joined)
+                joined.enter(past)
         except BaseException:
-            self._rooms.remove(place)
+            self._rooms.remove(joined)
             raise
-        finally:
-            place.settled.set()
         if reason:
-            self._rooms.remove(place)
+            self._rooms.remove(joined)
             await self.refuse(room_id, peer, reason)
 
     async def _trouble(self, room_id: str, peer: str) -> str:
@@ -79,50 +77,48 @@ class Private:
                 raise  # else it has been withdrawn
         log.info("invitation_refused", network=self._network, room=room_id, sender=peer, reason=reason)
 
-    async def close(self, place: Place, reason: str) -> None:
+    async def close(self, joined: JoinedRoom, reason: str) -> None:
         """From now on the room is ignored."""
-        log.info("private_conversation_over", network=self._network, room=place.id, reason=reason)
-        self._rooms.remove(place)
-        await self._memory.remember({_WITH + place.id: None})
+        log.info("private_conversation_over", network=self._network, room=joined.id, reason=reason)
+        self._rooms.remove(joined)
+        await self._memory.remember({_WITH + joined.id: None})
 
-    async def is_over(self, place: Place) -> bool:
+    async def is_over(self, joined: JoinedRoom) -> bool:
         """Whether the room is private no more. Asked where something may have happened there unheard: nothing goes to
         a third person, or in plain into a room that was encrypted meanwhile."""
-        if place.sure or place.encrypted:
-            return False
-        reason = await self._trouble(place.id, place.peer or "")
-        place.sure = not reason
+        await joined.settled()
+        if joined.closed or joined.checked or joined.encrypted:
+            return joined.closed
+        reason = await self._trouble(joined.id, joined.peer or "")
+        joined.checked = not reason
         if reason:
-            await self.close(place, reason)
+            await self.close(joined, reason)
         return bool(reason)
 
-    async def room_with(self, user: str) -> Place:
+    async def room_with(self, user: str) -> JoinedRoom:
         """The conversation with `user`: the one that there is, else a new one, to which they are invited."""
         lock = self._making.setdefault(user, asyncio.Lock())
         async with lock:
-            place = self._rooms.private_with(user)
-            if place is not None and not await self.is_over(place):
-                return place
+            joined = self._rooms.private_with(user)
+            if joined is not None and not await self.is_over(joined):
+                return joined
             return await self._found(user) or await self._made(user)
 
-    async def _keep(self, place: Place) -> None:
-        peer = place.peer or ""
-        await self._memory.remember({_WITH + place.id: peer})
-        log.info("private_conversation", network=self._network, room=place.id, sender=peer)
+    async def _keep(self, joined: JoinedRoom) -> None:
+        peer = joined.peer or ""
+        await self._memory.remember({_WITH + joined.id: peer})
+        log.info("private_conversation", network=self._network, room=joined.id, sender=peer)
         direct = dict(await self._direct())
         known = [*values(direct, peer)]
-        if place.id not in known:
-            direct[peer] = [*known, place.id]
+        if joined.id not in known:
+            direct[peer] = [*known, joined.id]
             await self._homeserver.put(*self._direct_path, body=direct)
 
-    async def _found(self, user: str) -> Place | None:
+    async def _found(self, user: str) -> JoinedRoom | None:
         for room_id in values(await self._direct(), user):
-            known = self._rooms.place(room_id) if isinstance(room_id, str) else None
+            known = self._rooms.by_id(room_id) if isinstance(room_id, str) else None
             if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
-                place = self._rooms.add_private(room_id, user)
-                place.sure = True
-                await self._keep(place)
-                return place
+                return await self._begun(room_id, user)
         return None
 
     async def _fits(self, room_id: str, user: str) -> bool:
@@ -133,15 +129,20 @@ class Private:
                 raise
             return False  # we are not there any more
 
-    async def _made(self, user: str) -> Place:
+    async def _made(self, user: str) -> JoinedRoom:
         wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
         room_id = expected(await self._homeserver.post("createRoom", body=wanted), "room_id")
         await self._invite(room_id, user)
-        place = self._rooms.add_private(room_id, user)
-        place.encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
-        place.sure = True
-        await self._keep(place)
-        return place
+        encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
+        return await self._begun(room_id, user, encrypted=encrypted)
+
+    async def _begun(self, room_id: str, user: str, *, encrypted: bool = False) -> JoinedRoom:
+        """The conversation in a room that we have just looked at."""
+        joined = self._rooms.add_private(room_id, user)
+        joined.hear()
+        joined.encrypted, joined.checked = encrypted, True
+        await self._keep(joined)
+        return joined
 
     async def _invite(self, room_id: str, user: str) -> None:
         """Invite `user` by a request of its own: had the making of the room failed because of it, there would be a room

@@ -1,0 +1,138 @@
+"""A sync response (spec, "Syncing") as values. What is not as it should be is as good as absent."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.matrix.dialect.convert import said_at
+from bridge.matrix.dialect.fields import Json, table, tables, word
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that `user` said; `event` is all of it (client format)."""
+
+    id: str
+    user: str
+    event: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`user` has become a member of the room, or is one no more (spec, `m.room.member`)."""
+
+    user: str
+    membership: str
+    name: str
+    sender: str
+    reason: str
+
+    @property
+    def stays(self) -> bool:
+        """Whether they are in the room or invited to it."""
+        return self.membership in ("join", "invite")
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """The room is encrypted from now on (`m.room.encryption`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The room was upgraded: people go on in room `id` (`m.room.tombstone`)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undecryptable:
+    """Something was said that we have no key for (`m.room.encrypted`)."""
+
+
+Entry = Said | Membership | Encryption | Replacement | Undecryptable
+
+
+@dataclass(frozen=True, slots=True)
+class RoomNews:
+    """What is new in room `id`. Where older events were left out, `before` is the token to ask for them with, else
+    empty. `begins` is when the first event of the timeline was said, infinite where there is none."""
+
+    id: str
+    state: tuple[Entry, ...]
+    before: str
+    timeline: tuple[Entry, ...]
+    begins: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """`sender` asks us to come to room `id`; `direct` for a conversation of two."""
+
+    id: str
+    sender: str
+    direct: bool
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """One response: where it ends, the rooms that we are in, those that we are out of, and invitations."""
+
+    next_batch: str
+    joined: tuple[RoomNews, ...]
+    left: tuple[RoomNews, ...]
+    invited: tuple[Invitation, ...]
+
+
+def read(response: Json, us: str) -> Sync:
+    """`us` is our full user id."""
+    rooms = table(response, "rooms")
+    joined, left, invited = (table(rooms, part) for part in ("join", "leave", "invite"))
+    return Sync(
+        word(response, "next_batch"),
+        tuple(_room(room_id, table(joined, room_id)) for room_id in joined),
+        tuple(_room(room_id, table(left, room_id)) for room_id in left),
+        tuple(_invitation(room_id, table(invited, room_id), us) for room_id in invited),
+    )
+
+
+def entries(events: Iterable[Json]) -> tuple[Entry, ...]:
+    """Those of `events` that concern us."""
+    return tuple(entry for event in events if (entry := _entry(event)) is not None)
+
+
+def _room(room_id: str, news: Json) -> RoomNews:
+    timeline = table(news, "timeline")
+    events = [*tables(timeline, "events")]
+    before = word(timeline, "prev_batch") if timeline.get("limited") is True else ""
+    begins = min(map(said_at, events), default=math.inf)
+    return RoomNews(room_id, entries(tables(news, "state", "events")), before, entries(events), begins)
+
+
+def _entry(event: Json) -> Entry | None:
+    match word(event, "type"):
+        case "m.room.message" | "m.sticker":
+            event_id, user = word(event, "event_id"), word(event, "sender")
+            return Said(event_id, user, event) if event_id and user else None
+        case "m.room.member":
+            content = table(event, "content")
+            membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
+            return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason)
+        case "m.room.encryption":
+            return Encryption()
+        case "m.room.tombstone":
+            return Replacement(word(table(event, "content"), "replacement_room"))
+        case "m.room.encrypted":
+            return Undecryptable()
+        case _:
+            return None
+
+
+def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
+    sender, direct, encrypted = "", False, False
+    for event in tables(invited, "invite_state", "events"):
+        encrypted = encrypted or word(event, "type") == "m.room.encryption"
+        if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
+            sender, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
+    return Invitation(room_id, sender, direct, encrypted)

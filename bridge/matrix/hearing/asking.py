@@ -1,0 +1,134 @@
+"""What hearing asks the homeserver for: one sync after the other, and what a sync left out."""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from bridge.matrix.account import Account
+from bridge.matrix.dialect import sync
+from bridge.matrix.dialect.convert import Us
+from bridge.matrix.dialect.fields import Json, word
+from bridge.matrix.dialect.sync import Sync
+from bridge.matrix.hearing.gap import Missed
+from bridge.matrix.hearing.position import SyncPosition
+from bridge.matrix.http import filters, look
+from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
+from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms
+
+_POLL = 30.0
+_MARGIN = 15.0
+_BAD_REQUEST = 400
+_NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
+_AWAY = 60.0
+"""Seconds without an answer after which what a sync tells was said while we were away."""
+
+
+class PositionLost(Exception):
+    """The homeserver does not know where we want to resume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A sync that came `at` that time, in seconds since the epoch; `replayed` where we were away before it."""
+
+    sync: Sync
+    at: float
+    replayed: bool
+
+    @property
+    def position(self) -> SyncPosition:
+        return SyncPosition(self.sync.next_batch, self.at)
+
+
+class Asking:
+    """`online` is set while the homeserver answers; while it does not, what we know of `rooms` is in doubt."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        account: Account,
+        patience: Patience,
+        rooms: Rooms,
+        online: asyncio.Event,
+        clock: Callable[[], float],
+    ) -> None:
+        self._homeserver = homeserver
+        self._account = account
+        self._patience = patience
+        self._rooms = rooms
+        self._online = online
+        self._clock = clock
+        self._filter = ""
+        self._answered = -math.inf
+
+    @property
+    def us(self) -> Us:
+        return self._account.us
+
+    async def sync(self, since: str | None) -> Answer:
+        """What came after the token `since`, however long the homeserver is away; None: where we are now.
+        PositionLost where the token is not known."""
+        limit, refused = filters.TIMELINE, 0
+        while True:
+            try:
+                found = await self._once(since, limit)
+            except (ApiError, Unreachable) as error:
+                if isinstance(error, Unreachable) or error.status >= 500:
+                    self._online.clear()
+                    self._rooms.doubt()
+                if isinstance(error, TooLarge):
+                    limit = filters.FEW
+                self._filter = ""  # it may be the filter that the homeserver has forgotten
+                refused = refused + 1 if isinstance(error, ApiError) and _is_about_us(error) else 0
+                if refused > 1 and since is not None:
+                    raise PositionLost(str(error)) from None
+                await self._patience.bear(error)
+            else:
+                if limit != filters.TIMELINE:
+                    self._filter = ""
+                return self._answer(found)
+
+    def missed(self, joined: JoinedRoom, since: str | None, before: str) -> Missed:
+        """The events of a room between two tokens; see `Missed`."""
+        return Missed(self._homeserver, self._patience, self.us.user, joined, since, before)
+
+    async def displayname(self, room_id: str, user: str) -> str:
+        """The name of `user` in that room."""
+        return await self._patience.ask(partial(look.displayname, self._homeserver, room_id, user))
+
+    async def _once(self, since: str | None, limit: int) -> Json:
+        # Until one has answered, none may wait for news: sending waits to know that the homeserver is there
+        poll = _POLL if since is not None and self._online.is_set() else 0.0
+        query = {"timeout": str(int(poll * 1000))}
+        if since is None:
+            query["filter"] = json.dumps(filters.first(self.us.user))
+        else:
+            query |= {"since": since, "filter": await self._filter_id(limit)}
+        found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
+        if not word(found, "next_batch"):
+            raise Unreachable("the answer to a sync does not say where it ends")
+        return found
+
+    def _answer(self, found: Json) -> Answer:
+        now = self._clock()
+        replayed, self._answered = now - self._answered > _AWAY, now
+        self._patience.succeeded()
+        self._online.set()
+        return Answer(sync.read(found, self.us.user), now, replayed)
+
+    async def _filter_id(self, limit: int) -> str:
+        """The homeserver's name for our filter, so that not every sync has to spell it out."""
+        if not self._filter:
+            wanted = filters.sync(self.us.user, limit)
+            answer = await self._homeserver.post("user", self.us.user, "filter", body=wanted)
+            self._filter = word(answer, "filter_id") or json.dumps(wanted)
+        return self._filter
+
+
+def _is_about_us(error: ApiError) -> bool:
+    """Not about a homeserver that is ill: Synapse calls its own trouble M_UNKNOWN, too, but not with this status."""
+    return error.status == _BAD_REQUEST and error.code in _NO_TOKEN

@@ -1,0 +1,174 @@
+"""The Matrix rooms that we are in or want to be in, and how far we have come in each. No I/O."""
+
+import asyncio
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from bridge.model.event import Room
+
+
+class Stage(Enum):
+    """How far we have come in a room. Joining goes ARRIVING, NEW, HEARD; a restart RECALLED, HEARD."""
+
+    ARRIVING = auto()
+    """We are joining. Which messages are older than our arrival is not known yet: the sync waits."""
+    AWAY = auto()
+    """We are not in it: we were refused, or removed."""
+    RECALLED = auto()
+    """We were in it before the restart; it is joined again, and what is said there is heard meanwhile."""
+    NEW = auto()
+    """We are in it. The messages in `past` were there before us."""
+    HEARD = auto()
+    """We are in it. The sync position tells which messages are new."""
+    CLOSED = auto()
+    """It was taken out of the configuration, or the private conversation is over."""
+
+
+class JoinedRoom:
+    """One room. `id` is the homeserver's, `peer` the one other person of a private conversation, `absence` why we are
+    not in it. It is `checked` while we cannot have missed an encryption or a third person there."""
+
+    __slots__ = ("_settled", "_warned", "absence", "checked", "encrypted", "id", "past", "peer", "room", "stage")
+
+    def __init__(self, room_id: str, room: Room, peer: str | None = None) -> None:
+        self.id = room_id
+        self.room = room
+        self.peer = peer
+        self.stage = Stage.ARRIVING
+        self.absence = "it is not joined yet"
+        self.past: frozenset[str] = frozenset()
+        self.encrypted = False
+        self.checked = False
+        self._warned: set[str] = set()
+        self._settled = asyncio.Event()
+
+    @property
+    def private(self) -> bool:
+        return self.peer is not None
+
+    @property
+    def inside(self) -> bool:
+        """Whether we are in it."""
+        return self.stage in (Stage.NEW, Stage.HEARD)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the sync position tells which messages are new there."""
+        return self.stage in (Stage.RECALLED, Stage.HEARD)
+
+    @property
+    def closed(self) -> bool:
+        return self.stage is Stage.CLOSED
+
+    async def settled(self) -> None:
+        """Return once the room is not ARRIVING."""
+        await self._settled.wait()
+
+    def arrive(self) -> None:
+        """It is being joined."""
+        if self.stage is Stage.AWAY:
+            self._become(Stage.ARRIVING)
+
+    def enter(self, past: frozenset[str] = frozenset()) -> None:
+        """We are in it, and have just looked at it. Where it was not heard before, `past` was said before we came."""
+        self.checked = True
+        if self.stage in (Stage.ARRIVING, Stage.AWAY):
+            self.past = past
+            self._become(Stage.NEW)
+        elif self.stage is Stage.RECALLED:
+            self._become(Stage.HEARD)
+
+    def recall(self) -> None:
+        """We were in it in an earlier run."""
+        self._become(Stage.RECALLED)
+
+    def hear(self) -> None:
+        """What was said since we came is stored."""
+        self.past = frozenset()
+        self._become(Stage.HEARD)
+
+    def refuse(self) -> None:
+        """We were not let in. One that was heard before stays so: it may be only the alias that is gone."""
+        if self.stage is Stage.ARRIVING:
+            self._become(Stage.AWAY)
+
+    def leave(self, reason: str) -> None:
+        """We were removed."""
+        self.absence = reason
+        self._become(Stage.AWAY)
+
+    def close(self) -> None:
+        self._become(Stage.CLOSED)
+
+    def warns_of(self, trouble: str) -> bool:
+        """Whether `trouble` has not been warned of yet. From now on it has."""
+        if trouble in self._warned:
+            return False
+        self._warned.add(trouble)
+        return True
+
+    def is_over(self, trouble: str) -> None:
+        """When `trouble` comes again, it is warned of again."""
+        self._warned.discard(trouble)
+
+    def _become(self, stage: Stage) -> None:
+        if self.closed:
+            return
+        self.stage = stage
+        if stage is Stage.ARRIVING:
+            self._settled.clear()
+        else:
+            self._settled.set()
+
+
+class Rooms:
+    """The rooms, by their ids on the homeserver."""
+
+    def __init__(self, network: str) -> None:
+        self._network = network
+        self._joined: dict[str, JoinedRoom] = {}
+        self._ids: dict[Room, str] = {}
+
+    def by_id(self, room_id: str) -> JoinedRoom | None:
+        return self._joined.get(room_id)
+
+    def of(self, room: Room) -> JoinedRoom | None:
+        """A configured room by its configured name, a private one by the homeserver's id."""
+        joined = self._joined.get(self._ids.get(room, room.id))
+        return joined if joined is not None and joined.room == room else None  # it may have another name now
+
+    def private_with(self, user: str) -> JoinedRoom | None:
+        return next((joined for joined in self._joined.values() if joined.peer == user), None)
+
+    def add(self, room_id: str, room: Room) -> JoinedRoom:
+        """The configured `room`. ValueError where another configured room is the same one."""
+        joined = self._joined.get(room_id)
+        if joined is None or joined.private:
+            joined = self._joined[room_id] = JoinedRoom(room_id, room)
+        if joined.room != room:
+            raise ValueError(f"it is the same room as {joined.room.id}")
+        self._ids[room] = room_id
+        return joined
+
+    def add_private(self, room_id: str, peer: str) -> JoinedRoom:
+        """A private conversation that we are joining."""
+        joined = self._joined[room_id] = JoinedRoom(room_id, Room(self._network, room_id), peer)
+        return joined
+
+    @property
+    def conversations(self) -> int:
+        """How many are private."""
+        return sum(joined.private for joined in self._joined.values())
+
+    def doubt(self) -> None:
+        """We do not hear right now."""
+        for joined in self:
+            joined.checked = False
+
+    def remove(self, joined: JoinedRoom) -> None:
+        joined.close()
+        if self._joined.get(joined.id) is joined:
+            del self._joined[joined.id]
+
+    def __iter__(self) -> Iterator[JoinedRoom]:
+        return iter([*self._joined.values()])

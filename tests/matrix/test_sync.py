@@ -1,0 +1,91 @@
+"""Sync responses to values (bridge.matrix.dialect.sync)."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.matrix.dialect.fields import Json
+from bridge.matrix.dialect.sync import (
+    Encryption,
+    Invitation,
+    Membership,
+    Replacement,
+    RoomNews,
+    Said,
+    Undecryptable,
+    entries,
+    read,
+)
+
+_US = "@duck:hs"
+_HI = {"type": "m.room.message", "sender": "@ann:hs", "event_id": "$1", "origin_server_ts": 2000, "content": {}}
+_BANNED = {
+    "type": "m.room.member",
+    "state_key": _US,
+    "sender": "@op:hs",
+    "origin_server_ts": 1000,
+    "content": {"membership": "ban", "reason": "noise"},
+}
+
+
+def test_a_room_tells_what_was_said_what_changed_and_whether_something_was_left_out() -> None:
+    timeline = {"limited": True, "prev_batch": "t0", "events": [_HI, _BANNED]}
+    state = {"events": [{"type": "m.room.encryption"}]}
+    found = read({"next_batch": "t1", "rooms": {"join": {"!pond": {"timeline": timeline, "state": state}}}}, _US)
+    banned = Membership(_US, "ban", "", "@op:hs", "noise")
+    news = RoomNews("!pond", (Encryption(),), "t0", (Said("$1", "@ann:hs", _HI), banned), 1.0)
+    assert (found.next_batch, found.joined, found.left, found.invited) == ("t1", (news,), (), ())
+
+
+def test_a_timeline_without_a_gap_says_no_token() -> None:
+    timeline = {"limited": False, "prev_batch": "t0", "events": []}
+    (news,) = read({"rooms": {"leave": {"!pond": {"timeline": timeline}}}}, _US).left
+    assert news == RoomNews("!pond", (), "", (), math.inf)
+
+
+def test_an_invitation_says_by_whom_and_to_what() -> None:
+    member = {"type": "m.room.member", "sender": "@ann:hs", "state_key": _US}
+    direct = member | {"content": {"membership": "invite", "is_direct": True}}
+    other = member | {"state_key": "@bob:hs"}
+    rooms = {
+        "!two": {"invite_state": {"events": [other, direct]}},
+        "!many": {"invite_state": {"events": [member]}},
+        "!secret": {"invite_state": {"events": [direct, {"type": "m.room.encryption"}]}},
+        "!odd": [],
+    }
+    assert read({"rooms": {"invite": rooms}}, _US).invited == (
+        Invitation("!two", "@ann:hs", direct=True, encrypted=False),
+        Invitation("!many", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!secret", "@ann:hs", direct=True, encrypted=True),
+        Invitation("!odd", "", direct=False, encrypted=False),
+    )
+
+
+def test_what_does_not_concern_us_and_what_nobody_said_is_passed_over() -> None:
+    tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}}
+    odd: list[Json] = [{"type": "m.reaction"}, {"type": "m.room.message", "sender": "@ann:hs"}, {"type": 7}, {}]
+    assert entries([*odd, tombstone, {"type": "m.room.encrypted"}]) == (Replacement("!new"), Undecryptable())
+
+
+_KEYS = ("rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+_EVENT = st.fixed_dictionaries({}, optional={"type": st.just("m.room.member") | _JSON, "content": _JSON})
+_ROOM = st.fixed_dictionaries({"timeline": st.fixed_dictionaries({"events": st.lists(_EVENT)})})
+_ROOMS = st.dictionaries(st.text(max_size=3), _ROOM) | _JSON
+_RESPONSE = st.fixed_dictionaries({"rooms": st.fixed_dictionaries({"join": _ROOMS, "invite": _ROOMS})})
+
+
+@given(_JSON | _RESPONSE)
+def test_whatever_a_homeserver_answers_it_is_read(response: object) -> None:
+    if isinstance(response, dict):
+        found = read(response, _US)
+        rooms = response.get("rooms")
+        joined = rooms.get("join") if isinstance(rooms, dict) else None
+        assert [news.id for news in found.joined] == [*joined] if isinstance(joined, dict) else not found.joined
