@@ -1,4 +1,4 @@
-"""Our account on the homeserver: logs in once, and again where the homeserver has forgotten us."""
+"""Our account on the homeserver: logs in once, and again when the homeserver has forgotten us."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ _DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
 
 
 class Account:
-    """`us` is who we are once `log_in` has returned; `refused` is why the homeserver does not want us. Device and token
-    are kept in `memory`: a homeserver knows a post that is sent again only where the same device sends it."""
+    """`us` has our display name once `log_in` has returned; `refused` is why the homeserver rejects us, else empty.
+    `memory` keeps device and token: a homeserver recognises a repeated post only from the same device."""
 
     def __init__(self, settings: MatrixSettings, homeserver: Homeserver, memory: Memory, patience: Patience) -> None:
         self.us = Us(settings.user, "")
@@ -34,14 +34,14 @@ class Account:
         homeserver.renew = self._renew
 
     async def log_in(self) -> None:
-        """Return when the homeserver knows us, however long it is away. `Refused` where it does not want us."""
+        """Log in, however long the homeserver is away. Raises `Refused` if it rejects us."""
         async with self._one_at_a_time:
             await self._admitted()
         name = await self._patience.ask(self._shown)
         self.us = Us(self._settings.user, name)
 
     async def _renew(self, rejected: str) -> None:
-        """Log in again, unless somebody has done so since the token `rejected` was used."""
+        """Log in again, unless the token `rejected` has been replaced already."""
         async with self._one_at_a_time:
             if self._homeserver.token == rejected:
                 log.warning("logged_out", network=self._settings.name, hint="logging in again")
@@ -70,7 +70,7 @@ class Account:
         await self._with_password(kept.get(_DEVICE) if ours else None)
 
     async def _accepted(self, token: str) -> bool:
-        """Whether `token` is one of ours; then it is the one that is used."""
+        """Use `token`; whether it is accepted. Raises `Refused` if it is another user's."""
         self._homeserver.token = token
         try:
             user = await self._patience.ask(self._whoami)

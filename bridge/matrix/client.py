@@ -1,4 +1,4 @@
-"""A Matrix network as the bridge sees it: stays logged in, yields what is said, and sends under ids that repeat."""
+"""The Matrix adapter: stays logged in, yields what is said, and sends each post under a fixed transaction id."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch."""
 
-    window = 1  # a homeserver keeps no order between requests
+    window = 1  # a homeserver does not keep the order of parallel requests
 
     def __init__(
         self,
@@ -78,11 +78,11 @@ class MatrixNetwork:
         return render(owed)
 
     async def send(self, post: Post, *, again: bool = False) -> str:
-        """See `bridge.network.Network`. Sent again it is the same event: the homeserver knows its transaction id."""
+        """See `bridge.network.Network`. A post sent again stays one event: the transaction id is the same."""
         return await self._sending.send(post, again=again)
 
     def leave(self) -> bool:
-        """See `bridge.network.Network`. What comes now is told after the cursor."""
+        """See `bridge.network.Network`. Always False: a sync from the cursor repeats what comes now."""
         return False
 
     def absence(self, room: Room) -> str | None:
@@ -93,11 +93,11 @@ class MatrixNetwork:
         return None if joined is None or joined.inside else joined.absence
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """See `bridge.network.Network`. We stay in the rooms that are gone; see `Joining.use`."""
+        """See `bridge.network.Network`. We stay in rooms that are no longer configured; see `Joining.use`."""
         self._joining.use(rooms)
 
     async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
-        """Show others in `room` that we type, or that we do not any more. Never raises."""
+        """Show others in `room` that we type, or have stopped. Never raises."""
         await self._sending.typing(room, active=active)
 
     async def ready(self) -> None:
@@ -105,7 +105,7 @@ class MatrixNetwork:
         await self._joining.complete.wait()
 
     async def _known(self, cursor: str | None) -> None:
-        """Return when we may begin to hear. From now on means: after all rooms were joined."""
+        """Return when listening may begin: logged in and, without a cursor, every room tried."""
         await self._logged_in.wait()
         if cursor is None:
             await self._joining.tried()
@@ -121,7 +121,7 @@ class MatrixNetwork:
 
 
 async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:
-    """The next batch; what ends `life` ends this too."""
+    """The next batch. If `life` ends first, raises what ended it."""
     try:
         async with asyncio.timeout(None) as waiting:
 

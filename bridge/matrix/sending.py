@@ -1,4 +1,4 @@
-"""Sending: one request per post, under the post's own id, and what each refusal means."""
+"""Sends each post in one request, with the post's id as transaction id, and sorts the refusals."""
 
 import asyncio
 from contextlib import suppress
@@ -22,11 +22,11 @@ log = structlog.get_logger()
 _ONLINE_WITHIN = 30.0
 _JOINED_WITHIN = 30.0
 _RETRY_AFTER = 60.0
-"""Seconds until somebody may have let us in."""
+"""Seconds until the next try if somebody has to let us in first."""
 _LOOK_AGAIN = 0.1
-"""Seconds: a post waits here, not in the outbox, so that it goes as soon as the homeserver is back."""
+"""Seconds until the next try while offline. `send` itself waits, to go as soon as the homeserver is back."""
 _TYPING = 30_000
-"""Milliseconds until others stop showing that we type, should we forget to say that we have stopped."""
+"""Milliseconds until others stop showing that we type, even if we do not say that we have stopped."""
 _NEVER = (400, 404, 405, 413)
 _SILENT = "silent"
 
@@ -84,15 +84,15 @@ class Sending:
             raise
 
     async def _found(self, joined: JoinedRoom, post: Post) -> str | None:
-        """Its event id, where it was sent before and its answer was lost. A homeserver knows an id that it is sent
-        again, but not for ever (Synapse: a day, and until the device is logged out): what is in the room stays."""
+        """The event id of `post` if it is in the room already, because only the answer was lost. The transaction id is
+        not enough: a homeserver forgets it (Synapse: after a day, or when the device is logged out)."""
         event_id = await look.event_of(self._homeserver, joined.id, self._account.us.user, post)
         if event_id:
             log.info("sent_already", network=self._network, room=str(post.room), post=post.id)
         return event_id
 
     async def typing(self, room: Room, *, active: bool) -> None:
-        """Show others that we type, or that we do not any more; where that does not work, nothing happens."""
+        """Show others that we type, or have stopped. Errors are ignored."""
         joined = self._rooms.private_with(room.id) if room.id.startswith("@") else self._rooms.of(room)
         if joined is None or not joined.inside or not self._online.is_set():
             return
@@ -128,12 +128,12 @@ class Sending:
         return joined
 
     async def _known(self, room: Room) -> JoinedRoom | None:
-        """`room`, looked at again where we may not have heard of all that happened there."""
+        """The joined `room`, checked again if we may have missed changes there; None if it is not joined."""
         joined = self._rooms.of(room)
         if joined is None or joined.private:
             return None if joined is None or await self._private.is_over(joined) else joined
         if joined.inside and not joined.checked:
-            if await look.is_encrypted(self._homeserver, joined.id):  # it may also be heard meanwhile; it never ends
+            if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
                 joined.encrypted = True
             joined.checked = True
         return joined

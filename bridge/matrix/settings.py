@@ -56,7 +56,7 @@ class MatrixSettings(NamedSection):
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("must be a URL such as https://matrix.example.org")
-        _ = parts.port  # ValueError where it is no port
+        _ = parts.port  # raises ValueError if it is not a port
         allowed = info.data.get("allow_plaintext", True)
         if parts.scheme == "http" and not hosts.is_loopback(parts.hostname) and not allowed:
             raise ValueError(

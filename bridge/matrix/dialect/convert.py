@@ -1,4 +1,4 @@
-"""Matrix events to messages: whatever their content is, it becomes words, and nothing said is lost silently."""
+"""Matrix events to messages: content of any kind becomes words, so that nothing said is lost silently."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Us:
 
     @property
     def names(self) -> Iterable[str]:
-        """What we may be called."""
+        """The names by which we may be addressed."""
         return dict.fromkeys((self.user, self.shown, self.user.removeprefix("@").partition(":")[0]))
 
 
@@ -35,21 +35,21 @@ def sender(network: str, user: str, displayname: str) -> Sender:
 
 
 def said_at(event: Json) -> float:
-    """When it was said, in seconds since the epoch, by a homeserver that may say anything."""
+    """When `event` was said, in seconds since the epoch, as its homeserver claims; 0 if it does not say."""
     return (number(event, "origin_server_ts") or 0) / 1000
 
 
 def message(
     event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
 ) -> Event | None:
-    """What a room event (client format) says, `replayed` where it was said while we were away; None where it says
-    nothing to people. Never raises."""
+    """The message in a room event (client format); None if it says nothing to people. `replayed`: it was said while we
+    were away. Never raises."""
     content = table(event, "content")
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
     edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
     said = edited or content
-    # in private: who names somebody to us, as in a command, means them and not what they are called
+    # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
     if read is None or not plain(read.text).strip():
         return None
@@ -90,7 +90,7 @@ def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | Non
 
 
 def _file(kind: str, said: Json) -> Text:
-    """Something that is not words, by its name, and with its caption (spec, "Media captions")."""
+    """Words for a file or a location: its name, and its caption (spec, "Media captions")."""
     body = _short(word(said, "body"))
     name = _short(word(said, "filename")) or _short(word(said, "geo_uri")) or body or "no name"
     if not body or body == name:
@@ -107,7 +107,7 @@ def _relation(content: Json) -> str:
 
 
 def _replied(content: Json) -> str:
-    """The id of the event that this one replies to. In a thread the reply is mostly there for old clients only."""
+    """The id of the event that this one replies to; empty if a thread has the reply for old clients only."""
     relates = table(content, "m.relates_to")
     if relates.get("is_falling_back") is True and _relation(content) == "m.thread":
         return ""

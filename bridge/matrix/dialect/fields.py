@@ -1,4 +1,4 @@
-"""Reading JSON that anybody may have written: what is not as it should be is as good as absent."""
+"""Reads JSON that anybody may have written: a value of another type than expected counts as absent."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,7 +23,7 @@ def word(source: Json, key: str) -> str:
 
 
 def number(source: Json, key: str) -> int | None:
-    """The whole number under `key`, of the range that Matrix allows (spec, "Canonical JSON")."""
+    """The whole number under `key`, if in the range that Matrix allows (spec, "Canonical JSON"), else None."""
     value = source.get(key)
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if isinstance(value, int) and whole and abs(value) < 2**53 else None

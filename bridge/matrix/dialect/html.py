@@ -1,4 +1,4 @@
-"""The HTML of Matrix messages to styled spans, and back: nothing but what a span can say gets through."""
+"""The HTML of Matrix messages to styled spans, and back: what a span cannot express is dropped."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -12,10 +12,10 @@ from bridge.model.text import Span, Style, Text, merge
 
 FORMAT = "org.matrix.custom.html"
 LIMIT = 64 * 1024
-"""Bytes (UTF-8) of a text: no event is bigger (spec, "Size limits"), and no list shall make one so."""
+"""Most bytes (UTF-8) of a text: no event is bigger (spec, "Size limits"), but list numbers could make one so."""
 
 _TAG_LIMIT = 2000
-"""The parser takes quadratic time for tags that are never closed: some milliseconds for as many as these."""
+"""Most tags: if never closed, they take the parser quadratic time, some milliseconds for this many."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _STYLES = {
@@ -66,11 +66,11 @@ class _Reader:
     people: set[str] = field(default_factory=set)
     left: int = LIMIT
     broken: bool = True
-    """Whether what comes next begins a line anyway."""
+    """Whether the next text begins a line already."""
     numbers: dict[int, int] = field(default_factory=dict)
-    """How many items each numbered list has had: counting them again for each takes quadratic time."""
+    """Items so far of each numbered list, by its id: counting them again for each takes quadratic time."""
     due: bool = False
-    """Whether a line must end before anything more is said."""
+    """Whether a line must end before the next text."""
 
     def say(self, text: str, look: _Look) -> None:
         if self.due:
@@ -95,13 +95,13 @@ class _Reader:
         if look.unsaid:
             return
         if not look.verbatim:
-            # Where a line begins, a line break in the markup is only its layout
+            # At the beginning of a line, a line break in the markup is only layout
             text = _SOFT.sub(" ", _LAYOUT.sub("", text) if self.broken else text)
         if text:
             self.say(text, look)
 
     def enter(self, node: LexborNode, tag: str, look: _Look) -> _Look:
-        """Says what `node` itself says, and returns how its inside looks."""
+        """Add the text of `node` itself, and return the look of its content."""
         if tag in _BLOCKS:
             self.end_line()
         if tag == "br":
@@ -162,12 +162,12 @@ def _is_id(person: str) -> bool:
 
 
 def read(html: str, *, by_id: bool = False) -> Read | None:
-    """What `html` says to a reader (spec, "m.room.message msgtypes"); None where it has more tags than people write.
-    With `by_id`, people who are linked are named by their ids. Whatever it is, this does not raise."""
+    """The text that `html` shows to a reader (spec, "m.room.message msgtypes"); None if it has more tags than people
+    write. With `by_id`, linked people are named by their ids. Never raises."""
     if html.count("<") > _TAG_LIMIT:
         return None
     reader = _Reader(by_id)
-    # A body of its own: white space at the beginning of a whole document would not count
+    # In a <body>: the parser drops white space at the beginning of a document
     body = LexborHTMLParser(f"<body>{html}").body
     ahead: list[tuple[LexborNode | None, _Look, bool]] = [(body and body.child, _Look(), False)]
     while ahead and reader.left:
@@ -186,13 +186,12 @@ def read(html: str, *, by_id: bool = False) -> Read | None:
 
 
 def write(text: Text) -> str:
-    """`text` as HTML in which every character of it stands for itself. No span of it has a control character, save
-    newlines."""
+    """`text` as HTML, every character escaped. Its spans must have no control characters but newlines."""
     return "".join(_tagged(span) for span in text)
 
 
 def safe_link(url: str) -> str | None:
-    """`url` where it is one that a reader may be offered, else None."""
+    """`url` if it may be offered to a reader (http, https, mailto), else None."""
     return url if _LINK.fullmatch(url) else None
 
 

@@ -1,4 +1,4 @@
-"""What a post does on Matrix: the tagged operations that are frozen in its payload, and what goes out for each."""
+"""The operations of Matrix posts: tagged, frozen in the payload, and the request that goes out for each."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from bridge.model.outbox import Post
 from bridge.network import PermanentError
 
 ID = "example.quackbridge.id"
-"""The key of an event's content that carries the post's id. The domain is one that nobody can own (RFC 2606)."""
+"""The key in an event's content that holds the post's id. Nobody can own its domain (RFC 2606)."""
 _COMPACT = (",", ":")
 
 
@@ -44,7 +44,7 @@ def encode(operation: Operation) -> str:
 
 
 def decode(payload: str) -> Operation:
-    """What `encode` wrote, or an earlier version, whose payload was the bare content. PermanentError for any other."""
+    """Read what `encode` wrote, or the bare content of an earlier version. Raises PermanentError for any other."""
     try:
         fields = json.loads(payload)
     except ValueError:
@@ -63,8 +63,8 @@ def decode(payload: str) -> Operation:
 
 
 def request(post: Post) -> tuple[str, str]:
-    """The event type and the JSON content that go out for `post`, with the id by which we know it should we look for
-    it. PermanentError where its payload cannot be read."""
+    """The event type and the JSON content to send for `post`, with the id by which we can find it again. Raises
+    PermanentError if its payload cannot be read."""
     content: dict[str, object]
     match decode(post.payload):
         case Say(content=said):

@@ -1,4 +1,4 @@
-"""Our events to Matrix messages: what is owed to a room, as frozen posts that no homeserver finds too large."""
+"""Our events to Matrix messages: renders what is owed to a room as posts that no homeserver finds too large."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,28 +15,28 @@ from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
 from bridge.network import PermanentError
 
 _LARGEST = 40 * 1024
-"""Bytes of the words of one post in JSON, bare and as HTML: an event may have 65,536 bytes (spec, "Size limits") with
-what the homeserver adds."""
+"""Most bytes of a post's words in JSON, plain and HTML together: an event may have 65,536 bytes (spec, "Size limits")
+with what the homeserver adds."""
 _PIECE = 15 * 1024
-"""Bytes, as HTML in JSON, of one line: bare, as HTML and with a mark it fits a post."""
+"""Most bytes of one line, as HTML in JSON: it fits a post as plain text and HTML with a mark."""
 _STYLED = 20 * 1024
-"""Bytes that a line may have as HTML; beyond it the words go out without their styles."""
+"""Most bytes of a line as HTML; beyond it the words go out without their styles."""
 _JOINED = 16 * 1024
-"""Bytes of a post of several deliveries; more of them, or more than these, would be a wall of text."""
+"""Most bytes of a post of several deliveries, of which there are at most `_AT_ONCE`: no wall of text."""
 _AT_ONCE = 20
 _MARK = 200
-"""Characters of a mark that are shown, however long the name."""
+"""Most characters of a mark; a longer name is cut."""
 _HUGE = 64
-"""Code points of a grapheme that is cut: nothing that people write has as many."""
+"""A grapheme of more code points may be cut: nothing that people write has as many."""
 _KEY = 100
-"""Characters of a reaction: clients show few."""
+"""Most characters of a reaction: clients show few."""
 _BREAKS = len("\\n<br>")
 _GRAPHEME = regex.compile(r"\X")
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line of a post, and how many bytes of JSON it takes; `html` is None where it says no more than `body`."""
+    """One line of a post, and how many bytes of JSON it takes; `html` is None if it says no more than `body`."""
 
     body: str
     html: str | None
@@ -44,8 +44,8 @@ class _Line:
 
 
 def render(owed: Sequence[Owed]) -> Sequence[Post]:
-    """Posts for `owed`, in order, up to the first that says nothing; that one is a `PermanentError` when it is the
-    head. Consecutive messages of one sender become one post."""
+    """Posts for `owed`, in order, up to the first delivery that cannot be shown; if that is the head, raises
+    PermanentError. Consecutive messages of one sender become one post."""
     posts: list[Post] = []
     group: list[Owed] = []
     said: list[_Line] = []
@@ -69,7 +69,7 @@ def render(owed: Sequence[Owed]) -> Sequence[Post]:
 
 
 def _alike(group: Sequence[Owed], item: Owed) -> bool:
-    """Whether `item` may stand in one post with `group`. What refers to another event has a post of its own."""
+    """Whether `item` may share a post with `group`. An event that refers to another has a post of its own."""
     last, event = group[-1].event, item.event
     if not (isinstance(last.body, Message) and isinstance(event.body, Message)):
         return False
@@ -108,7 +108,7 @@ def _content(event: Event, message: Message, said: Sequence[_Line]) -> dict[str,
     content: dict[str, object] = {
         "msgtype": "m.notice" if message.kind is Kind.NOTICE else "m.text",
         "body": "\n".join(line.body for line in said),
-        "m.mentions": {},  # none: what is carried calls nobody by itself
+        "m.mentions": {},  # carried messages mention nobody
     }
     if event.private and message.kind is Kind.ACTION:
         content["msgtype"] = "m.emote"
@@ -211,5 +211,5 @@ def _encodable(text: str) -> str:
 
 
 def _weight(text: str) -> int:
-    """Bytes of `text` in JSON, where it has no control characters."""
+    """Bytes of `text`, which has no control characters, in JSON."""
     return len(text.encode()) + text.count('"') + text.count("\\")

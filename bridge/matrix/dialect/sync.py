@@ -1,4 +1,4 @@
-"""A sync response (spec, "Syncing") as values. What is not as it should be is as good as absent."""
+"""A sync response (spec, "Syncing") as values. Malformed parts count as absent."""
 
 import math
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from bridge.matrix.dialect.fields import Json, table, tables, word
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that `user` said; `event` is all of it (client format)."""
+    """A message of `user`; `event` is the whole event (client format)."""
 
     id: str
     user: str
@@ -19,7 +19,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`user` has become a member of the room, or is one no more (spec, `m.room.member`)."""
+    """The membership of `user` in the room (spec, `m.room.member`)."""
 
     user: str
     membership: str
@@ -55,8 +55,8 @@ Entry = Said | Membership | Encryption | Replacement | Undecryptable
 
 @dataclass(frozen=True, slots=True)
 class RoomNews:
-    """What is new in room `id`. Where older events were left out, `before` is the token to ask for them with, else
-    empty. `begins` is when the first event of the timeline was said, infinite where there is none."""
+    """What is new in room `id`. `before`: the token to fetch older events that were left out, else empty. `begins`:
+    when the earliest event of the timeline was said (seconds since the epoch), infinite if there is none."""
 
     id: str
     state: tuple[Entry, ...]
@@ -67,7 +67,7 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`sender` asks us to come to room `id`; `direct` for a conversation of two."""
+    """`sender` invites us to room `id`; `direct`: to a conversation of two."""
 
     id: str
     sender: str
@@ -77,7 +77,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One response: where it ends, the rooms that we are in, those that we are out of, and invitations."""
+    """One response: the token at its end, the rooms that we are in, those that we left, and invitations."""
 
     next_batch: str
     joined: tuple[RoomNews, ...]
@@ -86,7 +86,7 @@ class Sync:
 
 
 def read(response: Json, us: str) -> Sync:
-    """`us` is our full user id."""
+    """Parse a sync response. `us` is our full user id."""
     rooms = table(response, "rooms")
     joined, left, invited = (table(rooms, part) for part in ("join", "leave", "invite"))
     return Sync(
@@ -98,7 +98,7 @@ def read(response: Json, us: str) -> Sync:
 
 
 def entries(events: Iterable[Json]) -> tuple[Entry, ...]:
-    """Those of `events` that concern us."""
+    """The `events` that concern us."""
     return tuple(entry for event in events if (entry := _entry(event)) is not None)
 
 

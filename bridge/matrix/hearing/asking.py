@@ -1,4 +1,4 @@
-"""What hearing asks the homeserver for: one sync after the other, and what a sync left out."""
+"""Requests for listening: one sync after the other, and what a sync left out."""
 
 import asyncio
 import json
@@ -24,16 +24,16 @@ _MARGIN = 15.0
 _BAD_REQUEST = 400
 _NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
 _AWAY = 60.0
-"""Seconds without an answer after which what a sync tells was said while we were away."""
+"""Seconds without an answer after which the events of a sync count as said while we were away."""
 
 
 class PositionLost(Exception):
-    """The homeserver does not know where we want to resume."""
+    """The homeserver does not know the token from which we want to resume."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sync that came `at` that time, in seconds since the epoch; `replayed` where we were away before it."""
+    """A sync. `at`: when it came, in seconds since the epoch; `replayed`: whether we were away before it."""
 
     sync: Sync
     at: float
@@ -45,7 +45,7 @@ class Answer:
 
 
 class Asking:
-    """`online` is set while the homeserver answers; while it does not, what we know of `rooms` is in doubt."""
+    """`online` is set while the homeserver answers; when it stops, all `rooms` count as unchecked."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class Asking:
         return self._account.us
 
     async def sync(self, since: str | None) -> Answer:
-        """What came after the token `since`, however long the homeserver is away; None: where we are now.
-        PositionLost where the token is not known."""
+        """What came after the token `since` (None: the current position), however long the homeserver is away.
+        Raises PositionLost if it does not know the token."""
         limit, refused = filters.TIMELINE, 0
         while True:
             try:
@@ -101,7 +101,7 @@ class Asking:
         return await self._patience.ask(partial(look.displayname, self._homeserver, room_id, user))
 
     async def _once(self, since: str | None, limit: int) -> Json:
-        # Until one has answered, none may wait for news: sending waits to know that the homeserver is there
+        # No long poll until a sync was answered: sending waits to know that the homeserver is there
         poll = _POLL if since is not None and self._online.is_set() else 0.0
         query = {"timeout": str(int(poll * 1000))}
         if since is None:
@@ -121,7 +121,7 @@ class Asking:
         return Answer(sync.read(found, self.us.user), now, replayed)
 
     async def _filter_id(self, limit: int) -> str:
-        """The homeserver's name for our filter, so that not every sync has to spell it out."""
+        """The homeserver's id of our filter, so that a sync need not repeat the filter."""
         if not self._filter:
             wanted = filters.sync(self.us.user, limit)
             answer = await self._homeserver.post("user", self.us.user, "filter", body=wanted)
@@ -130,5 +130,5 @@ class Asking:
 
 
 def _is_about_us(error: ApiError) -> bool:
-    """Not about a homeserver that is ill: Synapse calls its own trouble M_UNKNOWN, too, but not with this status."""
+    """Whether our request is at fault. Synapse says M_UNKNOWN of its own trouble too, but with another status."""
     return error.status == _BAD_REQUEST and error.code in _NO_TOKEN

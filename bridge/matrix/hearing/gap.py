@@ -1,4 +1,4 @@
-"""What a sync left out of a room: fetched back to the last event that was heard, and told oldest first."""
+"""Fetches what a sync left out of a room, back to the last event that was heard; yields it oldest first."""
 
 import asyncio
 from collections import deque
@@ -11,19 +11,19 @@ from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom
 
 _KEPT = 10
-"""Pages that are held while older ones are looked for; what does not fit is fetched a second time."""
+"""Pages kept while older ones are fetched; those that do not fit are fetched a second time."""
 
 _GIVEN_UP = 600.0
-"""Seconds after which the other rooms do not wait any longer for a page of one, while all else is answered."""
+"""Seconds until we give up on a page of a room while the homeserver answers everything else."""
 _TOO_MANY = 429
 
 
 class NotShown(Exception):
-    """The homeserver is well, but has not shown us a page of this room for a long time."""
+    """The homeserver answers, but has not shown us a page of this room for a long time."""
 
 
 class Missed:
-    """The events of a room between the tokens `since` (None: where `joined.past` begins) and `before`."""
+    """The events of a room between the tokens `since` (None: back to `joined.past`) and `before`."""
 
     def __init__(
         self, homeserver: Homeserver, patience: Patience, us: str, joined: JoinedRoom, since: str | None, before: str
@@ -37,8 +37,8 @@ class Missed:
             self._query["to"] = since
 
     async def pages(self) -> AsyncGenerator[Sequence[Json], None]:
-        """The events, oldest first, some at a time. ApiError or NotShown where the homeserver does not
-        show all of them, after those that it does."""
+        """The events, oldest first, a page at a time. If the homeserver does not show all of them, raises ApiError or
+        NotShown after those that it does show."""
         trouble: ApiError | NotShown | None = None
         tokens = [self._before]
         kept: deque[tuple[str, list[Json]]] = deque(maxlen=_KEPT)
@@ -81,7 +81,7 @@ class Missed:
         return await self._patience.ask(request)
 
     async def _is_well(self) -> bool:
-        """Whether the homeserver answers anything else: if not, it is away, and all that was said is there later."""
+        """Whether the homeserver answers other requests. If not, it is away, and the page can be fetched later."""
         try:
             await self._homeserver.get("account", "whoami")
         except (ApiError, Unreachable):

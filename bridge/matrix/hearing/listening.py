@@ -1,4 +1,4 @@
-"""Hearing: what each sync tells becomes events and gaps, and the cursor moves once they are stored."""
+"""Listening: turns each sync into events and gaps, and moves the cursor once they are stored."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -24,27 +24,27 @@ from bridge.network import Batch, Gap
 log = structlog.get_logger()
 
 _IDLE = 60.0
-"""Seconds after which the cursor moves though nothing was said: until then a sync would only repeat what is no news."""
+"""Seconds after which the cursor moves though nothing was said; until then a restart repeats only empty syncs."""
 _BATCH = 200
-"""Messages that are held at most before they are stored."""
+"""Most messages held before they are stored."""
 _NAMES = 5000
-"""Display names that are remembered: those of the people who have spoken lately."""
+"""Most display names remembered; the least recently used is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A room was heard for the first time since we came."""
+    """The first sync with a room since we joined it."""
 
     joined: JoinedRoom
 
 
 _News = Event | Gap | _Fresh
-"""What a sync tells, in the order of each room."""
+"""One piece of news in a sync; those of a room come in its order."""
 
 
 @dataclass(slots=True)
 class _Told:
-    """What a sync has told so far and is not stored yet."""
+    """The news of a sync that are not stored yet."""
 
     events: list[Event] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -66,7 +66,7 @@ class _Told:
 
 
 class Listening:
-    """Needs the rooms, and those who look after them: whoever hears of a change there tells them."""
+    """Yields batches, and passes changes of rooms on to `joining`, `private` and `invitations`."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Listening:
                 await self._joining.heard(joined)
 
     async def _first(self) -> SyncPosition:
-        """Where we are now. What was said until then is not heard."""
+        """The current position. What was said before it is skipped."""
         answer = await self._asking.sync(None)
         self._invitations.note(answer.sync.invited)
         for news in answer.sync.joined:
@@ -126,7 +126,7 @@ class Listening:
         return answer.position
 
     async def _lost(self, since: SyncPosition, error: PositionLost) -> tuple[tuple[Gap, ...], SyncPosition]:
-        """The gaps that there are because the homeserver has forgotten `since`, and where we are now."""
+        """The gaps left because the homeserver has forgotten `since`, and the current position."""
         hint = "is it of another account? What was said since is not carried; what is said from now on is"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
         now = await self._first()
@@ -142,7 +142,7 @@ class Listening:
         for news in answer.sync.left:
             invited = self._rooms.by_id(news.id)
             if invited is not None and invited.private and invited.stage is Stage.ARRIVING:
-                self._rooms.remove(invited)  # an invitation withdrawn: its room may be slow to answer
+                self._rooms.remove(invited)  # an invitation was withdrawn: do not wait for its room
             elif (joined := await self._ready(news.id, inside=False)) is not None:
                 async for told in self._room(joined, news, answer, since):
                     yield told
@@ -150,8 +150,8 @@ class Listening:
         self._invitations.note(answer.sync.invited)
 
     async def _ready(self, room_id: str, *, inside: bool) -> JoinedRoom | None:
-        """The room, once it is known which messages are new there; None where it is none of ours. `inside` as the
-        homeserver says."""
+        """The room, once it is known which messages are new there; None if it is not ours. `inside`: whether the
+        homeserver says that we are in it."""
         joined = self._rooms.by_id(room_id)
         if joined is not None:
             await self._joining.settle(joined, inside=inside)
@@ -170,7 +170,7 @@ class Listening:
     async def _missed(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
     ) -> AsyncGenerator[Event | Gap, None]:
-        """What the sync left out, and a gap where the homeserver does not show all of it."""
+        """What the sync left out, and a gap if the homeserver does not show all of it."""
         missed = self._asking.missed(joined, since.token if joined.heard else None, news.before)
         shown = answer.at
         try:
@@ -255,6 +255,6 @@ class Listening:
 
 
 def _gap(joined: JoinedRoom, since: SyncPosition, until: float) -> Gap:
-    """Whatever others say of the time, it does not end before it begins."""
+    """A gap, which never ends before it begins, whatever times others claim."""
     until = max(since.at, until)
     return Gap(joined.room, since.at or until, until)

@@ -1,19 +1,18 @@
-"""Where a Matrix account resumes: what the store keeps for us."""
+"""The cursor of a Matrix account, as the store keeps it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class SyncPosition:
-    """Behind the sync that ended with `token`, which came `at` that time, in seconds since the epoch; 0.0 where that is
-    not known."""
+    """The end of a sync: its `token`, and when it came (`at`, seconds since the epoch; 0.0 if unknown)."""
 
     token: str
     at: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> "SyncPosition":
-        """What `dump` wrote, or the bare token of earlier versions."""
+        """Parse what `dump` wrote, or the bare token of earlier versions."""
         token, _, at = text.partition(" ")
         try:
             return cls(token, max(0.0, float(at)))

@@ -1,4 +1,4 @@
-"""What we ask the homeserver to tell us, and nothing else: our own echo would be the dearest part of a sync."""
+"""Filters for syncs and pages. They exclude our own events, which would be most of the traffic."""
 
 import json
 
@@ -6,11 +6,11 @@ _SAID = ("m.room.message", "m.sticker", "m.room.encrypted")
 _CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 _NOTHING: dict[str, object] = {"types": []}
 TIMELINE = 100
-"""Events of a room in one sync; older ones are fetched."""
+"""Most events of a room in one sync; older ones are fetched."""
 FEW = 5
-"""Where an answer with as many is too large: what is left out is fetched room by room."""
+"""The same after an answer was too large; what is left out is fetched room by room."""
 PAGE = 100
-"""Events in one request for older ones."""
+"""Most events in one page of older ones."""
 
 
 def heard(us: str) -> dict[str, object]:
@@ -27,18 +27,18 @@ def ours(us: str) -> str:
 
 
 def arrival() -> str:
-    """With our own arrival among them."""
+    """Like `page`, with our own events: our arrival is one."""
     return json.dumps({"types": [*_SAID, *_CHANGED]})
 
 
 def first(us: str) -> dict[str, object]:
-    """Where we are now, with what the rooms are like."""
+    """For the first sync: one event a room, and the state of the rooms."""
     return _sync(heard(us) | {"limit": 1}, {"types": [*_CHANGED], "lazy_load_members": True})
 
 
 def sync(us: str, limit: int = TIMELINE) -> dict[str, object]:
-    """What comes then. Changes of a room are in its timeline, also of a gap, once that is filled; names are asked for
-    when somebody speaks. So the homeserver need not work out any state, which costs it milliseconds a message."""
+    """For later syncs: no state, which costs the homeserver milliseconds a message. Changes of a room are in its
+    timeline, or in the gap once that is filled; names are asked for when somebody speaks."""
     return _sync(heard(us) | {"limit": limit}, _NOTHING)
 
 

@@ -1,4 +1,4 @@
-"""The only HTTP of the Matrix adapter: one request at a time to the client-server API, with its errors told apart."""
+"""The only HTTP of the Matrix adapter: single requests to the client-server API, and their errors."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ _WITHIN = 30.0
 """Seconds for an answer. A join of a room elsewhere may take this long."""
 
 _LARGEST = 32 * 1024 * 1024
-"""Bytes of an answer: a page of 100 events, each as large as an event may be, has a fifth of it."""
+"""Most bytes of an answer: five times a page of 100 events of the largest size."""
 
 _LONGEST_PAUSE = 600.0
-"""Seconds: a server that asks for more (a proxy, a wrong clock) is asked again all the same."""
+"""Most seconds of a pause that a server asks for: a proxy or a wrong clock may ask for more."""
 _UNTRUSTED = (
     "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
     " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"
@@ -27,17 +27,17 @@ _UNTRUSTED = (
 _EXPIRED = "the homeserver's operator has to renew its certificate; if they have, this machine's clock is wrong"
 _ANOTHER = "its certificate is of another name: check `homeserver`"
 _CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
-"""By the code of OpenSSL's X509_V_ERR_*."""
+"""Hints by OpenSSL's error code (X509_V_ERR_*)."""
 _STRANGE = "the answer is not one of a Matrix homeserver"
 
 # Exceptions of a homeserver:
-#   ApiError          it answered, and not as asked
-#   Unreachable       it did not answer, or nothing that makes sense
-#     TooLarge        it answered more than we take in
+#   ApiError          it answered with an error
+#   Unreachable       it did not answer, or the answer makes no sense
+#     TooLarge        the answer is larger than we accept
 
 
 class ApiError(Exception):
-    """The homeserver refused. `code` is Matrix's (M_FORBIDDEN), `retry_after` seconds where it named some."""
+    """The homeserver refused. `code`: its errcode (M_FORBIDDEN); `retry_after`: seconds, if it named any."""
 
     def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
         super().__init__(f"{code or status}: {reason}" if reason else code or f"HTTP status {status}")
@@ -47,7 +47,7 @@ class ApiError(Exception):
 
     @property
     def passes(self) -> bool:
-        """Whether it may be otherwise later."""
+        """Whether a later try may succeed."""
         return self.status >= 500 or self.status in (408, 429) or self.code == "M_LIMIT_EXCEEDED"
 
     @property
@@ -64,31 +64,31 @@ class Unreachable(Exception):
 
 
 class TooLarge(Unreachable):
-    """The rest of the answer was not read."""
+    """The answer is too large; the rest was not read."""
 
 
 def expected(answer: Json, key: str) -> str:
-    """The string under `key`, without which the answer is none: something on the way may have made it up."""
+    """The string under `key`. Raises Unreachable if it is missing: a proxy may have made up the answer."""
     if not (found := word(answer, key)):
         raise Unreachable(f"{_STRANGE}: it has no {key}")
     return found
 
 
 def chunk(answer: Json) -> list[Json]:
-    """The events of an answer to /messages. What does not say that there are none must not pass for an empty page."""
+    """The events of an answer to /messages. Raises Unreachable if it has no chunk: that is not an empty page."""
     if not isinstance(answer.get("chunk"), list):
         raise Unreachable(f"{_STRANGE}: it has no chunk")
     return [*tables(answer, "chunk")]
 
 
 class Homeserver:
-    """`token` goes with each request, while there is one; `renew` is asked for another where it is rejected. After
-    `close` it may be used again."""
+    """Client of one homeserver. `token`, if set, goes with each request; `renew` replaces it if it is rejected. Usable
+    again after `close`."""
 
     def __init__(self, url: str, user: str) -> None:
         self.token = ""
         self.renew: Callable[[str], Awaitable[None]] | None = None
-        # All retrying is ours; nothing is stored, validated against schemas or decrypted by nio yet
+        # We do all retrying; nio does not store, validate against schemas or decrypt anything yet
         config = AsyncClientConfig(
             store_sync_tokens=False, encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0
         )
@@ -101,7 +101,7 @@ class Homeserver:
         return await self._ask("POST", path, None, json.dumps(body or {}), _WITHIN)
 
     async def put(self, *path: str, body: Json | str) -> Json:
-        """`body` may be JSON already."""
+        """`body`: an object, or JSON text."""
         return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Homeserver:
         body: str | None = None,
         within: float = _WITHIN,
     ) -> Json:
-        """One request with the token that there is."""
+        """One request with the current token, not retried."""
         place = _API + "/".join(map(_quoted, path))
         if query:
             place += "?" + "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query.items())
@@ -148,7 +148,7 @@ class Homeserver:
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    """What it says, unpacked, piece by piece: nobody can fill our memory. TooLarge where it does not end in time."""
+    """Read the unpacked body piece by piece. Raises TooLarge beyond `_LARGEST` bytes, to bound our memory."""
     data = bytearray()
     async for piece in answer.content.iter_any():
         data += piece
@@ -189,7 +189,7 @@ def _found(status: int, data: bytes, retry_after: str) -> Json:
 
 
 def _pause(found: Json, retry_after: str) -> float | None:
-    """The seconds that we are asked to wait, in the answer or its header (spec, "Rate limiting")."""
+    """Seconds that the answer or its header asks us to wait (spec, "Rate limiting")."""
     milliseconds = number(found, "retry_after_ms")
     if milliseconds is None and len(retry_after) < 10 and retry_after.isdecimal():
         milliseconds = int(retry_after) * 1000

@@ -9,7 +9,7 @@ from bridge.matrix.http.homeserver import ApiError, Homeserver, chunk
 from bridge.model.outbox import Post
 
 _BEFORE = 2 * filters.TIMELINE
-"""Events to look at for our arrival: a first sync shows at most half as many from before it."""
+"""Events searched for our arrival: a first sync shows at most half as many from before it."""
 _TOO_MANY = 429
 
 
@@ -24,7 +24,7 @@ async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
 
 
 async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
-    """Whether `user` is in the room, as far as we are shown that."""
+    """Whether `user` is in the room; False if we may not know."""
     try:
         found = await homeserver.get("rooms", room_id, "state", "m.room.member", user)
     except ApiError as error:
@@ -35,14 +35,14 @@ async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
 
 
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:
-    """Who is there, and who is invited."""
+    """The users who are in the room or invited to it."""
     found = await homeserver.get("rooms", room_id, "members")
     memberships = {word(event, "state_key"): _membership(event) for event in chunk(found)}
     return {user for user, membership in memberships.items() if membership in ("join", "invite")}
 
 
 async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
-    """The name of `user` in that room, as far as it can be told: nothing waits for a name."""
+    """The name of `user` in that room; empty if the homeserver refuses to tell it."""
     try:
         return word(await homeserver.get("rooms", room_id, "state", "m.room.member", user), "displayname")
     except ApiError as error:
@@ -52,8 +52,8 @@ async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
 
 
 async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[str]) -> frozenset[str]:
-    """The ids of what was said before our membership last became one of `came`; where that is long ago, of what was
-    said until now."""
+    """The ids of events from before our membership last became one of `came`; if that is too long ago to be found, of
+    all recent events."""
     query = {"dir": "b", "limit": str(_BEFORE), "filter": filters.arrival()}
     events = chunk(await homeserver.get("rooms", room_id, "messages", query=query))
     for number, event in enumerate(events):
@@ -65,10 +65,10 @@ async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[s
 
 
 async def event_of(homeserver: Homeserver, room_id: str, us: str, post: Post) -> str | None:
-    """The id of the event that `post` became, where it is among the last that we sent to the room."""
+    """The id of the event that `post` became; None if it is not among our last in the room."""
     query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(us)}
     for event in chunk(await homeserver.get("rooms", room_id, "messages", query=query)):
-        # Who redacts an event takes its content away; its transaction id is only told to the device that sent it
+        # A redaction removes an event's content; only the device that sent it is told its transaction id
         marks = (word(table(event, "content"), operations.ID), word(table(event, "unsigned"), "transaction_id"))
         if post.id in marks and word(event, "sender") == us:
             return word(event, "event_id") or None

@@ -15,11 +15,11 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 _BACKOFF = Backoff(first_s=1.0, longest_s=10.0)
-"""A homeserver that comes back, after however long, is noticed within the longest."""
+"""A homeserver that comes back, after however long, is noticed within `longest_s`."""
 
 
 class Patience:
-    """Exponential pauses between the tries, with jitter; from the first one again after a success."""
+    """Exponential pauses between the tries, with jitter; reset by a success."""
 
     def __init__(
         self, network: str, rng: random.Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -33,7 +33,7 @@ class Patience:
         self._failures = 0
 
     async def bear(self, error: ApiError | Unreachable) -> None:
-        """Say what is wrong, and wait before the next try."""
+        """Log the error, and wait before the next try."""
         pause = _BACKOFF.after(self._failures, self._rng)
         if isinstance(error, ApiError) and error.retry_after is not None:
             pause = error.retry_after
@@ -43,7 +43,7 @@ class Patience:
         await self._sleep(pause)
 
     async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
-        """What `request` gives in the end. An ApiError that does not pass is raised."""
+        """Repeat `request` until it succeeds, and return its result. Raises an ApiError that does not pass."""
         while True:
             try:
                 result = await request()

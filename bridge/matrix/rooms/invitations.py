@@ -1,4 +1,4 @@
-"""Answering invitations beside the hearing: a homeserver elsewhere that is slow holds up nobody."""
+"""Answers invitations in tasks of their own, so that a slow remote homeserver does not hold up listening."""
 
 import asyncio
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from bridge.network import Refused
 log = structlog.get_logger()
 
 _MOST = 1000
-"""Invitations that wait for an answer; who sends more than these means no good."""
+"""Most invitations that wait for an answer; any more are ignored as abuse."""
 _AT_ONCE = 8
-"""Answers under way: a homeserver elsewhere may keep each waiting for half a minute."""
+"""Most answers under way: a remote homeserver may keep each waiting for half a minute."""
 _TRIES = 5
 _BACKOFF = Backoff(first_s=2.0, longest_s=32.0)
 
@@ -30,7 +30,7 @@ class _Waiting:
 
 
 class Invitations:
-    """To a configured room: joined. To a private conversation: accepted. Any other is refused."""
+    """Joins configured rooms, accepts private conversations, and refuses any other invitation."""
 
     def __init__(self, network: str, joining: Joining, private: Private) -> None:
         self._network = network
@@ -40,7 +40,7 @@ class Invitations:
         self._open = 0
 
     def note(self, invitations: Iterable[Invitation]) -> None:
-        """Have these answered."""
+        """Queue these to be answered."""
         for invitation in invitations:
             if self._open >= _MOST:
                 log.warning(
@@ -51,7 +51,7 @@ class Invitations:
             self._waiting.put_nowait(_Waiting(invitation))
 
     async def answer(self) -> None:
-        """Answer them, some at a time. Does not return."""
+        """Answer the queued ones, some at a time. Does not return."""
         async with asyncio.TaskGroup() as group:
             for number in range(_AT_ONCE):
                 group.create_task(self._work(), name=f"invitations {self._network} {number}")
@@ -62,12 +62,12 @@ class Invitations:
             pause = await self._answer(waiting)
             if pause is None:
                 self._open -= 1
-            else:  # later: who waits for a homeserver that is away does not keep the others waiting
+            else:  # retried later: a homeserver that is away does not keep the others waiting
                 later = replace(waiting, failures=waiting.failures + 1)
                 asyncio.get_running_loop().call_later(pause, self._waiting.put_nowait, later)
 
     async def _answer(self, waiting: _Waiting) -> float | None:
-        """Seconds after which it is tried again, or None where it is done with."""
+        """Try once; the seconds until the next try, or None if it is done."""
         try:
             await self._decide(waiting.invitation)
         except (ApiError, Unreachable, Refused) as error:

@@ -1,4 +1,4 @@
-"""The Matrix rooms that we are in or want to be in, and how far we have come in each. No I/O."""
+"""The Matrix rooms that we are in or want to be in, and the stage of each. No I/O."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from bridge.model.event import Room
 
 
 class Stage(Enum):
-    """How far we have come in a room. Joining goes ARRIVING, NEW, HEARD; a restart RECALLED, HEARD."""
+    """The stage of a room: ARRIVING, NEW, HEARD when we join; RECALLED, HEARD after a restart."""
 
     ARRIVING = auto()
-    """We are joining. Which messages are older than our arrival is not known yet: the sync waits."""
+    """We are joining. The sync waits until we know which messages are older than our arrival."""
     AWAY = auto()
     """We are not in it: we were refused, or removed."""
     RECALLED = auto()
-    """We were in it before the restart; it is joined again, and what is said there is heard meanwhile."""
+    """We were in it before the restart. It is being joined again, and heard meanwhile."""
     NEW = auto()
     """We are in it. The messages in `past` were there before us."""
     HEARD = auto()
@@ -25,8 +25,8 @@ class Stage(Enum):
 
 
 class JoinedRoom:
-    """One room. `id` is the homeserver's, `peer` the one other person of a private conversation, `absence` why we are
-    not in it. It is `checked` while we cannot have missed an encryption or a third person there."""
+    """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
+    in it; `checked`: we cannot have missed that it was encrypted or that a third person came."""
 
     __slots__ = ("_settled", "_warned", "absence", "checked", "encrypted", "id", "past", "peer", "room", "stage")
 
@@ -70,7 +70,7 @@ class JoinedRoom:
             self._become(Stage.ARRIVING)
 
     def enter(self, past: frozenset[str] = frozenset()) -> None:
-        """We are in it, and have just looked at it. Where it was not heard before, `past` was said before we came."""
+        """We are in it, and have just checked it. `past`: ids from before we came, if it was not heard before."""
         self.checked = True
         if self.stage in (Stage.ARRIVING, Stage.AWAY):
             self.past = past
@@ -88,7 +88,7 @@ class JoinedRoom:
         self._become(Stage.HEARD)
 
     def refuse(self) -> None:
-        """We were not let in. One that was heard before stays so: it may be only the alias that is gone."""
+        """We were not let in. A room that was heard stays heard: perhaps only its alias is gone."""
         if self.stage is Stage.ARRIVING:
             self._become(Stage.AWAY)
 
@@ -101,14 +101,14 @@ class JoinedRoom:
         self._become(Stage.CLOSED)
 
     def warns_of(self, trouble: str) -> bool:
-        """Whether `trouble` has not been warned of yet. From now on it has."""
+        """Whether to warn of `trouble`: true once, until `is_over`."""
         if trouble in self._warned:
             return False
         self._warned.add(trouble)
         return True
 
     def is_over(self, trouble: str) -> None:
-        """When `trouble` comes again, it is warned of again."""
+        """`trouble` is over: if it comes again, it is warned of again."""
         self._warned.discard(trouble)
 
     def _become(self, stage: Stage) -> None:
@@ -141,7 +141,7 @@ class Rooms:
         return next((joined for joined in self._joined.values() if joined.peer == user), None)
 
     def add(self, room_id: str, room: Room) -> JoinedRoom:
-        """The configured `room`. ValueError where another configured room is the same one."""
+        """Add the configured `room`. Raises ValueError if another configured room is the same one."""
         joined = self._joined.get(room_id)
         if joined is None or joined.private:
             joined = self._joined[room_id] = JoinedRoom(room_id, room)
@@ -151,17 +151,17 @@ class Rooms:
         return joined
 
     def add_private(self, room_id: str, peer: str) -> JoinedRoom:
-        """A private conversation that we are joining."""
+        """Add a private conversation that we are joining."""
         joined = self._joined[room_id] = JoinedRoom(room_id, Room(self._network, room_id), peer)
         return joined
 
     @property
     def conversations(self) -> int:
-        """How many are private."""
+        """The number of private conversations."""
         return sum(joined.private for joined in self._joined.values())
 
     def doubt(self) -> None:
-        """We do not hear right now."""
+        """Mark all rooms as unchecked: we hear nothing now."""
         for joined in self:
             joined.checked = False
 

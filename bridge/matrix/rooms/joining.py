@@ -1,4 +1,4 @@
-"""Being in the configured rooms: joined one by one, tried again with growing pauses, and not held up by each other."""
+"""Joins the configured rooms and keeps us in them: each on its own, tried again with growing pauses."""
 
 import asyncio
 import random
@@ -20,9 +20,9 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
 _SOON = 1.0
-"""Seconds: the homeserver may be back any moment."""
+"""First pause in seconds after an error that passes."""
 _AT_ONCE = 5
-"""Rooms that are being joined at a time: homeservers limit the rate."""
+"""Most rooms being joined at a time: homeservers limit the rate."""
 _HEARD = "heard "
 _HINTS: Mapping[str, str] = {
     "M_FORBIDDEN": "invite us to the room, or let everybody join it; lift the ban where there is one",
@@ -34,7 +34,7 @@ _HINTS: Mapping[str, str] = {
 
 
 class _NotJoined(Exception):
-    """`pause` is until the next try, where that is known; else pauses grow from `first`."""
+    """A join failed. `pause`: seconds to the next try; if 0, pauses grow from `first` seconds."""
 
     def __init__(self, reason: str, hint: str, pause: float = 0.0, first: float = _FIRST_PAUSE) -> None:
         super().__init__(reason)
@@ -44,7 +44,7 @@ class _NotJoined(Exception):
 
 
 class Joining:
-    """`wanted` are the configured rooms. `complete` is set once each was joined once."""
+    """`wanted` are the configured rooms. `complete` is set once each has been joined."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Joining:
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def hold(self) -> None:
-        """Join every room, and again whenever we are not in it any more. Does not return."""
+        """Join every room, and rejoin it whenever we are not in it any more. Does not return."""
         self._note()
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -83,8 +83,8 @@ class Joining:
             self._holding.clear()
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """From now on these are the wanted rooms. We stay in those that are gone, and hear them no more: whoever leaves
-        a room for invited people only may not come back."""
+        """Replace the wanted rooms. We stay in rooms that are no longer wanted, but ignore them: had we left an
+        invite-only room, we might not get back in."""
         for room in [room for room in self._stirs if room not in rooms]:
             self._forget(room)
         for room in rooms:
@@ -101,8 +101,8 @@ class Joining:
         return room in self._stirs
 
     async def recall(self) -> None:
-        """The rooms that we were in are heard from the start, though their homeservers may be away; those that are not
-        wanted any more, or were not for a while, are forgotten, so that they are new whenever they are wanted."""
+        """Hear the rooms that we were in from the start, even if their homeservers are away. Forget those that are not
+        wanted any more, or were not for a while: they are new when wanted again."""
         kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
         stayed = [room for room in self._stirs if room not in self._late]
         for room in stayed:
@@ -114,7 +114,7 @@ class Joining:
             await self._memory.remember(gone)
 
     async def tried(self, *rooms: Room) -> None:
-        """Return when the join of each of `rooms` (none: of all) has been tried; those that go meanwhile do not
+        """Return when the join of each of `rooms` (none: of all) has been tried. Rooms removed meanwhile do not
         count."""
         for room in rooms or [*self._tried]:
             if room in self._tried:
@@ -122,22 +122,22 @@ class Joining:
 
     async def settle(self, joined: JoinedRoom, *, inside: bool) -> None:
         """Return once it is known which messages of a room in a sync are new. `inside` is whether the homeserver says
-        that we are in it: where we thought otherwise, we join now."""
+        that we are in it: if we thought otherwise, we join now."""
         if inside:
             joined.arrive()
         tried = self._tried.get(joined.room)
         if joined.stage is Stage.ARRIVING and tried is not None and tried.is_set():
-            self._stir(joined.room)  # the others do not wait for its next try
+            self._stir(joined.room)  # now, so that the others do not wait for its next try
         await joined.settled()
 
     async def left(self, joined: JoinedRoom, reason: str) -> None:
-        """The room was taken from us."""
+        """We were removed from the room."""
         joined.leave(reason)
         await self._memory.remember({_HEARD + joined.id: None})
         self._stir(joined.room)
 
     async def invited(self, room_id: str) -> bool:
-        """Whether the room is a configured one; then it is joined now."""
+        """Join the room now if it is a configured one; whether it is."""
         room = self._known_as(room_id) or await self._resolved_to(room_id)
         if room is None:
             return False
@@ -168,7 +168,7 @@ class Joining:
         self._rooms.remove(joined)
         if self._group is not None:
             self._group.create_task(self._memory.remember({_HEARD + joined.id: None}), name=f"forget {room}")
-        if (other := self._known_as(joined.id)) is not None:  # it was in the way of another name of the same room
+        if (other := self._known_as(joined.id)) is not None:  # the same room is configured under another name too
             self._stir(other)
 
     async def _hold(self, room: Room) -> None:
@@ -222,12 +222,12 @@ class Joining:
         us = self._account.us.user
         stayed = joined.room in self._late and await look.is_member(self._homeserver, joined.id, us)
         if not stayed:
-            self._late.discard(joined.room)  # when it is tried again, that we are in it means that we came
+            self._late.discard(joined.room)  # if the next try finds us in it, we came by this one
         expected(await self._homeserver.post("join", joined.room.id), "room_id")
         past: frozenset[str] = frozenset()
         if not joined.heard:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
-        if await look.is_encrypted(self._homeserver, joined.id):  # it may also be heard meanwhile; it never ends
+        if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
             joined.encrypted = True
         joined.enter(past)
 
@@ -235,17 +235,17 @@ class Joining:
         room_id = room.id
         if room.id.startswith("#"):
             room_id = expected(await self._homeserver.get("directory", "room", room.id), "room_id")
-        if not self.wants(room):  # it went while we asked
+        if not self.wants(room):  # it was removed while we asked
             return room_id
         self._ids[room] = room_id
         old = self._rooms.of(room)
-        if old is not None and old.id != room_id:  # the name is another room's now
+        if old is not None and old.id != room_id:  # the alias is another room's now
             self._rooms.remove(old)
             await self._memory.remember({_HEARD + old.id: None})
         return room_id
 
     async def _resolved_to(self, room_id: str) -> Room | None:
-        """The configured room that has this id by now: its alias may be younger than our last look."""
+        """The configured room with this id. Resolves unknown aliases again: they may be newer than our last look."""
         for room in [*self._missing]:
             with suppress(ApiError, Unreachable):
                 if room not in self._ids and await self._resolve(room) == room_id:

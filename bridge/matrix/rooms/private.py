@@ -1,4 +1,4 @@
-"""Private conversations on Matrix: rooms with one other person in them, unencrypted, for as long as that is so."""
+"""Private conversations on Matrix: unencrypted rooms with exactly one other person."""
 
 import asyncio
 from contextlib import suppress
@@ -19,12 +19,12 @@ _WITH = "private "
 _ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
 _BUSY = "there are too many conversations already"
 _MOST = 10_000
-"""Private conversations: some kilobytes each, and anybody may begin one."""
+"""Most private conversations: each takes some kilobytes, and anybody may begin one."""
 _CROWDED = "only conversations with one person are accepted"
 
 
 class Private:
-    """Which rooms are private is kept in `memory`, and told to our other clients as m.direct."""
+    """Keeps which rooms are private: in `memory`, and as m.direct for our other clients."""
 
     def __init__(self, network: str, rooms: Rooms, homeserver: Homeserver, account: Account, memory: Memory) -> None:
         self._network = network
@@ -35,7 +35,7 @@ class Private:
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def recall(self) -> None:
-        """Know the conversations of earlier runs."""
+        """Load the conversations of earlier runs."""
         for key, peer in (await self._memory.recall()).items():
             room_id = key.removeprefix(_WITH)
             if key.startswith(_WITH) and self._rooms.by_id(room_id) is None:
@@ -63,7 +63,7 @@ class Private:
             await self.refuse(room_id, peer, reason)
 
     async def _trouble(self, room_id: str, peer: str) -> str:
-        """What keeps a room that we are in from being private."""
+        """Why a room that we are in is not private; empty if it is."""
         if await look.is_encrypted(self._homeserver, room_id):
             return _ENCRYPTED
         alone = await look.members(self._homeserver, room_id) == {peer, self._account.us.user}
@@ -78,14 +78,14 @@ class Private:
         log.info("invitation_refused", network=self._network, room=room_id, sender=peer, reason=reason)
 
     async def close(self, joined: JoinedRoom, reason: str) -> None:
-        """From now on the room is ignored."""
+        """End a conversation: the room is ignored from now on."""
         log.info("private_conversation_over", network=self._network, room=joined.id, reason=reason)
         self._rooms.remove(joined)
         await self._memory.remember({_WITH + joined.id: None})
 
     async def is_over(self, joined: JoinedRoom) -> bool:
-        """Whether the room is private no more. Asked where something may have happened there unheard: nothing goes to
-        a third person, or in plain into a room that was encrypted meanwhile."""
+        """Whether the room is not private any more. Checks it again if we may have missed changes: nothing goes to a
+        third person, or in plain into a room that was encrypted meanwhile."""
         await joined.settled()
         if joined.closed or joined.checked or joined.encrypted:
             return joined.closed
@@ -96,7 +96,7 @@ class Private:
         return bool(reason)
 
     async def room_with(self, user: str) -> JoinedRoom:
-        """The conversation with `user`: the one that there is, else a new one, to which they are invited."""
+        """The existing conversation with `user`, else a new one, to which they are invited."""
         lock = self._making.setdefault(user, asyncio.Lock())
         async with lock:
             joined = self._rooms.private_with(user)
@@ -137,7 +137,7 @@ class Private:
         return await self._begun(room_id, user, encrypted=encrypted)
 
     async def _begun(self, room_id: str, user: str, *, encrypted: bool = False) -> JoinedRoom:
-        """The conversation in a room that we have just looked at."""
+        """Add and keep a conversation in a room that we have just checked."""
         joined = self._rooms.add_private(room_id, user)
         joined.hear()
         joined.encrypted, joined.checked = encrypted, True
@@ -145,8 +145,8 @@ class Private:
         return joined
 
     async def _invite(self, room_id: str, user: str) -> None:
-        """Invite `user` by a request of its own: had the making of the room failed because of it, there would be a room
-        that nobody knows, and another one with each try."""
+        """Invite `user` in a request of its own: if creating the room failed because of it, each try would leave a room
+        that nobody knows."""
         content: Json = {"membership": "invite", "is_direct": True}
         try:
             await self._homeserver.put("rooms", room_id, "state", "m.room.member", user, body=content)
