@@ -1,1 +1,1 @@
-"""The bridge itself: what is heard becomes what is owed, and is delivered; and what the bridge says of itself."""
+"""The relay: queues what is heard for other rooms, delivers it, and words the bridge's own notices."""

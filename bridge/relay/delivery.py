@@ -1,5 +1,5 @@
-"""Delivers what is owed to the rooms of one network: each room in order, rooms side by side, each post's fate
-stored."""
+"""Delivers what is owed to the rooms of one network: in order within a room, rooms side by side; stores the fate of
+each post."""
 
 import asyncio
 from collections import deque
@@ -20,16 +20,16 @@ from bridge.store.contract import LONGEST_WAIT_S
 
 log = structlog.get_logger()
 
-_LOOK_S = 1.0  # between looks for what has become due without a sign
-_ROOMS = 32  # of one network, delivered to side by side
-_EACH = 20  # deliveries of a room that are rendered together: a backlog may be put together, a plan stays small
+_LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
+_ROOMS = 32  # most rooms of one network that are delivered to side by side
+_EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
-_FRESH = 10_000  # frozen posts of this run that are not sent yet: more than can be on their way in all rooms
+_FRESH = 10_000  # most unsent frozen posts of this run that are remembered: more than can be on their way
 
 
 class Reservation:
-    """A room kept free for `posts`, what a commit owes it. Ends with `begin`, once the posts are stored as they are
-    here, or with `give_back`."""
+    """Keeps a room free for `posts`, which a commit is about to store. Ends with `begin` if they were stored as they
+    are here, else with `give_back`."""
 
     def __init__(self, dispatch: "Dispatch", backlog: Backlog) -> None:
         self._dispatch = dispatch
@@ -48,13 +48,13 @@ class Reservation:
         self._dispatch.begin(self._backlog)
 
     def give_back(self) -> None:
-        """Look what the store has for the room."""
+        """Free the room, and send what the store has for it."""
         self._dispatch.free(self.room)
 
 
 @dataclass(slots=True)
 class _Work:
-    """What is done in a room right now: it is `reserved` for a commit, or sends. `more`: more has come for it since."""
+    """A busy room: `reserved` for a commit, or sending. `more`: more has come for it since."""
 
     reserved: bool = False
     more: bool = False
@@ -68,7 +68,7 @@ class Dispatch:
         self._lease = lease
         self._shared = shared
         self._stopping = stopping
-        # What is frozen when we end may have been sent: where several posts go at once, no more than these are
+        # What is frozen when we end may have been sent: if several posts go at once, freeze no more than these
         self._each = _EACH if network.window == 1 else network.window
         self._pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._group: asyncio.TaskGroup | None = None
@@ -91,7 +91,7 @@ class Dispatch:
                 self._group = None  # what is under way ends; nothing new begins
 
     def reserve(self, room: Room, owed: Sequence[Owed]) -> Reservation | None:
-        """Keep `room` free for `owed`, which is about to be stored; None where it has to wait for its turn."""
+        """Keep `room` free for `owed`, which is about to be stored; None if it has to wait for its turn."""
         if self._group is None or self._stopping.is_set() or room in self._rooms or len(self._rooms) >= _ROOMS:
             return None
         unclear = any(item.event.refers or item.age > self._shared.terms.max_age for item in owed)
@@ -108,14 +108,14 @@ class Dispatch:
         return Reservation(self, Backlog(room, tuple(posts), tuple(owed), attempts=0))
 
     def begin(self, backlog: Backlog) -> None:
-        """The commit has frozen what the room was reserved for."""
+        """Send what the room was reserved for: the commit has frozen it."""
         self._rooms[backlog.room].reserved = False
         self._freed.set()
         self._note_fresh(backlog.posts)
         self._start(self._clear(backlog, planned=True), backlog.room)
 
     def free(self, room: Room) -> None:
-        """The commit has not frozen what `room` was reserved for; it may be stored."""
+        """Free `room`: the commit did not freeze its posts, but may have stored their deliveries."""
         del self._rooms[room]
         self._freed.set()
         self._start(self._look(), room)
@@ -132,7 +132,7 @@ class Dispatch:
             await stored(self._lease.wait, self._shared.clock() + _LOOK_S)
 
     async def _look(self) -> None:
-        """Begin with what is due in rooms that are not at work."""
+        """Start to send what is due in rooms that are not busy."""
         rooms, held = _ROOMS + len(self._rooms), self._shared.outages.held(self._network.name)
         due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=held)
         for backlog in due:
@@ -143,14 +143,14 @@ class Dispatch:
                 self._start(self._clear(backlog), backlog.room)
 
     async def _clear(self, backlog: Backlog, *, planned: bool = False) -> None:
-        """Send one backlog, and look for more where there may be some. What is `planned` goes out though we are
-        stopping: it was on its way."""
+        """Send one backlog, and look for more if there may be some. A `planned` one is sent even while we are
+        stopping."""
         more = await self._send_backlog(backlog, planned=planned)
         if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
             await self._look()
 
     async def _send_backlog(self, backlog: Backlog, *, planned: bool) -> bool:
-        """Send one backlog and store its fate; whether there may be more behind it."""
+        """Send one backlog and store its fate. Returns whether there may be more behind it."""
         room = backlog.room
         if self._shared.outages.holds(room):
             return False
@@ -173,14 +173,14 @@ class Dispatch:
         return len(backlog.owed) == self._each or carried != {item.delivery for item in backlog.owed}
 
     async def _freeze(self, backlog: Backlog) -> Sequence[Post]:
-        """What the first deliveries of a room become, stored before the first of it is sent."""
+        """Render the first deliveries of a room, and store the posts before the first is sent."""
         posts = await stored(self._lease.plan, backlog.room, self._network.render(backlog.owed))
         self._note_fresh(posts)
         return posts
 
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
-        """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out. The
-        first that did not, with the reason; no more are begun then, nor when we are `stopping`."""
+        """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out.
+        Returns the first that failed, with its error. After a failure, or once `stopping`, no more are begun."""
         if len(posts) == 1:
             (post,) = posts
             return await self._store(post, await self._attempt(post)) if self._may_go_on(stopping) else None
@@ -205,14 +205,14 @@ class Dispatch:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
     async def _attempt(self, post: Post) -> str | SendError:
-        """The network's id of `post`, or why it has none."""
+        """Send `post`; the network's id of it, or the error."""
         try:
             return await self._network.send(post, again=post.id not in self._fresh)
         except SendError as error:
             return error
 
     async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
-        """Store that `post` was sent; or the error, where it was not."""
+        """Store that `post` was sent. If it was not, return it with its error."""
         if isinstance(outcome, SendError):
             return post, outcome
         await stored(self._lease.sent, post, outcome)
@@ -222,7 +222,7 @@ class Dispatch:
         return None
 
     async def _failed(self, backlog: Backlog, post: Post, error: SendError) -> bool:
-        """What becomes of a post that did not go out; whether its room goes on at once."""
+        """Decide the fate of a post that was not sent. Returns whether its room goes on at once."""
         if isinstance(error, Silenced):
             self._shared.outages.silenced(post.room, str(error))
         if isinstance(error, TransientError):
@@ -249,7 +249,7 @@ class Dispatch:
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 
     async def _bury(self, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        """These can never be sent; their senders are told."""
+        """Mark deliveries that can never be sent as dead, and tell their senders."""
         buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
         kind = self._shared.terms.tell_dead
         told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]

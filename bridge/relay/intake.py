@@ -1,4 +1,4 @@
-"""Intake: what a network hears becomes what is owed, in one commit; only then is the network asked for more."""
+"""Intake: stores what follows from each batch of a network in one commit, and only then asks for the next."""
 
 import asyncio
 import shlex
@@ -24,14 +24,14 @@ from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
 
-_PULSE_S = 10.0  # between renewals of a lease while nothing is heard
-_GOES_FIRST_S = 0.005  # in which what was just queued is on its way, before asking for more takes the loop
+_PULSE_S = 10.0  # seconds between renewals of a lease while nothing is heard
+_GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before asking for more takes the event loop
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows from one event: whom it and our notices are owed to, what is counted, and what it changes of earlier
-    events though nobody is owed it."""
+    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, and in `changes` the
+    event itself if it changes an earlier one, even if nobody is owed it."""
 
     owed: tuple[Addressed, ...] = ()
     counts: tuple[Count, ...] = ()
@@ -42,7 +42,7 @@ class Relay:
     """Carries events between networks. Each network has one task that accepts and one that delivers; they meet only in
     the store.
 
-    `whisper` takes what the desk must hear and the store must not; False where too many wait for the desk already.
+    `whisper` tells the desk what must not be stored; it returns False if too many wait for the desk already.
     """
 
     def __init__(self, gate: Gate, shared: Shared, whisper: Callable[[Event], bool] = lambda _: False) -> None:
@@ -53,7 +53,7 @@ class Relay:
         self._dispatches: dict[str, Dispatch] = {}
 
     async def accept(self, network: Network, lease: Lease) -> None:
-        """Commit what `network` hears, until it is left. Asking it for more acknowledges what it said."""
+        """Commit what `network` hears, until it is left. Asking for the next batch acknowledges the last."""
         while True:
             cursor = await stored(lease.cursor)
             try:
@@ -75,7 +75,7 @@ class Relay:
         await dispatch.run()
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
-        """Store what follows from `batch`; whether all of it is on its way already."""
+        """Store what follows from `batch`. Returns whether all of it is on its way already."""
         targets = {event.target for event in batch.events if event.target is not None}
         known = await stored(lease.known, targets) if targets else {}
         outcomes = [self._outcome(event, known) for event in batch.events]
@@ -96,7 +96,7 @@ class Relay:
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
-        """What the sender is told."""
+        """The notices to the sender."""
         case, refusal, notices = verdict.case, verdict.refusal, self._shared.notices
         told: list[Addressed | None] = []
         if verdict.aside is Aside.WHISPER and not self._whisper(case.event):
@@ -110,16 +110,16 @@ class Relay:
         yield from filter(None, told)
 
     def _of_gap(self, gap: Gap) -> Outcome:
-        """A gap is counted; the other rooms are told of a long one."""
+        """Count a gap; a long one is told to the other rooms."""
         count = Count(gap.room, Tally.UNKNOWN, "the network does not remember")
         if gap.until - gap.since < self._shared.terms.tell_after:
             return Outcome(counts=(count,))
         return Outcome(tuple(outages.unknown(gap, other) for other in self._gate.links.others(gap.room)), (count,))
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
-        """Commit, and begin to send what is all that a room has to do: that costs the most common message by far one
-        transaction less, and no look into the store. Whether all of it is on its way. No room waits for a store that
-        cannot commit right now."""
+        """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
+        transaction and a look into the store. Returns whether all of it is on its way. A room is not kept waiting while
+        the store cannot commit."""
         reserved = [*self._reserve(commit)]
         planned = frozenset[Room]()
         try:
@@ -139,7 +139,7 @@ class Relay:
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:
-        """The rooms that have nothing else to do, kept free for what `commit` owes them."""
+        """Reserve the rooms that have nothing else to do for what `commit` owes them."""
         events = {event.key: event for event in commit.events}
         now = self._shared.clock()
         rooms: dict[Room, dict[str, Owed]] = {}
@@ -205,7 +205,7 @@ def _let_in(sender: Sender) -> str:
 
 
 async def _with_pulse(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch | None, None]:
-    """The batches, and None whenever none has come for a while."""
+    """The batches, and None after each `_PULSE_S` without one."""
     coming: asyncio.Future[Batch] = asyncio.ensure_future(anext(batches))
     try:
         while True:

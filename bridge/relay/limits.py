@@ -1,4 +1,4 @@
-"""How patiently messages are carried: what the operator chose."""
+"""The operator's limits: how many messages wait, for how long, and what people are told."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,8 +14,8 @@ class TellDead(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """At most `per_room` messages wait for a room, and none that is older than `max_age` seconds is carried. The other
-    rooms of a link are told of an outage that has lasted `tell_after` seconds."""
+    """At most `per_room` messages wait for a room, and none older than `max_age` seconds is carried. The other rooms of
+    a link are told of an outage that has lasted `tell_after` seconds."""
 
     per_room: int = 10_000
     max_age: float = 86_400.0

@@ -1,4 +1,4 @@
-"""What people are told privately: a welcome, why they are not carried, that everybody saw their password."""
+"""Private notices to people: a welcome, why they are not carried, that everybody saw their password."""
 
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from bridge.rules.case import Refusal, Told
 from bridge.rules.link import Link
 
 _ROOM = "{room}"
-"""In the words of a link: the room where somebody spoke."""
+"""Placeholder in a link's texts: the room where the person spoke."""
 SPENT = "You have asked a lot. I answer you again in a minute."
 BUSY = "Too many people are logging in right now. Try again in a minute."
 CAUGHT = (
@@ -25,15 +25,15 @@ CAUGHT = (
 _LAST = "If more messages fail, I say nothing about them for an hour."
 _AN_HOUR_S = 3600.0
 _PEOPLE = 30
-"""A network tells so many people the same in an hour, so that a crowd of fresh nicks cannot use up its budget; and
-nobody's hint is the reason why somebody else is not warned."""
+"""Most people to whom a network sends one kind of notice in an hour, so that a crowd of fresh nicks cannot use up its
+budget. Each kind counts alone, so that hints to some do not keep others from being warned."""
 REMEMBERED = 10_000
-"""What was done already, for so many people."""
+"""For how many people to remember what was done already."""
 
 
 class Notices:
-    """Words the notices to single people. The id of what is told once a day (UTC) follows from the day, the person and
-    the words, so that the outbox knows it after a restart; what is kept here only saves asking it."""
+    """Words the notices to single people. The id of a daily one (UTC) is made of its kind, the day and the person, so
+    that the outbox knows it after a restart; remembering it here only saves asking the outbox."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -41,11 +41,11 @@ class Notices:
         self._told: dict[str, SlidingWindow] = {}
 
     def welcome(self, event: Event, link: Link) -> Addressed | None:
-        """What is owed to a member who said `event`."""
+        """The daily welcome for a member who said `event`."""
         return self._daily(event, "welcome", link.welcome_member)
 
     def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Addressed | None:
-        """What is owed to the sender of `event`, which was refused."""
+        """The notice to the sender of `event`, which was refused."""
         match refusal.told:
             case Told.NOTHING:
                 return None
@@ -60,7 +60,7 @@ class Notices:
                 assert_never(never)
 
     def dead(self, event: Event, room: Room, reason: str, how: TellDead) -> Addressed | None:
-        """What a person on Matrix is owed whose words will never reach `room`: said in reply to them."""
+        """The notice to a person on Matrix that `event` will never reach `room`: a reply or a reaction."""
         of_person = any(proof.kind is Proof.MATRIX for proof in event.sender.proofs)
         if how is TellDead.NOTHING or not of_person or room.network == BOTS:
             return None
@@ -75,11 +75,11 @@ class Notices:
         return Addressed(self._ours(f"dead {event.id} {room}", event.room, body, private=event.private), event.room)
 
     def spent(self, event: Event) -> Addressed | None:
-        """What is owed to a guest who asked for more than their share."""
+        """The notice to a guest who asked for more than their share."""
         return self._tell(event, f"spent {event.room} {event.id}", SPENT)
 
     def busy(self, event: Event) -> Addressed | None:
-        """What is owed to somebody whose login has to wait for others."""
+        """The notice to a person whose login has to wait for others."""
         return self._tell(event, f"busy {event.room} {event.id}", BUSY)
 
     def _daily(self, event: Event, what: str, said: str | None) -> Addressed | None:
@@ -92,7 +92,7 @@ class Notices:
         return told
 
     def _tell(self, event: Event, id_: str, said: str) -> Addressed | None:
-        """A notice to the sender of `event`, in private where the network can."""
+        """A private notice to the sender of `event`; None if too many got one in the last hour."""
         network = event.room.network
         if self._left(f"{network} {id_.partition(' ')[0]}", self._clock()) == 0:
             return None
@@ -105,7 +105,7 @@ class Notices:
         return Event(id_, room, us, self._clock(), body, private, Origin.OURS)
 
     def _left(self, what: str, now: float) -> int:
-        """How many people may still be told of `what`, before one of these is used up."""
+        """How many people may still be told of `what` in this hour, this one included; counts this one."""
         told = self._told.setdefault(what, SlidingWindow(_PEOPLE, _AN_HOUR_S))
         left = told.left(now)
         if left > 0:

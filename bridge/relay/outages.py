@@ -14,12 +14,13 @@ from bridge.network import Gap
 
 _DAY = 86_400.0
 SHORT = 20.0
-"""Seconds: who is back sooner has only been reconnecting, and nothing is said."""
+"""Seconds: a shorter outage is only a reconnect, and nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Nothing can be said in `room` since then, seconds since the epoch. Where it is `silenced`, we are there."""
+    """Nothing can be said in `room` since `since` (seconds since the epoch). `silenced`: we are in it, but may not
+    speak."""
 
     room: Room
     since: float
@@ -29,7 +30,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """It has lasted so long that the other rooms of the link are to be told."""
+    """An outage has lasted so long that the other rooms of the link are told."""
 
     outage: Outage
 
@@ -44,8 +45,8 @@ class Ended:
 
 
 class Outages:
-    """Others are told of an outage once, when it has lasted for a while. Times are seconds since the epoch, by a clock
-    that may jump: an outage that seems to begin in the future begins now."""
+    """Tracks outages; others are told of each once, when it has lasted for a while. Times are seconds since the epoch.
+    The clock may jump: an outage that seems to begin in the future begins now."""
 
     def __init__(self) -> None:
         self._away: dict[Room, Outage] = {}
@@ -54,13 +55,13 @@ class Outages:
         self._silenced: dict[Room, str] = {}
 
     def look(self, absences: Mapping[Room, str | None], now: float, tell_after: float) -> Iterator[Begun | Ended]:
-        """What has changed. `absences` are all rooms, each with why nothing can be said there; others are told of what
-        has lasted `tell_after` seconds."""
+        """What has changed. `absences`: for each room, why nothing can be said there, or None. Others are told of an
+        outage of `tell_after` seconds."""
         for room in [room for room in (*self._away, *self._silenced) if room not in absences]:
             self._forget(room)
         for room, reason in absences.items():
             if reason is not None:
-                self._silenced.pop(room, None)  # it may be another matter when it is back
+                self._silenced.pop(room, None)  # we may be allowed to speak when it is back
                 self._held.add(room)
                 yield from self._still_away(Outage(room, now, reason), tell_after)
             elif (refusal := self._silenced.get(room)) is not None:
@@ -71,7 +72,7 @@ class Outages:
                 yield Ended(outage, now, told)
 
     def resume(self, outage: Outage) -> None:
-        """An earlier run has told others of `outage`; `look` will find whether it is over."""
+        """Track an `outage` that an earlier run has told others of; `look` will find whether it is over."""
         self._away[outage.room] = outage
         self._told.add(outage.room)
         if outage.silenced:
@@ -80,19 +81,19 @@ class Outages:
             self._held.add(outage.room)
 
     def silenced(self, room: Room, reason: str) -> None:
-        """What was to be said in `room` was refused. It is tried again, so nothing is held back."""
+        """`room` refused what we said. It is tried again, so nothing is held back."""
         self._silenced[room] = reason
 
     def spoke(self, room: Room) -> None:
-        """Something was said in `room`."""
+        """We could speak in `room`."""
         self._silenced.pop(room, None)
 
     def holds(self, room: Room) -> bool:
-        """Whether what is owed to `room` waits for the notice that says why it comes late."""
+        """Whether deliveries to `room` wait for the notice that says why they come late."""
         return room in self._held
 
     def held(self, network: str) -> Sequence[Room]:
-        """The rooms of `network` that wait so."""
+        """The rooms of `network` that wait for it."""
         return [room for room in self._held if room.network == network]
 
     def away(self) -> Mapping[Room, str]:
@@ -100,11 +101,11 @@ class Outages:
         return {room: outage.reason for room, outage in self._away.items()}
 
     def let_go(self, room: Room) -> None:
-        """The notice is on its way, or there is none."""
+        """Stop holding `room`: the notice is on its way, or there is none."""
         self._held.discard(room)
 
     def _still_away(self, outage: Outage, tell_after: float) -> Iterator[Begun]:
-        """`outage` as it would be, had it begun now."""
+        """Begin `outage`, or go on with the one that the room has."""
         room, now = outage.room, outage.since
         if (before := self._away.get(room)) is not None:
             outage = replace(outage, since=min(before.since, now))
@@ -121,7 +122,7 @@ class Outages:
 
 
 def begun(outage: Outage, room: Room, now: float) -> Addressed:
-    """What the other `room` of the link is told when an outage has lasted for a while."""
+    """The notice to another `room` of the link that an outage has lasted for a while."""
     since, why, there = _clock(outage.since), one_line(outage.reason), _named(outage.room)
     if outage.silenced:
         said = f"I may not speak in {there} since {since} UTC ({why}). I keep what you say here until I may."
@@ -131,7 +132,7 @@ def begun(outage: Outage, room: Room, now: float) -> Addressed:
 
 
 def back(ended: Ended, room: Room) -> Addressed:
-    """What the other `room` is told, which knows of the outage."""
+    """The notice that an outage is over, to another `room`, which was told of it."""
     outage, there = ended.outage, _named(ended.outage.room)
     when = _span(outage.since, ended.until)
     said = f"I may speak in {there} again (I could not {when})." if outage.silenced else ""
@@ -140,7 +141,7 @@ def back(ended: Ended, room: Room) -> Addressed:
 
 
 def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = (), others: Sequence[Room] = ()) -> Addressed:
-    """What the room itself is told, before what waits for it. `others` are the other rooms of its link."""
+    """The notice to the room itself, before what waits for it. `others` are the other rooms of its link."""
     outage = ended.outage
     lasted = about(ended.until - outage.since)
     said = f"I could not speak here for {lasted}." if outage.silenced else f"I was disconnected from here for {lasted}."
@@ -153,28 +154,28 @@ def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = (), others: Seq
 
 
 def lost(loss: Loss, room: Room, now: float) -> Addressed:
-    """What `room` is told of what was given up, there or in another room of the link."""
+    """The notice to `room` of messages given up, there or in another room of the link."""
     where = "here" if room == loss.room else f"to {_named(loss.room)}"
     said = f"{_messages(loss.number)} of {_span(loss.since, loss.until)} could not be delivered {where}: {loss.reason}."
     return _notice(f"lost {loss.room} {loss.reason} {loss.number} {now:.0f}", room, said, now)
 
 
 def unknown(gap: Gap, other: Room) -> Addressed:
-    """What the `other` room is told of a time in which `gap.room` was not heard."""
+    """The notice to the `other` room that `gap.room` was not heard for a time."""
     when = _span(gap.since, gap.until)
     said = f"I lost my connection to {_named(gap.room)} ({when}). Anything said there is missing here."
     return _notice(f"unknown {gap.room} {gap.since:.0f}", other, said, gap.until)
 
 
 def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> Addressed:
-    """`id_` is the same when the same is said again after a crash, so that the outbox knows it."""
+    """A notice of ours. `id_` is the same if it is repeated after a crash, so that the outbox knows it."""
     us = Sender(room.network, "", "quackbridge", bot=True)
     event = Event(f"outage {id_}", room, us, now, Message(words(said), Kind.NOTICE), origin=Origin.OURS)
     return Addressed(event, room, ahead)
 
 
 def _named(room: Room) -> str:
-    """The room as people call it: an id with a server in it says by itself where it is."""
+    """The room's name for people: with the network, unless its id has a server in it."""
     return room.id if ":" in room.id else f"{room.id} on {room.network}"
 
 
@@ -183,7 +184,7 @@ def _messages(number: int) -> str:
 
 
 def _span(since: float, until: float) -> str:
-    """A time in UTC. One that begins and ends in the same minute is that minute."""
+    """From when to when, in UTC; one time if both are in the same minute."""
     if until - since >= _DAY:
         start, end = (datetime.fromtimestamp(time, UTC) for time in (since, until))
         return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What the tasks of all networks have in common."""
+"""The state that the tasks of all networks share."""
 
 import random
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from bridge.relay.outages import Outages
 
 @dataclass(slots=True)
 class Shared:
-    """`clock` gives seconds since the epoch. A reload exchanges `terms`."""
+    """`clock` gives seconds since the epoch. A reload replaces `terms`."""
 
     clock: Callable[[], float]
     rng: random.Random

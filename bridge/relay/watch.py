@@ -1,4 +1,4 @@
-"""Watches for rooms that are out of reach and for what has to be given up, and tells the people concerned."""
+"""Watches for unreachable rooms and for messages to give up, and tells the people concerned."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from bridge.store import Commit, Lease, LeaseLost, stored
 
 log = structlog.get_logger()
 
-_TELL_AGAIN = 600  # looks from one word about what a room has lost to the next: it may lose something all the time
-_TIDY = 10  # looks from one tidying of the outbox to the next
-_AWAY = "away "  # and a room's id: the key under which a network remembers an outage that others were told of
+_TELL_AGAIN = 600  # looks between two notices of what a room has lost: it may lose something all the time
+_TIDY = 10  # looks between two tidyings of the outbox
+_AWAY = "away "  # before a room's id: the key that keeps an outage of which others were told
 
 
 class Lookout:
@@ -33,7 +33,7 @@ class Lookout:
         self._told: dict[Room, int] = {}  # the look at which people were told what a room has lost
 
     async def resume(self, lease: Lease) -> None:
-        """Know the outages that an earlier run has told others of: to be called before a network begins."""
+        """Load the outages that an earlier run has told others of. Call it before the network begins."""
         gone: dict[str, str | None] = {}
         for key, kept in (await stored(lease.recall)).items():
             room = Room(lease.network, key.removeprefix(_AWAY))
@@ -46,7 +46,7 @@ class Lookout:
             await stored(lease.remember, gone)
 
     async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
-        """To be called about once a second."""
+        """Tell of outages and tidy the outbox. Call it about once a second."""
         leases = {name: lease for name, lease in leases.items() if lease.valid()}
         rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
         absences = {room: networks[room.network].absence(room) for room in rooms}
@@ -59,7 +59,7 @@ class Lookout:
             await self._tidy(leases)
 
     async def _tidy(self, leases: Mapping[str, Lease]) -> None:
-        """Say of what waits why it does, and give up on what has waited for too long."""
+        """Store why away rooms wait, and give up on what has waited for too long."""
         for room, reason in self._outages.away().items():
             if room.network in leases:
                 with suppress(LeaseLost):
@@ -120,7 +120,7 @@ class Lookout:
         log.info("back", room=str(room), waiting=waiting, lost=sum(loss.number for loss in losses))
 
     async def _tell_of_loss(self, loss: Loss, lease: Lease, rooms: Sequence[Room]) -> None:
-        """Tell `rooms`; nobody, where the loss was in no link."""
+        """Tell `rooms` of a loss; nobody, if its room is in no link."""
         told = rooms if self._gate.links.of(loss.room) else []
         owed = [outages.lost(loss, room, self._shared.clock()) for room in told]
         await stored(lease.commit, Commit.owing(owed, told=[loss]))
