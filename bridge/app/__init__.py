@@ -1,1 +1,1 @@
-"""The composition root: from the config to running objects, and to others while it runs."""
+"""The composition root: builds what the config says, and replaces it on a reload."""

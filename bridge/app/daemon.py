@@ -1,4 +1,4 @@
-"""The composition root: from the config to running objects, to others while it runs, to a clean end. Only wiring."""
+"""The daemon: builds and runs what the config says, reloads it, and ends cleanly. Only wiring."""
 
 import asyncio
 import contextlib
@@ -41,12 +41,12 @@ log = structlog.get_logger()
 
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
 _EXPIRE_EVERY = 3600.0  # seconds
-_FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot exchange
+_FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot replace
 
 
 async def run(config: Config, path: Path, seen: Stamp | None) -> None:
-    """The daemon, until SIGTERM or SIGINT; `path` is where `config` was read, `seen` the stamp that it had before, and
-    it is read again when that changes. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
+    """Run the daemon until SIGTERM or SIGINT. `path` is the file of `config`, `seen` its stamp before it was read; it
+    is reloaded when it changes. Raises what else ended it: `Refused`, `Unusable`, `UsersError`, or a bug."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,7 +66,7 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
 
 
 class _Daemon:
-    """What is running, and how it becomes what another config says."""
+    """Everything that is running, and how to reload it."""
 
     def __init__(
         self, config: Config, path: Path, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
@@ -126,7 +126,7 @@ class _Daemon:
         await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> None:
-        """Take over what the file says now, or nothing of it."""
+        """Apply the config file as it is now, or, if it has a problem, nothing of it."""
         try:
             config = await asyncio.to_thread(load, self._path)
             bots = wiring.bots(config, self._hosted)
@@ -156,7 +156,7 @@ class _Daemon:
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
 
     def _with_what_stays(self, config: Config) -> Config:
-        """`config` with what a running daemon cannot exchange as it was."""
+        """`config`, but with the current values of what a running daemon cannot replace."""
         now = self._config
         before = (now.users.database, now.store.path, now.http)
         after = (config.users.database, config.store.path, config.http)
@@ -168,7 +168,7 @@ class _Daemon:
         return config.model_copy(update={"users": users, "store": store, "http": now.http})
 
     def _announce(self) -> None:
-        """Say, once, that all rooms are joined; `/readyz` says it of those that there are now."""
+        """Log, once, that all rooms are joined; `/readyz` says it of the current rooms."""
         if self._ready is not None:
             self._ready.cancel()
         self._ready = self._group.create_task(self._when_ready(), name="ready")
@@ -176,7 +176,7 @@ class _Daemon:
     async def _when_ready(self) -> None:
         await self._running.ready()
         gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again and again for garbage costs CPU and pauses
+        gc.freeze()  # current objects stay: looking through them for garbage costs CPU and pauses
         if not self._was_ready:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
@@ -185,7 +185,7 @@ class _Daemon:
         return self._ready is not None and self._ready.done() and not self._ready.cancelled()
 
     async def _expire(self) -> None:
-        """Forget what was done long ago. A store that cannot right now can an hour later."""
+        """Remove what was done long ago from the store, every hour. An error is logged."""
         while True:
             try:
                 await self._store.expire(time.time() - self._config.store.remember)
@@ -197,7 +197,7 @@ class _Daemon:
         return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
 
     def _about(self, event: Event) -> About:
-        """What a bot may know of who asks it, and where."""
+        """What a bot may know of the person who asks it, and of the room."""
         user = self._users.find(event.sender.user) if event.sender.user is not None else None
         link = self._gate.links.of(event.room)
         return About(user.role if user is not None else None, link.name if link is not None else "")
@@ -214,7 +214,7 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
 
 
 async def _watch_users(users: Users) -> None:
-    """Take over what the command line changes. A database that cannot be read is said once, and the old state stays."""
+    """Reload the user database when it changes. If it cannot be read, log that once and keep the old state."""
     said = ""
     while True:
         await asyncio.sleep(_USERS_LOOK)

@@ -20,7 +20,7 @@ def configure() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     traces = structlog.processors.format_exc_info  # without the variables, which hold texts and secrets
-    # JSON escapes what others have said; a terminal would do what it says
+    # JSON escapes what others have said; a terminal would obey it
     last: list[structlog.typing.Processor] = (
         [_as_words, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if terminal
@@ -45,7 +45,7 @@ def _without_meta(_logger: object, _name: str, event: structlog.typing.EventDict
 
 
 def _as_words(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Names, reasons and addresses are other people's words: none may move the cursor or begin a line."""
+    """Make words of others (names, reasons, addresses) safe: none may move the cursor or begin a line."""
     words = {printable(key): _word(value) for key, value in event.items()}
     if "exception" in event:
         words["exception"] = "\n".join(map(printable, str(event["exception"]).splitlines()))

@@ -8,7 +8,7 @@ from bridge.lib.files import Stamp, stamp
 from bridge.lib.waiting import is_set_within
 
 _LOOK_EVERY_S = 1.0
-"""The file must be the same in two looks: an editor may still be writing."""
+"""Seconds. The file must be the same in two looks: an editor may still be writing."""
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""The networks that run: each with a task that hears and one that delivers, started and stopped while others go on."""
+"""Starts and stops networks while others go on; each has a task that hears and one that delivers."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from bridge.store import Lease
 log = structlog.get_logger()
 
 DRAIN = 3.0
-"""Seconds in which what is on its way may arrive; with `LEAVE` under the 5 s that a stop may take."""
+"""Seconds in which posts on their way may arrive. With `LEAVE`, less than the 5 s that a stop may take."""
 _LOOK = 1.0
-"""Seconds between looks at who is away."""
+"""Seconds between looks for rooms that are away."""
 LEAVE = 1.0
 """Seconds to say goodbye to a network, and to store what it still says."""
 _CUT_OFF = 0.5
-"""Seconds to close a connection without many words."""
+"""Seconds to close a connection without a goodbye."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Runner:
 
 
 class Running:
-    """`group` is whose tasks they are: what is unexpected in one ends them all."""
+    """The running networks. `group` has their tasks: an unexpected error in one ends them all."""
 
     def __init__(self, group: asyncio.TaskGroup, relay: Relay, lookout: Lookout) -> None:
         self._group = group
@@ -41,11 +41,11 @@ class Running:
         self._lookout = lookout
         self._runners: dict[str, _Runner] = {}
         self.networks: dict[str, Network] = {}
-        """By name; the one to ask, also for who only looks on."""
+        """The running networks by name. Others may read it."""
 
     async def start(self, network: Network, lease: Lease, *, needed: bool) -> None:
-        """Run `network`. Where it is `needed`, its refusing our configuration from the start ends everything; else, and
-        once it was ready, only itself: somebody who logs us out in one place shall not silence the others."""
+        """Run `network`. If it refuses our configuration, only this network ends: a logout in one place must not
+        silence the others. But if it is `needed` and was never ready, `Refused` ends everything."""
         await self._lookout.resume(lease)
         stopping = asyncio.Event()
         accept = self._accept(network, lease, needed=needed)
@@ -59,8 +59,8 @@ class Running:
         self.networks[network.name] = network
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop these networks: what is on its way arrives, then they are left politely. Nothing that waits is lost.
-        Whoever is cancelled in this leaves it to be called again."""
+        """Stop these networks: posts on their way arrive, then the networks are left politely. Nothing that waits is
+        lost. Safe to call again after cancellation."""
         runners = [self._runners[name] for name in names if name in self._runners]
         for runner in runners:
             self.networks.pop(runner.network.name, None)
@@ -77,11 +77,11 @@ class Running:
 
     @property
     def refused(self) -> Sequence[str]:
-        """The networks that ended by themselves: what they did not accept may be mended by now."""
+        """The networks that ended by themselves: what they refused may be mended by now."""
         return [name for name, runner in self._runners.items() if runner.accepting.done()]
 
     async def look_out(self) -> None:
-        """Tell people who is away, and who is back, for ever."""
+        """Tell people which rooms are away, and which are back, for ever."""
         while True:
             await asyncio.sleep(_LOOK)
             leases = {name: runner.lease for name, runner in self._runners.items()}
@@ -118,8 +118,8 @@ async def end(tasks: Iterable[asyncio.Task[None]], by_themselves: float, cancell
 def changed(
     before: Mapping[str, object], after: Mapping[str, object], *, again: Sequence[str] = ()
 ) -> tuple[list[str], list[str]]:
-    """The names of what has to stop and of what has to start, to get from `before` to `after`; `again` are those that
-    do not run though they should."""
+    """The names to stop and the names to start, to get from `before` to `after`. `again`: names to stop and start even
+    if unchanged, since they have ended."""
     stop = [name for name, settings in before.items() if after.get(name) != settings or name in again]
     start = [name for name, settings in after.items() if before.get(name) != settings or name in again]
     return stop, start

@@ -1,4 +1,4 @@
-"""From the config to objects: the networks and the bots."""
+"""Builds the networks and the bots of the config."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
 from bridge.relay.limits import TellDead, Terms
 
-_TYPING = 1.0  # seconds that showing it may hold up an answer
+_TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
 def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random) -> Network:
@@ -35,21 +35,21 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
 
 
 def terms(config: Config) -> Terms:
-    """How patiently the config wants messages carried."""
+    """The limits that the config sets for carrying messages."""
     outbox = config.outbox
     return Terms(outbox.per_room, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead))
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A bot, and the settings that it was made of: while these stay, so does what it remembers."""
+    """A bot and its settings: while these stay the same, a reload keeps the bot and its memory."""
 
     settings: BotSection
     hosted: Hosted
 
 
 def bots(config: Config, before: Mapping[str, Kept]) -> Mapping[str, Kept]:
-    """The bots of the config, those of `before` that are the same among them. `Refused` where one is not to be had."""
+    """The bots of the config; unchanged ones are those of `before`. Raises `Refused` if one cannot be loaded."""
     made = {}
     for key, bot in config.bots.items():
         known = before.get(key)
