@@ -16,11 +16,11 @@ _COMMAND = (sys.executable, "-m", "bridge")
 
 
 class CommandError(Exception):
-    """A command of ours failed; the text is what it printed."""
+    """A quackbridge command failed; the text is what it printed."""
 
 
 class Daemon(Process):
-    """`quackbridge run` on the `config` given, with `secrets` (file name: content) beside it. It is up once it says
+    """`quackbridge run` on the `config` given, with `secrets` (file name: content) beside it. It is up once it logs
     that every room is joined."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ class Daemon(Process):
         return (*_COMMAND, "run", "-c", str(self.config))
 
     def prepare(self) -> None:
-        """Write the files; also called before the first start, where a command needs them."""
+        """Write the files. Also called before the first start if a command needs them."""
         (self.folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, secret in self._secrets.items():
             file = self.folder / "secrets" / name
@@ -58,7 +58,7 @@ class Daemon(Process):
             return [event for line in log if (event := _event(line))]
 
     async def run(self, *arguments: str) -> str:
-        """Run one of quackbridge's commands on this config and return what it printed. CommandError where it fails."""
+        """Run a quackbridge command on this config and return what it printed. Raises CommandError if it fails."""
         child = await asyncio.create_subprocess_exec(
             *_COMMAND,
             *arguments,

@@ -22,7 +22,7 @@ PASSWORD = "quack-quack"  # noqa: S105  (of every account of the demo, on loopba
 
 @dataclass(frozen=True, slots=True)
 class Pond:
-    """A demo that runs: where to go, and what carries the conversation."""
+    """A running demo: both servers, the bridge, and the id of the Matrix room."""
 
     synapse: Synapse
     irc: InspIRCd | PyIrcd

@@ -1,4 +1,4 @@
-"""`quackbridge demo`: dig the pond, show how to get in, and stay until told to stop; or hold one conversation."""
+"""`quackbridge demo`: start the pond, show how to get in, and stay until stopped; or hold one conversation."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ _INTERRUPTED = 130  # the shell's status for what Ctrl-C ended
 
 
 def run(console: Console, *, once: bool) -> int:
-    """The exit status. Ctrl-C is how the demo is meant to end (0), and cuts a scripted conversation short (130)."""
+    """Run the demo; the exit status. Ctrl-C is its normal end (0), but interrupts a scripted conversation (130)."""
     return asyncio.run(_until_stopped(console, once=once))
 
 

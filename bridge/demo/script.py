@@ -10,7 +10,7 @@ from bridge.demo.show import Screen, follow
 
 GUEST = "mallory"
 
-_PATIENCE = 15.0  # seconds for a line to arrive: its way takes 0.1, the duck thinks for one, a busy machine dawdles
+_PATIENCE = 15.0  # seconds for a line to arrive: carrying takes 0.1, the duck waits for 1, a busy machine is slower
 
 
 async def converse(pond: Pond, screen: Screen) -> list[str]:
@@ -46,7 +46,7 @@ async def _members(pond: Pond, alice: MatrixPerson, bob: IrcPerson) -> list[str]
 
 
 async def _guest(pond: Pond, alice: MatrixPerson, bob: IrcPerson, mallory: IrcPerson) -> list[str]:
-    """A barrier proves that the guest's words stay: what a member says after them has come, and rooms keep order."""
+    """The guest's words must not cross: a member's later line has arrived without them, and rooms keep order."""
     await mallory.say(CHANNEL, f"{DUCK}: may I swim with you?")
     answer = mallory.heard(
         lambda heard: heard.room == CHANNEL and heard.sender == DUCK and "may I swim" in heard.text, _PATIENCE

@@ -1,4 +1,4 @@
-"""The conversation on the terminal, as it is heard by somebody who only listens on both networks."""
+"""Shows the conversation on the terminal, as a silent watcher on both networks hears it."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -20,13 +20,13 @@ _NAME = 12  # columns
 
 
 class Screen:
-    """Prints who said what, where and when. What people write can colour or move nothing."""
+    """Prints who said what, where and when. What people write cannot control the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def say(self, words: str) -> None:
-        """A line of the demo's own."""
+        """Print a line of the demo itself."""
         self._console.print(Text(words, style="dim"), soft_wrap=True)
 
     def show(self, network: str, heard: Heard) -> None:
@@ -43,7 +43,7 @@ class Screen:
 
 @asynccontextmanager
 async def watched(pond: Pond, screen: Screen) -> AsyncGenerator[None, None]:
-    """Show on `screen` whatever is said in the room and in the channel meanwhile."""
+    """Show on `screen` what is said in the room and in the channel meanwhile."""
     async with (
         MatrixPerson(pond.synapse.url, WATCHER, PASSWORD) as on_matrix,
         IrcPerson(HOST, pond.irc.port, WATCHER) as on_irc,
@@ -61,14 +61,14 @@ async def watched(pond: Pond, screen: Screen) -> AsyncGenerator[None, None]:
 
 
 async def follow(person: IrcPerson | MatrixPerson, network: str, screen: Screen, *, private: bool = False) -> None:
-    """Show what `person` hears: in public, or what was said to them alone."""
+    """Show what `person` hears in public or, if `private`, what was said to them alone."""
     async for heard in person.listen():
         if private != heard.room.startswith(("#", "!")):
             screen.show(network, heard)
 
 
 def printable(text: str) -> str:
-    """`text` without what could command a terminal. A joiner within an emoji may stay."""
+    """`text` without characters that could control a terminal. Zero width joiners stay, for emoji."""
     keep = "\N{ZERO WIDTH JOINER}"
     return "".join(char if char.isprintable() or char == keep else "\N{REPLACEMENT CHARACTER}" for char in text)
 

@@ -1,4 +1,4 @@
-"""What a person hears on a network, and waiting for it."""
+"""The messages that a person hears on a network, and waiting for them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message as a person receives it. `room` is a Matrix room id, an IRC channel, or the person's own nick where
+    """One message as a person receives it. `room` is a Matrix room id, an IRC channel, or the person's own nick if
     it was said in private; `sender` a Matrix id or a nick; `kind` is text, action or notice; `at` is monotonic seconds.
 
     `raw` is the whole Matrix event, or the IRC line's tags.
@@ -27,11 +27,11 @@ Wanted = str | Callable[[Heard], bool]
 
 
 class NotHeard(AssertionError):
-    """What was waited for did not come in time; the text says what came instead."""
+    """The expected message did not come in time; the text says what came instead."""
 
 
 class Ears:
-    """Everything heard so far, and waiting for more. A person who stays for a test hears little: nothing is dropped."""
+    """Keeps everything heard so far, and waits for more. Nothing is dropped: a person in a test hears little."""
 
     def __init__(self) -> None:
         self.messages: list[Heard] = []
@@ -43,17 +43,17 @@ class Ears:
         self.wake()
 
     def go_deaf(self, reason: str) -> None:
-        """Nothing more will come: the tests that wait are told why."""
+        """Nothing more will come: waiting tests fail with `reason`."""
         self._deaf = reason
         self.wake()
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
+        """Let all waiters look again."""
         news, self._news = self._news, asyncio.Event()
         news.set()
 
     async def until(self, seen: Callable[[], bool], timeout: float, what: str) -> None:
-        """Return when `seen()`; it is asked again after whatever is heard. NotHeard after `timeout` seconds."""
+        """Return when `seen()` is true; checked after each news. Raises NotHeard after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 while not seen():
@@ -64,7 +64,7 @@ class Ears:
             raise NotHeard(f"{what}: not within {timeout:g} s; {self._said()}") from None
 
     async def heard(self, wanted: Wanted, timeout: float) -> Heard:
-        """The first message ever heard that is `wanted`, also if it came before this was asked."""
+        """The first message ever heard that is `wanted`, even if it came before this call."""
         position = 0
         found: Heard | None = None
 

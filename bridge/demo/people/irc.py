@@ -54,8 +54,8 @@ class Line:
 
 
 class IrcPerson:
-    """Connects on entering the context, quits on leaving it. `caps` are asked for where the server has them and are
-    then in `active`; `sasl` is (account, password), and failing it raises `IrcError`."""
+    """Connects on entering the context, quits on leaving it. `caps` are asked for if the server has them and are
+    then in `active`; `sasl` is (account, password), and raises `IrcError` if it fails."""
 
     def __init__(
         self,
@@ -100,14 +100,14 @@ class IrcPerson:
         await self._writer.drain()
 
     async def ping(self, timeout: float = TIMEOUT) -> None:
-        """A barrier: the server has done all that was sent before, and what it answered has been heard."""
+        """A barrier: return when the server has handled all that was sent before, and its answers were heard."""
         # Any PONG will do, for not every server repeats what it was sent
         await self.ask("PING barrier", lambda line: line.command == "PONG", timeout)
 
     # Channels
 
     async def join(self, channel: str, key: str = "", timeout: float = TIMEOUT) -> None:
-        """Return when the channel has been joined. IrcError where the server refuses."""
+        """Return when the channel has been joined. Raises IrcError if the server refuses."""
 
         def answered(line: Line) -> bool:
             names = [param.lower() for param in line.params]
@@ -121,7 +121,7 @@ class IrcPerson:
         await self.ask(f"PART {channel} :{reason}", lambda line: self._mine(line, "PART"), timeout)
 
     async def rename(self, nick: str, timeout: float = TIMEOUT) -> None:
-        """Change the nick. IrcError where the server refuses."""
+        """Change the nick. Raises IrcError if the server refuses."""
         line = await self.ask(
             f"NICK {nick}", lambda line: self._mine(line, "NICK") or line.command in _REFUSED_NICK, timeout
         )
@@ -139,8 +139,8 @@ class IrcPerson:
     # Hearing
 
     async def heard(self, wanted: Wanted, timeout: float = TIMEOUT) -> Heard:
-        """The first message heard since connecting whose text contains `wanted` (or of which it is true), waiting for
-        it `timeout` seconds. NotHeard, with what was heard, where it does not come."""
+        """The first message heard since connecting whose text contains `wanted` (or for which it is true). Raises
+        NotHeard, with what was heard, if it does not come within `timeout` seconds."""
         return await self._ears.heard(wanted, timeout)
 
     def listen(self) -> AsyncGenerator[Heard, None]:
@@ -148,7 +148,7 @@ class IrcPerson:
         return self._ears.follow()
 
     async def ask(self, command: str, answers: Callable[[Line], bool], timeout: float = TIMEOUT) -> Line:
-        """Send `command` and return the first line after it that `answers`."""
+        """Send `command` and return the first line after it for which `answers` is true."""
         start = len(self.lines)
         await self.raw(command)
         return await self.line(answers, start, timeout, command.partition(" ")[0])
@@ -156,7 +156,7 @@ class IrcPerson:
     async def line(
         self, wanted: Callable[[Line], bool], start: int = 0, timeout: float = TIMEOUT, what: str = "line"
     ) -> Line:
-        """The first of `lines`, from number `start` on, that is `wanted`; waits for it."""
+        """Wait for the first of `lines`, from index `start` on, that is `wanted`."""
         found: Line | None = None
 
         def seen() -> bool:
@@ -191,7 +191,7 @@ class IrcPerson:
         await self.close()
 
     async def close(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without QUIT."""
         self._listening.cancel()
         await asyncio.wait([self._listening])
         self._writer.close()
@@ -286,6 +286,6 @@ def _is_cap_answer(line: Line) -> bool:
 
 
 def _unescape(value: str) -> str:
-    """IRCv3 message-tags, "Escaping values"."""
+    """Unescape a tag (IRCv3 message-tags, "Escaping values")."""
     characters = iter(value)
     return "".join(_UNESCAPED.get(c := next(characters, ""), c) if char == "\\" else char for char in characters)

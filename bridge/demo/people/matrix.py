@@ -17,13 +17,13 @@ from bridge.demo.people.heard import Ears, Heard, Wanted
 TIMEOUT = 10.0  # seconds to wait by default: what takes longer on loopback is broken
 
 _POLL = 30_000  # milliseconds that a sync may hang
-_AGAIN = 0.2  # seconds before asking a homeserver again that was away
+_AGAIN = 0.2  # seconds before asking again a homeserver that was away
 _KINDS = {"m.text": "text", "m.emote": "action", "m.notice": "notice"}
 _FILTER = '{"room":{"timeline":{"limit":1000}},"presence":{"types":[]}}'
 
 
 class MatrixError(Exception):
-    """The homeserver refused; `status` is of HTTP, `code` its errcode, such as M_FORBIDDEN."""
+    """The homeserver refused; `status` is the HTTP status, `code` the errcode, such as M_FORBIDDEN."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(f"{status} {code}: {text}")
@@ -32,8 +32,8 @@ class MatrixError(Exception):
 
 
 class MatrixPerson:
-    """Logs in on entering the context, registering the account where the homeserver does not know it, and listens until
-    left. Rooms may be named by id or alias. Invitations are accepted unless `accept_invites` is false."""
+    """Logs in on entering the context, registering the account if the homeserver does not know it, and listens until
+    the exit. Rooms may be named by id or alias. Invitations are accepted unless `accept_invites` is false."""
 
     def __init__(self, url: str, name: str, password: str = "quack-quack", *, accept_invites: bool = True) -> None:  # noqa: S107
         self.user_id = ""
@@ -112,8 +112,8 @@ class MatrixPerson:
     # Hearing
 
     async def heard(self, wanted: Wanted, timeout: float = TIMEOUT) -> Heard:
-        """The first message heard since logging in whose text contains `wanted` (or of which it is true), waiting
-        `timeout` seconds for it; one's own count too. NotHeard, with what was heard, where it does not come."""
+        """The first message heard since logging in, own ones too, whose text contains `wanted` (or for which it is
+        true). Raises NotHeard, with what was heard, if it does not come within `timeout` seconds."""
         return await self._ears.heard(wanted, timeout)
 
     def listen(self) -> AsyncGenerator[Heard, None]:
@@ -121,7 +121,7 @@ class MatrixPerson:
         return self._ears.follow()
 
     async def sees(self, room: str, user: str, membership: str = "join", timeout: float = TIMEOUT) -> None:
-        """Return when `user` has that membership of `room`."""
+        """Return when `user` has this `membership` of `room`."""
         place = await self.room_id(room)
         await self._ears.until(
             lambda: self.members.get(place, {}).get(user) == membership, timeout, f"sees({user}, {membership})"
@@ -167,9 +167,9 @@ class MatrixPerson:
         await self.close()
 
     async def call(self, method: str, path: str, json: Any = None, **query: str) -> dict[str, Any]:
-        """Any request of the client-server API, `path` after /_matrix/client/v3/. MatrixError where it is refused."""
+        """Any request of the client-server API, `path` after /_matrix/client/v3/. Raises MatrixError if refused."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        # encoded: yarl would turn %2F and %23 in a room's or a user's id back
+        # encoded: else yarl would decode %2F and %23 in a room's or a user's id
         url = URL(f"{self._url}/_matrix/client/v3/{path}", encoded=True).with_query(query)
         async with self._http.request(method, url, json=json, headers=headers) as answer:
             found: dict[str, Any] = await answer.json(content_type=None)
@@ -204,7 +204,7 @@ class MatrixPerson:
                         raise
                     await asyncio.sleep(_AGAIN)
                 except (aiohttp.ClientError, OSError, ValueError):
-                    await asyncio.sleep(_AGAIN)  # the homeserver is away: a person waits too
+                    await asyncio.sleep(_AGAIN)  # the homeserver is away
         except MatrixError as error:
             reason = f"the homeserver refused to sync: {error}"
         finally:
@@ -230,7 +230,7 @@ class MatrixPerson:
         events = timeline.get("events", [])
         self._hear_members(room, news.get("state", {}).get("events", []))
         if since and timeline.get("limited"):
-            # Also true of a room just joined: then there is a past that was not heard as it was said
+            # Also true of a room just joined: the messages from before were not heard
             events = [*await self._back(room, timeline.get("prev_batch"), since), *events]
         self._hear_members(room, events)
         for event in events if since else ():
@@ -244,7 +244,7 @@ class MatrixPerson:
         for event in events:
             if event["type"] != "m.room.member" or "state_key" not in event:
                 continue
-            # By time, for where two events were made at once a sync may repeat the state from before the later one
+            # By time: if two events were made at once, a sync may repeat the state from before the later one
             who, at = (room, event["state_key"]), event["origin_server_ts"]
             if self._moved.get(who, 0) <= at:
                 self._moved[who] = at

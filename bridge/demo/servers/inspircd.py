@@ -1,4 +1,4 @@
-"""InspIRCd 3, the IRC server with every IRCv3 feature that the bridge makes use of (Debian package `inspircd`)."""
+"""InspIRCd 3, the IRC server with every IRCv3 feature that the bridge uses (Debian package `inspircd`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ UNLIMITED = 'commandrate="100000000" threshold="100000000" fakelag="off"'
 """For `limits`: a client may send as fast as it can."""
 
 DEFAULT_LIMITS = 'commandrate="1000" threshold="10" fakelag="on"'
-"""For `limits`: what InspIRCd does by default; who is faster is slowed down, and disconnected in the end."""
+"""For `limits`: InspIRCd's default; a faster client is slowed down, and disconnected in the end."""
 
 SERVICES = "services.test"
 SERVICES_PASSWORD = "password"  # noqa: S105  (between two throw-away servers on loopback)
@@ -25,9 +25,8 @@ _SERVICES_MODULES = ("spanningtree", "hidechans", "sasl", "svshold", "globops", 
 class InspIRCd(Process):
     """`modes` are what a new channel gets: 'o' makes its founder its operator, 'notH 500:1h' adds channel history.
     `tls` names a certificate and its key (PEM), for a second port `tls_port`. `services` opens `services_port`, on
-    which Anope may link.
-    `extra` is appended to the configuration; `sid` tells linked servers apart. The operator is root, as is
-    the password.
+    which Anope may link. `extra` is appended to the configuration; `sid` tells linked servers apart. The operator's
+    name and password are both root.
     """
 
     program = "inspircd"

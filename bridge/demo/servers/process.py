@@ -1,4 +1,4 @@
-"""A server in a process group of its own, on a loopback port of its own, with all that it writes in one folder."""
+"""Runs a server in its own process group, on its own loopback port, with all its files in one folder."""
 
 import asyncio
 import contextlib
@@ -40,13 +40,13 @@ def free_port() -> int:
 
 
 class Process(ABC):
-    """Controls one server program. Holds nothing of an event loop, so one instance serves the tests of many loops.
+    """Controls one server program. Not bound to an event loop, so one instance serves the tests of many loops.
 
     A subclass writes its configuration in `prepare` and names its command line in `command`; `folder` is created.
     """
 
     program: ClassVar[str] = ""
-    """The executable that must be installed; '' where the server comes with our own Python packages."""
+    """The executable that must be installed; '' if the server comes with our own Python packages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Process(ABC):
 
     @classmethod
     def missing(cls) -> str | None:
-        """Why this server cannot be started here, or None where it can."""
+        """Why this server cannot be started here, or None if it can."""
         return None if not cls.program or which(cls.program) else f"{cls.program} is not installed"
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Process(ABC):
         return self._child.pid
 
     async def start(self) -> None:
-        """Start the server and return when it serves. ServerError, with the end of its log, where it does not."""
+        """Start the server and return when it serves. Raises ServerError, with the end of its log, if it fails."""
         if not self.folder.exists():
             self.folder.mkdir(parents=True)
         if not self.log.exists():
@@ -131,7 +131,7 @@ class Process(ABC):
             await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL to the whole process group, as a power cut would have it."""
+        """SIGKILL to the whole process group, like a power cut."""
         if self._child is None:
             return
         _signal(self._child.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The small pure-Python IRC server of the `irc` package, for machines where no other is installed."""
+"""The small pure-Python IRC server of the `irc` package, for machines without InspIRCd."""
 
 import sys
 from collections.abc import Sequence

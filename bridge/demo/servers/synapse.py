@@ -65,7 +65,7 @@ class Synapse(Process):
             "trusted_key_servers": [],
             "enable_registration": True,
             "enable_registration_without_verification": True,
-            "bcrypt_rounds": 4,  # throw-away accounts: logging in shall not cost a third of a second
+            "bcrypt_rounds": 4,  # throw-away accounts: else each login costs a third of a second
             "rc_message": _UNLIMITED,
             "rc_registration": _UNLIMITED,
             "rc_login": {"address": _UNLIMITED, "account": _UNLIMITED, "failed_attempts": _UNLIMITED},
