@@ -1,1 +1,1 @@
-"""What it costs to be carried, measured beside what it costs without us."""
+"""Benchmarks: what the bridge costs, next to the cost without it."""

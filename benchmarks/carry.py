@@ -1,5 +1,5 @@
-"""Carrying, measured on a real Synapse and a real InspIRCd: beside a message that crosses the homeserver directly, a
-message each way over the bridge, in the same run and taken in turns, so that noise hits all alike."""
+"""Measures carrying on a real Synapse and a real InspIRCd: a message each way over the bridge, next to one that crosses
+the homeserver directly, in the same run and in turns, so that noise hits all alike."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
 
 _CHANNEL = "#pond"
 _WARM_UP = 10  # messages each way that are not counted: caches fill, connections open
-_POLL_AGAIN = 0.06  # seconds in which a person who has heard something asks for more, before the next is said
+_POLL_AGAIN = 0.06  # seconds between messages, in which those who heard the last one sync again
 _LATE = 120.0  # seconds to wait for the last line of a burst
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Who takes part: `alice` and `bob` are members and speak, `reader` listens on Matrix, in the linked room and, with
-    `sitter`, in one that the bridge knows nothing of."""
+    """The participants. `alice` and `bob` are members and speak; `reader` listens on Matrix, in the `linked` room and,
+    with `sitter`, in the `plain` one, which the bridge does not know."""
 
     alice: MatrixPerson
     bob: IrcPerson
@@ -50,14 +50,14 @@ class Stage:
             await self.alice.send(self.plain if way == DIRECT else self.linked, text)
 
     def hearers(self, way: str) -> Sequence[MatrixPerson | IrcPerson]:
-        """Who may be timed. A homeserver answers the listeners of a room one after the other, the same one first for
-        as long as it runs: who is always timed would be lucky or not."""
+        """The listeners who may be timed. A homeserver always answers those of a room in the same order, so timing
+        always the same one would depend on luck."""
         if way == TO_IRC:
             return (self.bob,)
         return (self.reader, self.sitter) if way == DIRECT else (self.reader,)
 
     def cpu(self) -> float:
-        """Seconds that the daemon has used."""
+        """CPU seconds that the daemon has used."""
         times = self.daemon.cpu_times()
         return times.user + times.system
 
@@ -74,7 +74,7 @@ async def _staged(folder: Path) -> AsyncGenerator[Stage, None]:
         ):
             plain, linked = await alice.create_room("plain"), await alice.create_room("pond")
             await reader.join(linked)
-            for person in (reader, sitter):  # three people here, as with the duck there: a room costs by its listeners
+            for person in (reader, sitter):  # three people, as in the other room with the duck: listeners cost time
                 await person.join(plain)
             await bob.join(_CHANNEL)
             daemon = Daemon(folder / "bridge", _config(synapse, irc), {"home": "quack-quack"})
@@ -137,15 +137,15 @@ async def _latencies(stage: Stage, samples: int) -> tuple[dict[str, Latency], fl
 
 
 async def _burst(stage: Stage, way: str, count: int) -> Burst:
-    """Say `count` numbered lines as fast as they are taken; on Matrix one waits for each to be accepted, so that their
-    order is one's own."""
+    """Say `count` numbered lines as fast as they are accepted. On Matrix, wait for each to be accepted, which keeps
+    their order."""
     hearer = stage.hearers(way)[0]
     before, used, began = len(hearer.messages), stage.cpu(), time.monotonic()
     for number in range(count):
         await stage.say(way, f"line {number} of the burst {way}")
     last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}" in heard.text, _LATE)
     seconds = last.at - began
-    await _crossing(stage, way, f"the end of {way}", hearer)  # a barrier, behind which nothing is left
+    await _crossing(stage, way, f"the end of {way}", hearer)  # a barrier: after it, nothing is on its way
     heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}" in message.text]
     return Burst.of(count, heard, seconds, stage.cpu() - used)
 

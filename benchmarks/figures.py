@@ -1,4 +1,4 @@
-"""What the measurements say: percentiles, what became of numbered lines, and the table of it all."""
+"""The results of a benchmark: percentiles, what became of numbered lines, and the table of all."""
 
 import re
 from collections import Counter
@@ -27,8 +27,8 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What became of many lines said at once. `per_second` counts from the first one's saying to the last one's
-    hearing; `posts` is how many messages they arrived in; `cpu` is the daemon's milliseconds a line."""
+    """What became of many lines said at once. `per_second` counts from saying the first to hearing the last; `posts` is
+    how many messages they arrived in; `cpu` is the daemon's CPU milliseconds a line."""
 
     per_second: float
     lost: int
@@ -39,7 +39,7 @@ class Burst:
 
     @classmethod
     def of(cls, count: int, texts: Sequence[str], seconds: float, cpu: float) -> "Burst":
-        """`texts` of the messages heard, in order, of lines numbered from 0."""
+        """`texts`: the messages heard, in order. The lines are numbered from 0."""
         numbers = [int(number) for text in texts for number in _NUMBERED.findall(text)]
         heard = Counter(numbers)
         first = list(dict.fromkeys(numbers))
@@ -53,7 +53,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run. `cpu` is the daemon's milliseconds a message where they come one at a time; memory is in MB."""
+    """One run. `cpu` is the daemon's CPU milliseconds a message, one at a time; memory is in MB."""
 
     samples: int
     lines: int

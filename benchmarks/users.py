@@ -1,4 +1,4 @@
-"""What a large allowlist costs: 10,000 users with 20,000 identities, beside an empty one."""
+"""What a large allowlist costs: 10,000 users with 20,000 identities, next to a single user."""
 
 import asyncio
 import json
@@ -128,8 +128,8 @@ def _identify(users: TinyUsers, sender: Sender) -> float:
 
 
 async def _pause(folder: Path) -> float:
-    """Milliseconds by which a timer comes late at most while we take over, as the daemon does, what another process has
-    changed. The median of several changes: the machine makes everything late at times."""
+    """The most milliseconds by which a timer is late while we reload, as the daemon does, what another process has
+    changed. The median of several changes, since the machine is slow at times."""
     users = TinyUsers(folder / "users.json")
     _ask(users)
     worst = []
