@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tests.integration import forks
+
 Line = Mapping[str, Any]
 _PATIENCE = 30.0  # seconds
 
@@ -112,9 +114,7 @@ _COMMAND = (sys.executable, "-m", "bridge")
 
 def quackbridge(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """The command line, run in `folder`."""
-    return subprocess.run(
-        [*_COMMAND, *arguments], cwd=folder, input=stdin, capture_output=True, text=True, timeout=_PATIENCE, check=False
-    )
+    return forks.run(folder, arguments, stdin, _PATIENCE)
 
 
 def write_config(folder: Path, config: Mapping[str, object], secrets: Mapping[str, str]) -> None:
