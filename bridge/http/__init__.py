@@ -1,1 +1,1 @@
-"""The HTTP server, and what it serves."""
+"""The HTTP server and its endpoints."""

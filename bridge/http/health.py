@@ -1,4 +1,4 @@
-"""Health over HTTP: `/healthz` says that the daemon lives, `/readyz` that it has joined every room."""
+"""Health checks over HTTP: `/healthz` says that the daemon runs, `/readyz` that it has joined every room."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from aiohttp import web
 
 _GOODBYE = 0.3
-"""Seconds for requests that are under way when the daemon ends."""
+"""Seconds for open requests to finish when the daemon ends."""
 
 
 async def serve(host: str, port: int, ready: Callable[[], bool]) -> None:
-    """Answer on `host`:`port` until cancelled: 200 `ok`, or 503 `not ready`. OSError where the address is taken."""
+    """Answer on `host`:`port` until cancelled: 200 `ok`, or 503 `not ready`. OSError if the address is taken."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

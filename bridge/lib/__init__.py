@@ -1,1 +1,1 @@
-"""Small mechanisms without a word of chat in them."""
+"""Small mechanisms that know nothing of chat."""

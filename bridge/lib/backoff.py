@@ -4,16 +4,16 @@ import random
 from dataclasses import dataclass
 
 _DOUBLINGS = 30
-"""A limit, since 2.0**1024 overflows. No pause that anybody wants is doubled so often."""
+"""Doublings at most: 2.0**1024 overflows. No sensible pause is doubled so often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential pause: `first_s` seconds, doubled with each failure, to `longest_s`. Count the failures in a row, and
-    begin with 0 again after a success.
+    """Exponential pause: `first_s` seconds, doubled with each failure, up to `longest_s`. The caller counts failures in
+    a row, from 0 again after a success.
 
-    Jitter multiplies a pause by a random number from `least` to `most`, so that clients which lost one server do not
-    all come back at once.
+    Jitter multiplies a pause by a random number from `least` to `most`, so that clients of a lost server do not all
+    come back at once.
     """
 
     first_s: float
@@ -22,7 +22,7 @@ class Backoff:
     most: float = 1.0
 
     def after(self, failures: int, rng: random.Random) -> float:
-        """Seconds to wait after so many earlier failures in a row (0: this is the first)."""
+        """Seconds to wait after a failure; `failures`: how many came before it in a row."""
         return self.plain(failures) * rng.uniform(self.least, self.most)
 
     def plain(self, failures: int) -> float:

@@ -1,12 +1,12 @@
 """Rate limits: a token bucket (a burst, then a steady rate) and a sliding window (so many in any hour). Pure.
 
-Times are seconds of one clock, whichever; a clock that is set back costs nobody a token.
+Times are seconds of any one clock. No token is lost if it is set back.
 """
 
 from collections import deque
 
 _WHOLE = 1 - 1e-9
-"""One token, however the sum of its parts is rounded."""
+"""One token, with tolerance for rounding errors."""
 
 
 class TokenBucket:
@@ -23,11 +23,11 @@ class TokenBucket:
         return self._filled(now) >= _WHOLE
 
     def is_full(self, now: float) -> bool:
-        """Whether there are `burst` tokens: as if none had been spent."""
+        """Whether all `burst` tokens are there."""
         return self._filled(now) >= self._burst
 
     def spend(self, now: float, debt: float = 0.0) -> None:
-        """Spend one token. The bucket may end up owing `debt` tokens at most."""
+        """Spend one token, even if there is none: the bucket may owe up to `debt` tokens."""
         self._tokens = max(self._filled(now) - 1, -debt)
 
     def wait_s(self, now: float) -> float:
@@ -43,7 +43,7 @@ class TokenBucket:
 
 
 class SlidingWindow:
-    """A sliding window: at most `limit` times in any `seconds`."""
+    """A sliding window: at most `limit` times in any period of `seconds`."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self._limit = limit

@@ -1,15 +1,15 @@
-"""How long: "90s", "30m", "12h", "7d", "2w", as people write it, and as they are told. Pure."""
+"""Durations: parses "90s", "30m", "12h", "7d", "2w", and spells seconds for people. Pure."""
 
 import re
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SHAPE = re.compile(r"(\d{1,6})\s*([smhdw])", re.IGNORECASE)
 _LONGEST = 10 * 365 * 86_400
-"""Seconds: longer means for good."""
+"""Seconds (ten years): longer durations are rejected."""
 
 
 def parse(text: str) -> float:
-    """Seconds. ValueError where it is no duration, or none at all."""
+    """Parse a duration into seconds. Raises ValueError if it is not one, is 0, or is too long."""
     match = _SHAPE.fullmatch(text.strip())
     seconds = int(match[1]) * _UNITS[match[2].lower()] if match else 0
     if not 0 < seconds <= _LONGEST:
@@ -18,7 +18,7 @@ def parse(text: str) -> float:
 
 
 def spelled(seconds: float) -> str:
-    """`seconds` in the largest unit that it fills, rounded down: "2 days", "1 hour", "40 seconds"."""
+    """`seconds` in the largest unit that fits, rounded down: "2 days", "1 hour", "40 seconds"."""
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= size:
             return _counted(int(seconds // size), unit)

@@ -1,4 +1,4 @@
-"""Files that nobody but their owner reads."""
+"""Private files that survive a power cut, and change detection."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What differs once the file at `path` has been written again, or may be read again; None while there is none."""
+    """A value that changes when the file's content or permissions change; None if the file cannot be found."""
     try:
         found = path.stat()
     except OSError:
@@ -17,8 +17,8 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Put `content` into a new private file, on disk when this returns. OSError, and no file, where that fails;
-    FileExistsError where there is one already."""
+    """Write `content` to a new private file; it is on disk when this returns. Raises OSError, and leaves no file, if
+    that fails; FileExistsError if the file exists already."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -38,7 +38,7 @@ def write_all(handle: int, content: bytes) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Make the private folder, with those above it that are missing; they are there after a power cut, too."""
+    """Make a private folder, and its missing parents. They survive a power cut."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
@@ -46,10 +46,10 @@ def make_folders(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """What was made, renamed or removed in `folder` stays so after a power cut, where that can be asked for."""
+    """Make creations, renames and removals in `folder` survive a power cut, if the file system supports that."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:  # a folder that may be written to and not be read
+    except PermissionError:  # a folder that is writable but not readable
         return
     try:
         with suppress(OSError):  # some file systems cannot; the names are in place already

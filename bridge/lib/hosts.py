@@ -8,7 +8,7 @@ _RESERVED = re.compile(r"(?:(?:^|\.)example\.(?:org|com|net)|\.(?:example|invali
 
 
 def address(text: str) -> tuple[str, int]:
-    """Host and port of `host:port`, an IPv6 host in brackets, else ValueError."""
+    """Parse `host:port` (an IPv6 host in brackets) into host and port. Raises ValueError."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = str(ipaddress.IPv6Address(host[1:-1]))
@@ -22,7 +22,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to `host` stays on this machine."""
+    """Whether `host` is this machine (a loopback address, or a localhost name)."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -31,5 +31,5 @@ def is_loopback(host: str) -> bool:
 
 
 def is_reserved(host: str) -> bool:
-    """Whether `host` is a name that exists in examples only (RFC 2606)."""
+    """Whether `host` is a name reserved for examples (RFC 2606)."""
     return bool(_RESERVED.search(host))

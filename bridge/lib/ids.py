@@ -1,10 +1,10 @@
-"""Ids that follow from what they name, and are never counted."""
+"""Ids that are hashes of what they name, not counters."""
 
 import hashlib
 
 
 def digest(*parts: str) -> str:
-    """128 bits that follow from `parts` and from nothing else; the lengths keep ('ab', 'c') and ('a', 'bc') apart."""
+    """A 128-bit hash of `parts`, in hex. Part lengths are hashed too, so ('ab', 'c') and ('a', 'bc') differ."""
     joined = b"".join(
         len(data).to_bytes(4, "big") + data for data in (part.encode(errors="surrogatepass") for part in parts)
     )

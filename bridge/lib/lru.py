@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class LruDict(Generic[Key, Value]):
-    """A dict of at most `limit` keys: the least recently used one is forgotten. Setting and `get` count as using."""
+    """A dict of at most `limit` keys: the least recently used one is forgotten. Setting and `get` count as use."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -43,13 +43,13 @@ class LruDict(Generic[Key, Value]):
 
 
 class LruSet(Generic[Key]):
-    """A set of at most `limit` members: the one that was added first is forgotten. Asking for it does not keep it."""
+    """A set of at most `limit` members: the one added first is forgotten. Looking a member up does not keep it."""
 
     def __init__(self, limit: int) -> None:
         self._members: LruDict[Key, None] = LruDict(limit)
 
     def add(self, key: Key) -> bool:
-        """Add `key`. True if it is new: never added, or forgotten since. An old member stays as old as it was."""
+        """Add `key`. True if it is new: never added, or forgotten since. Adding it again does not make it newer."""
         if key in self._members:
             return False
         self._members[key] = None

@@ -1,4 +1,4 @@
-"""What a section of a configuration is made of: the kinds of values that are no business of chat."""
+"""Building blocks of config sections: the value types that have nothing to do with chat."""
 
 import os
 from pathlib import Path
@@ -19,11 +19,11 @@ from pydantic import (
 from bridge.lib import durations
 
 FOLDER = "folder"
-"""The key of the validation context under which the config file's folder stands: paths are relative to it."""
+"""The key of the config file's folder in the validation context: paths are relative to it."""
 
 
 def file_path(path: Path, folder: Path) -> Path:
-    """The file that `path` means in a config file in `folder`. ValueError where it means none."""
+    """Resolve `path`, as written in a config file in `folder`. Raises ValueError if it cannot name a file."""
     if path == Path():
         raise ValueError("a file's name is missing")
     if "\0" in str(path) or not _encodable(path):
@@ -61,7 +61,7 @@ def _one_line(text: str) -> str:
 
 
 def number(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 and 1
+    if isinstance(value, bool):  # Python treats bools as 0 and 1
         raise ValueError("must be a number")
     return value
 
@@ -76,13 +76,13 @@ Positive = Annotated[float, BeforeValidator(number), Field(gt=0, le=1_000_000, a
 
 
 class Section(BaseModel):
-    """A mapping of the file. Unknown keys are errors; nothing is changed once it is read."""
+    """A mapping in the config file. Unknown keys are errors. Immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NamedSection(Section):
-    """A section that stands under a name of the operator's choice, and knows it."""
+    """A section whose key is a name of the operator's choice; `name` is that key."""
 
     _name: str = PrivateAttr(default="")
 
@@ -91,11 +91,11 @@ class NamedSection(Section):
         return self._name
 
     def called(self, name: str) -> Self:
-        """The same section; it stands under `name`."""
+        """Set the section's `name`; returns the section itself."""
         self._name = name
         return self
 
 
 def revealed(secret: SecretStr | None) -> str | None:
-    """The secret itself."""
+    """The secret in plain text."""
     return None if secret is None else secret.get_secret_value()

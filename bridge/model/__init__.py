@@ -1,1 +1,1 @@
-"""The nouns: what happened, who did it, what is owed because of it. Nothing else of ours is imported here."""
+"""The data model: events, people, and what is to be delivered. Imports nothing of ours but `bridge.lib`."""

@@ -1,4 +1,4 @@
-"""The nouns of accounting: what is counted, what was given up, what became of everything."""
+"""Data types of accounting: counts, losses, and the ledger of what became of all messages."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,19 +7,19 @@ from bridge.model.event import Room
 
 
 class Tally(StrEnum):
-    """What is counted, since it leaves no delivery behind."""
+    """What is counted because it leaves no delivery behind."""
 
     REFUSED = "refused"
-    """An event that was heard and not carried."""
+    """An event that was heard but not carried."""
     RESENT = "resent"
-    """A post of unknown fate that went out again: it may be there twice."""
+    """A post of unknown delivery status that was sent again: it may be there twice."""
     UNKNOWN = "unknown"
-    """A time in which the room was not heard."""
+    """A period in which the room was not heard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """It happened once more, in `room`, for that reason."""
+    """One more occurrence of `what` in `room`, for `reason`."""
 
     room: Room
     what: Tally
@@ -28,13 +28,13 @@ class Count:
 
 TOO_OLD = "too old"
 TOO_MANY = "too many waited"
-"""Why messages are given up."""
+"""Reasons for which messages are given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """So many messages to `room` were given up, said between two times (seconds since the epoch), and nobody was
-    told yet."""
+    """`number` messages to `room` were given up, and nobody was told yet. They were said between `since` and `until`
+    (seconds since the epoch)."""
 
     room: Room
     reason: str
@@ -45,7 +45,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What became of the deliveries to one room of people: how many are queued, sent, dead, dropped."""
+    """How many deliveries to one room of people are queued, sent, dead and dropped."""
 
     room: Room
     queued: int = 0
@@ -56,8 +56,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What became of all that was heard since a time. `carried` are events; `counts` are, for each room, what was
-    counted, with how often; `lost` why deliveries are dead or dropped, with how many."""
+    """What became of all that was heard since a time. `carried`: number of events. `counts`: what was counted in each
+    room, and how often. `lost`: reasons why deliveries are dead or dropped, and how many are."""
 
     carried: int
     accounts: tuple[Account, ...]
@@ -66,7 +66,7 @@ class Ledger:
 
     @property
     def ratio(self) -> float | None:
-        """The share of the deliveries that arrived, of those whose fate is known; None where there are none."""
+        """The share of deliveries that arrived (0 to 1), without those still queued; None if there are none."""
         sent = sum(account.sent for account in self.accounts)
         failed = sum(account.dead + account.dropped for account in self.accounts)
         return sent / (sent + failed) if sent + failed else None

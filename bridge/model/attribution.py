@@ -1,4 +1,4 @@
-"""How a carried line says who said it, and when where it comes late: what every renderer puts before the words."""
+"""The prefix of carried lines, for all renderers: who said it, and, if it comes late, when."""
 
 from datetime import UTC, datetime
 
@@ -11,13 +11,13 @@ _DAY_S = 86_400.0
 
 
 def shown_as(sender: Sender) -> str:
-    """The name as people see it elsewhere: with the gate's note, "bob (guest)"."""
+    """The sender's name as shown in other rooms, with the gate's note: "bob (guest)"."""
     return f"{sender.name} ({sender.note})" if sender.note else sender.name
 
 
 def mark(event: Event) -> str:
-    """What each line of a carried message begins with, so that no line can pretend to be from somebody else: `<alice>
-    `. '' in a private conversation, where nobody else is carried, and before our own words."""
+    """The sender mark that begins each line of a carried message, so that no line can pretend to be from somebody else:
+    `<alice> `. '' in a private conversation, and for our own messages."""
     if event.private or event.origin is Origin.OURS:
         return ""
     action = isinstance(event.body, Message) and event.body.kind is Kind.ACTION
@@ -25,7 +25,7 @@ def mark(event: Event) -> str:
 
 
 def stamp(owed: Owed) -> str:
-    """When it was said, before a line that comes more than a minute late: `[10:02 UTC] `."""
+    """The time mark of a message that comes a minute late or more: `[10:02 UTC] `. Otherwise ''."""
     if owed.age < _LATE_S or not mark(owed.event):
         return ""
     said = datetime.fromtimestamp(owed.said, UTC)

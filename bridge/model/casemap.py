@@ -1,4 +1,4 @@
-"""How a network compares names: its casemapping, folded, so that nobody compares nicks any other way."""
+"""Casemapping: how a network compares names. All comparisons of nicks go through here."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,8 +11,8 @@ _TABLES = MappingProxyType(
 
 
 class Casemapping(StrEnum):
-    """ISUPPORT CASEMAPPING (https://modern.ircdocs.horse/#casemapping-parameter); `EXACT` is Matrix, whose ids
-    are compared as they are. `RFC1459` folds the most: two names that differ under it differ under all."""
+    """ISUPPORT CASEMAPPING (https://modern.ircdocs.horse/#casemapping-parameter); `EXACT` is for Matrix, whose ids are
+    compared as they are. `RFC1459` folds the most: names that differ under it differ under all."""
 
     EXACT = "exact"
     ASCII = "ascii"
@@ -20,5 +20,5 @@ class Casemapping(StrEnum):
     RFC1459_STRICT = "rfc1459-strict"
 
     def fold(self, name: str) -> str:
-        """`name` as it is compared: two names are the same exactly when their folds are."""
+        """`name` in its compared form: two names are the same exactly if their folds are equal."""
         return name.translate(_TABLES[self.value])

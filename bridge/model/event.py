@@ -1,4 +1,4 @@
-"""What happened: one envelope, and one of a few bodies. Rooms and the keys of events."""
+"""Events: an envelope around one of a few bodies. Also rooms and event keys."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,17 +10,17 @@ from bridge.model.people import Sender
 from bridge.model.text import Text, words
 
 BOTS = "bots"
-"""The network whose rooms are the bots' ears. No network of the config may have this name."""
+"""The internal network whose rooms are the bots' inboxes ("ears"). No network of the config may have this name."""
 
 DESK = "desk"
-"""The ear that takes commands for the bridge itself, in private. No bot of the config may have this name."""
+"""The ear for private commands to the bridge itself. No bot of the config may have this name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Room:
-    """Where people talk on a network.
+    """A room, channel or private conversation on a network.
 
-    Only the network's adapter reads `id`, and makes sure that one room has one id: for a configured room the string of
+    Only the network's adapter reads `id`, and makes sure that a room has only one: for a configured room the string in
     the config (`#pond`, `#pond:example.org`), for a private conversation the person's address or the room's own id.
     """
 
@@ -32,7 +32,7 @@ class Room:
 
     @classmethod
     def parse(cls, text: str) -> "Room":
-        """`network/id`, as the config and the command line write it. ValueError where a part is missing."""
+        """`network/id`, as the config and the command line write it. Raises ValueError if a part is missing."""
         network, slash, room = text.partition("/")
         if not (network and slash and room):
             raise ValueError(f"{text!r} is not NETWORK/ROOM")
@@ -41,14 +41,14 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class EventKey:
-    """An event's id is unique in its room."""
+    """Identifies an event: its id is unique in its room."""
 
     room: Room
     id: str
 
 
 class Kind(StrEnum):
-    """How a message is said: plainly, as `/me`, or as a notice, which no bot may answer (RFC 2812 section 3.3.2)."""
+    """The kind of a message: plain text, `/me`, or a notice, which no bot may answer (RFC 2812 section 3.3.2)."""
 
     TEXT = "text"
     ACTION = "action"
@@ -56,9 +56,9 @@ class Kind(StrEnum):
 
 
 class Origin(StrEnum):
-    """How we came to know of an event: as it happened, later from a network's history, or because we say it ourselves.
+    """Where an event comes from: heard live, replayed later from a network's history, or said by the bridge itself.
 
-    Without a proof, the speaker of a replayed event is unknown. Our own words carry no mark and are never counted as
+    Without a proof, the sender of a replayed event is unknown. Our own messages have no sender mark and never count as
     lost.
     """
 
@@ -68,7 +68,7 @@ class Origin(StrEnum):
 
 
 class Change(StrEnum):
-    """What became of a person's place in a room."""
+    """How a person's membership of a room changed."""
 
     JOINED = "joined"
     LEFT = "left"
@@ -79,7 +79,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file of a message. `size` is in bytes. Only the network that heard it reads `source`."""
+    """A file of a message. `size` is in bytes. Only the network that it came from reads `source`."""
 
     kind: Literal["image", "file", "audio", "video", "sticker"]
     name: str
@@ -92,8 +92,9 @@ class Media:
 class Message:
     """Somebody said something.
 
-    `called` is the name with which the text calls our account at its head; '' where it mentions us elsewhere, None
-    where it does not. `reply_to` and `thread` name events of the same room. `mentions` are addresses of people there.
+    `called` is the name by which the beginning of the text addresses our account; '' if the message mentions us
+    elsewhere, None if not at all. `reply_to` and `thread` are events of the same room. `mentions` are addresses of
+    people there.
     """
 
     text: Text
@@ -108,7 +109,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`text` takes the place of what the message `target` said."""
+    """`text` replaces the text of the message `target`."""
 
     target: EventKey
     text: Text
@@ -117,7 +118,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """The event `target` is to be taken away everywhere."""
+    """The event `target` is to be removed everywhere."""
 
     target: EventKey
     reason: str = ""
@@ -126,7 +127,7 @@ class Redaction:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """Somebody reacts to `target` with `key` (an emoji, mostly), or takes that back where `removed`."""
+    """Somebody reacts to `target` with `key` (mostly an emoji), or takes the reaction back if `removed`."""
 
     target: EventKey
     key: str
@@ -136,7 +137,7 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`person` came, went or was renamed; `detail` is the reason or the new name."""
+    """`person` joined, left or was renamed; `detail` is the reason or the new name."""
 
     person: Sender
     change: Change
@@ -153,12 +154,12 @@ class Topic:
 
 
 Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic, Field(discriminator="type")]
-"""What happened. The `type` tag is stored, so that each body is read back as what it was."""
+"""What happened. The `type` tag is stored, so that each body is read back as the same class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened in a room: all that store, gate, delivery, notices and desk need to know.
+    """Something that happened in a room: all that store, gate, delivery, notices and desk need to know.
 
     `time` is in seconds since the epoch, by the network's clock. `private`: in a conversation with one person.
     """
@@ -177,7 +178,7 @@ class Event:
 
     @property
     def text(self) -> Text:
-        """The words that came with it, of whatever body."""
+        """The text of the event: the message, reason, reaction, detail or topic."""
         match self.body:
             case Message(text=text) | Edit(text=text):
                 return text
@@ -188,7 +189,7 @@ class Event:
 
     @property
     def target(self) -> EventKey | None:
-        """The event that this one changes or stands at; None where it stands by itself."""
+        """The event that this one edits, redacts or reacts to; None if there is none."""
         match self.body:
             case Edit(target=target) | Redaction(target=target) | Reaction(target=target):
                 return target
@@ -199,7 +200,7 @@ class Event:
 
     @property
     def refers(self) -> tuple[EventKey, ...]:
-        """All events of which rendering this one needs to know something."""
+        """The events that rendering this one needs to know of."""
         match self.body:
             case Message(reply_to=reply_to, thread=thread):
                 return tuple(key for key in (reply_to, thread) if key is not None)

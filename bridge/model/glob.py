@@ -1,14 +1,14 @@
-"""Globs, where `*` is anything and `?` any one character, matched in time that no pattern can blow up. Pure."""
+"""Globs: `*` matches anything and `?` one character. No pattern makes matching slow. Pure."""
 
 import re
 from functools import lru_cache
 
 
 def matches(glob: str, text: str) -> bool:
-    """Whether all of `text` is of the form `glob`.
+    """Whether `glob` matches all of `text`.
 
-    What stands between two `*` is looked for where it is first found, and never again: at most len(glob) * len(text)
-    steps, in the runtime's own string search.
+    No backtracking: each piece between two `*` matches where it is first found. At most len(glob) * len(text) steps, in
+    the runtime's own string search.
     """
     if "*" not in glob and "?" not in glob:
         return glob == text
@@ -27,7 +27,7 @@ def matches(glob: str, text: str) -> bool:
 
 
 def names_anything(glob: str) -> bool:
-    """Whether `glob` says nothing, so that it would match everybody."""
+    """Whether `glob` has no letter or digit, so that it would match everybody."""
     return not re.search(r"[^\W_]", glob)
 
 
@@ -36,7 +36,7 @@ def _fits(piece: str, text: str) -> bool:
 
 
 def _after(piece: str, text: str, at: int, end: int) -> int:
-    """Where the first `piece` in text[at:end] ends; -1 where there is none."""
+    """Where the first `piece` in text[at:end] ends; -1 if there is none."""
     if "?" not in piece:
         found = text.find(piece, at, end)
         return found if found < 0 else found + len(piece)
@@ -46,5 +46,5 @@ def _after(piece: str, text: str, at: int, end: int) -> int:
 
 @lru_cache(1024)
 def _compiled(piece: str) -> re.Pattern[str]:
-    """Of fixed length: a search with it never goes back."""
+    """`piece` as a regular expression of fixed length, so that searching never backtracks."""
     return re.compile("".join("." if char == "?" else re.escape(char) for char in piece), re.DOTALL)

@@ -1,4 +1,4 @@
-"""What is owed to whom because something happened: deliveries, the posts that they become, and their fate."""
+"""The outbox: deliveries of events to rooms, the posts that they are rendered to, and their states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from bridge.model.people import Sender
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event owed to one room; `ahead` of what waits there and is not frozen yet."""
+    """One event to be sent to one room; `ahead`: before what waits there and is not frozen yet."""
 
     id: str
     event: EventKey
@@ -26,7 +26,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """An event and one room that shall have it; `ahead` of what waits there."""
+    """An event and one room that is to get it; `ahead`: before what waits there."""
 
     event: Event
     room: Room
@@ -41,9 +41,9 @@ class Addressed:
 class Known:
     """What the store knows of an event that another refers to.
 
-    `source` is the event as it was first heard, `who` said it, and `excerpt` is the beginning of its words; None and ''
-    where these are not known any more. `rooms` are those where it was said and where it went. `ids` are its ids in the
-    room for which somebody asked, one a post; empty where it was not sent there.
+    `source` is the event as it was first heard, `who` said it (None if unknown), and `excerpt` is the beginning of its
+    text ('' if not kept). `rooms`: where it was said, and where it went. `ids` are its ids in the room asked about, one
+    per post; empty if it was not sent there.
     """
 
     source: EventKey
@@ -56,7 +56,7 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Owed:
     """A delivery with what rendering it needs: the event, and in `context` what is known of the events that it refers
-    to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago that is."""
+    to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago."""
 
     delivery: str
     room: Room
@@ -66,14 +66,14 @@ class Owed:
     age: float = 0.0
 
     def ids_of(self, event: EventKey | None) -> tuple[str, ...]:
-        """The ids of `event` in this room; empty where it has none."""
+        """The ids of `event` in this room; empty if it has none."""
         known = self.context.get(event) if event is not None else None
         return known.ids if known is not None else ()
 
 
 def said_at(event: Event, queued: float) -> float:
-    """When `event` was said, by our clock. A live event was said when it was `queued`, whatever clock its network has;
-    a replayed one when the network says, but not in the future."""
+    """When `event` was said, by our clock (seconds since the epoch). For a live event, the time it was `queued`; for a
+    replayed one, the network's time, but not in the future."""
     return max(0.0, min(queued, event.time)) if event.origin is Origin.REPLAYED else queued
 
 
@@ -88,13 +88,13 @@ class Post:
 
     @classmethod
     def of(cls, room: Room, deliveries: tuple[str, ...], part: int, payload: str) -> Self:
-        """The `part`-th (from 0) post of what `deliveries` became; its id follows from what it carries."""
+        """The `part`-th post (from 0) rendered from `deliveries`; its id is a hash of the two."""
         return cls(digest(str(part), *deliveries), room, deliveries, payload)
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A room whose head is due: its frozen posts that are not sent yet, in order, else its first deliveries."""
+    """A room whose head is due: its frozen unsent posts, in order, or else its first deliveries."""
 
     room: Room
     posts: tuple[Post, ...]
@@ -103,8 +103,8 @@ class Backlog:
 
 
 class State(StrEnum):
-    """The fate of a delivery: queued until its last post is sent; dead where it can never be sent (its words are kept
-    for the operator); dropped where it was given up on purpose (only its id and the reason are kept)."""
+    """The state of a delivery: queued until its last post is sent; dead if it can never be sent (its text is kept for
+    the operator); dropped if it was given up on purpose (only its id and the reason are kept)."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -114,7 +114,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of `outbox list`: a delivery that is not done. `since` is when it was queued (seconds since the epoch);
+    """A line of `outbox list`: an unfinished delivery. `since` is when it was queued (seconds since the epoch);
     `reason` is why it is dead, or why its room waits."""
 
     delivery: str

@@ -1,10 +1,10 @@
 """Patterns of people and words: a Matrix id, an IRC services account or host mask, or the text of a message. Pure.
 
-As people write them, `*` anything and `?` any one character:
+Examples (`*` matches anything, `?` any one character):
 
     @*:spam.example          Matrix ids
     libera/spammer           a services account on the network libera
-    libera/*!*@*.spam.net    host masks there. It also fits those who are logged in
+    libera/*!*@*.spam.net    host masks there, also of people who are logged in
     text:*buy followers*     words, in any letter case
 """
 
@@ -16,14 +16,14 @@ from bridge.model.people import Proof, Sender
 from bridge.model.text import visible
 
 _LIMIT = 255
-"""Characters of a pattern: more than any id or mask has."""
+"""Characters of a pattern at most: more than any id or mask has."""
 _TEXT = "text:"
 _TEXT_LIMIT = 4096
-"""Characters of a message that are looked at: what stands behind these is read by nobody."""
+"""Characters of a message that are compared: nobody reads further."""
 
 
 class Aspect(StrEnum):
-    """What a pattern is about."""
+    """What a pattern is compared with."""
 
     MATRIX = "matrix"
     ACCOUNT = "account"
@@ -33,7 +33,7 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`network` is '' for Matrix ids and words. `glob` is folded as far as all networks fold (ASCII letter case)."""
+    """A pattern of people or words. `network` is '' for Matrix ids and words. `glob` is in lower case."""
 
     aspect: Aspect
     network: str
@@ -45,7 +45,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, written: str) -> "Pattern":
-        """ValueError where it is none, or fits everybody: a slip of the pen must not silence a whole community."""
+        """Raises ValueError if it is not a pattern, or fits everybody: a typo must not silence a whole community."""
         if not written.isprintable() or not written.strip() or len(written) > _LIMIT:
             raise ValueError(f"a pattern has 1 to {_LIMIT} visible characters")
         aspect, network, glob = _parts(written)
@@ -54,7 +54,7 @@ class Pattern:
         return cls(aspect, network, _folded(glob), written)
 
     def fits(self, sender: Sender, text: str) -> bool:
-        """Whether it is about `sender`, or about `text`, which is `folded` already."""
+        """Whether the pattern matches `sender`, or `text`, which must be `folded`."""
         match self.aspect:
             case Aspect.TEXT:
                 return matches(self.glob, text)
@@ -69,12 +69,12 @@ class Pattern:
 
 
 def folded(text: str) -> str:
-    """The words of a message as patterns look at them: in one letter case, white space as single blanks."""
+    """The text of a message as patterns compare it: case folded, with white space as single blanks."""
     return " ".join(visible(text[:_TEXT_LIMIT]).casefold().split())
 
 
 def is_pattern(target: str) -> bool:
-    """Whether `target` is a pattern, and not the name of a user, which has no slash and no sigil."""
+    """Whether `target` is a pattern, not the name of a user, which has no slash and no sigil."""
     return "/" in target or target.startswith(("@", _TEXT))
 
 
@@ -94,5 +94,5 @@ def _parts(written: str) -> tuple[Aspect, str, str]:
 
 
 def _folded(name: str) -> str:
-    """Ids are compared here without regard to letter case: what is to be kept out has one spelling less to try."""
+    """Ids are compared without regard to letter case, so that changing it does not evade a pattern."""
     return name.lower()

@@ -1,4 +1,4 @@
-"""People: who spoke, and what a network proves of them."""
+"""People: senders, and the identities that a network proves."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from bridge.model.casemap import Casemapping
 
 
 class Proof(StrEnum):
-    """What a network can prove of a sender, named as on the command line (`--matrix`, `--irc`, `--irc-mask`)."""
+    """Kinds of identity that a network can prove, named as on the command line (`--matrix`, `--irc`, `--irc-mask`)."""
 
     MATRIX = "matrix"
     IRC = "irc"
@@ -15,7 +15,7 @@ class Proof(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user may do: be carried, or administer too."""
+    """What a user may do: have messages carried, or also administer the bridge."""
 
     MEMBER = "member"
     ADMIN = "admin"
@@ -24,7 +24,7 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
     """A proven id: a Matrix id (`network` is empty: ids are global), an IRC services account, or an IRC
-    `nick!user@host` (a glob where a user holds it, the real mask where a sender proves it)."""
+    `nick!user@host` (a glob if a user holds it, the real mask if a sender proves it)."""
 
     kind: Proof
     network: str
@@ -36,16 +36,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who spoke.
+    """The sender of an event.
 
     Only `proofs` say who it is. `address` is where an answer reaches them (Matrix id, IRC nick), `name` is what they
     call themselves; neither is ever compared with a user.
     `mask` is the `nick!user@host` that an IRC network shows; it proves nothing. `connection` names their IRC connection
-    for as long as we see it without a break, whatever nick it takes; it is never used twice, and '' where unknown.
-    `avatar` is their picture, in a form that only their network's adapter reads; '' for none.
+    while we see it without a break, even if the nick changes; it is never reused, and '' if unknown.
+    `avatar` is their picture, in a form that only their network's adapter reads; '' if there is none.
 
-    The gate adds `user`, the name of the user that they are (None: no user), and `note`, which renderers show behind
-    the name: "guest", or the user's name where they go by the name of somebody else.
+    The gate adds `user`, the name of their user (None: no user), and `note`, which renderers show behind the name:
+    "guest", or the user's name if they go by the name of another user.
     """
 
     network: str
@@ -61,7 +61,7 @@ class Sender:
     note: str = ""
 
     def is_same_person(self, other: "Sender") -> bool:
-        """Whether the network proves that both are one person: by a common identity, else by the same connection."""
+        """Whether the network proves that both are one person: by a common identity; if none has any, by connection."""
         if self.network != other.network:
             return False
         if self.proofs or other.proofs:

@@ -1,4 +1,4 @@
-"""The words of a message as styled spans, in no network's markup."""
+"""The text of a message as styled spans, independent of any network's markup."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from enum import IntFlag
 
 
 class Style(IntFlag):
-    """How a span looks; what no network of ours can show is not here."""
+    """How a span looks; only styles that our networks can show."""
 
     PLAIN = 0
     BOLD = 1
@@ -20,7 +20,7 @@ class Style(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some words in one style. `text` may hold newlines; `link` is an absolute http(s) or mailto URL."""
+    """Text in one style. `text` may hold newlines; `link` is an absolute http(s) or mailto URL."""
 
     text: str
     style: Style = Style.PLAIN
@@ -40,23 +40,23 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
 REASON_LIMIT = 200
-"""Characters of a reason that somebody else gives: enough for a sentence or two."""
+"""Characters of a quoted reason at most: enough for a sentence or two."""
 NAME_LIMIT = 64
-"""Characters of a shown name: a name may not push the words of a message out of the line."""
+"""Characters of a shown name at most: a name may not push the message out of the line."""
 
 
 def words(text: str, style: Style = Style.PLAIN) -> Text:
-    """`text` as one span, or none where there is nothing to say."""
+    """`text` as one span; no span if it is empty."""
     return (Span(text, style),) if text else ()
 
 
 def plain(text: Text) -> str:
-    """The words alone, styles and link targets left out."""
+    """The text without styles and link targets."""
     return "".join(span.text for span in text)
 
 
 def merge(spans: Iterable[Span]) -> Text:
-    """The same text with no empty spans and no two neighbours that look alike."""
+    """Merge neighbouring spans of the same style and link, and leave out empty ones."""
     merged: list[Span] = []
     for span in spans:
         if merged and (merged[-1].style, merged[-1].link) == (span.style, span.link):
@@ -79,18 +79,18 @@ def lines(text: Text) -> Iterator[Text]:
 
 
 def printable(text: str) -> str:
-    """`text` with no control or bidirectional character: what may stand in one line of anybody's screen."""
+    """`text` without control and bidirectional characters: safe to show in one line."""
     return _DECEPTIVE.sub("", _CONTROL.sub(" ", text))
 
 
 def one_line(text: str, limit: int = REASON_LIMIT) -> str:
-    """`text` made `printable` and cut to `limit` characters: what a server or a stranger says, quoted in words of ours.
-    A second line in it would be said in our name."""
+    """`text` made `printable` and cut to `limit` characters: for quoting a server or a stranger in our own messages,
+    where a second line would seem to be ours."""
     return printable(text)[:limit]
 
 
 def visible(text: str) -> str:
-    """`text` without what nobody sees: invisible and bidirectional characters; lines stay lines."""
+    """`text` without invisible and bidirectional characters; line breaks stay."""
     return text if text.isascii() else _INVISIBLE.sub("", _DECEPTIVE.sub(_seen, text))
 
 
@@ -99,7 +99,7 @@ def _seen(match: re.Match[str]) -> str:
 
 
 def shown_name(name: str, fallback: str) -> str:
-    """A display name that can neither hide, break the line, close the marks around it, nor be empty or endless."""
+    """A safe display name: visible, in one line, without `<>`, not empty, and at most `NAME_LIMIT` characters."""
     return _name(name) or _name(fallback) or "?"
 
 
@@ -109,9 +109,9 @@ def _name(name: str) -> str:
 
 
 def addressed(text: str, names: Iterable[str]) -> str | None:
-    """What is said to one of `names` where `text` begins with it ("duck: hi", "@duck hi", "Duck, hi"), else None.
+    """The rest of `text` if it begins with one of `names` ("duck: hi", "@duck hi", "Duck, hi"), else None.
 
-    Letter case does not matter; the name must end at white space, a colon, a comma, or the end.
+    Letter case does not matter; white space, a colon, a comma or the end must follow the name.
     """
     for name in names:
         match = re.match(rf"\s*@?{re.escape(name)}(?:[:,]\s*|\s+|$)", text, re.IGNORECASE)

@@ -1,1 +1,1 @@
-"""Who may speak, and who hears it: pure decisions."""
+"""The rules: who may speak, and who hears it. Pure decisions."""

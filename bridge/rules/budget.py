@@ -9,7 +9,7 @@ from bridge.lib.lru import LruDict
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`burst` at once, then `per_minute`."""
+    """A rate limit: `burst` at once, then `per_minute`."""
 
     burst: int
     per_minute: float
@@ -22,7 +22,7 @@ class _Account:
 
 
 class Budget:
-    """One allowance each for at most `limit` spenders. The spender not seen for longest is forgotten, and has the whole
+    """One allowance each for at most `limit` spenders. The least recently seen one is forgotten, and then has the whole
     allowance again. Times are seconds of one clock."""
 
     def __init__(self, allowance: Allowance, limit: int = 10_000) -> None:
@@ -38,7 +38,7 @@ class Budget:
         self._account(spender, now).bucket.spend(now)
 
     def news(self, spender: Hashable, now: float) -> bool:
-        """True the first time that `spender` is told that no token is left; again after the bucket was full."""
+        """True if `spender` was not told yet that no token is left, and marks them as told until the bucket is full."""
         account = self._account(spender, now)
         fresh, account.told = not account.told, True
         return fresh

@@ -1,4 +1,4 @@
-"""The nouns of deciding: a case, why it is refused, and the verdict."""
+"""Data types of a decision: the case, the refusal and the verdict."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,10 +13,10 @@ _NO_LINK = Rules()
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One event with all that is known when it is decided on.
+    """One event, with all that is known for the decision.
 
-    `event` is as it is carried, with the user and the note of its sender. `link` is the one of its room, `sanction`
-    what is in force against the sender there, and `target` what is known of the event that this one is about.
+    `event` is as it is carried, with the user and the note of its sender. `link` is the link of its room, `sanction`
+    the one in force against the sender there, and `target` what is known of the event that this one is about.
     """
 
     event: Event
@@ -31,26 +31,26 @@ class Case:
 
     @property
     def is_member(self) -> bool:
-        """Whether the sender counts as a member there."""
+        """Whether the sender is a member of the link."""
         return self.rules.is_member(self.user)
 
 
 class Told(StrEnum):
-    """What the sender learns of a refusal, privately."""
+    """What the sender is told of a refusal, privately."""
 
     NOTHING = "nothing"
     HINT = "hint"
-    """What the link tells its guests."""
+    """The link's hint for guests."""
     REASON = "reason"
     """The reason itself, once a day."""
     ADVICE = "advice"
-    """That everybody saw their password, each time."""
+    """That everybody saw their password; sent each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an event is not carried, in words that its sender may read too. `heard`: bots still hear it. `secret`: it may
-    hold a password, so nothing may keep it."""
+    """Why an event is not carried; the `reason` may be shown to its sender. `heard`: bots still hear it. `secret`: it
+    may hold a password, so it must not be stored."""
 
     reason: str
     told: Told
@@ -63,14 +63,14 @@ class Aside(StrEnum):
 
     NONE = "none"
     WHISPER = "whisper"
-    """It is for the desk, and may not be stored."""
+    """The event is for the desk, and must not be stored."""
     SPENT = "spent"
-    """A guest has asked for more than their share, and has to be told."""
+    """A guest has used up their budget, and has to be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an event: the rooms in `audience` get it, and the sender learns of a `refusal`."""
+    """The decision on an event: the rooms in `audience` get it; `refusal` says why it is not carried (None: it is)."""
 
     case: Case
     refusal: Refusal | None

@@ -1,4 +1,4 @@
-"""The gate: who somebody is, whether they may speak, and who hears it. What the relay does, and `explain` shows."""
+"""The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ _NOTHING: Mapping[EventKey, Known] = MappingProxyType({})
 
 
 class LoggedIn(Protocol):
-    """Knows as which user somebody has logged in with a password."""
+    """Knows which user a sender has logged in as, with a password."""
 
     def user(self, sender: Sender) -> User | None: ...
 
@@ -28,7 +28,7 @@ class LoggedIn(Protocol):
 class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
-    `commands` are the first words of what people ask of the desk.
+    `commands` are the first words of commands to the desk.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Gate:
         self.set_links(links)
 
     def set_links(self, links: Iterable[Link]) -> None:
-        """From now on these are the links."""
+        """Replace the links."""
         self.links = Links(links)
         self._names = {name for link in self.links for bot in link.bots for name in bot.names}
 
     def who(self, sender: Sender) -> User | None:
-        """The user by what the network proves of them, else by the password that they gave."""
+        """The user whom the network proves `sender` to be, else the one they have logged in as."""
         return self._users.identify(sender) or self._sessions.user(sender)
 
     def decide(self, event: Event, known: Mapping[EventKey, Known] = _NOTHING) -> Verdict:
-        """What becomes of `event`. `known` has what the store knows of the event that it is about. Asking the bots is
-        counted against a guest."""
+        """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
+        bots is charged to their budget."""
         case = self._case(event, known)
         refusal = policy.judge(case, self._names)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
@@ -75,15 +75,15 @@ class Gate:
         return Case(replace(event, sender=sender), link, user, sanction, target)
 
     def _note(self, name: str, user: User | None, rules: Rules) -> str:
-        """What is shown behind a name so that nobody is taken for somebody else: guests are marked, and so is a member
-        who goes by the name of another user."""
+        """The note shown behind a name, against impersonation: marks guests, and members who go by the name of another
+        user."""
         if user is None or not rules.is_member(user):
             return _GUEST
         other = self._users.find(name)
         return user.name if other is not None and other.name != user.name else ""
 
     def _within_budget(self, verdict: Verdict) -> Verdict:
-        """Without the bots, where a guest has asked for more than their share."""
+        """`verdict`, without the bots if the guest's budget is spent."""
         asks = verdict.aside is Aside.WHISPER or any(room.network == BOTS for room in verdict.audience)
         now = self._clock()
         if verdict.case.is_member or not asks or self._budgets.spend(verdict.case, verdict.aside, now):

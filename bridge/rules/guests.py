@@ -1,19 +1,19 @@
-"""How much guests may ask the bots of each link, each of them and all together."""
+"""Budgets for guests' questions to the bots of a link: per guest, and for all guests together."""
 
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.case import Aside, Case
 
 
 class GuestBudgets:
-    """One budget for each guest and one for all guests of a link; new ones where the allowance has changed."""
+    """For each link, one budget per guest and one for all guests; both start anew if the allowance changes."""
 
     def __init__(self) -> None:
         self._each: dict[str, tuple[Allowance, Budget]] = {}
         self._together: dict[str, tuple[Allowance, Budget]] = {}
 
     def spend(self, case: Case, aside: Aside, now: float) -> bool:
-        """Whether the guest may ask; then it is counted. Logins are counted for each guest alone: the desk slows them
-        down, and a guest who tries many must not keep others from logging in."""
+        """Charge a question of the guest; False if the budget is spent. Logins are charged to the guest only: the desk
+        slows them down, and a guest who tries many must not keep others from logging in."""
         guest, network = self._guest(case), case.event.sender.network
         name = case.link.name if case.link is not None else ""
         own = _budget(self._each, name, case.rules.per_guest)
@@ -27,7 +27,7 @@ class GuestBudgets:
         return True
 
     def is_news(self, case: Case, now: float) -> bool:
-        """Whether the guest was not told yet that they have spent their share."""
+        """Whether the guest was not told yet that their budget is spent; marks them as told."""
         name = case.link.name if case.link is not None else ""
         return _budget(self._each, name, case.rules.per_guest).news(self._guest(case), now)
 

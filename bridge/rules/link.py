@@ -1,4 +1,4 @@
-"""Links: the rooms that are one conversation, who may speak there, and which bots hear."""
+"""Links: rooms joined into one conversation, who may speak there, and which bots listen."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +13,7 @@ _EACH, _TOGETHER = Allowance(6, 6), Allowance(30, 30)
 
 
 class Guests(StrEnum):
-    """What becomes of what guests say in a link: put to the bots alone, carried like everybody's, or left alone."""
+    """How a link treats messages of guests: only the bots hear them, they are carried, or they are ignored."""
 
     DUCK_ONLY = "duck-only"
     RELAY = "relay"
@@ -21,7 +21,7 @@ class Guests(StrEnum):
 
 
 class Answers(StrEnum):
-    """What a bot answers in a link's rooms. In a private conversation it always answers, unless `NEVER`."""
+    """When a bot answers in a link's rooms. In private conversations it always answers, unless `NEVER`."""
 
     MENTIONED = "mentioned"
     ALWAYS = "always"
@@ -30,8 +30,8 @@ class Answers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Who may do what in a link. `members` and `moderators` are names of users, made comparable by `same_name`; None:
-    every user is a member. The allowances are for what guests ask the bots: each guest, and all guests together."""
+    """Who may do what in a link. `members` and `moderators` are names of users, normalised by `same_name`; `members`
+    None: every user is a member. `per_guest` and `per_link` limit questions to the bots, by each guest and by all."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -49,7 +49,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class LinkedBot:
-    """A bot as a link knows it: its key in the config, the names that it listens to, and when it answers."""
+    """A bot in a link: its key in the config, the names that it listens to, and when it answers."""
 
     key: str
     names: tuple[str, ...]
@@ -58,7 +58,7 @@ class LinkedBot:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The rooms that are one conversation, who may speak, the bots, and what members and guests are told once a day."""
+    """Rooms joined into one conversation, with rules, bots, and welcomes, told to members and guests once a day."""
 
     name: str
     rooms: tuple[Room, ...]

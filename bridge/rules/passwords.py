@@ -1,4 +1,4 @@
-"""Lines that may hold a password: recognised before anything is done with them, so that they go nowhere. Pure."""
+"""Recognises lines that may hold a password, so that they are neither carried nor stored. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -7,14 +7,14 @@ from bridge.model.text import addressed, visible
 
 _VERBS = ("login", "passwd", "set-password")
 _MEANT = re.compile(
-    r"[\W\d_]*+"  # a mark of some client's commands, a quotation, the number of a list
-    r"(?:(?:msg|query|privmsg|notice|tell|whisper|w|m|q)\s++\S++\s++)?+"  # "/msg duck login ..." with a blank before it
+    r"[\W\d_]*+"  # a client's command prefix, a quotation mark, a list number
+    r"(?:(?:msg|query|privmsg|notice|tell|whisper|w|m|q)\s++\S++\s++)?+"  # "/msg duck login ..." after a blank
     r"(?:[^:,]{1,64}[:,])?"  # "duck: login ..."
     r"[\W\d_]*+(?P<verb>login|passwd|set-password)(?P<rest>[\s:]++\S.*|\s*+$)",
     re.IGNORECASE,
 )
 _LOOKED_AT = 300
-"""Characters from the beginning of a line: nobody types more before a command by mistake."""
+"""Characters of a line that are checked: nobody types more before a command by mistake."""
 _PROSE = frozenset(
     {
         "a",
@@ -58,15 +58,14 @@ _PROSE = frozenset(
         "works",
     }
 )
-"""What follows the verb in sentences about it, and is nobody's name."""
+"""Words that follow the verb in sentences about it, and are nobody's name."""
 
 
 def holds_secret(text: str, names: Iterable[str] = (), *, private: bool) -> bool:
-    """Whether a line of `text` gives a password to the duck, who listens to `names`, or would if it had been said in
-    private.
+    """Whether a line of `text` gives a password to a bot that listens to `names`, or would if it were said in private.
 
-    In public it takes as many words as a password needs, `login NAME PASSWORD` or `passwd PASSWORD`, which may stand in
-    the next line. What looks like it is caught too, and its sender told: better than a password on two networks.
+    In public, only lines with enough words for a password count: `login NAME PASSWORD` or `passwd PASSWORD`, also split
+    over two lines. False alarms are accepted, and the sender is told: better than a password on two networks.
     """
     text = visible(text)
     lowered = text.lower()

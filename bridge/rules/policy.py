@@ -1,4 +1,4 @@
-"""Who may speak and what is carried: one pure decision, each refusal with its reason."""
+"""The policy: who may speak, and what is carried. Pure; each refusal has a reason."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -21,7 +21,7 @@ _MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a
 
 
 def judge(case: Case, names: Collection[str] = ()) -> Refusal | None:
-    """None where the event is carried to the rest of its link. `names` are what the bots listen to."""
+    """Why the event is refused; None if it is carried to the rest of its link. `names` are those of the bots."""
     if case.event.room.network == BOTS:
         return None
     refusal = _of_anybody(case, names) or _of_a_stranger_to_its_target(case)
@@ -49,7 +49,8 @@ def _of_anybody(case: Case, names: Collection[str]) -> Refusal | None:
 
 
 def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
-    """An event about another one has to know it; only the author edits, only the author or a moderator removes."""
+    """Refuse an event about an unknown event, an edit by others than the author, and a removal by others than the
+    author, a moderator or an admin."""
     if case.event.target is None:
         return None
     if case.target is None:
@@ -74,7 +75,7 @@ def _may_moderate(case: Case) -> bool:
 
 
 def _is_unproven(case: Case) -> bool:
-    """Whether somebody said it while we were away who may be anybody."""
+    """Whether it was said while we were away, by a sender without proof, in a link that does not carry guests."""
     event = case.event
     return event.origin is Origin.REPLAYED and not event.sender.proofs and case.rules.guests is not Guests.RELAY
 
@@ -92,8 +93,8 @@ def _of_a_guest(case: Case) -> Refusal | None:
 
 
 def _may_be_told(event: Event, refusal: Refusal) -> bool:
-    """Whether the sender may be told of a refusal. A program that answers by itself could be told for ever, and nobody
-    wants an answer to a reaction."""
+    """Whether the sender may be told of a refusal. Bots and notices get no answer, against endless loops, and nobody
+    wants one to a reaction."""
     if refusal.told is Told.ADVICE:
         return True
     return isinstance(event.body, Message) and event.body.kind is not Kind.NOTICE and not event.sender.bot

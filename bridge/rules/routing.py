@@ -20,17 +20,17 @@ class Route(NamedTuple):
 
 def ear(bot: str, scope: str) -> Room:
     """The room in which a bot hears. Its answer goes to those who heard the question: `scope` is the one room
-    (`network/id`) of a guest's or private question, else `everywhere` from the room where it was asked."""
+    (`network/id`) of a guest's or private question, else `everywhere` of the room where it was asked."""
     return Room(BOTS, f"{bot}@{scope}")
 
 
 def everywhere(room: Room) -> str:
-    """The scope of all rooms of the link that `room` is in when the answer comes. No network's name begins with @."""
+    """The scope of all rooms in the link of `room`, as it is when the answer comes. No network's name begins with @."""
     return f"@{room}"
 
 
 class Links:
-    """All links of the config. A room is in one link at most."""
+    """All links of the config. A room is in at most one link."""
 
     def __init__(self, links: Iterable[Link]) -> None:
         self._links = {link.name: link for link in links}
@@ -55,8 +55,8 @@ class Links:
         return tuple(room for room in self._by_room if room.network == network)
 
     def hearers(self, ear: Room) -> tuple[Room, ...]:
-        """The rooms that hear what a bot answers into its `ear`; none where the room of the question is in no link any
-        more, or the ear is not one of ours."""
+        """The rooms that get what a bot answers into its `ear`; none if the question's room is no longer in a link, or
+        the ear is not one of ours."""
         scope = ear.id.partition("@")[2]
         try:
             room = Room.parse(scope.removeprefix("@"))
@@ -68,15 +68,15 @@ class Links:
         return link.rooms if link else ()
 
     def private_bots(self, network: str, *, member: bool) -> Iterable[LinkedBot]:
-        """The bots of the links that `network` takes part in, each once; those that ignore guests are for members."""
+        """The bots of the links that `network` is part of, each once; for guests, without links that ignore them."""
         links = (link for link in self._links.values() if member or link.rules.guests is not Guests.IGNORE)
         here = (link for link in links if any(room.network == network for room in link.rooms))
         return {bot.key: bot for link in here for bot in link.bots}.values()
 
 
 def route(case: Case, refusal: Refusal | None, links: Links, commands: Collection[str] = ()) -> Route:
-    """Who gets the event; of one that is refused and still heard, the bots that it asks. `commands` are the first words
-    of what people ask of the desk."""
+    """Who gets the event; if it is refused but still `heard`, only the bots that it asks. `commands` are the first
+    words of commands to the desk."""
     event, carried = case.event, refusal is None
     if event.room.network == BOTS:
         return Route(links.hearers(event.room))
@@ -104,23 +104,23 @@ def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:
 
 
 def _may_ask(event: Event) -> bool:
-    """A notice and another bot's words are never answered, so that no two programs talk to each other for ever."""
+    """Notices and messages of other bots are never answered, so that no two programs talk to each other for ever."""
     return isinstance(event.body, Message) and event.body.kind is not Kind.NOTICE and not event.sender.bot
 
 
 def _is_for_the_desk(case: Case) -> bool:
-    """Whether a line that may hold a password is a login, and not somebody's whom nobody answers."""
+    """Whether a line that may hold a password goes to the desk: private, no notice, from no bot and nobody banned."""
     banned = case.sanction is not None and case.sanction.measure is Measure.BAN
     return case.event.private and not banned and _may_ask(case.event)
 
 
 def _where_it_went(target: Known, heard_in: Room) -> tuple[Room, ...]:
-    """What is about another event goes where that one is, whatever the link says now."""
+    """The rooms where `target` is, without `heard_in`: events about it go there, even if the link has changed."""
     return tuple(room for room in dict.fromkeys(target.rooms) if room != heard_in and room.network != BOTS)
 
 
 def _private_audience(event: Event, links: Links, commands: Collection[str], *, carried: bool) -> tuple[Room, ...]:
-    """The desk, or the bots. A private conversation is carried nowhere; `carried` says whether a member speaks."""
+    """The desk, or the bots: private conversations are not carried. `carried`: the event was not refused."""
     if _may_ask(event) and _first_word(event) in commands:
         return (ear(DESK, str(event.room)),)
     bots = links.private_bots(event.room.network, member=carried)

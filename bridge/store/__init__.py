@@ -1,5 +1,4 @@
-"""What must survive the process: the promises are in contract.py, and how SQLite keeps them in core.py and
-sqlite.py."""
+"""Persistent state: the contract is in contract.py, its SQLite implementation in core.py and sqlite.py."""
 
 from bridge.store.contract import (
     Commit,

@@ -1,4 +1,4 @@
-"""Copies of the store: made while the daemon runs, brought back while it does not."""
+"""Backup and restore of the store: backup while the daemon runs, restore while it is stopped."""
 
 import fcntl
 import os
@@ -29,8 +29,8 @@ def is_in_use(path: Path) -> bool:
 
 
 def copy(path: Path, target: Path) -> None:
-    """Put the store at `path`, as it is at one moment, into a new private file: one file, also for media that cannot be
-    written to. `Unusable` where it is none, StoreError where the copy fails; then there is none."""
+    """Copy a snapshot of the store at `path` into one new private file, which can be opened on read-only media too.
+    Raises `Unusable` if `path` is not a store, StoreError if copying fails; an incomplete copy is removed."""
     make_private(target)
     try:
         with closing(read_only(path)) as source, closing(sqlite3.connect(target)) as into:
@@ -47,15 +47,15 @@ def copy(path: Path, target: Path) -> None:
 
 
 def restore(path: Path, source: Path) -> None:
-    """Put the copy `source` in the place of the store at `path`. `Unusable`, and nothing is changed, while a daemon
-    runs on it, or where the copy is not sound."""
+    """Replace the store at `path` with the copy `source`. Raises `Unusable`, and changes nothing, if a daemon runs on
+    the store or the copy is damaged."""
     held = lock(path)
     try:
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
         copy(source, new)
         for beside in (f"{path}-wal", f"{path}-shm"):
-            Path(beside).unlink(missing_ok=True)  # of the store that goes
+            Path(beside).unlink(missing_ok=True)  # of the replaced store
         sync_folder(path.parent)  # else a power cut could leave the new store with the old journal
         new.rename(path)
         sync_folder(path.parent)

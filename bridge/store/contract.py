@@ -1,7 +1,7 @@
 """The Store contract: cursors, the outbox and the message map, behind verbs that are each one atomic operation.
 
-Each verb is declared once, here, with its promise. An engine carries it out by its name: for SQL that is the method of
-the same name of `bridge.store.core.Core`.
+Each verb is declared and specified once, here. An engine runs it by name: for SQL, the method of the same name of
+`bridge.store.core.Core`.
 """
 # mypy: disable-error-code="empty-body"
 
@@ -15,19 +15,19 @@ from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Known, Post
 
 LONGEST_WAIT_S = 3600.0
-"""A room waits no longer than this. Where it seems to wait longer, the clock was set back, and the room is due."""
+"""Seconds. No room waits longer: a wait that seems longer means that the clock was set back, and the room is due."""
 
 
 class StoreError(Exception):
-    """The store could not do what it was asked. The text is what the operator reads."""
+    """An operation of the store failed. The text is shown to the operator."""
 
 
 class LeaseLost(StoreError):
-    """Another worker owns the network now: stop it here."""
+    """Another worker owns the network now: stop running it here."""
 
 
 class Rewound(StoreError):
-    """The stored cursor is not where we thought: start `events()` again from the stored one."""
+    """The stored cursor is not the expected one: restart `events()` from the stored one."""
 
 
 class Unavailable(StoreError):
@@ -35,24 +35,24 @@ class Unavailable(StoreError):
 
 
 class Full(StoreError):
-    """There is no room for more: intake waits, delivering goes on."""
+    """The disk is full: intake waits, delivery goes on."""
 
 
 class Unusable(StoreError):
-    """The store cannot be opened as it is: damaged, of a newer version, or another daemon's. Nothing was changed."""
+    """The store cannot be opened: damaged, of a newer version, or in use by a daemon. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Everything that follows from one batch, or that we want to say ourselves: stored all or nothing.
+    """Everything that follows from one batch, or messages of our own: stored all or nothing.
 
-    With a `cursor`: where the stored cursor is `expect`, all is applied and the cursor moves; where it is `cursor`
-    already, nothing is done; else `Rewound`. Without one, the stored cursor is neither compared nor moved.
+    With a `cursor`: if the stored cursor is `expect`, all is applied and the cursor moves; if it is `cursor` already,
+    nothing is done; otherwise `Rewound` is raised. Without one, the stored cursor is neither compared nor moved.
 
-    An event or delivery that is known by its id stays as it is. `posts` are what the deliveries of some rooms became,
-    all that are for one room: they are frozen in the same transaction where nothing else is queued in that room and its
-    network is run by the same worker. `changes` is what the network must remember (None forgets a key). `told` are
-    losses about which this commit tells people.
+    An event or delivery whose id is known stays as it is. `posts` are rendered deliveries of some rooms, all posts of
+    each room: they are frozen in the same transaction if nothing else is queued in that room and the same worker runs
+    its network. `changes` is what the network must remember (None forgets a key). `told` are losses that this commit
+    reports to people.
     """
 
     expect: str | None = None
@@ -68,7 +68,7 @@ class Commit:
     def owing(
         cls, owed: Iterable[Addressed], *, changes: Mapping[str, str | None] | None = None, told: Sequence[Loss] = ()
     ) -> Self:
-        """What we want to say ourselves, to rooms of any network."""
+        """A commit of messages of our own, to rooms of any network."""
         owed = tuple(owed)
         events = {each.event.key: each.event for each in owed}
         return cls(
@@ -80,7 +80,7 @@ class Commit:
 
 
 class Committed(NamedTuple):
-    """How many deliveries were new, and the rooms whose `posts` are frozen now: who committed has to send these."""
+    """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these."""
 
     new: int = 0
     planned: frozenset[Room] = frozenset()
@@ -88,7 +88,7 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """`room` is tried again at `until` (seconds since the epoch). It counts as an attempt."""
+    """`room` is tried again at `until` (seconds since the epoch). This counts as an attempt."""
 
     room: Room
     until: float
@@ -97,7 +97,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """These deliveries can never be sent. Their words are kept for the operator."""
+    """These deliveries can never be sent. Their text is kept for the operator."""
 
     deliveries: Sequence[str]
     reason: str
@@ -105,7 +105,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """These deliveries are given up. Their words are not kept, and they count among the losses."""
+    """These deliveries are given up. Their text is not kept, and they count as losses."""
 
     deliveries: Sequence[str]
     reason: str
@@ -115,15 +115,14 @@ Fate = Waits | Dead | Dropped
 
 
 class Engine(Protocol):
-    """Carries out verbs by their names. The arguments are those of the verb; before them, for the verb of a lease,
-    its network and token."""
+    """Runs verbs by name. The arguments are those of the verb; a verb of a lease gets its network and token first."""
 
     async def read(self, verb: str, *args: Any, **named: Any) -> Any: ...
 
     async def write(self, verb: str, *args: Any, **named: Any) -> Any: ...
 
     async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
-        """Write what is not needed to deliver what is there already: `Full` while only the reserve is left."""
+        """Write intake, which delivery can do without. Raises `Full` while only the reserve of disk space is left."""
         ...
 
     def holds(self, network: str, token: str) -> bool: ...
@@ -137,7 +136,7 @@ _Verb = TypeVar("_Verb", bound=Callable[..., Awaitable[Any]])
 
 
 def _verb(mode: str, *, in_steps: bool = False) -> Callable[[_Verb], _Verb]:
-    """A verb that the engine carries out; with `in_steps` again and again, until it has nothing left to do."""
+    """Declare a verb that the engine runs; `in_steps`: repeat it until it returns 0, and return the sum."""
 
     def declare(verb: _Verb) -> _Verb:
         @wraps(verb)
@@ -158,7 +157,7 @@ _reads, _writes, _writes_in_steps = _verb("read"), _verb("write"), _verb("write"
 
 
 class Store:
-    """Everything that must survive the process. These verbs need no lease: any process may ask at any time."""
+    """All persistent state. These verbs need no lease: any process may call them at any time."""
 
     own: tuple[str, ...] = ()
 
@@ -166,7 +165,7 @@ class Store:
         self.engine = engine
 
     async def acquire(self, network: str, worker: str) -> "Lease | None":
-        """The right to write for `network`; None while another worker has it."""
+        """Acquire the right to write for `network`; None while another worker has it."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
@@ -174,38 +173,37 @@ class Store:
 
     @_reads
     async def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
-        """The ids that `event` has in `room`, one a post, in order; empty where it was not sent there."""
+        """The ids of `event` in `room`, one per post, in order; empty if it was not sent there."""
 
     @_reads
     async def source_of(self, room: Room, remote_id: str) -> EventKey | None:
-        """The event that we sent to `room` as `remote_id` (the first, where a post carries several)."""
+        """The event that we sent to `room` as `remote_id` (the first, if a post carries several)."""
 
     @_reads
     async def outbox(self) -> Sequence[Entry]:
-        """All that is queued or dead, by room and order."""
+        """All queued and dead deliveries, by room and order."""
 
     @_writes
     async def retry(self, delivery: str) -> bool:
-        """Queue a dead delivery again, at its old place in the order; its age counts from now. False where it is not
-        dead."""
+        """Queue a dead delivery again, at its old place in the order; its age counts from now. False if not dead."""
 
     @_writes
     async def drop(self, delivery: str) -> bool:
-        """Give up a delivery that is queued or dead, with the frozen posts that carry it; whatever else these carried
-        is rendered again. Its id stays known. False where there is none."""
+        """Give up a queued or dead delivery, with the frozen posts that carry it; other deliveries in these posts are
+        rendered again. Its id stays known. False if there is no such delivery."""
 
     @_reads
     async def ledger(self, since: float) -> Ledger:
-        """What became of what was heard since then (seconds since the epoch); what is counted, to the minute."""
+        """What became of the events heard after `since` (seconds since the epoch). Counts are to the minute."""
 
     @_writes_in_steps
     async def expire(self, before: float) -> int:
-        """Remove what was done with before that time (seconds since the epoch); how many rows. The dead are kept until
-        the operator drops them."""
+        """Remove what was finished before `before` (seconds since the epoch); returns how many rows. Dead deliveries
+        are kept until the operator drops them."""
 
 
 class Lease:
-    """One network is ours. Every verb is atomic and raises `LeaseLost` once the lease is gone."""
+    """The right to run one network. Every verb is atomic and raises `LeaseLost` once the lease is gone."""
 
     def __init__(self, engine: Engine, network: str, token: str) -> None:
         self.engine = engine
@@ -213,7 +211,7 @@ class Lease:
         self.own = (network, token)
 
     def valid(self) -> bool:
-        """Whether the lease is surely ours right now: asked right before every wire write."""
+        """Whether the lease is certainly ours now. Check it right before every write to the network."""
         return self.engine.holds(*self.own)
 
     async def release(self) -> None:
@@ -225,14 +223,14 @@ class Lease:
         await self.engine.wait(self.network, until)
 
     async def commit(self, commit: Commit) -> Committed:
-        """See `Commit`. What moves the cursor is intake, and has to wait while the disk is nearly full."""
+        """See `Commit`. A commit with a cursor is intake, and has to wait while the disk is nearly full."""
         ask = self.engine.write if commit.cursor is None else self.engine.take_in
         committed: Committed = await ask("commit", *self.own, commit)
         return committed
 
     @_reads
     async def renew(self, cursor: str | None) -> None:
-        """Keep the lease; `Rewound` where the stored cursor is another than `cursor`."""
+        """Keep the lease. Raises `Rewound` if the stored cursor is not `cursor`."""
 
     @_reads
     async def cursor(self) -> str | None:
@@ -240,7 +238,7 @@ class Lease:
 
     @_reads
     async def recall(self) -> Mapping[str, str]:
-        """What the network asked to have remembered."""
+        """What the network has stored with `remember` or `Commit.changes`."""
 
     @_writes
     async def remember(self, changes: Mapping[str, str | None]) -> None:
@@ -248,49 +246,49 @@ class Lease:
 
     @_reads
     async def known(self, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
-        """What is known of these events, each under the key by which it was asked for; nothing of unknown ones."""
+        """What is known of these events, by the key given for each; unknown events are left out."""
 
     @_reads
     async def due(
         self, now: float, rooms: int = 32, each: int = 20, without: Collection[Room] = ()
     ) -> Sequence[Backlog]:
-        """At most `rooms` rooms of this network whose head may be sent at `now`, none of `without`: each with its
-        frozen posts, or, where nothing is frozen, its first `each` deliveries."""
+        """At most `rooms` rooms of this network, none of `without`, whose head may be sent at `now`: each with its
+        frozen posts or, if nothing is frozen, its first `each` deliveries."""
 
     @_writes
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
-        """Freeze what the head of `room` became; what is frozen there already wins and is returned."""
+        """Freeze `posts`, rendered from the head of `room`. If posts are frozen already, they stay and are returned."""
 
     @_writes
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
-        """A frozen post of its room was accepted as `remote_id`; False where it is not in the plan (any more).
+        """Record that a frozen post was accepted as `remote_id`; False if it is not frozen (any more).
 
-        Any post of the plan may be proven first; `remote_ids` stays in the order of the plan. A delivery is complete
-        once no frozen post carries it. Clears the room's postponement and attempts. `then` freezes the next plan in the
-        same transaction, where nothing else is frozen."""
+        Posts of a plan may be confirmed in any order; `remote_ids` keeps the order of the plan. A delivery is complete
+        once no frozen post carries it. Clears the room's postponement and attempts. `then` is the next plan, frozen in
+        the same transaction if nothing else is frozen."""
 
     @_writes
     async def settle(self, fate: Fate) -> Sequence[Event]:
-        """What becomes of deliveries that were not sent: see `Waits`, `Dead` and `Dropped`. Only what is queued
-        changes; frozen posts of what is dead or dropped go too. Returns the events that are dead now."""
+        """Record the fate of deliveries that were not sent: see `Waits`, `Dead` and `Dropped`. Changes only queued
+        deliveries, and removes the frozen posts of dead and dropped ones. Returns the events that are dead now."""
 
     @_writes
     async def explain(self, room: Room, reason: str) -> None:
-        """Why what is queued in `room` waits, for `outbox`; it is due as before. Nothing where nothing is queued."""
+        """Set why `room` waits, as `outbox` shows it; its queue is due as before. No effect if nothing is queued."""
 
     @_writes
     async def hasten(self, room: Room) -> None:
-        """What is queued in `room` is due now; the attempts stay. Nothing where the room does not wait."""
+        """Make the queue of `room` due now; the attempts stay. No effect if the room does not wait."""
 
     @_writes_in_steps
     async def trim(self, before: float, most: int) -> int:
-        """Drop what has been queued since before `before` (seconds since the epoch), and the oldest where a room has
-        more than `most`; how many. What is frozen, and what goes ahead, stays."""
+        """Drop what was queued before `before` (seconds since the epoch), and the oldest of a room with more than
+        `most`; returns how many. Frozen deliveries, and those sent `ahead`, stay."""
 
     @_reads
     async def losses(self) -> Sequence[Loss]:
-        """What was dropped without anybody having been told. Our own words never count."""
+        """Losses that people were not told of yet. Messages of our own never count."""
 
     @_reads
     async def waiting(self, room: Room) -> int:
-        """How many deliveries of what people said are queued for `room` behind what is frozen."""
+        """How many deliveries of people's messages are queued for `room` and not frozen."""

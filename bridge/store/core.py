@@ -1,4 +1,4 @@
-"""What each verb of the Store contract does to the tables: synchronous, so that nothing happens in between."""
+"""The verbs of the Store contract in SQL: synchronous, so that nothing happens in between."""
 
 import json
 import sqlite3
@@ -17,9 +17,9 @@ from bridge.store.tables.networks import Networks
 from bridge.store.tables.plans import Plans
 
 EXCERPT = 300
-"""Characters of a carried message that are kept, unless the operator chooses otherwise."""
+"""Default number of characters kept of each carried message."""
 
-_EXPIRE_AT_ONCE = 500  # rows in one transaction: some milliseconds, so that expiring never holds up a message
+_EXPIRE_AT_ONCE = 500  # rows per transaction: takes milliseconds, so that expiring never delays a message
 
 _WORK = """
     WITH RECURSIVE work (room) AS (
@@ -39,12 +39,12 @@ _WORK = """
 
 
 class Core:
-    """The verbs on one connection, by the names that `bridge.store.contract` gives them. The verb of a lease takes the
-    lease's network and token first.
+    """Runs the verbs of `bridge.store.contract`, under the same names, on one connection. Verbs of a lease take its
+    network and token first.
 
     The caller begins and ends the transaction. `clock` gives seconds since the epoch. `excerpt` is how many characters
-    of each carried message are kept. `woken` are the networks that may have more to do because of the last verbs: the
-    caller wakes them after the transaction, and clears it.
+    of each carried message are kept. `woken` are the networks that may have new work after the last verbs: the caller
+    wakes them after the transaction, and clears it.
     """
 
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float], excerpt: int = EXCERPT) -> None:
@@ -60,7 +60,7 @@ class Core:
     # Networks
 
     def acquire(self, network: str, token: str, worker: str = "") -> None:
-        """Make `token` the network's lease, even where another token had it."""
+        """Make `token` the network's lease, even if another token held it."""
         self._networks.acquire(network, token, worker)
 
     def release(self, network: str, token: str) -> None:
@@ -91,7 +91,7 @@ class Core:
         new = self._store(commit, now)
         ledger.count(self._sql, commit.counts, now)
         self._networks.remember(network, commit.changes)
-        if new or not commit.deliveries:  # else it is the repetition of a call whose answer was lost
+        if new or not commit.deliveries:  # else the call is repeated because its answer was lost
             self._losses.told(commit.told)
         if commit.cursor is not None and commit.cursor != commit.expect:
             self._networks.advance(network, commit.cursor)
@@ -100,7 +100,7 @@ class Core:
         return Committed(len(new), planned)
 
     def _store(self, commit: Commit, now: float) -> Set[str]:
-        """Events and deliveries; the ids of the deliveries that are new."""
+        """Store events and deliveries; returns the ids of the new deliveries."""
         events = {event.key: event for event in commit.events}
         for event in events.values():
             if isinstance(event.body, Redaction):
@@ -109,7 +109,7 @@ class Core:
         return {each.id for each in commit.deliveries if self._queue(each, events[each.event], bodies[each.event], now)}
 
     def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
-        """Freeze what is offered for a room, where the room's network is run by the worker that offers it."""
+        """Freeze the posts of rooms whose network is run by the worker of `network`; returns the rooms frozen."""
         offers: dict[Room, list[Post]] = {}
         for post in posts:
             offers.setdefault(post.room, []).append(post)
@@ -119,7 +119,7 @@ class Core:
         )
 
     def _queue(self, delivery: Delivery, event: Event, body: str, now: float) -> bool:
-        """Whether `delivery` is new."""
+        """Queue `delivery` if it is new; returns whether it is."""
         seq, has_body = self._event(event, body)
         inserted = self._sql.execute(
             "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind)"
@@ -141,8 +141,8 @@ class Core:
         return True
 
     def _event(self, event: Event, body: str) -> tuple[int, bool]:
-        """The row of `event`, new or not, and whether it has its body. Nothing is kept of a private conversation once
-        its body is gone."""
+        """Store `event` if it is new; returns its row and whether it has a body. Private events get no sender and no
+        excerpt, so nothing of them is kept once the body is gone."""
         key, sender, begins, target = event.key, None, "", None
         if not event.private:
             sender, begins = dump_sender(event.sender), excerpt(event, self._excerpt)
@@ -258,7 +258,7 @@ class Core:
         return load(row[1])
 
     def trim(self, network: str, token: str, before: float, most: int) -> int:
-        """Some of it; 0 where there is no more."""
+        """Drop some of them; returns 0 once none are left."""
         self.cursor(network, token)
         return self._lose(*self._losses.excess(network, before, most))
 
@@ -289,7 +289,7 @@ class Core:
         self.woken.add(network)
 
     def shift(self, step: float) -> None:
-        """The clock was set by `step` seconds: what waits is as old as before, and waits for as long."""
+        """Adapt to a clock that was set by `step` seconds: ages and remaining waits in the queue do not change."""
         self._sql.execute("UPDATE deliveries SET since = since + ?1, said = said + ?1 WHERE state = 'queued'", (step,))
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
 
@@ -306,13 +306,13 @@ class Core:
             yield Owed(delivery, room, event, context, said, max(0.0, now - said))
 
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
-        """Nothing is owed for `delivery` any more. It is kept: should its event be heard again, it is known."""
+        """Finish `delivery`. Its row stays, so that its event is recognised if it is heard again."""
         row = self._sql.execute(
             "UPDATE deliveries SET state = ?, reason = ?, done = ?"
             " WHERE id = ? AND state IN ('queued', 'dead') RETURNING event",
             (state, reason, now, delivery),
         ).fetchone()
-        if row is not None:  # the words are not kept for longer than they are owed to somebody
+        if row is not None:  # the text is kept only while some delivery needs it
             self._sql.execute(
                 "UPDATE events SET body = NULL WHERE seq = ?"
                 " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state IN ('queued', 'dead'))",
@@ -364,7 +364,7 @@ class Core:
         return True
 
     def expire(self, before: float) -> int:
-        """Some of it; 0 where there is no more."""
+        """Remove some of the rows; returns 0 once none are left."""
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries WHERE state IN ('sent', 'dropped') AND done < ? LIMIT ?) RETURNING event",

@@ -1,4 +1,4 @@
-"""The tables of the store, and the steps from each version of them to the next."""
+"""The tables of the store, and the migrations from each version to the next."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,14 +34,14 @@ MIGRATIONS: Sequence[str] = (
         network TEXT NOT NULL, room TEXT NOT NULL, PRIMARY KEY (delivery, part)
     ) WITHOUT ROWID;
     """,
-    # Version 2: who replies asks for a source by its remote id, and expiry asks for what was done long ago;
-    # both would read the whole table.
+    # Version 2: indexes to find the source of a reply by its remote id, and finished deliveries to expire;
+    # both would read the whole table otherwise.
     """
     CREATE INDEX sources ON sent (network, room, remote);
     CREATE INDEX done ON deliveries (done) WHERE state = 'sent';
     """,
-    # Version 3: what was dropped expires like what was sent. Parts are those of the plan, so that posts may be proven
-    # in any order; those that were frozen before are moved behind all that was numbered by counting. What is refused is
+    # Version 3: dropped deliveries expire like sent ones. Part numbers are those of the plan, so that posts may be
+    # confirmed in any order; posts frozen earlier get numbers behind all that were assigned by counting. Refusals are
     # counted.
     """
     DROP INDEX done;
@@ -55,17 +55,17 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (minute, network, room, what, reason)
     ) WITHOUT ROWID;
     """,
-    # Version 4: what was given up, and people were not told of yet.
+    # Version 4: losses that people were not told of yet.
     """
     CREATE TABLE losses (
         network TEXT, room TEXT, reason TEXT, number INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
         PRIMARY KEY (network, room, reason)
     ) WITHOUT ROWID;
     """,
-    # Version 5: an event is an envelope around one tagged body. What is asked for by SQL is a column: what kind of
-    # event it is, how we know of it, who said it, what it is about, how it begins; and when a delivery was said. Who
-    # runs a network is known, so that a commit may plan for others that the same worker runs. Frozen questions to bots
-    # hold events of the old shape, and are frozen anew.
+    # Version 5: an event is an envelope around one tagged body. What SQL reads is a column: an event's type, origin,
+    # sender, target and excerpt, and when a delivery was said. A network's worker is stored, so that a commit may plan
+    # for other networks of the same worker. Frozen questions to bots hold events of the old format: they are removed,
+    # to be frozen again.
     """
     ALTER TABLE networks ADD COLUMN worker TEXT;
     ALTER TABLE events ADD COLUMN type TEXT NOT NULL DEFAULT 'message';
@@ -81,11 +81,11 @@ MIGRATIONS: Sequence[str] = (
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}
-"""What SQL alone cannot do, after the statements of that version."""
+"""What SQL alone cannot do, by version: runs after the statements of that version."""
 
 
 def migrate(sql: sqlite3.Connection, version: int) -> None:
-    """Bring the tables from `version` (0: none) to `VERSION`, inside the transaction that is open."""
+    """Migrate the tables from `version` (0: no tables) to `VERSION`, inside the open transaction."""
     for number, step in enumerate(MIGRATIONS[version:], version + 1):
         for statement in _statements(step):
             sql.execute(statement)
@@ -95,7 +95,7 @@ def migrate(sql: sqlite3.Connection, version: int) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The single statements of `script`. `executescript` would commit what is open."""
+    """The single statements of `script`. `executescript` would commit the open transaction."""
     statement = ""
     for part in script.split(";"):
         statement += f"{part};"

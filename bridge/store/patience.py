@@ -1,4 +1,4 @@
-"""Waiting for a store that is full or out of reach."""
+"""Waiting for a store that is full or unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ _PAUSE = 1.0  # seconds between tries
 
 
 async def stored(verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """What `verb` of a store gives. A store that cannot right now is waited for: nothing is acknowledged meanwhile."""
+    """Call a store's `verb` until it succeeds: waits while the store is full or unavailable. Returns its result."""
     while True:
         try:
             return await verb(*args, **kwargs)

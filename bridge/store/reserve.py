@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for delivering: a file beside the store, given up when the disk is full."""
+"""Disk space reserved for delivery: a file beside the store, which is released when the disk is full."""
 
 import os
 import sqlite3
@@ -8,24 +8,24 @@ from pathlib import Path
 from bridge.lib.files import sync_folder
 
 SIZE = 8 * 2**20
-"""Bytes: the journal grows to 4 MB before it begins anew (SQLite checkpoints it after 1,000 pages), and what is left is
-for the tables, in which a message that was sent takes some hundred bytes."""
+"""Bytes: the journal takes up to 4 MB (SQLite checkpoints it after 1,000 pages), the rest is for the tables, in which a
+sent message takes some hundred bytes."""
 
 _STEP = SIZE // 8
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Whether SQLite found no room. Its index of the journal (`-shm`) is no data: that it cannot grow is no error of
-    the disk."""
+    """Whether SQLite ran out of disk space. Being unable to grow the journal's index (`-shm`) counts, too: it holds no
+    data, so that is not a disk error."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
 
 
 class Reserve:
-    """`SIZE` bytes that no other file can take. For one thread at a time."""
+    """`SIZE` bytes of disk space that no other file can take. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Beside the store at `path`; it may not be whole. OSError where no file can be there."""
+        """The reserve beside the store at `path`; it may be incomplete. Raises OSError if the file cannot be made."""
         file = Path(f"{path}.reserve")
         made = not file.exists()
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -36,7 +36,7 @@ class Reserve:
         self.make()
 
     def make(self) -> bool:
-        """Whether it is whole now. Nothing is taken where there is not enough room for all of it."""
+        """Fill up the reserve, or leave it if there is not enough space for all of it. True if it is complete now."""
         if self.is_whole:
             return True
         size, disk = os.fstat(self._file).st_size, os.fstatvfs(self._file)
@@ -52,14 +52,14 @@ class Reserve:
         return True
 
     def give(self) -> bool:
-        """Give some of it up; False where there is nothing left. In steps, since others may want what is free, too."""
+        """Release a part of the reserve; False if nothing is left. In parts, since others may take the free space."""
         size = os.fstat(self._file).st_size
         if not size:
             return False
         os.ftruncate(self._file, max(0, size - _STEP))
         self.is_whole = False
-        with suppress(OSError):  # nothing in it is needed
-            os.fsync(self._file)  # on some file systems others can have the room only then
+        with suppress(OSError):  # its content does not matter
+            os.fsync(self._file)  # some file systems free the space only then
         return True
 
     def close(self) -> None:

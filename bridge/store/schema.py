@@ -1,4 +1,4 @@
-"""Opening the file of the store: new, as it is, or brought to the version of this program."""
+"""Opens the store's file: creates a new one, and migrates an old one to the current version."""
 
 import os
 import sqlite3
@@ -10,22 +10,22 @@ from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
 
 BUSY_S = 10.0
-"""Seconds that are waited while another program, such as a backup, has the file locked."""
+"""Seconds to wait while another program, such as a backup, has the file locked."""
 _UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Connection:
-    """A connection to the store at `path`, in autocommit mode, that any one thread may use, and that waits `busy_s` for
-    what another program has locked.
+    """Connect to the store at `path`: in autocommit mode, for any one thread. `busy_s`: seconds to wait for locks of
+    other programs.
 
-    With `upgrade` a new file is made (readable by its owner alone) and an old one is brought to `VERSION`, after a copy
-    of it was put beside it. `Unusable`, with the file as it was, where it cannot be used; `Full` where its disk is.
-    SQLite gives the files that it makes beside it the same owner and mode, also when root is at work.
+    `upgrade` creates a missing file (readable by its owner only), and migrates an old one to `VERSION` after copying it
+    to a file beside it. Raises `Unusable`, with the file unchanged, if it cannot be used; `Full` if its disk is full.
+    SQLite gives the files that it makes beside it the same owner and mode, also when run as root.
     """
     try:
         if upgrade and not path.exists():
             make_private(path)
-        uri = f"{path.absolute().as_uri()}?mode=rw"  # never makes a file that others could read
+        uri = f"{path.absolute().as_uri()}?mode=rw"  # never creates a file, which others could read
         sql = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=busy_s)
     except (OSError, sqlite3.Error) as error:
         raise Unusable(f"{path}: the store cannot be opened ({error})") from error
@@ -45,7 +45,7 @@ def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Con
 
 
 def read_only(path: Path) -> sqlite3.Connection:
-    """A connection that only reads the sound store at `path`, of this version or an older one. `Unusable` otherwise."""
+    """Open the store at `path` read-only. Raises `Unusable` if it is missing, damaged or of a newer version."""
     try:
         sql = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
@@ -75,7 +75,7 @@ def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
         if not upgrade:
             raise Unusable(f"{path}: the store is of version {version}: run the daemon once, it will upgrade it")
         _upgrade(sql, path, version)
-    (mode,) = sql.execute("PRAGMA journal_mode = WAL").fetchone()  # where that fails, it answers with the old one
+    (mode,) = sql.execute("PRAGMA journal_mode = WAL").fetchone()  # returns the old mode if it fails
     if mode != "wal":
         raise Unusable(f"{path}: the store cannot keep a write-ahead journal there")
     sql.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
@@ -83,7 +83,7 @@ def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
 
 
 def make_private(path: Path) -> None:
-    """An empty file at `path` that only its owner can read, whatever the umask."""
+    """Create an empty file at `path` that only its owner can read, whatever the umask."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     os.close(descriptor)
@@ -91,7 +91,7 @@ def make_private(path: Path) -> None:
 
 
 def _version(sql: sqlite3.Connection, path: Path) -> int:
-    """The version of a sound store, 0 of an empty file."""
+    """The version of the store, 0 if the file is empty. Raises `Unusable` if it is damaged or not a store."""
     version: int = sql.execute("PRAGMA user_version").fetchone()[0]
     tables = sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if version == 0 and tables:
@@ -105,7 +105,7 @@ def _version(sql: sqlite3.Connection, path: Path) -> int:
 def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
     if version:
         copy = Path(f"{path}.v{version}.bak")
-        copy.unlink(missing_ok=True)  # of an upgrade that was cut off
+        copy.unlink(missing_ok=True)  # left by an interrupted upgrade
         make_private(copy)
         backup = sqlite3.connect(copy)
         sql.backup(backup)

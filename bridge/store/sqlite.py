@@ -1,4 +1,4 @@
-"""The store on SQLite: one file, which one daemon owns, and beside which the command line works."""
+"""The store on SQLite: one file, owned by one daemon; the command line may use it at the same time."""
 
 import asyncio
 import fcntl
@@ -22,8 +22,8 @@ from bridge.store.schema import BUSY_S, connect
 from bridge.store.steps import Steps
 from bridge.store.writer import Ring, Writer
 
-_LOOK_S = 1.0  # between looks for what another process has changed
-_TRIES, _PAUSE = 4, 0.05  # how often the lock is tried, and seconds between: before anything runs
+_LOOK_S = 1.0  # seconds between checks for changes by other processes
+_TRIES, _PAUSE = 4, 0.05  # attempts to lock, and seconds between them; blocks, so only before anything runs
 
 
 def _random_token() -> str:
@@ -31,7 +31,7 @@ def _random_token() -> str:
 
 
 class Asked(Protocol):
-    """Runs verbs of `Core`, each whole or not at all; see `bridge.store.writer.Writer`."""
+    """Runs verbs of `Core`, each atomically; see `bridge.store.writer.Writer`."""
 
     async def read(self, verb: Callable[[Core], Any]) -> Any: ...
 
@@ -54,8 +54,8 @@ class SqliteStore(Store):
         owns: bool = False,
         lock: int | None = None,
     ) -> None:
-        """`owns`: this process may write for the networks, and gives leases. `lock` is the descriptor that holds the
-        file for it."""
+        """`owns`: this process may write for the networks, and grants leases. `lock`: the descriptor that keeps the
+        file locked."""
         super().__init__(self)
         self.clock = clock
         self.writer = writer
@@ -76,13 +76,13 @@ class SqliteStore(Store):
         excerpt: int = EXCERPT,
         busy_s: float = BUSY_S,
     ) -> Self:
-        """Open or create the store at `path`, and bring it to the version of this program.
+        """Open or create the store at `path`, and migrate it to the current version.
 
-        While it is open no other daemon can open it: the lock goes with the process, however that ends. `Unusable`
-        where another daemon has it, where it is damaged, or of a newer version; the file is then as it was. `Full`
-        where the disk is, and nothing was reserved. `token` names a lease; no two may be alike. By `steady` it sees
-        that `clock` was set. `excerpt` is how many characters of each carried message are kept.
-        `busy_s` are the seconds that it waits while another program has the file locked.
+        While it is open no other daemon can open it: the lock ends with the process, however that ends. Raises
+        `Unusable`, with the file unchanged, if another daemon has it or it is damaged or of a newer version; `Full` if
+        the disk is full and no space was reserved. `token` makes unique names for leases. `steady` is a clock that is
+        never set, to notice that `clock` was. `excerpt` is how many characters of each carried message are kept.
+        `busy_s`: seconds to wait while another program has the file locked.
         """
         try:
             make_folders(path.parent)
@@ -91,7 +91,7 @@ class SqliteStore(Store):
             raise Unusable(f"{path}: the store cannot be opened ({error})") from error
         reserve = None
         try:
-            with suppress(OSError):  # it goes without
+            with suppress(OSError):  # works without one
                 reserve = Reserve(path)
             steps = Steps(clock, steady) if steady is not None else None
             core = partial(Core, clock=clock, excerpt=excerpt)
@@ -105,14 +105,14 @@ class SqliteStore(Store):
 
     @classmethod
     def attach(cls, path: Path, clock: Callable[[], float]) -> Self:
-        """Open an existing store beside a daemon that may be running. It gives no leases. `Unusable` as in `open`, and
-        where there is no store, or one of an older version, which the daemon will upgrade."""
+        """Open an existing store while a daemon may be running. Grants no leases. Raises `Unusable` if the store is
+        missing, damaged, of a newer version, or of an older one, which the daemon will upgrade."""
         if not path.exists():
             raise Unusable(f"{path}: there is no store yet: the daemon makes it when it first runs")
         return cls(Writer(connect(path, upgrade=False), partial(Core, clock=clock)), clock)
 
     async def acquire(self, network: str, worker: str) -> Lease | None:
-        """The lock on the file is the proof that nobody else has the lease."""
+        """Nobody else can have the lease: this process holds the file's lock."""
         if not self._owns:
             return None
         token = self._token()
@@ -158,7 +158,7 @@ class SqliteStore(Store):
             self._bells.setdefault(network, asyncio.Event()).set()
 
     async def _look(self) -> None:
-        """Ring every bell where another process has changed something since the last look."""
+        """Ring every bell if another process has changed something since the last check."""
         version = await self.writer.read(Core.changes_of_others)
         if version != self._version:
             self._version = version
@@ -166,7 +166,7 @@ class SqliteStore(Store):
 
 
 def _connected(path: Path, reserve: Reserve | None, busy_s: float) -> sqlite3.Connection:
-    """SQLite needs some room to open a store, too."""
+    """Open the store; if the disk is full, with space from the reserve: SQLite needs some to open it."""
     try:
         return connect(path, upgrade=True, busy_s=busy_s)
     except Full:
@@ -176,7 +176,7 @@ def _connected(path: Path, reserve: Reserve | None, busy_s: float) -> sqlite3.Co
 
 
 def lock(path: Path) -> int:
-    """Lock the store at `path` for this process; the file descriptor holds it. `Unusable` while another has it."""
+    """Lock the store at `path`; returns the descriptor that holds the lock. Raises `Unusable` if another has it."""
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
@@ -190,8 +190,7 @@ def lock(path: Path) -> int:
 
 
 def _take(descriptor: int) -> None:
-    """The lock; a program that only looks whether a daemon runs has it for an instant. BlockingIOError where another
-    keeps it."""
+    """Take the lock. Retries, since `is_in_use` holds it for an instant. Raises BlockingIOError if another keeps it."""
     for _ in range(_TRIES):
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,20 +1,20 @@
-"""Clocks that are set while we run: what waits does not grow older by that."""
+"""Notices that the clock was set while we run, so that queued messages do not age by it."""
 
 import time
 from collections.abc import Callable
 
 _LEAST = 60.0
-"""Seconds: less changes nothing that is decided by the age of a message."""
+"""Seconds: smaller steps are ignored; no decision about a message's age depends on them."""
 
 
 def since_boot() -> float:
-    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps (Linux; elsewhere it may stop)."""
+    """Seconds by a clock that is never set, and goes on while the machine sleeps (Linux; elsewhere it may stop)."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Steps:
-    """How far `clock` was set, by comparison with `steady`, both in seconds. A machine without a battery for its clock
-    starts in 1970, and is half a century older a minute later."""
+    """Measures how far `clock` was set, compared with `steady`, both in seconds. Example: a machine without a clock
+    battery starts in 1970, and jumps by half a century a minute later."""
 
     def __init__(self, clock: Callable[[], float], steady: Callable[[], float]) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Steps:
         self._taken = clock() - steady()
 
     def step(self) -> float:
-        """Seconds that were not `taken` yet, forward or back; 0 where the clock only went on."""
+        """Seconds by which the clock was set, forward or back, and not `taken` yet; 0 if it was not set."""
         step = self._clock() - self._steady() - self._taken
         return step if abs(step) >= _LEAST else 0.0
 

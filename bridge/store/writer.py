@@ -1,4 +1,4 @@
-"""The one thread that touches the store's connection: what waits at the same time is committed together."""
+"""The only thread that uses the store's connection. Commits verbs that wait at the same time together."""
 
 import asyncio
 import contextlib
@@ -21,12 +21,12 @@ from bridge.store.steps import Steps
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-_TOGETHER = 64  # verbs in one transaction: more would make the first wait noticeably for the last
-_WAITING = 1024  # verbs on their way: each is about a room's or a batch's work, some kilobytes
+_TOGETHER = 64  # verbs per transaction: with more, the first would wait noticeably for the last
+_WAITING = 1024  # pending verbs at most: each takes some kilobytes, the work of a room or a batch
 
 
 Ring = Callable[[AbstractSet[str]], None]
-"""Takes the networks that may have more to do."""
+"""Called with the networks that may have new work."""
 
 
 def _nobody(_: AbstractSet[str]) -> None:
@@ -38,7 +38,7 @@ def _future() -> asyncio.Future[Any]:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 of what is no error of the engine."""
+    """SQLite's primary result code; 0 if the error has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -50,7 +50,7 @@ class _Kind(Enum):
 
 @dataclass(slots=True)
 class _Call:
-    """A verb on its way to the writer, and who waits for what it gives."""
+    """A verb queued for the writer, and the future that gets its result."""
 
     verb: Callable[[Core], Any]
     ring: Ring
@@ -62,14 +62,12 @@ class _Call:
 
 
 class Writer:
-    """Runs verbs of `Core`, each whole or not at all, and answers once they are on disk.
+    """Runs verbs of `Core`, each atomically, and answers once they are on disk.
 
-    `Full` and `Unavailable` mean that a verb did nothing. Any other error of SQLite is fatal: it is raised as it is, by
-    this verb and by all later ones, because a disk that failed once cannot be believed when it then says that all is
-    well.
+    `Full` and `Unavailable` mean that a verb did nothing. Any other error of SQLite is fatal: this verb and all later
+    ones raise it, because a disk that failed once cannot be trusted when it reports success later.
 
-    What is taken in leaves room for the rest: once only the reserve is left, it is `Full` until there is room for a
-    reserve again.
+    Intake raises `Full` once only the reserve of disk space is left, until there is space for a whole reserve again.
     """
 
     def __init__(
@@ -91,23 +89,23 @@ class Writer:
         self._thread.start()
 
     async def read(self, verb: Callable[[Core], Result]) -> Result:
-        """What `verb` sees. It takes no lock, so it neither waits for nor holds up another process."""
+        """Run a `verb` that only reads. It takes no lock, so it neither waits for nor delays another process."""
         result: Result = await self._do(_Call(verb, _nobody, _future(), _Kind.READ))
         return result
 
     async def write(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
-        """What `verb` gives once it is on disk. Cancelling does not undo it. `ring` is called on the loop with the
-        networks that `verb` has woken, also where its caller was cancelled."""
+        """Run `verb`, and return its result once it is on disk. Cancelling does not undo it. `ring` is called on the
+        loop with the networks that `verb` has woken, even if the caller was cancelled."""
         result: Result = await self._do(_Call(verb, ring, _future(), _Kind.WRITE))
         return result
 
     async def take_in(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
-        """As `write`, for what is not needed to deliver what is there."""
+        """Like `write`, for intake, which delivery can do without."""
         result: Result = await self._do(_Call(verb, ring, _future(), _Kind.INTAKE))
         return result
 
     async def aclose(self) -> None:
-        """Finish what was asked for, then close the connection and the reserve."""
+        """Finish the pending verbs, then close the connection and the reserve."""
         self._closed = True
         self._calls.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -144,7 +142,7 @@ class Writer:
             self._reserve.close()
 
     def _waiting(self) -> Sequence[_Call]:
-        """What is to be done together; empty at the end."""
+        """The calls for the next transaction; empty once the writer is closed."""
         calls: list[_Call] = []
         while (call := self._calls.get()) is not None:
             calls.append(call)
@@ -167,7 +165,7 @@ class Writer:
                 self._break(calls, worse)
 
     def _allowed(self, calls: Sequence[_Call]) -> Sequence[_Call]:
-        """Those for which there is room."""
+        """The calls for which there is disk space; the others get `Full`."""
         intake = [call for call in calls if call.kind is _Kind.INTAKE]
         if not intake or self._reserve is None or self._reserve.make():
             return calls
@@ -176,7 +174,7 @@ class Writer:
         return [call for call in calls if call.kind is not _Kind.INTAKE]
 
     def _transact(self, calls: Sequence[_Call]) -> None:
-        """Run the verbs in one transaction; one that refuses leaves no trace and does not stop the others."""
+        """Run the verbs in one transaction; a verb that raises is rolled back alone, and does not stop the others."""
         step = self._steps.step() if self._steps is not None else 0.0
         writing = step or any(call.kind is not _Kind.READ for call in calls)
         self._sql.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
@@ -191,7 +189,7 @@ class Writer:
                 call.woken = frozenset(self._core.woken)
             except sqlite3.Error:
                 raise
-            except Exception as error:  # the caller's own: `_answer` raises it there
+            except Exception as error:  # the caller's: `_answer` raises it there
                 call.error = error
                 self._sql.execute("ROLLBACK TO verb")
             self._sql.execute("RELEASE verb")
@@ -213,7 +211,7 @@ class Writer:
             self._break(calls, error)
 
     def _alone(self, call: _Call) -> None:
-        """Do what is no intake with the room of the reserve, if there is no other."""
+        """Run one call; if the disk is full and it is not intake, with space from the reserve."""
         while True:
             try:
                 self._transact([call])

@@ -1,4 +1,4 @@
-"""Who is who: the user database behind the allowlist."""
+"""The user database behind the allowlist."""
 
 from bridge.model.people import Role
 from bridge.users.contract import Measure, Sanction, User, Users, UsersError, UsersUnavailable

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, when; and who tried in vain to be somebody. A JSON object a line, only added to."""
+"""The audit log: who changed what, when; logins and failed attempts. Append-only, one JSON object per line."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 from bridge.users.contract import UsersError, UsersUnavailable
 
 _LARGEST = 8 << 20
-"""Bytes after which a new file is begun; the one before is kept as `.1`, so that a year of it stays readable."""
+"""Bytes after which a new file is begun; the previous one is kept as `.1`, so that a year of it stays readable."""
 _WORD = 500
-"""Characters of one detail: what people type is cut, so that a line stays one write."""
+"""Characters of a field at most: what people type is cut, so that a line fits in one write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """At `time` (seconds since the epoch) `by` did `what`; `details` never hold a secret."""
+    """A line of the log: at `time` (seconds since the epoch) `by` did `what`; `details` never hold a secret."""
 
     time: float
     by: str
@@ -27,7 +27,7 @@ class Record:
 
 
 class Audit:
-    """The audit log of the user database at `database`, which lies beside it and belongs to the same owner."""
+    """The audit log of the user database at `database`: a file beside it, of the same owner."""
 
     def __init__(self, database: Path, clock: Callable[[], float]) -> None:
         database = database.resolve()
@@ -36,7 +36,8 @@ class Audit:
         self._clock = clock
 
     def record(self, by: str, what: str, details: str) -> None:
-        """Add one line, on disk when this returns. UsersUnavailable, and nothing is added, where that fails."""
+        """Append a line; it is on disk when this returns. Raises UsersError or UsersUnavailable, and adds nothing, if
+        that fails."""
         stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         line = {"time": stamp, "by": by[:_WORD], "what": what[:_WORD], "details": details[:_WORD]}
         data = (json.dumps(line, ensure_ascii=True) + "\n").encode()
@@ -51,11 +52,11 @@ class Audit:
             raise UsersUnavailable(f"{self.path}: cannot be written, nothing was changed: {error.strerror}") from error
 
     def read(self) -> Iterator[Record]:
-        """All that is kept, oldest first. A line that is broken (of a disk that was full) is left out."""
+        """All kept records, oldest first. Broken lines (from a power cut or a full disk) are left out."""
         yield from filter(None, map(_record, self.lines()))
 
     def lines(self) -> Iterator[str]:
-        """As they are written."""
+        """The lines as they are in the files, oldest first."""
         for path in (self._older, self.path):
             if path.exists():
                 with path.open(encoding="utf-8", errors="replace") as lines:
@@ -70,7 +71,7 @@ class Audit:
         try:
             before = os.fstat(handle).st_size
             if before and os.pread(handle, 1, before - 1) != b"\n":
-                data = b"\n" + data  # after a line that a power cut has torn
+                data = b"\n" + data  # after a line cut off by a power cut
             try:
                 written = os.write(handle, data)
                 if written < len(data):
@@ -82,7 +83,7 @@ class Audit:
         finally:
             os.close(handle)
         if before + len(data) > _LARGEST:
-            with suppress(OSError):  # the line is there; the file grows on until it can be moved
+            with suppress(OSError):  # the line is written; the file grows until it can be moved
                 self.path.rename(self._older)
 
     def _open(self) -> int:

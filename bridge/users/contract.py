@@ -1,4 +1,4 @@
-"""The user database: who the members are, and by which proven identities they are known."""
+"""The contract of the user database: users, their proven identities, and sanctions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class User:
 
 
 class Measure(StrEnum):
-    """What is done about somebody: a muted one is carried nowhere, a banned one is answered by nobody either."""
+    """A kind of sanction: muted people are not carried; banned people are not answered either."""
 
     MUTE = "mute"
     BAN = "ban"
@@ -27,8 +27,8 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sanction:
-    """Somebody is muted or banned: `target` is a user's name or a pattern (bridge.patterns). In one link, or in all
-    where `link` is None; `until` that time, or for good. Times are seconds since the epoch; `by` is who said so."""
+    """A mute or ban of `target`, a user's name or a pattern (`bridge.model.patterns`). `link`: None means all links;
+    `until`: None means permanent. Times are seconds since the epoch; `by` is who imposed it."""
 
     target: str
     measure: Measure
@@ -40,22 +40,22 @@ class Sanction:
 
 
 class UsersError(Exception):
-    """The user database could not do what it was asked; nothing was changed. The text is what the operator reads."""
+    """An operation of the user database failed; nothing was changed. The text is shown to the operator."""
 
 
 class UsersUnavailable(UsersError):
-    """It may work later: somebody holds the lock, or the disk is full."""
+    """A failure that may pass: another process holds the lock, or the disk is full."""
 
 
 class Users(Protocol):
-    """Every verb that writes is atomic between processes; a `UsersError` says what to do and changes nothing."""
+    """The user database. Writes are atomic between processes. A `UsersError` says what to do; nothing was changed."""
 
     def acting(self, by: str) -> "Users":
-        """The same database for `by`, as whose doing the audit log has what is changed."""
+        """The same database; the audit log records its changes as done by `by`."""
         ...
 
     def identify(self, sender: Sender) -> User | None:
-        """The user whom the sender's proofs name, or None: a guest. From memory: no I/O, microseconds."""
+        """The user whom the sender's proofs name; None for a guest. From memory: no I/O, microseconds."""
         ...
 
     def list(self) -> Sequence[User]:
@@ -67,52 +67,52 @@ class Users(Protocol):
         ...
 
     def get(self, name: str) -> User:
-        """UsersError where there is no such user."""
+        """The user of that name. Raises UsersError if there is none."""
         ...
 
     def add(self, *users: User) -> None:
-        """All of them, or UsersError where a name is taken, or an identity belongs to somebody else."""
+        """Add all users. Raises UsersError if a name is taken, or an identity belongs to another user."""
         ...
 
     def put(self, *users: User) -> None:
-        """All of them, each in the place of the user of that name where there is one."""
+        """Add all users; each replaces the user of the same name, if there is one."""
         ...
 
     def remove(self, name: str) -> None:
-        """The user, and what was done about them by name."""
+        """Remove the user, and the sanctions against their name."""
         ...
 
     def set_role(self, name: str, role: Role) -> None: ...
 
     def set_password(self, name: str, password: str | None) -> None:
-        """`password` is a hash."""
+        """Set the user's password; `password` is its hash."""
         ...
 
     def link_identity(self, name: str, *identities: Identity) -> None:
-        """All of them, or UsersError where one belongs to somebody else; nothing where it is theirs already."""
+        """Add the identities to the user. Raises UsersError if one belongs to another user; skips the user's own."""
         ...
 
     def unlink_identity(self, name: str, *identities: Identity) -> None:
-        """All of them, or UsersError where one is not theirs."""
+        """Remove the identities from the user. Raises UsersError if one is not theirs."""
         ...
 
     def sanctions(self) -> Sequence[Sanction]:
-        """All that are in force or will not be thought of again: who asks looks at `until`."""
+        """All stored sanctions, some of which may have ended: check `until`."""
         ...
 
     def sanctioned(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
-        """The hardest that is in force at `now` in `link` against `sender`, who is `user`. From memory."""
+        """The hardest sanction in force at `now` in `link` against `sender`, who is `user`. From memory."""
         ...
 
     def sanction(self, sanction: Sanction) -> None:
-        """In the place of one that says the same of the same target and link. UsersError where it is about a user whom
-        there is not, or its pattern is none."""
+        """Add a sanction; it replaces one of the same measure, target and link. Raises UsersError if the user does not
+        exist, or the pattern is invalid."""
         ...
 
     def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
-        """End what is in force about `target` in `link`; what it was. UsersError where there is nothing."""
+        """Remove the sanctions against `target` in `link`, and return them. Raises UsersError if there are none."""
         ...
 
     def refresh(self) -> bool:
-        """Take over what other processes have written since; whether there was anything."""
+        """Reload what other processes have written; returns whether anything had changed."""
         ...

@@ -1,4 +1,4 @@
-"""Users and sanctions as the documents of the database, and back: what was written by hand is checked like all else."""
+"""Converts users and sanctions to database documents and back. All that is read is checked: it may be hand-written."""
 
 import json
 import re
@@ -17,11 +17,11 @@ _PROOFS = {str(kind): kind for kind in Proof}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _WRONG = (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsersError)
 _END_OF_TIME = 253_402_300_799.0
-"""Seconds: the last second of the year 9999, beyond which no calendar goes."""
+"""Seconds since the epoch: the end of the year 9999, the last one that Python's calendar has."""
 
 
 def version(meta: Mapping[str, Row]) -> int | None:
-    """The format of the database, None where it says none."""
+    """The format version of the database; None if it has none."""
     try:
         found = [opened(row).get("format") for row in meta.values()]
     except _WRONG as error:
@@ -30,8 +30,7 @@ def version(meta: Mapping[str, Row]) -> int | None:
 
 
 def users(rows: Mapping[str, Row], known: Mapping[Row, User]) -> Iterator[tuple[Row, int, User]]:
-    """Each row with its number and its user; those that are `known` need not be made again. UsersError where one is
-    broken."""
+    """Each row with its number and its user; users in `known` are reused. Raises UsersError if a row is broken."""
     for number, row in rows.items():
         if not _NUMBER.fullmatch(number):
             raise UsersError(f"the user database is broken: {number[:40]!r} is no row's number")
@@ -40,12 +39,12 @@ def users(rows: Mapping[str, Row], known: Mapping[Row, User]) -> Iterator[tuple[
 
 
 def sanctions(rows: Mapping[str, Row]) -> Iterator[Sanction]:
-    """UsersError where one is broken: it must not be left out in silence."""
+    """The sanctions in `rows`. Raises UsersError if one is broken: none must be left out silently."""
     return (_made("sanction", number, row, _sanction) for number, row in rows.items())
 
 
 def opened(row: Row) -> Mapping[str, Any]:
-    """What a row holds. UsersError where it is no object."""
+    """The document in a row. Raises UsersError if it is not an object."""
     document: object = json.loads(row) if isinstance(row, str) else row
     if not isinstance(document, Mapping):
         raise UsersError("the user database is broken: a row is no object")
@@ -90,7 +89,7 @@ def _time(value: object) -> float:
 
 
 def _proof(kind: object) -> Proof:
-    """Looked up, since there are tens of thousands; ValueError where there is no such kind."""
+    """The kind of proof; from a dict, since tens of thousands are read. Raises ValueError if it does not exist."""
     return _PROOFS.get(str(kind)) or Proof(str(kind))
 
 

@@ -1,4 +1,4 @@
-"""Names and identities as people write them, and when two are the same. Pure."""
+"""Parses, checks and compares user names and identities. Pure."""
 
 import re
 import unicodedata
@@ -10,26 +10,26 @@ from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof
 from bridge.users.contract import UsersError
 
-_MASK_LIMIT = 255  # characters: more than any server shows, and the bound on how long matching takes
+_MASK_LIMIT = 255  # characters: more than any server shows; also limits the time that matching takes
 
 
 def matrix(text: str) -> Identity:
-    """`@name:server`. UsersError where it is none."""
+    """Parse `@name:server`. Raises UsersError if it is not that."""
     return checked(Identity(Proof.MATRIX, "", text))
 
 
 def irc(text: str) -> Identity:
-    """`NETWORK/ACCOUNT`, a services account. UsersError where it is none."""
+    """Parse `NETWORK/ACCOUNT`, a services account. Raises UsersError if it is not that."""
     return checked(Identity(Proof.IRC, *_split(text, "NETWORK/ACCOUNT")))
 
 
 def irc_mask(text: str) -> Identity:
-    """`NETWORK/NICK!USER@HOST`, with `*` and `?`. UsersError where it is none, or names no host."""
+    """Parse `NETWORK/NICK!USER@HOST`, with `*` and `?`. Raises UsersError if it is not that, or names no host."""
     return checked(Identity(Proof.IRC_MASK, *_split(text, "NETWORK/NICK!USER@HOST")))
 
 
 def checked(identity: Identity) -> Identity:
-    """`identity` where a user may hold it. UsersError where it could name nobody, or anybody."""
+    """Return `identity` if a user may hold it. Raises UsersError if it is malformed, or could match anybody."""
     if bool(identity.network) is (identity.kind is Proof.MATRIX):
         raise UsersError(f"{identity}: IRC identities have a network, Matrix ids have none")
     try:
@@ -46,7 +46,7 @@ def checked(identity: Identity) -> Identity:
 
 
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
-    """The first of each that are the same."""
+    """`identities` without duplicates: of equal ones (see `same`), the first is kept."""
     firsts: dict[Identity, Identity] = {}
     for identity in identities:
         firsts.setdefault(same(identity), identity)
@@ -54,7 +54,7 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
 
 
 def checked_name(name: str) -> str:
-    """`name` where a user may be called so: one visible word that is no pattern. UsersError where not."""
+    """Return `name` if it is a valid user name: one visible word, not a pattern. Raises UsersError otherwise."""
     try:
         identifiers.one_word(name)
     except ValueError as error:
@@ -65,13 +65,13 @@ def checked_name(name: str) -> str:
 
 
 def same_name(name: str) -> str:
-    """Equal for names that people would take for the same: composed, and without regard to letter case."""
+    """A key that is equal for names that people take for the same: NFKC, case folded."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()
 
 
 def same(identity: Identity) -> Identity:
-    """Equal for identities that may be the same: IRC names are folded under RFC 1459, which folds the most, so that no
-    network's casemapping can make one sender two users."""
+    """A key that is equal for identities that may be the same. IRC names are folded under RFC 1459, which folds the
+    most, so that no network's casemapping can make one sender two users."""
     if identity.kind is Proof.MATRIX:
         return identity
     return Identity(identity.kind, identity.network, Casemapping.RFC1459.fold(identity.value))

@@ -1,4 +1,4 @@
-"""One state of the user database in memory, ready to be asked who somebody is."""
+"""An in-memory snapshot of the users, to look up who a sender is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
@@ -11,10 +11,10 @@ from bridge.users.masks import Masks
 
 
 class Index:
-    """`users`, by name. What it answers never changes, so whoever holds one may use it while another takes its place.
+    """Immutable snapshot of the users: safe to use while a new one replaces it.
 
-    UsersError where two users have the same name or identity. What `before` was asked for is laid out at once: whoever
-    asks first should not wait for it.
+    Raises UsersError if two users have the same name or identity. `before` is the snapshot that it replaces: the lookup
+    tables used there are built at once, so that the first lookup need not wait for them.
     """
 
     def __init__(self, users: Iterable[User], before: "Index | None" = None) -> None:
@@ -25,8 +25,7 @@ class Index:
         self._settle(before)
 
     def changed(self, before: Iterable[User], after: Iterable[User]) -> "Index":
-        """The next state, in which `before`, all of them ours, are gone and `after` are there. UsersError as when
-        made."""
+        """The next snapshot: without the users `before` (all must be in this one), with `after`. Raises UsersError."""
         index = copy(self)
         index._names = dict(self._names)
         index._owners = dict(self._owners)
@@ -40,7 +39,7 @@ class Index:
         return index
 
     def identify(self, sender: Sender) -> User | None:
-        """The user whom the first proof names that names any."""
+        """The user that the sender's proofs name; the first proof that names one counts."""
         for proof in sender.proofs:
             if (user := self._known(proof, sender.casemapping)) is not None:
                 return user
@@ -51,7 +50,7 @@ class Index:
         return self._names.get(same_name(name))
 
     def user(self, name: str) -> User:
-        """UsersError where there is no such user."""
+        """The user of that name. Raises UsersError if there is none."""
         if (user := self.find(name)) is None:
             raise UsersError(f"there is no user {name!r}")
         return user

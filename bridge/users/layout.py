@@ -1,5 +1,5 @@
-"""The text of the database file: JSON with a row a line, for people, for diff, and so that what stayed the same need
-not be read again."""
+"""The text format of the database file: JSON with one row per line, readable for people and `diff`. Unchanged rows need
+not be parsed again."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Row = str | Mapping[str, Any]
-"""A document of TinyDB, or the JSON text of one that nobody has looked into: TinyDB passes it on as it is."""
+"""A TinyDB document, or the JSON text of one, not parsed yet: TinyDB passes it on as it is."""
 
 Tables = dict[str, dict[str, Row]]
 
@@ -18,8 +18,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def parse(text: str) -> Tables:
-    """The tables of `text`, each row as JSON text. ValueError (JSONDecodeError, with its place) where it is no JSON,
-    TypeError where there are no tables in it."""
+    """Parse `text` into tables, each row as JSON text. Raises ValueError (JSONDecodeError, with the place) if it is not
+    valid JSON, TypeError if it holds no tables."""
     tables = _by_lines(text)
     if tables is not None:
         return tables
@@ -30,7 +30,7 @@ def parse(text: str) -> Tables:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """As a dictionary; a key that is there twice is an error, since either may be meant."""
+    """The pairs as a dict. Raises ValueError for a duplicate key, since either may be meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
@@ -39,7 +39,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def written(tables: Mapping[str, Mapping[str, Row]]) -> str:
-    """The text that `parse` takes."""
+    """The text of `tables`, which `parse` reads."""
     parts = []
     for name, rows in tables.items():
         lines = ",\n".join(
@@ -50,7 +50,7 @@ def written(tables: Mapping[str, Mapping[str, Row]]) -> str:
 
 
 def _by_lines(text: str) -> Tables | None:
-    """The tables, where the lines of `text` are those of `written`, else None. What a row holds is not looked at."""
+    """The tables, if `text` has exactly the line format of `written`, else None. Does not look into the rows."""
     first, *lines = text.split("\n")
     if first != "{" or lines[-2:] != ["}", ""]:
         return None
@@ -59,7 +59,7 @@ def _by_lines(text: str) -> Tables | None:
     for line in lines[:-2]:
         bare = line.removesuffix(",")
         if rows is not None and (match := _ROW.fullmatch(bare)):
-            if match[1] in rows or '}, "' in bare:  # two rows in one line, it may be
+            if match[1] in rows or '}, "' in bare:  # maybe two rows in one line
                 return None
             rows[match[1]] = match[2]
         elif (match := _TABLE.fullmatch(bare)) and json.loads(match[1]) not in tables:

@@ -1,4 +1,4 @@
-"""Host masks, found by their hosts: however many there are, few of them are tried."""
+"""Host masks, indexed by host: of ten thousand, only a few are tried for a sender."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,10 +11,10 @@ _Held = tuple[int, tuple[str, str, str], User]
 
 
 class Masks:
-    """Masks and who holds them, both folded as the network compares names. The first that matches wins.
+    """Masks and the users who hold them; masks are folded as the network compares names. The first match wins.
 
-    Each mask stands under what its host certainly begins or ends with, whichever is longer, so that ten thousand of
-    them cost a look-up for every length that there is (some tens) and not ten thousand comparisons.
+    The key of a mask is the literal beginning or end of its host, whichever is longer. So ten thousand masks cost one
+    lookup for each key length (some tens), not ten thousand comparisons.
     """
 
     def __init__(self, held: Iterable[tuple[str, User]]) -> None:
@@ -30,7 +30,7 @@ class Masks:
         self._tail_lengths = sorted({len(tail) for tail in self._tails})
 
     def find(self, real: str) -> User | None:
-        """Who holds a mask for `real`, a `nick!user@host`, or None."""
+        """The user who holds a mask that matches `real` (`nick!user@host`), or None."""
         parts = _parts(real)
         for _order, mask, user in sorted(self._candidates(parts[2]), key=_order_of):
             if all(map(matches, mask, parts)):
@@ -46,7 +46,7 @@ class Masks:
 
 
 def _parts(mask: str) -> tuple[str, str, str]:
-    """Nick, user and host, compared one by one: no `*` reaches from one into the next."""
+    """Split a mask into nick, user and host. These are compared one by one, so that no `*` spans two of them."""
     nick, _, rest = mask.partition("!")
     user, _, host = rest.rpartition("@")
     return nick, user, host

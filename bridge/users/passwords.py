@@ -1,4 +1,4 @@
-"""Passwords, as Argon2id hashes (RFC 9106)."""
+"""Passwords: hashing and verifying with Argon2id (RFC 9106)."""
 
 import asyncio
 from functools import cache
@@ -8,12 +8,12 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from bridge.users.contract import UsersError
 
-LONGEST = 1024  # characters: hashing takes time by length, and nobody types more
+LONGEST = 1024  # characters: the time to hash grows with length, and nobody types more
 HASHER = PasswordHasher()
 
 
 def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
-    """The hash to be stored. UsersError where the password is empty, endless or no text."""
+    """Hash a password for storing. Raises UsersError if it is empty, too long or not valid text."""
     if not password or len(password) > LONGEST:
         raise UsersError(f"a password has 1 to {LONGEST} characters")
     try:
@@ -23,8 +23,8 @@ def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
 
 
 def verify(kept: str | None, password: str, hasher: PasswordHasher = HASHER) -> bool:
-    """Whether `password` is the one of the hash `kept`. It takes as long where there is none, so that nobody learns
-    from the time who has one. Some tens of milliseconds: not for the event loop."""
+    """Whether `password` matches the hash `kept`. Takes as long if `kept` is None, so that timing does not show who has
+    a password. Takes tens of milliseconds: not for the event loop."""
     try:
         hasher.verify(kept or _nobodys(hasher), password[:LONGEST].encode(errors="surrogatepass"))
     except (Argon2Error, InvalidHashError):
@@ -36,17 +36,17 @@ def is_hash(text: str) -> bool:
     """Whether `text` is an Argon2id hash."""
     try:
         return extract_parameters(text).type is Type.ID
-    except (InvalidHashError, ValueError):  # of characters that are none
+    except (InvalidHashError, ValueError):  # invalid characters
         return False
 
 
 def is_outdated(kept: str, hasher: PasswordHasher = HASHER) -> bool:
-    """Whether the hash was made with weaker parameters than those of now."""
+    """Whether the hash was made with other parameters than the current ones."""
     return hasher.check_needs_rehash(kept)
 
 
 async def warm_up() -> None:
-    """Make what `verify` compares with where there is no user, so that the first such login takes no longer."""
+    """Make the dummy hash that `verify` uses for unknown users, so that the first such login takes no longer."""
     await asyncio.to_thread(_nobodys, HASHER)
 
 

@@ -1,4 +1,4 @@
-"""Who is muted or banned, ready to be asked."""
+"""Mutes and bans in memory: looks up which one applies to a sender."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from bridge.users.identities import same_name
 
 
 class Sanctions:
-    """One state of them, which never changes."""
+    """Immutable snapshot of all sanctions."""
 
     def __init__(self, sanctions: Iterable[Sanction] = ()) -> None:
         self.all: Sequence[Sanction] = tuple(sanctions)
@@ -22,16 +22,16 @@ class Sanctions:
                 self._by_name.setdefault(same_name(sanction.target), []).append(sanction)
 
     def on(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
-        """The hardest that is in force there; among equals the one that lasts longest."""
+        """The hardest sanction in force against `sender` in `link`; among equals the one that lasts longest."""
         named = self._by_name.get(same_name(user.name), []) if user and self._by_name else []
-        # a pattern that is too wide must not silence those who could mend it
+        # too wide a pattern must not silence the admins, who could fix it
         patterns = [] if user is not None and user.role is Role.ADMIN else self._patterns
         fitting = [sanction for pattern, sanction in patterns if pattern.fits(sender, "")]
         found = [each for each in (*named, *fitting) if in_force(each, now) and each.link in (None, link)]
         return max(found, key=_hardness, default=None)
 
     def with_(self, sanction: Sanction, now: float) -> "Sanctions":
-        """With `sanction` in the place of one that says the same, and without those that are over."""
+        """A copy with `sanction`, which replaces one of the same target, measure and link; ended ones are left out."""
         kept = [each for each in self.all if in_force(each, now) and _place(each) != _place(sanction)]
         return Sanctions([*kept, sanction])
 
@@ -40,12 +40,12 @@ class Sanctions:
         return Sanctions(each for each in self.all if each not in dropped)
 
     def about(self, target: str) -> Sequence[Sanction]:
-        """What is said of the user or pattern `target`."""
+        """The sanctions against the user or pattern `target`."""
         return [each for each in self.all if _target(each.target) == _target(target)]
 
 
 def checked_target(target: str) -> str:
-    """`target` where it is a pattern of people, or may be a user's name. UsersError where it is neither."""
+    """Return `target` if it is a pattern of people or not a pattern (a user's name). Raises UsersError otherwise."""
     if not is_pattern(target):
         return target
     try:
@@ -58,7 +58,7 @@ def checked_target(target: str) -> str:
 
 
 def in_force(sanction: Sanction, now: float) -> bool:
-    """Whether it is not over yet."""
+    """Whether `sanction` has not ended yet."""
     return sanction.until is None or now < sanction.until
 
 

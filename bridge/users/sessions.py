@@ -1,4 +1,4 @@
-"""Login sessions: who has logged in by password, for networks that do not prove by themselves who somebody is."""
+"""Login sessions: who has logged in by password, for networks that do not prove who a sender is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bridge.model.people import Proof, Sender
 from bridge.users.contract import User, Users, UsersError
 
 _MOST = 10_000
-"""Sessions: each was opened with a right password; the one not used for longest gives way."""
+"""Sessions at most; each needed a correct password. The least recently used one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class _Session:
 
 class Sessions:
     """Login sessions, in memory only: they end with our connections, or with the daemon. A session belongs to the
-    person's connection (see `bridge.model.people.Sender`), or to their id where the network proves one. It lasts
-    `lasts` seconds, or until the user's password changes."""
+    person's connection (see `bridge.model.people.Sender`), or to their Matrix id. It lasts `lasts` seconds, or until
+    the user's password changes."""
 
     def __init__(self, users: Users, clock: Callable[[], float], lasts: float) -> None:
         self.lasts = lasts
@@ -30,7 +30,7 @@ class Sessions:
         self._sessions: LruDict[tuple[str, str], _Session] = LruDict(_MOST)
 
     def open(self, sender: Sender, user: User) -> bool:
-        """From now on `sender` is `user`. False if the network would not show when somebody else takes their place."""
+        """Log `sender` in as `user`. False if the network would not show when somebody else takes their place."""
         key = _key(sender)
         if key is None:
             return False
@@ -43,7 +43,7 @@ class Sessions:
         return key is not None and self._sessions.pop(key) is not None
 
     def user(self, sender: Sender) -> User | None:
-        """The user as whom `sender` has logged in, as the database has them now; None if there is no session."""
+        """The user whom `sender` has logged in as, in their current state; None if there is no session."""
         key = _key(sender) if self._sessions else None
         session = self._sessions.get(key) if key else None
         if key is None or session is None:

@@ -1,4 +1,4 @@
-"""The file of the user database: written whole or not at all, locked between processes, and always its owner's."""
+"""The file of the user database: written atomically, locked between processes, and its owner never changes."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
 from bridge.users.layout import Tables
 
-_PATIENCE = 10.0  # seconds to wait for another process, which holds the lock for milliseconds
+_PATIENCE = 10.0  # seconds to wait for the lock; other processes hold it for milliseconds
 
 Stamp = tuple[int, int, int]
 
 
 class Held(Storage):
-    """A TinyDB storage in memory: what is done to `tables`, table by table, is written to a file afterwards."""
+    """A TinyDB storage in memory: collects the changes to `tables`, which are written to a file afterwards."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
@@ -33,14 +33,14 @@ class Held(Storage):
 
 
 class AtomicFile:
-    """What is written is on disk before it takes the old file's place, with its owner and mode."""
+    """A file that is replaced atomically: new content is on disk first. Keeps the old file's owner and mode."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()  # where `path` is a link, what it points to is written, and the link stays
+        self.path = path.resolve()  # if `path` is a link, its target is written, and the link stays
         self._lock = Path(f"{self.path}.lock")
 
     def stamp(self) -> Stamp:
-        """What differs once the file has been written again; cheap."""
+        """A value that changes when the file is written; cheap."""
         try:
             found = self.path.stat()
         except OSError:
@@ -48,7 +48,7 @@ class AtomicFile:
         return (found.st_mtime_ns, found.st_size, found.st_ino)
 
     def read(self) -> Tables:
-        """All tables. UsersError where the file is missing, cannot be read, or is broken; it is never changed here."""
+        """Read all tables. Raises UsersError if the file is missing, unreadable or broken; never changes it."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
@@ -66,13 +66,13 @@ class AtomicFile:
             raise UsersError(f"{self.path}: {error}") from error
 
     def write(self, data: Tables) -> None:
-        """Put `data` in the file's place. UsersError, and the old file stays, where that fails."""
+        """Replace the file's content with `data`. Raises UsersError, and keeps the old file, if that fails."""
         content = layout.written(data).encode()
         with self._told("cannot be written, nothing was changed"):
             self._replace(content)
 
     def make_folder(self) -> None:
-        """Make the folder, where it is missing; it gets the owner of the folder that it is in."""
+        """Make the file's folder if it is missing; root gives it to the owner of the parent folder."""
         missing = [folder for folder in self.path.parents if not folder.exists()]
         with self._told("its folder cannot be made"):
             for folder in reversed(missing):
@@ -83,7 +83,8 @@ class AtomicFile:
                     os.chown(folder, owner.st_uid, owner.st_gid)
 
     def move_aside(self, ending: str) -> Path:
-        """Rename the file to end in `.ending`, over no other, and say where it is. UsersError where there is none."""
+        """Rename the file to end in `.ending`, without overwriting another; returns the new path. Raises UsersError if
+        the file is missing."""
         if not self.path.exists():
             raise UsersError(f"{self.path}: there is no user database")
         with self.locked(), self._told("cannot be moved"):
@@ -92,7 +93,8 @@ class AtomicFile:
         return kept
 
     def replace_by(self, source: Path, ending: str) -> Path | None:
-        """Put what is in `source` in the file's place; where that is kept, as in `move_aside`, if there was any."""
+        """Replace the file with the content of `source`; returns the path of the old file's copy, named as in
+        `move_aside` (None if there was no file)."""
         content = AtomicFile(source).content()
         self.make_folder()
         with self.locked(), self._told("cannot be written, nothing was changed"):
@@ -103,7 +105,7 @@ class AtomicFile:
         return kept
 
     def content(self) -> bytes:
-        """What is in the file. UsersError where it cannot be read."""
+        """The file's content. Raises UsersError if it cannot be read."""
         if not self.path.exists():
             raise self._missing()
         with self._told("cannot be read"):
@@ -113,7 +115,7 @@ class AtomicFile:
         return UsersError(f"{self.path}: there is no user database; make one with `quackbridge init-db`")
 
     def _beside(self, ending: str) -> Path:
-        """A name beside the file that nothing has."""
+        """An unused name beside the file."""
         name, number = self.path.with_name(f"{self.path.name}.{ending}"), 1
         while name.exists():
             number += 1
@@ -122,7 +124,7 @@ class AtomicFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock between processes. UsersError where another holds it for long."""
+        """Hold the lock between processes. Raises UsersUnavailable if another holds it for `_PATIENCE` seconds."""
         lock = FileLock(self._lock, timeout=_PATIENCE, mode=0o600)
         with self._told("cannot be locked"):
             self._make_lock()
@@ -153,8 +155,8 @@ class AtomicFile:
         sync_folder(self.path.parent)  # else a power cut could bring the old file back
 
     def _dress(self, handle: int) -> None:
-        """Give a new file the owner, group and mode of the one whose place it takes; root gives a first one to whoever
-        owns the folder, so that the daemon's own user is not locked out."""
+        """Give a new file the owner, group and mode of the one that it replaces. If there is none, root gives it to the
+        owner of the folder, so that the daemon's user is not locked out."""
         try:
             model = self.path.stat()
         except FileNotFoundError:
@@ -171,7 +173,7 @@ class AtomicFile:
         os.fchmod(handle, model.st_mode & 0o7777)
 
     def _make_lock(self) -> None:
-        """As root, for the owner of the database; for everybody else the lock makes its own file."""
+        """As root, make the lock file, and give it to the owner of the database. For others, `FileLock` makes it."""
         if os.geteuid() != 0:
             return
         with suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""The user database on TinyDB: one JSON file that an operator can read, and an index of it in memory."""
+"""The user database on TinyDB: a JSON file that operators can read, and an index of it in memory."""
 
 import itertools
 import time
@@ -23,13 +23,13 @@ from bridge.users.layout import Row, Tables
 from bridge.users.sanctions import Sanctions, checked_target
 from bridge.users.storage import AtomicFile, Held
 
-_FORMAT = 2  # 1 had no sanctions: a program that knows only that would let in who is banned
+_FORMAT = 2  # 1 had no sanctions: a program that knows only 1 would let banned people in
 _META: Row = {"format": _FORMAT}
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is on disk: the users with the numbers of their documents, and who is muted or banned."""
+    """The content of the file: the users with the numbers of their documents, and the sanctions."""
 
     index: Index
     numbers: Mapping[str, int]
@@ -38,7 +38,8 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Users that go and come, in the place of each other where there is one of both; and what the audit log says."""
+    """A change to write: users `before` are removed, `after` are added (same name: replaced). `what` and `details` are
+    for the audit log. `sanctions`: all of them after the change, or None."""
 
     what: str
     details: str
@@ -48,8 +49,8 @@ class _Change:
 
 
 class TinyUsers:
-    """The Users contract on the file at `path`, read when made and whenever `refresh` finds it changed. What is changed
-    is recorded in the audit log as done by `by`."""
+    """The Users contract on the file at `path`, which is read at creation and when `refresh` finds it changed. The
+    audit log records changes as done by `by`."""
 
     def __init__(self, path: Path, by: str = "", clock: Callable[[], float] = time.time) -> None:
         self.audit = Audit(path, clock)
@@ -62,7 +63,7 @@ class TinyUsers:
 
     @classmethod
     def create(cls, path: Path, by: str = "") -> Self:
-        """Make an empty database. UsersError where there is one already."""
+        """Make an empty database. Raises UsersError if it exists already."""
         file = AtomicFile(path)
         file.make_folder()
         with file.locked():
@@ -75,7 +76,7 @@ class TinyUsers:
 
     @classmethod
     def drop(cls, path: Path, by: str = "", clock: Callable[[], float] = time.time) -> Path:
-        """Move the database aside, and say where it is kept. UsersError where there is none."""
+        """Move the database aside; returns where it is kept. Raises UsersError if there is none."""
         stamp = f"{datetime.fromtimestamp(clock(), UTC):%Y-%m-%dT%H%M%SZ}"
         kept = AtomicFile(path).move_aside(f"{stamp}.bak")
         Audit(path, clock).record(by, "drop-db", str(kept))
@@ -193,8 +194,8 @@ class TinyUsers:
         self._write(decide)
 
     def _write(self, decide: Callable[[_State], _Change]) -> None:
-        """Do what `decide` says of what is on disk now. The audit log has it first: what cannot be recorded is not
-        done."""
+        """Write the change that `decide` makes of the current file. It is recorded in the audit log first: if that
+        fails, nothing is changed."""
         with self._file.locked():
             tables = self._file.read()
             if self._file.stamp() != self._seen:
@@ -214,7 +215,7 @@ class TinyUsers:
             self._state = _State(index, numbers, change.sanctions or self._state.sanctions)
 
     def _read(self, tables: Tables, before: Index | None) -> _State:
-        """What `tables` say, in the place of `before`. UsersError where we did not write that."""
+        """The state in `tables`, which replaces `before`. Raises UsersError if they are broken or not of our format."""
         path = self._file.path
         try:
             version = documents.version(tables.get("meta", {}))
@@ -241,7 +242,7 @@ class TinyUsers:
 
 
 def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) -> tuple[Tables, Mapping[str, int]]:
-    """`tables` and the numbers of the users in them, after `change`."""
+    """Apply `change`: returns the new tables, and the numbers of the users in them."""
     held, numbers = Held({**tables, "meta": {"1": _META}}), {**numbers}
     fresh = itertools.count(max(numbers.values(), default=0) + 1)
     with TinyDB(storage=lambda: held) as database:

@@ -1,4 +1,4 @@
-"""Events and senders as the text that is stored."""
+"""Events and senders as stored JSON."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def dump_sender(sender: Sender) -> str:
 
 
 def excerpt(event: Event, characters: int) -> str:
-    """The beginning of its words."""
+    """The first `characters` characters of its text."""
     return plain(event.text)[:characters].encode(errors="replace").decode()
 
 
@@ -43,5 +43,5 @@ def load_text(text: str) -> Text:
 def _dumped(adapter: TypeAdapter[Any], value: object) -> str:
     try:
         return adapter.dump_json(value).decode()
-    except PydanticSerializationError:  # half a surrogate pair: no character, and somebody else's to send
+    except PydanticSerializationError:  # half a surrogate pair, which others may send and UTF-8 cannot hold
         return json.dumps(adapter.dump_python(value), ensure_ascii=False).encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""The events of a store of version 4 or older, which knew nothing but messages, in today's envelope."""
+"""Converts events of store version 4 or older, which had only messages, to the current envelope."""
 
 import json
 import sqlite3
@@ -10,13 +10,13 @@ from bridge.model.text import plain
 from bridge.store.tables.bodies import dump, dump_sender, load_sender, load_text
 
 _REACTION = "reaction"
-"""The kind of a message that is a reaction today."""
+"""The old message kind that is a `Reaction` now."""
 _OURS = "quackbridge"
-"""The name, without an address, by which the bridge itself spoke."""
+"""The sender name of the bridge's own messages, which had no address."""
 
 
 def wrap_messages(sql: sqlite3.Connection) -> None:
-    """Rewrite every stored body, and fill the columns that follow from it."""
+    """Rewrite every stored body, and fill the columns derived from it."""
     for seq, body in sql.execute("SELECT seq, body FROM events WHERE body IS NOT NULL").fetchall():
         event = _wrapped(json.loads(body))
         sender = None if event.private else dump_sender(event.sender)

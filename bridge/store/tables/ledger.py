@@ -1,4 +1,4 @@
-"""What became of everything: the books that the operator reads."""
+"""The ledger: what became of all messages, for the operator."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from bridge.model.accounting import Account, Count, Ledger, Tally
 from bridge.model.event import BOTS, Room
 
-_REASON = 200  # characters of a reason that are kept with a count
+_REASON = 200  # characters kept of a count's reason
 _PEOPLE = "since >= ? AND network != ?"
 
 
 def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
-    """Reads all deliveries: for the command line."""
+    """The ledger since `since` (seconds since the epoch). Reads all deliveries: for the command line only."""
     fates: dict[Room, dict[str, int]] = {}
     for network, room, state, number in sql.execute(
         f"SELECT network, room, state, count(*) FROM deliveries WHERE {_PEOPLE} GROUP BY 1, 2, 3",  # noqa: S608
@@ -41,7 +41,7 @@ def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
 
 
 def count(sql: sqlite3.Connection, counts: Iterable[Count], now: float) -> None:
-    """One more of each, in the minute of `now`."""
+    """Add one to each count, in the minute of `now`."""
     sql.executemany(
         "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
         [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
@@ -49,7 +49,7 @@ def count(sql: sqlite3.Connection, counts: Iterable[Count], now: float) -> None:
 
 
 def expire(sql: sqlite3.Connection, before: float) -> int:
-    """Remove some of what was counted before that time; how many rows."""
+    """Remove some of the counts from before `before`; returns how many rows."""
     return sql.execute(
         "DELETE FROM tallies WHERE minute IN (SELECT DISTINCT minute FROM tallies WHERE minute < ? LIMIT 20)",
         (int(before // 60),),

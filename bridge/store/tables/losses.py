@@ -1,4 +1,4 @@
-"""What is given up, because it is too old or because too much waits for its room: counted until people are told."""
+"""Messages given up because they are too old, or too many wait for a room: counted until people are told."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,11 @@ from bridge.model.accounting import TOO_MANY, TOO_OLD, Loss
 from bridge.model.event import Room
 
 _AT_ONCE = 500
-"""Deliveries of a room in one transaction: some milliseconds, so that giving up never holds up a message."""
+"""Deliveries of a room per transaction: takes milliseconds, so that dropping never delays a message."""
 
 
 class Row(NamedTuple):
-    """A delivery that is given up. `ours`: it is our own words, and nobody is told of their loss."""
+    """A delivery that is given up. `ours`: a message of our own; nobody is told of its loss."""
 
     delivery: str
     room: Room
@@ -24,7 +24,7 @@ _ROW = "SELECT d.id, d.room, said, origin = 'ours' FROM deliveries AS d JOIN eve
 
 
 class Losses:
-    """Finds what has to go, and keeps what people have to be told of it."""
+    """Finds deliveries to drop, and keeps the losses that people have to be told of."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -41,8 +41,8 @@ class Losses:
         return [_row(network, row) for row in rows if row is not None]
 
     def excess(self, network: str, before: float, most: int) -> tuple[str, Sequence[Row]]:
-        """Some of what has been queued since before `before`, or of the oldest of what is more than `most` in a room,
-        with the reason. What is frozen stays: it may be on its way."""
+        """Some deliveries to drop, with the reason: those queued before `before`, or the oldest of a room with more
+        than `most`. Frozen ones stay: they may be on their way."""
         for room in self._crowded(network, before, most):
             if old := self._oldest(network, room, "since < ?", before, _AT_ONCE):
                 return TOO_OLD, old
@@ -68,7 +68,7 @@ class Losses:
         return [Loss(Room(network, room), *rest) for room, *rest in rows]
 
     def told(self, losses: Iterable[Loss]) -> None:
-        """People are told of these. What was lost since they were read remains to be told."""
+        """Subtract `losses`, which people were told of. What was lost since they were read remains."""
         for loss in losses:
             where = (loss.room.network, loss.room.id, loss.reason)
             self._sql.execute(
@@ -79,7 +79,7 @@ class Losses:
             self._sql.execute("DELETE FROM losses WHERE (network, room, reason) = (?, ?, ?) AND number <= 0", where)
 
     def _crowded(self, network: str, before: float, most: int) -> Sequence[str]:
-        """The rooms that have something that is too old at their head, or too much."""
+        """The rooms whose head is too old, or that have too many deliveries."""
         rows = self._sql.execute(
             "WITH RECURSIVE work (room) AS (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
             " UNION ALL SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
@@ -92,7 +92,7 @@ class Losses:
         return [room for (room,) in rows.fetchall()]
 
     def _oldest(self, network: str, room: str, which: str, before: float, most: int) -> Sequence[Row]:
-        """The first `most` of `room` of which `which` is true; none that is frozen or says that others are late."""
+        """The first `most` deliveries of `room` that match the SQL in `which`; none that is frozen or goes `ahead`."""
         rows = self._sql.execute(
             f"{_ROW} WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"  # noqa: S608
             " AND d.id NOT IN (SELECT value FROM posts, json_each(deliveries) WHERE network = ? AND room = ?)"

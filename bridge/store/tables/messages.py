@@ -1,4 +1,4 @@
-"""The message map: what each event is called where it was sent, who said it, and how it began."""
+"""The message map: each event's ids in the rooms it was sent to, its sender and its excerpt."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from bridge.store.tables.bodies import load_sender
 
 
 class Messages:
-    """The tables of events and of what was sent; it begins and ends no transaction."""
+    """The tables of events and sent posts. Begins and ends no transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -31,11 +31,11 @@ class Messages:
         return EventKey(Room(row[0], row[1]), row[2]) if row else None
 
     def source(self, key: EventKey) -> EventKey:
-        """Where the event was first heard: another room, if we carried it to this one ourselves."""
+        """The event as first heard: in another room, if we carried it to this one ourselves."""
         return self.source_of(key.room, key.id) or key
 
     def seq(self, source: EventKey) -> int | None:
-        """The row of an event; None where it is not known."""
+        """The row of an event; None if it is unknown."""
         row = self._sql.execute(
             "SELECT seq FROM events WHERE network = ? AND room = ? AND id = ?",
             (source.room.network, source.room.id, source.id),
@@ -43,8 +43,8 @@ class Messages:
         return row[0] if row else None
 
     def known(self, key: EventKey, there: Room | None = None) -> Known | None:
-        """What is known of an event, with its ids in the room `there`. An event that we never carried has an id in its
-        own room all the same."""
+        """What is known of an event, with its ids in the room `there`. Even an event that we never carried has an id in
+        its own room."""
         source = self.source(key)
         ids = () if there is None else (source.id,) if source.room == there else tuple(self.remote_ids(source, there))
         row = self._sql.execute(
@@ -61,5 +61,5 @@ class Messages:
         return Known(source, load_sender(sender) if sender else None, excerpt, rooms, ids)
 
     def erase(self, target: int) -> None:
-        """Forget the words of a redacted event and of what changed it."""
+        """Erase the excerpts of a redacted event and of the events about it."""
         self._sql.execute("UPDATE events SET excerpt = '' WHERE seq = ?1 OR target = ?1", (target,))

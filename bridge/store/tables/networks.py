@@ -1,4 +1,4 @@
-"""What is kept of each network: who runs it, how far it was heard, and what it remembers itself."""
+"""What is stored for each network: its worker, its cursor and its memory."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from bridge.store.contract import LeaseLost, Rewound
 
 
 class Networks:
-    """The tables of networks and of their memory; it begins and ends no transaction."""
+    """The tables of networks and of their memory. Begins and ends no transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
     def acquire(self, network: str, token: str, worker: str) -> None:
-        """Make `token` the network's lease, even where another token had it; `worker` runs it."""
+        """Make `token` the network's lease, even if another token held it; `worker` runs it."""
         self._sql.execute(
             "INSERT INTO networks (name, token, worker) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET token = excluded.token, worker = excluded.worker",
@@ -33,7 +33,7 @@ class Networks:
         self._sql.execute("UPDATE networks SET token = NULL WHERE name = ? AND token = ?", (network, token))
 
     def cursor(self, network: str, token: str) -> str | None:
-        """Raises LeaseLost where `token` is not the network's lease."""
+        """The stored cursor. Raises LeaseLost if `token` is not the network's lease."""
         row = self._sql.execute("SELECT token, cursor FROM networks WHERE name = ?", (network,)).fetchone()
         if row is None or row[0] != token:
             raise LeaseLost(f"another worker runs the network {network!r}")
@@ -41,8 +41,8 @@ class Networks:
         return cursor
 
     def expect(self, network: str, token: str, cursor: str | None, *, after: str | None) -> bool:
-        """Whether `cursor` is where it stands; False where it is `after` what was to be stored already. Raises Rewound
-        where it is anywhere else."""
+        """True if the stored cursor is `cursor`, False if it is `after`: then the batch is stored already. Raises
+        Rewound if it is neither."""
         stored = self.cursor(network, token)
         if stored not in (cursor, after):
             raise Rewound(f"{network}: the stored cursor is {stored!r}, not {cursor!r}")

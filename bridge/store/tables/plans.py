@@ -1,4 +1,4 @@
-"""What is frozen: the posts that the head of each room became, until each is proven or let go."""
+"""Frozen posts: the head of each room as rendered, until each post is confirmed or let go."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ from bridge.model.outbox import Post, State
 
 
 class Plans:
-    """The table of frozen posts; it begins and ends no transaction."""
+    """The table of frozen posts. Begins and ends no transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -23,7 +23,7 @@ class Plans:
         return tuple(Post(post, room, tuple(json.loads(carried)), payload) for post, carried, payload in rows)
 
     def freeze(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
-        """What is frozen for `room`: `posts`, unless something was already."""
+        """Freeze `posts` for `room`, unless posts are frozen there already; returns the frozen ones."""
         if frozen := self.frozen(room):
             return frozen
         if not all(self._is_queued(delivery) for post in posts for delivery in post.deliveries):
@@ -39,7 +39,7 @@ class Plans:
         return tuple(posts)
 
     def take_up(self, room: Room, posts: Sequence[Post], new: Set[str]) -> bool:
-        """Freeze `posts`, where they carry nothing but what is `new`, and that is all that `room` has to do."""
+        """Freeze `posts` if they carry only deliveries in `new`, and exactly what is queued in `room`."""
         carried = {each for post in posts for each in post.deliveries}
         queued = self._sql.execute(
             "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? LIMIT ?",
@@ -51,7 +51,7 @@ class Plans:
         return True
 
     def remove(self, post: Post) -> int:
-        """Unfreeze `post`; which part of its deliveries it was."""
+        """Unfreeze `post`; returns its part number."""
         (part,) = self._sql.execute(
             "DELETE FROM posts WHERE network = ? AND room = ? AND id = ? RETURNING part",
             (post.room.network, post.room.id, post.id),
@@ -59,7 +59,7 @@ class Plans:
         return int(part)
 
     def let_go(self, delivery: str, room: Room) -> None:
-        """Unfreeze what carries `delivery`, and forget that the room waits where nothing is left to wait for."""
+        """Unfreeze what carries `delivery`, and end the room's wait if nothing is queued there any more."""
         frozen = self.frozen(room)
         kept = _without(frozen, delivery)
         self._sql.executemany(
@@ -73,7 +73,7 @@ class Plans:
         )
 
     def _next_part(self, delivery: str) -> int:
-        """Behind what was sent of `delivery` before it was rendered again."""
+        """The first part number after those of `delivery` that were sent before it was rendered again."""
         part: int = self._sql.execute(
             "SELECT coalesce(max(part), -1) + 1 FROM sent WHERE delivery = (SELECT seq FROM deliveries WHERE id = ?)",
             (delivery,),
@@ -86,13 +86,13 @@ class Plans:
 
 
 def _without(plan: Sequence[Post], delivery: str) -> Sequence[Post]:
-    """What stays frozen of `plan` without `delivery`.
+    """The posts of `plan` that stay frozen without `delivery`.
 
-    Where a post carries it alone, all others. What it shares a post with is rendered again, and so is what follows, to
-    stay in order; what comes before that may be half sent, and stays as it was cut.
+    If its posts carry nothing else, all other posts stay. Otherwise the deliveries that share a post with it, and all
+    that follow, are rendered again, to stay in order; earlier posts stay, since they may be half sent.
     """
     entangled = {delivery}
-    for _ in plan:  # a delivery cut in two may lead to another post, and so on
+    for _ in plan:  # a delivery split over two posts entangles what these carry, and so on
         for post in plan:
             if not entangled.isdisjoint(post.deliveries):
                 entangled.update(post.deliveries)
