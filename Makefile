@@ -11,7 +11,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SIDE_BY_SIDE := -n 4 --dist loadfile  # most tests wait for servers; those of a file share theirs
+# Most tests wait for servers, and those of a file share theirs. Files start in the order of their folders: the slowest
+# have the fewest tests, and would come last
+SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check faults bench bench-users soak clean
 

@@ -16,6 +16,8 @@ from bridge.model.text import addressed, plain, shown_name
 _BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
 _ID_LIMIT = 128
 _ACTION = "\x01ACTION"
+_OF_NICK = r"[\w\-\[\]\\`^{}|]"
+"""A character that a nick may go on with: `duck-dev` is not called `duck` (RFC 2812 section 2.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def speech(line: Line) -> tuple[Kind, str] | None:
     kind = Kind.NOTICE if line.command == "NOTICE" else Kind.TEXT
     if not text.startswith("\x01"):
         return kind, text
-    if kind is Kind.TEXT and text.startswith(_ACTION) and text[len(_ACTION) : len(_ACTION) + 1] in (" ", "\x01", ""):
+    if kind is Kind.TEXT and text[: len(_ACTION)].upper() == _ACTION and text[len(_ACTION) : len(_ACTION) + 1] in (" ", "\x01", ""):
         return Kind.ACTION, text[len(_ACTION) :].removesuffix("\x01").strip()
     return None
 
@@ -129,5 +131,5 @@ def _called(text: str, names: tuple[str, ...]) -> str | None:
     for name in present:
         if addressed(text, (name,)) is not None:
             return name
-    mentioned = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) for name in present)
+    mentioned = any(re.search(rf"(?<!{_OF_NICK}){re.escape(name)}(?!{_OF_NICK})", text, re.IGNORECASE) for name in present)
     return "" if mentioned else None

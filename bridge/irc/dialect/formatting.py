@@ -1,6 +1,7 @@
 """mIRC formatting codes to styled spans, and back (https://modern.ircdocs.horse/formatting)."""
 
 import re
+from dataclasses import dataclass, replace
 
 from bridge.model.text import Span, Style, Text, merge
 
@@ -15,10 +16,25 @@ _TOGGLES = {
 _HIDDEN = "\x0301,01"
 """Black on black, both in two digits: no digit of the text can become part of it."""
 _CODES = (*((style, code) for code, style in _TOGGLES.items()), (Style.SPOILER, _HIDDEN))
+_DEFAULT = 99
+"""The number of the reader's own colour, in front as behind."""
 _HAS_CODE = re.compile("[\x02\x03\x04\x0f\x11\x16\x1d-\x1f]")
 _CODE = re.compile(
     "([\x02\x1d\x1f\x1e\x11\x0f\x16]|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?)"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """`front` and `back` are the colours that are set, '' for the reader's own."""
+
+    style: Style = Style.PLAIN
+    front: str = ""
+    back: str = ""
+
+    @property
+    def is_hidden(self) -> bool:
+        return bool(self.front) and self.front == self.back
 
 
 def parse(text: str) -> Text:
@@ -26,12 +42,12 @@ def parse(text: str) -> Text:
     if not _HAS_CODE.search(text):
         return (Span(text),) if text else ()
     spans: list[Span] = []
-    style = Style.PLAIN
+    look = _Look()
     for index, part in enumerate(_CODE.split(text)):
         if index % 2:
-            style = _after(style, part)
+            look = _after(look, part)
         elif part:
-            spans.append(Span(part, style))
+            spans.append(Span(part, look.style | Style.SPOILER if look.is_hidden else look.style))
     return merge(spans)
 
 
@@ -40,16 +56,24 @@ def stripped(text: str) -> str:
     return _CODE.sub("", text) if _HAS_CODE.search(text) else text
 
 
-def _after(style: Style, code: str) -> Style:
+def _after(look: _Look, code: str) -> _Look:
     if code == RESET:
-        return Style.PLAIN
+        return _Look()
     if code in _TOGGLES:
-        return style ^ _TOGGLES[code]
+        return replace(look, style=look.style ^ _TOGGLES[code])
     if code[0] not in "\x03\x04":
-        return style
+        return look
     front, _, back = code[1:].partition(",")
-    hidden = bool(back) and (front == back if code[0] == "\x04" else int(front) == int(back))
-    return style | Style.SPOILER if hidden else style & ~Style.SPOILER
+    if not front:
+        return _Look(look.style)
+    return _Look(look.style, _colour(code[0], front), _colour(code[0], back) if back else look.back)
+
+
+def _colour(code: str, digits: str) -> str:
+    """What tells a colour from others; '' for the default one."""
+    if code == "\x04":
+        return f"#{digits.lower()}"
+    return "" if int(digits) == _DEFAULT else str(int(digits))
 
 
 def transition(before: Style, after: Style) -> str:

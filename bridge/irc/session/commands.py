@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.dialect import convert
-from bridge.irc.effects import Failed, Online, written
+from bridge.irc.effects import Failed, Notable, Online, written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.session import presence, proof, speech
 from bridge.irc.session.login import Login
@@ -16,6 +16,8 @@ from bridge.network import Silenced
 FENCE = "history"
 """What the PING behind a JOIN carries."""
 _MOST_DIGITS = 16
+_TOLD_EVERY_S = 10.0
+"""Seconds between two remarks of the server in the log."""
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
 Handler = Callable[[State, Line], Iterable[Step]]
@@ -45,6 +47,14 @@ def _pong(state: State, line: Line) -> Iterator[Step]:
 
 def _error_line(state: State, line: Line) -> Iterable[Step]:
     return state.login.closed(one_line(line.last, 300))
+
+
+def _told(state: State, line: Line) -> Iterable[Step]:
+    """WARN, NOTE (https://ircv3.net/specs/extensions/standard-replies): a line of log, seldom."""
+    if state.now < state.told_at:
+        return ()
+    state.told_at = state.now + _TOLD_EVERY_S
+    return (Notable(line.command.lower(), one_line(" ".join(line.params), 300)),)
 
 
 # Registration, and who we are
@@ -204,6 +214,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "464": _of_login(Login.wrong_password),
         "465": _of_login(Login.banned),
         "900": _logged_in,
+        "901": _of_login(Login.logged_out),
         "902": _of_login(Login.not_logged_in),
         "903": _of_login(Login.logged_in),
         "904": _of_login(Login.not_logged_in),
@@ -222,11 +233,13 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "KICK": presence.kick,
         "MODE": _mode_change,
         "NICK": presence.nick,
+        "NOTE": _told,
         "NOTICE": speech.speech,
         "PART": presence.part,
         "PING": _ping,
         "PONG": _pong,
         "PRIVMSG": speech.speech,
         "QUIT": presence.quit_,
+        "WARN": _told,
     }
 )

@@ -49,12 +49,15 @@ class Login:
         yield from self._advance()
 
     def _advance(self) -> Iterator[Effect]:
-        if self.welcomed or self._ended or not self.capabilities.settled:
+        if not self.capabilities.settled:
             return
-        if self._authenticated:
+        if self.welcomed:
+            if not self._authenticated and not self._authenticating and SASL in self.capabilities.enabled:
+                yield from self._authenticate()
+        elif self._authenticated and not self._ended:
             self._ended = True
             yield _write("CAP", "END")
-        elif not self._authenticating:
+        elif not self._authenticating and not self._ended:
             yield from self._authenticate()
 
     def _authenticate(self) -> Iterator[Effect]:
@@ -62,8 +65,8 @@ class Login:
             yield _turned_away("the server offers no SASL login at the moment, and we do not log in without")
             return
         mechanisms = self.capabilities.offer(SASL) or ""
-        if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
-            yield Rejected(f"the server offers SASL only by {mechanisms}, not by PLAIN")
+        if mechanisms and not _has_plain(mechanisms):
+            yield self._refused(f"the server offers SASL only by {mechanisms}, not by PLAIN")
             return
         self._authenticating = True
         yield _write("AUTHENTICATE", "PLAIN")
@@ -82,25 +85,40 @@ class Login:
             self._authenticated = True
             yield from self._advance()
 
-    def mechanisms(self, line: Line) -> Iterable[Effect]:
-        """908: 904 follows."""
+    def mechanisms(self, line: Line) -> Iterator[Effect]:
+        """908: the mechanisms that the server takes. Most servers send 904 too, but some leave it at that."""
         self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
-        return ()
+        if not self._authenticated and not _has_plain(line.param(1)):
+            yield self._refused(f"the server offers SASL only by {self._mechanisms}, not by PLAIN")
+
+    def logged_out(self, line: Line) -> Iterator[Effect]:
+        """901. The account is asked for again when the server offers SASL anew: its services are back then."""
+        if self._settings.sasl is not None and self.welcomed:
+            self._authenticated = self._authenticating = False
+            yield Notable("logged_out", _said(line))
 
     def not_logged_in(self, line: Line) -> Iterator[Effect]:
         """902, 904, 905: the account is locked, or the credentials are wrong."""
         if self._authenticated:
             return
+        self._authenticating = False
         only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
         account = self._settings.sasl.account if self._settings.sasl is not None else ""
-        yield Rejected(
+        yield self._refused(
             f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
         )
 
     def aborted(self, line: Line) -> Iterator[Effect]:
         """906."""
-        if not self._authenticated:
-            yield _turned_away(f"the server broke off the SASL login: {_said(line)}")
+        if self._authenticated:
+            return
+        self._authenticating = False
+        reason = f"the server broke off the SASL login: {_said(line)}"
+        yield Notable("not_logged_in", reason) if self.welcomed else _turned_away(reason)
+
+    def _refused(self, reason: str) -> Effect:
+        """A connection that works is kept, though its account is gone."""
+        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason)
 
     def wrong_password(self, line: Line) -> Iterator[Effect]:
         """464: also what an operator's wrong password gets, so not after the welcome."""
@@ -150,6 +168,10 @@ def _write(command: str, *params: str) -> Write:
 
 def _turned_away(reason: str, pause: float | None = None) -> Broken:
     return Broken(reason, pause, turned_away=True)
+
+
+def _has_plain(mechanisms: str) -> bool:
+    return "PLAIN" in mechanisms.upper().split(",")
 
 
 def _said(line: Line) -> str:

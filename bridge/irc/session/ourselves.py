@@ -6,9 +6,11 @@ from bridge.irc.dialect.render import Limits
 from bridge.irc.effects import Effect, Notable, written
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source
+from bridge.lib.backoff import Backoff
 from bridge.model.casemap import Casemapping
 
-_REGAIN_EVERY = 60.0
+_REGAIN = Backoff(first_s=60.0, longest_s=3600.0)
+"""Between two tries to have our nick: longer each time that the network takes it from us again."""
 
 
 class Ourselves:
@@ -19,6 +21,7 @@ class Ourselves:
         self._casemapping = Casemapping.RFC1459
         self._mask = Source("")
         self._regain_at = 0.0
+        self._taken = 0
 
     @property
     def names(self) -> tuple[str, str]:
@@ -40,7 +43,10 @@ class Ourselves:
         return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
 
     def welcomed(self, nick: str, now: float) -> None:
-        self.nick, self._regain_at = nick, now + _REGAIN_EVERY
+        """We are let in as `nick`: what the network has cut our own to is ours from now on."""
+        self.nick, self._regain_at = nick, now + _REGAIN.plain(0)
+        if nick and self._wanted.startswith(nick):
+            self._wanted = nick
 
     def seen(self, source: Source) -> None:
         """A line of ours, as the server shows it to others."""
@@ -55,26 +61,32 @@ class Ourselves:
         user, _, host = line.param(1).rpartition("@")
         self.rehosted(user, host)
 
-    def renamed(self, nick: str) -> Iterator[Effect]:
+    def renamed(self, nick: str, now: float) -> Iterator[Effect]:
+        """We are called `nick` now. Services that take our own nick from us are not fought: it is asked for later."""
+        had_it = self.is_us(self._wanted)
         self.nick = nick
         if self._same(nick, self._wanted):
             yield Notable("nick_regained", nick)
+        elif had_it:
+            self._taken += 1
+            self._regain_at = now + _REGAIN.plain(self._taken - 1)
+            yield Notable("nick_taken", f"the network calls us {nick}; is {self._wanted} registered to somebody else?")
 
     def freed(self, nick: str, now: float) -> Iterable[Effect]:
-        """Somebody has left, or changed, `nick`."""
+        """Somebody else has left, or changed, `nick`."""
         return self._regain(now) if self._same(nick, self._wanted) and not self.is_us(nick) else ()
 
     def tick(self, now: float) -> Iterable[Effect]:
         """Ask for our nick from time to time, while we have another."""
         if self.is_us(self._wanted):
-            self._regain_at = now + _REGAIN_EVERY
+            self._regain_at = now + _REGAIN.plain(0)
         return self._regain(now) if now >= self._regain_at else ()
 
     def compare_by(self, casemapping: Casemapping) -> None:
         self._casemapping = casemapping
 
     def _regain(self, now: float) -> Iterable[Effect]:
-        self._regain_at = now + _REGAIN_EVERY
+        self._regain_at = now + _REGAIN.plain(max(self._taken - 1, 0))
         return written("NICK", self._wanted)
 
     def _same(self, one: str, other: str) -> bool:

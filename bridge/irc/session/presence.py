@@ -67,12 +67,14 @@ def nick(state: State, line: Line) -> Iterator[Step]:
     old, new = line.source.nick, line.param(0)
     if not new:
         return
-    if state.us.is_us(old):
-        yield from state.us.renamed(new)
+    ours = state.us.is_us(old)
+    if ours:
+        yield from state.us.renamed(new, state.now)
     state.people.renamed(line.source, new)
     for name in (old, new):
         yield from state.speakers.changed(name, state.now)
-    yield from state.us.freed(old, state.now)
+    if not ours:
+        yield from state.us.freed(old, state.now)
 
 
 def account(state: State, line: Line) -> Iterable[Step]:

@@ -134,7 +134,7 @@ class Session:
 
     def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
         """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
-        channel = self.isupport.is_channel(target)
+        channel = self.isupport.is_channel(target) or self.channels.heard(target) is not None
         if not channel and not _NICK.fullmatch(target):
             raise PermanentError(f"{target!r} is neither a channel nor a nick")
         stripped = formatting.stripped(text)

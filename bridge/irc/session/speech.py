@@ -115,6 +115,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:
     """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
     name, _, rest = line.param(1).strip("\x01").partition(" ")
+    name = name.upper()
     if line.command != "PRIVMSG" or name not in ("VERSION", "PING") or state.now < state.ctcp_at:
         return ()
     state.ctcp_at = state.now + _CTCP_EVERY_S

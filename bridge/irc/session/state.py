@@ -57,7 +57,7 @@ class State:
         self.batches = Batches()
         self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
         self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
-        self.ctcp_at = now
+        self.ctcp_at = self.told_at = now
 
     @property
     def online(self) -> bool:

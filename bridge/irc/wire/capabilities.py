@@ -103,10 +103,12 @@ class Capabilities:
         self._asked = [left for group in self._asked if (left := [name for name in group if name not in self.enabled])]
 
     def _refused(self, names: list[str]) -> Iterator[str]:
-        """All of a REQ is refused for one name in it: ask for each alone, and give up what is refused alone."""
-        group = next((group for group in self._asked if group[:1] == names[:1]), None)
-        if group is None:
+        """All of a REQ is refused for one name in it: ask for each alone, and give up what is refused alone. Servers
+        answer in order, and not all repeat the names word for word."""
+        if not self._asked:
             return
+        refused = {name.lower() for name in names}
+        group = next((group for group in self._asked if refused.intersection(group)), self._asked[0])
         self._asked.remove(group)
         if len(group) > 1:
             for name in group:

@@ -1,5 +1,6 @@
 """What the server says of itself (RPL_ISUPPORT), with the values that hold where it says nothing."""
 
+import re
 from collections.abc import Sequence
 
 from irc.features import FeatureSet
@@ -21,6 +22,9 @@ _KNOWN = frozenset(
         "WHOX",
     }
 )
+
+
+_ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 
 class Isupport:
@@ -93,7 +97,7 @@ class Isupport:
 
     def _text(self, name: str, default: str) -> str:
         value = getattr(self._features, name, default)
-        return value if isinstance(value, str) else default
+        return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), value) if isinstance(value, str) else default
 
     def _number(self, name: str, default: int, *, least: int, most: int) -> int:
         value = getattr(self._features, name, default)

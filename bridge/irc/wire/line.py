@@ -13,6 +13,9 @@ MAX_BODY = 512
 MAX_TAGS = 4096
 """Bytes of the tags that we write, with the @ and the space (IRCv3 message-tags)."""
 
+_CUT = 400
+"""Bytes: a server cuts lines that are longer than 512 for all, whatever stands before the text for some."""
+
 _COMMAND = re.compile(r"[A-Za-z]+|[0-9]{3}")
 _TAG_KEY = re.compile(r"\+?(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
 _FORBIDDEN = re.compile("[\r\n\0]")
@@ -80,13 +83,15 @@ class LineBuffer:
 
 
 def _decode(data: bytes) -> str:
-    """UTF-8, else what is nearest: a character that the server cut at the end is marked, other text is Latin-1."""
+    """Decode a line. Text with some valid UTF-8 in it is UTF-8 with bad bytes; so is a long line of ASCII whose last
+    character the server has cut. Other text is what old clients send (Windows-1252, nearly Latin-1)."""
     data = data.rstrip(b"\r").replace(b"\0", b"")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        cut = error.start >= len(data) - 3
-        return data.decode(errors="replace") if cut else data.decode("latin-1")
+        cut = error.end == len(data) and error.reason == "unexpected end of data" and len(data) >= _CUT
+        unicode = cut or not data.decode(errors="ignore").isascii()
+        return data.decode("utf-8" if unicode else "cp1252", errors="replace")
 
 
 def parse(text: str) -> Line | None:
@@ -98,7 +103,7 @@ def parse(text: str) -> Line | None:
     tags: Mapping[str, str] = {}
     if text.startswith("@"):
         head, _, text = text.partition(" ")
-        tags = {tag["key"]: tag["value"] or "" for tag in Tag.from_group(head[1:]) or ()}
+        tags = _tags(head[1:])
     text = text.lstrip(" ")
     source = NOBODY
     if text.startswith(":"):
@@ -114,10 +119,20 @@ def parse(text: str) -> Line | None:
     return Line(command.upper(), tuple(params), source, tags)
 
 
+def _tags(text: str) -> dict[str, str]:
+    """The tags of a line by key. A lone backslash at the end of a value is dropped (IRCv3 message-tags)."""
+    tags = {}
+    for item in text.split(";"):
+        lone = (len(item) - len(item.rstrip("\\"))) % 2
+        tag = Tag.parse(item[: len(item) - lone])
+        tags[tag["key"]] = tag["value"] or ""
+    return tags
+
+
 def _source(text: str) -> Source:
-    """The library's `NickMask` does as much, with 3 MB of imports."""
-    nick, _, rest = text.partition("!")
-    user, _, host = rest.partition("@")
+    """`nick!user@host`; some servers leave out the user. The library's `NickMask` takes 3 MB of imports."""
+    names, _, host = text.partition("@")
+    nick, _, user = names.partition("!")
     return Source(nick, user, host)
 
 

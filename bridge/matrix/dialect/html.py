@@ -17,6 +17,17 @@ LIMIT = 64 * 1024
 _TAG_LIMIT = 2000
 """Most tags: if never closed, they take the parser quadratic time, some milliseconds for this many."""
 
+_FEW_ATTRIBUTES = 2000
+"""Characters that may part attributes. The parser takes quadratic time for the attributes of one tag: some milliseconds
+for this many. Markup with more is only read if its tags are as clients write them."""
+_TAG_START = re.compile("<[A-Za-z/]")
+_TAG = re.compile(
+    r"""<[A-Za-z/][^\s"'<>/=]*+
+    (?:[\s/]++(?:[^\s"'<>/=]++(?:\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=]++))?+)?+){0,50}+>""",
+    re.VERBOSE,
+)
+"""With at most 50 attributes, and without the ways to hide where it ends. Possessive, so it takes linear time."""
+
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _STYLES = {
     **dict.fromkeys(("b", "strong", "th", *_HEADINGS), Style.BOLD),
@@ -38,8 +49,9 @@ _BLOCKS = frozenset(
 )
 _UNSAID = frozenset(("script", "style", "mx-reply", "head", "title", "template", "noscript", "iframe", "textarea"))
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f]+", re.IGNORECASE)
-_SOFT = re.compile("[ \t\n\r\f]*[\t\n\r\f][ \t\n\r\f]*")
-_LAYOUT = re.compile(rf"\A{_SOFT.pattern}")
+_BLANKS = re.compile("[ \t\n\r\f]+")
+_SOFT = frozenset("\t\n\r\f")
+"""White space that only lays out the markup. Blanks alone are left as they are."""
 _PILL = re.compile(r"(?:https?://matrix\.to/#/|matrix:u/)(.+)", re.IGNORECASE)
 
 
@@ -95,8 +107,10 @@ class _Reader:
         if look.unsaid:
             return
         if not look.verbatim:
-            # At the beginning of a line, a line break in the markup is only layout
-            text = _SOFT.sub(" ", _LAYOUT.sub("", text) if self.broken else text)
+            blanks = _BLANKS.match(text) if self.broken else None
+            if blanks is not None and not _SOFT.isdisjoint(blanks[0]):
+                text = text[blanks.end() :]  # at the beginning of a line, a line break in the markup is only layout
+            text = _BLANKS.sub(_softened, text)
         if text:
             self.say(text, look)
 
@@ -143,6 +157,10 @@ class _Reader:
         return replace(look, unsaid=True)
 
 
+def _softened(blanks: re.Match[str]) -> str:
+    return blanks[0] if _SOFT.isdisjoint(blanks[0]) else " "
+
+
 def _person(href: str) -> str | None:
     """The Matrix id that a link to a person ("pill") names, as it is written."""
     pill = _PILL.fullmatch(href)
@@ -162,9 +180,9 @@ def _is_id(person: str) -> bool:
 
 
 def read(html: str, *, by_id: bool = False) -> Read | None:
-    """The text that `html` shows to a reader (spec, "m.room.message msgtypes"); None if it has more tags than people
-    write. With `by_id`, linked people are named by their ids. Never raises."""
-    if html.count("<") > _TAG_LIMIT:
+    """The text that `html` shows to a reader (spec, "m.room.message msgtypes"); None if it has more tags or attributes
+    than people write. With `by_id`, linked people are named by their ids. Never raises."""
+    if html.count("<") > _TAG_LIMIT or _is_overloaded(html):
         return None
     reader = _Reader(by_id)
     # In a <body>: the parser drops white space at the beginning of a document
@@ -183,6 +201,12 @@ def read(html: str, *, by_id: bool = False) -> Read | None:
         elif tag not in _UNSAID:
             ahead.append((node.child, reader.enter(node, tag, look), tag in _BLOCKS))
     return Read(merge(reader.spans), frozenset(reader.people))
+
+
+def _is_overloaded(html: str) -> bool:
+    if sum(map(html.count, " \t\n\r\f/=\"'")) <= _FEW_ATTRIBUTES:
+        return False
+    return any(_TAG.match(html, tag.start()) is None for tag in _TAG_START.finditer(html))
 
 
 def write(text: Text) -> str:
