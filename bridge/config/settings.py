@@ -51,7 +51,7 @@ class LinkSection(Section):
     """The rooms that are one conversation."""
 
     rooms: tuple[RoomName, ...]
-    """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One room is fine: its bots answer."""
+    """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One is fine, for its bots."""
     guests: Guests = Guests.DUCK_ONLY
     """What happens to guests' messages: only the bots get them, they are carried like everybody's, or ignored."""
     members: Members = None
