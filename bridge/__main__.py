@@ -1,4 +1,4 @@
-"""The entry point: runs a command, and turns whatever ended it into one clear line and an exit code."""
+"""The entry point: runs a command, and turns any error into one clear line and an exit code."""
 
 import io
 import logging
@@ -23,13 +23,13 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.
 
-    With QUACKBRIDGE_DEBUG set, a failure shows where it came from.
+    With QUACKBRIDGE_DEBUG set, a failure prints its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # else a name that a terminal cannot show would be a failure
+            stream.reconfigure(errors="backslashreplace")  # else printing a name that the terminal cannot show fails
     status = _run()
-    if threading.active_count() > 1:  # Python would wait for one that waits for a DNS server; nothing is left to do
+    if threading.active_count() > 1:  # Python would wait for a thread that waits for a DNS server
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -45,12 +45,12 @@ def _run() -> int:
         return WRONG
     except click.ClickException as error:
         return _say(_explained(error), error.exit_code)
-    except BrokenPipeError:  # the reader of our output has seen enough (`... | head`)
+    except BrokenPipeError:  # the reader of our output has ended (`... | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted", INTERRUPTED)
-    except Exception as error:  # the one place that says how the program ends
+    except Exception as error:  # the one place that decides the exit code
         if os.environ.get("QUACKBRIDGE_DEBUG"):
             traceback.print_exc()
         return _status(error)
@@ -64,14 +64,14 @@ def _explained(error: click.ClickException) -> str:
 
 
 def _status(error: Exception) -> int:
-    from bridge.config import ConfigError  # slow to import, and imported already where there is one
+    from bridge.config import ConfigError  # slow to import; already imported if one was raised
     from bridge.network import Refused
     from bridge.store import StoreError, Unusable
     from bridge.users import UsersError, UsersUnavailable
 
     match error:
         case ConfigError():
-            click.echo(str(error), err=True)  # one line a problem, each beginning with its place
+            click.echo(str(error), err=True)  # one line per problem, each with its place
             return WRONG
         case Refused() | Unusable():
             return _say(str(error), WRONG)

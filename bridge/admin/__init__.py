@@ -1,1 +1,1 @@
-"""Administration, in one place for the shell and the chat."""
+"""Administration: the commands that the shell and the chat share."""

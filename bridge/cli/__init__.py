@@ -13,22 +13,22 @@ from bridge.admin.verbs import ALIASES, VERBS
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Log in to the networks and carry the conversations."),
-        "check-config": ("check:check_config", "Say ok, or everything that is wrong with the config."),
+        "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
-        "completion": ("completion:completion", "Print what makes your shell complete our commands."),
-        "demo": ("demo:demo", "Run everything on this machine, to try it out."),
+        "completion": ("completion:completion", "Print the script for completion in your shell."),
+        "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),
         "chat": ("chat:chat", "Talk to the duck in the terminal."),
     }
 )
-"""Each command that is no verb: where it is, and what the overview says of it, for which it need not be imported."""
-_GROUPS: Mapping[str, str] = MappingProxyType({"outbox": "Show, retry and drop the deliveries that are not done."})
-"""The first words of verbs of two."""
+"""Each command that is not a verb: module:attribute, imported when it is called, and its line in the overview."""
+_GROUPS: Mapping[str, str] = MappingProxyType({"outbox": "List, retry and drop queued and dead deliveries."})
+"""The first words of two-word verbs."""
 _HIDDEN = "users"
-"""What `list-users`, the contract's word for it, is called in the chat: both work, one is shown."""
+"""The chat's name for `list-users`. On the command line both work, and the overview shows `list-users`."""
 
 
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are called. `words` is '', or what all their names begin with."""
+    """A group whose commands are imported when they are called. `words` is what all their names begin with, or ''."""
 
     def __init__(self, name: str, words: str = "", about: str = "") -> None:
         super().__init__(name, help=about or None)
@@ -47,7 +47,7 @@ class _Lazy(click.Group):
         verb = VERBS.get(ALIASES.get(self._words + cmd_name, self._words + cmd_name))
         if verb is None:
             return None
-        from bridge.cli.verbs import in_shell  # the config is slow to import, and --help needs none
+        from bridge.cli.verbs import in_shell  # slow: imports the config, which --help does not need
 
         return in_shell(verb, cmd_name)
 

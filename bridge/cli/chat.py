@@ -1,4 +1,4 @@
-"""`quackbridge chat`: the duck in the terminal, with no network."""
+"""`quackbridge chat`: talk to a bot in the terminal, without a network."""
 
 import asyncio
 import sys
@@ -25,9 +25,9 @@ _YOU = Sender("terminal", "you", "you")
 @config_option
 @click.option("--bot", "key", default="duck", show_default=True, help="Which bot, by its key in the config.")
 def chat(config: Path, key: str) -> None:
-    """Talk to the duck in the terminal; Ctrl-D ends it. Without a config file it is the duck that echoes."""
+    """Talk to the duck in the terminal; Ctrl-D ends. Without a config file the duck repeats what you say."""
     bot = _bot(config, key)
-    with asyncio.Runner() as runner:  # one loop for the whole talk: a brain may keep connections
+    with asyncio.Runner() as runner:  # one loop for all questions: a brain may keep connections
         runner.get_loop()
         click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
         for number, said in enumerate(_lines()):
@@ -37,7 +37,7 @@ def chat(config: Path, key: str) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed or piped in, until it ends."""
+    """The lines that are typed or piped in, until end of file."""
     while True:
         try:
             yield input("you> " if sys.stdin.isatty() else "")

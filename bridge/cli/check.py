@@ -18,13 +18,13 @@ from bridge.users.tinydb import TinyUsers
 @click.command("check-config")
 @config_option
 def check_config(config: Path) -> None:
-    """Say `ok`, or everything that is wrong, each with its line and column."""
+    """Check the config: print `ok`, or every problem with its line and column."""
     settings = load(config)
     if problems := tuple(_missing_bots(settings)):
         raise ConfigError(config, problems)
     try:
         TinyUsers(settings.users.database)
-    except UsersError as error:  # the configuration is sound all the same
+    except UsersError as error:  # the configuration itself is fine
         click.echo(f"quackbridge: warning: {error}", err=True)
     click.echo("ok")
 

@@ -1,4 +1,4 @@
-"""How the commands read the config."""
+"""Reading the config, for all commands."""
 
 import os
 from pathlib import Path
@@ -18,5 +18,5 @@ def load(path: Path) -> Config:
 
 
 def load_settings(path: Path) -> Config:
-    """The settings without the secrets, which may be missing or unreadable: for commands that do not log in."""
+    """The settings without secrets, which may be missing or unreadable: for commands that do not log in."""
     return settings.load_settings(path, os.environ)

@@ -1,4 +1,4 @@
-"""`quackbridge completion`: what makes a shell complete our commands, users and links."""
+"""`quackbridge completion`: the script by which a shell completes commands, users and links."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -9,7 +9,7 @@ from bridge import cli
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script for SHELL. For bash: eval "$(quackbridge completion bash)" in ~/.bashrc"""
+    """Print the completion script for SHELL. For bash: eval "$(quackbridge completion bash)" in ~/.bashrc"""
     found = get_completion_class(shell)
     assert found is not None  # click has these three
     click.echo(found(cli.cli, {}, "quackbridge", "_QUACKBRIDGE_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""`quackbridge demo`: a homeserver, an IRC server and the bridge between them, on this machine, to try it out."""
+"""`quackbridge demo`: runs a homeserver, an IRC server and the bridge on this machine, to try it out."""
 
 import sys
 
@@ -7,13 +7,13 @@ import click
 
 @click.command()
 @click.option(
-    "--once", is_flag=True, help="Hold one scripted conversation, print it, and end: 0 if every line arrived."
+    "--once", is_flag=True, help="Run one scripted conversation, print it, and exit: 0 if every line arrived."
 )
 def demo(*, once: bool) -> None:
-    """Run everything on this machine: a Matrix room and an IRC channel that talk, and how to join them."""
+    """Run a homeserver, an IRC server and the bridge on this machine, and show how to join them."""
     from rich.console import Console
 
-    from bridge.demo.run import run  # only the demo needs what these import
+    from bridge.demo.run import run  # slow: only the demo needs them
     from bridge.demo.servers import Synapse
 
     if Synapse.missing():

@@ -1,4 +1,4 @@
-"""The option that the commands share: where the config is. It is quick to import, unlike the config."""
+"""The --config option, which the commands share. Quick to import, unlike the config itself."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def config_option(command: Command) -> Command:
-    """Give `command` the option -c/--config, which it gets as `config`."""
+    """Add the option -c/--config to `command`, which receives it as `config`."""
     option = click.option(
         "-c",
         "--config",

@@ -13,11 +13,11 @@ from bridge.cli.options import config_option
 from bridge.lib.files import stamp
 
 _UNUSED = ("rich", "twisted")
-"""What structlog imports wherever it is installed, for tracebacks that a daemon never prints: 5 MB."""
+"""Modules that structlog imports if installed, for tracebacks that a daemon never prints. Blocked: saves 5 MB."""
 
 
 class _Threads(ThreadPoolExecutor):
-    """Whoever still waits in one, for a DNS server that is silent, does not keep the daemon from ending."""
+    """Threads that do not keep the daemon from ending, even if one still waits for a silent DNS server."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=cancel_futures)
@@ -32,13 +32,13 @@ async def _unhindered(daemon: Coroutine[None, None, None]) -> None:
 @config_option
 def run(config: Path) -> None:
     """Log in to the networks and carry the conversations, until told to stop (SIGTERM or Ctrl-C)."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon takes it: it asks for what is being done anyway
-    from bridge.cli.common import load  # slow, and until now nobody was safe from a signal
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon handles it: the config is being read anyway
+    from bridge.cli.common import load  # slow: imported once SIGHUP is ignored
 
     seen = stamp(config)
     settings = load(config)
-    sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: it is not to be had (importlib)
-    from bridge.app import daemon, log  # only the daemon needs what these import
+    sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None makes an import fail (importlib)
+    from bridge.app import daemon, log  # slow: only the daemon needs them
 
     log.configure()
     asyncio.run(_unhindered(daemon.run(settings, config, seen)))

@@ -1,4 +1,4 @@
-"""The verbs of administration on the command line: each with -c and --json, its answer printed."""
+"""The administration verbs as commands: adds -c and --json, and prints the answer."""
 
 import gc
 import getpass
@@ -20,7 +20,7 @@ from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
 
 _UNCUT = 10_000
-"""Columns, more than any row has."""
+"""Width in columns, more than any row has."""
 
 
 def in_shell(verb: Verb, name: str) -> click.Command:
@@ -28,7 +28,7 @@ def in_shell(verb: Verb, name: str) -> click.Command:
     command = verb.command
 
     def run(config: Path, as_json: bool, **values: Any) -> None:
-        gc.disable()  # a short life: looking for garbage among ten thousand users takes a third of the time
+        gc.disable()  # a short process: with ten thousand users, collecting takes a third of its time
         settings = load_settings(config)
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
@@ -42,7 +42,7 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         _print(answer, as_json=as_json)
 
     made = click.Command(name, callback=run, params=[*command.params], help=command.help, short_help=verb.about)
-    json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+    json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     return config_option(json_option(made))
 
 
@@ -56,7 +56,7 @@ def _print(answer: Answer, *, as_json: bool) -> None:
 
 
 def _print_table(answer: Answer) -> None:
-    """On a terminal as wide as it is; for another program a row is never cut."""
+    """Print a table as wide as the terminal; if another program reads it, no row is cut."""
     from rich.console import Console  # slow to import, and not needed to add a user
     from rich.table import Table
     from rich.text import Text
@@ -78,7 +78,7 @@ def _read() -> str:
 
 
 def _who() -> str:
-    """Who is at the terminal; somebody who became root by sudo is named too."""
+    """The user at the terminal; under sudo the real one too: `alice(root)`."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # no entry for our user id, as in some containers

@@ -1,4 +1,4 @@
-"""YAML to typed settings; every error names its place in the file."""
+"""Reads YAML into typed settings; every error names its place in the file."""
 
 from bridge.config.links import links_of, private_networks
 from bridge.config.load import load, load_settings

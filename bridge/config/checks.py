@@ -1,4 +1,4 @@
-"""What no section can know by itself: names, links that do not fit the networks, placeholders that were left."""
+"""Checks across sections: secrets, names, links that do not fit the networks, placeholders that were left."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ _TAKEN = ((BOTS, "networks", "the network of the bots' ears"), (DESK, "bots", "w
 
 
 def credentials(document: Document) -> Iterator[Problem]:
-    """Each account has one secret: not none, and not two of which one would be forgotten."""
+    """Each account has exactly one secret; for an IRC server's own password, at most one."""
     for name, network in _section(document, "networks").items():
         place: Path = ("networks", name)
         if network.get("type") == "matrix":
@@ -40,7 +40,7 @@ def _one_of(
 
 
 def names(document: Document) -> Iterator[Problem]:
-    """Names of networks, links and bots are parts of other names: `network/room`, `bot@link`."""
+    """Names of networks, links and bots are one word without / and @, which join names: `network/room`."""
     for kind in ("networks", "links", "bots"):
         whole = document.value.get(kind) if isinstance(document.value, dict) else None
         given: list[str] = list(whole) if isinstance(whole, dict) else []
@@ -58,7 +58,7 @@ def names(document: Document) -> Iterator[Problem]:
 
 
 def links(document: Document) -> Iterator[Problem]:
-    """Rooms are on networks that exist, well-formed there, and in one link only; bots exist."""
+    """Each room is on a network that exists, well-formed, and in one link only; each bot exists, and is named once."""
     seen: dict[tuple[str, str], Path] = {}
     for name, link in _section(document, "links").items():
         rooms, bots = _items(link.get("rooms")), _items(link.get("bots"))
@@ -78,7 +78,7 @@ def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, s
     try:
         room = Room.parse(text if isinstance(text, str) else "")
     except ValueError:
-        return  # the model says so
+        return  # the model reports it
     networks = _section(document, "networks")
     if room.network not in networks:
         yield document.problem(place, _unknown("network", room.network, list(networks)))
@@ -99,7 +99,7 @@ def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, s
 
 
 def placeholders(document: Document) -> Iterator[Problem]:
-    """What the example has where the operator's own belongs: CHANGE-ME, and hosts that exist in examples only."""
+    """Placeholders of the example that are still there: CHANGE-ME, and hosts that exist in examples only."""
     for place, text in document.strings():
         if not is_secret(place) and is_placeholder(text):
             yield document.problem(place, "the placeholder CHANGE-ME is still here: write your own")
@@ -134,6 +134,6 @@ def _items(value: object) -> list[object]:
 
 
 def _section(document: Document, kind: str) -> dict[str, dict[str, object]]:
-    """The mappings under `kind`, as far as they are mappings; the model says where they are not."""
+    """The mappings under `kind`; what is not a mapping is left out, the model reports it."""
     whole = document.value.get(kind) if isinstance(document.value, dict) else None
     return {name: value for name, value in whole.items() if isinstance(value, dict)} if isinstance(whole, dict) else {}

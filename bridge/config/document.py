@@ -1,4 +1,4 @@
-"""YAML as plain values, with the place of each and the environment filled in."""
+"""Reads YAML as plain values, with the place of each and the environment variables filled in."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ from bridge.config.problems import Problem
 Path: TypeAlias = tuple[str | int, ...]
 """The keys and list positions that lead to a value."""
 
-BYTES = 1 << 20  # a configuration of a thousand links has 200 kB
-_VALUES = 100_000  # what aliases may blow a document up to; a thousand links have some 10,000 values
-_DEPTH = 32  # ours has 5 levels
+BYTES = 1 << 20  # largest file; a thousand links take 200 kB
+_VALUES = 100_000  # most values, with aliases expanded; a thousand links have some 10,000
+_DEPTH = 32  # most levels; ours has 5
 SECRETS = ("password", "password_file", "access_token", "access_token_file")
-"""The keys whose values no error may quote, not even where a mistake in the YAML makes a key of them."""
+"""The keys whose values no error may quote, even if a mistake in the YAML turns a value into a key."""
 _QUOTED = re.compile(r"(alias|anchor|tag handle) (?:'.*'|\".*\")", re.DOTALL)  # `password: *hunter2` is an alias
 _VARIABLE = re.compile(r"(\$\$\{)|\$\{([^}]*)(\}?)")
 _STRING = "tag:yaml.org,2002:str"
@@ -25,8 +25,8 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 @dataclass(slots=True)
 class Document:
-    """What a YAML text says. `places` leads from a path to line and column: of the key, of the item in a list.
-    `literal` has the paths of the strings in which nothing came from the environment."""
+    """A parsed YAML text. `places` maps each path to the line and column of its key or list item. `literal` holds the
+    paths of the strings without environment variables."""
 
     value: object = None
     places: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: Path) -> tuple[int, int]:
-        """Where `path` is, or the nearest value around it that exists."""
+        """Line and column of `path`, or of the nearest value around it that exists."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, (1, 1))
@@ -48,8 +48,8 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`. It ends at a secret's key, also where a space is
-    missing after the colon (`password:hunter2`): what follows may be the secret."""
+    """`("links", "pond", "rooms", 0)` as `links.pond.rooms[0]`. It ends at a secret's key, also if the space
+    after the colon is missing (`password:hunter2`): what follows may be the secret."""
     shown = ""
     for depth, part in enumerate(path):
         if isinstance(part, int):
@@ -58,13 +58,13 @@ def dotted(path: Path) -> str:
             shown += f".{part}"
         else:
             shown += f".{key}"
-            if depth > 1:  # else it is a network's name
+            if depth > 1:  # at depth 1 it is a network's name
                 break
     return shown.removeprefix(".")
 
 
 def parse(content: bytes, environ: Mapping[str, str]) -> Document:
-    """`content` as a document. What is wrong with it is in its `problems`; then the value may be incomplete."""
+    """Parse `content`. Errors are in the document's `problems`; if there are any, its value may be incomplete."""
     document = Document()
     try:
         text = content.decode("utf-8-sig")
@@ -86,11 +86,11 @@ def parse(content: bytes, environ: Mapping[str, str]) -> Document:
 
 
 class _TooMuch(Exception):
-    """The document is a bomb: stop reading."""
+    """The document is too large or too deep: stop reading."""
 
 
 class _Reader:
-    """One walk over the nodes of one document."""
+    """Reads the nodes of one document, once."""
 
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self._document = document
@@ -153,7 +153,7 @@ class _Reader:
         try:
             return self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
-            # an unknown tag, a date that does not exist; PyYAML itself trips over `!!bool x` and `!!timestamp x`
+            # an unknown tag, a date that does not exist; PyYAML itself fails on `!!bool x` and `!!timestamp x`
             self._document.problems.append(self._problem(path, node, "this value is not understood; put it in quotes"))
             return None
 

@@ -1,4 +1,4 @@
-"""The links of the configuration as the core knows them."""
+"""Makes the core's links of the configured ones."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bridge.users.identities import same_name
 
 
 def links_of(config: Config) -> Sequence[rules.Link]:
-    """Who talks to whom, and by which rules."""
+    """The links with their rooms, rules and bots."""
     bots = {key: LinkedBot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
     return [
         rules.Link(
@@ -27,7 +27,7 @@ def links_of(config: Config) -> Sequence[rules.Link]:
 
 
 def private_networks(config: Config) -> frozenset[str]:
-    """The networks between which and us nobody reads along: a password may be said there."""
+    """The networks reached over TLS or loopback: a password may be said there."""
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
 
 

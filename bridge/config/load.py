@@ -1,4 +1,4 @@
-"""From a file to settings, or to everything that is wrong with it."""
+"""Loads the settings from a file, or reports everything that is wrong with it."""
 
 import os
 import stat
@@ -41,17 +41,17 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "string_pattern_mismatch": "must be package.module:Class",
     }
 )
-"""What pydantic's error types mean, in the words of who writes YAML."""
+"""Messages for pydantic's error types, in the words of YAML."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """The settings in `path` with every secret, or ConfigError."""
+    """The settings in `path` with every secret. Raises ConfigError."""
     return _load(path, environ, secrets.reveal)
 
 
 def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """The settings in `path` without the secrets, which may be missing, or ConfigError. For commands that log in
-    nowhere."""
+    """The settings in `path` without the secrets, which may be missing. Raises ConfigError. For commands that do not
+    log in."""
     return _load(path, environ, _no_secrets)
 
 
@@ -78,7 +78,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
 
 def _read(path: Path) -> tuple[bytes, int]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # which does not wait on a pipe
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # does not wait on a pipe
         with os.fdopen(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISDIR(mode):
@@ -106,7 +106,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
     place = detail["loc"]
     kinds = tuple(str(part) for part in place)
     if place[:1] == ("networks",) and len(place) > 2:
-        kinds = (kinds[0], *kinds[2:])  # by its type, which pydantic adds to the place
+        kinds = (kinds[0], *kinds[2:])  # without the network's name; pydantic adds its type
         place = (*place[:2], *place[3:])
     elif place[:1] in {("links",), ("bots",)} and len(place) > 1:
         kinds = (kinds[0], "*", *kinds[2:])

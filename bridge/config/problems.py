@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all of it at once, each with its place."""
+"""The problems of a configuration: all at once, each with its place."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from bridge.model.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`line` and `column` count from 1; 0 where the whole file is meant. `where` is the dotted path of the key."""
+    """One problem. `line` and `column` count from 1; 0 is the whole file. `where` is the dotted path of the key."""
 
     line: int
     column: int
@@ -16,13 +16,13 @@ class Problem:
     message: str
 
     def text(self, file: Path) -> str:
-        """As the operator reads it: `config.yaml:10:5: networks.libera.tls: ...`; one line, whatever the file says."""
+        """The line shown to the operator: `config.yaml:10:5: networks.libera.tls: ...`; always a single line."""
         place = f"{file}:{self.line}:{self.column}" if self.line else str(file)
         return printable(": ".join(part for part in (place, self.where, self.message) if part))
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `str()` is one line a problem."""
+    """The configuration cannot be used. `str()` has one line per problem."""
 
     def __init__(self, file: Path, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(problem.text(file) for problem in problems))

@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration, for editors: every key with the docstring under it."""
+"""The JSON Schema of the configuration, for editors. The docstring under a key is its description."""
 
 import ast
 import inspect
@@ -12,9 +12,9 @@ from bridge.lib.settings import Section
 
 
 def schema() -> dict[str, Any]:
-    """The schema. The docstrings are read here and not when the settings are imported, which every command does: it
-    takes as long as all the rest of that."""
-    for section in reversed([*SECTIONS.values()]):  # what a section holds before the section
+    """The schema. Docstrings are read here, not when the settings are imported: that would double the time of the
+    import, which every command needs."""
+    for section in reversed([*SECTIONS.values()]):  # inner sections before outer ones
         for key, text in _docstrings(section):
             section.model_fields[key].description = text
         section.model_rebuild(force=True)

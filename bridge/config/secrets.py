@@ -1,4 +1,4 @@
-"""Secrets of the configuration: where they stand, and reading them from files that nobody else can read."""
+"""Secrets of the configuration: finding them, and reading them from files that nobody else can read."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from bridge.config.problems import Problem
 from bridge.lib.settings import file_path
 
 _FILE = "_file"
-_BYTES = 1 << 16  # a file that is larger holds something else
+_BYTES = 1 << 16  # largest secret file; a larger one holds something else
 _PLACEHOLDER = "change-me"
 
 
@@ -20,12 +20,12 @@ def is_secret(place: Place) -> bool:
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether `text` is what config.example.yaml has where the operator's own belongs."""
+    """Whether `text` contains the placeholder of config.example.yaml, CHANGE-ME."""
     return _PLACEHOLDER in text.lower().replace("_", "-")
 
 
 def remove(document: Document) -> None:
-    """Forget every secret, and whatever is wrong with one."""
+    """Remove every secret, and every problem with one."""
     where = {document.problem(place, "").where for place, _section in _places(document)}
     for place, section in _places(document):
         del section[str(place[-1])]
@@ -33,11 +33,11 @@ def remove(document: Document) -> None:
 
 
 def reveal(document: Document, folder: Path) -> Iterator[Problem]:
-    """Put what the `*_file` keys name in the place of `password` and `access_token`."""
+    """Read the files named by the `*_file` keys into `password` and `access_token`. Yields what is wrong."""
     for place, section in _places(document):
         key, value = str(place[-1]), section[str(place[-1])]
         if not isinstance(value, str):
-            continue  # the model says so
+            continue  # the model reports it
         try:
             if key.endswith(_FILE):
                 section.setdefault(key.removesuffix(_FILE), _read(file_path(Path(value), folder)))
@@ -48,7 +48,7 @@ def reveal(document: Document, folder: Path) -> Iterator[Problem]:
 
 
 def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
-    """Every secret key that is there: its place, and the mapping that it stands in."""
+    """Every secret key that is present: its place, and the mapping that holds it."""
     networks = document.value.get("networks") if isinstance(document.value, dict) else None
     sections: list[tuple[Place, object]] = []
     for name, network in (networks if isinstance(networks, dict) else {}).items():
@@ -65,7 +65,7 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
 
 
 def _read(path: Path) -> str:
-    """The one line in `path`. Opening does not block on a pipe, and what was checked is what is read."""
+    """The one line in `path`. Raises ValueError. Opening does not block on a pipe; the open file itself is checked."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

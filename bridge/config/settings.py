@@ -1,4 +1,4 @@
-"""What can be configured: one model a section, each key with what it means, of which schema.py makes a JSON Schema."""
+"""The settings: one model per section. schema.py puts the docstring under each key into the JSON Schema."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,21 +28,21 @@ def _minutes(seconds: float) -> float:
 
 
 class WelcomeSection(Section):
-    """What people are told when they are first heard in a link, once a day, privately where the network can."""
+    """What people are told when they first speak in a link, once a day, privately if the network can."""
 
     member: Line | None = None
     """What members are told; absent: nothing."""
     guest: Line | None = (
         "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
     )
-    """What guests are told whose words are not carried; null: nothing."""
+    """What guests who are not carried are told; null: nothing."""
 
 
 class GuestBudgetSection(Section):
-    """What guests may ask the bots and the bridge, so that they can flood nobody. Members are not counted."""
+    """How much guests may ask the bots and the bridge, so that they cannot flood anybody. Members are not counted."""
 
     per_guest: Count = 6
-    """Questions that one guest may ask at once, and then a minute. Said once, then silence."""
+    """Questions that one guest may ask at once, and then per minute. Beyond that they are told once, then ignored."""
     per_link: Count = 30
     """The same for all guests of the link together."""
 
@@ -51,18 +51,18 @@ class LinkSection(Section):
     """The rooms that are one conversation."""
 
     rooms: tuple[RoomName, ...]
-    """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One is fine: the duck alone."""
+    """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One is fine, for its bots."""
     guests: Guests = Guests.DUCK_ONLY
-    """What becomes of what guests say: put to the bots alone, carried like everybody's, or left alone."""
+    """What happens to guests' messages: only the bots get them, they are carried like everybody's, or ignored."""
     members: Members = None
-    """Who is carried: `all` users, or these, by their names. The others are guests here."""
+    """Who is carried: `all` users, or a list of their names. Other users are guests here."""
     moderators: tuple[UserName, ...] = ()
     """The users who may mute and ban in this link, by their names; admins may everywhere."""
     ignore: Annotated[tuple[IgnorePattern, ...], Field(max_length=200)] = ()
     """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
     accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
     guest_budget: GuestBudgetSection = GuestBudgetSection()
-    """What guests may ask the bots."""
+    """How much guests may ask the bots."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: WelcomeSection = WelcomeSection()
@@ -81,7 +81,7 @@ class BotSection(Section):
     delay: Annotated[float, BeforeValidator(number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED
-    """When it answers in a room: where it is mentioned, always, or never. Privately it always does, unless never."""
+    """When it answers in a room: if mentioned, always, or never. In private it always answers, unless never."""
 
 
 class UserDatabase(Section):
@@ -99,19 +99,19 @@ class StoreSection(Section):
     path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
     """The SQLite file. The daemon makes it."""
     remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)
-    """How long it is known what was carried, and where it is now, as 30d: replies find their message for so long."""
+    """How long carried messages are remembered, as 30d, so that replies find them and nothing is carried twice."""
     excerpt: Annotated[int, BeforeValidator(number), Field(ge=0, le=2000)] = 300
-    """How many characters of each carried message are kept after it was sent, for as long as `remember`, so that
-    replies and edits can quote it. 0: none."""
+    """How many characters of each carried message are kept after it was sent, for `remember`, so that replies and
+    edits can quote it. 0: none."""
 
 
 class OutboxSection(Section):
     """What waits to be delivered."""
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
-    """So many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
+    """How many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
     max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
-    """What was said longer ago is not carried any more; people are told how many messages that were."""
+    """Messages older than this are not carried any more; people are told how many."""
     tell_dead: Literal["notice", "reaction", "nothing"] = "notice"
     """How a person on Matrix learns that a message of theirs can never be delivered, and why: by a `notice` that
     replies to it, by a `reaction` to it, or by `nothing`."""
@@ -121,7 +121,7 @@ class OutagesSection(Section):
     """What people are told when a network is away."""
 
     tell_after: Duration = Field(default="60s", validate_default=True)
-    """How long a room may be out of reach until the other rooms of its link are told, once."""
+    """How long a room may be out of reach before the other rooms of its link are told, once."""
 
 
 class HttpSection(Section):
@@ -178,7 +178,7 @@ class Config(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the operator should know, though it works; each as a problem is written."""
+        """Problems that do not stop the daemon, worded like errors."""
         return self._warnings
 
 
@@ -200,9 +200,9 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "http": HttpSection,
     }
 )
-"""Where in the file which section stands; `*` is a name of the operator's choice."""
+"""Each section's model by its place in the file; `*` is a name of the operator's choice."""
 
 
 def keys(section: type[Section]) -> tuple[str, ...]:
-    """The keys of a section, as they are written."""
+    """The keys of a section, as written in the file."""
     return tuple(field.alias or name for name, field in section.model_fields.items())

@@ -1,4 +1,4 @@
-"""The kinds of values that are about chat: rooms, users, patterns of people."""
+"""Value types of chat: rooms, users, patterns of people."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ def _pattern(value: object) -> Pattern:
 
 
 def _members(value: object) -> tuple[str, ...] | None:
-    """None for all."""
+    """The listed names; None for `all`."""
     if value == "all":
         return None
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):

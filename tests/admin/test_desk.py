@@ -282,7 +282,7 @@ async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stra
     assert "on the other network" in await world.asks(bob, "prove")  # a code of theirs would make others them
     assert "tell me who you are" in await world.asks(irc("eve"), "prove")
     code = (await world.asks(ann, "prove")).split()[0]
-    assert "no member here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
+    assert "not a member here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
     world.users.add(User("ann", identities=(Identity(Proof.IRC, "libera", "ann"),)))
     assert "belongs to ann already" in await world.asks(alice, f"link-identity {code} yes")
     code = (await world.asks(irc("al", "al"), "prove")).split()[0]

@@ -193,7 +193,7 @@ async def test_a_person_joins_their_two_identities_with_a_code_and_no_admin(pond
     ):
         await ann.join(pond.channel)
         await ann.say(pond.duck, "prove")
-        code = (await ann.heard("is good for 10 minutes")).text.split()[0]
+        code = (await ann.heard("can be used once, within 10 minutes")).text.split()[0]
         direct = await alice.direct(pond.duck_id)
         await alice.sees(direct, pond.duck_id)
         await alice.send(direct, "link-identity aaaa-aaaa")

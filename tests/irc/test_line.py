@@ -76,9 +76,41 @@ def test_a_line_without_end_is_dropped_whole_and_the_next_is_read() -> None:
     assert buffer.feed(b"y" * (MAX_LINE + 1) + b"\nPING :z\n") == ["PING :z"]
 
 
-def test_text_that_is_not_utf8_is_read_as_latin1_unless_only_its_end_was_cut_off() -> None:
-    assert LineBuffer().feed(b"PRIVMSG #a :caf\xe9 noir\n") == ["PRIVMSG #a :café noir"]
-    assert LineBuffer().feed("PRIVMSG #a :duck €".encode()[:-1] + b"\n") == ["PRIVMSG #a :duck \ufffd"]
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"caf\xe9 noir", "café noir"),
+        (b"d\xe9j\xe0", "déjà"),
+        (b"caf\xe9", "café"),
+        (b"h\xc3\xa9llo \xff w\xc3\xb6rld", "héllo \ufffd wörld"),
+        (b"it\x92s 5\x80", "it’s 5€"),
+        (b"wait\x85 what", "wait… what"),
+        (b"\x81", "\ufffd"),  # no character of Windows-1252
+        ("é".encode() + "duck €".encode()[:-1], "éduck \ufffd"),
+        (b"x" * 500 + "€".encode()[:-1], "x" * 500 + "\ufffd"),  # cut by the server
+    ],
+)
+def test_text_that_is_not_utf8_is_read_as_its_sender_meant_it(data: bytes, text: str) -> None:
+    assert LineBuffer().feed(b"PRIVMSG #a :" + data + b"\r\n") == [f"PRIVMSG #a :{text}"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "value"), [("a=b\\", "b"), ("a=b\\\\", "b\\"), ("a=\\", ""), ("a=b\\;c=d", "b"), ("a=\\:\\s", "; ")]
+)
+def test_a_lone_backslash_at_the_end_of_a_tag_is_dropped(tags: str, value: str) -> None:
+    line = parse(f"@{tags} PING")
+    assert line is not None
+    assert line.tags["a"] == value
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [("a!b@c", ("a", "b", "c")), ("a@c", ("a", "", "c")), ("a", ("a", "", "")), ("a!b", ("a", "b", ""))],
+)
+def test_a_source_has_the_parts_that_the_server_gives(source: str, parts: tuple[str, str, str]) -> None:
+    line = parse(f":{source} PING")
+    assert line is not None
+    assert (line.source.nick, line.source.user, line.source.host) == parts
 
 
 @given(

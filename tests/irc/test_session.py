@@ -24,7 +24,7 @@ from bridge.irc.effects import (
 )
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
-from bridge.model.event import Event, Kind, Room
+from bridge.model.event import Event, Kind, Message, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import Span, Style, plain
 from bridge.network import PermanentError, TransientError
@@ -118,6 +118,14 @@ def test_a_refused_list_is_asked_for_again_one_by_one() -> None:
     assert talk.hears(":irc CAP * NAK :batch setname") == ["CAP REQ batch", "CAP REQ setname"]
     assert talk.hears(":irc CAP * NAK :batch") == []
     assert talk.hears(":irc CAP * ACK :setname ") == ["CAP END"]
+
+
+@pytest.mark.parametrize("named", ["batch setname ", "BATCH SETNAME", "setname batch", "batch setna", "", "-batch"])
+def test_a_list_that_is_refused_in_other_words_is_asked_for_again_too(named: str) -> None:
+    talk = Talk()
+    talk.hears(":irc CAP * LS :batch setname")
+    assert talk.hears(f":irc CAP * NAK :{named}") == ["CAP REQ batch", "CAP REQ setname"]
+    assert talk.hears(f":irc CAP * NAK :{named}", ":irc CAP * NAK :x") == ["CAP END"]
 
 
 def test_a_capability_that_appears_later_is_taken_and_one_that_goes_is_gone() -> None:
@@ -727,3 +735,95 @@ def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
 def test_behind_a_bouncer_the_channels_of_others_are_left_alone() -> None:
     talk = Talk().welcomed("batch znc.in/batch")
     assert talk.hears(":duck!u@h JOIN #theirs") == []
+
+
+# What servers do that they should not
+
+
+_SASL = {"sasl_account": "duck", "sasl_password": "quack"}
+
+
+def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
+    talk = Talk(**_SASL)
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", ":irc 908 duck EXTERNAL,SCRAM-SHA-256 :are available")
+    assert [each.reason for each in talk.of(Rejected)] == [
+        "the server offers SASL only by EXTERNAL,SCRAM-SHA-256, not by PLAIN"
+    ]
+
+
+def test_who_was_logged_out_logs_in_again_when_the_services_are_back() -> None:
+    talk = Talk(**_SASL)
+    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")
+    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
+    assert talk.hears(":irc 901 duck duck!d@h :You are now logged out", ":irc CAP duck DEL :sasl") == []
+    assert talk.hears(":irc CAP duck NEW :sasl") == ["CAP REQ sasl"]
+    assert talk.hears(":irc CAP duck ACK :sasl") == ["AUTHENTICATE PLAIN"]
+    assert talk.hears("AUTHENTICATE +") == ["AUTHENTICATE AGR1Y2sAcXVhY2s="]
+    talk.hears(":irc 904 duck :SASL authentication failed")
+    assert not talk.of(Rejected)  # a connection that works is kept
+    assert [each.event for each in talk.of(Notable)] == ["logged_out", "not_logged_in"]
+    talk.hears(":irc CAP duck DEL :sasl", ":irc CAP duck NEW :sasl")
+    assert talk.hears(":irc CAP duck ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")[0] == "AUTHENTICATE PLAIN"
+
+
+def test_services_that_rename_us_are_not_fought() -> None:
+    talk = Talk().welcomed()
+    asked = []
+    for number in range(5):
+        asked += talk.hears(f":duck!~q@h NICK Guest{number}")
+        asked += talk.passes(59)
+        assert asked == []  # not at once
+        for _ in range(3600):
+            if again := talk.passes(1):
+                break
+        assert again == ["NICK duck"]
+        talk.hears(f":Guest{number}!~q@h NICK duck")
+    before = talk.now
+    talk.hears(":duck!~q@h NICK Guest")
+    while not talk.passes(1):
+        assert talk.now - before < 3600
+    assert talk.now - before >= 1800  # twice as long with each time
+
+
+def test_a_nick_that_the_server_has_cut_is_ours() -> None:
+    talk = Talk(nick="duckduckduck")
+    talk.hears(":irc 001 duckduckd :Welcome", ":irc 376 duckduckd :end")
+    assert [line for line in talk.passes(300) if line.startswith("NICK")] == []
+
+
+@pytest.mark.parametrize("supports", ["CHANTYPES=&", "CHANTYPES=\\x23", "CHANTYPES="])
+def test_a_channel_that_we_are_in_is_a_channel_whatever_the_server_says_of_channels(supports: str) -> None:
+    talk = Talk().welcomed(supports=f"CASEMAPPING=ascii {supports}")
+    assert talk.says("p1") == ["PRIVMSG #Pond :<Ann> hi", "PING p1"]
+
+
+def test_remarks_of_the_server_are_logged_seldom() -> None:
+    talk = Talk().welcomed()
+    talk.passes(10)
+    talk.hears(*[":irc WARN REHASH CERTS_EXPIRED :Certificate\x02 has expired"] * 100)
+    assert talk.of(Notable) == [Notable("warn", "REHASH CERTS_EXPIRED Certificate  has expired")]
+    talk.passes(10)
+    talk.hears(":irc NOTE * OPER_MESSAGE :maintenance at noon")
+    assert talk.of(Notable)[-1] == Notable("note", "* OPER_MESSAGE maintenance at noon")
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [("duck-dev: hi", None), ("duck: hi", "duck"), ("duck` hi", None), ("ask duck-dev", None), ("ask duck.", ""), ("ask [duck]", None)],
+)
+def test_a_name_ends_where_a_nick_ends(text: str, called: str | None) -> None:
+    talk = Talk().welcomed()
+    talk.hears(f":ann!~a@h PRIVMSG #Pond :{text}")
+    (event,) = talk.heard
+    assert isinstance(event.body, Message)
+    assert event.body.called == called
+
+
+def test_ctcp_verbs_count_in_any_letter_case() -> None:
+    talk = Talk().welcomed()
+    talk.passes(10)
+    talk.hears(":ann!~a@h PRIVMSG #Pond :\x01action waves\x01")
+    (event,) = talk.heard
+    assert isinstance(event.body, Message)
+    assert (event.body.kind, plain(event.text)) == (Kind.ACTION, "waves")
+    assert talk.hears(":ann!~a@h PRIVMSG duck :\x01version\x01") == ["NOTICE ann :\x01VERSION quackbridge\x01"]

@@ -1,4 +1,4 @@
-"""The desk: what people ask of the bridge itself, in private: to log in, to be known, to administer."""
+"""The desk: answers private commands to the bridge itself, to log in, join identities and administer."""
 
 from bridge.admin.desk.desk import Desk
 

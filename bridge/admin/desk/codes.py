@@ -1,4 +1,4 @@
-"""One-time codes: a person who is known on one network uses one to be known on another. Pure but for chance."""
+"""One-time codes by which a user who is known on one network becomes known on another. Pure but for chance."""
 
 import secrets
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from bridge.lib.lru import LruDict
 from bridge.model.people import Sender
 
 LASTS = 600.0
-"""Seconds: time enough to change to another program and type it."""
+"""Seconds that a code is valid: enough to switch to another program and type it."""
 _MOST = 1_000
-"""Codes at a time; the oldest gives way."""
+"""Most codes at a time; then the least recently used is dropped."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""None that looks like another. Eight of them are 39 bits: with the delays for wrong ones, nobody guesses that."""
+"""No two look alike. Eight are 39 bits: with the pauses after wrong codes, too many to guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A guest asked for a code, who is proven to be somebody."""
+    """A guest with a proven identity has asked for a code, valid until `until` (seconds)."""
 
     sender: Sender
     until: float
@@ -29,7 +29,7 @@ def random_code() -> str:
 
 
 class Codes:
-    """Each is good once."""
+    """Issues, finds and redeems codes. A code can be used once."""
 
     def __init__(self, make: Callable[[], str] = random_code) -> None:
         self._make = make
@@ -41,10 +41,10 @@ class Codes:
         return code
 
     def claim(self, code: str, now: float) -> Claim | None:
-        """Who asked for `code`; None where it was never given, or is used or over."""
+        """Who asked for `code`; None if it was never issued, was used, or has expired."""
         claim = self._claims.get(code.strip().lower())
         return claim if claim is not None and now < claim.until else None
 
     def redeem(self, code: str) -> None:
-        """It is good no more."""
+        """Use up `code`."""
         self._claims.pop(code.strip().lower())

@@ -1,4 +1,4 @@
-"""What everybody may ask of the desk for themselves: to log in and out, who they are, and to join their identities."""
+"""The desk's commands for everybody: log in and out, ask who they are, change the password, join identities."""
 
 import asyncio
 import shlex
@@ -25,17 +25,17 @@ from bridge.users.sessions import Sessions
 _WRONG = "Wrong name or password."
 _REMEMBER = "--remember"
 _SHORTEST = 8
-"""Characters of a password that somebody chooses here."""
+"""Shortest password that may be chosen here, in characters."""
 _FAMILIAR = 10_000
-"""Users and places from where they have logged in before, that are remembered."""
+"""How many pairs of a user and the place they logged in from are remembered."""
 _RECORDED = Allowance(100, 100 / 60)
-"""Refusals that the audit log takes: so many at once, then an hour."""
-_STRANGER = "You are no member here: ask an admin of this bridge to add you."
+"""Failed logins that the audit log records: 100 at once, then 100 an hour."""
+_STRANGER = "You are not a member here: ask an admin of this bridge to add you."
 
 
 class Counter:
-    """Each verb takes who asks and the rest of the line, and gives what they are told. `private` are the networks over
-    which a password may come."""
+    """Each command takes the asker and the rest of the line, and returns the answer; its docstring is its help text.
+    `private` are the networks over which passwords are taken."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Counter:
         right = await asyncio.to_thread(verify, user.password if user else None, password, self._hasher)
         if user is None or not right:
             self._guesses.wrong(keys, self._clock())
-            whom = f"as {user.name}" if user else "under a name that nobody has"  # it may be the password, mistyped
+            whom = f"as {user.name}" if user else "under a name that nobody has"  # what was typed may be a password
             await self._record_refusal(asker, "login refused", whom)
             return _WRONG
         self._guesses.right(keys)
@@ -99,7 +99,7 @@ class Counter:
         return "You are logged out." if was else "You were not logged in."
 
     async def whoami(self, asker: Sender, _rest: str) -> str:
-        """whoami: tell me who I am to this bridge, and how it knows."""
+        """whoami: show who you are to this bridge, and how it knows."""
         user, proven = self._gate.who(asker), self._users.identify(asker)
         proofs = ", ".join(map(str, asker.proofs))
         if user is None:
@@ -133,12 +133,12 @@ class Counter:
         if user is not None:
             return f"You are {user.name} here. Say `prove` to me on the other network, then here: link-identity CODE"
         if _lasting(asker) is None:
-            return f"{_unproven(asker)}. Until then there is nothing by which I could know you for good."
+            return f"{_unproven(asker)}. Until then I cannot know you for good."
         code = self._codes.issue(asker, self._clock())
-        return f"{code} is good for {spelled(LASTS)}, once. Where I already know you, say to me: link-identity {code}"
+        return f"{code} can be used once, within {spelled(LASTS)}. Where I know you, say to me: link-identity {code}"
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
-        """link-identity CODE: let me know you on the other network too; you get CODE there, by `prove`."""
+        """link-identity CODE: be known on the other network too; say `prove` to me there to get CODE."""
         now, guesser = self._clock(), _keys(asker)
         user = self._gate.who(asker)
         if user is None:
@@ -153,8 +153,8 @@ class Counter:
             self._guesses.wrong(guesser, now)
             return "That code is wrong or too old. Say `prove` on the other network to get a new one."
         identity = _lasting(claim.sender)
-        assert identity is not None  # or there had been no code
-        if sure.strip().lower() != "yes":  # one careless word must not make a stranger of us
+        assert identity is not None  # `prove` has checked that
+        if sure.strip().lower() != "yes":  # confirmed, so that a slip lets no stranger in
             return (
                 f"That makes {identity} you, {user.name}: they may do all that you may."
                 f" If it is you, say: link-identity {code} yes"
@@ -179,7 +179,7 @@ class Counter:
         return f"{identity} is not you any more."
 
     async def _check(self, asker: Sender, user: User, password: str) -> str:
-        """Why `password` does not count as the user's, '' where it does."""
+        """Why `password` is refused as the user's; '' if it is right."""
         keys = self._keys(asker, user.name)
         if wait := self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
@@ -191,7 +191,7 @@ class Counter:
         return "That is not your password."
 
     def _known_by(self, asker: Sender) -> str:
-        """By which proof the network makes `asker` a user, as one would say it."""
+        """Says by which proof the network shows `asker` to be a user."""
         proofs = (proof for proof in asker.proofs if self._users.identify(replace(asker, proofs=(proof,))) is not None)
         match next(proofs).kind:
             case Proof.MATRIX:
@@ -204,13 +204,13 @@ class Counter:
                 assert_never(never)
 
     def _keys(self, asker: Sender, name: str) -> Sequence[Key]:
-        """What a wrong password counts against; from where somebody was the user before, others' guesses do not."""
+        """What a wrong password counts against. Others' guesses do not count where the user has logged in before."""
         own = _keys(asker)
         familiar = (same_name(name), *own[-1]) in self._familiar
         return own if familiar else [*own, (By.USER, same_name(name))]
 
     async def _record_refusal(self, asker: Sender, what: str, details: str) -> None:
-        """Some hundred an hour, so that nobody can roll the audit log over."""
+        """Record a failed login; some hundred an hour, so that nobody can flood the audit log."""
         now = self._clock()
         if self._refusals.has("all", now):
             self._refusals.spend("all", now)
@@ -244,7 +244,7 @@ class Counter:
 
 
 def by(user: User, asker: Sender) -> str:
-    """Who does something, for the audit log."""
+    """The actor's name in the audit log."""
     return f"{user.name} ({_shown(asker)})"
 
 
@@ -263,7 +263,7 @@ def _credentials(rest: str) -> tuple[bool, str, str]:
 
 
 def _words(rest: str) -> list[str]:
-    """As in a shell; where the quotes are part of a password, as they stand."""
+    """Split as in a shell, or at blanks if the quotes do not close (they may be part of a password)."""
     try:
         return shlex.split(rest)
     except ValueError:
@@ -271,7 +271,7 @@ def _words(rest: str) -> list[str]:
 
 
 def _keys(asker: Sender) -> Sequence[Key]:
-    """What a guess counts against: a new nick does not begin anew, nor does a new connection from the same host."""
+    """What a guess counts against: sender and host. Neither a new nick nor a new connection resets the count."""
     keys = [(By.SENDER, f"{asker.network} {asker.connection or asker.address}")]
     if asker.mask:
         keys.append((By.HOST, f"{asker.network} {asker.mask.rpartition('@')[2]}"))
@@ -279,7 +279,7 @@ def _keys(asker: Sender) -> Sequence[Key]:
 
 
 def _lasting(asker: Sender) -> Identity | None:
-    """What proves who somebody is for good: the best that the network says of them."""
+    """The best lasting identity that the network proves of `asker`; None if there is none."""
     for kind in Proof:
         for proof in asker.proofs:
             if proof.kind is kind:

@@ -1,4 +1,4 @@
-"""The desk as a bot that hears what is said to the bridge itself in private, and knows who says it."""
+"""The desk: a bot that answers private commands to the bridge, by who sends them."""
 
 import asyncio
 import re
@@ -20,16 +20,16 @@ from bridge.users import Role, User, Users, UsersError
 from bridge.users.identities import same_name
 
 _LINES = 30
-"""Lines of one answer: more would keep an IRC network's flood budget busy for a minute."""
+"""Most lines of one answer: more would keep an IRC network's flood budget busy for a minute."""
 
 _CHARACTERS = 6_000
-"""Characters of one answer, for the same reason."""
+"""Most characters of one answer, for the same reason."""
 
 Ask = Callable[[Sender, str], Awaitable[str]]
 
 
 class Desk:
-    """One thing at a time, so that who asks for two gets them in that order. `config` may be another after a reload."""
+    """Answers one command at a time, so that answers come in order. A reload replaces `config`."""
 
     name = "quackbridge"
 
@@ -100,7 +100,7 @@ class Desk:
         return Access.MODERATOR if self._moderates(user, asker) else Access.MEMBER
 
     def _moderates(self, user: User, asker: Sender) -> frozenset[str]:
-        """The links that `user` moderates, where they are not muted or banned themselves."""
+        """The links that `user` moderates, except those in which they are muted or banned."""
         name, now = same_name(user.name), self._clock()
         mine = [link.name for link in self._gate.links if name in link.rules.moderators]
         return frozenset(link for link in mine if self._users.sanctioned(asker, user, link, now) is None)
@@ -119,29 +119,29 @@ class Desk:
             return (own[asked].__doc__ or "").strip()
         everybody = "You may say: help, " + ", ".join(own)
         admin = f"As {'an admin' if user and user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
-        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` tells more of one."])
+        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` explains one."])
 
 
 COMMANDS = frozenset(
     {"help", "login", "logout", "whoami", "passwd", "prove", *(name.split()[0] for name in (*VERBS, *ALIASES))}
 )
-"""The first words of what is for the desk."""
+"""The first words of the desk's commands."""
 
 
 def _run(office: Office, verb: Verb, name: str, line: str) -> str:
-    """What `verb` says to the words of `line`, typed as in a shell. It may block."""
+    """Run `verb` with the arguments in `line`, split as in a shell. It may block."""
     try:
         with verb.command.make_context(name, shlex.split(line), obj=office, help_option_names=[]) as context:
             lines = _told(verb.command.invoke(context))
-        return "\n".join([*(f"Mind: {warning}" for warning in office.warnings), *lines])
+        return "\n".join([*(f"Warning: {warning}" for warning in office.warnings), *lines])
     except click.ClickException as error:
         return f"{error.format_message().rstrip('.')}. Say `help {name}`"
-    except (UsersError, StoreError, ValueError) as error:  # ValueError: of quotes that are not closed
+    except (UsersError, StoreError, ValueError) as error:  # ValueError: quotes are not closed
         return str(error)
 
 
 def _told(answer: Answer) -> Sequence[str]:
-    """The lines of an answer, as many as a chat can bear."""
+    """The lines of an answer, cut after `_LINES`."""
     lines = [" · ".join(map(_cell, answer.columns, row)) for row in answer.rows]
     lines = lines or answer.words.split("\n")
     left = len(lines) - _LINES
@@ -152,12 +152,12 @@ def _told(answer: Answer) -> Sequence[str]:
 
 
 def _cell(column: str, cell: str) -> str:
-    """A cell as it can be understood without its column's head."""
+    """A cell that reads well without a heading: yes, no and empty cells get the column's name."""
     return f"{column}: {cell}" if cell in ("yes", "no", "") else cell.replace("\n", ", ")
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """The first word, as a verb is written, and the rest; parted as `secrecy` parts them."""
+    """The first word, in lower case and without ! or /, and the rest; split as in `secrecy`."""
     first, *rest = re.split(r"[\s:]+", text.strip().lstrip("!/"), maxsplit=1)
     return first.lower(), rest[0].strip() if rest else ""
 

@@ -8,14 +8,14 @@ from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruDict
 
 _FOR_ONE = Backoff(first_s=2.0, longest_s=900.0)
-"""The first pause of a person who guesses: doubled with every further wrong guess."""
+"""Pause of one guesser: 2 s, doubled with each further wrong guess, at most 15 minutes."""
 _FOR_ALL = Backoff(first_s=2.0, longest_s=60.0)
-"""The pause at one user's password, for everybody together: it may keep the user from logging in, so it stays short. A
+"""Pause for everybody who guesses at one user's password. Short, since it may keep the user from logging in too; one
 guess a minute finds no password."""
 _FORGOTTEN_AFTER_S = 3600.0
-"""Wrong guesses are forgotten after so long without another."""
+"""Wrong guesses are forgotten after this time without another."""
 _MOST = 10_000
-"""Guessers that are remembered; the one not seen for longest is forgotten."""
+"""How many guessers are remembered; the least recently seen is forgotten."""
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class _Guesser:
 
 
 class By(Enum):
-    """What guesses are counted by, and how many wrong ones cost nothing: people mistype, and share a host."""
+    """What guesses are counted by; the value is how many wrong ones are free: people mistype, and share a host."""
 
     SENDER = 2
     USER = 4
@@ -53,7 +53,7 @@ class Guesses:
             self._guessers[key] = _Guesser(guesser.wrong + 1, now)
 
     def right(self, keys: Iterable[Key]) -> None:
-        """The user has logged in: their count ends. The guessers' counts stay: they may guess at others, too."""
+        """Reset the count of a user who has logged in. The guessers' counts stay: they may guess at others, too."""
         for key in keys:
             if key[0] is By.USER:
                 self._guessers.pop(key)

@@ -1,7 +1,7 @@
-"""The verbs of administration, one place for the command line and for the chat: what there is, and who may use it.
+"""The table of administration verbs, for the command line and the chat: what each does and who may use it.
 
-Each is a click command in a module of its group, imported when it is called. It takes the Office first, and gives an
-Answer; it neither prints, nor asks, nor knows who is going to read.
+Each is a click command in a module of its group, imported when it is called. It takes the Office first and returns an
+Answer; it neither prints nor prompts.
 """
 
 import importlib
@@ -14,20 +14,20 @@ import click
 
 
 class Access(IntEnum):
-    """Who may use a verb in the chat. On the command line all are there."""
+    """Who may use a verb in the chat. The command line has all of them."""
 
     MEMBER = 1
     MODERATOR = 2
-    """Of a link, there; admins everywhere."""
+    """Moderators in their links, admins everywhere."""
     ADMIN = 3
     NOBODY = 4
-    """It is about files of the machine, or asks for secrets: the command line only."""
+    """Command line only: the verb works on local files, or asks for secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb of administration. `place` is module:attribute below this folder; `about` is its line in overviews,
-    for which it need not be imported."""
+    """One verb of administration. `place` is module:attribute in this folder, imported when it is called; `about` is
+    its line in overviews."""
 
     place: str
     about: str
@@ -44,34 +44,32 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "init-db": Verb("database:init_db", "Make an empty user database.", Access.NOBODY),
         "drop-db": Verb("database:drop_db", "Remove the user database; a dated backup is kept.", Access.NOBODY),
-        "add-user": Verb("users:add_user", "Add a user, known by the identities given.", Access.ADMIN),
-        "remove-user": Verb("users:remove_user", "Remove a user, who is a guest from then on.", Access.ADMIN),
+        "add-user": Verb("users:add_user", "Add a user with the given identities.", Access.ADMIN),
+        "remove-user": Verb("users:remove_user", "Remove a user, who becomes a guest.", Access.ADMIN),
         "users": Verb("users:list_users", "List all users with their roles and identities.", Access.MEMBER),
-        "show-user": Verb("users:show_user", "Show a user.", Access.ADMIN),
+        "show-user": Verb("users:show_user", "Show the role and identities of a user.", Access.ADMIN),
         "set-role": Verb("users:set_role", "Make a user a member or an admin.", Access.ADMIN),
-        "set-password": Verb("passwords:set_password", "Give a user a password.", Access.NOBODY),
-        "link-identity": Verb("users:link_identity", "Let a user be known by more identities.", Access.ADMIN),
-        "unlink-identity": Verb(
-            "users:unlink_identity", "Let a user not be known by some identities any more.", Access.ADMIN
-        ),
-        "mute-user": Verb("sanctions:mute_user", "Carry nothing of what somebody says.", Access.MODERATOR),
+        "set-password": Verb("passwords:set_password", "Set the password of a user.", Access.NOBODY),
+        "link-identity": Verb("users:link_identity", "Add identities to a user.", Access.ADMIN),
+        "unlink-identity": Verb("users:unlink_identity", "Remove identities from a user.", Access.ADMIN),
+        "mute-user": Verb("sanctions:mute_user", "Stop carrying somebody; bots still answer.", Access.MODERATOR),
         "ban-user": Verb("sanctions:ban_user", "Neither carry nor answer somebody.", Access.MODERATOR),
-        "lift": Verb("sanctions:lift", "Mute or ban somebody no more.", Access.MODERATOR),
+        "lift": Verb("sanctions:lift", "Lift a mute or ban.", Access.MODERATOR),
         "sanctions": Verb("sanctions:sanctions", "List who is muted or banned, and why.", Access.MODERATOR),
         "links": Verb("links:links", "List the links, their rooms and rules.", Access.ADMIN),
-        "explain": Verb("links:explain", "Show who would hear somebody, and why not.", Access.ADMIN),
-        "status": Verb("status:status", "Show how the bridge is doing.", Access.ADMIN),
-        "outbox list": Verb("outbox:list_", "List what is queued and what is dead, with the reason.", Access.ADMIN),
+        "explain": Verb("links:explain", "Show who would hear somebody, or why nobody.", Access.ADMIN),
+        "status": Verb("status:status", "Show whether the daemon runs and what waits.", Access.ADMIN),
+        "outbox list": Verb("outbox:list_", "List queued and dead deliveries, with the reason.", Access.ADMIN),
         "outbox retry": Verb("outbox:retry", "Queue a dead delivery again.", Access.ADMIN),
         "outbox drop": Verb("outbox:drop", "Give up a delivery for good.", Access.ADMIN),
         "ledger": Verb("ledger:ledger", "Show what was carried, refused and lost.", Access.ADMIN),
-        "audit": Verb("audit:audit", "Show who changed what, and who tried in vain to log in.", Access.ADMIN),
+        "audit": Verb("audit:audit", "Show who changed what, and failed logins.", Access.ADMIN),
         "import-users": Verb("transfer:import_users", "Add many users from a CSV or JSON file.", Access.NOBODY),
         "export-users": Verb("transfer:export_users", "Write all users as CSV or JSON.", Access.NOBODY),
-        "backup": Verb("backups:backup", "Copy the data into a dated folder.", Access.NOBODY),
-        "restore": Verb("backups:restore", "Bring the data of a backup back.", Access.NOBODY),
+        "backup": Verb("backups:backup", "Copy users, audit log and store into a dated folder.", Access.NOBODY),
+        "restore": Verb("backups:restore", "Restore the users, and if asked the store, of a backup.", Access.NOBODY),
     }
 )
-"""Each verb by its words."""
+"""Each verb by its name."""
 ALIASES: Mapping[str, str] = MappingProxyType({"list-users": "users", "outbox": "outbox list"})
-"""Other words for a verb. Where they are the name of a group on the command line, the group wins there."""
+"""Other names of a verb. On the command line a group of that name (`outbox`) takes precedence."""

@@ -1,4 +1,4 @@
-"""Who changed what, and who tried in vain to log in."""
+"""The audit log, shown: who changed what, and failed logins."""
 
 import re
 from collections import deque
@@ -14,14 +14,16 @@ _SHOWN = 50
 
 
 @click.command("audit")
-@click.option("--since", type=DURATION, metavar="DURATION", help="As 30m, 12h or 7d; else all that is kept.")
+@click.option(
+    "--since", type=DURATION, metavar="DURATION", help="How far back: 30m, 12h or 7d; default: all that is kept."
+)
 @click.option("--user", "about", metavar="NAME", help="Only what NAME did, or what was done about NAME.")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=_SHOWN, show_default=True, help="So many, the latest."
+    "--limit", type=click.IntRange(1, 100_000), default=_SHOWN, show_default=True, help="How many, the latest ones."
 )
 @click.pass_obj
 def audit(office: Office, since: float | None, about: str | None, limit: int) -> Answer:
-    """Show who changed what, and who tried in vain to log in; the latest last."""
+    """Show who changed what, and failed logins; the latest last."""
     start = office.clock() - since if since else 0.0
     records = (record for record in office.audit.read() if record.time >= start)
     found = deque((each for each in records if about is None or about in _named(each)), maxlen=limit)
@@ -34,5 +36,5 @@ def audit(office: Office, since: float | None, about: str | None, limit: int) ->
 
 
 def _named(record: Record) -> set[str]:
-    """Who is named in a record, before or behind what was done."""
+    """The names in a record: the actor, and each word of the details."""
     return {record.by.partition(" ")[0], *re.findall(r"[^\s,:;]+", record.details)}

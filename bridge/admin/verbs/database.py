@@ -15,11 +15,11 @@ def init_db(office: Office) -> Answer:
 
 
 @click.command("drop-db")
-@click.option("--yes", is_flag=True, help="I mean it.")
+@click.option("--yes", is_flag=True, help="Confirm.")
 @click.pass_obj
 def drop_db(office: Office, yes: bool) -> Answer:
     """Remove the user database; a dated backup is kept beside it."""
     if not yes:
-        raise click.UsageError(f"this removes all users from {office.database}: say --yes if you mean it")
+        raise click.UsageError(f"this removes all users from {office.database}: say --yes to confirm")
     kept = TinyUsers.drop(office.database, office.by)
     return done(f"dropped; the backup is {kept}", backup=str(kept))

@@ -1,4 +1,4 @@
-"""What became of all that was heard."""
+"""The ledger: what was carried, refused and lost."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from bridge.model.accounting import Account, Ledger, Tally
 @click.option("--since", metavar="TIME", default="24h", help="How far back: 30m, 1h, 7d. Default: 24h.")
 @click.pass_obj
 def ledger(office: Office, since: str) -> Answer:
-    """Show what was carried, refused and lost, with the reasons, and how much has arrived."""
+    """Show what was carried, refused and lost, with the reasons, and the share that arrived."""
     try:
         seconds = parse(since)
     except ValueError as error:
@@ -58,7 +58,7 @@ def _rows(found: Ledger, since: str) -> Sequence[Sequence[str]]:
                 rows.append((f"  {what}", number))
     rows += [(f"  lost: {reason}", number) for reason, number in found.lost]
     if found.counted(Tally.RESENT):
-        rows.append(("sent again, perhaps there twice", found.counted(Tally.RESENT)))
+        rows.append(("sent again, may show twice", found.counted(Tally.RESENT)))
     if found.counted(Tally.UNKNOWN):
         rows.append(("gaps while disconnected", found.counted(Tally.UNKNOWN)))
     ratio = "nothing yet" if found.ratio is None else _percent(found.ratio)
@@ -66,7 +66,7 @@ def _rows(found: Ledger, since: str) -> Sequence[Sequence[str]]:
 
 
 def _percent(ratio: float) -> str:
-    """Never 100 % where something is missing."""
+    """Shows 100 % only if nothing is missing."""
     return "100 %" if ratio == 1 else f"{min(ratio * 100, 99.99):.2f} %"
 
 

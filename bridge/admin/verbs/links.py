@@ -1,4 +1,4 @@
-"""The links and their rules; and what these mean for somebody, shown without sending anything."""
+"""Verbs that list the links, and explain what their rules mean for somebody without sending anything."""
 
 import click
 
@@ -66,8 +66,8 @@ def links(office: Office) -> Answer:
 def explain(office: Office, sender: str, link: str, text: str) -> Answer:
     """Show who would hear somebody in a link, or why nobody would. Nothing is sent.
 
-    On IRC `libera/alice` is who is logged in to the services account alice; who is only called so proves nothing,
-    and is written with their mask, as in `libera/alice!user@host`.
+    On IRC, `libera/alice` is the services account alice. A nick proves nothing: write somebody without an account with
+    their mask, as in `libera/alice!user@host`.
     """
     a_link(office, link)
     known = {each.name: each for each in links_of(office.config)}
@@ -93,7 +93,7 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
 
 
 class _Nobody:
-    """Who has logged in by password is known to the daemon alone."""
+    """No logins: only the daemon knows who has logged in by password."""
 
     def user(self, sender: Sender) -> User | None:
         return None
@@ -104,12 +104,12 @@ def _lines(verdict: Verdict, room: Room, link: Link) -> list[str]:
     who = f"the {user.role} {user.name}" if user else "a guest: no user has this identity"
     lines = [f"in {room} this is {who}"]
     if user and not verdict.case.is_member:
-        lines.append(f"among the members of {link.name} they are not: there they count as a guest")
+        lines.append(f"not among the members of {link.name}: a guest there")
     rooms = [str(each) for each in verdict.audience if each.network != BOTS]
     bots = [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS]
     if verdict.refusal is None:
         lines.append(
-            f"carried to {', '.join(rooms) or 'no other room: there is none'}, as {mark(verdict.case.event).strip()}"
+            f"carried to {', '.join(rooms) or 'no room, the link has no other'}, as {mark(verdict.case.event).strip()}"
         )
     else:
         lines.append(f"refused: {verdict.refusal.reason}")

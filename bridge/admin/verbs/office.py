@@ -1,4 +1,4 @@
-"""What a verb works with, and what it answers."""
+"""The Office that a verb works with, and the Answer that it returns."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ Json = Mapping[str, object] | Sequence[object]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a verb has done or found: `data` for programs; for people `words`, or a table where there are `columns`."""
+    """What a verb has done or found: `data` for programs; for people `words`, or a table if there are `columns`."""
 
     data: Json
     words: str = ""
@@ -38,10 +38,10 @@ def done(words: str, **data: object) -> Answer:
 
 
 class Office:
-    """The bridge as who administers it sees it. `by` is who that is, for the audit log; `role` is theirs,
-    and `moderates` the links in which they may mute and ban; None: in all.
+    """The bridge as an administrator sees it. `by` names them in the audit log, `role` is their role, and `moderates`
+    the links in which they may mute and ban (None: all).
 
-    `terminal` has the ways of the command line to ask for what may not be said in a chat, and is None in one.
+    `terminal` asks for secrets on the command line; it is None in a chat.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Office:
 
     @cached_property
     def users(self) -> Users:
-        """The user database. UsersError where there is none, or it is broken."""
+        """The user database. Raises UsersError if it is missing or broken."""
         return self._users()
 
     @property
@@ -83,22 +83,22 @@ class Office:
 
     @property
     def terminal(self) -> "Terminal":
-        """UsageError where there is none: the option that needs it does not exist there."""
+        """Where secrets are typed. Raises UsageError in a chat, which has none."""
         if self._terminal is None:
             raise click.UsageError("not in a chat: use the command line")
         return self._terminal
 
     def warn(self, text: str) -> None:
-        """A warning for the person who asked; what they asked for was done."""
+        """Warn the person who asked; what they asked for is done all the same."""
         self.warnings.append(text)
 
     def outbox(self) -> Sequence[Entry]:
-        """What is queued or dead; in a chat without the very question that this answers."""
+        """Queued and dead deliveries; in a chat without questions to the desk, one of which is being answered."""
         found = self.stored(lambda store: store.outbox())
         return [entry for entry in found if self._terminal or not _is_asked(entry)]
 
     def stored(self, verb: Callable[[Store], Awaitable[Result]]) -> Result:
-        """What `verb` finds in the store, beside a daemon that may be running. For a thread that has no event loop."""
+        """Run `verb` on the store; a daemon may be running. Call it in a thread without an event loop."""
         from bridge.store.sqlite import SqliteStore  # few verbs need it
 
         async def run() -> Result:
@@ -109,7 +109,7 @@ class Office:
 
 
 def _is_asked(entry: Entry) -> bool:
-    """Whether it is a question on its way to the desk."""
+    """Whether `entry` is a question on its way to the desk."""
     return entry.state is State.QUEUED and entry.room.network == BOTS and entry.room.id.startswith(f"{DESK}@")
 
 

@@ -1,4 +1,4 @@
-"""What waits to be sent, and what can never be."""
+"""Verbs for the outbox: list, retry and drop deliveries."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from bridge.lib.durations import spelled
 from bridge.model.outbox import Entry
 from bridge.model.text import plain
 
-_SHORTEST = 4  # characters by which a delivery may be named, where they name only one
+_SHORTEST = 4  # characters to which an id may be shortened, if they fit only one
 _WORDS = 40  # characters of a message in the table
 
 
 @click.command("list")
 @click.pass_obj
 def list_(office: Office) -> Answer:
-    """List what is queued and what is dead, with the reason."""
+    """List queued and dead deliveries, with the reason."""
     entries = office.outbox()
     data = [_plain(entry) for entry in entries]
     columns = ("id", "state", "room", "sender", "age", "tries", "reason", "text") if entries else ()

@@ -1,4 +1,4 @@
-"""The parameters that verbs share: users, links, identities, durations; each completed in the shell where it can be."""
+"""The parameters that verbs share: users, links, identities, durations. Shells complete users and links."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ ROLES = click.Choice([str(role) for role in Role])
 
 
 class Completed(_Type):
-    """A string, completed by `choices` from the config that the command line names."""
+    """A string that the shell completes with `choices`, from the config that the command line names."""
 
     def __init__(self, name: str, choices: Callable[[Config], Sequence[str]]) -> None:
         self.name = name
@@ -61,9 +61,9 @@ DURATION = _Duration()
 
 
 def identity_options(command: Command) -> Command:
-    """Give `command` the options that name identities."""
+    """Add the options --matrix, --irc and --irc-mask to `command`."""
     for name, metavar, text in (
-        ("--irc-mask", "NETWORK/NICK!USER@HOST", "An IRC host mask, where the network's trust_hostmasks is true."),
+        ("--irc-mask", "NETWORK/NICK!USER@HOST", "An IRC host mask; counts if the network's trust_hostmasks is true."),
         ("--irc", "NETWORK/ACCOUNT", "An IRC services account."),
         ("--matrix", "@NAME:SERVER", "A Matrix id."),
     ):
@@ -72,12 +72,12 @@ def identity_options(command: Command) -> Command:
 
 
 def parsed(matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]) -> tuple[Identity, ...]:
-    """What the identity options name. UsersError where one is none."""
+    """The identities given by the options. Raises UsersError if one is not an identity."""
     return (*map(parse.matrix, matrix), *map(parse.irc, irc), *map(parse.irc_mask, irc_mask))
 
 
 def on_networks(office: Office, identities: Sequence[Identity]) -> Sequence[Identity]:
-    """`identities`, where the networks that they are on exist."""
+    """`identities`, checked: UsageError if an IRC network does not exist, a warning for a mask that does not count."""
     known = {name: network for name, network in office.config.networks.items() if isinstance(network, IrcSettings)}
     for identity in identities:
         if identity.kind is Proof.MATRIX:
@@ -92,12 +92,12 @@ def on_networks(office: Office, identities: Sequence[Identity]) -> Sequence[Iden
 
 def some(identities: Sequence[Identity]) -> Sequence[Identity]:
     if not identities:
-        raise click.UsageError("which identity? Give --matrix, --irc or --irc-mask")
+        raise click.UsageError("no identity given: use --matrix, --irc or --irc-mask")
     return identities
 
 
 def a_link(office: Office, name: str) -> str:
-    """`name` where there is such a link."""
+    """`name`, checked: raises UsageError if there is no such link."""
     if name not in office.config.links:
         raise click.UsageError(f"there is no link {name!r}; there are: {', '.join(office.config.links) or 'none'}")
     return name

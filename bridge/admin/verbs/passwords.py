@@ -1,4 +1,4 @@
-"""Passwords that an admin gives: never in a chat, never in an argument that others on the machine could read."""
+"""Setting a user's password: never in a chat, never in an argument that others on the machine could read."""
 
 import click
 
@@ -12,7 +12,7 @@ from bridge.users.passwords import hash_password
 @click.option("--password-stdin", "read", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def set_password(office: Office, name: str, read: bool) -> Answer:
-    """Give NAME a password; it is asked for. Who has logged in with the old one is logged out."""
+    """Ask for a password and set it for NAME. Logins with the old password end."""
     users = office.users
     users.get(name)
     users.set_password(name, hash_of(office, ask=not read, read=read))
@@ -20,7 +20,7 @@ def set_password(office: Office, name: str, read: bool) -> Answer:
 
 
 def hash_of(office: Office, *, ask: bool, read: bool) -> str:
-    """The hash of a password that is typed, or given in the first line of standard input."""
+    """The hash of a password that is typed (`ask`), or the first line of standard input (`read`)."""
     if ask and read:
-        raise click.UsageError("--password asks, --password-stdin reads: give one of them")
+        raise click.UsageError("give --password or --password-stdin, not both")
     return hash_password(office.terminal.read() if read else office.terminal.ask())

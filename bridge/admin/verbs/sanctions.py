@@ -1,4 +1,4 @@
-"""Who is muted or banned: by moderators in their links, by admins everywhere."""
+"""Verbs to mute, ban and lift: for moderators in their links, for admins everywhere."""
 
 from datetime import UTC, datetime
 
@@ -11,9 +11,11 @@ from bridge.model.people import Sender
 from bridge.users import Measure, Role, Sanction, UsersError
 from bridge.users.sanctions import Sanctions, checked_target, in_force
 
-_WHERE = click.option("--in", "link", type=LINK, metavar="LINK", help="In one link only; else in all.")
-_HOW_LONG = click.option("--for", "lasts", type=DURATION, metavar="DURATION", help="As 30m, 12h or 7d; else for good.")
-_WHY = click.option("--reason", default="", metavar="TEXT", help="What they are told, and what the audit log keeps.")
+_WHERE = click.option("--in", "link", type=LINK, metavar="LINK", help="In this link only; default: in all.")
+_HOW_LONG = click.option(
+    "--for", "lasts", type=DURATION, metavar="DURATION", help="30m, 12h or 7d; default: permanent."
+)
+_WHY = click.option("--reason", default="", metavar="TEXT", help="Told to them, and kept in the audit log.")
 _REASON_LIMIT = 300
 
 
@@ -24,7 +26,7 @@ _REASON_LIMIT = 300
 @_WHY
 @click.pass_obj
 def mute_user(office: Office, target: str, link: str | None, lasts: float | None, reason: str) -> Answer:
-    """Carry nothing of what TARGET says; the duck still answers.
+    """Stop carrying what TARGET says; the duck still answers.
 
     TARGET is a user's name, or a pattern of guests: @*:spam.example, libera/account, libera/*!*@*.spam.example
     """
@@ -50,7 +52,7 @@ def ban_user(office: Office, target: str, link: str | None, lasts: float | None,
 @_WHERE
 @click.pass_obj
 def lift(office: Office, target: str, link: str | None) -> Answer:
-    """Mute or ban TARGET no more, there where that was done."""
+    """Lift the mute or ban of TARGET; with --in if it was set in one link."""
     _check_place(office, link)
     _check_admins_word(office, target, link)
     lifted = office.users.lift(target, link)
@@ -87,7 +89,7 @@ def _sanction(
 ) -> Answer:
     _check_place(office, link)
     _check_target(office, target)
-    _check_admins_word(office, target, link)  # a shorter one in the place of theirs would lift it
+    _check_admins_word(office, target, link)  # a shorter one would replace an admin's, and so lift it
     if len(reason) > _REASON_LIMIT or not reason.isprintable():
         raise click.UsageError(f"a reason is one line of at most {_REASON_LIMIT} visible characters")
     now = office.clock()
@@ -115,7 +117,7 @@ def _check_target(office: Office, target: str) -> None:
 
 
 def _check_spares_admins(office: Office, target: str) -> None:
-    """A pattern that is too wide must not lock out those who could mend it."""
+    """Refuse a pattern that fits an admin: somebody must be able to undo it."""
     pattern = Pattern.parse(checked_target(target))
     for user in office.users.list():
         senders = (Sender(each.network, "", "", (each,), mask=each.value) for each in user.identities)
@@ -124,14 +126,14 @@ def _check_spares_admins(office: Office, target: str) -> None:
 
 
 def _check_admins_word(office: Office, target: str, link: str | None) -> None:
-    """What an admin has said of somebody is an admin's to change."""
+    """Only an admin may change what an admin has decided."""
     said = [each for each in Sanctions(office.users.sanctions()).about(target) if each.link == link]
     if office.moderates is not None and any(_by_an_admin(office, each) for each in said):
         raise UsersError("an admin did that: only an admin can change it")
 
 
 def _by_an_admin(office: Office, sanction: Sanction) -> bool:
-    """Whoever is no user any more may have been one."""
+    """Whether an admin decided it; a removed user counts as one."""
     user = office.users.find(sanction.by.partition(" ")[0])
     return user is None or user.role is Role.ADMIN
 

@@ -1,4 +1,4 @@
-"""How the bridge is doing: whether the daemon runs, and what waits or is dead on each network."""
+"""The status: whether the daemon runs, and what is queued or dead on each network."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from bridge.store import Unusable
 @click.command("status")
 @click.pass_obj
 def status(office: Office) -> Answer:
-    """Show whether the daemon runs, and what waits or is dead on each network."""
+    """Show whether the daemon runs, and what is queued or dead on each network."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
     running = is_in_use(office.config.store.path)

@@ -1,4 +1,4 @@
-"""Many users at once: in from a file, all of them or none, and out again. CSV for spreadsheets, JSON for programs."""
+"""Import and export of users as CSV (spreadsheets) or JSON (programs). An import adds all of them or none."""
 
 import csv
 import io
@@ -22,21 +22,21 @@ from bridge.users.passwords import is_hash
 _COLUMNS = ("name", "role", "matrix", "irc", "irc_mask", "password_hash")
 _KINDS = {"matrix": parse.matrix, "irc": parse.irc, "irc_mask": parse.irc_mask}
 _LARGEST = 64 << 20
-"""Bytes of a file: a million users."""
-_FORMAT = click.option("--format", "shape", type=click.Choice(["csv", "json"]), help="Else by the file's name.")
+"""Largest file in bytes: a million users."""
+_FORMAT = click.option("--format", "shape", type=click.Choice(["csv", "json"]), help="Default: by the file's name.")
 
 
 @click.command("import-users")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
 @_FORMAT
-@click.option("--update", is_flag=True, help="Replace the users who are there already; else they are an error.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--update", is_flag=True, help="Replace users who exist already; without it they are an error.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_obj
 def import_users(office: Office, file: Path, shape: str | None, update: bool, dry_run: bool) -> Answer:
     """Add the users of FILE (- is standard input): all of them, or none and an error that names the place.
 
     CSV has the columns name, role, matrix, irc, irc_mask, with blanks between several identities; JSON is what
-    `export-users` or `users --json` writes. Passwords come as their hashes, or not at all.
+    `export-users` or `users --json` writes. Passwords are given as hashes only (password_hash).
     """
     found = [*_users(_read(file), _shape(file, shape), office)]
     known = {parse.same_name(user.name): user for user in office.users.list()}
@@ -58,10 +58,12 @@ def import_users(office: Office, file: Path, shape: str | None, update: bool, dr
 @click.command("export-users")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False), default="-")
 @_FORMAT
-@click.option("--with-passwords", is_flag=True, help="Their hashes too: keep the file as private as the database.")
+@click.option(
+    "--with-passwords", is_flag=True, help="Include password hashes: keep the file as private as the database."
+)
 @click.pass_obj
 def export_users(office: Office, file: Path, shape: str | None, with_passwords: bool) -> Answer:
-    """Write all users into FILE (- is standard output), as `import-users` takes them. FILE must not exist yet."""
+    """Write all users into FILE (- is standard output), in the format of `import-users`. FILE must not exist yet."""
     rows = [_row(user, with_passwords=with_passwords) for user in office.users.list()]
     text = _as_json(rows) if _shape(file, shape) == "json" else _as_csv(rows)
     if str(file) == "-":
@@ -69,7 +71,7 @@ def export_users(office: Office, file: Path, shape: str | None, with_passwords: 
     try:
         write_new(file, text.encode())
     except FileExistsError as error:
-        raise click.UsageError(f"{file}: there is such a file already") from error
+        raise click.UsageError(f"{file}: the file exists already") from error
     except OSError as error:
         raise click.ClickException(f"{file}: cannot be written: {error.strerror}") from error
     return done(f"wrote {len(rows)} users into {file}", users=len(rows), file=str(file))
@@ -91,11 +93,11 @@ def _from_csv(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text))
     columns = reader.fieldnames or ()
     if "name" not in columns or not set(columns) <= set(_COLUMNS):
-        raise UsersError(f"line 1: the columns are {', '.join(_COLUMNS)}, of which name is needed; nothing was changed")
+        raise UsersError(f"line 1: the columns are {', '.join(_COLUMNS)}; name is required; nothing was changed")
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise UsersError(f"line {reader.line_num}: there are {len(columns)} columns; nothing was changed")
+                raise UsersError(f"line {reader.line_num}: must have {len(columns)} columns; nothing was changed")
             yield f"line {reader.line_num}", row
     except csv.Error as error:
         raise UsersError(f"line {reader.line_num}: {error}; nothing was changed") from error
@@ -105,12 +107,12 @@ def _from_json(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsersError(f"this is no JSON: {error}; nothing was changed") from error
+        raise UsersError(f"this is not JSON: {error}; nothing was changed") from error
     if not isinstance(found, list):
         raise UsersError("the JSON is not an array of users; nothing was changed")
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
-            raise UsersError(f"user {number} is no object; nothing was changed")
+            raise UsersError(f"user {number} is not an object; nothing was changed")
         yield f"user {number}", row
 
 
@@ -122,18 +124,18 @@ def _user(row: Mapping[str, Any]) -> User:
         identities += map(make, (row.get(column) or "").split())
     password = row.get("password_hash") or None
     if password is not None and not is_hash(password):
-        raise ValueError("password_hash is no Argon2id hash; give passwords with `set-password`")
+        raise ValueError("password_hash is not an Argon2id hash; give passwords with `set-password`")
     name = parse.checked_name(row["name"])
     return User(name, Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities)), password)
 
 
 def _kept(user: User, before: User) -> User:
-    """`user`, with the password that they have where the file gives none."""
+    """`user`, with their old password if the file gives none."""
     return user if user.password else replace(user, password=before.password)
 
 
 def _rehearse(office: Office, found: Sequence[User]) -> None:
-    """UsersError where `found` could not be put."""
+    """Raises UsersError if `found` could not be imported."""
     from bridge.users.index import Index
 
     names = {parse.same_name(user.name) for user in found}

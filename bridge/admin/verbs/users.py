@@ -1,4 +1,4 @@
-"""Who is on the list, and by which identities."""
+"""Verbs for users: add, remove, list, roles and identities."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def add_user(
     ask: bool,
     read: bool,
 ) -> Answer:
-    """Add NAME, known by the identities given."""
+    """Add the user NAME with the given identities."""
     identities = on_networks(office, parsed(matrix, irc, irc_mask))
     users = office.users
     password = hash_of(office, ask=ask, read=read) if ask or read else None
@@ -39,7 +39,7 @@ def add_user(
 @click.argument("name", type=USER)
 @click.pass_obj
 def remove_user(office: Office, name: str) -> Answer:
-    """Remove NAME, who is a guest from then on."""
+    """Remove the user NAME, who becomes a guest."""
     _check_last_admin(office, name)
     office.users.remove(name)
     return done(f"removed {name}", user=name)
@@ -48,7 +48,7 @@ def remove_user(office: Office, name: str) -> Answer:
 @click.command("users")
 @click.pass_obj
 def list_users(office: Office) -> Answer:
-    """List all users with their roles and identities; to members their names only."""
+    """List all users with their roles and identities; members see names only."""
     found = office.users.list()
     if office.role is not Role.ADMIN:
         return Answer([user.name for user in found], ", ".join(user.name for user in found))
@@ -59,7 +59,7 @@ def list_users(office: Office) -> Answer:
 @click.argument("name", type=USER)
 @click.pass_obj
 def show_user(office: Office, name: str) -> Answer:
-    """Show NAME."""
+    """Show the role and identities of NAME."""
     user = office.users.get(name)
     return _table([user], plain(user))
 
@@ -83,7 +83,7 @@ def set_role(office: Office, name: str, role: str) -> Answer:
 def link_identity(
     office: Office, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
 ) -> Answer:
-    """Let NAME be known by more identities."""
+    """Add identities to NAME."""
     identities = on_networks(office, some(parsed(matrix, irc, irc_mask)))
     office.users.link_identity(name, *identities)
     return done(f"{name} is known as {', '.join(map(str, identities))} now", user=name)
@@ -96,21 +96,21 @@ def link_identity(
 def unlink_identity(
     office: Office, name: str, matrix: Sequence[str], irc: Sequence[str], irc_mask: Sequence[str]
 ) -> Answer:
-    """Let NAME not be known by these identities any more."""
-    identities = some(parsed(matrix, irc, irc_mask))  # of networks that are gone, too
+    """Remove identities from NAME."""
+    identities = some(parsed(matrix, irc, irc_mask))  # the network may be gone from the config
     office.users.unlink_identity(name, *identities)
     return done(f"{name} is not known as {', '.join(map(str, identities))} any more", user=name)
 
 
 def _check_last_admin(office: Office, name: str) -> None:
-    """Who administers by chat must not lock everybody out of that by a slip; on the command line they may."""
+    """Refuse to remove the last admin from a chat, which would lock everybody out of it. The command line may."""
     admins = [user for user in office.users.list() if user.role is Role.ADMIN]
     if not office.at_terminal and [user.name for user in admins] == [office.users.get(name).name]:
         raise UsersError(f"{name} is the last admin: do that on the command line")
 
 
 def plain(user: User) -> dict[str, object]:
-    """A user for programs; never the password."""
+    """A user as JSON, without the password."""
     identities = [
         {"kind": str(identity.kind), "network": identity.network or None, "value": identity.value}
         for identity in user.identities
@@ -130,8 +130,7 @@ def _table(found: Sequence[User], data: Json) -> Answer:
         (
             user.name,
             str(user.role),
-            "\n".join(f"{identity.kind} {identity}" for identity in user.identities)
-            or "nothing: nobody can be this user",
+            "\n".join(f"{identity.kind} {identity}" for identity in user.identities) or "no identity",
             "yes" if user.password else "no",
         )
         for user in found
