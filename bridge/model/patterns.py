@@ -8,18 +8,23 @@ Examples (`*` matches anything, `?` any one character):
     text:*buy followers*     words, in any letter case
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.model.glob import matches, names_anything
 from bridge.model.people import Proof, Sender
-from bridge.model.text import visible
+from bridge.model.text import folded
 
 _LIMIT = 255
 """Characters of a pattern at most: more than any id or mask has."""
 _TEXT = "text:"
 _TEXT_LIMIT = 4096
 """Characters of a message that are compared: nobody reads further."""
+
+
+_MOST_LINES = 100
+"""Lines that are compared one by one."""
 
 
 class Aspect(StrEnum):
@@ -53,11 +58,11 @@ class Pattern:
             raise ValueError(f"{written!r} would fit everybody: give at least one letter or digit")
         return cls(aspect, network, _folded(glob), written)
 
-    def fits(self, sender: Sender, text: str) -> bool:
-        """Whether the pattern matches `sender`, or `text`, which must be `folded`."""
+    def fits(self, sender: Sender, texts: Sequence[str] = ()) -> bool:
+        """Whether the pattern matches `sender`, or one of `texts`, which are what `compared` gives."""
         match self.aspect:
             case Aspect.TEXT:
-                return matches(self.glob, text)
+                return any(matches(self.glob, text) for text in texts)
             case Aspect.MASK:
                 return sender.network == self.network and matches(self.glob, _folded(sender.mask))
             case Aspect.MATRIX | Aspect.ACCOUNT:
@@ -68,9 +73,12 @@ class Pattern:
                 )
 
 
-def folded(text: str) -> str:
-    """The text of a message as patterns compare it: case folded, with white space as single blanks."""
-    return " ".join(visible(text[:_TEXT_LIMIT]).casefold().split())
+def compared(text: str) -> Sequence[str]:
+    """What patterns compare of the text of a message: all of it and, if there are several, each line, as people see
+    them (`bridge.model.text.folded`), with white space as single blanks."""
+    lines = [line for each in folded(text).splitlines() if (line := " ".join(each.split()))]
+    whole = " ".join(lines)[:_TEXT_LIMIT]
+    return (whole,) if len(lines) < 2 else (whole, *dict.fromkeys(line[:_TEXT_LIMIT] for line in lines[:_MOST_LINES]))
 
 
 def is_pattern(target: str) -> bool:
@@ -80,7 +88,7 @@ def is_pattern(target: str) -> bool:
 
 def _parts(written: str) -> tuple[Aspect, str, str]:
     if written.lower().startswith(_TEXT):
-        return Aspect.TEXT, "", folded(written[len(_TEXT) :])
+        return Aspect.TEXT, "", compared(written[len(_TEXT) :])[0]
     if written.startswith("@"):
         if ":" not in written:
             raise ValueError(f"{written!r} is no Matrix id: @name:server, where * and ? stand for anything")

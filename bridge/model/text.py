@@ -1,6 +1,7 @@
 """The text of a message as styled spans, independent of any network's markup."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntFlag
@@ -36,6 +37,7 @@ _DECEPTIVE = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\uff
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u206f\u3164\uffa0\U000e0000-\U000e007f]"
 )
+_JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
@@ -92,6 +94,14 @@ def one_line(text: str, limit: int = REASON_LIMIT) -> str:
 def visible(text: str) -> str:
     """`text` without invisible and bidirectional characters; line breaks stay."""
     return text if text.isascii() else _INVISIBLE.sub("", _DECEPTIVE.sub(_seen, text))
+
+
+def folded(text: str) -> str:
+    """A key that is equal for texts that look alike: full width and other compatibility forms as plain ones (NFKC),
+    without invisible characters, joiners and variation selectors, case folded. Line breaks stay."""
+    if text.isascii():
+        return text.casefold()
+    return _JOINING.sub("", visible(unicodedata.normalize("NFKC", text))).casefold()
 
 
 def _seen(match: re.Match[str]) -> str:

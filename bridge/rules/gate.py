@@ -60,7 +60,7 @@ class Gate:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
         case = self._case(event, known)
-        refusal = policy.judge(case, self._names)
+        refusal = policy.judge(case, self._names, self._users.find)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
 

@@ -1,13 +1,13 @@
 """The policy: who may speak, and what is carried. Pure; each refusal has a reason."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
 from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
 from bridge.model.outbox import Known
-from bridge.model.patterns import folded
+from bridge.model.patterns import compared
 from bridge.model.text import plain
 from bridge.rules.case import Case, Refusal, Told
 from bridge.rules.link import Guests
@@ -20,11 +20,14 @@ _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, he
 _MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
 
 
-def judge(case: Case, names: Collection[str] = ()) -> Refusal | None:
-    """Why the event is refused; None if it is carried to the rest of its link. `names` are those of the bots."""
+def judge(
+    case: Case, names: Collection[str] = (), is_user: Callable[[str], object] = lambda _: False
+) -> Refusal | None:
+    """Why the event is refused; None if it is carried to the rest of its link. `names` are those of the bots. `is_user`
+    tells whether a word is the name of a user."""
     if case.event.room.network == BOTS:
         return None
-    refusal = _of_anybody(case, names) or _of_a_stranger_to_its_target(case)
+    refusal = _of_anybody(case, names, is_user) or _of_a_stranger_to_its_target(case)
     if refusal is None and not case.is_member:
         refusal = _UNPROVEN if _is_unproven(case) else _of_a_guest(case)
     if refusal is not None and not _may_be_told(case.event, refusal):
@@ -32,18 +35,18 @@ def judge(case: Case, names: Collection[str] = ()) -> Refusal | None:
     return refusal
 
 
-def _of_anybody(case: Case, names: Collection[str]) -> Refusal | None:
+def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], object]) -> Refusal | None:
     event, words = case.event, plain(case.event.text)
     called = event.body.called if isinstance(event.body, Message) else None
-    if holds_secret(words, (*names, *filter(None, [called])), private=event.private):
+    if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
         told = Told.NOTHING if event.private else Told.ADVICE
         return Refusal("it may hold a password", told, heard=False, secret=True)
     if case.sanction is not None:
         return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
     if case.rules.ignore:
-        text = folded(words)
+        texts = compared(words)
         for pattern in case.rules.ignore:
-            if pattern.fits(event.sender, text):
+            if pattern.fits(event.sender, texts):
                 return Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
     return None
 

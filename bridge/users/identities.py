@@ -1,13 +1,13 @@
 """Parses, checks and compares user names and identities. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof
+from bridge.model.text import folded
 from bridge.users.contract import UsersError
 
 _MASK_LIMIT = 255  # characters: more than any server shows; also limits the time that matching takes
@@ -65,8 +65,8 @@ def checked_name(name: str) -> str:
 
 
 def same_name(name: str) -> str:
-    """A key that is equal for names that people take for the same: NFKC, case folded."""
-    return name.lower() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()
+    """A key that is equal for names that people take for the same."""
+    return folded(name)
 
 
 def same(identity: Identity) -> Identity:

@@ -26,7 +26,7 @@ class Sanctions:
         named = self._by_name.get(same_name(user.name), []) if user and self._by_name else []
         # too wide a pattern must not silence the admins, who could fix it
         patterns = [] if user is not None and user.role is Role.ADMIN else self._patterns
-        fitting = [sanction for pattern, sanction in patterns if pattern.fits(sender, "")]
+        fitting = [sanction for pattern, sanction in patterns if pattern.fits(sender)]
         found = [each for each in (*named, *fitting) if in_force(each, now) and each.link in (None, link)]
         return max(found, key=_hardness, default=None)
 

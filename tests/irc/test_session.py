@@ -740,11 +740,8 @@ def test_behind_a_bouncer_the_channels_of_others_are_left_alone() -> None:
 # What servers do that they should not
 
 
-_SASL = {"sasl_account": "duck", "sasl_password": "quack"}
-
-
 def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
-    talk = Talk(**_SASL)
+    talk = Talk(sasl_account="duck", sasl_password="quack")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", ":irc 908 duck EXTERNAL,SCRAM-SHA-256 :are available")
     assert [each.reason for each in talk.of(Rejected)] == [
         "the server offers SASL only by EXTERNAL,SCRAM-SHA-256, not by PLAIN"
@@ -752,7 +749,7 @@ def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
 
 
 def test_who_was_logged_out_logs_in_again_when_the_services_are_back() -> None:
-    talk = Talk(**_SASL)
+    talk = Talk(sasl_account="duck", sasl_password="quack")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
     assert talk.hears(":irc 901 duck duck!d@h :You are now logged out", ":irc CAP duck DEL :sasl") == []
@@ -809,7 +806,14 @@ def test_remarks_of_the_server_are_logged_seldom() -> None:
 
 @pytest.mark.parametrize(
     ("text", "called"),
-    [("duck-dev: hi", None), ("duck: hi", "duck"), ("duck` hi", None), ("ask duck-dev", None), ("ask duck.", ""), ("ask [duck]", None)],
+    [
+        ("duck-dev: hi", None),
+        ("duck: hi", "duck"),
+        ("duck` hi", None),
+        ("ask duck-dev", None),
+        ("ask duck.", ""),
+        ("ask [duck]", None),
+    ],
 )
 def test_a_name_ends_where_a_nick_ends(text: str, called: str | None) -> None:
     talk = Talk().welcomed()

@@ -203,3 +203,24 @@ def test_a_post_that_an_earlier_version_froze_is_said() -> None:
 def test_an_operation_of_a_later_version_is_a_dead_letter_and_is_not_said() -> None:
     with pytest.raises(PermanentError, match="'kick'"):
         decode('{"op":"kick","command":"PRIVMSG","target":"#pond","text":"bob"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("\x0301,01x", True),
+        ("\x0399,99x", False),  # 99 is the reader's own colour
+        ("\x031,01x", True),
+        ("\x0300,01a\x0301x", True),  # a colour alone leaves the background
+        ("\x0301,01a\x0302x", False),
+        ("\x0301,01a\x03x", False),
+        ("\x0301,01a\x0fx", False),
+        ("\x0301,01a\x03,x", False),
+        ("\x04abcdef,ABCDEFx", True),
+        ("\x0301x", False),
+        ("\x0301,99x", False),
+    ],
+)
+def test_text_in_the_colour_of_its_background_is_hidden(text: str, hidden: bool) -> None:
+    spans = [span for span in formatting.parse(text) if "x" in span.text]
+    assert [bool(span.style & Style.SPOILER) for span in spans] == [hidden]

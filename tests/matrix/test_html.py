@@ -1,6 +1,8 @@
 """HTML of Matrix messages to spans and back (bridge.matrix.dialect.html)."""
 
+import math
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -140,3 +142,50 @@ def test_a_link_to_nobody_is_said_as_it_is_shown() -> None:
     found = read('<a href="https://matrix.to/#/@b%0Aob:hs">Bob</a>', by_id=True)
     assert found is not None
     assert plain(found.text) == "Bob"
+
+
+_SIZES = (15_000, 30_000, 60_000)
+_HEAVY: dict[str, Callable[[int], str]] = {
+    "blanks": lambda size: "a" + " " * size + "b",
+    "blanks and tabs": lambda size: "a" + " \t" * (size // 2) + "b",
+    "line breaks": lambda size: "\n" * size,
+    "entities": lambda size: "&" * size,
+    "tags that stay open": lambda size: "<b><i><p>" * (size // 100),
+    "attributes": lambda size: "<a " + " ".join(f"a{number}" for number in range(size // 7)) + ">x</a>",
+    "attributes without blanks": lambda size: "<a " + "".join(f'a{number}=""' for number in range(size // 9)) + ">",
+    "attributes behind a hidden end": lambda size: '<a b" x=">" ' + "/".join(f"a{n}" for n in range(size // 7)) + ">",
+    "an attribute again and again": lambda size: "<a " + "a " * (size // 2) + ">x",
+    "open quotes": lambda size: '<a "' * (size // 60) + " " * (size // 2),
+    "a long pill": lambda size: '<a href="https://matrix.to/#/@' + "%41" * (size // 3) + '">x</a>',
+    "comments": lambda size: "<!--" + "-" * size,
+}
+
+
+@pytest.mark.parametrize("kind", _HEAVY)
+def test_reading_takes_time_in_proportion_to_the_size(kind: str) -> None:
+    """Quadratic work would be sixteen times as much for four times the size. Small times are noise."""
+
+    def seconds(size: int) -> float:
+        html, least = _HEAVY[kind](size), math.inf
+        for _ in range(5):
+            begun = time.process_time()
+            read(html)
+            least = min(least, time.process_time() - begun)
+        return least
+
+    small, _, large = map(seconds, _SIZES)
+    assert large < 8 * small + 0.005
+
+
+def test_a_long_message_in_ordinary_markup_is_read() -> None:
+    link = """<a href="https://a.example/b?c=d&amp;e=f" title='x "y"'>here</a>"""
+    found = read(f'<p class="a">It\'s {link}, &lt;b&gt; 3 &lt; 4</p>' * 200)
+    assert found is not None
+    assert plain(found.text).count("It's here, <b> 3 < 4") == 200
+
+
+def test_blanks_are_kept_and_line_breaks_of_the_markup_are_not() -> None:
+    for html, text in (("a    b", "a    b"), ("a \n b", "a b"), (" \n a", "a"), ("  a", "  a"), ("<p>\n a</p>", "a")):
+        found = read(html)
+        assert found is not None
+        assert plain(found.text) == text

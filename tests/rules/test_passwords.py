@@ -70,10 +70,20 @@ def test_a_password_in_public_is_caught_however_it_is_typed(text: str) -> None:
         "passwd is a tool",
         "hi alice, login to the server please",
         "login\nis broken",
+        "login not working",
+        "login doesn't work again",
+        "login: how do I get an account?",
+        "Login now takes ages",
     ],
 )
 def test_talk_about_logging_in_is_let_pass(text: str) -> None:
     assert not holds_secret(text, NAMES, private=False)
+
+
+def test_a_user_may_be_called_like_a_word_of_a_sentence() -> None:
+    for text in ("login will quack", "login Not working", "duck: login you secret"):
+        assert not holds_secret(text, NAMES, private=False)
+        assert holds_secret(text, NAMES, private=False, is_user=lambda name: name.lower() in ("will", "not", "you"))
 
 
 @pytest.mark.parametrize("text", ["login", "login alice", "PASSWD", "passwd x", "duck: login alice"])

@@ -92,6 +92,31 @@ def test_what_a_link_ignores_is_refused_also_of_members_and_told_to_nobody(patte
     assert refusal == Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 5000 + "buy followers",
+        " " * 5000 + "buy followers",
+        "b\u200du\ufe0fy\U000e0100 fol\u200clow\u2060ers",
+        "ｂｕｙ ＦＯＬＬＯＷＥＲＳ",
+        "\u202ebuy followers",
+        "buy\u3000followers",
+        "hi\nbuy followers\nbye",
+        "hi\u2028BUY\tFOLLOWERS\rbye",
+        "ﬁne\nbuy followers",
+    ],
+)
+def test_words_are_compared_as_people_see_them(text: str) -> None:
+    rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:buy followers"),))
+    refusal = judge(said(HOME, matrix("alice"), text), ALICE, None, rules)
+    assert refusal == Refusal("ignored by text:buy followers", Told.NOTHING, heard=False)
+
+
+def test_a_pattern_of_words_is_read_as_people_see_it_too() -> None:
+    rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:ｂｕｙ*"),))
+    assert judge(said(HOME, matrix("alice"), "buy it"), ALICE, None, rules) is not None
+
+
 def test_nothing_is_ignored_by_an_empty_list() -> None:
     assert judge(said(HOME, matrix("alice"), ""), ALICE, None, Rules(ignore=())) is None
 

@@ -121,7 +121,7 @@ def _check_spares_admins(office: Office, target: str) -> None:
     pattern = Pattern.parse(checked_target(target))
     for user in office.users.list():
         senders = (Sender(each.network, "", "", (each,), mask=each.value) for each in user.identities)
-        if user.role is Role.ADMIN and any(pattern.fits(sender, "") for sender in senders):
+        if user.role is Role.ADMIN and any(pattern.fits(sender) for sender in senders):
             raise UsersError(f"{target} would fit the admin {user.name} too")
 
 

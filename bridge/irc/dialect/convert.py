@@ -41,8 +41,9 @@ def speech(line: Line) -> tuple[Kind, str] | None:
     kind = Kind.NOTICE if line.command == "NOTICE" else Kind.TEXT
     if not text.startswith("\x01"):
         return kind, text
-    if kind is Kind.TEXT and text[: len(_ACTION)].upper() == _ACTION and text[len(_ACTION) : len(_ACTION) + 1] in (" ", "\x01", ""):
-        return Kind.ACTION, text[len(_ACTION) :].removesuffix("\x01").strip()
+    verb, rest = text[: len(_ACTION)].upper(), text[len(_ACTION) :]
+    if kind is Kind.TEXT and verb == _ACTION and rest[:1] in (" ", "\x01", ""):
+        return Kind.ACTION, rest.removesuffix("\x01").strip()
     return None
 
 
@@ -131,5 +132,5 @@ def _called(text: str, names: tuple[str, ...]) -> str | None:
     for name in present:
         if addressed(text, (name,)) is not None:
             return name
-    mentioned = any(re.search(rf"(?<!{_OF_NICK}){re.escape(name)}(?!{_OF_NICK})", text, re.IGNORECASE) for name in present)
-    return "" if mentioned else None
+    alone = (rf"(?<!{_OF_NICK}){re.escape(name)}(?!{_OF_NICK})" for name in present)
+    return "" if any(re.search(name, text, re.IGNORECASE) for name in alone) else None
