@@ -13,7 +13,7 @@ _TOGGLES = {
     "\x11": Style.MONO,
 }
 _HIDDEN = "\x0301,01"
-"""Black on black, both in two digits: no digit of the text can become part of it."""
+"""Black on black, both in two digits, so that no digit of the text can become part of the code."""
 _CODES = (*((style, code) for code, style in _TOGGLES.items()), (Style.SPOILER, _HIDDEN))
 _HAS_CODE = re.compile("[\x02\x03\x04\x0f\x11\x16\x1d-\x1f]")
 _CODE = re.compile(
@@ -22,7 +22,7 @@ _CODE = re.compile(
 
 
 def parse(text: str) -> Text:
-    """The spans of one IRC text. Colours are dropped, save that text in the colour of its background is a spoiler."""
+    """The spans of one IRC text. Colours are dropped, but text in the colour of its background is a spoiler."""
     if not _HAS_CODE.search(text):
         return (Span(text),) if text else ()
     spans: list[Span] = []
@@ -53,8 +53,8 @@ def _after(style: Style, code: str) -> Style:
 
 
 def transition(before: Style, after: Style) -> str:
-    """The codes that lead from one style to another: what was on is switched off by a reset alone, which leaves no
-    colour code that the digits of the text could be taken for a part of."""
+    """The codes that change one style into another. Only a reset switches styles off: unlike a colour code, it cannot
+    swallow digits of the text."""
     if before == after:
         return ""
     if before & ~after:
@@ -63,7 +63,7 @@ def transition(before: Style, after: Style) -> str:
 
 
 def encode(text: Text) -> str:
-    """`text` with codes, beginning plain; links are left out."""
+    """`text` with formatting codes, starting plain; links are left out."""
     parts: list[str] = []
     style = Style.PLAIN
     for span in text:
