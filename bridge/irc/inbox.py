@@ -32,8 +32,8 @@ class _Put:
 
 class Inbox:
     """One producer and one consumer, in one event loop. `cursor` is the position after what was taken, `heard` after
-    all that was put. `until` is when the server last said anything (seconds since the epoch): all that was said before has
-    been put; since then, a silent connection may have missed something."""
+    all that was put. `until` is when the server last said anything (seconds since the epoch): all that was said before
+    has been put; since then, a silent connection may have missed something."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = self.heard = cursor

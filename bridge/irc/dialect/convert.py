@@ -20,8 +20,8 @@ _ACTION = "\x01ACTION"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line of speech with its room, before its speaker's account is known. `connection` is as in `Sender`. `replayed`:
-    the line is from a history; `present` then says whether the very same person is in the channel now."""
+    """A line of speech with its room, before its speaker's account is known. `connection` is as in `Sender`.
+    `replayed`: the line is from a history; `present` then says whether the very same person is in the channel now."""
 
     line: Line
     room: Room
@@ -45,7 +45,7 @@ def speech(line: Line) -> tuple[Kind, str] | None:
 
 
 def spoken_at(line: Line, now: float) -> float:
-    """When the line was said (seconds since the epoch), by the server (IRCv3 server-time), or `now` if it tells no time."""
+    """When the line was said, in seconds since the epoch: by the server (IRCv3 server-time), else `now`."""
     stamp = line.tags.get("time")
     if not stamp:
         return now
@@ -56,8 +56,8 @@ def spoken_at(line: Line, now: float) -> float:
 
 
 class EventIds:
-    """Gives each line an event id; a line that a history repeats gets the same id, if it has a msgid or a time. `origin`
-    differs for each connection."""
+    """Gives each line an event id; a line that a history repeats gets the same id, if it has a msgid or a time.
+    `origin` differs for each connection."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin

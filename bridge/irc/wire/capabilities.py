@@ -27,7 +27,7 @@ _MOST_OFFERED = 500
 
 
 class Capabilities:
-    """Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
+    """Negotiates capabilities. Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
 
     def __init__(self, *, sasl: bool) -> None:
         self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset())
