@@ -61,8 +61,8 @@ class _Channel:
 
 
 class Channels:
-    """Joins our channels and rejoins them. Names are compared as the server compares them. Sans I/O; times are seconds of
-    a clock that does not go back."""
+    """Joins and rejoins our channels. Names are compared as the server compares them. Sans I/O; times are seconds of a
+    clock that does not go back."""
 
     def __init__(self, rooms: Sequence[Room]) -> None:
         self.shared = False
