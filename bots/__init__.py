@@ -1,1 +1,1 @@
-"""The Little Yellow Duck, and what a bot is."""
+"""Bots: their interface, their host, and the Little Yellow Duck."""

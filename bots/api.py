@@ -1,4 +1,4 @@
-"""What a bot is: a program in a link that hears questions and may answer."""
+"""The interface of a bot: it hears questions in a link and may answer them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from bridge.model.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a bot is asked. Its answer goes to everybody who heard the question.
+    """A question to a bot. The answer goes to everybody who heard the question.
 
-    `text` is without the name that the bot was called by. `asker` is as the network shows and proves them, with the
-    `user` that they are; `role` is that user's, None for a guest. `room` is where it was asked and `link` the name of
-    the link of that room, '' where it is in none; `time` is when (seconds since the epoch).
+    `text` is without the bot's name. `asker` is as the network shows and proves them, with the `user` that they are;
+    `role` is that user's role, None for a guest. `room` is where it was asked; `link` is the name of that room's link,
+    '' if it has none. `time`: seconds since the epoch.
     """
 
     id: str
@@ -34,17 +34,17 @@ class Question:
 
 
 class Bot(Protocol):
-    """A bot says as many messages as it likes, each a text; nothing is a fine answer."""
+    """A bot answers with any number of texts, each a message of its own; none is fine."""
 
     @property
     def name(self) -> str:
-        """What its answers are marked with."""
+        """The name that its answers are sent under."""
         ...
 
     async def answer(self, question: Question) -> Sequence[Text]: ...
 
 
 class Brain(Protocol):
-    """How the duck thinks."""
+    """Thinks for the duck: turns a question into a reply, or None for no reply."""
 
     async def reply(self, question: Question) -> Text | None: ...

@@ -1,4 +1,4 @@
-"""The Little Yellow Duck: it thinks for a moment, and says what its brain makes of the question."""
+"""The Little Yellow Duck: waits a moment, then says its brain's reply to the question."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from bridge.model.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Duck:
-    """A bot that lets a person read in peace: every answer comes `delay` seconds after its question."""
+    """A bot that waits `delay` seconds before each answer, so that people can read in peace."""
 
     name: str
     brain: Brain

@@ -1,4 +1,4 @@
-"""The host of the bots: one more network, whose rooms are the bots' ears and whose events are their answers."""
+"""The bot host presents the bots as one more network: its rooms are their ears, its events are their answers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -20,14 +20,14 @@ from bridge.network import Batch, PermanentError
 log = structlog.get_logger()
 
 _QUESTIONS = TypeAdapter(tuple[Event, ...])
-_CURSOR = "answers"  # every answer is asked for anew after a crash, so there is nothing to resume from
-_PATIENCE_S = 120.0  # that a bot may think; after that its ear would hold up everybody who asks
-_WAITING = 64  # batches of answers that may wait to be stored: one an ear is under way at a time
-_WHISPERS = 16  # what may wait to be answered that must not be stored: some seconds of logins
+_CURSOR = "answers"  # constant: after a crash, unanswered questions are asked again, so there is nothing to resume from
+_PATIENCE_S = 120.0  # a bot may think this long; later questions in its ear wait meanwhile
+_WAITING = 64  # batches of answers that may wait to be stored; each ear has one under way at a time
+_WHISPERS = 16  # waiting questions that must not be stored: some seconds of logins
 
 
 class About(NamedTuple):
-    """What the bridge knows of a question: the asker's role (None: a guest), and the name of the link, '' for none."""
+    """What the bridge knows about a question: the asker's role (None: a guest), and the link's name ('' for none)."""
 
     role: Role | None = None
     link: str = ""
@@ -35,17 +35,17 @@ class About(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """A bot and the names that it listens to."""
+    """A bot and the names that it answers to."""
 
     bot: Bot
     names: tuple[str, ...]
 
 
 class BotHost:
-    """The network `bots`. A question counts as sent once its answer is stored, so none is lost by a crash. The answer's
-    id follows from the question's, so that a question put twice is answered once.
+    """The network `bots`. A question counts as sent once its answer is stored, so a crash loses none. The answer's id
+    is derived from the question's, so a question asked twice is answered once.
 
-    `about` tells what the bridge knows of a question. While a bot thinks, `typing` of its ear is held open.
+    `about` tells what the bridge knows about a question. `typing` of an ear is held open while its bot thinks.
     """
 
     name = BOTS
@@ -67,14 +67,14 @@ class BotHost:
         self._answers: asyncio.Queue[tuple[Batch, asyncio.Future[None]]] = asyncio.Queue(_WAITING)
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """Ears are not configured: every bot that may be asked has one."""
+        """Does nothing: ears are not configured, every bot that may be asked has one."""
 
     def exchange(self, bots: Mapping[str, Hosted]) -> None:
-        """From now on these are the bots."""
+        """Replace the bots."""
         self._bots = bots
 
     def whisper(self, ear: Room, event: Event) -> bool:
-        """Ask what no store may see: lost with us, and so never half kept. False where too many wait already."""
+        """Ask a question that must not be stored; it is lost if the bridge stops. False if too many wait already."""
         try:
             self._whispers.put_nowait((ear, event))
         except asyncio.QueueFull:
@@ -82,14 +82,14 @@ class BotHost:
         return True
 
     async def listen(self) -> None:
-        """Answer what is whispered, one after the other, for ever."""
+        """Answer the whispered questions one after the other, forever."""
         while True:
             ear, event = await self._whispers.get()
             if (hosted := self._bots.get(self._key(ear))) is not None:
                 await self._put(hosted, ear, (event,))
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
-        """The answers, as they come. `cursor` does not matter: what was not stored is asked again."""
+        """Yields the answers as they come. Ignores `cursor`: a question is asked again if its answer was not stored."""
         while True:
             batch, stored = await self._answers.get()
             yield batch
@@ -97,12 +97,12 @@ class BotHost:
                 stored.set_result(None)
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
-        """All the questions that wait in one ear, as one post: they are thought about side by side."""
+        """All the questions that wait in one ear, as one post: the bot is asked all of them at once."""
         payload = _QUESTIONS.dump_json(tuple(item.event for item in owed)).decode()
         return [Post.of(owed[0].room, tuple(item.delivery for item in owed), 0, payload)]
 
     async def send(self, post: Post, *, again: bool = False) -> str:
-        """Ask, and return when the answers are stored."""
+        """Ask the bot, and return when its answers are stored."""
         hosted = self._bots.get(self._key(post.room))
         if hosted is None:
             raise PermanentError(f"there is no bot called {self._key(post.room)!r} in the config")
@@ -122,7 +122,7 @@ class BotHost:
         """The bots are always there."""
 
     async def _put(self, hosted: Hosted, ear: Room, questions: Sequence[Event]) -> None:
-        """Put `questions` to the bot, and return when its answers are stored."""
+        """Ask the bot `questions`, and return when its answers are stored."""
         key = self._key(ear)
         answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
         events = [
@@ -143,7 +143,7 @@ class BotHost:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await hosted.bot.answer(self._question(hosted, event))
-        except Exception:  # a bot is somebody else's program: whatever it does, the conversation goes on
+        except Exception:  # a bot is foreign code: its errors must not stop the conversation
             log.exception("bot_failed", bot=hosted.bot.name, room=str(event.room))
             return ()
 

@@ -7,9 +7,9 @@ from bots.api import Bot, Brain
 
 
 def load_bot(use: str, name: str, brain: str, delay: float) -> Bot:
-    """The bot that `use` names ("package.module:Class"), called with `name`, `brain` and `delay`.
+    """Make the bot that `use` names ("package.module:Class"), with `name`, `brain` and `delay`.
 
-    ValueError, for the operator to read, where there is no such thing.
+    Raises ValueError, worded for the operator, if it cannot be imported or made.
     """
     thinks = load_brain(brain)
     bot: Bot = _made(use, name=name, brain=thinks, delay=delay)
@@ -17,14 +17,14 @@ def load_bot(use: str, name: str, brain: str, delay: float) -> Bot:
 
 
 def load_brain(brain: str) -> Brain:
-    """One of our brains by its file's name ("echo"), or any by "package.module:Class"."""
+    """Make a brain: one of ours by its file's name ("echo"), or any by "package.module:Class"."""
     found: Brain = _made(brain if ":" in brain else f"bots.brains.{brain}:{brain.title().replace('_', '')}")
     return found
 
 
 def _made(path: str, **given: object) -> Any:
-    """What `path` names, called with what is `given`. It is somebody else's program: whatever it does when it is
-    imported or made is the operator's to read, and not the end of the daemon."""
+    """Import `path` and call it with `given`. This runs foreign code: any error in it becomes a ValueError for the
+    operator to read, and does not end the daemon."""
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

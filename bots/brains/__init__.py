@@ -1,1 +1,1 @@
-"""How the duck thinks, one idea a file."""
+"""The duck's brains, one per file."""

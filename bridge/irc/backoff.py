@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from bridge.lib.backoff import Backoff
 
 _FIRST_S, _LONGEST_S = 1.0, 10.0
-"""A server that comes back after an hour is noticed within these. One that is away is not bothered by the tries."""
+"""Seconds. Short enough to notice soon that a server is back; a server that is away is not bothered by the tries."""
 _LONGEST_TURNED_AWAY_S, _LONGEST_REFUSED_S = 60.0, 3600.0
 _STABLE_S, _WORTH = 60.0, 4.0
-"""A connection resets the pause if it lasted so many seconds, or so many times longer than the pause before it: a
-network that loses us every ten seconds is asked again soon, one that throws us out at once is not."""
+"""A connection resets the pause if it lasted `_STABLE_S` seconds, or `_WORTH` times the pause before it: a network that
+loses us every ten seconds is tried again soon, one that throws us out at once is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a connection ended. `pause`: seconds that the server needs before it takes us again; `rejected`: it does not
-    accept what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds since
-    we were let in; `flooded`: lines that we wrote lately, where these were too many."""
+    """Why a connection ended. `pause`: seconds to wait before the server takes us again; `rejected`: it does not accept
+    what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds that we were
+    logged in; `flooded`: lines that we wrote lately, if they were too many, else 0."""
 
     reason: str
     pause: float | None = None

@@ -32,15 +32,15 @@ _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
 _DOUBTFUL = 1000
-"""Posts of unknown fate that are remembered: as many as can be on their way at once, and more."""
+"""Posts of unknown fate to remember: more than can be on their way at once."""
 _LOOK_AGAIN = 0.1
-"""Seconds: a post waits here, not in the outbox, so that it goes as soon as we are back."""
+"""Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
 
 
 class IrcNetwork:
     """One account on one IRC network; `rooms` are the configured channels. `clock` gives seconds since the epoch."""
 
-    window = 4  # after a crash as many may come twice, where the server remembers nothing
+    window = 4  # after a crash this many may come twice, if the server remembers nothing
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class IrcNetwork:
         self._changed = asyncio.Event()
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
-        """See `bridge.network.Network`. What was said while we were away is told where the server remembers it; else
+        """See `bridge.network.Network`. Yields what was said while we were away if the server remembers it; else
         there is a gap."""
         inbox = Inbox(Cursor.parse(cursor).only(room.id for room in self._rooms))
         self._readiness.begin(self._rooms, inbox.cursor)
@@ -92,15 +92,15 @@ class IrcNetwork:
             life.cancel()
             await asyncio.wait([life])
             if not life.cancelled():
-                life.exception()  # looked at: it was raised above, or who closes us does not ask for it
+                life.exception()  # marked as retrieved: it was raised above, or our closer does not want it
 
     def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
-        """See `bridge.network.Network`; by the limits that the server has told us last."""
+        """See `bridge.network.Network`. Uses the limits that the server told us last."""
         return render(owed, self._current_limits())
 
     async def send(self, post: Post, *, again: bool = False) -> str:
-        """See `bridge.network.Network`. A line that grew too long since it was rendered (our host is another one) goes
-        out as several; the id of the last is returned."""
+        """See `bridge.network.Network`. A line that no longer fits (our host changed since it was rendered) goes out as
+        several; the id of the last is returned."""
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target)
@@ -117,7 +117,7 @@ class IrcNetwork:
             return await self._landed(connection, post, flight)
 
     def leave(self) -> bool:
-        """See `bridge.network.Network`. Most servers tell nothing again."""
+        """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
         self._leaving = True
         if self._connection is not None:
             self._connection.leave()
@@ -137,7 +137,7 @@ class IrcNetwork:
         return str(absent) if absent is not None else f"not in {room.id} yet"
 
     def _settled(self, connection: Connection, post: Post, *, again: bool) -> str | None:
-        """The id of a post that is there already; None where it is to be written. InDoubt where that is unknown."""
+        """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown."""
         history = connection.session.history
         known = history.ours(post.id)
         if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
@@ -148,7 +148,7 @@ class IrcNetwork:
         return known
 
     async def _written(self, connection: Connection, post: Post, said: Say) -> Connection:
-        """The connection on which it is the turn of a line of `post`."""
+        """Wait for the turn of a line of `post`; return the connection to write it on."""
         while not await connection.turn(post.room) or self._placed(said.target) is not connection:
             connection = await self._place(post.room, said.target)
         return connection
@@ -172,7 +172,7 @@ class IrcNetwork:
         self._ring()
 
     async def ready(self) -> None:
-        """See `bridge.network.Network`; after a new start of `events`, when they are joined again."""
+        """See `bridge.network.Network`. After a restart of `events`, waits until the rooms are joined again."""
         await self._readiness.wait()
 
     def _current_limits(self) -> Limits:
@@ -181,7 +181,7 @@ class IrcNetwork:
         return self._limits
 
     async def _place(self, room: Room, target: str) -> Connection:
-        """The connection, once we are online and where the post goes."""
+        """Wait until we are online and may speak to `target`; return the connection."""
         now = asyncio.get_running_loop().time
         deadline = now() + _PLACE_WITHIN
         connection = self._placed(target)
@@ -228,12 +228,12 @@ class IrcNetwork:
             self._readiness.note()
 
     def _ring(self) -> None:
-        """Wake who waits for a change, once each."""
+        """Wake everybody who waits for a change, once."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def _live(self, inbox: Inbox) -> None:
-        """Connect, again and again."""
+        """Connect, and reconnect whenever the connection ends."""
         backoff = ReconnectPause(self._rng)
         while True:
             ending = await self._once(inbox)
@@ -257,7 +257,7 @@ class IrcNetwork:
         log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
     async def _once(self, inbox: Inbox) -> Ending:
-        """One connection, from the attempt to its end."""
+        """Run one connection, from the attempt to its end."""
         streams = await self._dial.open()
         if isinstance(streams, Ending):
             return streams

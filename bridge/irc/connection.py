@@ -1,4 +1,4 @@
-"""The shell around one session: one socket, its reader, its clock, and the posts that are on their way through it."""
+"""The shell around one session: its socket, its reader, its clock, and the posts on their way through it."""
 
 import asyncio
 import re
@@ -40,20 +40,20 @@ from bridge.network import PermanentError, SendError, TransientError
 log = structlog.get_logger()
 
 _CHUNK = 4 * 1024
-"""Bytes worked on at once: some 40 lines, a few milliseconds; a thousand, some ten, of who wants to keep us busy."""
+"""Bytes read at once: some 40 lines, a few milliseconds of work; from a hostile server a thousand lines, some ten."""
 _BUSY = 0.005
-"""Seconds of work after which as long a rest is due: no server gets more than half of the loop."""
+"""Seconds of work after which an equally long rest is due: no server gets more than half of the event loop."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
 _GOODBYE = 0.8
-"""Seconds for saying goodbye: the daemon has five to end in."""
+"""Seconds for saying goodbye; the daemon must end within five."""
 _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
-"""What we write unasked and the server counts as we count messages."""
+"""Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
-"""In the reason that a server gives who found us too fast."""
+"""Found in the reason that a server gives when it drops us for writing too fast."""
 
 Flight = asyncio.Future[str | SendError]
-"""A line that is written, until its fate is known."""
+"""The pending outcome of a written line: the network's id of the post, or an error."""
 
 
 class Lost(TransientError):
@@ -61,7 +61,7 @@ class Lost(TransientError):
 
 
 class Connection:
-    """One connection, from first line to last. `changed` is called when we come online, or in or out of a room."""
+    """One connection, from first line to last. `changed` is called when we come online, enter a room or leave one."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Connection:
         self._leaving = False
 
     async def run(self) -> Ending:
-        """Talk until the connection is of no use any more. Cancelling it says goodbye."""
+        """Run until the connection is over; return why. Cancelling it says goodbye to the server."""
         try:
             self._do(self.session.start())
             async with asyncio.TaskGroup() as group:
@@ -110,7 +110,7 @@ class Connection:
             await self._close(politely=abruptly and not self._leaving)
 
     def leave(self) -> None:
-        """Say goodbye, and hear what comes until the server closes the connection, or for a moment."""
+        """Say goodbye, and read on until the server closes the connection, for `_GOODBYE` seconds at most."""
         if not self._leaving:
             self._do(self.session.quit())
             self._leaving = True
@@ -122,11 +122,11 @@ class Connection:
         return self.session.online and not self._leaving and not self._over.is_set()
 
     def set_rooms(self, rooms: Sequence[Room]) -> None:
-        """From now on these are the configured rooms. Nothing is written where the connection is over."""
+        """Replace the configured rooms. Writes nothing if the connection is over."""
         self._do(self.session.set_rooms(rooms))
 
     async def turn(self, room: Room) -> bool:
-        """Wait until the flood budget lets one line of `room` out; False where the connection ends first."""
+        """Wait until the flood budget lets one line of `room` out; False if the connection ends first."""
         ticket: asyncio.Future[bool] = self._loop.create_future()
         self._flood.queue(room, ticket)
         self._pump()
@@ -136,7 +136,7 @@ class Connection:
             self._flood.withdraw(room, ticket)
 
     def launch(self, post: Post, said: Say) -> "Flight":
-        """Write a line, when it is its turn."""
+        """Write one line of `post`. Call `turn` first."""
         flight: Flight = self._loop.create_future()
         effects = self.session.say(post.id, said.command, said.target, said.text)
         self._flights[post.id] = flight
@@ -144,7 +144,7 @@ class Connection:
         return flight
 
     async def landed(self, post: Post, flight: "Flight") -> str:
-        """Wait for the proof; the id by which the network knows it."""
+        """Wait for the proof of delivery; return the network's id of the post. Raises SendError if it was not taken."""
         patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
         try:
             outcome = await flight
@@ -160,13 +160,13 @@ class Connection:
     def _overdue(self, flight: "Flight") -> None:
         if flight.done():
             return
-        if self._paused:  # it may be there, unread
+        if self._paused:  # the proof may be there, unread
             self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
         else:
             self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
 
     def _complain(self, room: Room, error: SendError) -> None:
-        """Once for each room, until it takes something again."""
+        """Log the error once per room, until the room takes a post again."""
         if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
             return
         self._muted.add(room.id)
@@ -188,15 +188,15 @@ class Connection:
                 if busy > _BUSY:
                     await asyncio.sleep(busy)
                 elif len(data) == _CHUNK:
-                    await asyncio.sleep(0)  # what is in the buffer already would be read at once
+                    await asyncio.sleep(0)  # reading what is buffered already would not let other tasks run
         except (OSError, EOFError) as error:
             self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
             return
-        self._inbox.until = self._clock()  # the server has closed behind all that it said
+        self._inbox.until = self._clock()  # the server closed after all that it said, so we missed nothing
         self._do(self.session.closed())
 
     async def _breathe(self) -> None:
-        """Read no more while nobody takes what was heard."""
+        """Stop reading while the inbox is full."""
         self._paused = self._inbox.full
         await self._inbox.room()
         self._paused = False
@@ -233,12 +233,12 @@ class Connection:
         self._write(out, closed=closed)
 
     def _write(self, data: bytes, *, closed: bool) -> None:
-        """All at once: where the server has closed, a second write would end the connection before we have read why."""
+        """Write all at once: if the server has closed, a second write would end the connection before we read why."""
         if data and not closed and not self._writer.is_closing():
             self._writer.write(data)
 
     def _charged(self, data: bytes) -> bytes:
-        """A line that is to be written."""
+        """Log a line that is about to be written, and count it against the flood budget if it is costly."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
@@ -279,7 +279,7 @@ class Connection:
         self._timer = None if wait is None else self._loop.call_later(wait, self._pump)
 
     def _end(self, ending: Ending) -> None:
-        """The connection is over, now: nothing has to wait for it any longer."""
+        """End the connection, and release everything that waits for it."""
         if self._over.is_set():
             return
         self._do(self.session.lost())
@@ -297,7 +297,7 @@ class Connection:
             self._timer.cancel()
 
     async def _close(self, *, politely: bool) -> None:
-        """With a goodbye, where it is we who end it; the server's answer to it is waited for, so that none is lost."""
+        """Close the socket. `politely`: say goodbye first and wait for the server to close, so that no line is lost."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE):
                 if politely:

@@ -1,4 +1,4 @@
-"""Getting a connection to the server: TCP, TLS, and what it means when there is none."""
+"""Opens a connection to the server (TCP, TLS), or says why there is none."""
 
 import asyncio
 import ssl
@@ -11,9 +11,9 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import MAX_LINE
 
 _UNTRUSTED_PAUSE = 60.0
-"""Seconds. Others have to renew their certificate, so it is waited for: the operator may be asleep."""
+"""Seconds before the next try. Only the server's admins can renew its certificate; our operator may be asleep."""
 _WITHIN = 30.0
-"""Seconds for name, TCP and TLS together."""
+"""Seconds for DNS, TCP and TLS together."""
 
 
 class Connect(Protocol):
@@ -25,7 +25,7 @@ class Connect(Protocol):
 
 
 class Dial:
-    """Connects where the settings say; again and again."""
+    """Connects to the configured server, as often as asked."""
 
     def __init__(self, settings: IrcSettings, connect: Connect) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class Dial:
         self._tls: ssl.SSLContext | None = None
 
     async def open(self) -> tuple[StreamReader, StreamWriter] | Ending:
-        """The streams, or why there are none."""
+        """Connect; return the streams, or an Ending that says why there are none."""
         place = f"{self._settings.host}:{self._settings.port}"
         try:
             if self._settings.tls and self._tls is None:

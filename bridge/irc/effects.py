@@ -1,4 +1,4 @@
-"""What a session wants done because of a line or the time: values for the shell to carry out."""
+"""Effects: what a session wants the shell to do after a line came or time passed."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from bridge.network import SendError
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One whole line, past the write gate."""
+    """Write one whole line, which has passed the write gate."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody said something in one of our rooms or to us; the server knows it as `msgid`, '' where it gives none."""
+    """Somebody said something in one of our rooms or to us. `msgid` is the server's id for it, '' if it has none."""
 
     event: Event
     msgid: str
@@ -38,10 +38,10 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """What was said in a room while we were away has been told, and from now on all is heard.
+    """We caught up in a room: what was said while we were away has been told, and from now on all is heard.
 
-    `time` is when we came (seconds since the epoch, by the server), and `server` names which run of it this is. What
-    was said after `since` may be missing, because the server does not remember it; None where nothing is missing."""
+    `time`: when we joined (seconds since the epoch, by the server). `server` identifies the server and its run. What
+    was said after `since` may be missing, because the server does not remember it; None if nothing is missing."""
 
     room: Room
     time: float
@@ -51,7 +51,7 @@ class CaughtUp:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """We are out of a room that we were in; it is joined again after `pause` seconds."""
+    """We left a room, or were removed; it is joined again after `pause` seconds."""
 
     room: Room
     reason: str
@@ -60,7 +60,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A room could not be joined; tried again after `pause` seconds. `news` where it was not so before."""
+    """A room could not be joined; tried again after `pause` seconds. `news`: the reason is a new one."""
 
     room: Room
     reason: str
@@ -78,7 +78,7 @@ class MaySpeak:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """The network has a post, as `remote_id`."""
+    """The network has a post; it knows it as `remote_id`."""
 
     post: str
     remote_id: str
@@ -103,15 +103,15 @@ class Notable:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The server does not accept what the configuration says; `reason` says what."""
+    """The server does not accept something in the configuration; `reason` says what."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """This connection is of no use any more; the next is tried after `pause` seconds, or as soon as usual. The server
-    may have `turned_away` us, in its own words."""
+    """This connection must end; the next is tried after `pause` seconds (None: the usual backoff). `turned_away`: the
+    server said that it does not want us."""
 
     reason: str
     pause: float | None = None
@@ -136,7 +136,7 @@ Effect = (
 
 
 def written(command: str, *params: str) -> tuple[Write, ...]:
-    """The line to write; none where the words are no line, for they may be a server's: that is worth no answer."""
+    """The line to write; empty if the words do not make one. They may be a server's, and then deserve no answer."""
     try:
         return (Write(compose(command, *params)),)
     except Unwritable:

@@ -1,4 +1,4 @@
-"""What was heard and is not taken yet: the bounded buffer between the socket and who asks for the next batch."""
+"""The inbox: a bounded buffer of what was heard, between the socket and the consumer of batches."""
 
 import asyncio
 from collections import deque
@@ -12,33 +12,33 @@ from bridge.model.event import Room
 from bridge.network import Batch, Gap
 
 _FULL, _ROOM_AGAIN = 5000, 2500
-"""Messages that wait before the socket is read no more, and when it is again. Until then PINGs are answered: that is
-minutes of the busiest channel, and some megabytes."""
+"""Waiting messages at which we stop reading the socket, and at which we resume. Until we stop, PINGs are answered: that
+is minutes of the busiest channel, and some megabytes."""
 _HEAVY = 8_000_000
-"""Characters of these: ordinary messages have a tenth of that, but a server may send lines of 16 KB."""
+"""Characters of waiting messages at which we stop, too: ordinary ones have a tenth, but a line may have 16 KB."""
 _BATCH = 100
-"""Events of one batch: they are stored in one transaction."""
+"""Most items in one batch; it is stored in one transaction."""
 _IDLE_S = 60.0
-"""When nothing was said for so long, the cursor moves all the same: until then we surely heard all."""
+"""Seconds of silence after which the cursor moves all the same: until then we surely heard all."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """`at` is until when we had surely heard all, when it was put: seconds since the epoch."""
+    """`at`: the time (seconds since the epoch) until which we had surely heard all, when `what` was put."""
 
     what: Heard | CaughtUp
     at: float
 
 
 class Inbox:
-    """One producer and one consumer, in one event loop. `cursor` is behind what was taken, `heard` behind all that was
-    put. `until` is when the server last said anything, in seconds since the epoch: all that was said before it has been
-    put, and a silent connection may not hear any more."""
+    """One producer and one consumer, in one event loop. `cursor` is the position after what was taken, `heard` after
+    all that was put. `until` is when the server last said anything (seconds since the epoch): all that was said before
+    has been put; since then, a silent connection may have missed something."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = self.heard = cursor
         self.present: set[Room] = set()
-        """The rooms in which we hear all that is said right now."""
+        """The rooms in which we currently hear all that is said."""
         self.until = 0.0
         self._heard: deque[_Put] = deque()
         self._weight = 0
@@ -51,7 +51,7 @@ class Inbox:
         return not self._room.is_set()
 
     def put(self, heard: Heard | CaughtUp) -> None:
-        """Never refused: the producer asks for `room` between what it reads at once."""
+        """Add an item. Never refuses: the producer waits for `room` between its reads."""
         put = _Put(heard, self.until)
         self.heard = _after(self.heard, put)
         self._heard.append(put)
@@ -61,22 +61,22 @@ class Inbox:
             self._room.clear()
 
     def leave(self, *rooms: Room) -> None:
-        """We hear nothing of these any more."""
+        """We no longer hear these rooms."""
         left = [room for room in rooms if room in self.present]
         self.heard = self.heard.present([room.id for room in left], self.until)
         self.present.difference_update(left)
 
     async def room(self) -> None:
-        """Return when there is room for more."""
+        """Wait until there is room for more."""
         await self._room.wait()
 
     def wake(self) -> None:
-        """Make `take` return, with nothing if need be."""
+        """Make `take` return now, even if nothing waits."""
         self._news.set()
 
     async def take(self) -> Batch | None:
-        """What came together, in order; None where there is nothing and `wake` was called. After a while in which
-        nothing came, an empty batch says so."""
+        """The next waiting items, in order; None if `wake` was called and nothing waits. After `_IDLE_S` of silence: an
+        empty batch that moves the cursor, or None if we are in no room."""
         if not await is_set_within(self._news, _IDLE_S):
             return self._batch(()) if self.present else None
         taken = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]

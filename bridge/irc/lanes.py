@@ -1,4 +1,4 @@
-"""The order of what goes out to each room, while several posts are on their way at once."""
+"""Keeps the posts to each room in order while several are on their way at once."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,21 +17,21 @@ class _Lane:
 
 
 class Turn:
-    """It is the turn of one post."""
+    """The turn of one post in its lane."""
 
     def __init__(self, lane: _Lane) -> None:
         self._lane = lane
         self.is_over = False
 
     def go_on(self) -> None:
-        """It is out: the next may follow."""
+        """End the turn early: the post is out, the next may follow."""
         self.is_over = True
         self._lane.lock.release()
 
 
 class Lanes:
-    """Posts of one room take turns, first come, first served. Once one has failed and may be tried again, those that
-    came behind it and have not had their turn fail too: they may not overtake it."""
+    """Posts to one room take turns, first come, first served. If one fails and may be tried again, those that still
+    wait behind it fail too: they must not overtake it."""
 
     def __init__(self) -> None:
         self._lanes: dict[Room, _Lane] = {}

@@ -1,4 +1,4 @@
-"""Whether nothing that is said in the configured rooms is missed any more."""
+"""Readiness: from when on nothing said in the configured rooms is missed."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from bridge.model.event import Room
 
 
 class Readiness:
-    """That is so when we have been in all of them once, and where to resume is kept for each."""
+    """Ready once every configured room has been joined, and the position to resume from is stored for each."""
 
     def __init__(self, rooms: Iterable[Room]) -> None:
         self._missing = {*rooms}
@@ -16,13 +16,13 @@ class Readiness:
         self._ready = asyncio.Event()
 
     def begin(self, rooms: Iterable[Room], cursor: Cursor) -> None:
-        """We begin anew, from `cursor`."""
+        """Start over with these rooms, from `cursor`."""
         self._missing = {*rooms}
         self._unmarked = {room for room in self._missing if cursor.of(room.id) is None}
         self._ready.clear()
 
     def use(self, rooms: Iterable[Room], fresh: Iterable[Room]) -> None:
-        """From now on it is these; in the `fresh` ones we have not been yet."""
+        """Replace the rooms; the `fresh` ones have not been joined yet."""
         self._missing = (self._missing & {*rooms}) | {*fresh}
         self._unmarked = (self._unmarked & {*rooms}) | {*fresh}
         if self._missing:
@@ -32,12 +32,12 @@ class Readiness:
         self._missing.discard(room)
 
     def kept(self, cursor: Cursor) -> None:
-        """`cursor` is safe."""
+        """`cursor` is stored."""
         if self._unmarked:
             self._unmarked = {room for room in self._unmarked if cursor.of(room.id) is None}
 
     def note(self) -> None:
-        """Something has changed, and we are or have been online."""
+        """Check again after a change. Call only if we are or have been online."""
         if not self._missing and not self._unmarked:
             self._ready.set()
 

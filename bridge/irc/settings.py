@@ -1,4 +1,4 @@
-"""What can be configured of an IRC network."""
+"""The settings of an IRC network."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,7 +24,7 @@ class Sasl(Section):
 
     @property
     def password(self) -> str:
-        """The secret itself, wherever it was written."""
+        """The secret itself, from the config or from its file; '' if there is none."""
         return revealed(self.password_) or ""
 
 
@@ -80,7 +80,7 @@ class IrcSettings(NamedSection):
 
     @property
     def password(self) -> str | None:
-        """The server's password itself, wherever it was written."""
+        """The server's password itself, from the config or from its file; None if there is none."""
         return revealed(self.password_)
 
     @field_validator("tls_ca_file")

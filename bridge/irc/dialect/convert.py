@@ -1,4 +1,4 @@
-"""A line that somebody said, as an event in no network's dialect."""
+"""Converts a line of speech into an event, which is in no network's dialect."""
 
 import re
 from collections import Counter
@@ -22,8 +22,8 @@ _OF_NICK = r"[\w\-\[\]\\`^{}|]"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line of speech with where it belongs, before it is settled who spoke. `connection` is as in `Sender`;
-    `replayed` and `present` are of a line that was said before: whether the very same person is in the channel now."""
+    """A line of speech with its room, before its speaker's account is known. `connection` is as in `Sender`.
+    `replayed`: the line is from a history; `present` then says whether the very same person is in the channel now."""
 
     line: Line
     room: Room
@@ -36,7 +36,7 @@ class Spoken:
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
-    """How it is said and the words; None for any other CTCP than ACTION."""
+    """The kind of message and its words; None for any CTCP other than ACTION."""
     text = line.param(1)
     kind = Kind.NOTICE if line.command == "NOTICE" else Kind.TEXT
     if not text.startswith("\x01"):
@@ -48,7 +48,7 @@ def speech(line: Line) -> tuple[Kind, str] | None:
 
 
 def spoken_at(line: Line, now: float) -> float:
-    """Seconds since the epoch, by the server where it says so (IRCv3 server-time)."""
+    """When the line was said, in seconds since the epoch: by the server (IRCv3 server-time), else `now`."""
     stamp = line.tags.get("time")
     if not stamp:
         return now
@@ -59,8 +59,8 @@ def spoken_at(line: Line, now: float) -> float:
 
 
 class EventIds:
-    """The id of each line that is heard, the same when a history tells it again. `origin` tells this connection from
-    all others."""
+    """Gives each line an event id; a line that a history repeats gets the same id, if it has a msgid or a time.
+    `origin` differs for each connection."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -69,8 +69,8 @@ class EventIds:
         self._alike: Counter[tuple[str, str, str]] = Counter()
 
     def of(self, line: Line) -> str:
-        """The network's own id of the message; else one that follows from when who said what, where the server says
-        when (the second of two that are alike is another one); else from where in which connection it was heard."""
+        """The network's msgid, if it gives one. Else a digest of time, speaker and words (and a count, so that repeats
+        differ); if the server tells no time, a digest of the connection, the line's number in it, speaker and words."""
         msgid = line.tags.get("msgid", "")
         if msgid:
             return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
@@ -89,7 +89,7 @@ class EventIds:
 def event(
     spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool
 ) -> Event | None:
-    """The event; None where nothing was said. `names` are ours; with `masks`, a host mask proves something too."""
+    """The event; None if nothing was said. `names` are our names; with `masks`, a host mask counts as proof too."""
     said = speech(spoken.line)
     if said is None:
         return None

@@ -14,7 +14,7 @@ _TOGGLES = {
     "\x11": Style.MONO,
 }
 _HIDDEN = "\x0301,01"
-"""Black on black, both in two digits: no digit of the text can become part of it."""
+"""Black on black, both in two digits, so that no digit of the text can become part of the code."""
 _CODES = (*((style, code) for code, style in _TOGGLES.items()), (Style.SPOILER, _HIDDEN))
 _DEFAULT = 99
 """The number of the reader's own colour, in front as behind."""
@@ -38,7 +38,7 @@ class _Look:
 
 
 def parse(text: str) -> Text:
-    """The spans of one IRC text. Colours are dropped, save that text in the colour of its background is a spoiler."""
+    """The spans of one IRC text. Colours are dropped, but text in the colour of its background is a spoiler."""
     if not _HAS_CODE.search(text):
         return (Span(text),) if text else ()
     spans: list[Span] = []
@@ -77,8 +77,8 @@ def _colour(code: str, digits: str) -> str:
 
 
 def transition(before: Style, after: Style) -> str:
-    """The codes that lead from one style to another: what was on is switched off by a reset alone, which leaves no
-    colour code that the digits of the text could be taken for a part of."""
+    """The codes that change one style into another. Only a reset switches styles off: unlike a colour code, it cannot
+    swallow digits of the text."""
     if before == after:
         return ""
     if before & ~after:
@@ -87,7 +87,7 @@ def transition(before: Style, after: Style) -> str:
 
 
 def encode(text: Text) -> str:
-    """`text` with codes, beginning plain; links are left out."""
+    """`text` with formatting codes, starting plain; links are left out."""
     parts: list[str] = []
     style = Style.PLAIN
     for span in text:

@@ -1,4 +1,4 @@
-"""Our events to IRC lines: what is owed to a room, as frozen posts that fit the server's lines."""
+"""Renders our events for IRC: a room's deliveries become frozen posts that fit the server's lines."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,25 +17,25 @@ from bridge.network import PermanentError
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
 _LEAST = 64
-"""Bytes of a line that are left to the words, however long the name of who said them."""
+"""Bytes of a line that are kept for the words, however long the speaker's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long our lines may be: `line` bytes with CR LF and without tags, of which the server puts `prefix`
-    (`:nick!user@host `) before what we wrote, when it shows it to others."""
+    """How long our lines may be: `line` bytes with CR LF and without tags. `prefix` bytes of these are the
+    `:nick!user@host ` that the server puts before what we wrote when it shows it to others."""
 
     line: int = 512
     prefix: int = 1 + 32 + 1 + 12 + 1 + 64 + 1
 
     def budget(self, command: str, target: str) -> int:
-        """Bytes of the text of one line."""
+        """Bytes left for the text of one line."""
         return self.line - self.prefix - len(f"{command} {target} :\r\n".encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """What one post says: `head` characters of `text` are the mark that each line of it must begin with."""
+    """What one post says. The first `head` characters of `text` are the mark that each line of it must begin with."""
 
     command: str
     target: str
@@ -48,8 +48,8 @@ class Say:
 
 
 def decode(payload: str) -> Say:
-    """What `Say.encode` wrote, or an earlier version, which knew this operation only and did not name it.
-    PermanentError for any other."""
+    """Read what `Say.encode` wrote, also in earlier versions, which did not name the operation. Raises PermanentError
+    for anything else."""
     try:
         fields = json.loads(payload)
     except ValueError:
@@ -65,11 +65,11 @@ def decode(payload: str) -> Say:
 
 
 def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
-    """One run of posts per delivery, in order, up to the first that says nothing; that one is a `PermanentError` when
-    it is the head.
+    """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show. Raises
+    `PermanentError` if that is the first of `owed`.
 
-    A message becomes as many lines as it needs: nothing is cut off, since the flood budget is shared by the rooms in
-    turn and a long text delays its own room only.
+    A message becomes as many lines as it needs. Nothing is cut off: the rooms share the flood budget in turn, so a long
+    text delays its own room only.
     """
     posts: list[Post] = []
     for item in owed:
@@ -88,7 +88,7 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
 
 
 def refit(said: Say, limits: Limits) -> Iterator[Say]:
-    """What was rendered under other limits (another nick or host of ours), in as many lines as it needs now."""
+    """Split what was rendered under other limits (our nick or host changed) into as many lines as it needs now."""
     if len(said.text.encode()) <= limits.budget(said.command, said.target):
         yield said
         return
@@ -132,7 +132,7 @@ def _clean(text: str) -> str:
 
 
 def _clipped(head: str, budget: int) -> str:
-    """`head`, or as much of a very long name as fits, still closed."""
+    """`head`, shortened if its name is too long, with the closing bracket kept."""
     if len(head.encode()) <= budget:
         return head
     ending = "…> " if head.endswith("> ") else "… "
@@ -140,7 +140,7 @@ def _clipped(head: str, budget: int) -> str:
 
 
 def _flat(line: Text) -> Text:
-    """`line` without control characters and with its links spelt out: "text (url)", or the URL alone."""
+    """`line` without control characters, its links spelt out: "text (url)", or the URL alone."""
     spans: list[Span] = []
     for link, group in groupby(line, key=lambda span: span.link):
         shown = [replace(span, text=_clean(span.text), link=None) for span in group]

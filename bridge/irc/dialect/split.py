@@ -1,4 +1,4 @@
-"""One line of styled text, cut into pieces that each fit a number of bytes."""
+"""Splits one line of styled text into pieces that each fit a number of bytes."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ _GRAPHEME = regex.compile(r"\X")
 _Unit = tuple[str, Style]
 _NO_BREAK = "\u00a0"
 LEAST = 4 + len(transition(Style.PLAIN, Style(63)))
-"""Bytes that any one character needs, with all the codes there are."""
+"""Bytes that any one character needs at most, with all the formatting codes."""
 
 
 def split(text: Text, budget: int) -> Iterator[str]:
-    """`text` (no line breaks) with mIRC codes, in pieces of at most `budget` bytes (UTF-8) that join to the whole.
+    """Split `text` (no line breaks), with mIRC codes, into pieces of at most `budget` bytes (UTF-8). No words are lost.
 
-    Cut after white space, else between graphemes; a grapheme bigger than the budget is cut between code points.
-    Each piece begins plain and opens its formatting anew. `budget` is at least `LEAST`.
+    Cuts after white space, else between graphemes; a grapheme bigger than the budget is cut between code points.
+    Each piece starts plain and opens its formatting anew. `budget` must be at least `LEAST`.
     """
     if budget < LEAST:
         raise ValueError(f"a budget of {budget} bytes holds nothing")
@@ -35,7 +35,7 @@ def split(text: Text, budget: int) -> Iterator[str]:
 
 
 def _units(text: Text, budget: int) -> Iterator[_Unit]:
-    """What is not cut apart: graphemes in the style of their first character, or the code points of a huge one."""
+    """The units that stay whole: graphemes in the style of their first character, or the code points of a huge one."""
     styles = [span.style for span in text for _ in span.text]
     at = 0
     for match in _GRAPHEME.finditer("".join(span.text for span in text)):
@@ -46,7 +46,7 @@ def _units(text: Text, budget: int) -> Iterator[_Unit]:
 
 
 def _end(units: list[_Unit], start: int, budget: int) -> int:
-    """Where the piece that begins at `start` ends, and the next begins."""
+    """The index where the piece that begins at `start` ends and the next begins."""
     used, style, word_end = 0, Style.PLAIN, start
     for index in range(start, len(units)):
         word, wanted = units[index]

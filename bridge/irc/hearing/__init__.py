@@ -1,1 +1,1 @@
-"""From lines to who said what: who is in our channels, what a history tells, who has which account."""
+"""From lines to who said what: people in our channels, their accounts, and what a history tells."""

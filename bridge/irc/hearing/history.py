@@ -1,5 +1,5 @@
-"""Catching up: what was said in a channel while we were away, as far as the server remembers it, before what is said
-now; and which of our own lines it remembers."""
+"""Catching up: tells what was said in a channel while we were away, as far as the server remembers it, before what is
+said now; finds which of our own lines the server has."""
 
 import hashlib
 import re
@@ -20,13 +20,13 @@ from bridge.model.event import Room
 CAPABILITY = "draft/chathistory"
 _ANSWER_WITHIN = 30.0
 _BEFORE = 60.0
-"""Seconds before the last line that we heard: a post of ours may have gone out before that, and its proof been lost."""
+"""Seconds before the last heard line at which pages begin: a post of ours may be there, and its proof been lost."""
 _PAGE = 100
-"""Lines asked for at once where the server names no limit."""
+"""Lines asked for at once if the server names no limit."""
 _MOST = 10_000
-"""Lines of one channel's history; of more than that the rest is not known."""
+"""Most lines kept of one channel's history; the rest is reported as a gap."""
 _MOST_TEXT = 8_000_000
-"""Characters of these: with the tags and the rest some 30 MB, whatever the server sends."""
+"""Most characters in these lines: with tags and the rest some 30 MB, whatever the server sends."""
 _OURS = 10_000
 _KEEPS = re.compile(r"(\d+):(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """The parameter of InspIRCd's channel mode H: lines and duration, `500:1h30m`."""
@@ -41,7 +41,7 @@ class _Stage(Enum):
 
 @dataclass(slots=True)
 class _CatchUp:
-    """`position` is None where we have never been: what was said there before is not for us."""
+    """A channel being caught up. `position` is None if we have never been there: then no history is told."""
 
     room: Room
     position: Position | None
@@ -70,13 +70,12 @@ class _CatchUp:
 
 
 class History:
-    """Sans I/O. Holds back what is said in a channel that we join until what was said before is told, and says when
-    posts may go there: once it is known which of them are there already (`settled`).
+    """Holds back what is said in a channel that we join until its history is told, and says when posts may go there
+    (`settled`): once it is known which of them are there already. Sans I/O.
 
-    A server that tells by itself (InspIRCd's chanhistory, a bouncer's playback) has told all at the PONG for a PING
-    that was written behind the JOIN (`Fence`); another is asked page by page
-    (https://ircv3.net/specs/extensions/chathistory). `supports` and `enabled` are what the server says of itself, and
-    the capabilities that are on.
+    A server that replays unasked (InspIRCd's chanhistory, a bouncer's playback) is done when it answers a PING written
+    after the JOIN (`Fence`); another is asked page by page (https://ircv3.net/specs/extensions/chathistory). `supports`
+    is what the server says about itself, `enabled` the capabilities that are on.
     """
 
     def __init__(self, supports: Isupport, enabled: AbstractSet[str]) -> None:
@@ -90,27 +89,27 @@ class History:
         self._ours: LruDict[str, str] = LruDict(_OURS)
 
     def told_by(self, server: str, created: str) -> None:
-        """The server's name, and what it says of when it was made (003): most say when they were started."""
+        """Note the server's name and creation time (003), which identify its run: most say when they were started."""
         self._server = hashlib.blake2s(f"{server} {created}".encode(), digest_size=4).hexdigest()
 
     def settled(self, room: Room) -> bool:
-        """Whether all of our own lines that the server remembers are known."""
+        """Whether we know all of our own lines that the server remembers."""
         catching = self._channels.get(room)
         return catching is None or catching.stage is _Stage.ACCOUNTS
 
     def ours(self, post: str) -> str | None:
-        """The network's id of a post that the history has, else None."""
+        """The network's id of a post that is in the history, else None."""
         return self._ours.get(post)
 
     def remembers(self, room: Room) -> bool:
-        """Whether a post that the history of `room` does not have was surely never sent. A bouncer may remember our
-        lines without the tag by which we would know them."""
+        """Whether a post that is missing from the history of `room` was surely never sent. Without message-tags it is
+        not sure: a bouncer may remember our lines without the tag by which we would know them."""
         return room in self._complete and "message-tags" in self._enabled
 
     def joined(self, room: Room, position: Position | None, now: float, server_time: float) -> Iterator[Step]:
-        """We are in. `position` is where we were last; `server_time` is in seconds since the epoch, by the server."""
+        """We joined. `position` is what we heard last there; `server_time`: seconds since the epoch, by the server."""
         self._positions[room] = position
-        if not self._enabled & {"batch", "server-time"}:  # it tells nothing of what was
+        if not self._enabled & {"batch", "server-time"}:  # it replays nothing
             yield Joined(room)
             yield CaughtUp(room, server_time, None if position is None else position.seen, self._server)
             return
@@ -124,7 +123,7 @@ class History:
         self._complete.discard(room)
 
     def heard(self, spoken: Spoken) -> Iterable[Step]:
-        """A line that is said now, if it is its turn; else it is held back."""
+        """A line is said now: passed on, or held back while we catch up."""
         catching = self._channels.get(spoken.room)
         if catching is None or not catching.has_room(catching.live):
             return (Now(spoken),)
@@ -132,7 +131,7 @@ class History:
         return ()
 
     def replayed(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
-        """A line that was said before, if it is its turn and was not heard already."""
+        """A line of history: held back while we catch up; else passed on, unless it was heard already."""
         catching = self._channels.get(spoken.room)
         if catching is not None:
             self._keep_old(catching, spoken, msgid)
@@ -148,7 +147,7 @@ class History:
             return
         catching.overlap |= position.is_reached(spoken.time)
         if msgid and msgid == position.msgid:
-            catching.told.clear()  # what is told is in order, whatever the times
+            catching.told.clear()  # history comes in order, whatever its times say
             catching.reached = catching.overlap = True
         elif not catching.reached and position.is_past(spoken.time, msgid):
             catching.overlap = True
@@ -158,12 +157,12 @@ class History:
             catching.overflown = True
 
     def late(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
-        """A line that seems to be of before, by its time alone. While we do not catch up, it may be the server's clock
-        that jumps: better told twice, which its id shows, than never."""
+        """A line that looks old by its time alone. Unless we are catching up, it is passed on: the server's clock may
+        have jumped, and telling a line twice, which its id shows, is better than never."""
         return self.replayed(spoken, msgid) if spoken.room in self._channels else (Old(spoken),)
 
     def mine(self, room: Room, post: str, msgid: str, time: float) -> None:
-        """The history has this line of ours; `post` is '' where it does not say which one it is."""
+        """The history has a line of ours; `post` is '' if it does not say which post it is."""
         if post:
             self._ours[post] = msgid or post
         if (catching := self._channels.get(room)) is not None:
@@ -172,7 +171,7 @@ class History:
             catching.overlap |= catching.position is not None and catching.position.is_reached(time)
 
     def keeps(self, room: Room, parameter: str) -> None:
-        """The channel has mode H with that parameter."""
+        """Note the parameter of the channel's mode H: how much history the server keeps."""
         found = _KEEPS.fullmatch(parameter)
         if found and room in self._channels:
             lines, *parts = (int(part or 0) for part in found.groups())
@@ -180,12 +179,12 @@ class History:
             self._channels[room].keeps = (lines, float(seconds))
 
     def created(self, room: Room, time: float) -> None:
-        """The channel is there since then, by the server. What was said in one of that name before is forgotten."""
+        """Note when the channel was created, by the server: it has forgotten an earlier channel of that name."""
         if room in self._channels:
             self._channels[room].created = time
 
     def fenced(self, now: float) -> Iterator[Step]:
-        """The PONG for the oldest fence."""
+        """The PONG for the oldest fence came."""
         self._fences = max(0, self._fences - 1)
         for catching in [*self._channels.values()]:
             if catching.stage is _Stage.FENCED:
@@ -197,7 +196,7 @@ class History:
         yield from self._next_fence()
 
     def page_ended(self, room: Room, msgid: str, time: float, now: float) -> Iterator[Step]:
-        """A batch of history is over; `msgid` and `time` are of its last line."""
+        """A page of history is over; `msgid` and `time` are those of its last line."""
         catching = self._channels.get(room)
         if catching is None or catching.stage is not _Stage.PAGES:
             return
@@ -208,17 +207,17 @@ class History:
         yield from self._settle(catching, now)
 
     def failed(self, room: Room, now: float) -> Iterable[Step]:
-        """FAIL CHATHISTORY."""
+        """FAIL CHATHISTORY: ask for no more pages."""
         catching = self._channels.get(room)
         return self._settle(catching, now) if catching is not None and catching.stage is _Stage.PAGES else ()
 
     def who_ended(self, room: Room) -> Iterable[Step]:
-        """The accounts of the people in the channel are known, as far as they can be."""
+        """The accounts of the people in the channel are now known, as far as possible."""
         catching = self._channels.get(room)
         return self._release(catching) if catching is not None and catching.stage is _Stage.ACCOUNTS else ()
 
     def tick(self, now: float) -> Iterator[Step]:
-        """Give up waiting for an answer that does not come."""
+        """Give up on overdue answers."""
         for catching in [*self._channels.values()]:
             if now - catching.since > _ANSWER_WITHIN:
                 if catching.stage is not _Stage.ACCOUNTS:
@@ -245,7 +244,7 @@ class History:
         yield from written("CHATHISTORY", "AFTER", catching.room.id, after, str(self._page_size))
 
     def _is_complete(self, catching: _CatchUp) -> bool:
-        """Whether what the server told by itself reaches back to where we were."""
+        """Whether what the server replayed unasked reaches back to our position."""
         if catching.overlap or catching.position is None:
             return True
         if catching.keeps is None or not self._was_there(catching):
@@ -254,13 +253,13 @@ class History:
         return catching.lines < lines and catching.joined_at - catching.position.seen < seconds
 
     def _was_there(self, catching: _CatchUp) -> bool:
-        """Whether the server heard all since we were there: a channel of services is as old as before when the server
-        starts anew, and has forgotten all the same."""
+        """Whether this run of the server heard all since our position. The channel's age alone does not tell: services
+        restore it when the server restarts, but its history is gone."""
         position = catching.position
         return position is None or (position.is_of(self._server) and (catching.created or 0.0) <= position.time)
 
     def _settle(self, catching: _CatchUp, now: float) -> Iterator[Step]:
-        """Posts may go; and what was said is told, once we know who is who."""
+        """Posts may go out now; the history is told once we know its speakers' accounts."""
         catching.complete = catching.complete and not catching.overflown
         if catching.complete:
             self._complete.add(catching.room)
@@ -273,7 +272,7 @@ class History:
             yield from self._release(catching)
 
     def _release(self, catching: _CatchUp) -> Iterator[Step]:
-        """What was said before, that we have caught up, and what was said meanwhile, each line once."""
+        """Tell the history, then that we have caught up, then what was said meanwhile; each line once."""
         del self._channels[catching.room]
         told = {spoken.id for spoken in catching.told}
         yield from map(Old, catching.told)

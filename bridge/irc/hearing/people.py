@@ -1,4 +1,4 @@
-"""People: who is in our channels, and which services account each is logged in to, as the network proves it."""
+"""The people in our channels, and the services account of each, as the network proves it."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from bridge.irc.wire.line import Source
 from bridge.model.casemap import Casemapping
 
 _TRUSTED_FOR = 60.0
-"""Seconds for which an answer is believed where the network does not tell us when somebody logs out."""
+"""Seconds for which an account is believed if the network does not tell us when somebody logs out."""
 _MOST = 100_000
-"""People that are remembered, some 50 MB: more than any network has in one bot's channels."""
+"""Most people that are remembered, some 50 MB: more than any network has in one bot's channels."""
 
 
 @dataclass(slots=True)
@@ -23,10 +23,11 @@ class _Person:
 
 
 class People:
-    """Sans I/O. A person is known only while they share a channel with us: only then do we surely see them leave or
-    change their nick before somebody else can take it. So an account is never inherited with a nick.
+    """The people in our channels, and their accounts. A person is known only while they share a channel with us: only
+    then do we surely see them leave or change their nick before somebody else can take it. So nobody inherits an
+    account with a nick. Sans I/O.
 
-    `origin` tells our own connection from all others, and so theirs, as far as we see them.
+    `origin` differs for each connection of ours; the ids of other people's connections are made from it.
     """
 
     def __init__(self, origin: str = "") -> None:
@@ -39,7 +40,7 @@ class People:
         self.casemapping = casemapping
 
     def watch_logins(self, *, told: bool) -> None:
-        """Whether account-notify is on. What was learnt before it was may be out of date."""
+        """Set whether account-notify is on. Accounts learnt before it was may be out of date, and are forgotten."""
         if told and not self._told_of_logins:
             for person in self._people.values():
                 person.account = None
@@ -50,7 +51,7 @@ class People:
         return self.casemapping.fold(nick) in self._people
 
     def account(self, source: Source, now: float) -> str | None:
-        """The account of who shares a channel with us: '' for none, None where it must be asked for."""
+        """The account of a person in our channels: '' for none, None if the server must be asked."""
         person = self._people.get(self.casemapping.fold(source.nick))
         if person is None:
             return None
@@ -59,7 +60,7 @@ class People:
         return person.account if fresh else None
 
     def connection(self, source: Source) -> str:
-        """What names the connection of who shares a channel with us, and never another's; '' of all others."""
+        """A unique id of the connection of a person in our channels; '' for anybody else."""
         person = self._people.get(self.casemapping.fold(source.nick))
         if person is None:
             return ""
@@ -67,8 +68,8 @@ class People:
         return person.connection
 
     def resembles(self, source: Source, channel: str) -> bool | None:
-        """Whether the very same `nick!user@host` is in `channel` now; None where the host of who is there is not known.
-        Nothing is learnt from `source`, which may be of another time."""
+        """Whether the very same `nick!user@host` is in `channel` now; None if the host of the person there is unknown.
+        Nothing is learnt from `source`, which may be from another time."""
         fold = self.casemapping.fold
         person = self._people.get(fold(source.nick))
         if person is None or fold(channel) not in person.channels or not (source.user and source.host):
@@ -107,7 +108,7 @@ class People:
         self._people.pop(self.casemapping.fold(nick), None)
 
     def renamed(self, source: Source, nick: str) -> None:
-        """It stays the same connection; but without account-notify, ask again: services may log a nick out."""
+        """The connection stays; without account-notify the account is forgotten: services may log a nick out."""
         person = self._people.pop(self.casemapping.fold(source.nick), None)
         if person is None:
             self.quit(nick)
@@ -126,7 +127,7 @@ class People:
             self.left(nick, channel)
 
     def _recognise(self, person: _Person, source: Source) -> None:
-        """Another user or host than before is another person, whatever we missed."""
+        """If user or host differ from before, it is another person: forget the account."""
         if not (source.user and source.host):
             return
         if (person.user, person.host) not in (("", ""), (source.user, source.host)):

@@ -1,4 +1,4 @@
-"""Speakers: lines wait, in order, until the network has said which account their speaker has."""
+"""Holds lines back, in order, until the network has said which account their speaker has."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from bridge.lib.bucket import TokenBucket
 from bridge.model.casemap import Casemapping
 
 _ANSWER_WITHIN_S = 10.0
-"""A line is carried as an unknown person's after this, so that a lost answer cannot stop the conversation."""
+"""Seconds after which a line is carried as an unknown person's: a lost answer must not stop the conversation."""
 _AT_ONCE, _PER_SECOND = 4, 0.5
-"""Questions: a WHOIS counts as a line of ours."""
+"""WHOIS questions at once, and then per second: the server counts each as a line of ours."""
 _MOST_WAITING = 500
-"""Lines that wait; the oldest is let go as an unknown person's when there are more."""
+"""Most lines that wait; if there are more, the oldest is carried as an unknown person's."""
 
 
 @dataclass(slots=True)
@@ -40,13 +40,13 @@ class _Question:
 
 
 class Speakers:
-    """Sans I/O. One WHOIS at a time. A line whose speaker leaves or changes their nick before the answer is settled as
-    an unknown person's: the answer would be about the person who has the nick now."""
+    """Asks for the accounts of speakers, one WHOIS at a time. Sans I/O. If a speaker leaves or changes nick before the
+    answer, their line is carried as an unknown person's: the answer would be about the person who has the nick now."""
 
     def __init__(self) -> None:
         self._casemapping = Casemapping.RFC1459
         self._waiting: deque[_Waiting] = deque()
-        self._questions: dict[str, str] = {}  # nicks, by how they compare
+        self._questions: dict[str, str] = {}  # nicks, by their casefolded form
         self._open: _Question | None = None
         self._answers = True
         self._pace = TokenBucket(_AT_ONCE, _PER_SECOND)
@@ -55,7 +55,7 @@ class Speakers:
         self._casemapping = casemapping
 
     def said(self, spoken: Spoken, account: str | None, now: float) -> Iterator[Step]:
-        """Somebody said something. `account` is what is known of them: '' for none, None where the server is asked."""
+        """Somebody said something. `account` is what is known of them: '' for none, None to ask the server."""
         if account is None and self._answers and self._may_ask(spoken.line.source.nick):
             yield from self._next(now)
         elif account is None:
@@ -69,7 +69,7 @@ class Speakers:
         yield from self._release(now)
 
     def changed(self, nick: str, now: float) -> Iterator[Step]:
-        """Whoever had `nick` has left or changed it."""
+        """The person who had `nick` has left or changed it."""
         for waiting in self._waiting:
             if waiting.account is None and self._same(waiting.source.nick, nick):
                 waiting.account = ""
@@ -78,17 +78,17 @@ class Speakers:
         yield from self._release(now)
 
     def user(self, nick: str, user: str, host: str) -> None:
-        """311: the mask of the person that the answer is about."""
+        """311 (RPL_WHOISUSER): the mask of the person that the answer is about."""
         if self._open is not None and self._same(self._open.nick, nick):
             self._open.mask = Source(nick, user, host)
 
     def logged_in(self, nick: str, account: str) -> None:
-        """330."""
+        """330 (RPL_WHOISACCOUNT)."""
         if self._open is not None and self._same(self._open.nick, nick):
             self._open.account = account
 
     def answered(self, nick: str, now: float) -> Iterator[Step]:
-        """318."""
+        """318 (RPL_ENDOFWHOIS)."""
         if self._open is None or not self._same(self._open.nick, nick):
             return
         question, self._open = self._open, None
@@ -100,7 +100,7 @@ class Speakers:
         yield from self._next(now)
 
     def cannot_ask(self, now: float) -> Iterator[Step]:
-        """The server has no WHOIS: people whom we do not know already remain unknown."""
+        """The server has no WHOIS: people not known already stay unknown."""
         self._answers, self._open = False, None
         self._questions.clear()
         for waiting in self._waiting:
@@ -108,7 +108,7 @@ class Speakers:
         yield from self._release(now)
 
     def drain(self) -> list[tuple[Spoken, str]]:
-        """The lines that wait, in order, with the accounts that are known: no answer will come any more."""
+        """Remove and return the waiting lines, in order, with the known accounts: no more answers will come."""
         left = [(waiting.spoken, waiting.account or "") for waiting in self._waiting]
         self._waiting.clear()
         return left
@@ -123,7 +123,7 @@ class Speakers:
         return self._casemapping.fold(one) == self._casemapping.fold(other)
 
     def _may_ask(self, nick: str) -> bool:
-        """Note that we have to ask about `nick`; False where too many are asked about already."""
+        """Queue a question about `nick`; False if too many are queued already."""
         if self._open is not None and self._same(self._open.nick, nick):
             return True
         if len(self._questions) >= _MOST_WAITING:
@@ -132,7 +132,7 @@ class Speakers:
         return True
 
     def _again(self, nick: str) -> None:
-        """Somebody else said something under the nick meanwhile: a question of their own."""
+        """Ask about the nick again if somebody else said something under it meanwhile."""
         if any(each.account is None and self._same(each.source.nick, nick) for each in self._waiting):
             self._questions[self._casemapping.fold(nick)] = nick
 

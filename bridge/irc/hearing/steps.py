@@ -1,4 +1,4 @@
-"""What one stage of hearing hands to the next. Each is a value; the session takes it forward."""
+"""Steps: values that one stage of hearing hands to the next, by way of the session."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from bridge.irc.wire.line import Source
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """It is the turn of a line that was said now: find out who said it."""
+    """A line that was said now is due: find out who said it."""
 
     spoken: Spoken
 
 
 @dataclass(frozen=True, slots=True)
 class Old:
-    """It is the turn of a line of a history: find out who said it."""
+    """A line of history is due: find out who said it."""
 
     spoken: Spoken
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """It is known who said it: somebody with that account, '' for none."""
+    """The speaker of a line is known: `account` is theirs, '' for none."""
 
     spoken: Spoken
     account: str
@@ -46,7 +46,7 @@ class AskWho:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Write a PING: its PONG says that the server has told all that it tells by itself."""
+    """Write a PING; its PONG says that the server has told all that it replays unasked."""
 
 
 Step = Now | Old | Settled | Learnt | AskWho | Fence | Effect

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from bridge.irc.effects import Effect, written
 
 WHOX_MARK = "271"
-"""Marks the answers to our own questions."""
+"""The token that marks the answers to our own questions (WHOX)."""
 
 
 class WhoQueue:
     """The channels that we ask about with WHO, one at a time, so that many do not look like a flood."""
 
     def __init__(self) -> None:
-        self._waiting: deque[str] = deque()  # as many as we have channels
+        self._waiting: deque[str] = deque()  # at most one per channel
         self._asking = ""
 
     def ask(self, channel: str) -> Iterable[Effect]:
@@ -22,6 +22,6 @@ class WhoQueue:
         return () if self._asking else self.answered()
 
     def answered(self) -> Iterable[Effect]:
-        """The question is answered, or there was none: the next one."""
+        """Ask the next question: the last one is answered, or there was none."""
         self._asking = self._waiting.popleft() if self._waiting else ""
         return written("WHO", self._asking, f"%tcuhnfa,{WHOX_MARK}") if self._asking else ()

@@ -18,12 +18,12 @@ _ANSWER_WITHIN = 60.0
 _BARRED = Backoff(first_s=15.0, longest_s=600.0)
 """The pause after a JOIN that was refused."""
 _REMOVED = Backoff(first_s=5.0, longest_s=600.0)
-"""The pause after a kick, or whatever else took us out of a channel."""
+"""The pause after a kick, or another removal from a channel."""
 _GOODBYE = "unlinked"
-"""One word: the write gate takes no others behind PART, whose last word may be a name."""
+"""The reason in PART. One word: the write gate allows no spaces in PART, whose last word may be a name."""
 _FORGIVEN_AFTER = 600.0
 _MUTED_FOR = 60.0
-"""Seconds after which we try to speak again, where nothing says that we may."""
+"""Seconds after which we try to speak again if nothing says that we may."""
 
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -61,11 +61,12 @@ class _Channel:
 
 
 class Channels:
-    """Sans I/O; times are seconds of a clock that does not go back. Names are compared as the server compares them."""
+    """Joins and rejoins our channels. Names are compared as the server compares them. Sans I/O; times are seconds of a
+    clock that does not go back."""
 
     def __init__(self, rooms: Sequence[Room]) -> None:
         self.shared = False
-        """Whether others may use our connection, too: a bouncer's. Then the other channels are theirs."""
+        """Whether other clients may use our connection, too (a bouncer): then channels not configured are theirs."""
         self._casemapping = Casemapping.RFC1459
         self._channels = {self._casemapping.fold(room.id): _Channel(room) for room in rooms}
 
@@ -75,14 +76,14 @@ class Channels:
             self._channels = {casemapping.fold(each.room.id): each for each in self._channels.values()}
 
     def set_rooms(self, rooms: Sequence[Room]) -> Iterator[Effect]:
-        """From now on these are the configured rooms; those that are gone are left."""
+        """Replace the configured rooms; leave those that are gone."""
         wanted = {self._casemapping.fold(room.id): room for room in rooms}
         gone = [self._channels.pop(key) for key in [*self._channels] if key not in wanted]
         for group in _groups([each.room.id for each in gone if each.joined or each.asked_at is not None]):
             yield Write(compose("PART", group, _GOODBYE))
         for key, room in wanted.items():
             known = self._channels.setdefault(key, _Channel(room))
-            known.room = room  # which may be written another way now
+            known.room = room  # its name may be spelt differently now
 
     def room(self, name: str) -> Room | None:
         """The configured room that the server calls `name`."""
@@ -90,7 +91,7 @@ class Channels:
         return channel.room if channel else None
 
     def heard(self, name: str) -> Room | None:
-        """The configured room, once we are in it: what is still on its way from before is not said to us."""
+        """The configured room, while we are in it: what still arrives from before we joined is not for us."""
         channel = self._of(name)
         return channel.room if channel and channel.joined else None
 
@@ -99,12 +100,12 @@ class Channels:
         return channel is not None and channel.joined
 
     def trouble(self, name: str, now: float) -> tuple[str, float]:
-        """Why we are not in the channel, '' while that is not known, and in how many seconds we try again."""
+        """Why we are not in the channel ('' if unknown), and in how many seconds we try again."""
         channel = self._of(name)
         return (channel.trouble, max(0.0, channel.due - now)) if channel else ("", 0.0)
 
     def muted(self, name: str) -> str:
-        """Why the channel does not let us speak; '' where it may."""
+        """Why the channel does not let us speak; '' if we may."""
         channel = self._of(name)
         return channel.muted if channel else ""
 
@@ -114,7 +115,7 @@ class Channels:
         return channel is not None and channel.plainly
 
     def mute(self, name: str, reason: str, now: float, *, fancy: bool) -> None:
-        """A line was refused there. Where it was a `fancy` one, that may have been why (modes +c, +T)."""
+        """A line was refused there. If it was a `fancy` one, that may be why (modes +c, +T): send plain words only."""
         channel = self._of(name)
         if channel is None:
             return
@@ -131,7 +132,7 @@ class Channels:
             yield from self._unmute(channel)
 
     def we_changed(self) -> Iterator[Effect]:
-        """We are logged in, or have another host."""
+        """We logged in, or our host changed: channels may let us speak now."""
         for channel in self._channels.values():
             yield from self._unmute(channel)
 
@@ -141,7 +142,7 @@ class Channels:
             yield MaySpeak(channel.room)
 
     def tick(self, now: float) -> Iterator[Effect]:
-        """Ask for what is due; give up waiting for an answer that does not come."""
+        """Join the channels that are due; give up on overdue answers."""
         for channel in self._channels.values():
             if channel.muted and now >= channel.muted_until:
                 yield from self._unmute(channel)
@@ -151,13 +152,13 @@ class Channels:
         yield from self._ask([each for each in due if each.due <= now], now)
 
     def invited(self, name: str, now: float) -> Iterator[Effect]:
-        """Somebody asks us in: we come where the configuration wants us, and nowhere else."""
+        """Somebody invites us: join the channel if it is configured."""
         channel = self._of(name)
         if channel and not channel.joined and channel.asked_at is None:
             yield from self._ask([channel], now)
 
     def we_joined(self, name: str, now: float) -> Room | None:
-        """The room that we are in now; None where it is not one of ours (see `stray`)."""
+        """The room that we just joined; None if it is not configured (see `stray`)."""
         channel = self._of(name)
         if channel is None:
             return None
@@ -166,7 +167,7 @@ class Channels:
         return channel.room
 
     def stray(self, name: str) -> Iterable[Effect]:
-        """We were forwarded, or forced to join: leave a channel that is not configured, for we speak nowhere else."""
+        """Leave a channel that is not configured, to which we were forwarded or forced."""
         return written("PART", name) if _sendable(name) and not self.shared else ()
 
     def we_left(self, name: str, reason: str, now: float) -> Iterator[Effect]:
@@ -181,7 +182,7 @@ class Channels:
         yield Left(channel.room, reason, pause)
 
     def refused(self, line: Line, now: float) -> Effect | None:
-        """An error that names a channel which we asked for; None where it is about something else."""
+        """Handle an error about a channel that we asked to join; None if it is about something else."""
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
             return None
@@ -214,7 +215,7 @@ class Channels:
 
 
 def _sendable(name: str) -> bool:
-    """Whether JOIN can name it: a comma in a name would join two channels (CVE-2022-39203)."""
+    """Whether JOIN can name the channel: a comma in a name would join two (CVE-2022-39203)."""
     if any(char in name for char in ",\a") or name == "0":
         return False
     try:

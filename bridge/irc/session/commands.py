@@ -1,4 +1,4 @@
-"""What each command of a server means for a connection: a table of handlers, each of which returns the next steps."""
+"""Handlers for the server's commands: a table; each handler returns the next steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from bridge.model.text import one_line
 from bridge.network import Silenced
 
 FENCE = "history"
-"""What the PING behind a JOIN carries."""
+"""The token of the PING sent after a JOIN."""
 _MOST_DIGITS = 16
 _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
@@ -24,7 +24,7 @@ Handler = Callable[[State, Line], Iterable[Step]]
 
 
 def obey(state: State, line: Line) -> Iterable[Step]:
-    """What follows from one line; nothing from a command that we do not know."""
+    """Handle one line; return the next steps, none for an unknown command."""
     handle = _HANDLERS.get(line.command)
     if handle is not None:
         return handle(state, line)
@@ -68,7 +68,7 @@ def _cap(state: State, line: Line) -> Iterator[Step]:
 
 
 def _welcome(state: State, line: Line) -> Iterator[Step]:
-    """001. Where the server says no time, its clock may be another than that of what people say."""
+    """001 (RPL_WELCOME). If it has no time tag, `online_since` is 0.0: the server's clock may differ from ours."""
     if state.welcomed_at is not None:
         return
     yield from state.login.welcome(line)
@@ -80,13 +80,13 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
 
 
 def _server_created(state: State, line: Line) -> Iterable[Step]:
-    """003."""
+    """003 (RPL_CREATED)."""
     state.history.told_by(line.source.nick, line.last)
     return ()
 
 
 def _isupport(state: State, line: Line) -> Iterable[Step]:
-    """005."""
+    """005 (RPL_ISUPPORT)."""
     state.isupport.load(line.params)
     casemapping = state.isupport.casemapping
     if casemapping is not state.people.casemapping:
@@ -96,7 +96,7 @@ def _isupport(state: State, line: Line) -> Iterable[Step]:
 
 
 def _greeted(state: State, _: Line) -> Iterable[Step]:
-    """376, 422: the end of the message of the day, behind all that the server says of itself."""
+    """376, 422: the end of the message of the day, after all that the server says about itself."""
     if state.welcomed_at is None or state.joining:
         return ()
     state.joining = True
@@ -104,8 +104,8 @@ def _greeted(state: State, _: Line) -> Iterable[Step]:
 
 
 def _nick_refused(state: State, line: Line) -> Iterable[Step]:
-    """Before the welcome, the next name is tried. Afterwards it is about our regaining the nick, or, with 437, about a
-    channel."""
+    """A nick was refused. Before the welcome, try the next one. Afterwards, we failed to regain our nick or, with 437,
+    to join a channel."""
     if state.welcomed_at is None:
         return state.login.nick_refused(line)
     refused = state.channels.refused(line, state.now)
@@ -113,7 +113,7 @@ def _nick_refused(state: State, line: Line) -> Iterable[Step]:
 
 
 def _visible_host(state: State, line: Line) -> Iterable[Step]:
-    """396."""
+    """396 (RPL_VISIBLEHOST)."""
     state.us.visible_host(line)
     return state.channels.we_changed()
 
@@ -130,8 +130,8 @@ def _acknowledged(state: State, line: Line) -> Iterable[Step]:
 
 
 def _error(state: State, line: Line) -> Iterable[Step]:
-    """An error is about a JOIN, about a post, or about nothing that we know. Why we are not in a channel says more than
-    that we cannot speak there."""
+    """An error about a JOIN, about a post, or about nothing that we know. If we are not in the post's channel, the
+    reason for that is reported instead."""
     if (refused := state.channels.refused(line, state.now)) is not None:
         return (refused,)
     pending = state.proofs.refused(line, state.batches.label(line))
@@ -144,7 +144,7 @@ def _error(state: State, line: Line) -> Iterable[Step]:
 
 
 def _mode(state: State, line: Line) -> Iterable[Step]:
-    """324: the channel's modes, one of which may say how much of it is kept."""
+    """324 (RPL_CHANNELMODEIS): the channel's modes; H says how much history is kept."""
     room = state.channels.heard(line.param(1))
     kept = [word for word in line.params[3:] if ":" in word]
     if room is not None and "H" in line.param(2) and kept:
@@ -153,18 +153,18 @@ def _mode(state: State, line: Line) -> Iterable[Step]:
 
 
 def _mode_change(state: State, line: Line) -> Iterable[Step]:
-    """MODE: of a channel, or of us (services tell us so that we are logged in)."""
+    """MODE: of a channel, or of us (services set one when we are logged in)."""
     ours = state.us.is_us(line.param(0))
     return state.channels.we_changed() if ours else state.channels.changed(line.param(0))
 
 
 def _logged_in(state: State, _: Line) -> Iterable[Step]:
-    """900."""
+    """900 (RPL_LOGGEDIN)."""
     return state.channels.we_changed()
 
 
 def _channel_created(state: State, line: Line) -> Iterable[Step]:
-    """329."""
+    """329 (RPL_CREATIONTIME)."""
     room = state.channels.heard(line.param(1))
     if room is not None and line.param(2).isdecimal() and len(line.param(2)) < _MOST_DIGITS:
         state.history.created(room, float(line.param(2)))

@@ -1,4 +1,4 @@
-"""Whether the server is still there: its silence, our PINGs, and the PONGs that also say how far it has come."""
+"""Whether the server is still there: pings it when it is silent, and matches its PONGs to our PINGs."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,20 +8,20 @@ from bridge.irc.wire.line import Line
 
 _REGISTER_WITHIN = 60.0
 _IDLE, _ANSWER_WITHIN = 45.0, 30.0
-"""A silent link is asked after 45 s and given up after 30 s more: noticed within 90 s in all."""
+"""Seconds. A silent link is pinged after 45 and given up after 30 more: noticed within 90 in all."""
 _KEEPALIVE = "quackbridge"
 
 
 class Liveness:
-    """Sans I/O; times are seconds of a clock that does not go back."""
+    """Detects a dead link. Sans I/O; times are seconds of a clock that does not go back."""
 
     def __init__(self, now: float) -> None:
         self._started = self._heard_at = now
         self._asked_at: float | None = None
-        self._pings: deque[str] = deque()  # as many as posts in flight
+        self._pings: deque[str] = deque()  # about one per post in flight
 
     def heard(self, now: float) -> None:
-        """Something came, or nothing could: we did not read."""
+        """Reset the silence: a line came, or none could because we did not read."""
         self._heard_at, self._asked_at = now, None
 
     def tick(self, now: float, *, online: bool) -> Iterator[Effect]:
@@ -40,7 +40,7 @@ class Liveness:
         return written("PING", token)
 
     def pong(self, line: Line) -> Iterator[str]:
-        """The PINGs that are answered. PONGs come in the order of the PINGs; a server that does not repeat the token
+        """The tokens of the PINGs that a PONG answers. PONGs come in the order of the PINGs; one without a known token
         answers the oldest."""
         token = line.last if line.last in self._pings else (self._pings[0] if self._pings else "")
         while self._pings:

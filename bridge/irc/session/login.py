@@ -12,16 +12,16 @@ from bridge.irc.wire.line import Line, compose
 from bridge.model.text import one_line
 
 _CHUNK = 400
-"""Characters of one AUTHENTICATE (https://ircv3.net/specs/extensions/sasl-3.1)."""
+"""Most characters in one AUTHENTICATE (https://ircv3.net/specs/extensions/sasl-3.1)."""
 _BANNED_PAUSE = 300.0
-"""Seconds after which a server that banned us is tried again: sooner makes the ban longer."""
+"""Seconds before a server that banned us is tried again: trying sooner prolongs the ban."""
 _BAN = re.compile(r"\b[GKZ]-?:?lined?\b", re.IGNORECASE)
-"""What servers say who ban an address, and do not let it come so far that it could be told by a numeric."""
+"""Found in the ERROR of a server that bans our address, and closes the connection before it sends a numeric."""
 _REASON_LIMIT = 300
 
 
 class Login:
-    """Sans I/O. Never logs in without the account that is configured: a transient lack of SASL is waited out."""
+    """Logs in to the server, never without the configured account: if SASL is missing for now, we wait. Sans I/O."""
 
     def __init__(self, settings: IrcSettings, rng: random.Random) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class Login:
         yield _write("CAP", "LS", "302")
         if self._settings.password is not None:
             yield _write("PASS", self._settings.password)
-        # USER first: the pure-Python server of the `irc` package welcomes a client that has said NICK
+        # USER first: the pure-Python server of the `irc` package sends its welcome as soon as it gets NICK
         yield _write("USER", self._settings.username, "0", "*", self._settings.realname)
         yield _write("NICK", self.nick)
 
@@ -80,19 +80,19 @@ class Login:
             yield _write("AUTHENTICATE", chunk)
 
     def logged_in(self, _: Line) -> Iterator[Effect]:
-        """903, 907: the account is ours."""
+        """903, 907: we are logged in to the account."""
         if self._authenticating:
             self._authenticated = True
             yield from self._advance()
 
     def mechanisms(self, line: Line) -> Iterator[Effect]:
-        """908: the mechanisms that the server takes. Most servers send 904 too, but some leave it at that."""
+        """908 (RPL_SASLMECHS): the mechanisms that the server takes. Most servers send 904 too, but some leave it at that."""
         self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
         if not self._authenticated and not _has_plain(line.param(1)):
             yield self._refused(f"the server offers SASL only by {self._mechanisms}, not by PLAIN")
 
     def logged_out(self, line: Line) -> Iterator[Effect]:
-        """901. The account is asked for again when the server offers SASL anew: its services are back then."""
+        """901 (RPL_LOGGEDOUT). The account is asked for again when the server offers SASL anew: its services are back then."""
         if self._settings.sasl is not None and self.welcomed:
             self._authenticated = self._authenticating = False
             yield Notable("logged_out", _said(line))
@@ -109,7 +109,7 @@ class Login:
         )
 
     def aborted(self, line: Line) -> Iterator[Effect]:
-        """906."""
+        """906 (ERR_SASLABORTED)."""
         if self._authenticated:
             return
         self._authenticating = False
@@ -121,7 +121,7 @@ class Login:
         return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason)
 
     def wrong_password(self, line: Line) -> Iterator[Effect]:
-        """464: also what an operator's wrong password gets, so not after the welcome."""
+        """464. Ignored after the welcome: then it is about a wrong operator password."""
         if not self.welcomed:
             yield Rejected(f"the server does not accept the server password: {_said(line)}")
 
@@ -153,7 +153,7 @@ class Login:
         yield _write("NICK", nick)
 
     def welcome(self, line: Line) -> Iterator[Effect]:
-        """001: we are `welcomed`, unless the server lets us in without the login. It says which nick we really have."""
+        """001: we are `welcomed`, unless the server lets us in without the login. It names the nick we really have."""
         if not self._authenticated:
             yield _turned_away("the server let us in without the SASL login that is configured")
             return
@@ -162,7 +162,7 @@ class Login:
 
 
 def _write(command: str, *params: str) -> Write:
-    """Raises Unwritable: these words are the configuration's."""
+    """Raises Unwritable if the words, which come from the configuration, do not make a line."""
     return Write(compose(command, *params))
 
 
@@ -179,7 +179,7 @@ def _said(line: Line) -> str:
 
 
 def _plain(account: str, password: str) -> Iterator[str]:
-    """RFC 4616, in chunks; a last chunk that is full is followed by an empty one."""
+    """SASL PLAIN credentials (RFC 4616) in chunks; a full last chunk is followed by an empty one."""
     data = b64encode(f"\0{account}\0{password}".encode()).decode()
     for start in range(0, len(data), _CHUNK):
         yield data[start : start + _CHUNK]
@@ -188,8 +188,8 @@ def _plain(account: str, password: str) -> Iterator[str]:
 
 
 def _candidates(nick: str, rng: random.Random) -> Iterator[str]:
-    """What we are called where `nick` is taken: with underscores, then shorter (a server may allow nine characters)
-    and with a number."""
+    """Nicks to try if `nick` is taken: with underscores, then shorter (a server may allow nine characters) and with a
+    number."""
     for count in range(1, 4):
         yield nick + "_" * count
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Who we are on the network: our nick, the mask that others see, and getting back the nick that is ours."""
+"""Who we are on the network: our nick, the mask that others see, and regaining the configured nick."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ _REGAIN = Backoff(first_s=60.0, longest_s=3600.0)
 
 
 class Ourselves:
-    """Sans I/O; times are seconds of a clock that does not go back."""
+    """Our identity on one connection. Sans I/O; times are seconds of a clock that does not go back."""
 
     def __init__(self, wanted: str) -> None:
         self.nick = self._wanted = wanted
@@ -25,19 +25,19 @@ class Ourselves:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What people call us by."""
+        """The names that people call us by: our current nick and the configured one."""
         return self.nick, self._wanted
 
     def is_us(self, nick: str) -> bool:
         return self._same(nick, self.nick)
 
     def is_surely(self, source: Source) -> bool:
-        """Whether a line of any time is ours: by one of our nicks, and the very user and host that we have now."""
+        """Whether a line of any time is surely ours: it has one of our nicks and exactly our current user and host."""
         named = any(self._same(source.nick, name) for name in self.names)
         return named and (source.user, source.host) == (self._mask.user, self._mask.host)
 
     def limits(self, supports: Isupport) -> Limits:
-        """How long our lines may be right now, by the mask that the server shows for us, or the longest it may show."""
+        """How long our lines may be right now, by our mask as the server shows it, or the longest possible one."""
         user = len(self._mask.user.encode()) or supports.user_length + 1
         host = len(self._mask.host.encode()) or supports.host_length
         return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
@@ -49,7 +49,7 @@ class Ourselves:
             self._wanted = nick
 
     def seen(self, source: Source) -> None:
-        """A line of ours, as the server shows it to others."""
+        """Note our mask from a line of ours, as the server shows it to others."""
         if source.user and source.host:
             self._mask = source
 
@@ -57,7 +57,7 @@ class Ourselves:
         self._mask = Source(self.nick, user or self._mask.user, host)
 
     def visible_host(self, line: Line) -> None:
-        """396: `host` or `user@host`."""
+        """396 (RPL_VISIBLEHOST): `host` or `user@host`."""
         user, _, host = line.param(1).rpartition("@")
         self.rehosted(user, host)
 
@@ -77,7 +77,7 @@ class Ourselves:
         return self._regain(now) if self._same(nick, self._wanted) and not self.is_us(nick) else ()
 
     def tick(self, now: float) -> Iterable[Effect]:
-        """Ask for our nick from time to time, while we have another."""
+        """Ask for the configured nick from time to time, while we have another."""
         if self.is_us(self._wanted):
             self._regain_at = now + _REGAIN.plain(0)
         return self._regain(now) if now >= self._regain_at else ()

@@ -1,4 +1,4 @@
-"""JOIN, PART, NICK, WHO and the like: who is where, for our channels and for whom we believe."""
+"""Handlers for JOIN, PART, NICK, WHO and the like: who is in our channels, and with which account."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,7 +24,7 @@ def join(state: State, line: Line) -> Iterator[Step]:
 
 
 def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
-    """Who is logged in already is not asked where each line says it (account-tag)."""
+    """We joined a channel. Accounts are not asked for with WHO if each line names its own (account-tag)."""
     state.us.seen(line.source)
     room = state.channels.we_joined(channel, state.now)
     if room is None:
@@ -37,7 +37,7 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
 
 
 def names(state: State, line: Line) -> Iterable[Step]:
-    """353."""
+    """353 (RPL_NAMREPLY)."""
     if state.channels.room(line.param(2)):
         for name in line.last.split(" "):
             nick, _sep, mask = name.lstrip(state.isupport.prefixes).partition("!")
@@ -91,7 +91,7 @@ def chghost(state: State, line: Line) -> Iterable[Step]:
 
 
 def whox(state: State, line: Line) -> Iterable[Step]:
-    """354, in the order of the fields that we asked for."""
+    """354 (RPL_WHOSPCRPL), in the order of the fields that we asked for."""
     if len(line.params) == _WHOX_FIELDS and line.param(1) == WHOX_MARK:
         _, _, _, user, host, who, _, name = line.params
         state.people.learn(Source(who, user, host), _account(name, "0"), state.now)
@@ -99,31 +99,31 @@ def whox(state: State, line: Line) -> Iterable[Step]:
 
 
 def who_end(state: State, line: Line) -> Iterator[Step]:
-    """315."""
+    """315 (RPL_ENDOFWHO)."""
     yield from state.who_queue.answered()
     if (room := state.channels.room(line.param(1))) is not None:
         yield from state.history.who_ended(room)
 
 
 def whois_user(state: State, line: Line) -> Iterable[Step]:
-    """311."""
+    """311 (RPL_WHOISUSER)."""
     state.speakers.user(line.param(1), line.param(2), line.param(3))
     return ()
 
 
 def whois_account(state: State, line: Line) -> Iterable[Step]:
-    """330."""
+    """330 (RPL_WHOISACCOUNT)."""
     state.speakers.logged_in(line.param(1), line.param(2))
     return ()
 
 
 def whois_end(state: State, line: Line) -> Iterable[Step]:
-    """318."""
+    """318 (RPL_ENDOFWHOIS)."""
     return state.speakers.answered(line.param(1), state.now)
 
 
 def unknown_command(state: State, line: Line) -> Iterable[Step]:
-    """421."""
+    """421 (ERR_UNKNOWNCOMMAND)."""
     return state.speakers.cannot_ask(state.now) if "WHOIS" in line.params else ()
 
 

@@ -1,4 +1,4 @@
-"""What became of what we wrote: each post in flight, until the server's echo, its answer or an error tells."""
+"""Proofs of delivery: tracks each post in flight until an echo, an answer or an error settles it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,11 +11,11 @@ from bridge.model.text import one_line
 from bridge.network import PermanentError, SendError, Silenced, TransientError
 
 ID_TAG = "+quackbridge.example/id"
-"""The client-only tag that carries a post's id. The domain is one that nobody can own (RFC 2606), so ours."""
+"""The client-only tag that carries a post's id. Its domain is reserved (RFC 2606): nobody else can own it."""
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 5.0
 _WAITS_WITH_US = 0.1
-"""Seconds: the adapter knows first when a channel lets us speak, so there the post waits."""
+"""Seconds before a silenced post is tried again: it waits in the adapter, which knows first when we may speak."""
 
 _REASONS: Mapping[str, str] = {
     "401": "there is nobody of that nick",
@@ -33,7 +33,7 @@ _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
 @dataclass(frozen=True, slots=True)
 class PendingPost:
-    """A post that is written and not proven yet; `fancy` where there is more to it than plain words."""
+    """A post that is written and not proven yet; `fancy`: it is a notice, or has formatting."""
 
     post: str
     target: str
@@ -42,12 +42,13 @@ class PendingPost:
 
 
 MUTED = frozenset({"404", "408", "477", "482"})
-"""Errors by which a channel does not let us speak, now, or not so."""
+"""Errors by which a channel does not let us speak now, or not with such a line."""
 
 
 class Proofs:
-    """Sans I/O. A labelled post is settled by what carries its label (https://ircv3.net/specs/extensions/
-    labeled-response); any other by its echo or an error, and at the latest by the PONG for the PING sent behind it."""
+    """The posts in flight. A labelled post is settled by the answer with its label
+    (https://ircv3.net/specs/extensions/labeled-response); any other by its echo or an error, at the latest by the PONG
+    for the PING sent after it. Sans I/O."""
 
     def __init__(self) -> None:
         self._casemapping = Casemapping.RFC1459
@@ -59,7 +60,7 @@ class Proofs:
         self._casemapping = casemapping
 
     def expect_echoes(self, *, on: bool) -> None:
-        """Whether the server shows us our own lines (echo-message): then one that it does not show was swallowed."""
+        """Set whether the server echoes our own lines (echo-message): if so, a line without an echo was swallowed."""
         self._echoes = on
 
     def launched(self, pending: PendingPost, *, labelled: bool) -> None:
@@ -81,12 +82,12 @@ class Proofs:
         return ()
 
     def acknowledged(self, label: str) -> Iterable[Effect]:
-        """ACK: the server has nothing to say to the labelled line, not even an echo."""
+        """ACK: the server has no other answer to the labelled line, not even an echo."""
         pending = self._labelled.pop(label, None)
         return () if pending is None else (_swallowed(pending),)
 
     def pong(self, post: str) -> Iterator[Effect]:
-        """The PING behind `post` was answered: the server has dealt with all that was written before."""
+        """The PING sent after `post` was answered: the server has dealt with all that was written before."""
         if not any(pending.post == post for pending in self._fenced):
             return
         while self._fenced:
@@ -96,19 +97,19 @@ class Proofs:
                 return
 
     def __contains__(self, post: str | None) -> bool:
-        """Whether a post is on its way."""
+        """Whether a post is in flight."""
         return post in self._labelled or any(pending.post == post for pending in self._fenced)
 
     def bounced(self, reason: str) -> Iterator[Effect]:
-        """A bouncer says something. If it names a target, a line for that did not get through (ZNC, which has lost the
-        server: "Your message to #pond got lost")."""
+        """A bouncer says something. If it names a post's target, that post did not get through (ZNC, when it has lost
+        the server: "Your message to #pond got lost")."""
         words = {self._casemapping.fold(word.strip("[]<>\"',.:;()")) for word in reason.split()}
         for pending in [each for each in self._fenced if self._casemapping.fold(each.target) in words][:1]:
             self._fenced.remove(pending)
             yield Failed(pending.post, pending.target, TransientError(f"the bouncer says: {reason}", _LOOK_AGAIN))
 
     def refused(self, line: Line, label: str) -> PendingPost | None:
-        """The post that an error numeric or FAIL is about, which is not pending any more."""
+        """Remove and return the post that an error numeric or FAIL is about; None if there is none."""
         return self._labelled.pop(label, None) or self._named(line)
 
     def _named(self, line: Line) -> PendingPost | None:
@@ -122,8 +123,8 @@ class Proofs:
 
 
 def refusal(line: Line, pending: PendingPost) -> SendError:
-    """What an error numeric or FAIL means for the post that it is about. `Silenced`: its channel, which we are in, does
-    not let us speak."""
+    """The error to report for a post that an error numeric or FAIL is about. `Silenced`: we are in its channel, but may
+    not speak."""
     reason = _REASONS.get(line.command, one_line(line.last) or line.command)
     never = line.command in _NEVER or (pending.private and line.command != "263")
     if line.command in MUTED and not never:

@@ -22,15 +22,15 @@ from bridge.model.event import Room
 from bridge.network import PermanentError, TransientError
 
 _JOIN_ANYWAY_S = 5.0
-"""After the welcome channels are joined, though the server did not end its greeting."""
+"""Seconds after the welcome when channels are joined, even if the server did not end its greeting."""
 _LABELS = frozenset({"labeled-response", "batch", "echo-message"})
 _NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
-"""Whom we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
+"""A nick that we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
 
 
 class Session:
-    """Sans I/O. `origin` tells this connection from all others; `now` is seconds of a clock that does not go back, and
-    `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
+    """One connection: lines and time in, effects out. Sans I/O. `origin` differs for each connection; `now` is seconds
+    of a clock that does not go back, `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class Session:
         return self._state.us.limits(self.isupport)
 
     def start(self) -> list[Effect]:
-        """The first lines of a new connection. Raises `Unwritable` where the settings are no words of IRC."""
+        """The first lines of a new connection. Raises `Unwritable` if the settings do not make valid lines."""
         return [*self._state.login.start()]
 
     def feed(self, text: str, now: float, wall: float) -> list[Effect]:
-        """What follows from one line that came."""
+        """Handle one line from the server; return the effects."""
         state, line = self._state, parse(text)
         state.now, state.wall = now, wall
         state.liveness.heard(now)
@@ -80,8 +80,8 @@ class Session:
         return [*self._effects(handle(state, line))]
 
     def _effects(self, steps: Iterable[Step]) -> Iterator[Effect]:
-        """Take each step forward until it is something for the shell to do: a line of speech goes from its history to
-        its speaker, and from there to what is heard."""
+        """Carry out steps until only effects for the shell are left. A line of speech goes through its channel's
+        history, then waits for its speaker's account, and becomes `Heard`."""
         state = self._state
         for step in steps:
             match step:
@@ -101,7 +101,7 @@ class Session:
                     yield step
 
     def tick(self, now: float) -> list[Effect]:
-        """Time passed; to be called about once a second."""
+        """Time passed; call about once a second."""
         self._state.now = now
         return [*self._effects(self._ticked(now))]
 
@@ -120,20 +120,20 @@ class Session:
         return [*self._effects(speech.lost(self._state))]
 
     def may_speak(self, target: str) -> bool:
-        """Whether a post may go to a channel: we are in it, and know which posts are there already."""
+        """Whether a post may go to a channel: we are in it, and know which posts it has already."""
         room = self.channels.heard(target)
         return room is not None and self.history.settled(room)
 
     def absence(self, target: str) -> TransientError | None:
-        """Why we are not in a configured channel, where that is known, and when to try again."""
+        """Why we are not in a configured channel, and when to try again; None if unknown, or if we are in it."""
         return self._state.absence(target)
 
     def paused(self, now: float) -> None:
-        """The shell does not read at the moment: that nothing comes proves nothing."""
+        """The shell is not reading at the moment: silence proves nothing."""
         self._state.liveness.heard(now)
 
     def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
-        """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` where it is no line."""
+        """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` if it makes no line."""
         channel = self.isupport.is_channel(target) or self.channels.heard(target) is not None
         if not channel and not _NICK.fullmatch(target):
             raise PermanentError(f"{target!r} is neither a channel nor a nick")
@@ -154,12 +154,12 @@ class Session:
         return [Write(data), *(() if labelled else self._state.liveness.ping(post))]
 
     def set_rooms(self, rooms: Sequence[Room]) -> list[Effect]:
-        """From now on these are the configured rooms."""
+        """Replace the configured rooms."""
         effects = [*self.channels.set_rooms(rooms)]
         return [*effects, *(self.channels.tick(self._state.now) if self._state.joining else ())]
 
     def closed(self) -> list[Effect]:
-        """The server has closed the connection, and said no word of it."""
+        """The server closed the connection without giving a reason."""
         return [*self._state.login.closed("")]
 
     def quit(self) -> list[Effect]:

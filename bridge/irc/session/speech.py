@@ -1,4 +1,4 @@
-"""PRIVMSG, NOTICE and BATCH: what is said in our channels and to us, now or before we came."""
+"""Handlers for PRIVMSG, NOTICE and BATCH: what is said in our channels and to us, now or before we came."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ from bridge.model.text import one_line
 
 _CTCP_EVERY_S = 10.0
 _LONG_AGO_S = 60.0
-"""Before we came, by the server's clock: a line that is older is what a bouncer tells without saying so."""
+"""Seconds before we came online, by the server's clock: an older line is a bouncer's replay, though not marked so."""
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
 
 
@@ -31,7 +31,7 @@ def is_replayed(state: State, line: Line) -> bool:
 
 def speech(state: State, line: Line) -> Iterable[Step]:
     """PRIVMSG, NOTICE."""
-    if line.source.nick.startswith("*"):  # no nick: a bouncer speaks, of itself
+    if line.source.nick.startswith("*"):  # not a nick: the bouncer itself speaks
         said = one_line(line.param(1))
         return (*state.proofs.bounced(said), Notable("bouncer", said))
     if state.us.is_us(line.source.nick):
@@ -49,7 +49,7 @@ def speech(state: State, line: Line) -> Iterable[Step]:
 
 
 def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
-    """It is the turn of a line that was said now. With account-tag, a line without the tag is nobody's."""
+    """A line that was said now is due. With account-tag, a line without the tag is from somebody without an account."""
     source = spoken.line.source
     if "account-tag" in state.enabled:
         account: str | None = spoken.line.tags.get("account", "")
@@ -59,8 +59,8 @@ def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
 
 
 def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
-    """It is the turn of a line of a history. An account that comes with it was the speaker's then. Some histories have
-    none: then it is that of the very same person, if they are in the channel now."""
+    """A line of history is due. An account tag on it names the speaker's account then. Without one, it is the current
+    account of the very same person, if they are in the channel now."""
     source, account = spoken.line.source, spoken.line.tags.get("account")
     same = state.people.resembles(source, spoken.line.param(0))
     if account is None and same is not None:
@@ -69,7 +69,7 @@ def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
 
 
 def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
-    """It is known who said it."""
+    """The speaker of a line is known: it is heard."""
     event = convert.event(
         spoken, account, state.us.names, state.people.casemapping, masks=state.settings.trust_hostmasks
     )
@@ -78,7 +78,7 @@ def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
 
 
 def lost(state: State) -> Iterator[Step]:
-    """The connection is over. Where nothing is told again, lines that wait for an account are heard as they are."""
+    """The connection is over. If the server replays nothing, lines that wait for an account are heard as they are."""
     if not state.enabled & {"batch", "server-time"}:
         for spoken, account in state.speakers.drain():
             yield Settled(replace(spoken, replayed=True), account)
@@ -96,7 +96,7 @@ def batch(state: State, line: Line) -> Iterable[Step]:
 
 
 def replayed(state: State, line: Line) -> Iterable[Step]:
-    """A line of a channel's history. What it tells of joins and the like is not needed."""
+    """A line of a channel's history. Joins and the like in it are ignored."""
     room = state.channels.heard(line.param(0))
     if line.command not in _SPEECH or room is None or not line.source.user:
         return ()
@@ -113,7 +113,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
 
 
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:
-    """Answer VERSION and PING to us alone, seldom enough that nobody can make us flood."""
+    """Answer private VERSION and PING, seldom enough that nobody can make us flood."""
     name, _, rest = line.param(1).strip("\x01").partition(" ")
     name = name.upper()
     if line.command != "PRIVMSG" or name not in ("VERSION", "PING") or state.now < state.ctcp_at:

@@ -1,4 +1,4 @@
-"""What one connection knows: the parts that its lines change. They do not know each other."""
+"""The state of one connection: the parts that its lines change. The parts do not know each other."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -24,8 +24,8 @@ _RETRY_AFTER_S = 60.0
 
 
 class State:
-    """Sans I/O. `now` is seconds of a clock that does not go back, `wall` seconds since the epoch: those of the line
-    that is dealt with. `cursor` is where we are when we join a channel."""
+    """All that one connection knows. Sans I/O. `now` (seconds of a clock that does not go back) and `wall` (seconds
+    since the epoch) are those of the current line. `cursor` gives our position when we join a channel."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class State:
         self.now, self.wall = now, 0.0
         self.cursor = cursor
         self.welcomed_at: float | None = None
-        self.online_since: float | None = None  # by the server's clock; 0.0 where it says no time
+        self.online_since: float | None = None  # by the server's clock; 0.0 if it tells no time
         self.joining = False
         self.isupport = Isupport()
         self.channels = Channels(rooms)
@@ -64,7 +64,7 @@ class State:
         return self.welcomed_at is not None
 
     def absence(self, target: str) -> TransientError | None:
-        """Why we are not in a configured channel, where that is known, and when to try again."""
+        """Why we are not in a configured channel, and when to try again; None if unknown, or if we are in it."""
         reason, due = self.channels.trouble(target, self.now)
         if not reason or self.channels.joined(target):
             return None

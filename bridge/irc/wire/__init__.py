@@ -1,1 +1,1 @@
-"""Bytes to lines and back, and what a server says of itself."""
+"""Bytes to lines and back, and what a server says about itself."""

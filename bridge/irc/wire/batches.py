@@ -6,12 +6,12 @@ from bridge.irc.wire.line import Line
 
 _MOST = 100
 _REPLAYS = ("chathistory", "znc.in/playback")
-"""Batches of what was said before (IRCv3 chathistory; ZNC)."""
+"""Types of batches that replay history (IRCv3 chathistory; ZNC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """`channel` is whose history it is, where it is one; a batch in a batch is of the outer one's kind."""
+    """`channel`: whose history the batch is, if it is history. A batch inside a history is history, too."""
 
     kind: str = ""
     label: str = ""
@@ -26,13 +26,13 @@ _NONE = OpenBatch()
 
 
 class Batches:
-    """Sans I/O. Of those that a server never ends, some are remembered."""
+    """The open batches. Sans I/O. Keeps `_MOST` at most, since a server may never end them."""
 
     def __init__(self) -> None:
         self._open: dict[str, OpenBatch] = {}
 
     def around(self, line: Line) -> OpenBatch:
-        """The batch that `line` is in; an empty one where it is in none."""
+        """The batch that `line` is in; an empty one if it is in none."""
         return self._open.get(line.tags.get("batch", ""), _NONE)
 
     def label(self, line: Line) -> str:
@@ -40,7 +40,7 @@ class Batches:
         return line.tags.get("label") or self.around(line).label
 
     def begun(self, line: Line) -> OpenBatch | None:
-        """BATCH +reference; None where it is not the beginning of one."""
+        """BATCH +reference: open a batch. None if the line opens none, or too many are open."""
         reference, kind = line.param(0), line.param(1)
         if not reference.startswith("+") or len(self._open) >= _MOST:
             return None
@@ -52,6 +52,6 @@ class Batches:
         return batch
 
     def ended(self, line: Line) -> OpenBatch | None:
-        """BATCH -reference; None where it is not the end of one that we know."""
+        """BATCH -reference: close a batch. None if the line closes none that we know."""
         reference = line.param(0)
         return self._open.pop(reference[1:], None) if reference.startswith("-") else None

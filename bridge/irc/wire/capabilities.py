@@ -21,13 +21,13 @@ WANTED = (
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
 _AT_ONCE = 300
-"""Bytes of names in one REQ: leaves room in the server's answer, which repeats them behind a longer head."""
+"""Bytes of names in one REQ: leaves room in the server's answer, which repeats them after a longer prefix."""
 _MOST_OFFERED = 500
-"""Names that are remembered; a server has some thirty."""
+"""Most names that are remembered; a server offers some thirty."""
 
 
 class Capabilities:
-    """Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
+    """Negotiates capabilities. Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
 
     def __init__(self, *, sasl: bool) -> None:
         self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset())
@@ -42,12 +42,12 @@ class Capabilities:
         return self._listed and not self._asked
 
     def offer(self, name: str) -> str | None:
-        """The value with which the server offers `name`; None where it does not."""
+        """The value with which the server offers `name`; None if it does not offer it."""
         return self._offered.get(name)
 
     @property
     def of_bouncer(self) -> bool:
-        """Whether the server is a bouncer, which ours may not be the only client of."""
+        """Whether the server is a bouncer: then other clients may share our connection."""
         return any(name.startswith(_BOUNCERS) for name in self._offered)
 
     def heard(self, line: Line) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the server says of itself (RPL_ISUPPORT), with the values that hold where it says nothing."""
+"""What the server says about itself (RPL_ISUPPORT), with defaults for what it does not say."""
 
 import re
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 
 class Isupport:
-    """https://modern.ircdocs.horse/#rplisupport-005. Only tokens that we use are let into the library's feature set,
-    which makes an attribute of whatever it is given."""
+    """https://modern.ircdocs.horse/#rplisupport-005. Only tokens that we use get into the library's feature set, which
+    makes an attribute of whatever it is given."""
 
     def __init__(self) -> None:
         self._features = FeatureSet()
 
     def load(self, params: Sequence[str]) -> None:
-        """The parameters of one numeric 005; what makes no sense is ignored."""
+        """Read the parameters of one numeric 005; invalid tokens are ignored."""
         for token in params[1:-1]:
             name = token.lstrip("-").partition("=")[0].upper()
             if name not in _KNOWN:
@@ -58,19 +58,19 @@ class Isupport:
 
     @property
     def chathistory(self) -> int:
-        """The most lines of one page of CHATHISTORY; 0 where the server names no limit."""
+        """Most lines in one page of CHATHISTORY; 0 if the server names no limit."""
         return self._number("chathistory", 0, least=0, most=10_000)
 
     @property
     def has_history_mode(self) -> bool:
-        """Whether H is a channel mode with a parameter when it is set, as InspIRCd and UnrealIRCd have it."""
+        """Whether H is a channel mode that takes a parameter when set, as on InspIRCd and UnrealIRCd."""
         modes = getattr(self._features, "chanmodes", None)
         kinds = modes if isinstance(modes, (list, tuple)) else str(modes or "").split(",")
         return len(kinds) > 2 and "H" in kinds[2]
 
     @property
     def line_length(self) -> int:
-        """Bytes of a line without tags, with CR LF."""
+        """Most bytes in a line, without tags, with CR LF."""
         return self._number("linelen", 512, least=256, most=8192)
 
     @property
@@ -83,7 +83,7 @@ class Isupport:
 
     @property
     def prefixes(self) -> str:
-        """The characters that stand before a nick for its rank in a channel."""
+        """The characters put before a nick to show its rank in a channel."""
         prefix = getattr(self._features, "prefix", {})
         return "".join(map(str, prefix)) if isinstance(prefix, dict) else "@+"
 

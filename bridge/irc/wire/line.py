@@ -1,4 +1,4 @@
-"""Bytes to IRC lines and back: the one place where a line is taken apart, and the one gate where a line is made."""
+"""Bytes to IRC lines and back: the only parser of lines, and the only gate through which lines are written."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from irc.message import Tag
 
 MAX_LINE = 16 * 1024
-"""Bytes of a line that we read: 8,191 of tags (IRCv3 message-tags) and generous room for the rest."""
+"""Most bytes in a line that we read: 8,191 of tags (IRCv3 message-tags) and generous room for the rest."""
 MAX_BODY = 512
-"""Bytes of a line that we write, tags apart, CR LF included (RFC 2812 section 2.3)."""
+"""Most bytes in a line that we write, without tags, with CR LF (RFC 2812 section 2.3)."""
 MAX_TAGS = 4096
-"""Bytes of the tags that we write, with the @ and the space (IRCv3 message-tags)."""
+"""Most bytes in the tags that we write, with the @ and the space (IRCv3 message-tags)."""
 
 _CUT = 400
 """Bytes: a server cuts lines that are longer than 512 for all, whatever stands before the text for some."""
@@ -28,12 +28,12 @@ _ALWAYS_TRAILING = _SPEECH | {"QUIT", "USER"}
 
 
 class Unwritable(ValueError):
-    """What was to be written is not one line of IRC."""
+    """The words to be written do not make one line of IRC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who a line is from: a person, or a server (no user and no host)."""
+    """The sender of a line: a person, or a server (no user and no host)."""
 
     nick: str
     user: str = ""
@@ -49,7 +49,7 @@ NOBODY = Source("")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that was read. A parameter that is not there reads as ''."""
+    """A line that was read. `param` and `last` are '' for a missing parameter."""
 
     command: str
     params: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Line:
 
 
 class LineBuffer:
-    """Cuts a stream into lines, whatever the chunks; a line that is longer than `MAX_LINE` is dropped whole."""
+    """Cuts a byte stream, in any chunks, into lines; a line longer than `MAX_LINE` is dropped whole."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -95,10 +95,10 @@ def _decode(data: bytes) -> str:
 
 
 def parse(text: str) -> Line | None:
-    """The line that `text` is, or None where it is none. Never raises.
+    """Parse one line; None if `text` is not an IRC line. Never raises.
 
-    The parameters are not left to `irc.message.Arguments`: that splits at every Unicode space, so that two channels
-    whose names differ in a no-break space would become one.
+    The parameters are not left to `irc.message.Arguments`: it splits at every Unicode space, so two channels whose
+    names differ in a no-break space would become one.
     """
     tags: Mapping[str, str] = {}
     if text.startswith("@"):
@@ -137,9 +137,9 @@ def _source(text: str) -> Source:
 
 
 def compose(command: str, *params: str, tags: Mapping[str, str] | None = None, limit: int = MAX_BODY) -> bytes:
-    """The one write gate: exactly one line, CR LF included, or `Unwritable`; nothing else is ever put on the wire.
+    """Make exactly one line, with CR LF, or raise `Unwritable`. The write gate: nothing else is ever put on the wire.
 
-    `limit` is the bytes that the line may have without its tags.
+    `limit`: bytes that the line may have, without its tags.
     """
     if not _COMMAND.fullmatch(command):
         raise Unwritable(f"{command!r} is no IRC command")
@@ -170,7 +170,7 @@ def _tagged(tags: Mapping[str, str]) -> bytes:
 
 
 def redacted(data: bytes) -> str:
-    """A line for the log: what follows a command that carries a secret is left out."""
+    """A line for the log, without what follows a command that carries a secret."""
     text = data.decode(errors="replace").rstrip("\r\n")
     line = parse(text)
     if line is None:
