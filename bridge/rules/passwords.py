@@ -36,7 +36,8 @@ def holds_secret(
     """Whether a line of `text` gives a password to a bot that listens to `names`, or would if it were said in private.
 
     In public, only lines with enough words for a password count: `login NAME PASSWORD` or `passwd PASSWORD`, also split
-    over two lines; a sentence (`login not working`) does not, unless its next word `is_user`, the name of a user. False alarms are accepted, and the sender is told: better than a password on two networks.
+    over two lines. A sentence (`login not working`) does not, unless its next word `is_user`, the name of a user. False
+    alarms are accepted, and the sender is told: better than a password on two networks.
     """
     text = visible(text)
     lowered = text.lower()

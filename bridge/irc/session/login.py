@@ -86,13 +86,13 @@ class Login:
             yield from self._advance()
 
     def mechanisms(self, line: Line) -> Iterator[Effect]:
-        """908 (RPL_SASLMECHS): the mechanisms that the server takes. Most servers send 904 too, but some leave it at that."""
+        """908 (RPL_SASLMECHS): the mechanisms that the server takes. Most servers send 904 too, but not all."""
         self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
         if not self._authenticated and not _has_plain(line.param(1)):
             yield self._refused(f"the server offers SASL only by {self._mechanisms}, not by PLAIN")
 
     def logged_out(self, line: Line) -> Iterator[Effect]:
-        """901 (RPL_LOGGEDOUT). The account is asked for again when the server offers SASL anew: its services are back then."""
+        """901 (RPL_LOGGEDOUT): log in again when the server offers SASL anew; its services are back then."""
         if self._settings.sasl is not None and self.welcomed:
             self._authenticated = self._authenticating = False
             yield Notable("logged_out", _said(line))
