@@ -2,18 +2,25 @@
 
 import logging
 import sys
+from functools import partial
+from typing import TextIO, cast
 
 import structlog
 
+from bridge.app.output import Output, Repeats
 from bridge.model.text import printable
 
 
-def configure() -> None:
-    """Send our own events, and warnings of libraries, to standard error.
+def configure() -> Output | None:
+    """Send our own events, and warnings of libraries, to standard error; returns what writes there, to be drained at
+    the end, or None if that is not a file. Lines that repeat are folded.
 
     Libraries below WARNING stay silent: some of them log whole lines and responses, passwords and texts with them.
     """
     terminal = sys.stderr.isatty()
+    output = _output(sys.stderr)
+    stream: TextIO = cast("TextIO", output or sys.stderr)
+    repeats = Repeats()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -27,17 +34,37 @@ def configure() -> None:
         else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[*shared, traces, *last],
+        processors=[partial(_fold, repeats), *shared, traces, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(lambda record: repeats.fold((record.name, record.msg)) is not None)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=[_without_meta, traces, *last], foreign_pre_chain=shared)
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("nio").setLevel(logging.CRITICAL)  # it logs the responses that it cannot parse, texts and all
+    return output
+
+
+def _output(stream: TextIO) -> Output | None:
+    try:
+        return Output(stream)
+    except OSError:  # a stream of a test has no descriptor
+        return None
+
+
+def _fold(
+    repeats: Repeats, _logger: object, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    left_out = repeats.fold((event.get("event"), event.get("network"), event.get("room")))
+    if left_out is None:
+        raise structlog.DropEvent
+    if left_out:
+        event["left_out"] = left_out
+    return event
 
 
 def _without_meta(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -40,5 +40,9 @@ def run(config: Path) -> None:
     sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None makes an import fail (importlib)
     from bridge.app import daemon, log  # slow: only the daemon needs them
 
-    log.configure()
-    asyncio.run(_unhindered(daemon.run(settings, config, seen)))
+    output = log.configure()
+    try:
+        asyncio.run(_unhindered(daemon.run(settings, config, seen)))
+    finally:
+        if output is not None:
+            output.drain(1.0)

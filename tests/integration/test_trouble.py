@@ -4,12 +4,15 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bridge.demo.people import IrcPerson, MatrixPerson, NotHeard
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.relay.outages import SHORT
 from tests.integration.daemon import quackbridge, write_config
@@ -165,3 +168,49 @@ async def test_what_is_said_before_we_have_left_is_carried_though_the_server_rem
         await alice.heard(said[-1], timeout=30)
         lines = [line.rpartition("> ")[2] for message in alice.messages for line in message.text.split("\n")]
         assert lines == said
+
+
+@pytest.mark.parametrize("trouble", ["a full disk", "a reader that is gone", "a reader that does not read"])
+async def test_a_log_that_cannot_be_written_does_not_keep_messages_from_being_carried(
+    tmp_path: Path, synapse: Synapse, services: Anope, trouble: str
+) -> None:
+    pond = await _pond(tmp_path, synapse, services)
+    reader, writer = os.pipe()
+    if trouble == "a full disk":
+        os.dup2(os.open("/dev/full", os.O_WRONLY), writer)
+    elif trouble == "a reader that is gone":
+        os.close(reader)
+    else:
+        os.set_blocking(writer, False)
+        written = 1
+        while written:
+            try:
+                written = os.write(writer, b"x" * 4096)
+            except BlockingIOError:
+                written = 0
+        os.set_blocking(writer, True)
+    command = (sys.executable, "-m", "bridge", "run")
+    process = await asyncio.create_subprocess_exec(*command, cwd=pond.folder, stderr=writer, start_new_session=True)
+    os.close(writer)
+    try:
+        async with pond.people() as (alice, bob):
+            await _until_carried(alice, bob, pond)
+            for number in range(20):
+                await alice.send(pond.room, f"line {number}")
+            await bob.heard("line 19", timeout=20)
+        os.killpg(process.pid, signal.SIGTERM)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _until_carried(alice: MatrixPerson, bob: IrcPerson, pond: Pond) -> None:
+    """The daemon cannot say when it is ready."""
+    for number in range(60):
+        await alice.send(pond.room, f"are you there? {number}")
+        with suppress(NotHeard):
+            await bob.heard("are you there?", timeout=1)
+            return
+    raise AssertionError("nothing is carried")
