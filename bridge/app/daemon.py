@@ -19,7 +19,7 @@ from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.config import Config, ConfigError, links_of, load, private_networks
-from bridge.http import health
+from bridge.http import health, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
 from bridge.network import Refused
@@ -98,21 +98,22 @@ class _Daemon:
         self._running = Running(group, self._relay, self._lookout)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
+        chores = []
+        if self._config.http is not None:
+            serving = server.serve(self._config.http.host, self._config.http.port, health.routes(self._is_ready))
+            chores.append(self._group.create_task(serving, name="http"))
         await self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
         self._announce()
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
-        chores = [
+        chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
         ]
-        if self._config.http is not None:
-            serving = health.serve(self._config.http.host, self._config.http.port, self._is_ready)
-            chores.append(self._group.create_task(serving, name="health"))
         await stopping.wait()
         log.info("stopping")
         await end([watching], 0)  # nothing new is started any more

@@ -1,20 +1,22 @@
 """What watches the daemon sees over HTTP."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import aiohttp
 import pytest
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import health
+from bridge.http import health, server
+from bridge.network import Refused
 
 pytestmark = pytest.mark.real_time
 
 
 async def test_the_daemon_lives_before_it_is_ready() -> None:
     ready, port = asyncio.Event(), free_port()
-    serving = asyncio.create_task(health.serve(HOST, port, ready.is_set))
+    serving = asyncio.create_task(server.serve(HOST, port, health.routes(ready.is_set)))
     async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
         assert await _get(http, "/healthz") == (200, "ok\n")
         assert await _get(http, "/readyz") == (503, "not ready\n")
@@ -31,3 +33,55 @@ async def _get(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
             with suppress(aiohttp.ClientConnectionError):  # it is not listening yet
                 async with http.get(path) as answer:
                     return answer.status, await answer.text()
+
+
+@pytest.fixture
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
+    """Of a server that is less patient than usual."""
+    monkeypatch.setattr(server, "_REQUEST_S", 1.0)
+    monkeypatch.setattr(server, "_ANSWER_S", 2.0)
+    port = free_port()
+    serving = asyncio.create_task(server.serve(HOST, port, health.routes(lambda: True)))
+    async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+        assert await _get(http, "/healthz") == (200, "ok\n")
+    yield port
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+_POST = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\n", _POST])
+async def test_half_requests_take_few_connections_and_not_for_long(port: int, begun: bytes) -> None:
+    visitors = [await asyncio.open_connection(HOST, port) for _ in range(100)]
+    for _, writer in visitors:
+        writer.write(begun)
+    ends = [asyncio.create_task(_ended(reader)) for reader, _ in visitors]
+    await asyncio.wait(ends, timeout=0.5)
+    assert sum(end.done() for end in ends) >= 100 - 16
+    async with asyncio.timeout(10):
+        await asyncio.gather(*ends)
+    async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+        assert await _get(http, "/healthz") == (200, "ok\n")
+    for _, writer in visitors:
+        writer.close()
+
+
+async def test_a_connection_that_is_kept_open_is_closed_between_two_requests(port: int) -> None:
+    async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+        for _ in range(8):
+            assert await _get(http, "/healthz") == (200, "ok\n")
+            await asyncio.sleep(0.2)
+
+
+async def test_an_address_that_is_taken_is_named(port: int) -> None:
+    with pytest.raises(Refused, match=rf"http\.listen: cannot listen on {HOST}:{port} \(.+\); choose another address"):
+        await server.serve(HOST, port, ())
+
+
+async def _ended(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        while await reader.read(1000):
+            pass
