@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -184,3 +184,76 @@ async def test_a_name_that_nobody_knows_is_trouble_that_may_pass() -> None:
     with pytest.raises(Unreachable, match=r"homeserver\.invalid"):
         await server.get("account", "whoami")
     await server.close()
+
+
+class Elsewhere:
+    """A homeserver that sends us to `target`, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.status, self.target = 307, ""
+        self.asked: list[str] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.path} {await request.text()}")
+        if request.path.startswith("/_matrix/"):
+            return web.Response(status=self.status, headers={"Location": self.target})
+        return web.json_response({"user_id": _US})
+
+
+@asynccontextmanager
+async def _listening(elsewhere: Elsewhere) -> AsyncGenerator[str, None]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", elsewhere.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_password_follows_no_redirect_to_another_place(status: int) -> None:
+    ours, theirs = Elsewhere(), Elsewhere()
+    async with _listening(ours) as here, _listening(theirs) as there:
+        ours.status, ours.target = status, f"{there}/login"
+        server = Homeserver(here, _US)
+        with pytest.raises(Unreachable, match=rf"HTTP status {status}\) to {there}, not followed") as refused:
+            await server.post("login", body={"password": "quack"})
+        with pytest.raises(Unreachable):
+            await server.get("account", "whoami")
+        await server.close()
+    assert there in refused.value.hint
+    assert len(ours.asked) == 2
+    assert theirs.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "followed"),
+    [(307, "POST", True), (308, "POST", True), (301, "GET", True), (301, "POST", False), (302, "PUT", False)],
+)
+async def test_a_redirect_within_the_homeserver_is_followed_as_it_is_meant(
+    status: int, method: str, followed: bool
+) -> None:
+    ours = Elsewhere()
+    async with _listening(ours) as here:
+        ours.status, ours.target = status, "/elsewhere"
+        server = Homeserver(here, _US)
+        if followed:
+            assert await server.once(method, ("login",), body="{}") == {"user_id": _US}
+            assert ours.asked[-1].startswith(f"{method} /elsewhere")
+        else:
+            with pytest.raises(Unreachable, match="not followed") as refused:
+                await server.once(method, ("login",), body="{}")
+            assert f"{here}/elsewhere" in refused.value.hint
+        await server.close()
+
+
+@pytest.mark.parametrize("target", ["", "http://", "https://[", "//", "http://exa mple", "ftp://x", "javascript:1"])
+async def test_a_redirect_to_nowhere_is_trouble_that_may_pass(target: str) -> None:
+    ours = Elsewhere()
+    async with _listening(ours) as here:
+        ours.target = target
+        server = Homeserver(here, _US)
+        with pytest.raises(Unreachable):
+            await server.post("login", body={})
+        await server.close()

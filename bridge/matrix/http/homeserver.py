@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 from nio import AsyncClient, AsyncClientConfig
+from yarl import URL
 
 from bridge.matrix.dialect.fields import Json, number, tables, word
 
@@ -28,6 +29,7 @@ _EXPIRED = "the homeserver's operator has to renew its certificate; if they have
 _ANOTHER = "its certificate is of another name: check `homeserver`"
 _CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
 """Hints by OpenSSL's error code (X509_V_ERR_*)."""
+_KEEPS_METHOD = (307, 308)
 _STRANGE = "the answer is not one of a Matrix homeserver"
 
 # Exceptions of a homeserver:
@@ -134,6 +136,10 @@ class Homeserver:
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if self._client.client_session is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_redirect.append(_check_redirect)
+            self._client.client_session = aiohttp.ClientSession(trace_configs=[trace])
         try:
             # One limit for the head and the body of the answer
             async with asyncio.timeout(within):
@@ -145,6 +151,22 @@ class Homeserver:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
         return _found(answer.status, data, answer.headers.get("Retry-After", ""))
+
+
+async def _check_redirect(
+    _session: aiohttp.ClientSession, _context: object, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Raises Unreachable, before it is followed, for a redirect to another origin, which must not get our password or
+    token, and for one that would turn our request into a GET (RFC 9110 section 15.4)."""
+    answer = redirect.response
+    try:
+        target = redirect.url.join(URL(answer.headers.get("Location", "")))
+        elsewhere = target.origin() != redirect.url.origin()
+    except ValueError:
+        raise Unreachable(f"it redirects us (HTTP status {answer.status}) to nowhere") from None
+    if elsewhere or (redirect.method != "GET" and answer.status not in _KEEPS_METHOD):
+        hint = f"if {target.origin() if elsewhere else target} is the homeserver, put that into `homeserver`"
+        raise Unreachable(f"it redirects us (HTTP status {answer.status}) to {target.origin()}, not followed", hint)
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
