@@ -104,6 +104,11 @@ def folded(text: str) -> str:
     return _JOINING.sub("", visible(unicodedata.normalize("NFKC", text))).casefold()
 
 
+def says_nothing(text: str) -> bool:
+    """Whether nobody would see anything of it: blanks, control and invisible characters alone."""
+    return not _CONTROL.sub("", folded(text)).strip()
+
+
 def _seen(match: re.Match[str]) -> str:
     return "\n" if match[0] in "\u2028\u2029" else ""
 

@@ -19,7 +19,7 @@ from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
-from bridge.rules.gate import Gate
+from bridge.rules.gate import Gate, asked_about
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
@@ -76,7 +76,7 @@ class Relay:
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
-        targets = {event.target for event in batch.events if event.target is not None}
+        targets = {target for event in batch.events if (target := asked_about(event)) is not None}
         known = await stored(lease.known, targets) if targets else {}
         outcomes = [self._outcome(event, known) for event in batch.events]
         commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.model.event import BOTS, Event, EventKey
+from bridge.model.event import BOTS, Event, EventKey, Message
 from bridge.model.outbox import Known
 from bridge.model.people import Sender
 from bridge.rules import policy, routing
@@ -59,7 +59,7 @@ class Gate:
     def decide(self, event: Event, known: Mapping[EventKey, Known] = _NOTHING) -> Verdict:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
-        case = self._case(event, known)
+        case = self._case(_heeded(event, known), known)
         refusal = policy.judge(case, self._names, self._users.find)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
@@ -90,3 +90,23 @@ class Gate:
             return verdict
         aside = Aside.SPENT if self._budgets.is_news(verdict.case, now) else Aside.NONE
         return replace(verdict, audience=tuple(room for room in verdict.audience if room.network != BOTS), aside=aside)
+
+
+def asked_about(event: Event) -> EventKey | None:
+    """The earlier event that the decision on `event` depends on; None if there is none."""
+    body = event.body
+    if isinstance(body, Message) and body.called == "":
+        return body.reply_to
+    return event.target
+
+
+def _heeded(event: Event, known: Mapping[EventKey, Known]) -> Event:
+    """`event`, not called for an answer if it is a reply that mentions us, unless it replies to a bot's own words.
+    Clients mention the sender of what is replied to: most often us, who had carried somebody else's words."""
+    body = event.body
+    if not isinstance(body, Message) or body.called != "" or body.reply_to is None:
+        return event
+    replied = known.get(body.reply_to)
+    if replied is not None and replied.source.room.network == BOTS:
+        return event
+    return replace(event, body=replace(body, called=None))

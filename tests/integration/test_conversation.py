@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -170,6 +171,26 @@ async def test_a_members_question_is_answered_in_every_room_while_the_duck_types
         await alice.sees_typing(await alice.room_id(running.room), running.duck_id)
         await bob.say(running.channel, f"{running.duck}: by your nick")
         await alice.heard("<Little Yellow Duck> by your nick")
+
+
+async def test_a_reply_that_mentions_the_duck_asks_it_only_where_it_replies_to_the_duck(running: Pond) -> None:
+    async with running.people() as (alice, bob):
+        await bob.say(running.channel, "a line to reply to")
+        carried = await alice.heard("a line to reply to")
+        mention: dict[str, Any] = {"m.mentions": {"user_ids": [running.duck_id]}}
+
+        def reply(heard: Heard) -> dict[str, Any]:
+            return {"m.relates_to": {"m.in_reply_to": {"event_id": heard.id}}, **mention}
+
+        await alice.send(running.room, "I agree", **reply(carried))
+        await bob.heard("I agree")
+        await alice.send(running.room, "duck: what now", **reply(carried))
+        answer = await alice.heard("<Little Yellow Duck> what now")
+        await alice.send(running.room, "and then", **reply(answer))
+        await alice.heard("<Little Yellow Duck> and then")
+        await alice.send(running.room, "with no reply", **mention)
+        await alice.heard("<Little Yellow Duck> with no reply")
+        assert not [text for text, _ in _from(alice, running.duck_id) if "I agree" in text]
 
 
 async def test_a_private_question_is_answered_privately(running: Pond) -> None:

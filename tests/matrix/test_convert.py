@@ -139,6 +139,13 @@ def test_a_reply_refers_to_its_event_and_loses_the_quotation() -> None:
     assert body_of(found).reply_to == EventKey(ROOM, "$0")
     assert text_of(said("> <@bob:hs> old\n\nnew")) == "> <@bob:hs> old\n\nnew"
     assert text_of(said("> my own quotation\nnew", **relates)) == "> my own quotation\nnew"
+    assert text_of(said("> <bob> hi there\nI agree", **relates)) == "> <bob> hi there\nI agree"
+
+
+@pytest.mark.parametrize("text", ["\u200e", "\u200b", " \n ", "\u2060\ufeff", "\u200d\ufe0f", "\x00\x07", "\u3164"])
+def test_what_nobody_would_see_is_not_said(text: str) -> None:
+    assert heard(said(text)) is None
+    assert heard(said(text, format=HTML, formatted_body=f"<p>{text}</p>")) is None
 
 
 def test_what_is_said_in_a_thread_is_no_reply() -> None:

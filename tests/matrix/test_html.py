@@ -48,7 +48,8 @@ def test_broken_markup_does_not_raise(parts: list[str]) -> None:
         ("<u>a</u>", (Span("a", Style.UNDERLINE),)),
         ("<del>a</del><s>b</s>", (Span("ab", Style.STRIKE),)),
         ("<code>a  b</code>", (Span("a  b", Style.MONO),)),
-        ("<span data-mx-spoiler='why'>a</span>", (Span("a", Style.SPOILER),)),
+        ("<span data-mx-spoiler>a</span>", (Span("a", Style.SPOILER),)),
+        ("<span data-mx-spoiler='why'>a</span>", (Span("(why) "), Span("a", Style.SPOILER))),
         ("<span data-mx-color='#fff'>a</span>", (Span("a"),)),
         ("<b>a<i>b</i></b>", (Span("a", Style.BOLD), Span("b", Style.BOLD | Style.ITALIC))),
         ("<a href='https://x.y/z'>a</a>", (Span("a", link="https://x.y/z"),)),
@@ -70,13 +71,24 @@ def test_each_element_says_what_a_span_can_say(html: str, text: Text) -> None:
         ("<p>a</p>\n<p>b</p>", "a\nb"),
         ("a<br>b<br/>\nc", "a\nb\nc"),
         ("<div>a</div><div>b</div>c", "a\nb\nc"),
-        ("<blockquote>a</blockquote>b", "a\nb"),
+        ("<blockquote>a</blockquote>b", "> a\nb"),
         ("<ul>\n<li>a</li>\n<li>b</li>\n</ul>c", "• a\n• b\nc"),
         ("<ol><li>a</li><li><p>b</p></li></ol>", "1. a\n2. b"),
+        ("<ol start='13'><li>a<li>b</ol>", "13. a\n14. b"),
+        ("<ol start='-1'><li>a<li>b</ol>", "-1. a\n0. b"),
+        ("<ol start='x'><li>a<li value='7'>b<li>c</ol>", "1. a\n7. b\n8. c"),
+        ("<ol start='99999999999'><li>a</ol>", "1. a"),
+        ("<ul><li>a<ul><li>b<ol><li>c</ol></ul><li>d</ul>", "• a\n  • b\n    1. c\n• d"),
+        ("a<blockquote>b<br>c</blockquote>d", "a\n> b\n> c\nd"),
+        ("<blockquote><p>a</p><blockquote>b</blockquote></blockquote>c", "> a\n> > b\nc"),
+        ("<blockquote><pre>a\n  b</pre></blockquote>c", "> a\n>   b\nc"),
+        ("<blockquote><ul><li>a<li>b</ul></blockquote>", "> • a\n> • b"),
+        ("10<sup>6</sup>", "10^6"),
+        ("<table><tr><td>New York</td><td>London</td></tr></table>", "New York | London"),
         ("a\nb\n\n c", "a b c"),
         ("<pre><code>a\n  b\n</code></pre>c", "a\n  b\nc"),
         ("<h1>a</h1>b", "a\nb"),
-        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a | b\nc"),
     ],
 )
 def test_blocks_are_lines(html: str, text: str) -> None:
@@ -88,6 +100,13 @@ def test_people_who_are_linked_are_named_and_not_linked() -> None:
     assert found is not None
     assert found.text == (Span("Duck: hi Ann"),)
     assert found.people == {"@duck:hs", "@ann:hs"}
+
+
+def test_who_is_linked_in_a_quotation_is_not_spoken_to() -> None:
+    found = read("<blockquote><a href='https://matrix.to/#/@duck:hs'>Duck</a>: hi</blockquote>yes")
+    assert found is not None
+    assert plain(found.text) == "> Duck: hi\nyes"
+    assert found.people == frozenset()
 
 
 @pytest.mark.parametrize("tags", ["<b>", "<div>", "<blockquote>", "<a><table>", "<ol><li>", "<b><div>", "<span></b>"])
@@ -114,7 +133,7 @@ def test_only_links_that_readers_may_follow_are_links(url: str) -> None:
 def test_a_numbered_list_goes_on_counting_after_a_list_inside_it_and_a_long_one_takes_no_time() -> None:
     found = read("<ol><li>a<ol><li>b</li><li>c</li></ol></li><li>d</li></ol>")
     assert found is not None
-    assert plain(found.text) == "1. a\n1. b\n2. c\n2. d"
+    assert plain(found.text) == "1. a\n  1. b\n  2. c\n2. d"
     durations = []
     for _ in range(3):
         started = time.perf_counter()

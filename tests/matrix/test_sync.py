@@ -50,15 +50,17 @@ def test_an_invitation_says_by_whom_and_to_what() -> None:
     other = member | {"state_key": "@bob:hs"}
     rooms = {
         "!two": {"invite_state": {"events": [other, direct]}},
-        "!many": {"invite_state": {"events": [member]}},
+        "!many": {"invite_state": {"events": [member, {"type": "m.room.name", "content": {"name": "Many"}}]}},
+        "!unmarked": {"invite_state": {"events": [member]}},
         "!secret": {"invite_state": {"events": [direct, {"type": "m.room.encryption"}]}},
         "!odd": [],
     }
     assert read({"rooms": {"invite": rooms}}, _US).invited == (
         Invitation("!two", "@ann:hs", direct=True, encrypted=False),
         Invitation("!many", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!unmarked", "@ann:hs", direct=True, encrypted=False),
         Invitation("!secret", "@ann:hs", direct=True, encrypted=True),
-        Invitation("!odd", "", direct=False, encrypted=False),
+        Invitation("!odd", "", direct=True, encrypted=False),
     )
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bridge.model.attribution import shown_as
-from bridge.model.event import DESK, Body, Edit, Event, EventKey, Kind, Reaction, Redaction, Room
+from bridge.model.event import BOTS, DESK, Body, Edit, Event, EventKey, Kind, Message, Reaction, Redaction, Room
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import words
 from bridge.rules.budget import Allowance
 from bridge.rules.case import Aside, Refusal, Told
-from bridge.rules.gate import Gate
+from bridge.rules.gate import Gate, asked_about
 from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
@@ -255,3 +255,18 @@ def test_the_user_of_a_sender_is_known_to_all_that_hear_the_event(world: World) 
     assert (carried.sender.user, carried.sender.note) == ("alice", "")
     guest = world.gate.decide(said(HOME, matrix("eve"), "duck: hi")).case.event
     assert (guest.sender.user, guest.sender.note) == (None, "guest")
+
+
+def test_a_reply_that_mentions_us_is_a_question_only_if_it_replies_to_a_bot(world: World) -> None:
+    duck, line = EventKey(Room(BOTS, "duck"), "$answer"), EventKey(LIBERA, "line")
+    here = EventKey(HOME, "$carried")
+    event = said(HOME, matrix("alice"), "I agree")
+    mention = replace(event, body=Message(words("I agree"), called="", reply_to=here))
+    asked = {ear(DUCK.key, "pond").network}
+    for known, wanted in (({}, False), ({here: Known(line)}, False), ({here: Known(duck)}, True)):
+        audience = world.gate.decide(mention, known).audience
+        assert any(room.network in asked for room in audience) == wanted
+    named = replace(mention, body=Message(words("duck: hi"), called="duck", reply_to=here))
+    assert any(room.network in asked for room in world.gate.decide(named).audience)
+    assert asked_about(mention) == here
+    assert asked_about(named) is None

@@ -1,21 +1,23 @@
 """Converts a line of speech into an event, which is in no network's dialect."""
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.irc.dialect import formatting
 from bridge.irc.wire.line import Line
 from bridge.lib.ids import digest
+from bridge.lib.lru import LruDict
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Event, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import addressed, plain, shown_name
+from bridge.model.text import addressed, plain, says_nothing, shown_name
 
 _BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
 _ID_LIMIT = 128
 _ACTION = "\x01ACTION"
+_ALIKE = 5000
+"""Different lines of one moment that are told apart from their repetitions."""
 _OF_NICK = r"[\w\-\[\]\\`^{}|]"
 """A character that a nick may go on with: `duck-dev` is not called `duck` (RFC 2812 section 2.3.1)."""
 
@@ -66,7 +68,7 @@ class EventIds:
         self._origin = origin
         self._count = 0
         self._stamp = ""
-        self._alike: Counter[tuple[str, str, str]] = Counter()
+        self._alike: LruDict[tuple[str, str, str], int] = LruDict(_ALIKE)
 
     def of(self, line: Line) -> str:
         """The network's msgid, if it gives one. Else a digest of time, speaker and words (and a count, so that repeats
@@ -81,9 +83,9 @@ class EventIds:
             return digest(self._origin, str(self._count), *said)
         if stamp != self._stamp:
             self._stamp = stamp
-            self._alike.clear()
-        self._alike[said] += 1
-        return digest(stamp, str(self._alike[said]), *said)
+            self._alike = LruDict(_ALIKE)
+        count = self._alike[said] = (self._alike.get(said) or 0) + 1
+        return digest(stamp, str(count), *said)
 
 
 def event(
@@ -95,7 +97,7 @@ def event(
         return None
     kind, words = said
     text = formatting.parse(words)
-    if not text:
+    if says_nothing(plain(text)):
         return None
     called = None if spoken.private else _called(plain(text), names)
     return Event(

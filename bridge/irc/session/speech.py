@@ -39,7 +39,7 @@ def speech(state: State, line: Line) -> Iterable[Step]:
         return state.proofs.echo(line, state.batches.label(line))
     private = state.us.is_us(line.param(0))
     room = Room(state.settings.name, line.source.nick) if private else state.channels.heard(line.param(0))
-    if room is None or not line.source.user:  # for the ranks of a channel only, or from a server
+    if room is None or _is_server(line):  # for the ranks of a channel only, or from a server
         return ()
     if convert.speech(line) is None:
         return _ctcp(state, line) if private else ()
@@ -98,7 +98,7 @@ def batch(state: State, line: Line) -> Iterable[Step]:
 def replayed(state: State, line: Line) -> Iterable[Step]:
     """A line of a channel's history. Joins and the like in it are ignored."""
     room = state.channels.heard(line.param(0))
-    if line.command not in _SPEECH or room is None or not line.source.user:
+    if line.command not in _SPEECH or room is None or _is_server(line):
         return ()
     time, msgid = convert.spoken_at(line, state.wall), line.tags.get("msgid", "")
     state.page_end = (msgid, time)
@@ -110,6 +110,12 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
     spoken = Spoken(line, room, private=False, id=state.old_ids.of(line), time=time, replayed=True)
     told = state.history.replayed if "batch" in line.tags else state.history.late
     return told(spoken, msgid)
+
+
+def _is_server(line: Line) -> bool:
+    """Whether a line has no person for its source: a server's name has a dot, which no nick may have. Some servers show
+    people by their nicks alone."""
+    return not line.source.user and (not line.source.nick or "." in line.source.nick)
 
 
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:

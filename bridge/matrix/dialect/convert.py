@@ -7,7 +7,7 @@ from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.model.event import Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import Text, addressed, plain, shown_name, words
+from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, words
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
 _FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
@@ -51,7 +51,7 @@ def message(
     said = edited or content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
-    if read is None or not plain(read.text).strip():
+    if read is None or says_nothing(plain(read.text)):
         return None
     text = (*words("* "), *read.text) if edited else read.text
     mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
@@ -122,9 +122,9 @@ def _without_fallback(body: str) -> str:
     quoted = 0
     while quoted < len(lines) and lines[quoted].startswith("> "):
         quoted += 1
-    if quoted < len(lines) and not lines[quoted]:
-        quoted += 1
-    return "\n".join(lines[quoted:]) or body
+    if quoted == len(lines) or lines[quoted]:
+        return body  # a quotation of one's own: the fallback ends with an empty line
+    return "\n".join(lines[quoted + 1 :]) or body
 
 
 def _called(text: str, us: Us, *, mentioned: bool) -> str | None:

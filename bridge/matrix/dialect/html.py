@@ -48,6 +48,9 @@ _BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "blockquote", "pre", "table", "tr", "hr", "details", "summary", *_HEADINGS)
 )
 _UNSAID = frozenset(("script", "style", "mx-reply", "head", "title", "template", "noscript", "iframe", "textarea"))
+_NUMBER = re.compile(r"-?[0-9]{1,6}")
+_DEEPEST = 5
+"""Quotations and lists inside each other that are shown as such."""
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f]+", re.IGNORECASE)
 _BLANKS = re.compile("[ \t\n\r\f]+")
 _SOFT = frozenset("\t\n\r\f")
@@ -69,6 +72,9 @@ class _Look:
     link: str | None = None
     verbatim: bool = False
     unsaid: bool = False
+    quotes: int = 0
+    """How many quotations it is in, as far as they are shown."""
+    lists: int = 0
 
 
 @dataclass(slots=True)
@@ -83,13 +89,22 @@ class _Reader:
     """Items so far of each numbered list, by its id: counting them again for each takes quadratic time."""
     due: bool = False
     """Whether a line must end before the next text."""
+    empty: bool = True
+    """Whether nothing was said in this line yet."""
 
     def say(self, text: str, look: _Look) -> None:
         if self.due:
-            self.due = False
+            self.due, self.empty = False, True
             self._put("\n", _Look())
-        self._put(text, look)
-        self.broken = text.endswith("\n")
+        quoted = "> " * look.quotes
+        if quoted and self.empty:
+            self._put(quoted, _Look())
+        *ended, last = text.split("\n") if quoted else (text,)
+        for line in ended:
+            self._put(line, look)
+            self._put(f"\n{quoted if last or line is not ended[-1] else ''}", _Look())
+        self._put(last, look)
+        self.broken = self.empty = text.endswith("\n")
 
     def end_line(self) -> None:
         """A block begins or ends here."""
@@ -123,25 +138,38 @@ class _Reader:
         elif tag == "img":
             self.say(node.attributes.get("alt") or node.attributes.get("title") or "[image]", look)
         elif tag == "li":
-            self.say(self._bullet(node), look)
+            self.say("  " * (look.lists - 1) + self._bullet(node), look)
             self.broken = True
         elif tag in ("td", "th") and not self.broken:
-            self.say(" ", look)
+            self.say(" | ", look)
+        elif tag == "sup":
+            self.say("^", look)
         return self._look(node, tag, look)
 
     def _bullet(self, item: LexborNode) -> str:
         parent = item.parent
         if parent is None or parent.tag != "ol":
             return "• "
-        number = self.numbers[parent.mem_id] = self.numbers.get(parent.mem_id, 0) + 1
-        return f"{number}. "
+        value = _whole(item, "value")
+        if value is None:
+            before = self.numbers.get(parent.mem_id)
+            first = _whole(parent, "start")
+            value = before + 1 if before is not None else 1 if first is None else first
+        self.numbers[parent.mem_id] = value
+        return f"{value}. "
 
     def _look(self, node: LexborNode, tag: str, look: _Look) -> _Look:
         style = _STYLES.get(tag)
         if style is not None:
             return replace(look, style=look.style | style, verbatim=look.verbatim or tag == "pre")
         if tag == "span" and "data-mx-spoiler" in node.attributes:
+            if reason := node.attributes["data-mx-spoiler"]:
+                self.say(f"({reason}) ", look)
             return replace(look, style=look.style | Style.SPOILER)
+        if tag == "blockquote":
+            return replace(look, quotes=min(look.quotes + 1, _DEEPEST))
+        if tag in ("ul", "ol"):
+            return replace(look, lists=min(look.lists + 1, _DEEPEST))
         if tag == "a":
             return self._linked(node.attributes.get("href") or "", look)
         return look
@@ -150,11 +178,18 @@ class _Reader:
         person = _person(href.strip())
         if person is None:
             return replace(look, link=safe_link(href.strip()))
-        self.people.add(person)
+        if not look.quotes:  # who is only quoted is not spoken to
+            self.people.add(person)
         if not self.by_id or not _is_id(person):
             return replace(look, link=None)
         self.say(person, look)
         return replace(look, unsaid=True)
+
+
+def _whole(node: LexborNode, name: str) -> int | None:
+    """The whole number in an attribute; None if there is none, or one that no list of people has."""
+    written = node.attributes.get(name) or ""
+    return int(written) if _NUMBER.fullmatch(written) else None
 
 
 def _softened(blanks: re.Match[str]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, table, tables, word
 
+_NAMES = ("m.room.name", "m.room.canonical_alias")
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -67,7 +69,8 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`sender` invites us to room `id`; `direct`: to a conversation of two."""
+    """`sender` asks us to come to room `id`. `direct`: to a conversation of two, or to a room without a name, which is
+    how such conversations look that a client does not mark."""
 
     id: str
     sender: str
@@ -130,9 +133,10 @@ def _entry(event: Json) -> Entry | None:
 
 
 def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
-    sender, direct, encrypted = "", False, False
+    sender, direct, encrypted, named = "", False, False, False
     for event in tables(invited, "invite_state", "events"):
         encrypted = encrypted or word(event, "type") == "m.room.encryption"
+        named = named or word(event, "type") in _NAMES
         if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
             sender, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-    return Invitation(room_id, sender, direct, encrypted)
+    return Invitation(room_id, sender, direct or not named, encrypted)

@@ -15,14 +15,15 @@ from bridge.matrix.dialect.sync import Sync
 from bridge.matrix.hearing.gap import Missed
 from bridge.matrix.hearing.position import SyncPosition
 from bridge.matrix.http import filters, look
-from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
+from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 
 _POLL = 30.0
 _MARGIN = 15.0
-_BAD_REQUEST = 400
-_NO_TOKEN = ("M_UNKNOWN", "M_INVALID_PARAM")
+_LONGEST = 600.0
+"""Most seconds to wait for an answer, once one took longer than expected: a first sync may take minutes."""
+_REFUSED = (400, 404)
 _AWAY = 60.0
 """Seconds without an answer after which the events of a sync count as said while we were away."""
 
@@ -72,16 +73,18 @@ class Asking:
     async def sync(self, since: str | None) -> Answer:
         """What came after the token `since` (None: the current position), however long the homeserver is away.
         Raises PositionLost if it does not know the token."""
-        limit, refused = filters.TIMELINE, 0
+        limit, refused, within = filters.TIMELINE, 0, _POLL + _MARGIN
         while True:
             try:
-                found = await self._once(since, limit)
+                found = await self._once(since, limit, within)
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
                     self._rooms.doubt()
                 if isinstance(error, TooLarge):
                     limit = filters.FEW
+                if isinstance(error, TooSlow):
+                    within = min(2 * within, _LONGEST)
                 self._filter = ""  # it may be the filter that the homeserver has forgotten
                 refused = refused + 1 if isinstance(error, ApiError) and _is_about_us(error) else 0
                 if refused > 1 and since is not None:
@@ -100,7 +103,7 @@ class Asking:
         """The name of `user` in that room."""
         return await self._patience.ask(partial(look.displayname, self._homeserver, room_id, user))
 
-    async def _once(self, since: str | None, limit: int) -> Json:
+    async def _once(self, since: str | None, limit: int, within: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there
         poll = _POLL if since is not None and self._online.is_set() else 0.0
         query = {"timeout": str(int(poll * 1000))}
@@ -108,7 +111,7 @@ class Asking:
             query["filter"] = json.dumps(filters.first(self.us.user))
         else:
             query |= {"since": since, "filter": await self._filter_id(limit)}
-        found = await self._homeserver.get("sync", query=query, within=_POLL + _MARGIN)
+        found = await self._homeserver.get("sync", query=query, within=within)
         if not word(found, "next_batch"):
             raise Unreachable("the answer to a sync does not say where it ends")
         return found
@@ -131,4 +134,4 @@ class Asking:
 
 def _is_about_us(error: ApiError) -> bool:
     """Whether our request is at fault. Synapse says M_UNKNOWN of its own trouble too, but with another status."""
-    return error.status == _BAD_REQUEST and error.code in _NO_TOKEN
+    return error.status in _REFUSED and bool(error.code)

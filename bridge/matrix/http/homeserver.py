@@ -36,6 +36,7 @@ _STRANGE = "the answer is not one of a Matrix homeserver"
 #   ApiError          it answered with an error
 #   Unreachable       it did not answer, or the answer makes no sense
 #     TooLarge        the answer is larger than we accept
+#     TooSlow         there was no answer in time
 
 
 class ApiError(Exception):
@@ -67,6 +68,10 @@ class Unreachable(Exception):
 
 class TooLarge(Unreachable):
     """The answer is too large; the rest was not read."""
+
+
+class TooSlow(Unreachable):
+    """There was no answer in time."""
 
 
 def expected(answer: Json, key: str) -> str:
@@ -147,7 +152,7 @@ class Homeserver:
                 async with answer:
                     data = await _body(answer)
         except TimeoutError:
-            raise Unreachable(f"no answer within {within:.0f} s") from None
+            raise TooSlow(f"no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
         return _found(answer.status, data, answer.headers.get("Retry-After", ""))
