@@ -40,4 +40,6 @@ def _rules(link: LinkSection) -> Rules:
         ignore=link.ignore,
         per_guest=Allowance(budget.per_guest, budget.per_guest),
         per_link=Allowance(budget.per_link, budget.per_link),
+        member_lines=link.max_lines.members,
+        guest_lines=link.max_lines.guests,
     )

@@ -47,6 +47,18 @@ class GuestBudgetSection(Section):
     """The same for all guests of the link together."""
 
 
+Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
+
+
+class MaxLinesSection(Section):
+    """Most lines on IRC of one message. A longer one ends with a line that says how much more there was."""
+
+    members: Lines = 20
+    """Of members, and of the bots' answers."""
+    guests: Lines = 6
+    """Of guests, in links that carry them."""
+
+
 class LinkSection(Section):
     """The rooms that are one conversation."""
 
@@ -62,6 +74,7 @@ class LinkSection(Section):
     """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
     accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
     guest_budget: GuestBudgetSection = GuestBudgetSection()
+    max_lines: MaxLinesSection = MaxLinesSection()
     """How much guests may ask the bots."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
@@ -192,6 +205,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "links.*": LinkSection,
         "links.*.welcome": WelcomeSection,
         "links.*.guest_budget": GuestBudgetSection,
+        "links.*.max_lines": MaxLinesSection,
         "bots.*": BotSection,
         "users": UserDatabase,
         "store": StoreSection,

@@ -162,6 +162,7 @@ class Event:
     """Something that happened in a room: all that store, gate, delivery, notices and desk need to know.
 
     `time` is in seconds since the epoch, by the network's clock. `private`: in a conversation with one person.
+    `max_lines` is set by the gate: most lines on a network where a message is made of lines; 0: no limit.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Event:
     body: Body
     private: bool = False
     origin: Origin = Origin.LIVE
+    max_lines: int = 0
 
     @property
     def key(self) -> EventKey:

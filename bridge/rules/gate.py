@@ -16,6 +16,7 @@ from bridge.rules.routing import Links
 from bridge.users import User, Users
 
 _GUEST = "guest"
+_NO_LINK = Rules()
 _NOTHING: Mapping[EventKey, Known] = MappingProxyType({})
 
 
@@ -66,13 +67,14 @@ class Gate:
 
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
         if event.room.network == BOTS:
-            return Case(event)
+            return Case(replace(event, max_lines=_NO_LINK.member_lines))
         link, user = self.links.of(event.room), self.who(event.sender)
         sanction = self._users.sanctioned(event.sender, user, link.name if link else None, self._clock())
         target = known.get(event.target) if event.target is not None else None
-        note = self._note(event.sender.name, user, link.rules if link else Rules())
+        rules = link.rules if link else _NO_LINK
+        note = self._note(event.sender.name, user, rules)
         sender = replace(event.sender, user=user.name if user else None, note=note)
-        return Case(replace(event, sender=sender), link, user, sanction, target)
+        return Case(replace(event, sender=sender, max_lines=rules.max_lines(user)), link, user, sanction, target)
 
     def _note(self, name: str, user: User | None, rules: Rules) -> str:
         """The note shown behind a name, against impersonation: marks guests, and members who go by the name of another

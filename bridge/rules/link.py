@@ -31,7 +31,8 @@ class Answers(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Who may do what in a link. `members` and `moderators` are names of users, normalised by `same_name`; `members`
-    None: every user is a member. `per_guest` and `per_link` limit questions to the bots, by each guest and by all."""
+    None: every user is a member. `per_guest` and `per_link` limit questions to the bots, by each guest and by all.
+    `member_lines` and `guest_lines`: most lines on IRC of one message."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -39,9 +40,15 @@ class Rules:
     ignore: tuple[Pattern, ...] = ()
     per_guest: Allowance = _EACH
     per_link: Allowance = _TOGETHER
+    member_lines: int = 20
+    guest_lines: int = 6
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)
+
+    def max_lines(self, user: User | None) -> int:
+        """Most lines on IRC of one message of `user`, None for a guest."""
+        return self.member_lines if self.is_member(user) else self.guest_lines
 
     def is_moderator(self, user: User | None) -> bool:
         return user is not None and same_name(user.name) in self.moderators

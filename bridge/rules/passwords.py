@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from bridge.model.text import addressed, visible
 
@@ -15,6 +16,8 @@ _MEANT = re.compile(
 )
 _LOOKED_AT = 300
 """Characters of a line that are checked: nobody types more before a command by mistake."""
+_MOST_LINES = 200
+"""Lines with one of the verbs that are checked: who types a password by mistake does so in one of the first."""
 _PROSE = frozenset(
     """
     a again already always am an and anyway are aren't as at be because been before broken but button by can can't
@@ -44,8 +47,9 @@ def holds_secret(
     if not any(verb in lowered for verb in _VERBS):
         return False
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for number, line in enumerate(lines):
-        first = line[:_LOOKED_AT]
+    suspects = (number for number, line in enumerate(lines) if any(verb in line.lower() for verb in _VERBS))
+    for number in islice(suspects, _MOST_LINES):
+        first = lines[number][:_LOOKED_AT]
         said = [first, *filter(None, [addressed(first, (name,)) for name in names])]
         after = "" if number + 1 == len(lines) else lines[number + 1][:_LOOKED_AT]
         if any(_gives_one(each, after, private=private, is_user=is_user) for each in said):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import assert_never
 
 from bridge.irc.dialect.formatting import parse
@@ -68,13 +68,13 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
     """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show. Raises
     `PermanentError` if that is the first of `owed`.
 
-    A message becomes as many lines as it needs. Nothing is cut off: the rooms share the flood budget in turn, so a long
-    text delays its own room only.
+    A message becomes as many lines as it needs, at most `Event.max_lines`: of a longer one, the last line says how much
+    more there was. The rooms share the flood budget in turn, so a long text delays its own room only.
     """
     posts: list[Post] = []
     for item in owed:
         try:
-            said = [*_says(item, limits)]
+            said = _bounded(item, limits)
         except PermanentError:
             if not posts:
                 raise
@@ -106,6 +106,20 @@ def _says(item: Owed, limits: Limits) -> Iterator[Say]:
             raise PermanentError(f"IRC shows no {body.type} yet")
         case _ as never:
             assert_never(never)
+
+
+def _bounded(item: Owed, limits: Limits) -> list[Say]:
+    """The lines of a message. Of one with too many, no more are made than are shown."""
+    most, says = item.event.max_lines, _says(item, limits)
+    if not most:
+        return [*says]
+    said = [*islice(says, most + 1)]
+    if len(said) <= most:
+        return said
+    shown = said[: most - 1]
+    head = shown[0].text[: shown[0].head]
+    left = max(len(plain(item.event.text)) - sum(len(one.text) - one.head for one in shown), 1)
+    return [*shown, replace(shown[0], text=f"{head}({left:,} more characters are not shown here)")]
 
 
 def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Say]:
