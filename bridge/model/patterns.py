@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from bridge.model.glob import matches, names_anything
 from bridge.model.people import Proof, Sender
-from bridge.model.text import folded
+from bridge.model.text import folded, visible
 
 _LIMIT = 255
 """Characters of a pattern at most: more than any id or mask has."""
@@ -76,9 +76,15 @@ class Pattern:
 def compared(text: str) -> Sequence[str]:
     """What patterns compare of the text of a message: all of it and, if there are several, each line, as people see
     them (`bridge.model.text.folded`), with white space as single blanks."""
-    lines = [line for each in folded(text).splitlines() if (line := " ".join(each.split()))]
-    whole = " ".join(lines)[:_TEXT_LIMIT]
-    return (whole,) if len(lines) < 2 else (whole, *dict.fromkeys(line[:_TEXT_LIMIT] for line in lines[:_MOST_LINES]))
+    lines, left = [], _TEXT_LIMIT
+    for each in visible(text).splitlines():
+        if line := " ".join(folded(" ".join(each.split())[:left]).split()):
+            lines.append(line)
+            left -= len(line)
+        if left <= 0:
+            break
+    whole = " ".join(lines)
+    return (whole,) if len(lines) < 2 else (whole, *dict.fromkeys(lines[:_MOST_LINES]))
 
 
 def is_pattern(target: str) -> bool:

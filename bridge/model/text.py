@@ -38,6 +38,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u206f\u3164\uffa0\U000e0000-\U000e007f]"
 )
 _JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_AT_ONCE = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
@@ -106,7 +107,9 @@ def folded(text: str) -> str:
 
 def says_nothing(text: str) -> bool:
     """Whether nobody would see anything of it: blanks, control and invisible characters alone."""
-    return not _CONTROL.sub("", folded(text)).strip()
+    seen = visible(text).strip()
+    pieces = (seen[at : at + _AT_ONCE] for at in range(0, len(seen), _AT_ONCE))
+    return not any(_CONTROL.sub("", folded(piece)).strip() for piece in pieces)
 
 
 def _seen(match: re.Match[str]) -> str:

@@ -324,3 +324,14 @@ def _from(person: MatrixPerson | IrcPerson, sender: str) -> list[tuple[str, str]
 
 def _public(message: Heard, sender: str, mine: str) -> bool:
     return message.sender == sender and message.room != mine
+
+
+async def test_one_long_message_takes_few_lines_on_irc_and_says_so(running: Pond) -> None:
+    async with running.people() as (alice, bob):
+        await alice.send(running.room, "\n".join(f"verse {number}" for number in range(5000)))
+        await alice.send(running.room, "the end")
+        await bob.heard("the end")
+        lines = [text for text, _ in _from(bob, running.duck)]
+        assert lines[:19] == [f"<{running.alice}> verse {number}" for number in range(19)]
+        assert "more characters are not shown here" in lines[19]
+        assert lines[20:] == [f"<{running.alice}> the end"]

@@ -270,3 +270,12 @@ def test_a_reply_that_mentions_us_is_a_question_only_if_it_replies_to_a_bot(worl
     assert any(room.network in asked for room in world.gate.decide(named).audience)
     assert asked_about(mention) == here
     assert asked_about(named) is None
+
+
+def test_a_guest_gets_fewer_lines_than_a_member_and_a_bot_no_more() -> None:
+    world = World(Rules(Guests.RELAY, member_lines=9, guest_lines=3))
+    assert world.gate.decide(said(HOME, matrix("alice"), "hi")).case.event.max_lines == 9
+    assert world.gate.decide(said(HOME, matrix("eve"), "hi")).case.event.max_lines == 3
+    assert (
+        world.gate.decide(replace(said(HOME, matrix("eve"), "hi"), room=Room(BOTS, "duck"))).case.event.max_lines == 20
+    )

@@ -26,12 +26,10 @@ def split(text: Text, budget: int) -> Iterator[str]:
     if len(whole.encode()) <= budget:
         yield whole
         return
-    units = list(_units(text, budget))
-    start = 0
-    while start < len(units):
-        end = _end(units, start, budget)
-        yield encode(merge(Span(word, style) for word, style in units[start:end]))
-        start = end
+    units, ahead = _units(text, budget), list[_Unit]()
+    while end := _end(ahead, units, budget):
+        yield encode(merge(Span(word, style) for word, style in ahead[:end]))
+        del ahead[:end]
 
 
 def _units(text: Text, budget: int) -> Iterator[_Unit]:
@@ -45,15 +43,21 @@ def _units(text: Text, budget: int) -> Iterator[_Unit]:
         yield from ((part, style) for part in word) if huge else ((word, style),)
 
 
-def _end(units: list[_Unit], start: int, budget: int) -> int:
-    """The index where the piece that begins at `start` ends and the next begins."""
-    used, style, word_end = 0, Style.PLAIN, start
-    for index in range(start, len(units)):
-        word, wanted = units[index]
+def _end(ahead: list[_Unit], units: Iterator[_Unit], budget: int) -> int:
+    """How many units make the next piece; 0: there are no more. Those that are looked at are taken from `units` and put
+    into `ahead`: a caller who wants only the first pieces does not pay for all."""
+    used, style, word_end, index = 0, Style.PLAIN, 0, 0
+    while True:
+        if index == len(ahead):
+            unit = next(units, None)
+            if unit is None:
+                return index
+            ahead.append(unit)
+        word, wanted = ahead[index]
         used += len(transition(style, wanted)) + len(word.encode())
         style = wanted
         if used > budget:
-            return word_end if word_end > start else index
+            return word_end or index
+        index += 1
         if word.isspace() and word != _NO_BREAK:
-            word_end = index + 1
-    return len(units)
+            word_end = index

@@ -32,6 +32,10 @@ _KEY = 100
 """Most characters of a reaction: clients show few."""
 _BREAKS = len("\\n<br>")
 _GRAPHEME = regex.compile(r"\X")
+_RUN = regex.compile(r".{1,200}\s{1,9}+|\X{1,200}", regex.DOTALL)
+"""What is not cut unless it is too heavy: looking at each grapheme of a long line takes a third of a second."""
+_HEAVY = 4 * 1024
+"""Bytes of a run that is cut after all: it has graphemes of many code points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,13 @@ def _content(event: Event, message: Message, said: Sequence[_Line]) -> dict[str,
 def _shares(said: Sequence[_Line]) -> Iterator[Sequence[_Line]]:
     """`said` in runs that each fit one post."""
     share: list[_Line] = []
+    size = 0
     for line in said:
-        if share and _size(share) + line.size > _LARGEST:
+        if share and size + line.size > _LARGEST:
             yield share
-            share = []
+            share, size = [], 0
         share.append(line)
+        size += line.size
     yield share
 
 
@@ -171,16 +177,21 @@ def _pieces(line: Text) -> Iterator[Text]:
             used = sum(_weight(write((Span(rest.text),))) for rest in piece)
         piece.append(span)
         used += weight
-        if span.text.isspace():
+        if span.text[-1:].isspace():
             cut = len(piece)
     yield merge(piece)
 
 
 def _units(line: Text) -> Iterator[Span]:
     for span in line:
-        for grapheme in _GRAPHEME.findall(span.text):
-            parts = grapheme if len(grapheme) > _HUGE else (grapheme,)
+        for run in _RUN.findall(span.text):
+            parts = (run,) if _weight(write((Span(run),))) <= _HEAVY else _cut(run)
             yield from (replace(span, text=part) for part in parts)
+
+
+def _cut(run: str) -> Iterator[str]:
+    for grapheme in _GRAPHEME.findall(run):
+        yield from (grapheme[at : at + _HUGE] for at in range(0, len(grapheme), _HUGE))
 
 
 def _clean(span: Span) -> Span:
