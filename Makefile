@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Most tests wait for servers, and those of a file share theirs. Files start in the order of their folders: the slowest
 # have the fewest tests, and would come last
-SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check faults bench bench-users soak clean
 

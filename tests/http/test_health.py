@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, server
@@ -39,7 +40,7 @@ async def _get(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
     """Of a server that is less patient than usual."""
     monkeypatch.setattr(server, "_REQUEST_S", 1.0)
-    monkeypatch.setattr(server, "_ANSWER_S", 2.0)
+    monkeypatch.setattr(server, "_ANSWER_S", 60.0)
     port = free_port()
     serving = asyncio.create_task(server.serve(HOST, port, health.routes(lambda: True)))
     async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
@@ -74,6 +75,24 @@ async def test_a_connection_that_is_kept_open_is_closed_between_two_requests(por
         for _ in range(8):
             assert await _get(http, "/healthz") == (200, "ok\n")
             await asyncio.sleep(0.2)
+
+
+async def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_ANSWER_S", 0.5)
+
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    port = free_port()
+    serving = asyncio.create_task(server.serve(HOST, port, [web.get("/hang", hang)]))
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10), aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await http.get("/hang")
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 async def test_an_address_that_is_taken_is_named(port: int) -> None:

@@ -324,9 +324,25 @@ async def test_a_room_that_becomes_encrypted_is_not_sent_to_any_more(synapse: Sy
 
 async def test_an_invitation_to_any_other_room_is_refused(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, _), us.running():
-        other = await alice.create_room()
+        other = await alice.create_room(unique("other"))
         await alice.invite(other, us.user)
         await alice.sees(other, us.user, "leave")
+
+
+async def test_a_conversation_of_two_need_not_be_marked_as_one_and_one_of_three_is_left(synapse: Synapse) -> None:
+    async with (
+        pond(synapse) as (us, alice, _),
+        us.running(),
+        MatrixPerson(synapse.url, unique("carol")) as carol,
+    ):
+        two = await alice.create_room(preset="private_chat", invite=[us.user])
+        await alice.sees(two, us.user, "join")
+        await alice.send(two, "psst")
+        assert (await us.hears("psst")).private
+        three = await alice.create_room(preset="private_chat", invite=[carol.user_id])
+        await alice.sees(three, carol.user_id, "join")
+        await alice.invite(three, us.user)
+        await alice.sees(three, us.user, "leave")
 
 
 async def test_a_private_conversation_goes_both_ways_and_survives_a_restart(synapse: Synapse) -> None:
