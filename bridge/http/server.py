@@ -3,7 +3,8 @@
 import asyncio
 import resource
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -19,19 +20,31 @@ _MOST_EACH = 16
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
 """Seconds after which a connection that is not being answered is closed, and seconds after which any is."""
 
+_Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) -> None:
     """Serve `routes` on `host`:`port` until cancelled. Raises Refused if the address cannot be listened on."""
-    application = web.Application()
+    door = _Door(min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+
+    @web.middleware
+    async def answer(request: web.Request, handler: _Handle) -> web.StreamResponse:
+        visit = door.visits.get(request.transport)
+        if visit is None:  # they have left already
+            return await handler(request)
+        with visit.answering():
+            return await handler(request)
+
+    application = web.Application(middlewares=[answer])
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_S)
     await runner.setup()
-    door = _Door(min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
-    handle = runner.server
-    assert handle is not None
+    handlers = runner.server
+    assert handlers is not None
+
     try:
         try:
-            server = await asyncio.get_running_loop().create_server(lambda: _Visit(handle(), door), host, port)
+            server = await asyncio.get_running_loop().create_server(lambda: _Visit(handlers(), door), host, port)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
@@ -42,11 +55,12 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) ->
 
 
 class _Door:
-    """Counts the connections of each address."""
+    """Counts the connections of each address, and knows those that are open by their transports."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._inside: Counter[str] = Counter()
+        self.visits: dict[asyncio.BaseTransport | None, _Visit] = {}
 
     def lets_in(self, address: str) -> bool:
         """Whether one more may come in; then it is counted."""
@@ -68,6 +82,8 @@ class _Visit(asyncio.Protocol):
         self._door = door
         self._address: str | None = None
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
+        self._answering = False
+        self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -75,17 +91,36 @@ class _Visit(asyncio.Protocol):
         if not self._door.lets_in(address):
             transport.abort()
             return
-        self._address = address
+        self._address, self._transport = address, transport
+        self._door.visits[transport] = self
         loop = asyncio.get_running_loop()
-        later = loop.call_later(_REQUEST_S, self._handler.close), loop.call_later(_ANSWER_S, transport.abort)
-        self._timers = later
+        self._timers = (
+            loop.call_later(_REQUEST_S, self._end, transport),
+            loop.call_later(_ANSWER_S, transport.abort),
+        )
         self._handler.connection_made(transport)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a whole request is there and its answer is not."""
+        self._answering = True
+        try:
+            yield
+        finally:
+            self._answering = False
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        """Close the connection, behind the answer that is under way, if there is one."""
+        self._handler.close()
+        if not self._answering:
+            transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for timer in self._timers:
             timer.cancel()
         if self._address is not None:
             self._door.out(self._address)
+            del self._door.visits[self._transport]
             self._handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
