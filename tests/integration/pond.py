@@ -102,3 +102,12 @@ class Pond:
 
     def daemon(self) -> Daemon:
         return Daemon(self.folder)
+
+
+async def dug(tmp_path: Path, synapse: Synapse, services: Anope) -> Pond:
+    """A pond in a folder of its own below `tmp_path`."""
+    folder = tmp_path / "pond"
+    folder.mkdir()
+    pond = Pond(folder, synapse, services)
+    await pond.dig()
+    return pond
