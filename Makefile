@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Most tests wait for servers, and those of a file share theirs. Files start in the order of tests/conftest.py: the slowest
+# Most tests wait for servers, and those of a file share theirs. Files start in the order of their folders: the slowest
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 

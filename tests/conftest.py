@@ -12,7 +12,6 @@ from bridge.demo.servers import InspIRCd, Process, Synapse
 from tests.integration.servers import Anope, NgIrcd
 from tests.simulation.loop import SimulatedLoop
 
-_SLOW = frozenset({"durability", "faults", "integration", "simulation", "store"})
 Server = TypeVar("Server", bound=Process)
 
 
@@ -24,11 +23,6 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("real_time") or item.get_closest_marker("servers"):
         return {"real time": asyncio.new_event_loop}
     return {"made-up time": SimulatedLoop}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow folders first: side by side, the quick tests fill what is left at the end."""
-    items.sort(key=lambda item: not _SLOW.intersection(item.path.parts))
 
 
 def need(*servers: type[Process]) -> None:
