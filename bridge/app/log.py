@@ -59,7 +59,8 @@ def _output(stream: TextIO) -> Output | None:
 def _fold(
     repeats: Repeats, _logger: object, _name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    left_out = repeats.fold((event.get("event"), event.get("network"), event.get("room")))
+    # Two posts are no repetition: the log says of each what became of it
+    left_out = repeats.fold(tuple(event.get(key) for key in ("event", "network", "room", "post")))
     if left_out is None:
         raise structlog.DropEvent
     if left_out:

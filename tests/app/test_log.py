@@ -84,3 +84,12 @@ def test_the_last_line_of_a_command_is_one_line_of_words() -> None:
     assert shown.startswith("quackbridge: eve")
     assert shown.count("\n") == 1
     assert shown.rstrip("\n").isprintable()
+
+
+def test_what_repeats_is_folded_but_each_post_is_told_of() -> None:
+    with _configured(terminal=False) as shown:
+        for number in range(100):
+            structlog.get_logger().info("sent", room="home/#pond", post=str(number))
+            structlog.get_logger().warning("refused", room="home/#pond", reason=str(number))
+    told = [json.loads(line)["event"] for line in shown.getvalue().splitlines()]
+    assert (told.count("sent"), told.count("refused")) == (100, 30)
