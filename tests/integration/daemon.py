@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ class Daemon:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log: list[Line] = []
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._pid = 0
+        self._ended: asyncio.Task[int] | None = None
+        self._over = False  # the log: the process ends, or has ended
         self._stir = asyncio.Condition()
 
     async def __aenter__(self) -> "Daemon":
@@ -33,33 +34,31 @@ class Daemon:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._ended is not None and not self._ended.done():
             await self.stop(signal.SIGKILL)
 
     async def start(self) -> None:
         """Start it, with an empty log; it need not come up."""
         self.log.clear()
-        self._process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            "run",
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._reading = asyncio.create_task(self._read(self._process))
+        self._over = False
+        with tempfile.TemporaryDirectory() as place:
+            log = Path(place, "log")
+            os.mkfifo(log)
+            reader = os.fdopen(os.open(log, os.O_RDONLY | os.O_NONBLOCK), "rb")
+            self._pid = forks.start(self.folder, ["run"], [Path(os.devnull), Path(os.devnull), log])
+        lines = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), reader)
+        self._ended = asyncio.create_task(self._read(lines, self._pid), name="log of the daemon")
 
     @property
     def pid(self) -> int:
         """Of the process last started."""
-        assert self._process is not None
-        return self._process.pid
+        assert self._pid
+        return self._pid
 
     def send(self, number: signal.Signals) -> None:
         """A signal to it and all that it started."""
-        assert self._process is not None
-        os.killpg(self._process.pid, number)
+        os.killpg(self.pid, number)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; its exit status."""
@@ -67,13 +66,10 @@ class Daemon:
         return await self.ended()
 
     async def ended(self) -> int:
-        """Its exit status, once it has ended by itself."""
-        assert self._process is not None
-        assert self._reading is not None
+        """Its exit status, once it has ended by itself; negative for a signal."""
+        assert self._ended is not None
         async with asyncio.timeout(_PATIENCE):
-            status = await self._process.wait()
-            await self._reading
-        return status
+            return await asyncio.shield(self._ended)
 
     async def logged(self, event: str, matches: Callable[[Line], bool] = lambda _: True) -> Line:
         """The first line of that event that matches, when it is there."""
@@ -82,7 +78,7 @@ class Daemon:
             return next((line for line in self.log if line.get("event") == event and matches(line)), None)
 
         async with asyncio.timeout(_PATIENCE), self._stir:
-            await self._stir.wait_for(lambda: found() is not None or self._ended())
+            await self._stir.wait_for(lambda: found() is not None or self._over)
         line = found()
         assert line is not None, f"{event!r} was not logged, but: {self.log}"
         return line
@@ -91,12 +87,9 @@ class Daemon:
         await self.logged("ready")
         return self
 
-    def _ended(self) -> bool:
-        return self._process is None or self._process.returncode is not None
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for raw in process.stderr:
+    async def _read(self, lines: asyncio.StreamReader, pid: int) -> int:
+        """Its log, until it ends: its exit status."""
+        async for raw in lines:
             try:
                 line = json.loads(raw)
             except ValueError:
@@ -104,12 +97,10 @@ class Daemon:
             async with self._stir:
                 self.log.append(line)
                 self._stir.notify_all()
-        await process.wait()
+        self._over = True
         async with self._stir:
             self._stir.notify_all()
-
-
-_COMMAND = (sys.executable, "-m", "bridge")
+        return forks.wait(pid)
 
 
 def quackbridge(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
