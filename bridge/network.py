@@ -21,11 +21,13 @@ class SendError(Exception):
 
 
 class TransientError(SendError):
-    """Sending failed: try again, after `retry_after` seconds if the network gave a time."""
+    """Sending failed: try again, after `retry_after` seconds if the network gave a time. `refused`: the network has
+    answered to this very post, so that the post, not the room, may be the cause."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, refused: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class Silenced(TransientError):

@@ -17,7 +17,8 @@ loses us every ten seconds is tried again soon, one that throws us out at once i
 class Ending:
     """Why a connection ended. `pause`: seconds to wait before the server takes us again; `rejected`: it does not accept
     what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds that we were
-    logged in; `flooded`: lines that we wrote lately, if they were too many, else 0."""
+    logged in; `flooded`: lines that we wrote lately, if they were too many, else 0; `by_server`: the
+    server ended it, or the network in between."""
 
     reason: str
     pause: float | None = None
@@ -25,6 +26,7 @@ class Ending:
     turned_away: bool = False
     online_for: float = 0.0
     flooded: int = 0
+    by_server: bool = False
 
 
 class ReconnectPause:

@@ -11,6 +11,7 @@ from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
 from bridge.irc.dialect.render import Limits, Say, decode, refit, render
+from bridge.irc.doubts import Doubts
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.hearing.cursor import Cursor
@@ -20,19 +21,16 @@ from bridge.irc.readiness import Readiness
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
-from bridge.lib.lru import LruSet
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.model.outbox import Owed, Post
-from bridge.network import Batch, InDoubt, PermanentError, Refused, Silenced, TransientError
+from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, Silenced, TransientError
 
 log = structlog.get_logger()
 
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
-_DOUBTFUL = 1000
-"""Posts of unknown fate to remember: more than can be on their way at once."""
 _LOOK_AGAIN = 0.1
 """Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
 
@@ -63,7 +61,7 @@ class IrcNetwork:
         self._limits = Limits()
         self._lanes = Lanes()
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
-        self._doubtful: LruSet[str] = LruSet(_DOUBTFUL)
+        self._doubts = Doubts()
         self._connections = 0
         self._was_online = False
         self._readiness = Readiness(rooms)
@@ -107,14 +105,18 @@ class IrcNetwork:
             known = self._settled(connection, post, again=again)
             if known is not None:
                 return known
-            *first, last = refit(said, self._current_limits())
-            for part in first:
-                connection = await self._written(connection, post, said)
-                await self._landed(connection, post, connection.launch(post, part))
-            connection = await self._written(connection, post, said)
-            flight = connection.launch(post, last)
-            lane.go_on()
-            return await self._landed(connection, post, flight)
+            async with self._doubts.turn() as alone:
+                *first, last = refit(said, self._current_limits())
+                for part in first:
+                    connection = await self._written(connection, post, said, alone=alone)
+                    await self._landed(connection, post, connection.launch(post, part))
+                connection = await self._written(connection, post, said, alone=alone)
+                if self._doubts.is_suspect(post.id):
+                    await connection.answers()
+                flight = connection.launch(post, last)
+                if not alone:
+                    lane.go_on()
+                return await self._landed(connection, post, flight)
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
@@ -140,25 +142,40 @@ class IrcNetwork:
         """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown."""
         history = connection.session.history
         known = history.ours(post.id)
-        if known is None and (again or post.id in self._doubtful) and not history.remembers(post.room):
-            self._doubtful.discard(post.id)
+        if known is not None:
+            self._doubts.settled(post.id)
+            return known
+        if guilt := self._doubts.guilt(post.id):
+            self._doubts.settled(post.id)
+            raise PermanentError(guilt)
+        if (again or self._doubts.is_unknown(post.id)) and not history.remembers(post.room):
             resend = self._settings.on_doubt == "resend"
+            if resend:
+                self._doubts.told(post.id)
+            else:
+                self._doubts.settled(post.id)
             raise InDoubt("the connection broke before the server said that it has it", resend=resend)
-        self._doubtful.discard(post.id)
-        return known
+        return None
 
-    async def _written(self, connection: Connection, post: Post, said: Say) -> Connection:
+    async def _written(self, connection: Connection, post: Post, said: Say, *, alone: bool) -> Connection:
         """Wait for the turn of a line of `post`; return the connection to write it on."""
         while not await connection.turn(post.room) or self._placed(said.target) is not connection:
             connection = await self._place(post.room, said.target)
+            if not alone and self._doubts.any:
+                raise TransientError("the connection was lost before its turn", _LOOK_AGAIN)
         return connection
 
     async def _landed(self, connection: Connection, post: Post, flight: Flight) -> str:
         try:
-            return await connection.landed(post, flight)
-        except Lost:
-            self._doubtful.add(post.id)
+            known = await connection.landed(post, flight)
+        except Lost as error:
+            self._doubts.lost(post.id, error.why, cut_off=error.cut_off, expelled=error.expelled)
             raise
+        except SendError:
+            self._doubts.settled(post.id)
+            raise
+        self._doubts.settled(post.id)
+        return known
 
     def use(self, rooms: Sequence[Room]) -> None:
         """See `bridge.network.Network`."""

@@ -29,6 +29,7 @@ from bridge.irc.effects import (
 )
 from bridge.irc.flood import Flood
 from bridge.irc.inbox import Inbox
+from bridge.irc.session.commands import PROBE
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire import line as wire
@@ -51,13 +52,22 @@ _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
 """Found in the reason that a server gives when it drops us for writing too fast."""
+_EXPELLED = re.compile(r"\bkill|\bspam|\bfilter|\bbanned|\b[agkz]-?:?lined?\b|\bshun", re.IGNORECASE)
+"""Found in the reason that a server gives when it throws us out for what we said."""
 
 Flight = asyncio.Future[str | SendError]
 """The pending outcome of a written line: the network's id of the post, or an error."""
 
 
 class Lost(TransientError):
-    """The line was written; it may or may not have arrived."""
+    """The line was written; it may or may not have arrived. `why` the connection ended; `cut_off`: the server ended it;
+    `expelled`: and said that it throws us out, perhaps for this line."""
+
+    def __init__(self, why: str, *, cut_off: bool, expelled: bool) -> None:
+        super().__init__(f"the connection was lost before the proof: {why}")
+        self.why = why
+        self.cut_off = cut_off
+        self.expelled = expelled
 
 
 class Connection:
@@ -157,6 +167,17 @@ class Connection:
         self._muted.discard(post.room.id)
         return outcome
 
+    async def answers(self) -> None:
+        """Return when the server has answered a PING. Raises TransientError if the connection ends first."""
+        flight = self._flights[PROBE] = self._loop.create_future()
+        self._do(self.session.probe())
+        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        try:
+            if isinstance(await flight, SendError):
+                raise TransientError("the connection was lost before the line was written")
+        finally:
+            patience.cancel()
+
     def _overdue(self, flight: "Flight") -> None:
         if flight.done():
             return
@@ -190,7 +211,7 @@ class Connection:
                 elif len(data) == _CHUNK:
                     await asyncio.sleep(0)  # reading what is buffered already would not let other tasks run
         except (OSError, EOFError) as error:
-            self._end(Ending(f"the connection broke: {error or type(error).__name__}"))
+            self._end(Ending(f"the connection broke: {error or type(error).__name__}", by_server=True))
             return
         self._inbox.until = self._clock()  # the server closed after all that it said, so we missed nothing
         self._do(self.session.closed())
@@ -224,8 +245,8 @@ class Connection:
                     self._land(post, remote_id)
                 case Failed(post, _, error):
                     self._land(post, error)
-                case Broken(reason, pause, turned_away):
-                    self._end(Ending(reason, pause, turned_away=turned_away))
+                case Broken(reason, pause, turned_away, by_server):
+                    self._end(Ending(reason, pause, turned_away=turned_away, by_server=by_server or turned_away))
                 case Rejected(reason):
                     self._end(Ending(reason, rejected=True))
                 case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
@@ -288,8 +309,10 @@ class Connection:
         flooded = self._flood.lately(now) if _FLOODED.search(ending.reason) else 0
         self._ending = replace(ending, online_for=since, flooded=flooded)
         self._over.set()
+        said = ending.pause is not None or (_EXPELLED.search(ending.reason) and not flooded)
+        expelled = ending.turned_away and bool(said)
         for post in [*self._flights]:
-            self._land(post, Lost(f"the connection was lost before the proof: {ending.reason}"))
+            self._land(post, Lost(ending.reason, cut_off=ending.by_server, expelled=expelled))
         for ticket in self._flood.drain():
             if not ticket.done():
                 ticket.set_result(False)

@@ -111,11 +111,12 @@ class Rejected:
 @dataclass(frozen=True, slots=True)
 class Broken:
     """This connection must end; the next is tried after `pause` seconds (None: the usual backoff). `turned_away`: the
-    server said that it does not want us."""
+    server said that it does not want us; `by_server`: it has ended the connection."""
 
     reason: str
     pause: float | None = None
     turned_away: bool = False
+    by_server: bool = False
 
 
 Effect = (

@@ -1,7 +1,7 @@
 """Bounded memory: a dict (LRU) and a set that forget the oldest keys. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -26,6 +26,13 @@ class LruDict(Generic[Key, Value]):
         if key in self._entries:
             self._entries.move_to_end(key)
         return self._entries.get(key)
+
+    def peek(self, key: Key) -> Value | None:
+        """The value of `key`, which does not count as use; None if there is none."""
+        return self._entries.get(key)
+
+    def values(self) -> Iterable[Value]:
+        return self._entries.values()
 
     def pop(self, key: Key) -> Value | None:
         """Remove `key` and return its value; None if there is none."""

@@ -144,9 +144,10 @@ class Sending:
             if joined is None or joined.warns_of(_SILENT):
                 hint = "give us the power to speak there, or invite us"
                 log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
-            return Silenced(f"we are not allowed to speak in {room.id} ({error})", _RETRY_AFTER)
+            return Silenced(f"we are not allowed to speak in {room.id} ({error})", refused=True)
         if error.passes:
-            return TransientError(f"the homeserver asks for patience ({error})", error.retry_after)
+            patience = error.retry_after
+            return TransientError(f"the homeserver asks for patience ({error})", patience, refused=error.breaks)
         if error.status in _NEVER and error.code:
             return PermanentError(f"the homeserver does not take the message ({error})")
-        return TransientError(f"the homeserver refuses ({error})", _RETRY_AFTER)
+        return TransientError(f"the homeserver refuses ({error})", refused=True)

@@ -15,6 +15,7 @@ from bridge.model.event import Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.network import InDoubt, Network, PermanentError, SendError, Silenced, TransientError
 from bridge.relay.shared import Shared
+from bridge.relay.suspects import Suspects
 from bridge.store import Commit, Dead, Dropped, Lease, Waits, stored
 from bridge.store.contract import LONGEST_WAIT_S
 
@@ -24,6 +25,7 @@ _LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
 _ROOMS = 32  # most rooms of one network that are delivered to side by side
 _EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
+_SILENCED = Backoff(2.0, 60.0)  # the same, for a room that we are in, but may not speak in
 _FRESH = 10_000  # most unsent frozen posts of this run that are remembered: more than can be on their way
 
 
@@ -75,6 +77,7 @@ class Dispatch:
         self._rooms: dict[Room, _Work] = {}
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
+        self._suspects = Suspects()
 
     async def run(self) -> None:
         """Send what is owed until `stopping`; then finish what is under way."""
@@ -166,7 +169,7 @@ class Dispatch:
             return True
         failed = await self._send(posts, stopping=None if planned else self._stopping)
         if failed is not None:
-            return await self._failed(backlog, *failed)
+            return await self._failed(backlog, posts, *failed)
         if self._stopping.is_set() or not self._lease.valid():
             return False
         carried = {delivery for post in posts for delivery in post.deliveries}
@@ -174,7 +177,8 @@ class Dispatch:
 
     async def _freeze(self, backlog: Backlog) -> Sequence[Post]:
         """Render the first deliveries of a room, and store the posts before the first is sent."""
-        posts = await stored(self._lease.plan, backlog.room, self._network.render(backlog.owed))
+        owed = backlog.owed[:1] if self._suspects.is_alone(backlog.owed[0].delivery) else backlog.owed
+        posts = await stored(self._lease.plan, backlog.room, self._network.render(owed))
         self._note_fresh(posts)
         return posts
 
@@ -214,18 +218,25 @@ class Dispatch:
     async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
         """Store that `post` was sent. If it was not, return it with its error."""
         if isinstance(outcome, SendError):
+            if isinstance(outcome, TransientError) and outcome.refused:
+                self._suspects.refused(post)
             return post, outcome
         await stored(self._lease.sent, post, outcome)
         self._fresh.discard(post.id)
+        self._suspects.went_through(post)
         self._shared.outages.spoke(post.room)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
 
-    async def _failed(self, backlog: Backlog, post: Post, error: SendError) -> bool:
-        """Decide the fate of a post that was not sent. Returns whether its room goes on at once."""
+    async def _failed(self, backlog: Backlog, posts: Sequence[Post], post: Post, error: SendError) -> bool:
+        """Decide the fate of a post of `posts` that was not sent. Returns whether its room goes on at once."""
         if isinstance(error, Silenced):
             self._shared.outages.silenced(post.room, str(error))
         if isinstance(error, TransientError):
+            if error.refused and await self._is_guilty(post, posts):
+                self._suspects.settled(post)
+                await self._bury(post.room, post.deliveries, error)
+                return True
             await self._postpone(backlog, error)
             return False
         if isinstance(error, InDoubt) and error.resend:
@@ -238,13 +249,47 @@ class Dispatch:
             self._fresh.discard(post.id)
         return True
 
+    async def _is_guilty(self, post: Post, posts: Sequence[Post]) -> bool:
+        """Whether `post`, which was refused, will never be taken, while its room takes others. If nothing tells yet,
+        the next message in line is tried: when it goes through, `post` has one more chance."""
+        if self._suspects.is_guilty(post):
+            return True
+        if self._suspects.wants_a_trial(post) and self._may_go_on(self._stopping):
+            await self._try_another(post, posts)
+        return False
+
+    async def _try_another(self, post: Post, posts: Sequence[Post]) -> None:
+        """Send what waits behind `post`, in the plan `posts` or after it. Messages that share a post are told apart
+        first."""
+        if len(post.deliveries) > 1:
+            if await stored(self._lease.thaw, post.room):
+                self._suspects.render_alone(post)
+            return
+        following = posts[posts.index(post) + 1 :]
+        others = [each for each in following if each.deliveries != post.deliveries] or await self._append(post.room)
+        if others:
+            await self._store(others[0], await self._attempt(others[0]))
+
+    async def _append(self, room: Room) -> Sequence[Post]:
+        """Render and freeze what comes after the frozen posts of `room`."""
+        behind = await stored(self._lease.behind, room)
+        if behind is None:
+            return ()
+        try:
+            posts = await stored(self._lease.append, room, self._network.render([behind]))
+        except PermanentError:
+            return ()
+        self._note_fresh(posts)
+        return posts
+
     def _note_fresh(self, posts: Sequence[Post]) -> None:
         for post in posts:
             self._fresh.add(post.id)
 
     async def _postpone(self, backlog: Backlog, error: TransientError) -> None:
         asked = min(error.retry_after or 0.0, LONGEST_WAIT_S)
-        pause = asked or self._pause.after(backlog.attempts, self._shared.rng)
+        usual = _SILENCED if isinstance(error, Silenced) else self._pause
+        pause = asked or usual.after(backlog.attempts, self._shared.rng)
         log.warning("postponed", room=str(backlog.room), retry_in_s=round(pause, 1), reason=str(error))
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from bridge.model.accounting import Count, Ledger, Loss
 from bridge.model.event import Event, EventKey, Room
-from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Known, Post
+from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Known, Owed, Post
 
 LONGEST_WAIT_S = 3600.0
 """Seconds. No room waits longer: a wait that seems longer means that the clock was set back, and the room is due."""
@@ -258,6 +258,20 @@ class Lease:
     @_writes
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         """Freeze `posts`, rendered from the head of `room`. If posts are frozen already, they stay and are returned."""
+
+    @_writes
+    async def append(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        """Freeze `posts`, rendered from what follows the frozen posts of `room` (see `behind`), after those. Returns
+        them; nothing if a delivery in them is frozen already, or queued no more."""
+
+    @_writes
+    async def thaw(self, room: Room) -> bool:
+        """Let the frozen posts of `room` be rendered again: surely none of them was sent. False, and no effect, if
+        nothing is frozen, or an earlier post of their deliveries was sent."""
+
+    @_reads
+    async def behind(self, room: Room) -> Owed | None:
+        """The first delivery queued for `room` that no frozen post carries."""
 
     @_writes
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:

@@ -201,6 +201,20 @@ class Core:
         self.cursor(network, token)
         return self._plans.freeze(room, posts)
 
+    def append(self, network: str, token: str, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        self.cursor(network, token)
+        return self._plans.append(room, posts)
+
+    def thaw(self, network: str, token: str, room: Room) -> bool:
+        self.cursor(network, token)
+        return self._plans.thaw(room)
+
+    def behind(self, network: str, token: str, room: Room) -> Owed | None:
+        self.cursor(network, token)
+        frozen = {delivery for post in self._plans.frozen(room) for delivery in post.deliveries}
+        queued = self._owed(room, len(frozen) + 1, self._clock())
+        return next((owed for owed in queued if owed.delivery not in frozen), None)
+
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
         self.cursor(network, token)
         frozen = self._plans.frozen(post.room)

@@ -287,6 +287,43 @@ async def test_what_is_frozen_first_stays(home: Lease, libera: Lease) -> None:
     assert await texts(libera) == {LIBERA: ["one+two"]}
 
 
+async def test_what_waits_behind_the_frozen_posts_is_frozen_after_them(home: Lease, libera: Lease) -> None:
+    one, two, three = await say(home, "one", "two", "three")
+    frozen = await libera.plan(LIBERA, cut(one, "on", "e"))
+    behind = await libera.behind(LIBERA)
+    assert behind is not None
+    assert behind.delivery == two.id
+    assert list(await libera.append(LIBERA, cut(one, "again"))) == []
+    appended = await libera.append(LIBERA, cut(two, "two"))
+    (backlog,) = await libera.due(0.0)
+    assert backlog.posts == (*frozen, *appended)
+    assert await libera.sent(appended[0], "$2")
+    for post in frozen:
+        assert await libera.sent(post, "$1")
+    assert await texts(libera) == {LIBERA: ["three"]}
+    assert three.id
+
+
+async def test_nothing_waits_behind_what_is_frozen_if_that_is_all(home: Lease, libera: Lease) -> None:
+    assert await libera.behind(LIBERA) is None
+    (one,) = await say(home, "one")
+    await libera.plan(LIBERA, cut(one, "one"))
+    assert await libera.behind(LIBERA) is None
+
+
+async def test_posts_of_which_none_was_sent_can_be_rendered_again(home: Lease, libera: Lease) -> None:
+    one, two = await say(home, "one", "two")
+    assert not await libera.thaw(LIBERA)
+    await libera.plan(LIBERA, [Post.of(LIBERA, (one.id, two.id), 0, "one+two")])
+    assert await libera.thaw(LIBERA)
+    assert await texts(libera) == {LIBERA: ["one", "two"]}
+    head, tail = await libera.plan(LIBERA, cut(one, "on", "e"))
+    await libera.sent(head, "$1")
+    assert not await libera.thaw(LIBERA)
+    (backlog,) = await libera.due(0.0)
+    assert backlog.posts == (tail,)
+
+
 async def test_nothing_that_was_given_up_is_frozen(home: Lease, libera: Lease, store: Store) -> None:
     one, two = await say(home, "one", "two")
     await store.drop(one.id)

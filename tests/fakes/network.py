@@ -25,6 +25,8 @@ class MemoryNetwork:
         self.sent: list[tuple[Room, str]] = []
         self.acknowledged = 0
         self.failures: dict[Room, list[SendError]] = {}
+        self.refused: dict[str, SendError] = {}
+        """What is said of a post with such words in it."""
         self.slots = asyncio.Semaphore(10_000)
         """As many posts may still be sent; whoever sends more waits."""
         self._rooms: Sequence[Room] | None = None
@@ -77,6 +79,9 @@ class MemoryNetwork:
             raise PermanentError(f"{post.room} is no configured room")
         if failures := self.failures.get(post.room):
             raise failures.pop(0)
+        for words, error in self.refused.items():
+            if words in post.payload:
+                raise error
         async with self._stir:
             if post.id not in self._known:
                 self._known[post.id] = f"{self.name}-{len(self._known)}"

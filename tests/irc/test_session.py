@@ -509,11 +509,28 @@ def test_without_labels_the_echo_or_at_least_the_pong_is_the_proof() -> None:
     assert talk.of(Proved) == [Proved("p1", "p1"), Proved("p2", "p2")]
 
 
+@pytest.mark.parametrize("tags", ["", "@+quackbridge.example/id=p2 "])
+def test_an_echo_that_comes_after_the_pong_is_the_proof(tags: str) -> None:
+    talk = Talk().welcomed("echo-message", "message-tags")
+    talk.says("p1")
+    talk.says("p2", text="<Ann> second")
+    talk.hears(":irc PONG irc p1", ":irc PONG irc p2")
+    talk.passes(2)
+    assert not talk.of(Failed)
+    talk.hears(f"{tags}:duck!u@h PRIVMSG #pond :<Ann> second")
+    assert talk.of(Proved) == [Proved("p2", "p2")]
+    talk.passes(6)
+    (failed,) = talk.of(Failed)
+    assert isinstance(failed, Failed)
+    assert failed.post == "p1"
+
+
 def test_a_pong_without_the_echo_that_was_promised_means_that_the_line_was_swallowed() -> None:
     talk = Talk().welcomed("echo-message")
     talk.says("p1")
     talk.hears(":irc PONG irc p1")
     assert not talk.of(Proved)
+    talk.passes(6)
     (failed,) = talk.of(Failed)
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, PermanentError)

@@ -1,5 +1,6 @@
 """Our channels on one connection: which are joined, which are not and why, and when the next try is due."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,8 +23,9 @@ _REMOVED = Backoff(first_s=5.0, longest_s=600.0)
 _GOODBYE = "unlinked"
 """The reason in PART. One word: the write gate allows no spaces in PART, whose last word may be a name."""
 _FORGIVEN_AFTER = 600.0
-_MUTED_FOR = 60.0
-"""Seconds after which we try to speak again if nothing says that we may."""
+_MUTED = Backoff(first_s=5.0, longest_s=60.0)
+"""The pause after which we try to speak again if nothing says that we may: short at first, since it may be the words
+that the channel did not take."""
 
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -56,7 +58,8 @@ class _Channel:
     kicks: int = 0
     trouble: str = ""
     muted: str = ""
-    muted_until: float = 0.0
+    muted_until: float = -math.inf
+    mutes: int = 0
     plainly: bool = False
 
 
@@ -122,7 +125,9 @@ class Channels:
         if fancy:
             channel.plainly = True
         else:
-            channel.muted, channel.muted_until = reason, now + _MUTED_FOR
+            lately = now - channel.muted_until <= _MUTED.longest_s
+            channel.mutes = channel.mutes + 1 if lately else 0
+            channel.muted, channel.muted_until = reason, now + _MUTED.plain(channel.mutes)
 
     def changed(self, name: str) -> Iterator[Effect]:
         """The channel's modes changed: it may let us speak now."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.dialect import convert
-from bridge.irc.effects import Failed, Notable, Online, written
+from bridge.irc.effects import Failed, Notable, Online, Proved, written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.session import presence, proof, speech
 from bridge.irc.session.login import Login
@@ -15,6 +15,8 @@ from bridge.network import Silenced
 
 FENCE = "history"
 """The token of the PING sent after a JOIN."""
+PROBE = "probe"
+"""The token of the PING that shows whether the server answers at all."""
 _MOST_DIGITS = 16
 _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
@@ -42,11 +44,21 @@ def _ping(_: State, line: Line) -> Iterable[Step]:
 
 def _pong(state: State, line: Line) -> Iterator[Step]:
     for done in state.liveness.pong(line):
-        yield from state.history.fenced(state.now) if done == FENCE else state.proofs.pong(done)
+        if done == FENCE:
+            yield from state.history.fenced(state.now)
+        elif done == PROBE:
+            yield Proved(PROBE, PROBE)
+        else:
+            yield from state.proofs.pong(done, state.now)
 
 
 def _error_line(state: State, line: Line) -> Iterable[Step]:
     return state.login.closed(one_line(line.last, 300))
+
+
+def _kill(state: State, line: Line) -> Iterable[Step]:
+    """KILL. Most servers say it in an ERROR too, but not all."""
+    return state.login.closed(f"killed: {one_line(line.last, 300)}") if state.us.is_us(line.param(0)) else ()
 
 
 def _told(state: State, line: Line) -> Iterable[Step]:
@@ -231,6 +243,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "FAIL": _fail,
         "JOIN": presence.join,
         "KICK": presence.kick,
+        "KILL": _kill,
         "MODE": _mode_change,
         "NICK": presence.nick,
         "NOTE": _told,

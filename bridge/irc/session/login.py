@@ -138,7 +138,7 @@ class Login:
         elif reason:
             yield _turned_away(f"the server closed the connection: {reason}")
         else:
-            yield Broken("the server closed the connection")
+            yield Broken("the server closed the connection", by_server=True)
 
     def nick_refused(self, line: Line) -> Iterator[Effect]:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""

@@ -38,8 +38,12 @@ class PendingPost:
     post: str
     target: str
     private: bool
+    text: str = ""
     fancy: bool = False
 
+
+_ECHO_WITHIN = 5.0
+"""Seconds after the PONG in which the echo may still come: some servers send it a moment later."""
 
 MUTED = frozenset({"404", "408", "477", "482"})
 """Errors by which a channel does not let us speak now, or not with such a line."""
@@ -55,6 +59,7 @@ class Proofs:
         self._echoes = False
         self._labelled: dict[str, PendingPost] = {}
         self._fenced: deque[PendingPost] = deque()
+        self._answered: dict[str, tuple[PendingPost, float]] = {}
 
     def compare_by(self, casemapping: Casemapping) -> None:
         self._casemapping = casemapping
@@ -74,31 +79,57 @@ class Proofs:
         post = label or line.tags.get(ID_TAG, "")
         if post in self._labelled:
             return (_proved(self._labelled.pop(post), line),)
+        pending = self._echoed(line, post)
+        if pending is None:
+            return ()
+        self._forget(pending)
+        return (_proved(pending, line),)
+
+    def _echoed(self, line: Line, post: str) -> PendingPost | None:
+        """The unlabelled post that an echo is of: by its id, else by its words, else the oldest to that target, with
+        words that the server has changed."""
+        flying = [*self._fenced, *(pending for pending, _ in self._answered.values())]
+        if post:
+            return next((pending for pending in flying if pending.post == post), None)
         fold = self._casemapping.fold
-        for pending in self._fenced:
-            if pending.post == post if post else fold(pending.target) == fold(line.param(0)):
-                self._fenced.remove(pending)
-                return (_proved(pending, line),)
-        return ()
+        there = [pending for pending in flying if fold(pending.target) == fold(line.param(0))]
+        same = (pending for pending in there if pending.text == line.param(1))
+        return next(same, there[0] if there else None)
+
+    def _forget(self, pending: PendingPost) -> None:
+        if self._answered.pop(pending.post, None) is None:
+            self._fenced.remove(pending)
 
     def acknowledged(self, label: str) -> Iterable[Effect]:
         """ACK: the server has no other answer to the labelled line, not even an echo."""
         pending = self._labelled.pop(label, None)
         return () if pending is None else (_swallowed(pending),)
 
-    def pong(self, post: str) -> Iterator[Effect]:
-        """The PING sent after `post` was answered: the server has dealt with all that was written before."""
+    def pong(self, post: str, now: float) -> Iterator[Effect]:
+        """The PING sent after `post` was answered: the server has dealt with all that was written before. If it echoes,
+        the echo is the proof, and may come a moment later."""
         if not any(pending.post == post for pending in self._fenced):
             return
         while self._fenced:
             pending = self._fenced.popleft()
-            yield _swallowed(pending) if self._echoes else Proved(pending.post, pending.post)
+            if self._echoes:
+                self._answered[pending.post] = (pending, now)
+            else:
+                yield Proved(pending.post, pending.post)
             if pending.post == post:
                 return
 
+    def tick(self, now: float) -> Iterator[Effect]:
+        """Give up on echoes that have not come."""
+        for pending, answered_at in [*self._answered.values()]:
+            if now - answered_at > _ECHO_WITHIN:
+                del self._answered[pending.post]
+                yield _swallowed(pending)
+
     def __contains__(self, post: str | None) -> bool:
         """Whether a post is in flight."""
-        return post in self._labelled or any(pending.post == post for pending in self._fenced)
+        fenced = any(pending.post == post for pending in self._fenced)
+        return fenced or post in self._labelled or post in self._answered
 
     def bounced(self, reason: str) -> Iterator[Effect]:
         """A bouncer says something. If it names a post's target, that post did not get through (ZNC, when it has lost
@@ -115,9 +146,9 @@ class Proofs:
     def _named(self, line: Line) -> PendingPost | None:
         """The oldest unlabelled post for a target that the error names."""
         names = {self._casemapping.fold(param) for param in line.params}
-        for pending in self._fenced:
+        for pending in [*(pending for pending, _ in self._answered.values()), *self._fenced]:
             if self._casemapping.fold(pending.target) in names or line.command in ("411", "412", "417"):
-                self._fenced.remove(pending)
+                self._forget(pending)
                 return pending
         return None
 
@@ -128,8 +159,10 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
     reason = _REASONS.get(line.command, one_line(line.last) or line.command)
     never = line.command in _NEVER or (pending.private and line.command != "263")
     if line.command in MUTED and not never:
-        return Silenced(reason, _WAITS_WITH_US)
-    return PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER)
+        return Silenced(reason, _WAITS_WITH_US, refused=True)
+    if never:
+        return PermanentError(reason)
+    return TransientError(reason, _RETRY_AFTER if line.command == "263" else None, refused=True)
 
 
 def _proved(pending: PendingPost, line: Line) -> Effect:

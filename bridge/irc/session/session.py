@@ -12,7 +12,7 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
 from bridge.irc.session import speech
 from bridge.irc.session.channels import Channels
-from bridge.irc.session.commands import FENCE, obey
+from bridge.irc.session.commands import FENCE, PROBE, obey
 from bridge.irc.session.proof import ID_TAG, PendingPost
 from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
@@ -109,6 +109,7 @@ class Session:
         state = self._state
         yield from state.liveness.tick(now, online=self.online)
         yield from state.speakers.tick(now)
+        yield from state.proofs.tick(now)
         if state.welcomed_at is not None:
             if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
                 yield from state.channels.tick(now)
@@ -150,8 +151,14 @@ class Session:
         except Unwritable as error:
             raise PermanentError(str(error)) from error
         fancy = command == "NOTICE" or text != stripped
-        self._state.proofs.launched(PendingPost(post, target, private=not channel, fancy=fancy), labelled=labelled)
+        self._state.proofs.launched(
+            PendingPost(post, target, private=not channel, text=text, fancy=fancy), labelled=labelled
+        )
         return [Write(data), *(() if labelled else self._state.liveness.ping(post))]
+
+    def probe(self) -> list[Effect]:
+        """Ask the server whether it is there; `Proved(PROBE)` follows."""
+        return [*self._state.liveness.ping(PROBE)]
 
     def set_rooms(self, rooms: Sequence[Room]) -> list[Effect]:
         """Replace the configured rooms."""

@@ -54,6 +54,11 @@ class ApiError(Exception):
         return self.status >= 500 or self.status in (408, 429) or self.code == "M_LIMIT_EXCEEDED"
 
     @property
+    def breaks(self) -> bool:
+        """Whether the server itself has failed, perhaps by what it was asked."""
+        return self.status == 500
+
+    @property
     def logged_out(self) -> bool:
         return self.code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN")
 

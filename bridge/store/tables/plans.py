@@ -26,9 +26,31 @@ class Plans:
         """Freeze `posts` for `room`, unless posts are frozen there already; returns the frozen ones."""
         if frozen := self.frozen(room):
             return frozen
+        return self._insert(room, posts, 0)
+
+    def append(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
+        """Freeze `posts` after those that are frozen for `room`, unless these carry one of their deliveries."""
+        frozen = {delivery for post in self.frozen(room) for delivery in post.deliveries}
+        if not frozen.isdisjoint(delivery for post in posts for delivery in post.deliveries):
+            return ()
+        (last,) = self._sql.execute(
+            "SELECT coalesce(max(part), -1) FROM posts WHERE network = ? AND room = ?", (room.network, room.id)
+        ).fetchone()
+        return self._insert(room, posts, last + 1)
+
+    def thaw(self, room: Room) -> bool:
+        """Unfreeze all posts of `room`, unless an earlier post of a delivery in them was sent."""
+        frozen = self.frozen(room)
+        if not frozen or any(self._next_part(delivery) for post in frozen for delivery in post.deliveries):
+            return False
+        self._sql.execute("DELETE FROM posts WHERE network = ? AND room = ?", (room.network, room.id))
+        return True
+
+    def _insert(self, room: Room, posts: Sequence[Post], least: int) -> Sequence[Post]:
+        """Freeze `posts`, numbered from `least` or, if their deliveries are half sent, from a higher number."""
         if not all(self._is_queued(delivery) for post in posts for delivery in post.deliveries):
             return ()  # one was dropped since it was rendered: render again
-        first = max((self._next_part(delivery) for post in posts for delivery in post.deliveries), default=0)
+        first = max(least, *(self._next_part(delivery) for post in posts for delivery in post.deliveries), 0)
         self._sql.executemany(
             "INSERT INTO posts (network, room, part, id, deliveries, payload) VALUES (?, ?, ?, ?, ?, ?)",
             (
