@@ -144,7 +144,12 @@ class BotHost:
             async with asyncio.timeout(_PATIENCE_S):
                 return await hosted.bot.answer(self._question(hosted, event))
         except Exception:  # a bot is foreign code: its errors must not stop the conversation
-            log.exception("bot_failed", bot=hosted.bot.name, room=str(event.room))
+            log.exception(
+                "bot_failed",
+                bot=hosted.bot.name,
+                room=str(event.room),
+                hint="this question gets no answer; all else goes on",
+            )
             return ()
 
     def _question(self, hosted: Hosted, event: Event) -> Question:

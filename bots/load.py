@@ -35,4 +35,4 @@ def _made(path: str, **given: object) -> Any:
     try:
         return found(**given)
     except Exception as error:
-        raise ValueError(f"{path!r} cannot be made: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{path!r} cannot be started: {type(error).__name__}: {error}") from error

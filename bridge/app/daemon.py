@@ -39,6 +39,7 @@ from bridge.users.tinydb import TinyUsers
 
 log = structlog.get_logger()
 
+_UNCHANGED = "correct the file; until then the daemon goes on with its previous configuration"
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
 _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot replace
@@ -132,10 +133,10 @@ class _Daemon:
             config = await asyncio.to_thread(load, self._path)
             bots = wiring.bots(config, self._hosted)
         except ConfigError as error:
-            log.error("not_reloaded", problems=str(error).splitlines(), hint="the configuration of before goes on")
+            log.error("not_reloaded", problems=str(error).splitlines(), hint=_UNCHANGED)
             return
         except Refused as error:
-            log.error("not_reloaded", problems=[str(error)], hint="the configuration of before goes on")
+            log.error("not_reloaded", problems=[str(error)], hint=_UNCHANGED)
             return
         for warning in config.warnings:
             log.warning("config", text=warning)
@@ -163,7 +164,7 @@ class _Daemon:
         after = (config.users.database, config.store.path, config.http)
         for key, one, other in zip(_FIXED, before, after, strict=True):
             if one != other:
-                log.warning("not_reloaded", key=key, hint="this counts from the next start: restart the daemon")
+                log.warning("not_reloaded", key=key, hint="restart the daemon: this change takes effect only then")
         users = config.users.model_copy(update={"database": now.users.database})
         store = config.store.model_copy(update={"path": now.store.path})
         return config.model_copy(update={"users": users, "store": store, "http": now.http})
@@ -191,7 +192,9 @@ class _Daemon:
             try:
                 await self._store.expire(time.time() - self._config.store.remember)
             except StoreError as error:
-                log.warning("not_expired", reason=str(error))
+                log.warning(
+                    "not_expired", reason=str(error), hint="old entries stay in the store; tried again in an hour"
+                )
             await asyncio.sleep(_EXPIRE_EVERY)
 
     def _ears(self) -> dict[str, Hosted]:
@@ -210,7 +213,7 @@ class _Daemon:
 async def _lease(store: SqliteStore, network: str) -> Lease:
     lease = await stored(store.acquire, network, f"{os.uname().nodename}:{os.getpid()}")
     if lease is None:
-        raise Unusable(f"another worker is running the network {network!r}")
+        raise Unusable(f"another process is running the network {network!r} on this store; stop it first")
     return lease
 
 
@@ -226,7 +229,11 @@ async def _watch_users(users: Users) -> None:
         except UsersError as error:
             if str(error) != said:
                 said = str(error)
-                log.error("users_unreadable", reason=said, hint="the members known before stay members")
+                log.error(
+                    "users_unreadable",
+                    reason=said,
+                    hint="repair the file, or restore a backup; until then the members known before stay members",
+                )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

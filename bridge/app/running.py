@@ -98,7 +98,7 @@ class Running:
         except Refused as error:
             if needed and not up.done():
                 raise
-            hint = "mend the config, then send SIGHUP; the others go on, and what is owed waits"
+            hint = "correct the configuration and send SIGHUP; messages for this network wait, other networks go on"
             log.error("network_refused", network=network.name, reason=str(error), hint=hint)
         finally:
             up.cancel()

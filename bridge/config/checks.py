@@ -46,7 +46,7 @@ def names(document: Document) -> Iterator[Problem]:
         given: list[str] = list(whole) if isinstance(whole, dict) else []
         for name in given:
             if "/" in name or "@" in name:
-                yield document.problem((kind, name), f"{name!r}: a name has neither / nor @")
+                yield document.problem((kind, name), f"{name!r}: a name cannot contain / or @")
             else:
                 try:
                     identifiers.one_word(name)
@@ -71,7 +71,7 @@ def links(document: Document) -> Iterator[Problem]:
             if isinstance(bot, str) and bot not in known:
                 yield document.problem(("links", name, "bots", number), _unknown("bot", bot, known))
             elif bot in bots[:number]:
-                yield document.problem(("links", name, "bots", number), f"the bot {bot!r} is here already")
+                yield document.problem(("links", name, "bots", number), f"the bot {bot!r} is listed twice")
 
 
 def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, str], Path]) -> Iterator[Problem]:

@@ -78,7 +78,7 @@ def _read(path: Path) -> str:
             raise ValueError(f"others can read {path}: chmod 600 {path}")
         content = file.read(_BYTES + 1)
     if len(content) > _BYTES:
-        raise ValueError(f"{path} is longer than any secret")
+        raise ValueError(f"{path} is too large for a secret")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

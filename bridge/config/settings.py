@@ -17,13 +17,13 @@ from bridge.rules.link import Answers, Guests
 
 def _a_while(seconds: float) -> float:
     if seconds < 86_400:
-        raise ValueError("must be at least 1d: what is heard again after a crash is known by it")
+        raise ValueError("must be at least 1d: by it the bridge recognises messages that it gets again after a crash")
     return seconds
 
 
 def _minutes(seconds: float) -> float:
     if seconds < 60:
-        raise ValueError("must be at least 1m: a network may be away for as long as that at any time")
+        raise ValueError("must be at least 1m: networks are often away for that long, and the messages would be lost")
     return seconds
 
 

@@ -26,7 +26,7 @@ def _members(value: object) -> tuple[str, ...] | None:
     if value == "all":
         return None
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError("must be all, or a list of users' names: with none of them nobody could speak")
+        raise ValueError("must be all, or a list of at least one user's name")
     return tuple(map(identifiers.one_word, value))
 
 

@@ -28,6 +28,7 @@ from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, S
 
 log = structlog.get_logger()
 
+_OFFLINE = "messages wait; the bridge reconnects by itself"
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
 _RETRY_AFTER = 60.0
@@ -154,7 +155,7 @@ class IrcNetwork:
                 self._doubts.told(post.id)
             else:
                 self._doubts.settled(post.id)
-            raise InDoubt("the connection broke before the server said that it has it", resend=resend)
+            raise InDoubt("the connection broke before the server confirmed the message", resend=resend)
         return None
 
     async def _written(self, connection: Connection, post: Post, said: Say, *, alone: bool) -> Connection:
@@ -222,7 +223,7 @@ class IrcNetwork:
         if session.may_speak(target):
             return None if session.channels.muted(target) else connection
         if session.channels.room(target) is None:
-            raise PermanentError(f"{target} is no channel of the configuration")
+            raise PermanentError(f"{target} is no longer in the configuration")
         if (absent := session.absence(target)) is not None:
             raise absent
         return None
@@ -263,14 +264,16 @@ class IrcNetwork:
                 self._slow_down(ending)
             pause = backoff.after(ending)
             say = log.error if ending.rejected or ending.pause else log.warning
-            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1))
+            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1), hint=_OFFLINE)
             await asyncio.sleep(pause)
 
     def _slow_down(self, ending: Ending) -> None:
         now = asyncio.get_running_loop().time()
         self._pace.slow_down(ending.flooded, now)
         burst, per_second = self._pace.budget(now)
-        hint = f"configure a lower `flood` for {self.name}"
+        hint = (
+            f"cut off for sending too fast; the bridge is slower now. If it happens again, lower `flood` of {self.name}"
+        )
         log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
     async def _once(self, inbox: Inbox) -> Ending:
@@ -300,7 +303,7 @@ class IrcNetwork:
         try:
             return await self._connection.run()
         except Unwritable as error:
-            return Ending(f"nick, username, realname or a password is no word of IRC: {error}", rejected=True)
+            return Ending(f"nick, username, realname or a password cannot be sent on IRC: {error}", rejected=True)
         finally:
             self._connection = None
             inbox.leave(*inbox.present)

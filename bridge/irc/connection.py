@@ -64,7 +64,7 @@ class Lost(TransientError):
     `expelled`: and said that it throws us out, perhaps for this line."""
 
     def __init__(self, why: str, *, cut_off: bool, expelled: bool) -> None:
-        super().__init__(f"the connection was lost before the proof: {why}")
+        super().__init__(f"the connection was lost before the server confirmed the message: {why}")
         self.why = why
         self.cut_off = cut_off
         self.expelled = expelled
@@ -96,7 +96,7 @@ class Connection:
         self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
         self._over = asyncio.Event()
-        self._ending = Ending("we are leaving")
+        self._ending = Ending("the bridge is leaving")
         self._online_at: float | None = None
         self._paused = False
         self._leaving = False
@@ -184,14 +184,15 @@ class Connection:
         if self._paused:  # the proof may be there, unread
             self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
         else:
-            self._end(Ending(f"no proof of delivery within {_PROOF_WITHIN:.0f} s"))
+            self._end(Ending(f"no confirmation of a message within {_PROOF_WITHIN:.0f} s"))
 
     def _complain(self, room: Room, error: SendError) -> None:
         """Log the error once per room, until the room takes a post again."""
         if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
             return
         self._muted.add(room.id)
-        log.warning("cannot_speak", network=self._settings.name, room=str(room), reason=str(error))
+        hint = "messages for this channel wait, and go as soon as it lets the bridge speak"
+        log.warning("cannot_speak", network=self._settings.name, room=str(room), reason=str(error), hint=hint)
 
     async def _read(self) -> None:
         buffer = LineBuffer()
@@ -277,7 +278,7 @@ class Connection:
                 bound.warning("left", room=str(room), reason=reason, retry_in_s=pause)
             case Barred(room, reason, hint, pause, news):
                 say = bound.error if news else bound.debug
-                say("not_joined", room=str(room), reason=reason, hint=hint, retry_in_s=pause)
+                say("not_joined", room=str(room), reason=reason, hint=f"{hint}; messages for it wait", retry_in_s=pause)
             case MaySpeak(room):
                 bound.info("may_speak", room=str(room))
             case Notable(event, reason):

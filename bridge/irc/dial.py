@@ -45,7 +45,9 @@ class Dial:
                 return await self._connect(self._settings.host, self._settings.port, ssl=self._tls, limit=MAX_LINE)
         except ssl.SSLCertVerificationError as error:
             reason = f"the certificate of {place} is not trusted ({error.verify_message})"
-            return Ending(f"{reason}: use the name that it is for, or trust its CA", _UNTRUSTED_PAUSE)
+            return Ending(
+                f"{reason}: connect to the name that it is for, or set `tls_ca_file` to its CA", _UNTRUSTED_PAUSE
+            )
         except TimeoutError:
             return Ending(f"{place} did not answer within {_WITHIN:.0f} s")
         except OSError as error:

@@ -45,7 +45,7 @@ class Lanes:
             turn = Turn(lane)
             try:
                 if lane.broken:
-                    raise TransientError("what was said before it is not out yet")
+                    raise TransientError("an earlier message to this room is not sent yet")
                 yield turn
             except (TransientError, InDoubt):
                 self._close(room, lane)

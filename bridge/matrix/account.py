@@ -16,6 +16,7 @@ from bridge.network import Memory, Refused
 log = structlog.get_logger()
 
 _DEVICE_NAME = "quackbridge"
+_AGAIN = "the homeserver ended our session; logging in again, messages wait meanwhile"
 _DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
 
 
@@ -44,7 +45,7 @@ class Account:
         """Log in again, unless the token `rejected` has been replaced already."""
         async with self._one_at_a_time:
             if self._homeserver.token == rejected:
-                log.warning("logged_out", network=self._settings.name, hint="logging in again")
+                log.warning("logged_out", network=self._settings.name, hint=_AGAIN)
                 await self._admitted()
 
     async def _admitted(self) -> None:
@@ -64,8 +65,8 @@ class Account:
         self._homeserver.token = ""
         if self._settings.password is None:
             raise Refused(
-                f"{self._settings.name}: the access token of {self._settings.user} is not accepted (any more):"
-                " put a new one, or the password, into the configuration; what is owed waits"
+                f"{self._settings.name}: the homeserver does not accept the access token of {self._settings.user}:"
+                " put a new one, or the password, into the configuration; messages wait meanwhile"
             )
         await self._with_password(kept.get(_DEVICE) if ours else None)
 
@@ -77,9 +78,11 @@ class Account:
         except ApiError as error:
             if error.logged_out:
                 return False
-            raise Refused(f"{self._settings.name}: {self._settings.user} is not let in ({error})") from None
+            raise Refused(
+                f"{self._settings.name}: the homeserver does not let {self._settings.user} in ({error})"
+            ) from None
         if user != self._settings.user:
-            raise Refused(f"{self._settings.name}: the access token is of {user}, not of {self._settings.user}")
+            raise Refused(f"{self._settings.name}: the access token belongs to {user}, not to {self._settings.user}")
         return True
 
     async def _whoami(self) -> str:
@@ -111,9 +114,7 @@ class Account:
     async def _keep(self, found: Json) -> None:
         user, token, device = word(found, "user_id"), word(found, "access_token"), word(found, "device_id")
         if user != self._settings.user:
-            raise Refused(
-                f"{self._settings.name}: the homeserver calls us {user}, the configuration {self._settings.user}"
-            )
+            raise Refused(f"{self._settings.name}: the homeserver logged us in as {user}, not as {self._settings.user}")
         await self._memory.remember({_USER: user, _TOKEN: token, _DEVICE: device})
         self._homeserver.token = token
 

@@ -63,9 +63,9 @@ class Sending:
             else:
                 event_id = await self._put(joined, post)
         except Unreachable as error:
-            raise TransientError(f"the homeserver is not reached: {error}") from None
+            raise TransientError(f"cannot reach the homeserver: {error}") from None
         except Refused as error:
-            raise TransientError(f"we are logged out: {error}", _RETRY_AFTER) from None
+            raise TransientError(f"the bridge is logged out: {error}", _RETRY_AFTER) from None
         except ApiError as error:
             raise self._refusal(post.room, error) from None
         self._doubtful.discard(post.id)
@@ -105,7 +105,7 @@ class Sending:
         if self._online.is_set():
             return
         if self._account.refused:
-            raise TransientError(f"we are logged out: {self._account.refused}", _RETRY_AFTER)
+            raise TransientError(f"the bridge is logged out: {self._account.refused}", _RETRY_AFTER)
         if not await is_set_within(self._online, _ONLINE_WITHIN):
             raise TransientError("offline: the homeserver does not answer", _LOOK_AGAIN)
 
@@ -118,13 +118,13 @@ class Sending:
                     await self._joining.tried(room)
             joined = await self._known(room)
         if joined is None and not self._joining.wants(room):
-            raise PermanentError(f"{room.id} is neither a configured room nor a private conversation any more")
+            raise PermanentError(f"{room.id} is no longer a configured room or a private conversation")
         if joined is None:
             raise TransientError(f"{room.id} is not joined yet", _RETRY_AFTER)
         if joined.encrypted:
             raise PermanentError("the room is encrypted, and encryption is not supported yet")
         if not joined.inside:
-            raise TransientError(f"we are not in {room.id}: {joined.absence}", _RETRY_AFTER)
+            raise TransientError(f"not in {room.id}: {joined.absence}", _RETRY_AFTER)
         return joined
 
     async def _known(self, room: Room) -> JoinedRoom | None:
@@ -142,12 +142,14 @@ class Sending:
         if error.code == "M_FORBIDDEN":
             joined = self._rooms.of(room)
             if joined is None or joined.warns_of(_SILENT):
-                hint = "give us the power to speak there, or invite us"
+                hint = "give the bridge's account the power to speak there; messages wait, and it tries every minute"
                 log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
-            return Silenced(f"we are not allowed to speak in {room.id} ({error})", refused=True)
+            return Silenced(f"not allowed to speak in {room.id} ({error})", refused=True)
         if error.passes:
             patience = error.retry_after
-            return TransientError(f"the homeserver asks for patience ({error})", patience, refused=error.breaks)
+            return TransientError(
+                f"the homeserver cannot take the message now ({error})", patience, refused=error.breaks
+            )
         if error.status in _NEVER and error.code:
-            return PermanentError(f"the homeserver does not take the message ({error})")
-        return TransientError(f"the homeserver refuses ({error})", refused=True)
+            return PermanentError(f"the homeserver rejects the message ({error})")
+        return TransientError(f"the homeserver refuses the message for now ({error})", refused=True)

@@ -26,7 +26,7 @@ class Count:
     reason: str
 
 
-TOO_OLD = "too old"
+TOO_OLD = "waited too long"
 TOO_MANY = "too many waited"
 """Reasons for which messages are given up."""
 

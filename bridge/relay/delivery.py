@@ -160,7 +160,12 @@ class Dispatch:
         old = [item.delivery for item in backlog.owed if item.age > self._shared.terms.max_age]
         if old and not backlog.posts:
             await stored(self._lease.settle, Dropped(old, TOO_OLD))
-            log.error("given_up", room=str(room), messages=len(old), hint="they are older than outbox.max_age")
+            log.error(
+                "given_up",
+                room=str(room),
+                messages=len(old),
+                hint="these messages waited longer than outbox.max_age, and are lost",
+            )
             return True
         try:
             posts = backlog.posts or await self._freeze(backlog)
@@ -240,7 +245,7 @@ class Dispatch:
             await self._postpone(backlog, error)
             return False
         if isinstance(error, InDoubt) and error.resend:
-            hint = "it may be there twice"
+            hint = "unknown whether the first try arrived; the room may show the message twice"
             log.warning("sent_again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
             self._fresh.add(post.id)
             await stored(self._lease.commit, Commit(counts=[Count(post.room, Tally.RESENT, str(error))]))
@@ -300,6 +305,5 @@ class Dispatch:
         told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]
         if told:
             await stored(self._lease.commit, Commit.owing(told))
-        log.error(
-            "dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint="quackbridge outbox list"
-        )
+        hint = "not delivered, and kept: `quackbridge outbox list` shows it, `outbox retry ID` sends it again"
+        log.error("dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint=hint)

@@ -24,6 +24,7 @@ from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
 
+_REWOUND = "the store is older than the connection (was it restored?); the bridge fetches again what the store lacks"
 _PULSE_S = 10.0  # seconds between renewals of a lease while nothing is heard
 _GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before asking for more takes the event loop
 
@@ -67,7 +68,7 @@ class Relay:
                         await asyncio.sleep(0 if gone else _GOES_FIRST_S)
                 return
             except Rewound:
-                log.warning("store_rewound", network=network.name, hint="hearing again what the store does not know")
+                log.warning("store_rewound", network=network.name, hint=_REWOUND)
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
@@ -111,7 +112,7 @@ class Relay:
 
     def _of_gap(self, gap: Gap) -> Outcome:
         """Count a gap; a long one is told to the other rooms."""
-        count = Count(gap.room, Tally.UNKNOWN, "the network does not remember")
+        count = Count(gap.room, Tally.UNKNOWN, "the network keeps no history of that time")
         if gap.until - gap.since < self._shared.terms.tell_after:
             return Outcome(counts=(count,))
         return Outcome(tuple(outages.unknown(gap, other) for other in self._gate.links.others(gap.room)), (count,))
@@ -155,7 +156,11 @@ class Relay:
         case, refusal = verdict.case, verdict.refusal
         event = case.event
         if event.room.network == BOTS and not verdict.audience:
-            log.warning("answer_unheard", ear=event.room.id, hint="the room of the question is in no link any more")
+            log.warning(
+                "answer_unheard",
+                ear=event.room.id,
+                hint="the bot's answer is dropped: the room of the question is in no link any more",
+            )
         elif refusal is None:
             log.debug("accepted", id=event.id, room=str(event.room), rooms=len(verdict.audience))
         elif case.link is not None:
@@ -188,18 +193,20 @@ def _owed(delivery: Delivery, event: Event, now: float) -> Owed:
 
 def _log_gap(gap: Gap) -> None:
     log.warning(
-        "unknown",
+        "messages_missed",
         room=str(gap.room),
         since=round(gap.since, 3),
         seconds=round(gap.until - gap.since, 1),
-        hint="what was said there in this time is missing: the network does not remember it",
+        hint="messages sent there in this time are not carried: the network keeps no history of it",
     )
 
 
 def _let_in(sender: Sender) -> str:
     """The command that would make a member of `sender`, for the operator to paste."""
     if not sender.proofs:
-        return "the network proves nothing of them: to become a member they have to log in to its services first"
+        return (
+            "the network does not prove who this is: to become a member, they first log in to its services (NickServ)"
+        )
     proof = sender.proofs[0]
     return f"quackbridge add-user NAME --{proof.kind} {shlex.quote(str(proof))}"
 

@@ -52,7 +52,7 @@ class Notices:
             case Told.HINT:
                 return self._daily(event, "hint", link.welcome_guest if link else None)
             case Told.REASON:
-                where = f"In {link.name}: " if link else ""
+                where = f"In {link.name} I do not carry your messages: " if link else ""
                 return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)

@@ -125,9 +125,9 @@ def begun(outage: Outage, room: Room, now: float) -> Addressed:
     """The notice to another `room` of the link that an outage has lasted for a while."""
     since, why, there = _clock(outage.since), one_line(outage.reason), _named(outage.room)
     if outage.silenced:
-        said = f"I may not speak in {there} since {since} UTC ({why}). I keep what you say here until I may."
+        said = f"{there} has not let me speak since {since} UTC ({why}). I keep your messages until it does."
     else:
-        said = f"I lost {there} at {since} UTC ({why}). I keep what you say here until I am back there."
+        said = f"I lost my connection to {there} at {since} UTC ({why}). I keep your messages until I am back."
     return _notice(f"away {outage.room} {outage.since:.0f}", room, said, now)
 
 
@@ -136,7 +136,7 @@ def back(ended: Ended, room: Room) -> Addressed:
     outage, there = ended.outage, _named(ended.outage.room)
     when = _span(outage.since, ended.until)
     said = f"I may speak in {there} again (I could not {when})." if outage.silenced else ""
-    said = said or f"I am back in {there} (I was away {when}). What you said here follows there now."
+    said = said or f"I am back in {there} (I was away {when}). I send your messages there now."
     return _notice(f"back {outage.room} {outage.since:.0f}", room, said, ended.until)
 
 
@@ -156,7 +156,9 @@ def follows(ended: Ended, waiting: int, losses: Sequence[Loss] = (), others: Seq
 def lost(loss: Loss, room: Room, now: float) -> Addressed:
     """The notice to `room` of messages given up, there or in another room of the link."""
     where = "here" if room == loss.room else f"to {_named(loss.room)}"
-    said = f"{_messages(loss.number)} of {_span(loss.since, loss.until)} could not be delivered {where}: {loss.reason}."
+    said = (
+        f"{_messages(loss.number)} from {_span(loss.since, loss.until)} could not be delivered {where}: {loss.reason}."
+    )
     return _notice(f"lost {loss.room} {loss.reason} {loss.number} {now:.0f}", room, said, now)
 
 

@@ -87,7 +87,7 @@ class Lookout:
         before = self._shared.clock() - self._shared.terms.max_age
         number = await stored(lease.trim, before, self._shared.terms.per_room)
         if number:
-            hint = "what is older than outbox.max_age, or more than outbox.per_room, is not carried"
+            hint = "these messages waited longer than outbox.max_age, or were more than outbox.per_room, and are lost"
             log.error("given_up", network=lease.network, messages=number, hint=hint)
 
     async def _tell_of(self, change: outages.Begun | outages.Ended, lease: Lease) -> None:
@@ -101,7 +101,9 @@ class Lookout:
         await stored(lease.hasten, room)
 
     async def _tell_of_outage(self, outage: Outage, lease: Lease) -> None:
-        log.warning("away", room=str(outage.room), reason=outage.reason, hint="what is owed to it waits")
+        log.warning(
+            "away", room=str(outage.room), reason=outage.reason, hint="messages for this room wait until it is back"
+        )
         owed = [outages.begun(outage, other, self._shared.clock()) for other in self._others(outage.room)]
         kept = json.dumps([outage.since, outage.reason, outage.silenced])
         await stored(lease.commit, Commit.owing(owed, changes={_AWAY + outage.room.id: kept}))

@@ -14,8 +14,10 @@ from bridge.rules.link import Guests
 from bridge.rules.passwords import holds_secret
 from bridge.users import Measure, Role, Sanction
 
-_UNPROVEN = Refusal("it was said while I was away, and the network does not say by whom", Told.NOTHING, heard=False)
-_UNKNOWN_TARGET = Refusal("I do not know the message that it is about (any more)", Told.NOTHING, heard=False)
+_UNPROVEN = Refusal("sent while the bridge was away, and the network does not prove by whom", Told.NOTHING, heard=False)
+_UNKNOWN_TARGET = Refusal(
+    "the message that it refers to is unknown to the bridge, or too old", Told.NOTHING, heard=False
+)
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
 _MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
 
@@ -40,7 +42,7 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     called = event.body.called if isinstance(event.body, Message) else None
     if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
         told = Told.NOTHING if event.private else Told.ADVICE
-        return Refusal("it may hold a password", told, heard=False, secret=True)
+        return Refusal("it may contain a password", told, heard=False, secret=True)
     if case.sanction is not None:
         return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
     if case.rules.ignore:
@@ -92,7 +94,7 @@ def _of_a_guest(case: Case) -> Refusal | None:
         case Guests.DUCK_ONLY if case.user is None:
             return Refusal("not a member", Told.HINT, heard=True)
         case Guests.DUCK_ONLY:
-            return Refusal("not among the members of this link", Told.REASON, heard=True)
+            return Refusal("not a member of this link", Told.REASON, heard=True)
 
 
 def _may_be_told(event: Event, refusal: Refusal) -> bool:

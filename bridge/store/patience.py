@@ -14,6 +14,7 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 _PAUSE = 1.0  # seconds between tries
+_HINT = "free some disk space; messages wait meanwhile, and none is lost"
 
 
 async def stored(verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -22,5 +23,5 @@ async def stored(verb: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: 
         try:
             return await verb(*args, **kwargs)
         except (Full, Unavailable) as error:
-            log.error("store_unavailable", reason=str(error), hint="free some disk space; nothing is lost meanwhile")
+            log.error("store_unavailable", reason=str(error), hint=_HINT)
             await asyncio.sleep(_PAUSE)

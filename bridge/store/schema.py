@@ -34,9 +34,11 @@ def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Con
     except sqlite3.DatabaseError as error:
         sql.close()
         if is_full(error):
-            raise Full(f"{path}: there is no room for the store ({error}); free some disk space") from error
+            raise Full(f"{path}: no space left for the store ({error}); free some disk space") from error
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNSOUND:
-            raise Unusable(f"{path}: this is not a sound store ({error}); move it away, or restore a backup") from error
+            raise Unusable(
+                f"{path}: this is not an intact store ({error}); move it away, or restore a backup"
+            ) from error
         raise Unusable(f"{path}: the store cannot be opened ({error})") from error
     except BaseException:
         sql.close()
@@ -54,13 +56,13 @@ def read_only(path: Path) -> sqlite3.Connection:
         version = _version(sql, path)
     except sqlite3.DatabaseError as error:
         sql.close()
-        raise Unusable(f"{path}: this is not a sound store ({error})") from error
+        raise Unusable(f"{path}: this is not an intact store ({error})") from error
     except BaseException:
         sql.close()
         raise
     if not 0 < version <= VERSION:
         sql.close()
-        raise Unusable(f"{path}: this is not a store that this quackbridge knows (version {version})")
+        raise Unusable(f"{path}: this quackbridge does not know this store's version ({version})")
     return sql
 
 

@@ -170,7 +170,7 @@ class Writer:
         if not intake or self._reserve is None or self._reserve.make():
             return calls
         for call in intake:
-            call.error = Full("what room is left on the disk is kept for delivering")
+            call.error = Full("the disk is full; the rest of its space is kept for sending what waits")
         return [call for call in calls if call.kind is not _Kind.INTAKE]
 
     def _transact(self, calls: Sequence[_Call]) -> None:
@@ -196,7 +196,11 @@ class Writer:
         self._sql.execute("COMMIT")
         if step and self._steps is not None:
             self._steps.taken(step)
-            log.warning("clock_set", seconds=round(step), hint="what waits has not grown older by that")
+            log.warning(
+                "clock_set",
+                seconds=round(step),
+                hint="this machine's clock was changed; the age of waiting messages stays as it was",
+            )
 
     def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
         if self._sql.in_transaction:
@@ -222,7 +226,7 @@ class Writer:
                 if not is_full(error):
                     raise
                 if call.kind is _Kind.INTAKE or self._reserve is None or not self._reserve.give():
-                    call.error = Full(f"no room for more in the store: {error}")
+                    call.error = Full(f"no space left for the store: {error}")
                     return
 
     def _break(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:

@@ -25,7 +25,7 @@ def version(meta: Mapping[str, Row]) -> int | None:
     try:
         found = [opened(row).get("format") for row in meta.values()]
     except _WRONG as error:
-        raise UsersError("the user database is broken: what it says of itself is not understood") from error
+        raise UsersError("the user database is broken: its format version cannot be read") from error
     return found[0] if found and isinstance(found[0], int) else None
 
 
@@ -84,7 +84,7 @@ def _user(document: Mapping[str, Any]) -> User:
 def _time(value: object) -> float:
     time = float(str(value))
     if not 0 <= time <= _END_OF_TIME:
-        raise ValueError(f"{time} is no time")
+        raise ValueError(f"{time} is not a time")
     return time
 
 

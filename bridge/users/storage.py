@@ -131,7 +131,7 @@ class AtomicFile:
             try:
                 lock.acquire()
             except Timeout as error:
-                raise UsersUnavailable(f"{self.path}: another process has held it for {_PATIENCE:.0f} s") from error
+                raise UsersUnavailable(f"{self.path}: another process has locked it for {_PATIENCE:.0f} s") from error
         try:
             yield
         finally:

@@ -124,7 +124,7 @@ async def test_what_was_guessed_wrong_is_recorded_without_what_was_typed(world: 
     found = [(record.by, record.what, record.details) for record in world.users.audit.read()][2:]
     assert found == [
         ("libera/al!u@host", "login refused", "as alice"),
-        ("libera/al!u@host", "login refused", "under a name that nobody has"),
+        ("libera/al!u@host", "login refused", "under an unknown name"),
     ]
     assert SECRET not in world.users.audit.path.read_text()
 

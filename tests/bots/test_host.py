@@ -175,7 +175,7 @@ class Unlucky:
 @pytest.mark.parametrize(
     ("brain", "said"),
     [
-        (f"{__name__}:Unlucky", "cannot be made: KeyError: 'NO_SUCH_API_KEY'"),
+        (f"{__name__}:Unlucky", "cannot be started: KeyError: 'NO_SUCH_API_KEY'"),
         ("quackbridge_broken_brain:Brain", "cannot be imported: SyntaxError"),
         ("nowhere", "there is no"),
     ],

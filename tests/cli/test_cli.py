@@ -429,7 +429,7 @@ def test_explain_knows_what_a_message_would_do(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     asked = ("explain", "--as", "home/@alice:hs", "--in", "pond", "--text")
     assert "bots that hear this: duck" in run(pond, *asked, "duck: hello")
-    assert "refused: it may hold a password" in run(pond, *asked, "login alice quack")
+    assert "refused: it may contain a password" in run(pond, *asked, "login alice quack")
     assert "NETWORK/ID" in fail(pond, 2, "explain", "--as", "alice", "--in", "pond")
     assert "is not NICK!USER@HOST" in fail(pond, 2, "explain", "--as", "irc/alice!x", "--in", "pond")
 

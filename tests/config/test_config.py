@@ -211,7 +211,7 @@ PLACES = [
     ("home/#pond:pond.social", "home/#pond", "18:14: links.pond.rooms[0]: '#pond' is not a Matrix room"),
     ("guests: relay", "guests: duck", "19:5: links.pond.guests: must be 'duck-only', 'relay' or 'ignore'"),
     ("bots: [duck]", "bots: [dick]", "20:12: links.pond.bots[0]: there is no bot 'dick'; did you mean 'duck'?"),
-    ("bots: [duck]", "bots: [duck, duck]", "20:18: links.pond.bots[1]: the bot 'duck' is here already"),
+    ("bots: [duck]", "bots: [duck, duck]", "20:18: links.pond.bots[1]: the bot 'duck' is listed twice"),
     ("bots: [duck]", "bots: duck", "20:5: links.pond.bots: must be a list"),
     ("delay: 1.0", "delay: -1", "23:74: bots.duck.delay: must be greater than or equal to 0"),
     ("delay: 1.0", "delay: .nan", "23:74: bots.duck.delay: must be a finite number"),
@@ -304,7 +304,7 @@ def test_an_account_has_exactly_one_secret(folder: Path) -> None:
         ("\n", 0o600, "{path}: this secret is empty"),
         ("one\ntwo\n", 0o600, "{path}: a secret is one line without control characters"),
         ("CHANGE-ME\n", 0o600, "{path}: the placeholder CHANGE-ME is still here: write the real secret"),
-        ("x" * 70_000, 0o600, "{path} is longer than any secret"),
+        ("x" * 70_000, 0o600, "{path} is too large for a secret"),
     ],
 )
 def test_a_secret_file_is_private_and_one_line(folder: Path, content: str, mode: int, expected: str) -> None:

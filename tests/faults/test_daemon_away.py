@@ -33,7 +33,7 @@ async def test_on_a_server_without_history_what_was_missed_is_told(
     async with scene(tmp_path, mortal_synapse, ngircd, None, SEED) as place:
         outcome = await run(place, stopped_for(3))
         report.append(outcome)
-        told = [line for line in place.daemon.log if "unknown" in str(line)]
+        told = [line for line in place.daemon.log if line.get("event") == "messages_missed"]
         said = {one.number: one for one in place.traffic.irc.said}
     assert not outcome.to_irc.lost, seeded(outcome)
     assert len(outcome.to_irc.doubled) <= IN_DOUBT, seeded(outcome)

@@ -104,7 +104,7 @@ async def test_a_login_makes_a_member_follows_a_nick_and_ends_with_the_connectio
     refused = [
         line for line in json.loads(quackbridge(pond.folder, "audit", "--json").stdout) if "refused" in line["what"]
     ]
-    assert [line["details"] for line in refused] == ["as alice", "under a name that nobody has"]
+    assert [line["details"] for line in refused] == ["as alice", "under an unknown name"]
 
 
 async def test_a_login_ends_by_logging_out_and_by_leaving_the_last_shared_channel(pond: Pond, daemon: Daemon) -> None:
@@ -254,7 +254,7 @@ async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pon
         await asks("outbox", "the outbox is empty")
         await asks('ban-user bob --in pond --for 2h --reason "too loud"', "bob is banned in pond until")
         await bob.say(pond.channel, "am I heard?")
-        await bob.heard("In pond: banned until")
+        await bob.heard("In pond I do not carry your messages: banned until")
         await asks("lift bob --in pond", "bob is free to speak in pond again")
         await bob.say(pond.channel, "and now?")
         await alice.heard("and now?")

@@ -239,7 +239,7 @@ async def test_where_we_are_banned_we_say_so_and_where_nobody_is_a_post_is_dead(
         await op.line(lambda line: line.command == "KICK")
         with pytest.raises(TransientError, match="banned"):
             await us.says_until_refused("hello?")
-        with pytest.raises(PermanentError, match="nobody of that nick"):
+        with pytest.raises(PermanentError, match="nobody has that nick"):
             await us.says(words("hello?"), Room("net", "nobody-here"))
 
 

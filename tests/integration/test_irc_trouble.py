@@ -132,7 +132,7 @@ async def test_where_we_may_not_come_in_posts_wait_with_the_reason_and_follow(
     """The mode does nothing to who is in; we are kicked, cannot come back, and are tried again."""
     monkeypatch.setattr(channels, "_REMOVED", Backoff(0.1, 600.0))
     monkeypatch.setattr(channels, "_BARRED", Backoff(0.5, 600.0))
-    cases = (("+i", "-i", "invited"), ("+k key", "-k key", "key"), ("+l 1", "-l", "full"), ("+R", "-R", "registered"))
+    cases = (("+i", "-i", "invite"), ("+k key", "-k key", "key"), ("+l 1", "-l", "full"), ("+R", "-R", "registered"))
     async with asyncio.TaskGroup() as group:
         for modes, lifted, why in cases:
             group.create_task(_shut_out(services.irc, log, modes, lifted, why))

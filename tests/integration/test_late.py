@@ -93,5 +93,5 @@ async def test_what_is_too_old_is_counted_and_what_is_late_says_so(
         late = await bob.heard(lambda message: message.text.endswith(f"UTC] <{pond.alice}> late"), timeout=30)
         assert late.text.startswith("[")
         await bob.heard(f"<{pond.alice}> now", timeout=30)
-        await bob.heard(lambda message: "could not be delivered here (too old)" in message.text, timeout=30)
+        await bob.heard(lambda message: "could not be delivered here: waited too long" in message.text, timeout=30)
         assert not [message for message in bob.messages if message.text.endswith("> too old")]

@@ -228,7 +228,7 @@ async def test_a_wrong_token_without_a_password_is_refused(synapse: Synapse) -> 
             async with us.running():
                 pass
             us.user = alice.user_id
-            with pytest.raises(Refused, match="the access token is of"):
+            with pytest.raises(Refused, match="the access token belongs to"):
                 await anext(us.network().events(None))
 
 
@@ -430,7 +430,7 @@ async def test_who_is_removed_says_so_until_invited_again(synapse: Synapse) -> N
                 assert refused.value.retry_after == 60
                 await us.hears("last words")
                 assert await _logged(logs, "not_joined")
-                with pytest.raises(TransientError, match=r"we were removed by .* \(too loud\)"):
+                with pytest.raises(TransientError, match=r"removed by .*: too loud"):
                     await post(network, us.rooms[0], "x")
                 await alice.send(place, "not for us")
                 await alice.invite(place, us.user)

@@ -184,9 +184,9 @@ async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> N
 @pytest.mark.parametrize(
     ("name", "days", "trusted", "hint"),
     [
-        ("localhost", 9, False, "of nobody whom this machine trusts"),
+        ("localhost", 9, False, "this machine does not trust"),
         ("localhost", -1, True, "has to renew its certificate"),
-        ("elsewhere.test", 9, True, "of another name"),
+        ("elsewhere.test", 9, True, "is for another name"),
         ("localhost", 9, True, ""),
     ],
 )

@@ -24,7 +24,8 @@ async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemo
     async with pond.people() as (alice, _), pond.daemon() as daemon:
         await daemon.ready()
         await pond.irc.kill()
-        await alice.heard(lambda message: message.text.startswith(f"I lost {pond.channel} on irc at"), timeout=20)
+        lost = f"I lost my connection to {pond.channel} on irc at"
+        await alice.heard(lambda message: message.text.startswith(lost), timeout=20)
         for number in range(3):
             await alice.send(pond.room, f"line {number}")
         await daemon.stop(signal.SIGKILL)
@@ -38,7 +39,7 @@ async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemo
             )
             await dave.heard("line 2", timeout=20)
             from_us = [message.text for message in dave.messages if message.sender == pond.duck]
-        assert len([message for message in alice.messages if "I keep what you say here" in message.text]) == 1
+        assert len([message for message in alice.messages if "I keep your messages" in message.text]) == 1
         assert "3 messages from" in from_us[0]
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
 
@@ -54,7 +55,7 @@ async def test_people_are_told_that_we_may_not_speak_where_they_want_to_be_heard
         await bob.ask(f"MODE {pond.channel} +m", lambda line: line.command == "MODE")
         for number in range(3):
             await alice.send(pond.room, f"line {number}")
-        said = f"I may not speak in {pond.channel} on irc since"
+        said = f"{pond.channel} on irc has not let me speak since"
         await alice.heard(lambda message: said in message.text, timeout=20)
         await bob.ask(f"MODE {pond.channel} -m", lambda line: line.command == "MODE")
         await alice.heard(lambda message: f"I may speak in {pond.channel} on irc again" in message.text, timeout=20)

@@ -65,7 +65,7 @@ async def test_links_bots_and_rules_change_while_connections_stay(pond: Pond, da
         await bob.say(lake, "drake: are you there?")
         await bob.heard("<Drake> are you there?")
         await bob.say(pond.channel, "am I a member?")
-        await bob.heard("In pond: not among the members of this link")
+        await bob.heard("In pond I do not carry your messages: not a member of this link")
         await alice.send(pond.room, "two")
         await bob.heard("two")
         config["links"]["pond"]["members"] = "all"

@@ -169,7 +169,7 @@ async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytes
         ircd.echo_pongs = False
         error = await _outcome(net, post())
         assert isinstance(error, TransientError)
-        assert "no proof" in str(error)
+        assert "no confirmation" in str(error)
         ircd.echo_pongs = True
         assert isinstance(await _outcome(net, post()), InDoubt)
         assert await net.send(post()) == post().id

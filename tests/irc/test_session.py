@@ -332,7 +332,7 @@ def test_a_channel_is_known_whatever_its_case_by_the_servers_casemapping(mapping
 
 @pytest.mark.parametrize(
     ("numeric", "words"),
-    [("471", "full"), ("473", "invited"), ("474", "banned"), ("475", "key"), ("477", "registered")],
+    [("471", "full"), ("473", "invite-only"), ("474", "banned"), ("475", "key"), ("477", "registered")],
 )
 def test_a_refused_join_is_told_once_and_tried_again_with_growing_pauses(numeric: str, words: str) -> None:
     talk = Talk()
@@ -365,7 +365,7 @@ def test_after_a_kick_we_come_back_and_each_time_later() -> None:
     talk = Talk().welcomed()
     for pause in (5.0, 10.0, 20.0):
         talk.hears(":op!a@b KICK #pond duck :go away")
-        assert talk.of(Left)[-1] == Left(POND, "we were kicked by op: go away", pause)
+        assert talk.of(Left)[-1] == Left(POND, "kicked by op: go away", pause)
         assert "JOIN #Pond" not in talk.passes(pause - 1)
         assert "JOIN #Pond" in talk.passes(2)
         talk.hears(":duck!a@b JOIN #pond")
@@ -761,7 +761,7 @@ def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
     talk = Talk(sasl_account="duck", sasl_password="quack")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", ":irc 908 duck EXTERNAL,SCRAM-SHA-256 :are available")
     assert [each.reason for each in talk.of(Rejected)] == [
-        "the server offers SASL only by EXTERNAL,SCRAM-SHA-256, not by PLAIN"
+        "the server offers SASL only by EXTERNAL,SCRAM-SHA-256; the bridge needs PLAIN"
     ]
 
 

@@ -144,7 +144,7 @@ async def test_nothing_is_sent_where_a_conversation_stopped_being_private_unhear
     adapter.homeserver.encrypted = change == "encrypted"
     if change == "third":
         adapter.homeserver.people.add("@eve:hs")
-    with pytest.raises(PermanentError, match="private conversation any more"):
+    with pytest.raises(PermanentError, match="no longer a configured room or a private"):
         await adapter.send("!old")
     assert not [path for method, path in adapter.homeserver.asked if method == "PUT" and "/send/" in path]
     adapter.homeserver.encrypted = False

@@ -60,18 +60,18 @@ def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jum
 
 
 def test_the_words_name_the_time_and_the_reason() -> None:
-    outage = Outage(LIBERA, T0, "we are banned")
+    outage = Outage(LIBERA, T0, "banned")
     silenced = replace(outage, reason="moderated", silenced=True)
     gap, days = Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 200_000)
     loss = Loss(LIBERA, TOO_OLD, 2, T0 - 7_200, T0 - 3_600)
     assert words_of(begun(outage, HOME, T0 + 60)) == (
-        "I lost #pond on libera at 10:02 UTC (we are banned). I keep what you say here until I am back there."
+        "I lost my connection to #pond on libera at 10:02 UTC (banned). I keep your messages until I am back."
     )
     assert words_of(begun(silenced, HOME, T0 + 60)) == (
-        "I may not speak in #pond on libera since 10:02 UTC (moderated). I keep what you say here until I may."
+        "#pond on libera has not let me speak since 10:02 UTC (moderated). I keep your messages until it does."
     )
     assert words_of(back(Ended(outage, T0 + 420, told=True), HOME)) == (
-        "I am back in #pond on libera (I was away 10:02-10:09 UTC). What you said here follows there now."
+        "I am back in #pond on libera (I was away 10:02-10:09 UTC). I send your messages there now."
     )
     assert words_of(back(Ended(silenced, T0 + 420, told=True), HOME)) == (
         "I may speak in #pond on libera again (I could not 10:02-10:09 UTC)."
@@ -80,7 +80,7 @@ def test_the_words_name_the_time_and_the_reason() -> None:
         "I was disconnected from here for half a minute. 2 messages from #pond:hs:"
     )
     assert words_of(follows(Ended(silenced, T0 + 400, told=False), 1, [loss], [HOME, OFTC])) == (
-        "I could not speak here for 6 minutes. 2 messages could not be delivered: too old."
+        "I could not speak here for 6 minutes. 2 messages could not be delivered: waited too long."
         " 1 message from the other rooms:"
     )
     assert words_of(unknown(gap, HOME)) == (
@@ -89,9 +89,11 @@ def test_the_words_name_the_time_and_the_reason() -> None:
     assert "(2026-11-23 10:02 to 2026-11-25 17:35 UTC)" in words_of(unknown(days, HOME))
     assert "(10:02 UTC)" in words_of(unknown(Gap(LIBERA, T0, T0 + 20), HOME))
     assert words_of(lost(loss, HOME, T0)) == (
-        "2 messages of 08:02-09:02 UTC could not be delivered to #pond on libera: too old."
+        "2 messages from 08:02-09:02 UTC could not be delivered to #pond on libera: waited too long."
     )
-    assert words_of(lost(loss, LIBERA, T0)) == "2 messages of 08:02-09:02 UTC could not be delivered here: too old."
+    assert words_of(lost(loss, LIBERA, T0)) == (
+        "2 messages from 08:02-09:02 UTC could not be delivered here: waited too long."
+    )
 
 
 def words_of(notice: Addressed) -> str:
@@ -120,7 +122,7 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         waiting = {entry.reason for entry in await world.store.outbox() if entry.room == LIBERA}
         assert waiting == {"no connection to the server"}
         (warning,) = await world.home.delivered(1)
-        assert warning.startswith("I lost #pond on libera at 10:02 UTC (no connection to the server).")
+        assert warning.startswith("I lost my connection to #pond on libera at 10:02 UTC (no connection to the server).")
         del world.libera.away[LIBERA]
         await _minutes(world, 1)
         lines = await world.libera.delivered(13)
@@ -129,7 +131,7 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
             *(f"[10:02 UTC] <alice> line {number}" for number in range(12)),
         ]
         assert (await world.home.delivered(2))[1] == (
-            "I am back in #pond on libera (I was away 10:02-10:09 UTC). What you said here follows there now."
+            "I am back in #pond on libera (I was away 10:02-10:09 UTC). I send your messages there now."
         )
         assert (await world.oftc.delivered(14))[12:] != []
 
@@ -165,7 +167,7 @@ async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -
             await _minutes(world, 1)
             await asyncio.sleep(1)
         assert await world.home.delivered(2) == [
-            "I may not speak in #pond on libera since 10:02 UTC (moderated). I keep what you say here until I may.",
+            "#pond on libera has not let me speak since 10:02 UTC (moderated). I keep your messages until it does.",
             "I may speak in #pond on libera again (I could not 10:02-10:04 UTC).",
         ]
         assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
@@ -205,7 +207,7 @@ async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reaso
         away, back = await world.home.delivered(2)
         first, *_ = await world.libera.delivered(4 if reason else 3)
     assert ("3 messages from #pond:hs:" in first) is (reason is not None)
-    assert "lost #pond on libera at 10:02" in away or "may not speak in #pond on libera since 10:02" in away
+    assert "to #pond on libera at 10:02" in away or "#pond on libera has not let me speak since 10:02" in away
     assert "(I was away 10:02-10:0" in back or "(I could not 10:02-10:" in back
     assert len(world.home.sent) == 2
     assert world.store.remembered("libera") == {}
@@ -293,12 +295,12 @@ async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much()
         assert await world.libera.delivered(1) == ["<alice> 0 h"]
         await _minutes(world, 10)
         assert (await world.libera.delivered(2))[1:] == [
-            "2 messages of 08:02-09:02 UTC could not be delivered here: too old."
+            "2 messages from 08:02-09:02 UTC could not be delivered here: waited too long."
         ]
-        assert "2 messages of 08:02-09:02 UTC could not be delivered to #pond on libera: too old." in (
+        assert "2 messages from 08:02-09:02 UTC could not be delivered to #pond on libera: waited too long." in (
             await world.home.delivered(2)
         )
-        assert (await world.store.ledger(0)).lost == (("too old", 4),)
+        assert (await world.store.ledger(0)).lost == (("waited too long", 4),)
 
 
 async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
@@ -346,7 +348,7 @@ async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_a
         )
         assert lines[1:] == [f"<alice> line {number}" for number in range(4, 14)]
         assert await world.home.delivered(1) == [
-            "4 messages of 10:02 UTC could not be delivered to #pond on libera: too many waited."
+            "4 messages from 10:02 UTC could not be delivered to #pond on libera: too many waited."
         ]
         await _minutes(world, 30)
         assert len(world.libera.sent) == 11, "it is told once"

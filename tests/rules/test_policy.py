@@ -44,7 +44,7 @@ def test_a_guest_is_refused_with_a_reason_and_told_and_the_duck_hears() -> None:
 def test_a_replayed_line_without_a_proof_is_refused_as_anybodys() -> None:
     unproven = replace(said(LIBERA, irc("alice"), "duck: hi"), origin=Origin.REPLAYED)
     refusal = refused(unproven, None)
-    assert refusal.reason == "it was said while I was away, and the network does not say by whom"
+    assert refusal.reason == "sent while the bridge was away, and the network does not prove by whom"
     assert (refusal.told, refusal.heard) == (Told.NOTHING, False)
     assert judge(unproven, None, None, Rules(Guests.RELAY)) is None
     assert judge(unproven, ALICE, None, DEFAULT) is None, "who is a user was proven by something"
@@ -64,7 +64,7 @@ def test_an_ignored_guest_is_told_nothing_and_heard_by_nobody() -> None:
 def test_a_user_who_is_not_among_a_links_members_is_a_guest_there_and_told_why() -> None:
     rules = Rules(members=frozenset({"bob"}))
     refusal = refused(said(HOME, matrix("alice"), "hi"), ALICE, rules=rules)
-    assert refusal == Refusal("not among the members of this link", Told.REASON, heard=True)
+    assert refusal == Refusal("not a member of this link", Told.REASON, heard=True)
     assert judge(said(HOME, matrix("alice"), "hi"), ALICE, None, Rules(members=frozenset({"alice"}))) is None
 
 
@@ -138,9 +138,9 @@ def test_no_message_makes_a_pattern_take_long() -> None:
 
 def test_a_password_is_refused_whoever_says_it_and_nobody_hears_it() -> None:
     public = refused(said(HOME, matrix("alice"), "login alice quack"), ALICE)
-    assert public == Refusal("it may hold a password", Told.ADVICE, heard=False, secret=True)
+    assert public == Refusal("it may contain a password", Told.ADVICE, heard=False, secret=True)
     private = refused(said(HOME, matrix("alice"), "login", private=True), None, rules=Rules(Guests.RELAY))
-    assert private == Refusal("it may hold a password", Told.NOTHING, heard=False, secret=True)
+    assert private == Refusal("it may contain a password", Told.NOTHING, heard=False, secret=True)
 
 
 def test_who_shows_a_password_by_a_notice_is_told_too() -> None:

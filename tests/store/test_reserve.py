@@ -1,4 +1,4 @@
-"""Some room on the disk is kept for delivering."""
+"""Some room on the disk is kept for sending."""
 
 import os
 import sqlite3
@@ -92,7 +92,7 @@ async def test_when_the_disk_is_full_delivering_goes_on_and_intake_waits(
         assert await libera.plan(LIBERA, big) == big
         assert _blocks(path) < reserve.SIZE
         monkeypatch.setattr(Bounded, "make", lambda _: False)
-        with pytest.raises(Full, match="kept for delivering"):
+        with pytest.raises(Full, match="kept for sending"):
             await _say(home, _MANY)
         for post in big:
             assert await libera.sent(post, f"remote {post.id}")

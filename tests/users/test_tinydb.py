@@ -87,7 +87,7 @@ def test_what_is_dropped_is_kept_beside(path: Path) -> None:
         (
             _written(_EVE)[:-1] + ', "sanctions": {"1": {"target": "eve", "measure": "ban", "link": null, "since": 1,'
             ' "until": 1e15, "reason": "", "by": ""}}}',
-            "sanction 1 is broken: 1000000000000000.0 is no time",
+            "sanction 1 is broken: 1000000000000000.0 is not a time",
         ),
         (_written({"name": "x"}), "user 1 is broken: 'identities' is missing"),
         (_written({**_EVE, "role": "king"}), "user 1 is broken: 'king' is not a valid Role"),
@@ -138,7 +138,7 @@ def test_what_an_operator_noted_by_hand_is_kept(path: Path) -> None:
 def test_a_lock_that_is_held_for_long_is_worth_another_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_PATIENCE", 0.0)
     users = TinyUsers(path)
-    with FileLock(f"{path}.lock"), pytest.raises(UsersUnavailable, match="another process has held it"):
+    with FileLock(f"{path}.lock"), pytest.raises(UsersUnavailable, match="another process has locked it"):
         users.add(User("alice"))
     users.add(User("alice"))
 

@@ -75,7 +75,7 @@ class Counter:
         right = await asyncio.to_thread(verify, user.password if user else None, password, self._hasher)
         if user is None or not right:
             self._guesses.wrong(keys, self._clock())
-            whom = f"as {user.name}" if user else "under a name that nobody has"  # what was typed may be a password
+            whom = f"as {user.name}" if user else "under an unknown name"  # what was typed may be a password
             await self._record_refusal(asker, "login refused", whom)
             return _WRONG
         self._guesses.right(keys)
@@ -133,7 +133,7 @@ class Counter:
         if user is not None:
             return f"You are {user.name} here. Say `prove` to me on the other network, then here: link-identity CODE"
         if _lasting(asker) is None:
-            return f"{_unproven(asker)}. Until then I cannot know you for good."
+            return f"{_unproven(asker)}. Until then I cannot remember you."
         code = self._codes.issue(asker, self._clock())
         return f"{code} can be used once, within {spelled(LASTS)}. Where I know you, say to me: link-identity {code}"
 

@@ -57,7 +57,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "lift": Verb("sanctions:lift", "Lift a mute or ban.", Access.MODERATOR),
         "sanctions": Verb("sanctions:sanctions", "List who is muted or banned, and why.", Access.MODERATOR),
         "links": Verb("links:links", "List the links, their rooms and rules.", Access.ADMIN),
-        "explain": Verb("links:explain", "Show who would hear somebody, or why nobody.", Access.ADMIN),
+        "explain": Verb("links:explain", "Show where a person's messages would go, or why nowhere.", Access.ADMIN),
         "status": Verb("status:status", "Show whether the daemon runs and what waits.", Access.ADMIN),
         "outbox list": Verb("outbox:list_", "List queued and dead deliveries, with the reason.", Access.ADMIN),
         "outbox retry": Verb("outbox:retry", "Queue a dead delivery again.", Access.ADMIN),

@@ -64,7 +64,7 @@ def links(office: Office) -> Answer:
 @click.option("--text", default="hello", show_default=True, help="What they would say.")
 @click.pass_obj
 def explain(office: Office, sender: str, link: str, text: str) -> Answer:
-    """Show who would hear somebody in a link, or why nobody would. Nothing is sent.
+    """Show where a person's messages in a link would go, or why nowhere. Nothing is sent.
 
     On IRC, `libera/alice` is the services account alice. A nick proves nothing: write somebody without an account with
     their mask, as in `libera/alice!user@host`.
@@ -104,7 +104,7 @@ def _lines(verdict: Verdict, room: Room, link: Link) -> list[str]:
     who = f"the {user.role} {user.name}" if user else "a guest: no user has this identity"
     lines = [f"in {room} this is {who}"]
     if user and not verdict.case.is_member:
-        lines.append(f"not among the members of {link.name}: a guest there")
+        lines.append(f"not a member of {link.name}: a guest there")
     rooms = [str(each) for each in verdict.audience if each.network != BOTS]
     bots = [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS]
     if verdict.refusal is None:

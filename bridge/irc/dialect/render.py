@@ -56,12 +56,12 @@ def decode(payload: str) -> Say:
         fields = None
     match fields:
         case {"op": str(operation)} if operation != "say":
-            raise PermanentError(f"the stored post is no message but {operation!r}")
+            raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
         case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
             head = rest.get("head", 0)
             return Say(command, target, text, head if isinstance(head, int) else 0)
         case _:
-            raise PermanentError("the stored post cannot be read")
+            raise PermanentError("the stored message cannot be read")
 
 
 def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
@@ -103,7 +103,7 @@ def _says(item: Owed, limits: Limits) -> Iterator[Say]:
         case Message() as message:
             yield from _message(item, message, limits)
         case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
-            raise PermanentError(f"IRC shows no {body.type} yet")
+            raise PermanentError(f"not supported on IRC yet: {body.type}")
         case _ as never:
             assert_never(never)
 

@@ -27,16 +27,20 @@ _MUTED = Backoff(first_s=5.0, longest_s=60.0)
 """The pause after which we try to speak again if nothing says that we may: short at first, since it may be the words
 that the channel did not take."""
 
+_BY_ITSELF = "nothing to do: the bridge tries again"
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "403": ("there is no such channel", "check the channel's name in the configuration"),
-        "405": ("we are in as many channels as the server allows", "link fewer channels on this network"),
-        "437": ("the channel is not available right now", "nothing to do: it is tried again"),
+        "405": ("the bridge is in as many channels as the server allows", "link fewer channels on this network"),
+        "437": ("the channel is not available right now", _BY_ITSELF),
         "448": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
         "471": ("the channel is full", "ask its operators to raise the limit (+l)"),
-        "473": ("the channel is for invited people only", "ask its operators for an invitation (or +I for us)"),
-        "474": ("we are banned", "ask its operators to lift the ban (+b) or to except us (+e)"),
-        "475": ("the channel wants a key", "ask its operators to take the key (+k) off"),
+        "473": ("the channel is invite-only", "ask its operators to invite the bridge, or to let it in always (+I)"),
+        "474": (
+            "the bridge is banned from the channel",
+            "ask its operators to lift the ban (-b), or to except the bridge from it (+e)",
+        ),
+        "475": ("the channel has a key (a password)", "ask its operators to remove the key (-k)"),
         "476": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
         "477": ("the channel is for registered nicks only", "configure `sasl` for this network"),
         "479": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
@@ -152,7 +156,7 @@ class Channels:
             if channel.muted and now >= channel.muted_until:
                 yield from self._unmute(channel)
             if channel.asked_at is not None and now - channel.asked_at > _ANSWER_WITHIN:
-                yield self._bar(channel, "the server did not answer to JOIN", "nothing to do: it is tried again", now)
+                yield self._bar(channel, "the server did not answer our JOIN", _BY_ITSELF, now)
         due = [each for each in self._channels.values() if not each.joined and each.asked_at is None]
         yield from self._ask([each for each in due if each.due <= now], now)
 

@@ -62,11 +62,13 @@ class Login:
 
     def _authenticate(self) -> Iterator[Effect]:
         if SASL not in self.capabilities.enabled:
-            yield _turned_away("the server offers no SASL login at the moment, and we do not log in without")
+            yield _turned_away(
+                "the server offers no SASL login at the moment; the bridge waits for it, because `sasl` is configured"
+            )
             return
         mechanisms = self.capabilities.offer(SASL) or ""
         if mechanisms and not _has_plain(mechanisms):
-            yield self._refused(f"the server offers SASL only by {mechanisms}, not by PLAIN")
+            yield self._refused(f"the server offers SASL only by {mechanisms}; the bridge needs PLAIN")
             return
         self._authenticating = True
         yield _write("AUTHENTICATE", "PLAIN")
@@ -89,7 +91,7 @@ class Login:
         """908 (RPL_SASLMECHS): the mechanisms that the server takes. Most servers send 904 too, but not all."""
         self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
         if not self._authenticated and not _has_plain(line.param(1)):
-            yield self._refused(f"the server offers SASL only by {self._mechanisms}, not by PLAIN")
+            yield self._refused(f"the server offers SASL only by {self._mechanisms}; the bridge needs PLAIN")
 
     def logged_out(self, line: Line) -> Iterator[Effect]:
         """901 (RPL_LOGGEDOUT): log in again when the server offers SASL anew; its services are back then."""

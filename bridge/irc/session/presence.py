@@ -49,12 +49,12 @@ def names(state: State, line: Line) -> Iterable[Step]:
 
 def part(state: State, line: Line) -> Iterator[Step]:
     for channel in line.param(0).split(","):
-        yield from _gone(state, line.source.nick, channel, "we were made to leave")
+        yield from _gone(state, line.source.nick, channel, "the server removed the bridge from the channel")
 
 
 def kick(state: State, line: Line) -> Iterable[Step]:
     why = f": {one_line(line.param(2))}" if line.param(2) else ""
-    return _gone(state, line.param(1), line.param(0), f"we were kicked by {printable(line.source.nick)}{why}")
+    return _gone(state, line.param(1), line.param(0), f"kicked by {printable(line.source.nick)}{why}")
 
 
 def quit_(state: State, line: Line) -> Iterator[Step]:

@@ -18,15 +18,15 @@ _WAITS_WITH_US = 0.1
 """Seconds before a silenced post is tried again: it waits in the adapter, which knows first when we may speak."""
 
 _REASONS: Mapping[str, str] = {
-    "401": "there is nobody of that nick",
+    "401": "nobody has that nick",
     "403": "there is no such channel",
     "404": "the channel does not let us speak (moderated, banned or muted)",
     "408": "the channel allows no colours",
     "412": "there is no text to send",
-    "442": "we are not in the channel",
+    "442": "the bridge is not in the channel",
     "477": "the channel is for registered nicks only",
     "482": "only operators may speak in the channel",
-    "716": "they accept no private messages from us",
+    "716": "they accept no private messages from the bridge",
 }
 _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
@@ -170,5 +170,5 @@ def _proved(pending: PendingPost, line: Line) -> Effect:
 
 
 def _swallowed(pending: PendingPost) -> Effect:
-    error = PermanentError("the server took the line and showed it to nobody (a filter?)")
+    error = PermanentError("the server accepted the message and showed it to nobody (a filter?)")
     return Failed(pending.post, pending.target, error)

@@ -161,7 +161,7 @@ def compose(command: str, *params: str, tags: Mapping[str, str] | None = None, l
 
 def _tagged(tags: Mapping[str, str]) -> bytes:
     if not all(map(_TAG_KEY.fullmatch, tags)) or any("\0" in value for value in tags.values()):
-        raise Unwritable("a message tag that is none")
+        raise Unwritable("a message tag with an invalid name or value")
     pairs = (f"{key}={value.translate(_TAG_ESCAPES)}" if value else key for key, value in tags.items())
     data = f"@{';'.join(pairs)} ".encode(errors="replace")
     if len(data) > MAX_TAGS:

@@ -59,7 +59,7 @@ def decode(payload: str) -> Operation:
         case {"body": str()}:
             return Say(fields)
         case _:
-            raise PermanentError("the stored post cannot be read")
+            raise PermanentError("the stored message cannot be read")
 
 
 def request(post: Post) -> tuple[str, str]:

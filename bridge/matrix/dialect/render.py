@@ -142,11 +142,11 @@ def _size(said: Sequence[_Line]) -> int:
 def _lines(item: Owed) -> Iterator[_Line]:
     match item.event.body:
         case Reaction(target=target) if not item.ids_of(target):
-            raise PermanentError("the message that it reacts to is not known there")
+            raise PermanentError("the message that this reaction is for is not known in this room")
         case Message() | Reaction(removed=False):
             yield from _marked_lines(item, item.event.text)
         case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
-            raise PermanentError(f"Matrix gets no {body.type} yet")
+            raise PermanentError(f"not supported on Matrix yet: {body.type}")
         case _ as never:
             assert_never(never)
 

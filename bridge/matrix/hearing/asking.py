@@ -113,7 +113,7 @@ class Asking:
             query |= {"since": since, "filter": await self._filter_id(limit)}
         found = await self._homeserver.get("sync", query=query, within=within)
         if not word(found, "next_batch"):
-            raise Unreachable("the answer to a sync does not say where it ends")
+            raise Unreachable("the homeserver's answer to a sync has no next_batch")
         return found
 
     def _answer(self, found: Json) -> Answer:

@@ -74,7 +74,9 @@ class Missed:
             except (ApiError, Unreachable) as error:
                 limited = isinstance(error, ApiError) and error.status == _TOO_MANY
                 if clock() - begun >= _GIVEN_UP and not limited and await self._is_well():
-                    raise NotShown(f"given up after {_GIVEN_UP:.0f} s: {error}") from None
+                    raise NotShown(
+                        f"the homeserver did not show the room's history within {_GIVEN_UP:.0f} s: {error}"
+                    ) from None
                 raise
             return found
 

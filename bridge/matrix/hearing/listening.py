@@ -127,7 +127,7 @@ class Listening:
 
     async def _lost(self, since: SyncPosition, error: PositionLost) -> tuple[tuple[Gap, ...], SyncPosition]:
         """The gaps left because the homeserver has forgotten `since`, and the current position."""
-        hint = "is it of another account? What was said since is not carried; what is said from now on is"
+        hint = "the homeserver does not know where we stopped; messages sent since then are lost, new ones are carried"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
         now = await self._first()
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
@@ -179,7 +179,7 @@ class Listening:
                 async for event in self._events(joined, sync.entries(page), answer):
                     yield event
         except (ApiError, NotShown) as error:
-            hint = "what was said there while we were away is not known in full; what is said now is carried"
+            hint = "some messages sent there while the bridge was away are lost; new ones are carried"
             log.error("gap_not_filled", network=self._network, room=str(joined.room), reason=str(error), hint=hint)
             yield _gap(joined, since, min(shown, news.begins))
 
@@ -217,14 +217,18 @@ class Listening:
             case Encryption():
                 joined.encrypted = True
                 if joined.private:
-                    await self._private.close(joined, "it is encrypted now, and encryption is not supported yet")
+                    await self._private.close(
+                        joined, "the conversation is encrypted now, and encryption is not supported yet"
+                    )
             case Replacement(new):
                 if joined.warns_of("tombstone"):
-                    hint = "the new room is not joined by itself: put it into the configuration"
+                    hint = (
+                        "the room moved: put the new one into the configuration, the bridge does not follow by itself"
+                    )
                     log.warning("room_replaced", network=self._network, room=str(joined.room), new=new, hint=hint)
             case Undecryptable():
                 if joined.warns_of("encrypted"):
-                    hint = "encryption is not supported yet: what is said there is not carried"
+                    hint = "encrypted messages are not carried: encryption is not supported yet"
                     log.warning("encrypted", network=self._network, room=str(joined.room), hint=hint)
             case _ as never:
                 assert_never(never)
@@ -235,19 +239,19 @@ class Listening:
         if not joined.private or joined.closed or member.user == self._asking.us.user:
             return
         if member.stays and member.user != joined.peer:
-            await self._private.close(joined, f"{member.user} is in it too")
+            await self._private.close(joined, f"a third person is in it: {member.user}")
         elif not member.stays and member.user == joined.peer:
             await self._private.close(joined, f"{member.user} has left")
 
     async def _removed(self, joined: JoinedRoom, timeline: Iterable[Entry]) -> None:
         if joined.closed:
             return
-        reason = "we are not in the room any more"
+        reason = "the bridge is no longer in the room"
         for entry in timeline:
             if isinstance(entry, Membership) and entry.user == self._asking.us.user:
                 verb = "banned" if entry.membership == "ban" else "removed"
-                why = f" ({entry.reason})" if entry.reason else ""
-                reason = f"we were {verb} by {entry.sender}{why}"
+                why = f": {entry.reason}" if entry.reason else ""
+                reason = f"{verb} by {entry.sender}{why}"
         if joined.private:
             await self._private.close(joined, reason)
         else:

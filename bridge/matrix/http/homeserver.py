@@ -22,15 +22,15 @@ _LARGEST = 32 * 1024 * 1024
 _LONGEST_PAUSE = 600.0
 """Most seconds of a pause that a server asks for: a proxy or a wrong clock may ask for more."""
 _UNTRUSTED = (
-    "its certificate is of nobody whom this machine trusts; where the CA is your own, install it"
+    "this machine does not trust the homeserver's certificate; if your own CA signed it, install that CA"
     " (Debian: /usr/local/share/ca-certificates, update-ca-certificates) or name it in SSL_CERT_FILE"
 )
 _EXPIRED = "the homeserver's operator has to renew its certificate; if they have, this machine's clock is wrong"
-_ANOTHER = "its certificate is of another name: check `homeserver`"
+_ANOTHER = "the homeserver's certificate is for another name: check `homeserver` in the configuration"
 _CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
 """Hints by OpenSSL's error code (X509_V_ERR_*)."""
 _KEEPS_METHOD = (307, 308)
-_STRANGE = "the answer is not one of a Matrix homeserver"
+_STRANGE = "the answer is not from a Matrix homeserver"
 
 # Exceptions of a homeserver:
 #   ApiError          it answered with an error
@@ -173,10 +173,12 @@ async def _check_redirect(
         target = redirect.url.join(URL(answer.headers.get("Location", "")))
         elsewhere = target.origin() != redirect.url.origin()
     except ValueError:
-        raise Unreachable(f"it redirects us (HTTP status {answer.status}) to nowhere") from None
+        raise Unreachable(f"the homeserver redirects to an invalid address (HTTP status {answer.status})") from None
     if elsewhere or (redirect.method != "GET" and answer.status not in _KEEPS_METHOD):
         hint = f"if {target.origin() if elsewhere else target} is the homeserver, put that into `homeserver`"
-        raise Unreachable(f"it redirects us (HTTP status {answer.status}) to {target.origin()}, not followed", hint)
+        raise Unreachable(
+            f"it redirects to {target.origin()} (HTTP status {answer.status}), which the bridge does not follow", hint
+        )
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
@@ -186,7 +188,7 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
         data += piece
         if len(data) > _LARGEST:
             answer.close()
-            raise TooLarge(f"an answer of more than {_LARGEST // 2**20} MB is not taken")
+            raise TooLarge(f"the answer is larger than {_LARGEST // 2**20} MB, and rejected")
     return bytes(data)
 
 
@@ -197,7 +199,7 @@ def _hint(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "check the name in `homeserver`, and this machine's DNS"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "check the port and the https:// in `homeserver`: it does not speak TLS as we know it"
+        return "check the port and the https:// in `homeserver`: no TLS connection is possible there"
     return ""
 
 

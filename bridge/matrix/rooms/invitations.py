@@ -43,9 +43,8 @@ class Invitations:
         """Queue these to be answered."""
         for invitation in invitations:
             if self._open >= _MOST:
-                log.warning(
-                    "invitation_ignored", network=self._network, room=invitation.id, reason="there are too many"
-                )
+                reason = "too many invitations wait for an answer"
+                log.warning("invitation_ignored", network=self._network, room=invitation.id, reason=reason)
                 continue
             self._open += 1
             self._waiting.put_nowait(_Waiting(invitation))
@@ -85,5 +84,5 @@ class Invitations:
         if invitation.direct and invitation.sender:
             await self._private.accept(invitation.id, invitation.sender, encrypted=invitation.encrypted)
         else:
-            reason = "only the rooms of the configuration are joined"
+            reason = "this bridge joins only the rooms in its configuration"
             await self._private.refuse(invitation.id, invitation.sender, reason)

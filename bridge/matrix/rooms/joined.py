@@ -35,7 +35,7 @@ class JoinedRoom:
         self.room = room
         self.peer = peer
         self.stage = Stage.ARRIVING
-        self.absence = "it is not joined yet"
+        self.absence = "not joined yet"
         self.past: frozenset[str] = frozenset()
         self.encrypted = False
         self.checked = False
@@ -146,7 +146,7 @@ class Rooms:
         if joined is None or joined.private:
             joined = self._joined[room_id] = JoinedRoom(room_id, room)
         if joined.room != room:
-            raise ValueError(f"it is the same room as {joined.room.id}")
+            raise ValueError(f"it is the same room as {joined.room.id}, which is configured too")
         self._ids[room] = room_id
         return joined
 

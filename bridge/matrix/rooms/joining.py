@@ -24,11 +24,12 @@ _SOON = 1.0
 _AT_ONCE = 5
 """Most rooms being joined at a time: homeservers limit the rate."""
 _HEARD = "heard "
+_BY_ITSELF = "nothing to do: the bridge tries again"
 _HINTS: Mapping[str, str] = {
-    "M_FORBIDDEN": "invite us to the room, or let everybody join it; lift the ban where there is one",
+    "M_FORBIDDEN": "invite the bridge's account to the room, or let everybody join it; lift its ban if there is one",
     "M_NOT_FOUND": "check the room's name in the configuration",
-    "M_UNKNOWN": "the homeserver could not reach the room's; check the room's name in the configuration",
-    "M_LIMIT_EXCEEDED": "the homeserver limits how fast rooms are joined; nothing to do",
+    "M_UNKNOWN": "the homeserver could not reach the room's server; check the room's name in the configuration",
+    "M_LIMIT_EXCEEDED": "nothing to do: the homeserver limits how fast rooms are joined, the bridge tries again",
     "M_INVALID_PARAM": "check the room's name in the configuration",
 }
 
@@ -194,7 +195,9 @@ class Joining:
             if joined.inside:
                 continue
             stir.clear()
-            self._lament(room, _NotJoined(joined.absence, "invite us again, or lift the ban"), _FIRST_PAUSE)
+            self._lament(
+                room, _NotJoined(joined.absence, "invite the bridge's account again, or lift its ban"), _FIRST_PAUSE
+            )
             await is_set_within(stir, _FIRST_PAUSE)
 
     async def _join(self, room: Room) -> JoinedRoom:
@@ -207,14 +210,14 @@ class Joining:
                     joined.refuse()
                 raise
         except Refused as error:
-            raise _NotJoined(str(error), "the login has to be accepted first") from None
+            raise _NotJoined(str(error), "the bridge has to be logged in first") from None
         except ApiError as error:
-            hint, first = _HINTS.get(error.code, "it is tried again"), _SOON if error.passes else _FIRST_PAUSE
+            hint, first = _HINTS.get(error.code, _BY_ITSELF), _SOON if error.passes else _FIRST_PAUSE
             raise _NotJoined(str(error), hint, error.retry_after or 0.0, first) from None
         except Unreachable as error:
-            raise _NotJoined(str(error), "it is tried again", _SOON) from None
+            raise _NotJoined(str(error), _BY_ITSELF, _SOON) from None
         except ValueError as error:
-            raise _NotJoined(str(error), "configure it once", _LONGEST_PAUSE) from None
+            raise _NotJoined(str(error), "configure each room only once", _LONGEST_PAUSE) from None
         return joined
 
     async def _arrive(self, joined: JoinedRoom) -> None:
@@ -256,7 +259,7 @@ class Joining:
         return next((room for room, known in self._ids.items() if known == room_id), None)
 
     def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
-        reason, hint = str(trouble), trouble.hint
+        reason, hint = str(trouble), f"{trouble.hint}; messages for it wait"
         log.error("not_joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in_s=round(pause))
 
     def _stir(self, room: Room) -> None:

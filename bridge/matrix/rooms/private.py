@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 _WITH = "private "
 _ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
-_BUSY = "there are too many conversations already"
+_BUSY = "the bridge has too many private conversations already"
 _MOST = 10_000
 """Most private conversations: each takes some kilobytes, and anybody may begin one."""
 _CROWDED = "only conversations with one person are accepted"

@@ -36,7 +36,7 @@ class Networks:
         """The stored cursor. Raises LeaseLost if `token` is not the network's lease."""
         row = self._sql.execute("SELECT token, cursor FROM networks WHERE name = ?", (network,)).fetchone()
         if row is None or row[0] != token:
-            raise LeaseLost(f"another worker runs the network {network!r}")
+            raise LeaseLost(f"another process runs the network {network!r}")
         cursor: str | None = row[1]
         return cursor
 
