@@ -25,6 +25,7 @@ test: check
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(INSTALLED)
+	@! grep -rnE '^(<<<<<<<|>>>>>>>) ' README.md CHANGELOG.md CONTRIBUTING.md docs || { echo "Both sides of a merge"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -144,7 +144,7 @@ class Sending:
             if joined is None or joined.warns_of(_SILENT):
                 hint = "give the bridge's account the power to speak there; messages wait, and it tries every minute"
                 log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
-            return Silenced(f"not allowed to speak in {room.id} ({error})", refused=True)
+            return Silenced(f"not allowed to speak in {room.id} ({error})", _RETRY_AFTER, refused=True)
         if error.passes:
             patience = error.retry_after
             return TransientError(
@@ -152,4 +152,4 @@ class Sending:
             )
         if error.status in _NEVER and error.code:
             return PermanentError(f"the homeserver rejects the message ({error})")
-        return TransientError(f"the homeserver refuses the message for now ({error})", refused=True)
+        return TransientError(f"the homeserver refuses the message for now ({error})", _RETRY_AFTER, refused=True)

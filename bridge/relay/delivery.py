@@ -25,7 +25,6 @@ _LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
 _ROOMS = 32  # most rooms of one network that are delivered to side by side
 _EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
-_SILENCED = Backoff(2.0, 60.0)  # the same, for a room that we are in, but may not speak in
 _FRESH = 10_000  # most unsent frozen posts of this run that are remembered: more than can be on their way
 
 
@@ -293,8 +292,9 @@ class Dispatch:
 
     async def _postpone(self, backlog: Backlog, error: TransientError) -> None:
         asked = min(error.retry_after or 0.0, LONGEST_WAIT_S)
-        usual = _SILENCED if isinstance(error, Silenced) else self._pause
-        pause = asked or usual.after(backlog.attempts, self._shared.rng)
+        pause = self._pause.after(backlog.attempts, self._shared.rng)
+        if asked:  # but whether it is the post's own fault shows only when it is tried again
+            pause = min(pause, asked) if error.refused else asked
         log.warning("postponed", room=str(backlog.room), retry_in_s=round(pause, 1), reason=str(error))
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 

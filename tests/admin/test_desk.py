@@ -1,4 +1,4 @@
-"""The desk: what people are told who ask it for something, and what they can not get from it."""
+"""The desk: what it answers to private commands, and what it refuses."""
 
 import time
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ def world(tmp_path: Path) -> World:
     return World(users, load_settings(tmp_path / "config.yaml", {}))
 
 
-async def test_whoever_gives_the_password_is_the_user(world: World) -> None:
+async def test_a_login_with_the_password_makes_the_sender_the_user_until_the_logout(world: World) -> None:
     assert (
         await world.asks(AL, "whoami") == "You are a guest. libera doesn't tell me who you are;"
         " if it has services (NickServ), log in to them and try again."
@@ -89,7 +89,7 @@ async def test_whoever_gives_the_password_is_the_user(world: World) -> None:
     assert (await world.asks(AL, "logout")) == "You were not logged in."
 
 
-async def test_a_network_that_others_read_takes_no_password(world: World) -> None:
+async def test_no_password_is_accepted_on_a_network_that_is_not_encrypted(world: World) -> None:
     world.counter.private = {"home"}
     said = await world.asks(AL, f"login alice {SECRET}")
     assert "not encrypted" in said
@@ -102,11 +102,11 @@ async def test_a_network_that_others_read_takes_no_password(world: World) -> Non
 
 
 @pytest.mark.parametrize("line", ["login", "login alice", "login --remember", "login --remember alice", "login  "])
-async def test_half_a_login_is_explained(world: World, line: str) -> None:
+async def test_an_incomplete_login_is_answered_with_its_usage(world: World, line: str) -> None:
     assert await world.asks(AL, line) == "Say: login NAME PASSWORD"
 
 
-async def test_an_unknown_name_and_a_wrong_password_are_told_apart_by_nothing(world: World) -> None:
+async def test_an_unknown_name_and_a_wrong_password_get_the_same_answer_and_the_same_work(world: World) -> None:
     world.users.add(User("carol"))
     answers, took = set(), []
     for number, name in enumerate(("alice", "nobody", "carol")):
@@ -118,9 +118,9 @@ async def test_an_unknown_name_and_a_wrong_password_are_told_apart_by_nothing(wo
     assert min(took) > 0.01  # each was hashed: without it, it takes far less than a millisecond
 
 
-async def test_what_was_guessed_wrong_is_recorded_without_what_was_typed(world: World) -> None:
+async def test_a_refused_login_is_recorded_without_what_was_typed(world: World) -> None:
     await world.asks(AL, f"login alice {SECRET}x")
-    await world.asks(AL, f"login {SECRET} alice")  # the password where the name belongs
+    await world.asks(AL, f"login {SECRET} alice")  # name and password in the wrong order
     found = [(record.by, record.what, record.details) for record in world.users.audit.read()][2:]
     assert found == [
         ("libera/al!u@host", "login refused", "as alice"),
@@ -129,17 +129,19 @@ async def test_what_was_guessed_wrong_is_recorded_without_what_was_typed(world: 
     assert SECRET not in world.users.audit.path.read_text()
 
 
-async def test_wrong_guesses_make_the_next_wait_and_the_right_one_forgets_them(world: World) -> None:
+async def test_wrong_guesses_delay_the_next_login_and_a_right_one_does_not_clear_the_senders_count(
+    world: World,
+) -> None:
     for _ in range(3):
         assert await world.asks(AL, "login alice wrong") == "Wrong name or password."
     assert await world.asks(AL, f"login alice {SECRET}") == "Too many wrong tries: again in 3 seconds."
     world.now += 3
     assert "Welcome" in await world.asks(AL, f"login alice {SECRET}")
     assert await world.asks(AL, "login bob wrong") == "Wrong name or password."
-    assert "Too many" in await world.asks(AL, "login bob wrong")  # who has guessed wrong stays known for it
+    assert "Too many" in await world.asks(AL, "login bob wrong")  # the sender's own count stays
 
 
-def test_the_delay_grows_for_who_guesses_and_stays_short_for_whom_it_is_about() -> None:
+def test_the_delay_grows_to_15_minutes_for_a_sender_who_guesses_and_to_one_for_the_user() -> None:
     guesses, now = Guesses(), 0.0
     waits: dict[By, list[float]] = {kind: [] for kind in By}
     for _ in range(20):
@@ -154,10 +156,10 @@ def test_the_delay_grows_for_who_guesses_and_stays_short_for_whom_it_is_about() 
     assert guesses.wait([(By.SENDER, "y")], now) == 0
     assert guesses.wait([(By.SENDER, "y"), (By.SENDER, "x")], now) == 900
     guesses.wrong([(By.SENDER, "x")], now + 3_600)
-    assert guesses.wait([(By.SENDER, "x")], now + 3_600) == 0  # after an hour in peace it is as if there had been none
+    assert guesses.wait([(By.SENDER, "x")], now + 3_600) == 0  # guesses are forgotten after an hour without one
 
 
-async def test_nobody_evades_the_delay_by_another_nick_or_connection(world: World) -> None:
+async def test_the_delay_cannot_be_evaded_by_another_nick_or_connection(world: World) -> None:
     for number in range(12):
         await world.asks(
             replace(irc(f"n{number}"), connection=f"2 {number}", mask="n!u@host"), f"login u{number} wrong"
@@ -168,7 +170,7 @@ async def test_nobody_evades_the_delay_by_another_nick_or_connection(world: Worl
     assert await world.asks(elsewhere, "login alice wrong") == "Wrong name or password."
 
 
-async def test_remembering_chooses_what_proves_most_and_takes_nobodys_away(world: World) -> None:
+async def test_login_remember_links_the_strongest_proof_and_takes_none_from_another_user(world: World) -> None:
     both = Sender(
         "libera", "al", "al", (Identity(Proof.IRC, "libera", "al"), Identity(Proof.IRC_MASK, "libera", "al!u@h.net"))
     )
@@ -190,7 +192,7 @@ async def test_remembering_chooses_what_proves_most_and_takes_nobodys_away(world
     }
 
 
-async def test_what_the_network_proves_does_not_end_by_a_logout(world: World) -> None:
+async def test_a_logout_does_not_end_what_the_network_proves(world: World) -> None:
     said = await world.asks(matrix("alice"), "logout")
     assert said.startswith("You didn't log in with a password: I know you by your Matrix id, @alice")
     assert said.endswith("so there is nothing to log out of.")
@@ -199,7 +201,7 @@ async def test_what_the_network_proves_does_not_end_by_a_logout(world: World) ->
     assert (await world.asks(matrix("alice"), "logout")).startswith("You are logged out, and still alice here: I know")
 
 
-async def test_who_logs_out_is_told_by_which_of_their_proofs_they_are_known(world: World) -> None:
+async def test_a_logout_names_the_proof_by_which_the_user_is_still_known(world: World) -> None:
     mask = Identity(Proof.IRC_MASK, "libera", "*!u@h.net")
     world.users.add(User("cy", identities=(mask,)))
     cy = irc("cy", "cy")
@@ -208,13 +210,13 @@ async def test_who_logs_out_is_told_by_which_of_their_proofs_they_are_known(worl
     assert "I know you by your account on libera, so" in await world.asks(irc("bob", "bob"), "logout")
 
 
-async def test_what_is_said_without_its_argument_says_what_it_wants(world: World) -> None:
+async def test_a_command_without_its_argument_is_answered_with_what_it_needs(world: World) -> None:
     bob = irc("bob", "bob")
     assert await world.asks(bob, "unlink-identity") == "Your identities: libera/bob"
     assert (await world.asks(bob, "link-identity")).startswith("Say: link-identity CODE")
 
 
-async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_logins(world: World) -> None:
+async def test_changing_a_password_needs_the_old_one_and_ends_other_logins(world: World) -> None:
     other = replace(irc("other"), connection="1 2", mask="o!u@h")
     for sender in (AL, other):
         await world.asks(sender, f"login alice {SECRET}")
@@ -232,21 +234,21 @@ async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_other_log
     assert await world.asks(irc("eve"), "passwd x y") == "Log in first: login NAME PASSWORD"
 
 
-async def test_a_changed_password_logs_nobody_in(world: World) -> None:
-    """Who is known by proof and changes the password has no session for it: that would outlive the proof."""
+async def test_changing_a_password_does_not_log_in_a_user_who_is_known_by_proof(world: World) -> None:
+    """A session would outlive the proof."""
     ann = replace(irc("ann", "ann"), connection="1 7")
     world.users.link_identity("alice", Identity(Proof.IRC, "libera", "ann"))
     assert "changed" in await world.asks(ann, f"passwd '{SECRET}' a-new-secret")
     assert "guest" in await world.asks(replace(ann, proofs=()), "whoami")
 
 
-async def test_who_has_no_password_yet_chooses_one(world: World) -> None:
+async def test_a_user_without_a_password_can_choose_one(world: World) -> None:
     assert "passwd NEW" in await world.asks(irc("bob", "bob"), "passwd a b")
     assert "changed" in await world.asks(irc("bob", "bob"), "passwd a-new-secret")
     assert "Welcome, bob" in await world.asks(AL, "login bob a-new-secret")
 
 
-async def test_a_hash_of_weaker_parameters_is_made_anew_at_the_next_login(world: World) -> None:
+async def test_a_hash_of_weaker_parameters_is_replaced_at_the_next_login(world: World) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(SECRET)
     world.users.set_password("alice", weak)
     assert "Welcome" in await world.asks(AL, f"login alice {SECRET}")
@@ -258,13 +260,13 @@ async def test_a_hash_of_weaker_parameters_is_made_anew_at_the_next_login(world:
 
 
 @pytest.mark.parametrize("password", ["", "x" * 5_000, "\ud800", SECRET.upper(), f"{SECRET}\0"])
-def test_no_other_password_is_the_right_one(password: str) -> None:
+def test_no_other_password_is_accepted(password: str) -> None:
     assert not passwords.verify(HASH, password)
     assert not passwords.verify(None, password)
     assert not passwords.verify("no hash at all", password)
 
 
-async def test_a_code_joins_the_identity_of_a_guest_to_the_user_who_says_it_and_means_it(world: World) -> None:
+async def test_a_code_links_a_guests_identity_to_the_user_who_confirms_it(world: World) -> None:
     ann, alice = irc("ann", "ann"), matrix("alice")
     code = (await world.asks(ann, "prove")).split()[0]
     asked = await world.asks(alice, f"link-identity {code.upper()}")
@@ -277,9 +279,9 @@ async def test_a_code_joins_the_identity_of_a_guest_to_the_user_who_says_it_and_
     assert (await world.asks(ann, "whoami")).startswith("You are a guest")
 
 
-async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stranger_a_user(world: World) -> None:
+async def test_a_code_expires_is_given_to_guests_with_a_proof_and_accepted_from_members_only(world: World) -> None:
     bob, alice, ann = irc("bob", "bob"), matrix("alice"), irc("ann", "ann")
-    assert "on the other network" in await world.asks(bob, "prove")  # a code of theirs would make others them
+    assert "on the other network" in await world.asks(bob, "prove")  # a code from bob would make another user bob
     assert "tell me who you are" in await world.asks(irc("eve"), "prove")
     code = (await world.asks(ann, "prove")).split()[0]
     assert "not a member here" in await world.asks(matrix("eve"), f"link-identity {code} yes")
@@ -290,7 +292,7 @@ async def test_a_code_lasts_a_while_is_for_guests_with_a_proof_and_makes_no_stra
     assert "wrong or too old" in await world.asks(alice, f"link-identity {code} yes")
 
 
-async def test_codes_cannot_be_guessed(world: World) -> None:
+async def test_codes_are_random_and_wrong_ones_are_delayed(world: World) -> None:
     said = [await world.asks(matrix("alice"), f"link-identity aaaa-{number}") for number in range(4)]
     assert said[-1].startswith("Too many wrong codes")
     assert len({random_code() for _ in range(1_000)}) == 1_000
@@ -301,7 +303,7 @@ async def test_codes_cannot_be_guessed(world: World) -> None:
 
 
 @pytest.mark.parametrize("gap", [" ", "\t", "\n", "\xa0", ":", " : ", "\u2003"])
-async def test_whatever_parts_the_words_of_a_login_nothing_of_it_is_repeated(world: World, gap: str) -> None:
+async def test_no_answer_repeats_a_password_whatever_separates_the_words_of_a_login(world: World, gap: str) -> None:
     said = await world.asks(AL, f"login{gap}alice{gap}{SECRET}")
     assert ("Welcome" in said) is (":" not in gap)
     assert SECRET not in said
@@ -309,7 +311,7 @@ async def test_whatever_parts_the_words_of_a_login_nothing_of_it_is_repeated(wor
         assert "hunter2" not in await world.asks(matrix("alice"), line)
 
 
-async def test_others_wrong_guesses_do_not_keep_somebody_from_where_they_were_let_in_before(world: World) -> None:
+async def test_wrong_guesses_of_others_do_not_delay_a_sender_who_has_logged_in_from_there_before(world: World) -> None:
     await world.asks(AL, f"login alice {SECRET}")
     for number in range(30):
         await world.asks(matrix(f"eve{number}"), "login alice wrong")
@@ -317,7 +319,7 @@ async def test_others_wrong_guesses_do_not_keep_somebody_from_where_they_were_le
     assert "Welcome" in await world.asks(replace(AL, connection="1 9"), f"login alice {SECRET}")
 
 
-async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> None:
+async def test_refused_logins_beyond_a_hundred_are_not_recorded_in_the_audit_log(world: World) -> None:
     world = World(world.users, world.config, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     for number in range(130):
         await world.asks(matrix(f"eve{number}"), f"login user{number} wrong")
@@ -326,12 +328,12 @@ async def test_refused_logins_cannot_roll_the_audit_log_over(world: World) -> No
     assert kept[-1] == "and more, which are not recorded"
 
 
-async def test_who_is_muted_keeps_the_identity_by_which_they_are(world: World) -> None:
+async def test_a_muted_user_cannot_unlink_an_identity(world: World) -> None:
     world.users.sanction(Sanction("bob", Measure.MUTE, "pond", 0.0, None, "", "test"))
     assert await world.asks(irc("bob", "bob"), "unlink-identity libera/bob") == "Not while you are muted or banned."
 
 
-async def test_a_moderator_changes_nothing_that_an_admin_said_nor_anything_while_muted(
+async def test_a_moderator_cannot_change_an_admins_sanction_nor_moderate_while_muted(
     world: World,
 ) -> None:
     world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
@@ -348,18 +350,18 @@ async def test_a_moderator_changes_nothing_that_an_admin_said_nor_anything_while
     assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
 
 
-async def test_the_last_admin_cannot_be_lost_by_a_slip_in_a_chat(world: World) -> None:
+async def test_the_last_admin_cannot_be_removed_or_demoted_in_a_chat(world: World) -> None:
     for line in ("remove-user alice", "set-role alice member"):
         assert "last admin" in await world.asks(matrix("alice"), line)
     await world.asks(matrix("alice"), "set-role bob admin")
     assert await world.asks(matrix("alice"), "set-role alice member") == "alice is member now"
 
 
-async def test_no_answer_is_endless(world: World) -> None:
+async def test_the_length_of_an_answer_is_bounded(world: World) -> None:
     assert len(await world.asks(matrix("alice"), f"show-user {'x' * 60_000}")) < 6_100
 
 
-async def test_everybody_is_shown_what_they_may_say_and_no_more(world: World) -> None:
+async def test_help_shows_guests_members_and_admins_only_the_commands_that_they_may_use(world: World) -> None:
     guest = await world.asks(irc("eve"), "help")
     member = await world.asks(irc("bob", "bob"), "help")
     admin = await world.asks(matrix("alice"), "help")
@@ -387,7 +389,7 @@ async def test_everybody_is_shown_what_they_may_say_and_no_more(world: World) ->
         "explain --as libera/x --in pond",
     ],
 )
-async def test_a_member_administers_nothing_and_a_guest_is_not_even_told_who_there_is(world: World, line: str) -> None:
+async def test_admin_commands_are_refused_to_members_and_guests_and_change_nothing(world: World, line: str) -> None:
     before = [*world.users.list()]
     for sender in (irc("bob", "bob"), irc("eve"), matrix("eve", display="alice")):
         said = await world.asks(sender, line)
@@ -421,7 +423,7 @@ async def test_a_member_administers_nothing_and_a_guest_is_not_even_told_who_the
         "add-user `id`",
     ],
 )
-async def test_no_command_reads_a_path_evaluates_a_word_or_prints_on_the_daemons_terminal(
+async def test_no_command_reads_a_path_expands_a_word_or_prints_on_the_daemons_terminal(
     world: World, line: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await world.asks(matrix("alice"), line)
@@ -429,14 +431,14 @@ async def test_no_command_reads_a_path_evaluates_a_word_or_prints_on_the_daemons
     assert {user.name for user in world.users.list()} <= {"alice", "bob", "${HOME}", "$(id)", "`id`"}
 
 
-async def test_a_long_answer_is_cut_with_how_much_there_is_more(world: World) -> None:
+async def test_a_long_answer_is_cut_and_says_how_many_lines_are_left_out(world: World) -> None:
     world.users.add(*(User(f"user{number}") for number in range(100)))
     lines = (await world.asks(matrix("alice"), "users")).splitlines()
     assert len(lines) == 31
     assert lines[-1] == "... and 72 more: see them on the command line"
 
 
-async def test_a_broken_database_is_an_answer_and_not_the_end(world: World) -> None:
+async def test_a_broken_database_is_reported_in_the_answer(world: World) -> None:
     path = world.users.audit.path.with_name("users.json")
     path.write_text("{")
     assert "broken" in await world.asks(matrix("alice"), "add-user carol")
@@ -444,6 +446,6 @@ async def test_a_broken_database_is_an_answer_and_not_the_end(world: World) -> N
         world.users.refresh()
 
 
-def test_all_that_is_for_the_desk_is_known_by_its_first_word() -> None:
+def test_every_command_of_the_desk_is_one_word() -> None:
     assert {"help", "login", "users", "outbox", "link-identity", "drop-db"} <= COMMANDS
     assert not any(" " in word for word in COMMANDS)

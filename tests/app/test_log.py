@@ -48,7 +48,7 @@ def screen(request: pytest.FixtureRequest) -> Iterator[Screen]:
         yield shown
 
 
-def test_no_name_or_reason_can_write_on_the_screen_but_as_words(screen: Screen) -> None:
+def test_control_characters_in_names_and_reasons_do_not_reach_the_screen(screen: Screen) -> None:
     structlog.get_logger().warning("refused", sender=HOSTILE, reasons=[HOSTILE], **{HOSTILE: 1})
     logging.getLogger("aiohttp").warning("a library says %s", HOSTILE)
     shown = screen.getvalue()
@@ -58,7 +58,7 @@ def test_no_name_or_reason_can_write_on_the_screen_but_as_words(screen: Screen) 
     assert len(shown.splitlines()) == 2
 
 
-def test_what_failed_is_shown_without_what_it_held(screen: Screen) -> None:
+def test_an_exception_is_shown_with_its_place_and_without_the_values_of_variables(screen: Screen) -> None:
     password = "hunter" + "2"
     try:
         raise ValueError(f"{HOSTILE} {len(password)}")
@@ -71,13 +71,13 @@ def test_what_failed_is_shown_without_what_it_held(screen: Screen) -> None:
     assert not any(mark in shown for mark in ("\x1b[2J", "\x07", "\r", "\u202e"))
 
 
-def test_a_log_for_programs_keeps_every_character() -> None:
+def test_the_json_log_keeps_every_character() -> None:
     with _configured(terminal=False) as shown:
         structlog.get_logger().info("refused", sender=HOSTILE)
     assert json.loads(shown.getvalue())["sender"] == HOSTILE
 
 
-def test_the_last_line_of_a_command_is_one_line_of_words() -> None:
+def test_the_error_line_of_a_command_is_one_printable_line() -> None:
     code = f"import bridge.__main__ as m; m._say({HOSTILE!r}, 1)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     shown = done.stderr.decode()
@@ -86,7 +86,7 @@ def test_the_last_line_of_a_command_is_one_line_of_words() -> None:
     assert shown.rstrip("\n").isprintable()
 
 
-def test_what_repeats_is_folded_but_each_post_is_told_of() -> None:
+def test_log_lines_that_repeat_are_folded_except_those_about_a_sent_post() -> None:
     with _configured(terminal=False) as shown:
         for number in range(100):
             structlog.get_logger().info("sent", room="home/#pond", post=str(number))

@@ -12,7 +12,7 @@ from bridge.app.output import Output, Repeats
 _PATIENCE_S = 10.0
 
 
-def test_what_is_written_arrives_in_order(tmp_path: Path) -> None:
+def test_log_lines_arrive_in_order(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as stream:
         output = Output(stream)
         for number in range(1000):
@@ -40,7 +40,7 @@ def test_a_pipe_whose_reader_is_gone_costs_lines_and_nothing_else() -> None:
         assert output._lost == 1
 
 
-def test_a_pipe_that_is_not_read_blocks_nobody_and_the_loss_is_told_when_it_is_read_again() -> None:
+def test_a_pipe_that_is_not_read_does_not_block_and_lost_lines_are_counted_once_it_is_read() -> None:
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream:
         output = Output(stream)
@@ -62,7 +62,7 @@ def test_a_pipe_that_is_not_read_blocks_nobody_and_the_loss_is_told_when_it_is_r
     assert lines[-1] == "the end"
 
 
-def test_lines_of_one_kind_are_folded_and_counted_and_others_are_not() -> None:
+def test_more_than_30_lines_of_one_kind_in_a_minute_are_counted_instead_of_shown() -> None:
     now = time.monotonic()
     repeats = Repeats(lambda: now)
     assert [repeats.fold("a") for _ in range(30)] == [0] * 30
@@ -74,7 +74,7 @@ def test_lines_of_one_kind_are_folded_and_counted_and_others_are_not() -> None:
 
 
 @pytest.mark.parametrize("kinds", [10_000])
-def test_kinds_are_bounded(kinds: int) -> None:
+def test_at_most_500_kinds_of_lines_are_remembered(kinds: int) -> None:
     repeats = Repeats(lambda: 0.0)
     for number in range(kinds):
         repeats.fold(number)

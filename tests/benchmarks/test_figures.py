@@ -1,4 +1,4 @@
-"""The figures of the benchmark say what happened."""
+"""The figures of the benchmark count correctly."""
 
 import pytest
 

@@ -41,7 +41,7 @@ class Broken:
 
 
 class Ears:
-    """A host of the duck and two worse bots, and what was typing while they thought."""
+    """A host of the duck, a silent bot and a broken one; `typing` records the typing signals."""
 
     def __init__(self, now: float = 2_000.0) -> None:
         self.typing: list[tuple[Room, str]] = []
@@ -89,7 +89,7 @@ async def test_the_duck_knows_the_name_of_our_account_on_the_network() -> None:
     assert plain(reply.text) == "hi"
 
 
-async def test_a_duck_that_is_only_called_quacks() -> None:
+async def test_a_duck_that_is_called_without_a_question_says_quack() -> None:
     (reply,) = await Ears().ask(EAR, said(HOME, matrix("alice"), "duck:"))
     assert plain(reply.text) == "Quack!"
 
@@ -102,7 +102,7 @@ async def test_a_private_answer_is_private_and_has_no_mark() -> None:
     assert mark(reply) == ""
 
 
-async def test_a_question_put_twice_has_the_same_answer_id() -> None:
+async def test_a_question_asked_twice_gets_answers_with_the_same_id() -> None:
     question = said(HOME, matrix("alice"), "duck: hi")
     (first,) = await Ears().ask(EAR, question)
     (second,) = await Ears(now=3_000.0).ask(EAR, question)
@@ -115,7 +115,7 @@ async def test_questions_that_wait_together_are_answered_in_their_order() -> Non
     assert [plain(reply.text) for reply in await Ears().ask(EAR, *questions)] == ["0", "1", "2", "3", "4"]
 
 
-async def test_somebody_types_while_the_duck_thinks() -> None:
+async def test_typing_is_shown_while_the_duck_thinks() -> None:
     ears = Ears()
     await ears.ask(EAR, said(HOME, matrix("alice"), "duck: hi"))
     assert ears.typing == [(EAR, "begins"), (EAR, "ends")]
@@ -128,25 +128,25 @@ async def test_a_bot_that_says_nothing_or_fails_holds_nothing_up(bot: str) -> No
     assert await ears.host.send(post) == post.id
 
 
-async def test_a_question_for_a_bot_that_is_gone_is_dead() -> None:
+async def test_a_question_to_a_bot_that_does_not_exist_is_a_dead_letter() -> None:
     ears = Ears()
     with pytest.raises(PermanentError, match="no bot called 'goose'"):
         await ears.host.send(ears.post(ear("goose", "pond"), said(HOME, matrix("alice"), "goose: hi")))
 
 
-async def test_the_config_names_bots_and_brains() -> None:
+async def test_a_bot_and_its_brain_are_loaded_by_their_configured_names() -> None:
     duck = load_bot("bots.duck:Duck", "Duck", "echo", 0)
     question = Question("1", words("hi"), matrix("alice"), HOME, 1.0)
     assert await duck.answer(question) == [words("hi")]
 
 
 @pytest.mark.parametrize(("use", "brain"), [("bots.goose:Goose", "echo"), ("bots.duck:Duck", "../etc"), ("x", "echo")])
-def test_a_bot_that_is_not_there_is_named(use: str, brain: str) -> None:
+def test_a_bot_or_brain_that_does_not_exist_is_an_error(use: str, brain: str) -> None:
     with pytest.raises(ValueError, match="there is no"):
         load_bot(use, "Duck", brain, 0)
 
 
-async def test_a_bot_that_is_taken_away_while_it_is_asked_still_answers() -> None:
+async def test_a_bot_that_is_removed_while_it_is_asked_still_answers() -> None:
     ears = Ears()
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ async def test_a_bot_that_is_taken_away_while_it_is_asked_still_answers() -> Non
         sending = asyncio.create_task(ears.host.send(ears.post(EAR, said(HOME, matrix("alice"), "duck: hi"))))
         batch = await anext(batches)
         assert [plain(event.text) for event in batch.events] == ["hi"]
-        coming = asyncio.ensure_future(anext(batches))  # which acknowledges
+        coming = asyncio.ensure_future(anext(batches))  # asking for the next batch acknowledges this one
         await sending
         coming.cancel()
         await asyncio.wait([coming])
@@ -180,7 +180,7 @@ class Unlucky:
         ("nowhere", "there is no"),
     ],
 )
-def test_whatever_a_brain_does_when_it_is_made_is_the_operators_to_read(
+def test_an_error_while_a_brain_is_made_is_reported_with_its_cause(
     brain: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "quackbridge_broken_brain.py").write_text("class Brain(:")
@@ -189,7 +189,7 @@ def test_whatever_a_brain_does_when_it_is_made_is_the_operators_to_read(
         load_bot("bots.duck:Duck", "Duck", brain, 0.0)
 
 
-async def test_what_is_whispered_is_answered_and_never_more_than_a_few_wait() -> None:
+async def test_a_whispered_message_is_answered_and_at_most_sixteen_may_wait() -> None:
     ears = Ears()
     event = said(Room("libera", "eve"), irc("eve"), "login eve x", private=True)
     assert [ears.host.whisper(EAR, event) for _ in range(17)] == [True] * 16 + [False]

@@ -69,7 +69,7 @@ def names(folder: Path) -> list[str]:
     return [user["name"] for user in json.loads(run(folder, "list-users", "--json"))]
 
 
-def test_a_users_life(pond: Path) -> None:
+def test_a_user_can_be_added_linked_changed_shown_and_removed(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs", "--irc", "irc/alice", "--role", "admin")
     run(pond, "link-identity", "alice", "--matrix", "@alice:other")
     run(pond, "unlink-identity", "alice", "--irc", "irc/ALICE")
@@ -91,7 +91,7 @@ def test_a_users_life(pond: Path) -> None:
     assert names(pond) == []
 
 
-def test_the_database_is_made_and_dropped_on_purpose(folder: Path) -> None:
+def test_the_database_is_made_by_init_db_only_and_dropped_only_with_yes(folder: Path) -> None:
     assert "init-db" in fail(folder, 2, "list-users")
     run(folder, "init-db")
     assert "already" in fail(folder, 2, "init-db")
@@ -127,7 +127,7 @@ def test_the_database_is_made_and_dropped_on_purpose(folder: Path) -> None:
         (2, ("list-users", "-c", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_changes_nothing(
+def test_a_wrong_command_is_explained_with_exit_code_2_and_changes_nothing(
     pond: Path, status: int, arguments: tuple[str, ...], said: str
 ) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
@@ -149,14 +149,14 @@ def test_a_broken_database_is_named_and_kept(pond: Path) -> None:
     assert (pond / "data" / "users.json").read_text() == '{"users": '
 
 
-def test_all_that_is_wrong_with_a_config_is_said_at_once(folder: Path) -> None:
+def test_check_config_reports_all_problems_at_once(folder: Path) -> None:
     (folder / "config.yaml").write_text("networks:\n  home: {type: telepathy}\nlink: {}\n")
     said = fail(folder, 2, "check-config")
     assert "config.yaml:2:" in said
     assert "config.yaml:3:1: link" in said
 
 
-def test_a_bot_that_is_not_there_is_found_before_it_is_needed(folder: Path) -> None:
+def test_check_config_reports_bots_and_brains_that_do_not_exist(folder: Path) -> None:
     config = CONFIG | {"bots": {"duck": {"brain": "bird"}, "goose": {"use": "goose:Goose"}}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     first, second = fail(folder, 2, "check-config").splitlines()
@@ -164,40 +164,40 @@ def test_a_bot_that_is_not_there_is_found_before_it_is_needed(folder: Path) -> N
     assert second.startswith("config.yaml: bots.goose: ")
 
 
-def test_a_sound_config_is_ok(pond: Path) -> None:
+def test_check_config_accepts_a_sound_config(pond: Path) -> None:
     done = quackbridge(pond, "check-config")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
-def test_a_sound_config_whose_database_cannot_be_read_is_ok_with_a_warning(folder: Path) -> None:
+def test_check_config_warns_of_a_missing_user_database(folder: Path) -> None:
     done = quackbridge(folder, "check-config")
     assert (done.returncode, done.stdout) == (0, "ok\n")
     assert "init-db" in done.stderr
 
 
-def test_users_can_be_kept_while_a_secret_is_missing(pond: Path) -> None:
+def test_users_can_be_added_while_a_secret_is_missing(pond: Path) -> None:
     (pond / "secrets" / "home").unlink()
     run(pond, "add-user", "alice")
     assert "secrets/home" in fail(pond, 2, "check-config")
 
 
-def test_the_schema_is_json(folder: Path) -> None:
+def test_config_schema_prints_json(folder: Path) -> None:
     assert "networks" in json.loads(run(folder, "config-schema"))["properties"]
 
 
-def test_the_duck_talks_in_the_terminal(folder: Path) -> None:
+def test_chat_talks_with_the_duck_in_the_terminal(folder: Path) -> None:
     assert (
         run(folder, "chat", stdin="hello\n\x1b[31mred\n") == "Little Yellow Duck> hello\nLittle Yellow Duck>  [31mred\n"
     )
     assert "there is no bot 'goose'" in fail(folder, 2, "chat", "--bot", "goose")
 
 
-def test_the_duck_talks_without_a_config_unless_one_is_named(tmp_path: Path) -> None:
+def test_chat_needs_no_config_unless_one_is_named(tmp_path: Path) -> None:
     assert run(tmp_path, "chat", stdin="hello\n") == "Little Yellow Duck> hello\n"
     assert "nowhere.yaml" in fail(tmp_path, 2, "chat", "-c", "nowhere.yaml")
 
 
-def test_an_outbox_without_a_store_says_so(folder: Path) -> None:
+def test_outbox_list_says_that_there_is_no_store_yet(folder: Path) -> None:
     assert "there is no store yet" in fail(folder, 2, "outbox", "list")
 
 
@@ -245,11 +245,11 @@ def test_every_command_exists_takes_a_config_and_says_what_it_does() -> None:
             assert without or any("--config" in option.opts for option in leaf.params), leaf.name
 
 
-def test_no_command_at_all_is_wrong_usage_and_shows_the_help(folder: Path) -> None:
+def test_no_command_at_all_shows_the_help_and_exits_with_2(folder: Path) -> None:
     assert "\nCommands:\n" in fail(folder, 2)
 
 
-def test_a_reader_who_has_seen_enough_is_no_failure_worth_a_word(pond: Path) -> None:
+def test_a_closed_pipe_on_standard_output_exits_with_1_and_without_a_message(pond: Path) -> None:
     for number in range(3):
         run(pond, "add-user", f"user{number}", "--matrix", f"@{'x' * 200}{number}:hs")
     reading, writing = os.pipe()
@@ -261,7 +261,7 @@ def test_a_reader_who_has_seen_enough_is_no_failure_worth_a_word(pond: Path) -> 
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_bug_is_one_line_unless_it_is_asked_for(folder: Path) -> None:
+def test_a_bug_is_shown_as_one_line_and_with_quackbridge_debug_as_a_traceback(folder: Path) -> None:
     code = (
         "import sys, bridge.config\n"
         "def boom(*_): raise KeyError('quack\\nquack\\x1b[2J')\n"
@@ -283,7 +283,7 @@ def test_a_bug_is_one_line_unless_it_is_asked_for(folder: Path) -> None:
         assert "\x1b" not in done.stderr.splitlines()[-1]
 
 
-def test_a_full_disk_is_worth_another_try(pond: Path) -> None:
+def test_a_full_disk_exits_with_1_and_changes_nothing(pond: Path) -> None:
     code = (
         "import os, sys\n"
         "def full(*_): raise OSError(28, 'No space left on device')\n"
@@ -298,7 +298,7 @@ def test_a_full_disk_is_worth_another_try(pond: Path) -> None:
     assert names(pond) == []
 
 
-def test_warnings_are_for_whoever_runs_the_daemon(folder: Path) -> None:
+def test_config_warnings_are_shown_by_check_config_and_not_by_init_db(folder: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"links": {}}))
     assert quackbridge(folder, "init-db").stderr == ""
     done = quackbridge(folder, "check-config")
@@ -306,17 +306,17 @@ def test_warnings_are_for_whoever_runs_the_daemon(folder: Path) -> None:
     assert "warning: config.yaml:" in done.stderr
 
 
-def test_a_name_is_no_markup_of_the_table(pond: Path) -> None:
+def test_a_user_name_is_not_read_as_markup_in_a_table(pond: Path) -> None:
     run(pond, "add-user", "[red]alice")
     assert "[red]alice" in run(pond, "list-users")
 
 
-def test_a_row_is_never_cut_for_another_program(pond: Path) -> None:
+def test_a_table_row_is_not_cut_when_another_program_reads_it(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", f"@{'a' * 200}:hs")
     assert f"@{'a' * 200}:hs" in run(pond, "list-users")
 
 
-def test_an_identity_on_a_network_that_is_gone_can_be_taken_back(pond: Path) -> None:
+def test_an_identity_on_a_network_that_was_removed_can_be_unlinked(pond: Path) -> None:
     run(pond, "add-user", "alice", "--irc", "irc/alice")
     config = yaml.safe_load((pond / "config.yaml").read_text())
     del config["networks"]["irc"]
@@ -341,11 +341,11 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
 
 
 def _interruptible() -> None:
-    """What is run in the background of a shell inherits that it is not."""
+    """Restore SIGINT, which a process in the background of a shell inherits as ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_what_is_interrupted_says_so(folder: Path) -> None:
+def test_a_command_that_is_interrupted_says_so_and_exits_with_130(folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "bridge", "chat"],
         cwd=folder,
@@ -357,7 +357,7 @@ def test_what_is_interrupted_says_so(folder: Path) -> None:
     ) as child:
         assert child.stderr is not None
         assert "listens" in child.stderr.readline()
-        for _ in range(10):  # one that comes just before Python begins to read is noticed only with the next
+        for _ in range(10):  # a signal just before Python reads is noticed only with the next one
             child.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(1)
@@ -366,7 +366,7 @@ def test_what_is_interrupted_says_so(folder: Path) -> None:
         assert child.stderr.read().strip() == "quackbridge: interrupted"
 
 
-def test_every_verb_answers_in_json_for_scripts(pond: Path) -> None:
+def test_admin_commands_print_json_with_the_json_option(pond: Path) -> None:
     assert json.loads(run(pond, "add-user", "alice", "--matrix", "@alice:hs", "--json")) == {
         "done": "added alice",
         "user": "alice",
@@ -391,7 +391,7 @@ def test_the_audit_log_says_who_did_what(pond: Path) -> None:
     assert "secret" not in run(pond, "audit")
 
 
-def test_a_ban_has_a_place_a_time_and_a_reason_and_can_be_lifted(pond: Path) -> None:
+def test_a_sanction_has_a_link_a_duration_and_a_reason_and_can_be_lifted(pond: Path) -> None:
     run(pond, "add-user", "bob", "--irc", "irc/bob")
     run(pond, "add-user", "root", "--matrix", "@root:hs", "--role", "admin")
     run(pond, "mute-user", "bob", "--in", "pond", "--for", "2h", "--reason", "too loud")
@@ -425,7 +425,7 @@ def test_explain_says_who_would_hear_somebody_and_why_not(pond: Path, sender: st
     assert said in run(pond, "explain", "--as", sender, "--in", "pond")
 
 
-def test_explain_knows_what_a_message_would_do(pond: Path) -> None:
+def test_explain_says_which_bots_would_hear_a_text_or_why_it_would_be_refused(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     asked = ("explain", "--as", "home/@alice:hs", "--in", "pond", "--text")
     assert "bots that hear this: duck" in run(pond, *asked, "duck: hello")
@@ -440,7 +440,7 @@ bob,,,irc/bob
 """
 
 
-def test_users_come_in_from_a_spreadsheet_and_go_out_again(pond: Path) -> None:
+def test_users_can_be_imported_from_csv_or_json_and_exported_again(pond: Path) -> None:
     (pond / "users.csv").write_text(CSV)
     would = json.loads(run(pond, "import-users", "users.csv", "--dry-run", "--json"))
     assert would == {"would_add": ["alice", "bob"], "would_replace": []}
@@ -484,14 +484,16 @@ def test_users_come_in_from_a_spreadsheet_and_go_out_again(pond: Path) -> None:
         ("name\n\x00\n", ""),
     ],
 )
-def test_a_file_with_a_mistake_changes_nothing_and_the_place_is_named(pond: Path, text: str, said: str) -> None:
+def test_an_import_file_with_a_mistake_changes_nothing_and_the_mistake_is_named(
+    pond: Path, text: str, said: str
+) -> None:
     (pond / "users.csv").write_text(text, newline="")
     for dry in ((), ("--dry-run",)):
         assert said in fail(pond, 2, "import-users", "users.csv", *dry)
     assert names(pond) == []
 
 
-def test_a_backup_is_dated_and_private_and_brought_back(pond: Path) -> None:
+def test_a_backup_is_private_and_can_be_restored_only_with_yes(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     made = json.loads(run(pond, "backup", "--json"))["folder"]
     files = sorted((pond / made).iterdir())
@@ -535,12 +537,12 @@ def test_a_shell_completes_commands_users_and_links(pond: Path) -> None:
         assert "_QUACKBRIDGE_COMPLETE" in run(pond, "completion", shell)
 
 
-def test_a_backup_of_nothing_leaves_nothing(folder: Path) -> None:
+def test_a_backup_without_a_database_fails_and_creates_nothing(folder: Path) -> None:
     assert "init-db" in fail(folder, 2, "backup")
     assert not (folder / "backups").exists()
 
 
-def test_a_store_is_backed_up_while_it_is_used_and_restored_from_where_nothing_can_be_written(pond: Path) -> None:
+def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds_it(pond: Path) -> None:
     store = asyncio.run(_kept(pond / "data" / "store.sqlite"))
     made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
     assert sorted(file.name for file in made.iterdir()) == ["audit.jsonl", "store.sqlite", "users.json"]

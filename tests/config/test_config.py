@@ -116,7 +116,7 @@ def test_relative_paths_are_relative_to_the_file(folder: Path, monkeypatch: pyte
     assert read(folder).store.path == Path("/var/lib/quackbridge.sqlite")
 
 
-def test_what_is_left_out_has_its_documented_default(folder: Path) -> None:
+def test_a_key_that_is_left_out_has_its_documented_default(folder: Path) -> None:
     config = read(
         folder,
         """\
@@ -225,11 +225,11 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), PLACES)
-def test_a_mistake_is_named_with_its_place(folder: Path, old: str, new: str, expected: str) -> None:
+def test_a_mistake_is_reported_with_line_column_and_key(folder: Path, old: str, new: str, expected: str) -> None:
     assert only(folder, but(old, new)).startswith(expected)
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file(folder: Path) -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file(folder: Path) -> None:
     text = GOOD
     for old, new, _ in (PLACES[1], PLACES[2], PLACES[16], PLACES[20], PLACES[-1]):
         text = text.replace(old, new)
@@ -238,7 +238,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(folder: Path) ->
     assert places == ["6", "7", "11", "13", "14", "18", "26"]
 
 
-def test_plaintext_is_fine_on_this_machine_and_where_it_is_allowed(folder: Path) -> None:
+def test_plaintext_is_accepted_on_loopback_and_where_allow_plaintext_is_set(folder: Path) -> None:
     for host in ("localhost:6667", "127.3.2.1:6667", '"[::1]:6667"'):
         read(folder, but("irc.libera.chat:6697", host).replace("tls: true", "tls: false"))
     read(folder, but("tls: true", "tls: false\n    allow_plaintext: true"))
@@ -246,7 +246,7 @@ def test_plaintext_is_fine_on_this_machine_and_where_it_is_allowed(folder: Path)
     read(folder, but("https://matrix.pond.social", "http://matrix.pond.social\n    allow_plaintext: true"))
 
 
-def test_a_room_is_in_one_link_only_as_its_network_compares_names(folder: Path) -> None:
+def test_a_room_in_two_links_is_an_error_even_if_the_names_are_equal_only_by_casemapping(folder: Path) -> None:
     second = '  lake: {rooms: ["libera/#POND"]}\nbots:\n'
     assert only(folder, but("bots:\n", second)).startswith(
         "22:18: links.lake.rooms[0]: libera/#POND is in another link already: links.pond.rooms[1] (line 18)"
@@ -266,7 +266,7 @@ def test_a_link_needs_a_room(folder: Path) -> None:
     assert only(folder, text) == "18:5: links.pond.rooms: a link needs a room"
 
 
-def test_there_must_be_a_network(folder: Path) -> None:
+def test_a_configuration_without_a_network_is_an_error(folder: Path) -> None:
     text = "networks: {}\nlinks: {pond: {rooms: [a/#pond]}}\n"
     assert problems(folder, text) == [
         "1:1: networks: must have at least one entry",
@@ -275,13 +275,13 @@ def test_there_must_be_a_network(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b", "a@b", "a b", '"a\\u200bb"', '"a\\nb"', '""'])
-def test_names_that_are_parts_of_other_names_are_plain_words(folder: Path, name: str) -> None:
+def test_the_names_of_networks_links_and_bots_must_be_plain_words(folder: Path, name: str) -> None:
     for old, place in (("  home:\n", "2:3: networks."), ("  pond:\n", "17:3: links."), ("  duck: {", "23:3: bots.")):
         changed = but(old, old.replace(old.strip(" :{\n"), name, 1))
         assert [line for line in problems(folder, changed) if line.startswith(place)] != []
 
 
-def test_no_network_is_called_bots(folder: Path) -> None:
+def test_a_network_must_not_be_called_bots(folder: Path) -> None:
     text = but("  home:\n", "  bots:\n").replace("home/#pond", "bots/#pond")
     assert only(folder, text).startswith("2:3: networks.bots: 'bots' is the network of the bots' ears")
 
@@ -344,7 +344,7 @@ def test_a_token_may_stand_in_a_file(folder: Path) -> None:
     assert (home.password, home.access_token) == (None, "quack")
 
 
-def test_settings_are_read_where_the_secrets_are_out_of_reach(folder: Path) -> None:
+def test_settings_can_be_loaded_without_the_secrets(folder: Path) -> None:
     (folder / "secrets" / "home").unlink()
     assert len(problems(folder, GOOD, {})) == 2
     config = load_settings(folder / "config.yaml", {})
@@ -354,7 +354,7 @@ def test_settings_are_read_where_the_secrets_are_out_of_reach(folder: Path) -> N
     assert home.password is None
 
 
-def test_a_secret_in_a_file_that_others_can_read_is_warned_of(folder: Path) -> None:
+def test_a_secret_in_a_configuration_that_others_can_read_gives_a_warning(folder: Path) -> None:
     text = but("password_file: secrets/home", "password: hunter2")
     assert read(folder, text).warnings == ()
     path = folder / "config.yaml"
@@ -365,7 +365,7 @@ def test_a_secret_in_a_file_that_others_can_read_is_warned_of(folder: Path) -> N
 
 
 @pytest.mark.parametrize(("links", "place"), [("", "1:1"), ("links: {}\n", "3:1")])
-def test_a_configuration_without_links_is_warned_of(folder: Path, links: str, place: str) -> None:
+def test_a_configuration_without_links_gives_a_warning(folder: Path, links: str, place: str) -> None:
     text = f"networks:\n  a: {{type: irc, server: 'localhost:1', nick: a}}\n{links}"
     [warning] = read(folder, text).warnings
     place = f"{folder / 'config.yaml'}:{place}"
@@ -373,7 +373,7 @@ def test_a_configuration_without_links_is_warned_of(folder: Path, links: str, pl
 
 
 @pytest.mark.parametrize("path", ['"a\\0b"', '"a\\ud800b"'])
-def test_a_path_that_no_file_can_have_is_named(folder: Path, path: str) -> None:
+def test_a_path_that_no_file_can_have_is_an_error(folder: Path, path: str) -> None:
     assert only(folder, but("data/users.json", path)) == "24:9: users.database: no file can have this name"
     assert only(folder, but("secrets/home", path)) == "6:5: networks.home.password_file: no file can have this name"
 
@@ -395,7 +395,7 @@ def test_the_environment_fills_in_any_string(folder: Path) -> None:
     assert (libera.nick, libera.sasl.account) == ("quack", "aquackb")
 
 
-def test_what_the_environment_says_is_checked_and_not_filled_in_again(folder: Path) -> None:
+def test_a_value_from_the_environment_is_checked_and_not_expanded_again(folder: Path) -> None:
     assert only(folder, but("nick: littleduck", "nick: ${NICK}"), ENVIRON | {"NICK": "a\r\nQUIT"}).startswith(
         "12:5: networks.libera.nick: 'a\\r\\nQUIT' is not a nick"
     )
@@ -405,7 +405,7 @@ def test_what_the_environment_says_is_checked_and_not_filled_in_again(folder: Pa
     assert sasl.sasl.password == "${HOME}"
 
 
-def test_a_variable_that_is_not_set_is_one_error(folder: Path) -> None:
+def test_an_environment_variable_that_is_not_set_or_empty_is_one_error(folder: Path) -> None:
     text = but("nick: littleduck", "nick: ${NICK}")
     assert only(folder, text) == "12:11: networks.libera.nick: the environment variable NICK is not set"
     assert only(folder, GOOD, {}).endswith("networks.libera.sasl.password: the environment variable LIBERA is not set")
@@ -442,11 +442,11 @@ def test_a_dollar_brace_can_be_escaped(folder: Path) -> None:
         ("quack\n", "1:1: must be a mapping (key: value)"),
     ],
 )
-def test_broken_yaml_is_named_with_line_and_column(folder: Path, text: str, expected: str) -> None:
+def test_broken_yaml_is_reported_with_line_and_column(folder: Path, text: str, expected: str) -> None:
     assert problems(folder, text)[0].startswith(expected)
 
 
-def test_bytes_that_are_no_text_are_named_with_line_and_column(folder: Path) -> None:
+def test_bytes_that_are_not_utf8_are_reported_with_line_and_column(folder: Path) -> None:
     path = folder / "config.yaml"
     path.write_bytes(b"a: 1\nb: \xff\n")
     with pytest.raises(ConfigError, match=r"config\.yaml:2:4: this is not UTF-8 text"):
@@ -485,14 +485,14 @@ def test_an_unknown_tag_is_an_error_and_runs_nothing(folder: Path) -> None:
     assert "23:39: bots.duck.name: this value is not understood" in problems(folder, scalar)[0]
 
 
-def test_an_alias_means_what_it_names(folder: Path) -> None:
+def test_a_yaml_alias_has_the_value_of_its_anchor(folder: Path) -> None:
     text = but("guests: relay", "guests: &g ignore").replace("answers: always", "answers: never")
     second = '  lake: {rooms: ["libera/#lake"], guests: *g}\nbots:\n'
     assert read(folder, text.replace("bots:\n", second, 1)).links["lake"].guests is Guests.IGNORE
 
 
 @pytest.mark.timeout(20)
-def test_aliases_cannot_blow_the_document_up(folder: Path) -> None:
+def test_nested_yaml_aliases_that_expand_too_far_are_refused(folder: Path) -> None:
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n"
     for name, before in zip("bcdefghij", "abcdefghi", strict=True):
         bomb += f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
@@ -522,7 +522,7 @@ def test_names_that_only_look_like_placeholders_are_fine(folder: Path) -> None:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60), st.integers(0, 26))
-def test_whatever_stands_in_the_file_is_read_or_named(folder: Path, text: str, line: int) -> None:
+def test_any_line_in_the_file_is_accepted_or_reported_with_its_place(folder: Path, text: str, line: int) -> None:
     lines = GOOD.splitlines()
     lines.insert(line, text)
     path = folder / "config.yaml"
@@ -559,7 +559,7 @@ def test_arbitrary_yaml_raises_nothing_but_config_errors(folder: Path, text: str
 
 
 @pytest.mark.parametrize("value", ["!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "!!binary é", "2020-99-99"])
-def test_a_value_that_its_own_tag_contradicts_is_named(folder: Path, value: str) -> None:
+def test_a_value_that_contradicts_its_yaml_tag_is_an_error(folder: Path, value: str) -> None:
     assert only(folder, but("burst: 5", f"burst: {value}")).endswith("this value is not understood; put it in quotes")
 
 
@@ -596,8 +596,8 @@ def test_the_example_is_refused_for_its_placeholders_and_for_nothing_else(folder
     assert read(folder, edited).warnings == ()
 
 
-def test_the_example_with_its_comments_taken_off_is_known_to_the_last_key(folder: Path) -> None:
-    """The alternatives that it shows exclude each other, and that is all that is said against them."""
+def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_conflict(folder: Path) -> None:
+    """It shows alternatives that exclude each other; nothing else in it is an error."""
     text = re.sub("^    # ", "    ", (ROOT / "config.example.yaml").read_text(), flags=re.MULTILINE)
     text = text.replace("CHANGE-ME", "littleduck").replace("example.org", "pond.social")
     environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")

@@ -1,4 +1,4 @@
-"""What every network keeps, in memory or on a real server: bridge.network.Network."""
+"""The contract of every network (bridge.network.Network), checked in memory and on real servers."""
 
 import asyncio
 import random
@@ -148,7 +148,7 @@ SHORES: dict[str, Callable[[Any], AbstractAsyncContextManager[Shore]]] = {
     params=["memory", *(pytest.param(name, marks=pytest.mark.servers) for name in SHORES if name != "memory")]
 )
 def place(request: pytest.FixtureRequest) -> tuple[str, object]:
-    """The name of a shore and its server, which only a fixture that is not async may ask for by name."""
+    """The name of a shore, and its server. Only a synchronous fixture may call `getfixturevalue`."""
     name = str(request.param)
     return name, None if name == "memory" else request.getfixturevalue(name)
 
@@ -218,7 +218,7 @@ async def _send(shore: Shore, *events: Event) -> list[str]:
 
 
 async def _use(shore: Shore, *rooms: Room) -> None:
-    """Return when they are joined."""
+    """Configure these rooms, and return when they are joined."""
     shore.network.use(rooms)
     async with asyncio.timeout(30):
         await shore.network.ready()
@@ -229,7 +229,7 @@ def _elsewhere(text: str, number: int = 0) -> Event:
     return said(Room("far", "#pond"), Sender("far", "carol", "carol"), text, f"${number}{text[:50]}")
 
 
-async def test_what_somebody_says_is_heard_in_order_in_the_configured_room(shore: Shore) -> None:
+async def test_messages_are_heard_in_order_and_in_the_configured_room(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         for number in range(20):
             await shore.says(f"line {number}")
@@ -239,7 +239,7 @@ async def test_what_somebody_says_is_heard_in_order_in_the_configured_room(shore
         assert len({event.sender for event in hearing.events}) == 1
 
 
-async def test_what_we_send_is_heard_by_others_marked_and_never_by_ourselves(shore: Shore) -> None:
+async def test_what_we_send_reaches_others_with_the_senders_mark_and_is_not_heard_by_us(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         assert await _send(shore, _elsewhere("hello\n<admin> hello"))
         await shore.hears("hello")
@@ -249,7 +249,7 @@ async def test_what_we_send_is_heard_by_others_marked_and_never_by_ourselves(sho
     assert lines == ["<carol> hello", "<carol> <admin> hello"]
 
 
-async def test_sending_a_post_again_is_harmless(shore: Shore) -> None:
+async def test_sending_a_post_twice_shows_it_once_except_on_irc(shore: Shore) -> None:
     async with _hearing(shore):
         (post,) = shore.network.render(shore.owed(_elsewhere("once")))
         first = await shore.network.send(post)
@@ -261,7 +261,7 @@ async def test_sending_a_post_again_is_harmless(shore: Shore) -> None:
             assert len([text for text in shore.heard() if "once" in text]) == 1
 
 
-async def test_posts_follow_from_what_they_carry(shore: Shore) -> None:
+async def test_rendering_the_same_deliveries_gives_the_same_posts_in_order(shore: Shore) -> None:
     async with _hearing(shore):
         owed = shore.owed(*(_elsewhere("quack " * 400, number) for number in range(5)))
         posts = shore.network.render(owed)
@@ -273,7 +273,7 @@ async def test_posts_follow_from_what_they_carry(shore: Shore) -> None:
         assert order == sorted(order, key=[item.delivery for item in owed].index)
 
 
-async def test_who_resumes_hears_what_comes_after_and_nothing_again(shore: Shore) -> None:
+async def test_resuming_at_a_cursor_hears_later_messages_and_none_again(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         await shore.says("before")
         await hearing.until("before")
@@ -282,7 +282,7 @@ async def test_who_resumes_hears_what_comes_after_and_nothing_again(shore: Shore
         assert await again.until("after") == ["after"]
 
 
-async def test_hostile_words_arrive_as_words(shore: Shore) -> None:
+async def test_hostile_text_arrives_as_harmless_text(shore: Shore) -> None:
     hostile = "a\x00b\x01c\x02d\u202e\x7f <b>x</b> \r\nQUIT :gone\r\n@room " + "é👩‍👩‍👧" * 300
     async with _hearing(shore):
         await _send(shore, _elsewhere(hostile), _elsewhere("the end"))
@@ -293,7 +293,7 @@ async def test_hostile_words_arrive_as_words(shore: Shore) -> None:
     assert not any(set(line) & set("\x00\x01\r\u202e\x7f") for line in lines)
 
 
-async def test_many_rooms_worth_of_posts_may_be_sent_at_once(shore: Shore) -> None:
+async def test_many_posts_can_be_sent_concurrently(shore: Shore) -> None:
     async with _hearing(shore):
         posts: list[Post] = []
         for number in range(20):
@@ -303,7 +303,7 @@ async def test_many_rooms_worth_of_posts_may_be_sent_at_once(shore: Shore) -> No
         await shore.hears("line 19")
 
 
-async def test_a_room_that_is_used_no_more_is_not_heard_until_it_is_used_again(shore: Shore) -> None:
+async def test_a_room_that_is_removed_is_not_heard_until_it_is_added_again(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         await shore.says("before")
         await hearing.until("before")
@@ -320,7 +320,7 @@ async def test_a_room_that_is_used_no_more_is_not_heard_until_it_is_used_again(s
         await shore.hears("hello again")
 
 
-async def test_what_is_said_in_a_room_that_stays_is_heard_while_others_come_and_go(shore: Shore) -> None:
+async def test_a_room_that_stays_is_heard_without_a_gap_while_another_is_added_and_removed(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         other = Room(shore.room.network, f"{shore.room.id[0]}{unique('nowhere')}")
         for number in range(4):
@@ -329,7 +329,7 @@ async def test_what_is_said_in_a_room_that_stays_is_heard_while_others_come_and_
         assert await hearing.until("line 3") == [f"line {number}" for number in range(4)]
 
 
-async def test_a_room_is_heard_from_when_it_is_used_until_it_is_not_and_the_others_all_along(shore: Shore) -> None:
+async def test_a_room_is_heard_only_while_it_is_configured_and_another_room_all_the_time(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         await shore.says_in_other("not yet")
         await shore.says("one")
@@ -344,7 +344,7 @@ async def test_a_room_is_heard_from_when_it_is_used_until_it_is_not_and_the_othe
         assert [event.room for event in hearing.events] == [shore.room, shore.other, shore.room]
 
 
-async def test_a_post_for_a_room_that_is_used_no_more_can_never_be_sent(shore: Shore) -> None:
+async def test_a_post_to_a_room_that_was_removed_is_a_permanent_error(shore: Shore) -> None:
     async with _hearing(shore) as hearing:
         await shore.says("before")
         await hearing.until("before")

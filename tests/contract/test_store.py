@@ -1,4 +1,4 @@
-"""What every store keeps: bridge.store.contract, on SQLite and in memory."""
+"""The contract of every store (bridge.store.contract), checked on SQLite and in memory."""
 
 import asyncio
 import inspect
@@ -121,7 +121,7 @@ async def say(home: Lease, *texts: str, to: Sequence[Room] = (LIBERA,)) -> list[
 
 
 async def texts(lease: Lease, now: float = NOW, **limits: Any) -> dict[Room, list[str]]:
-    """What is due, rendered or not, as words."""
+    """What is due in each room, as texts: the payloads of its posts, or else the messages."""
     return {
         backlog.room: [post.payload for post in backlog.posts] or [plain(item.event.text) for item in backlog.owed]
         for backlog in await lease.due(now, **limits)
@@ -141,14 +141,14 @@ async def test_a_commit_moves_the_cursor_and_queues_in_order(home: Lease, libera
     assert await texts(home) == {}
 
 
-async def test_a_repeated_commit_is_done_already(home: Lease, libera: Lease) -> None:
+async def test_a_repeated_commit_changes_nothing(home: Lease, libera: Lease) -> None:
     events = lines("one")
     await home.commit(Commit(None, "c1", events, owed(events, LIBERA)))
     assert await home.commit(Commit(None, "c1", events, owed(events, LIBERA))) == Committed(0)
     assert await texts(libera) == {LIBERA: ["one"]}
 
 
-async def test_a_commit_from_another_place_is_refused_and_changes_nothing(home: Lease, libera: Lease) -> None:
+async def test_a_commit_that_expects_another_cursor_is_refused_and_changes_nothing(home: Lease, libera: Lease) -> None:
     await say(home, "one")
     with pytest.raises(Rewound):
         await home.commit(Commit("elsewhere", "c9", lines("two"), owed(lines("two"), LIBERA)))
@@ -157,14 +157,14 @@ async def test_a_commit_from_another_place_is_refused_and_changes_nothing(home: 
 
 
 async def offer(home: Lease, text: str, cursor: str | None, new: str) -> tuple[list[Post], Committed]:
-    """Alice says `text` at home, and what it became on IRC is planned with it, if it may be."""
+    """Commit a message of alice from home together with its posts for IRC, which are planned if they may be."""
     events = lines(text)
     (delivery,) = deliveries = owed(events, LIBERA)
     posts = cut(delivery, f"<alice> {text}", "more")
     return posts, await home.commit(Commit(cursor, new, events, deliveries, posts=posts))
 
 
-async def test_a_commit_plans_what_is_all_that_a_room_has_to_do(home: Lease, libera: Lease) -> None:
+async def test_a_commit_plans_its_posts_where_the_room_has_no_other_deliveries(home: Lease, libera: Lease) -> None:
     posts, committed = await offer(home, "one", None, "c1")
     assert committed == Committed(1, frozenset({LIBERA}))
     assert [*await libera.plan(LIBERA, posts[:1])] == posts
@@ -174,7 +174,7 @@ async def test_a_commit_plans_what_is_all_that_a_room_has_to_do(home: Lease, lib
     assert await texts(libera) == {}
 
 
-async def test_a_commit_plans_nothing_where_a_room_is_at_work_or_waits(home: Lease, libera: Lease) -> None:
+async def test_a_commit_plans_no_posts_where_the_room_has_other_deliveries(home: Lease, libera: Lease) -> None:
     (first,) = await say(home, "first")
     assert (await offer(home, "behind", "1", "c2"))[1] == Committed(1)
     assert await texts(libera) == {LIBERA: ["first", "behind"]}
@@ -182,26 +182,30 @@ async def test_a_commit_plans_nothing_where_a_room_is_at_work_or_waits(home: Lea
     await say(home, "later")
     await libera.settle(Waits(LIBERA, NOW + 60, "not now"))
     await libera.settle(Dead([owed(lines("later"), LIBERA)[0].id], "no"))
-    assert (await offer(home, "then", "c21", "c3"))[1] == Committed(1, frozenset({LIBERA}))  # nothing waits any more
+    assert (await offer(home, "then", "c21", "c3"))[1] == Committed(
+        1, frozenset({LIBERA})
+    )  # no other delivery waits any more
     assert (await offer(home, "and then", "c3", "c4"))[1] == Committed(1)
     assert await texts(libera) == {LIBERA: ["<alice> then", "more"]}
 
 
-async def test_a_commit_plans_nothing_that_is_known_or_that_is_not_ours_to_send(store: Store, home: Lease) -> None:
+async def test_a_commit_plans_no_posts_for_a_known_delivery_or_a_network_without_a_lease(
+    store: Store, home: Lease
+) -> None:
     assert (await offer(home, "nobody sends there", None, "c1"))[1] == Committed(1)
     libera = await lease_of(store, "libera")
     assert await texts(libera) == {LIBERA: ["nobody sends there"]}
     assert (await offer(home, "nobody sends there", "c1", "c2"))[1] == Committed(0)
     await libera.settle(Dead([owed(lines("nobody sends there"), LIBERA)[0].id], "no"))
     posts, _ = await offer(home, "again", "c2", "c3")
-    assert (await offer(home, "again", "c3", "c4"))[1] == Committed(0)  # it may be on its way already
+    assert (await offer(home, "again", "c3", "c4"))[1] == Committed(0)  # it may have been sent already
     assert (await offer(home, "again", "c3", "c4"))[1] == Committed(0)
     assert await texts(libera) == {LIBERA: [post.payload for post in posts]}
 
 
-async def test_who_plans_in_a_commit_wakes_nobody_else_for_it(home: Lease, libera: Lease) -> None:
+async def test_a_commit_wakes_the_waiting_lease_unless_it_planned_the_posts_itself(home: Lease, libera: Lease) -> None:
     async def woken() -> bool:
-        """Within a tenth of what it takes where nothing rings."""
+        """Whether the wait ends early: in a tenth of the time that it takes when nothing wakes it."""
         try:
             async with asyncio.timeout(0.005):
                 await libera.wait(NOW + 60)
@@ -223,7 +227,9 @@ async def test_a_long_gap_may_be_stored_in_several_commits(home: Lease, libera: 
     assert await texts(libera) == {LIBERA: ["one", "two"]}
 
 
-async def test_hearing_an_event_again_queues_it_once_whatever_became_of_it(home: Lease, libera: Lease) -> None:
+async def test_an_event_heard_again_is_not_queued_again_whether_it_is_sent_dead_or_queued(
+    home: Lease, libera: Lease
+) -> None:
     first, second, third = await say(home, "one", "two", "three")
     await libera.settle(Dead([first.id], "no"))
     (post,) = await libera.plan(LIBERA, cut(second, "two"))
@@ -241,7 +247,7 @@ async def test_an_event_heard_again_is_queued_for_a_room_that_is_new(home: Lease
     assert await texts(await lease_of(store, "oftc")) == {OFTC: ["one"]}
 
 
-async def test_renewing_sees_a_store_that_was_rewound(home: Lease) -> None:
+async def test_renewing_a_lease_fails_if_the_store_has_another_cursor(home: Lease) -> None:
     await home.renew(None)
     await say(home, "one")
     await home.renew("1")
@@ -249,7 +255,7 @@ async def test_renewing_sees_a_store_that_was_rewound(home: Lease) -> None:
         await home.renew("later")
 
 
-async def test_a_lease_that_was_taken_over_can_do_nothing(store: Store, home: Lease) -> None:
+async def test_every_call_on_a_lease_that_was_taken_over_fails(store: Store, home: Lease) -> None:
     (delivery,) = await say(home, "one", to=[HOME])
     (post,) = cut(delivery, "one")
     await lease_of(store, "home")
@@ -279,7 +285,7 @@ async def test_a_released_lease_is_not_valid(home: Lease) -> None:
         await home.cursor()
 
 
-async def test_what_is_frozen_first_stays(home: Lease, libera: Lease) -> None:
+async def test_posts_that_were_planned_first_stay_when_others_are_planned(home: Lease, libera: Lease) -> None:
     one, two = await say(home, "one", "two")
     merged = [Post.of(LIBERA, (one.id, two.id), 0, "one+two")]
     assert list(await libera.plan(LIBERA, merged)) == merged
@@ -287,7 +293,7 @@ async def test_what_is_frozen_first_stays(home: Lease, libera: Lease) -> None:
     assert await texts(libera) == {LIBERA: ["one+two"]}
 
 
-async def test_what_waits_behind_the_frozen_posts_is_frozen_after_them(home: Lease, libera: Lease) -> None:
+async def test_append_freezes_a_later_delivery_after_the_frozen_posts(home: Lease, libera: Lease) -> None:
     one, two, three = await say(home, "one", "two", "three")
     frozen = await libera.plan(LIBERA, cut(one, "on", "e"))
     behind = await libera.behind(LIBERA)
@@ -304,14 +310,14 @@ async def test_what_waits_behind_the_frozen_posts_is_frozen_after_them(home: Lea
     assert three.id
 
 
-async def test_nothing_waits_behind_what_is_frozen_if_that_is_all(home: Lease, libera: Lease) -> None:
+async def test_behind_is_none_if_every_queued_delivery_is_frozen(home: Lease, libera: Lease) -> None:
     assert await libera.behind(LIBERA) is None
     (one,) = await say(home, "one")
     await libera.plan(LIBERA, cut(one, "one"))
     assert await libera.behind(LIBERA) is None
 
 
-async def test_posts_of_which_none_was_sent_can_be_rendered_again(home: Lease, libera: Lease) -> None:
+async def test_thaw_lets_posts_be_rendered_again_unless_one_was_sent(home: Lease, libera: Lease) -> None:
     one, two = await say(home, "one", "two")
     assert not await libera.thaw(LIBERA)
     await libera.plan(LIBERA, [Post.of(LIBERA, (one.id, two.id), 0, "one+two")])
@@ -324,7 +330,7 @@ async def test_posts_of_which_none_was_sent_can_be_rendered_again(home: Lease, l
     assert backlog.posts == (tail,)
 
 
-async def test_nothing_that_was_given_up_is_frozen(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_plan_that_includes_a_dropped_delivery_plans_nothing(home: Lease, libera: Lease, store: Store) -> None:
     one, two = await say(home, "one", "two")
     await store.drop(one.id)
     assert list(await libera.plan(LIBERA, [*cut(one, "one"), *cut(two, "two")])) == []
@@ -346,7 +352,9 @@ async def test_the_last_post_to_be_sent_completes_a_delivery(home: Lease, libera
     assert await store.source_of(LIBERA, "$3") == two.event
 
 
-async def test_posts_may_be_proven_in_any_order(home: Lease, libera: Lease, store: Store) -> None:
+async def test_posts_may_be_sent_in_any_order_and_remote_ids_keep_the_planned_order(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     (one,) = await say(home, "one")
     head, middle, tail = await libera.plan(LIBERA, cut(one, "a", "b", "c"))
     assert await libera.sent(middle, "$2")
@@ -359,7 +367,7 @@ async def test_posts_may_be_proven_in_any_order(home: Lease, libera: Lease, stor
     assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2", "$3"]
 
 
-async def test_what_is_rendered_again_is_numbered_behind_what_was_sent(
+async def test_remote_ids_of_posts_rendered_again_follow_those_already_sent(
     home: Lease, libera: Lease, store: Store
 ) -> None:
     one, two = await say(home, "one", "two")
@@ -371,7 +379,9 @@ async def test_what_is_rendered_again_is_numbered_behind_what_was_sent(
     assert list(await store.remote_ids(one.event, LIBERA)) == ["$1", "$2"]
 
 
-async def test_what_was_given_up_is_known_and_never_queued_again(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_delivery_settled_as_dropped_stays_known_and_is_never_queued_again(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     events = lines("one", "two")
     one, two = owed(events, LIBERA)
     await home.commit(Commit(None, "c1", events, [one, two]))
@@ -387,7 +397,7 @@ async def test_what_was_given_up_is_known_and_never_queued_again(home: Lease, li
     assert await store.expire(NOW + 1) == 1
 
 
-async def test_what_waits_for_too_long_or_is_too_much_goes_and_is_counted(
+async def test_deliveries_too_old_or_over_the_limit_are_trimmed_and_counted_as_losses_until_told(
     home: Lease, libera: Lease, store: Store
 ) -> None:
     two = Room("libera", "#two")
@@ -428,7 +438,9 @@ async def test_what_waits_for_too_long_or_is_too_much_goes_and_is_counted(
     assert (await store.ledger(0)).lost == ((TOO_OLD, 4), (TOO_MANY, 2))
 
 
-async def test_what_is_late_says_so_and_a_wrong_clock_makes_nothing_late(home: Lease, libera: Lease) -> None:
+async def test_a_late_message_is_stamped_with_its_time_and_a_wrong_clock_makes_none_late(
+    home: Lease, libera: Lease
+) -> None:
     live = replace(lines("live")[0], time=NOW - 90_000)
     old = replace(lines("old")[0], time=NOW - 300, origin=Origin.REPLAYED)
     ahead_of_us = replace(lines("ahead")[0], time=NOW + 300, origin=Origin.REPLAYED)
@@ -445,7 +457,7 @@ async def test_what_is_late_says_so_and_a_wrong_clock_makes_nothing_late(home: L
 
 
 @pytest.mark.parametrize("time", [-9e12, 0.0, 9e12])
-async def test_no_time_that_a_server_says_is_beyond_what_can_be_told(home: Lease, libera: Lease, time: float) -> None:
+async def test_absurd_times_from_a_server_are_bounded_and_can_be_shown(home: Lease, libera: Lease, time: float) -> None:
     events = [replace(lines("x")[0], time=time, origin=Origin.REPLAYED), *lines("y")]
     await home.commit(Commit(None, "c1", events, owed(events, LIBERA)))
     (backlog,) = await libera.due(NOW + 100)
@@ -456,7 +468,7 @@ async def test_no_time_that_a_server_says_is_beyond_what_can_be_told(home: Lease
     assert "could not be delivered" in plain(outages.lost(loss, HOME, NOW).event.text)
 
 
-async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera: Lease, store: Store) -> None:
+async def test_dead_deliveries_that_are_retried_start_with_age_zero(home: Lease, libera: Lease, store: Store) -> None:
     live, late = lines("live", "late")
     late = replace(late, time=1.0, origin=Origin.REPLAYED)
     await home.commit(Commit(None, "1", [live, late], owed([live, late], LIBERA)))
@@ -468,7 +480,9 @@ async def test_the_dead_that_are_tried_again_are_not_too_old(home: Lease, libera
     assert [item.age for item in backlog.owed] == [0, 0]
 
 
-async def test_why_a_room_waits_can_be_said_without_making_it_wait(home: Lease, libera: Lease, store: Store) -> None:
+async def test_explain_sets_the_reason_of_a_room_that_waits_without_postponing_it(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     await libera.explain(LIBERA, "away")
     await say(home, "one")
     assert (await store.outbox())[0].reason == ""
@@ -493,14 +507,16 @@ async def test_a_hastened_room_is_due_and_keeps_its_attempts(home: Lease, libera
     assert backlog.attempts == 1
 
 
-async def test_sending_may_freeze_the_next_in_the_same_breath(home: Lease, libera: Lease) -> None:
+async def test_sent_may_plan_the_next_posts_in_the_same_call(home: Lease, libera: Lease) -> None:
     one, two = await say(home, "one", "two")
     (post,) = await libera.plan(LIBERA, cut(one, "one"))
     await libera.sent(post, "$1", then=cut(two, "TWO"))
     assert await texts(libera) == {LIBERA: ["TWO"]}
 
 
-async def test_a_merged_post_names_all_that_it_carries(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_merged_post_is_the_remote_id_of_each_event_that_it_carries(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     one, two = await say(home, "one", "two")
     (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (one.id, two.id), 0, "one+two")])
     await libera.sent(post, "$1")
@@ -508,7 +524,7 @@ async def test_a_merged_post_names_all_that_it_carries(home: Lease, libera: Leas
     assert await store.source_of(LIBERA, "$1") == one.event
 
 
-async def test_a_room_that_waits_is_not_due_and_holds_up_no_other(home: Lease, libera: Lease) -> None:
+async def test_a_postponed_room_is_not_due_and_holds_up_no_other_room(home: Lease, libera: Lease) -> None:
     other = Room("libera", "#other")
     await say(home, "one", to=[LIBERA, other])
     await libera.settle(Waits(LIBERA, NOW + 60, "offline"))
@@ -534,9 +550,7 @@ async def test_postponing_an_empty_room_does_nothing(home: Lease, libera: Lease)
     assert await texts(libera) == {LIBERA: ["one"]}
 
 
-async def test_what_is_buried_is_dead_with_its_reason_and_the_room_goes_on(
-    home: Lease, libera: Lease, store: Store
-) -> None:
+async def test_a_dead_delivery_keeps_its_reason_and_the_room_goes_on(home: Lease, libera: Lease, store: Store) -> None:
     one, two = await say(home, "one", "two")
     await libera.plan(LIBERA, [*cut(one, "one"), *cut(two, "two")])
     await libera.settle(Dead([one.id, "unknown"], "too large"))
@@ -548,7 +562,9 @@ async def test_what_is_buried_is_dead_with_its_reason_and_the_room_goes_on(
     ]
 
 
-async def test_what_is_half_sent_on_its_own_stays_as_it_was_cut(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_half_sent_delivery_keeps_its_remaining_posts_when_the_next_is_dropped(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     one, two = await say(home, "one", "two")
     head, *_ = await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
     await libera.sent(head, "$1")
@@ -556,7 +572,7 @@ async def test_what_is_half_sent_on_its_own_stays_as_it_was_cut(home: Lease, lib
     assert await texts(libera) == {LIBERA: ["e"]}
 
 
-async def test_what_shared_a_post_with_the_given_up_is_rendered_again_in_its_order(
+async def test_deliveries_merged_with_a_dropped_one_are_rendered_again_in_their_order(
     home: Lease, libera: Lease, store: Store
 ) -> None:
     one, two, three, four = await say(home, "one", "two", "three", "four")
@@ -564,12 +580,12 @@ async def test_what_shared_a_post_with_the_given_up_is_rendered_again_in_its_ord
     head, tail, *_ = await libera.plan(LIBERA, [*cut(one, "on", "e"), merged, *cut(four, "four")])
     await libera.sent(head, "$1")
     await store.drop(two.id)
-    assert await texts(libera) == {LIBERA: ["e"]}  # half sent: as it was cut
+    assert await texts(libera) == {LIBERA: ["e"]}  # half sent, so the rest stays as it was split
     await libera.sent(tail, "$2")
     assert await texts(libera) == {LIBERA: ["three", "four"]}
 
 
-async def test_a_message_cut_over_two_merged_posts_is_never_half_forgotten(
+async def test_dropping_a_delivery_unfreezes_every_merged_post_that_is_connected_with_it(
     home: Lease, libera: Lease, store: Store
 ) -> None:
     one, two, three = await say(home, "one", "two", "three")
@@ -579,7 +595,9 @@ async def test_a_message_cut_over_two_merged_posts_is_never_half_forgotten(
     assert await texts(libera) == {LIBERA: ["one", "two"]}
 
 
-async def test_the_dead_can_be_tried_again_at_their_old_place(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_dead_delivery_that_is_retried_keeps_its_place_in_the_queue(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     one, _ = await say(home, "one", "two")
     await libera.settle(Dead([one.id], "no"))
     assert await store.retry(one.id)
@@ -587,7 +605,9 @@ async def test_the_dead_can_be_tried_again_at_their_old_place(home: Lease, liber
     assert await texts(libera) == {LIBERA: ["one", "two"]}
 
 
-async def test_what_is_dropped_is_gone_and_stays_known(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_delivery_that_the_operator_drops_is_gone_and_never_queued_again(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     one, two = await say(home, "one", "two")
     await libera.settle(Dead([one.id], "no"))
     assert await store.drop(one.id)
@@ -598,7 +618,9 @@ async def test_what_is_dropped_is_gone_and_stays_known(home: Lease, libera: Leas
     assert await home.commit(Commit("2", "c2", lines("one", "two"), owed(lines("one", "two"), LIBERA))) == Committed(0)
 
 
-async def test_due_is_bounded_and_fair(home: Lease, libera: Lease) -> None:
+async def test_due_gives_the_rooms_that_wait_longest_and_a_bounded_number_of_deliveries_each(
+    home: Lease, libera: Lease
+) -> None:
     rooms = [Room("libera", f"#room{number:02}") for number in range(10)]
     for room in reversed(rooms):
         cursor = await home.cursor() or ""
@@ -614,7 +636,9 @@ def refers(item: Owed) -> tuple[str, ...]:
     return item.ids_of(body_of(item.event).reply_to)
 
 
-async def test_a_reply_knows_what_its_target_is_called_in_the_room(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_reply_gets_the_ids_of_its_target_in_the_room_that_it_goes_to(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     (delivery,) = await say(home, "question")
     (post,) = await libera.plan(LIBERA, cut(delivery, "question"))
     await libera.sent(post, "irc-1")
@@ -636,7 +660,7 @@ async def test_a_reply_knows_what_its_target_is_called_in_the_room(home: Lease, 
 
 @given(events=st.lists(_events, min_size=1, max_size=5, unique_by=lambda event: event.id))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_an_event_comes_back_as_it_was(tmp_path: Path, events: list[Event]) -> None:
+async def test_an_event_is_read_back_as_it_was_stored(tmp_path: Path, events: list[Event]) -> None:
     for store in (SqliteStore.open(tmp_path / f"{uuid4()}.sqlite", lambda: NOW), MemoryStore(lambda: NOW)):
         async with aclosing(store):
             home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
@@ -645,14 +669,14 @@ async def test_an_event_comes_back_as_it_was(tmp_path: Path, events: list[Event]
             assert [item.event for item in backlog.owed] == events
 
 
-async def test_what_a_network_remembers_is_its_own(home: Lease, libera: Lease) -> None:
+async def test_a_network_recalls_only_what_it_remembered_itself(home: Lease, libera: Lease) -> None:
     await home.remember({"token": "secret", "device": "D"})
     await home.remember({"token": None})
     assert dict(await home.recall()) == {"device": "D"}
     assert dict(await libera.recall()) == {}
 
 
-async def test_what_was_done_long_ago_expires_and_nothing_else(home: Lease, libera: Lease, store: Store) -> None:
+async def test_sent_deliveries_expire_and_dead_ones_stay(home: Lease, libera: Lease, store: Store) -> None:
     one, two, three = await say(home, "one", "two", "three")
     for delivery, remote in ((one, "$1"), (two, "$2")):
         (post,) = await libera.plan(LIBERA, cut(delivery, "x"))
@@ -671,7 +695,7 @@ async def test_waiting_ends_when_something_is_queued(home: Lease, libera: Lease)
         await waiting
 
 
-async def test_a_commit_that_nobody_waits_for_any_more_is_done_and_wakes(home: Lease, libera: Lease) -> None:
+async def test_a_commit_whose_caller_was_cancelled_is_done_and_wakes_the_lease(home: Lease, libera: Lease) -> None:
     events = lines("one")
     commit = asyncio.create_task(home.commit(Commit(None, "c1", events, owed(events, LIBERA))))
     await asyncio.sleep(0)  # it has begun
@@ -682,13 +706,13 @@ async def test_a_commit_that_nobody_waits_for_any_more_is_done_and_wakes(home: L
     assert await home.cursor() == "c1"
 
 
-async def test_waiting_ends_in_time(libera: Lease) -> None:
+async def test_waiting_ends_at_the_given_time(libera: Lease) -> None:
     async with asyncio.timeout(5):
         await libera.wait(NOW)
 
 
 class _Machine(RuleBasedStateMachine):
-    """The store against the memory of a child: a list per room, what is frozen, what is dead."""
+    """The store against a simple model: a list per room, what is frozen, what is dead."""
 
     make: Callable[[Path], Store]
 
@@ -864,12 +888,16 @@ TestSqliteStore = SqliteMachine.TestCase
 TestMemoryStore = MemoryMachine.TestCase
 
 
-async def test_the_ledger_says_what_became_of_all_that_was_heard(store: Store, home: Lease, libera: Lease) -> None:
+async def test_the_ledger_counts_what_was_carried_refused_sent_queued_dead_and_dropped(
+    store: Store, home: Lease, libera: Lease
+) -> None:
     one, two, three, four = lines("one", "two", "three", "four")
     refused = Count(HOME, Tally.REFUSED, "not a member")
     deliveries = owed([one, two, three, four], LIBERA)
     await home.commit(Commit(None, "c1", [one, two, three, four], deliveries, counts=[refused, refused]))
-    await home.commit(Commit(None, "c1", [one], owed([one], LIBERA), counts=[refused]))  # done already
+    await home.commit(
+        Commit(None, "c1", [one], owed([one], LIBERA), counts=[refused])
+    )  # a repetition, which changes nothing
     (post,) = await libera.plan(LIBERA, cut(deliveries[0], "one"))
     await libera.sent(post, "r1")
     await libera.settle(Dead([deliveries[1].id], "too large"))
@@ -886,7 +914,7 @@ async def test_the_ledger_says_what_became_of_all_that_was_heard(store: Store, h
     assert (later.carried, later.counts, later.ratio) == (0, (), None)
 
 
-async def test_what_bots_are_asked_is_in_no_ledger_and_what_was_counted_expires(store: Store, home: Lease) -> None:
+async def test_questions_to_bots_are_not_in_the_ledger_and_its_counts_expire(store: Store, home: Lease) -> None:
     await say(home, "duck: hi", to=(Room(BOTS, "duck@home/#pond:hs"),))
     await home.commit(Commit(counts=[Count(HOME, Tally.UNKNOWN, "away")]))
     assert (await store.ledger(0)).carried == 0
@@ -896,7 +924,7 @@ async def test_what_bots_are_asked_is_in_no_ledger_and_what_was_counted_expires(
     assert (await store.ledger(0)).counted(Tally.UNKNOWN) == 0
 
 
-async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_known_again(
+async def test_a_notice_that_goes_ahead_is_due_first_and_is_queued_once_though_committed_twice(
     home: Lease, libera: Lease
 ) -> None:
     await say(home, "one", "two")
@@ -912,7 +940,7 @@ async def test_what_is_ahead_goes_first_and_what_is_owed_without_a_cursor_is_kno
     assert await home.cursor() == "2"
 
 
-async def test_what_is_owed_is_queued_together_with_what_is_remembered(home: Lease, libera: Lease) -> None:
+async def test_one_commit_queues_a_notice_and_remembers_changes(home: Lease, libera: Lease) -> None:
     (line,) = lines("away")
     await home.commit(Commit.owing([Addressed(line, LIBERA)], changes={"away #pond": "1", "other": "2"}))
     assert await home.recall() == {"away #pond": "1", "other": "2"}
@@ -921,7 +949,7 @@ async def test_what_is_owed_is_queued_together_with_what_is_remembered(home: Lea
     assert await home.recall() == {"other": "2"}
 
 
-async def test_rooms_that_are_not_asked_for_take_no_place(home: Lease, libera: Lease) -> None:
+async def test_rooms_that_are_excluded_from_due_do_not_count_towards_its_limit(home: Lease, libera: Lease) -> None:
     rooms = [Room("libera", name) for name in ("#a", '#b"', "#c")]
     await say(home, "one", to=rooms)
     assert await texts(libera, rooms=1, without=rooms[:2]) == {rooms[2]: ["one"]}
@@ -929,16 +957,14 @@ async def test_rooms_that_are_not_asked_for_take_no_place(home: Lease, libera: L
     assert {*await texts(libera, without=[Room("elsewhere", "#c")])} == {*rooms}
 
 
-async def test_a_room_that_seems_to_wait_for_too_long_is_due(home: Lease, libera: Lease) -> None:
-    """The clock was set back."""
+async def test_a_room_that_is_postponed_too_far_into_the_future_is_due(home: Lease, libera: Lease) -> None:
+    """As after the clock was set back."""
     await say(home, "one")
     await libera.settle(Waits(LIBERA, NOW + 86_400, "offline"))
     assert await texts(libera) == {LIBERA: ["one"]}
 
 
-async def test_of_the_loss_of_a_notice_nobody_is_told_and_it_does_not_count_as_waiting(
-    home: Lease, libera: Lease
-) -> None:
+async def test_a_notice_of_ours_counts_neither_as_waiting_nor_as_a_loss(home: Lease, libera: Lease) -> None:
     await say(home, "one")
     (line,) = lines("notice")
     notice = replace(line, origin=Origin.OURS)
@@ -953,7 +979,7 @@ async def send(libera: Lease, delivery: Delivery, remote: str) -> None:
     await libera.sent(post, remote)
 
 
-async def test_what_is_known_of_an_event_outlives_its_words(home: Lease, libera: Lease) -> None:
+async def test_sender_excerpt_and_rooms_of_an_event_stay_known_after_its_delivery(home: Lease, libera: Lease) -> None:
     (delivery,) = await say(home, "the first words of something")
     await send(libera, delivery, "irc-1")
     alice = matrix("alice")
@@ -967,13 +993,17 @@ async def test_what_is_known_of_an_event_outlives_its_words(home: Lease, libera:
     assert dict(backlog.owed[0].context) == {delivery.event: replace(known, ids=("irc-1",))}
 
 
-async def test_a_room_where_an_event_was_given_up_is_none_where_it_went(home: Lease, libera: Lease) -> None:
+async def test_the_rooms_of_an_event_do_not_include_one_where_its_delivery_was_dropped(
+    home: Lease, libera: Lease
+) -> None:
     deliveries = await say(home, "one", to=[LIBERA, OFTC])
     await libera.settle(Dropped([deliveries[0].id], TOO_OLD))
     assert (await home.known([deliveries[0].event]))[deliveries[0].event].rooms == (HOME, OFTC)
 
 
-async def test_a_redaction_erases_the_excerpt_also_of_what_edited_it(home: Lease, libera: Lease, store: Store) -> None:
+async def test_a_redaction_erases_the_excerpts_of_its_target_and_of_the_edits_of_it(
+    home: Lease, libera: Lease, store: Store
+) -> None:
     (delivery,) = await say(home, "hunter2")
     await send(libera, delivery, "irc-1")
     alice, target = matrix("alice"), EventKey(LIBERA, "irc-1")
@@ -986,7 +1016,9 @@ async def test_a_redaction_erases_the_excerpt_also_of_what_edited_it(home: Lease
     assert known[delivery.event].who == alice
 
 
-async def test_nothing_of_a_private_conversation_is_known_once_it_is_done(home: Lease, store: Store) -> None:
+async def test_sender_and_excerpt_of_a_private_message_are_erased_once_it_is_delivered(
+    home: Lease, store: Store
+) -> None:
     bots, event = await lease_of(store, BOTS), said(Room("home", "!dm:hs"), matrix("alice"), "psst", private=True)
     ear = Room(BOTS, "duck@home/!dm:hs")
     await home.commit(Commit(None, "c1", [event], owed([event], ear)))
@@ -995,7 +1027,7 @@ async def test_nothing_of_a_private_conversation_is_known_once_it_is_done(home: 
     assert (known.who, known.excerpt) == (None, "")
 
 
-def test_every_verb_is_the_same_in_the_contract_and_in_the_core() -> None:
+def test_the_methods_of_the_contract_and_of_the_core_have_the_same_arguments() -> None:
     """The contract names a verb with its arguments; the core has it with a lease's network and token before them."""
     for contract, own in ((Store, ()), (Lease, ("network", "token"))):
         verbs = {name: verb for name, verb in vars(contract).items() if hasattr(verb, "__wrapped__")}

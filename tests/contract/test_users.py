@@ -1,4 +1,4 @@
-"""What every user database keeps: bridge.users.contract.Users."""
+"""The contract of every user database: bridge.users.contract.Users."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_user_is_known_by_each_identity_on_every_network(users: Users) -> None
         assert found.name == "alice"
 
 
-def test_whoever_proves_nothing_is_nobody(users: Users) -> None:
+def test_a_sender_whose_proofs_match_no_identity_is_no_user(users: Users) -> None:
     users.add(User("bob", identities=(BOB,)))
     assert users.identify(irc("Bob[away]")) is None
     assert users.identify(irc("x", "Bob[away]", network="oftc")) is None
@@ -53,13 +53,13 @@ def test_accounts_are_compared_under_the_networks_own_casemapping(users: Users) 
     assert not known("bob{away}", Casemapping.ASCII)
 
 
-def test_a_letter_that_only_unicode_folds_to_another_is_another(users: Users) -> None:
+def test_letters_that_are_equal_only_by_unicode_folding_differ_in_an_account(users: Users) -> None:
     users.add(User("kim", identities=(Identity(Proof.IRC, "libera", "kim"),)))
     assert users.identify(irc("x", "KIM")) is not None
     assert users.identify(irc("x", "\N{KELVIN SIGN}im")) is None
 
 
-def test_matrix_ids_are_compared_as_they_are(users: Users) -> None:
+def test_matrix_ids_are_case_sensitive(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     assert users.identify(matrix("Alice")) is None
 
@@ -73,7 +73,7 @@ def test_a_mask_must_match_as_a_whole(users: Users) -> None:
     assert users.identify(_carol("any!~x@a!~carol@a.example.org")) is None
 
 
-def test_a_name_is_taken_once_in_any_letter_case(users: Users) -> None:
+def test_a_user_name_is_unique_in_any_letter_case(users: Users) -> None:
     users.add(User("Alice"))
     with pytest.raises(UsersError, match="there is a user 'Alice' already"):
         users.add(User("alice"))
@@ -83,7 +83,7 @@ def test_a_name_is_taken_once_in_any_letter_case(users: Users) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "two words", "new\nline", "a/b", "\u202ealice", "x" * 65])
-def test_a_name_is_one_visible_word(users: Users, name: str) -> None:
+def test_a_user_name_must_be_one_short_visible_word(users: Users, name: str) -> None:
     with pytest.raises(UsersError):
         users.add(User(name))
     assert list(users.list()) == []
@@ -112,7 +112,7 @@ def test_an_identity_has_one_owner_under_every_casemapping(users: Users) -> None
         Identity(Proof.MATRIX, "home", "@alice:hs"),
     ],
 )
-def test_what_names_nobody_or_anybody_is_no_identity(users: Users, identity: Identity) -> None:
+def test_an_identity_that_is_malformed_or_fits_anybody_is_refused(users: Users, identity: Identity) -> None:
     users.add(User("alice"))
     with pytest.raises(UsersError):
         users.link_identity("alice", identity)
@@ -126,13 +126,13 @@ def test_an_identity_given_twice_is_held_once(users: Users) -> None:
     assert users.get("bob").identities == (BOB, ALICE)
 
 
-def test_linking_twice_changes_nothing(users: Users) -> None:
+def test_linking_an_identity_twice_changes_nothing(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.link_identity("alice", ALICE)
     assert users.get("alice").identities == (ALICE,)
 
 
-def test_of_several_identities_all_change_hands_or_none(users: Users) -> None:
+def test_several_identities_are_linked_and_unlinked_all_or_none(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.add(User("bob"))
     with pytest.raises(UsersError, match="belongs to alice already"):
@@ -147,7 +147,7 @@ def test_of_several_identities_all_change_hands_or_none(users: Users) -> None:
     assert users.get("bob").identities == ()
 
 
-def test_an_identity_can_be_taken_back_and_given_to_another(users: Users) -> None:
+def test_an_identity_can_be_unlinked_and_linked_to_another_user(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.add(User("bob"))
     users.unlink_identity("alice", ALICE)
@@ -165,7 +165,7 @@ def test_a_removed_user_is_a_guest(users: Users) -> None:
     assert list(users.list()) == []
 
 
-def test_roles_and_passwords_change(users: Users) -> None:
+def test_roles_and_passwords_can_be_changed(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.set_role("alice", Role.ADMIN)
     users.set_password("alice", "hash")
@@ -174,7 +174,7 @@ def test_roles_and_passwords_change(users: Users) -> None:
     assert users.get("alice").password is None
 
 
-def test_nobody_is_named(users: Users) -> None:
+def test_a_user_who_does_not_exist_is_named_in_the_error(users: Users) -> None:
     for verb in (
         lambda: users.get("nobody"),
         lambda: users.remove("nobody"),
@@ -194,7 +194,7 @@ def test_users_are_listed_by_name(users: Users) -> None:
     assert users.refresh() is False
 
 
-def test_several_are_added_together_or_not_at_all(users: Users) -> None:
+def test_several_users_are_added_together_or_not_at_all(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB,)))
     before = [*users.list()]
     for wrong in (User("ALICE"), User("eve", identities=(ALICE,)), User("two words"), User("carol")):
@@ -203,7 +203,7 @@ def test_several_are_added_together_or_not_at_all(users: Users) -> None:
         assert [*users.list()] == before
 
 
-def test_to_put_replaces_who_has_the_name_and_adds_the_others(users: Users) -> None:
+def test_put_replaces_users_of_the_same_name_and_adds_the_others(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB,)))
     users.put(User("Alice", Role.ADMIN, (BOB,)), User("bob", identities=(ALICE,)), User("carol"))
     found = {user.name: user.identities for user in users.list()}
@@ -222,7 +222,7 @@ def _about(target: str, measure: Measure, link: str | None = None, until: float 
     return Sanction(target, measure, link, 0.0, until, "for a reason", "test")
 
 
-def test_a_user_is_muted_in_one_link_until_that_is_over(users: Users) -> None:
+def test_a_mute_counts_for_its_user_in_its_link_until_it_ends(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("Alice", Measure.MUTE, "pond", until=2e9))
     (muted,) = users.sanctions()
@@ -234,7 +234,7 @@ def test_a_user_is_muted_in_one_link_until_that_is_over(users: Users) -> None:
     assert _sanctioned(users, matrix("alice"), "pond", 2e9) is None
 
 
-def test_the_hardest_of_several_counts(users: Users) -> None:
+def test_the_strictest_of_several_sanctions_counts(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("alice", Measure.MUTE))
     users.sanction(_about("alice", Measure.BAN, "pond"))
@@ -246,7 +246,7 @@ def test_the_hardest_of_several_counts(users: Users) -> None:
     assert elsewhere.measure is Measure.MUTE
 
 
-def test_a_pattern_bans_those_whom_it_fits_and_nobody_else(users: Users) -> None:
+def test_a_ban_by_pattern_counts_for_the_senders_that_it_fits_and_for_no_others(users: Users) -> None:
     users.add(User("bob", identities=(BOB,)))
     users.sanction(_about("@*:spam.example", Measure.BAN))
     users.sanction(_about("libera/*!*@*.Spam.example", Measure.BAN))
@@ -269,13 +269,13 @@ def test_a_pattern_bans_those_whom_it_fits_and_nobody_else(users: Users) -> None
 @pytest.mark.parametrize(
     "target", ["*/*!*@*", "@*:*", "libera/*", "libera/?*!*@*", "@", "@nobody", "text:hi", "/x", ""]
 )
-def test_no_slip_of_the_pen_bans_everybody(users: Users, target: str) -> None:
+def test_a_ban_by_a_pattern_that_fits_everybody_or_is_malformed_is_refused(users: Users, target: str) -> None:
     with pytest.raises(UsersError):
         users.sanction(_about(target, Measure.BAN))
     assert not users.sanctions()
 
 
-def test_what_is_lifted_counts_no_more(users: Users) -> None:
+def test_a_sanction_that_is_lifted_no_longer_counts(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("alice", Measure.BAN))
     users.sanction(_about("alice", Measure.MUTE))
@@ -285,20 +285,20 @@ def test_what_is_lifted_counts_no_more(users: Users) -> None:
         users.lift("alice", None)
 
 
-def test_a_sanction_takes_the_place_of_the_same_one(users: Users) -> None:
+def test_a_sanction_replaces_an_earlier_one_of_the_same_kind(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("alice", Measure.BAN, until=2e9))
     users.sanction(_about("alice", Measure.BAN, until=3e9))
     assert [each.until for each in users.sanctions()] == [3e9]
 
 
-def test_who_is_removed_takes_along_what_was_done_about_them(users: Users) -> None:
+def test_removing_a_user_removes_the_sanctions_against_them(users: Users) -> None:
     users.add(User("alice", identities=(ALICE,)))
     users.sanction(_about("alice", Measure.BAN))
     users.remove("alice")
     assert not users.sanctions()
 
 
-def test_nobody_is_banned_who_is_no_user(users: Users) -> None:
+def test_a_ban_by_name_needs_an_existing_user(users: Users) -> None:
     with pytest.raises(UsersError, match="there is no user"):
         users.sanction(_about("alice", Measure.BAN))

@@ -22,13 +22,13 @@ def _heard(text: str, sender: str = "bob", kind: str = "text", room: str = "#pon
     return Heard(room, sender, text, kind, at=0.0)
 
 
-def test_what_people_write_cannot_command_the_terminal() -> None:
+def test_control_characters_in_messages_do_not_reach_the_terminal() -> None:
     shown = _shown(_heard("\x1b[2J\x07[red]boo[/red]\u202e", sender="b\x1bob"))
     assert shown.split(maxsplit=1)[1].split() == ["IRC", "b\ufffdob", "\ufffd[2J\ufffd[red]boo[/red]\ufffd"]
     assert printable("Grüße, 🦆") == "Grüße, 🦆"
 
 
-def test_what_is_said_is_not_dimmed_like_the_time_of_its_saying() -> None:
+def test_the_text_of_a_message_is_not_dimmed_like_its_time() -> None:
     output = io.StringIO()
     Screen(Console(file=output, force_terminal=True, color_system="standard")).show("IRC", _heard("hello"))
     assert output.getvalue().rstrip().endswith("\x1b[0mhello")
@@ -41,12 +41,12 @@ def test_without_a_homeserver_the_demo_says_what_to_install(monkeypatch: pytest.
     assert result.output == "Error: the demo needs a homeserver: pip install 'quackbridge[demo]'\n"
 
 
-def test_an_action_and_a_private_word_are_shown_as_such() -> None:
+def test_an_action_and_a_private_message_are_shown_as_such() -> None:
     assert "* bob waves" in _shown(_heard("waves", kind="action"))
     assert "(to mallory alone) psst" in _shown(_heard("psst", room="mallory"))
 
 
-def test_a_matrix_id_is_shown_by_its_name() -> None:
+def test_a_matrix_id_is_shown_by_its_localpart() -> None:
     assert " alice hello" in _shown(_heard("hello", sender="@alice:localhost", room="!r"))
 
 
@@ -70,18 +70,18 @@ def test_each_line_of_a_message_starts_in_the_same_column() -> None:
         ("", Line({}, "", "", (), "")),
     ],
 )
-def test_an_irc_person_reads_lines(raw: str, line: Line) -> None:
+def test_an_irc_line_is_parsed_into_tags_prefix_command_and_parameters(raw: str, line: Line) -> None:
     assert Line.parse(raw) == line
     assert line.source == line.prefix.partition("!")[0]
 
 
-async def test_a_message_heard_before_it_was_waited_for_counts() -> None:
+async def test_waiting_for_a_message_finds_one_that_was_heard_before() -> None:
     ears = Ears()
     ears.take(_heard("quack"))
     assert (await ears.heard("quack", timeout=1)).text == "quack"
 
 
-async def test_who_waits_learns_at_once_that_nothing_more_will_come() -> None:
+async def test_waiting_for_a_message_fails_at_once_when_the_connection_has_ended() -> None:
     ears = Ears()
     ears.take(_heard("the last word"))
     ears.go_deaf("the server closed the connection")
@@ -89,7 +89,7 @@ async def test_who_waits_learns_at_once_that_nothing_more_will_come() -> None:
         await ears.heard("quack", timeout=1)
 
 
-async def test_following_yields_what_was_heard_and_what_is_heard_meanwhile_and_ends() -> None:
+async def test_following_yields_earlier_and_new_messages_and_ends_with_the_connection() -> None:
     ears = Ears()
     ears.take(_heard("one"))
     followed = []

@@ -1,4 +1,4 @@
-"""What the tests of durability need: strace, and a place for disks that nobody needs to survive."""
+"""What the tests of durability need: strace, and a temporary place for simulated disks."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ _MEMORY = Path("/dev/shm")
 
 @pytest.fixture(scope="session")
 def strace() -> None:
-    """strace is there, and may look at processes of ours."""
+    """Skip where strace is missing or may not trace our processes."""
     if shutil.which("strace") is None:
         cannot("strace is not installed")
     tried = subprocess.run(

@@ -1,4 +1,4 @@
-"""A disk that forgets: what may be on it after a power cut is what was synced, and any part of what came since."""
+"""A simulated disk: after a power cut it has what was synced, and any part of what was written since."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ class Disk:
         self._root = _Folder()
 
     def apply(self, number: int, operation: Operation) -> None:
-        """The program has done this; `number` counts the operations of the trace."""
+        """Apply an operation of the program; `number` is its index in the trace."""
         match operation:
             case Opened(path, truncated):
                 if self._find(path) is None:
@@ -88,11 +88,11 @@ class Disk:
                 pass  # nothing of the disk
 
     def whole(self) -> Image:
-        """What the program itself sees."""
+        """All files as the running program sees them."""
         return dict(_present(self._root, PurePosixPath()))
 
     def image(self, rng: random.Random) -> Image:
-        """One of the disks that may be found were the power cut now."""
+        """One of the disks that a power cut at this moment may leave."""
         return dict(_survivors(self._root, PurePosixPath(), rng))
 
     def _find(self, path: str) -> _File | _Folder | None:
@@ -149,7 +149,7 @@ def _survivors(folder: _Folder, at: PurePosixPath, rng: random.Random) -> Iterat
 
 
 def _some(changes: Sequence[_Change], rng: random.Random) -> Iterable[_Change]:
-    """What a disk may have written of `changes`, in whatever order it liked."""
+    """A random part of `changes`, as a disk may have written them in any order."""
     share = rng.choice((0.1, 0.5, 0.9))
     match rng.randrange(5):
         case 0:
@@ -167,7 +167,7 @@ def _some(changes: Sequence[_Change], rng: random.Random) -> Iterable[_Change]:
 
 
 def _sectors(change: _Change, rng: random.Random, share: float) -> Iterator[_Change]:
-    """Some sectors of what was written."""
+    """Some of the sectors that were written."""
     if not isinstance(change, Written):
         if rng.random() < share:
             yield change

@@ -23,7 +23,7 @@ _BLOCK = 4096
 
 
 def fill(file: Path) -> None:
-    """Take all the room that is left."""
+    """Fill the disk."""
     with file.open("ab", buffering=0) as filler:
         while True:
             try:

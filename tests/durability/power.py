@@ -39,7 +39,7 @@ def record(folder: Path, seed: int, batches: int, planted: Sequence[str] = ()) -
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A disk that may be found when the power was cut after that many operations, and what is broken on it."""
+    """A disk as a power cut after that many operations may leave it, and what is broken on it."""
 
     operations: int
     image: Image

@@ -27,7 +27,7 @@ class Promises:
                 self.certain |= self.under_way.pop(number)
 
     def broken(self, found: Values) -> Iterator[str]:
-        """What `found` breaks."""
+        """The promises that `found` breaks."""
         for name in sorted(
             self.certain.keys() | found.keys() | {name for each in self.under_way.values() for name in each}
         ):

@@ -16,7 +16,7 @@ LATER = 1e12  # seconds since the epoch: everything is due
 
 
 class BrokenStoreError(Exception):
-    """The store contradicts itself."""
+    """The content of the store is inconsistent."""
 
 
 async def survey(folder: Path) -> Values:
@@ -81,7 +81,7 @@ async def _due(lease: Lease, found: dict[str, object]) -> set[str]:
 
 
 def _agree(found: Values, due: set[str], outbox: dict[str, State]) -> None:
-    """Nothing comes due that is not queued, and what is queued or dead can be listed with its words."""
+    """Only queued deliveries become due, and queued and dead ones can be listed with their text."""
     states = {name.removeprefix("delivery "): state for name, state in found.items() if name.startswith("delivery ")}
     if wrong := [each for each in due if states.get(each) != State.QUEUED]:
         raise BrokenStoreError(f"due, and not queued: {wrong}")

@@ -19,7 +19,7 @@ _MOUNTED = 'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"'
 
 
 def _alone(folder: Path, *command: str) -> Sequence[str]:
-    """`command` with a small file system of its own at `folder`, which is gone after it."""
+    """`command`, run with a small file system of its own at `folder`, which exists as long as the command runs."""
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
     return ("unshare", "--mount", *user, "sh", "-c", _MOUNTED, "sh", SIZE, str(folder), *command)
 
@@ -32,7 +32,7 @@ async def _output(*command: str) -> tuple[int, bytes, bytes]:
     return process.returncode, out, errors
 
 
-async def test_a_full_disk_takes_nothing_in_and_sends_what_it_has(tmp_path: Path) -> None:
+async def test_on_a_full_disk_intake_stops_and_the_backlog_is_sent(tmp_path: Path) -> None:
     status, _, errors = await _output(*_alone(tmp_path, "true"))
     if status:
         pytest.skip(f"no file system can be mounted here: {errors.decode().strip()}")

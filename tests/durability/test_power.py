@@ -30,7 +30,7 @@ LONG = [pytest.mark.long, pytest.mark.timeout(1200)]
         pytest.param(1.0, [], marks=LONG),
     ],
 )
-async def test_every_promise_holds_after_a_power_cut(
+async def test_every_promise_of_the_store_holds_after_a_power_cut(
     share: float, arranged: Sequence[str], place: Path, tmp_path: Path
 ) -> None:
     operations = record(place / "run", SEED, BATCHES, arranged)
@@ -44,7 +44,7 @@ async def test_every_promise_holds_after_a_power_cut(
     assert seen > len(operations) * share
 
 
-def test_what_was_recorded_is_all_that_was_written(place: Path) -> None:
+def test_the_recorded_operations_reproduce_every_file_that_was_written(place: Path) -> None:
     disk = Disk()
     for number, operation in enumerate(record(place / "run", SEED, BATCHES)):
         disk.apply(number, operation)
@@ -73,7 +73,7 @@ HALF = "is half done"
         ("folder-not-synced", {LOST}),
     ],
 )
-async def test_a_planted_error_is_found(planted: str, signs: set[str], place: Path) -> None:
+async def test_a_planted_error_in_durability_is_found(planted: str, signs: set[str], place: Path) -> None:
     missing = set(signs)
     operations = record(place / "run", SEED, 30, [planted])
     async for cut in cuts(operations, place / "disk", random.Random(SEED), share=0.3):

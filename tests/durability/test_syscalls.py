@@ -1,4 +1,4 @@
-"""Killed at any system call, or let down by the disk in it, the store is found whole and has kept what it promised."""
+"""After a kill or a disk error at any system call, the store is whole and has kept what it promised."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def _run(fault: Fault, folder: Path, arranged: Sequence[str]) -> Ended:
     out, errors = await process.communicate()
     said, full = Promises(), 0
     for line in out.splitlines(keepends=True):
-        if line.endswith(b"\n"):  # else it was killed while it said so
+        if line.endswith(b"\n"):  # an unfinished line: the process was killed while it wrote it
             said.hear(Said(json.loads(line)))
             full += line.startswith(b'{"full"')
     assert process.returncode is not None
@@ -100,7 +100,7 @@ def _seeded(fault: Fault, ended: Ended) -> str:
 
 
 @pytest.mark.parametrize("runs", [6, MANY])
-async def test_a_kill_at_any_call_leaves_it_whole(runs: int, place: Path) -> None:
+async def test_a_kill_at_any_system_call_leaves_the_store_whole(runs: int, place: Path) -> None:
     rng = random.Random(SEED)
     faults = [
         *(Fault("pwrite64", "signal=KILL", str(rng.randint(1, WRITES))) for _ in range(runs)),
@@ -126,7 +126,7 @@ async def test_an_error_of_the_disk_ends_the_process(runs: int, place: Path) -> 
 
 
 @pytest.mark.parametrize("runs", [2, MANY])
-async def test_an_error_in_a_checkpoint_loses_nothing_since_the_journal_has_it_all(runs: int, place: Path) -> None:
+async def test_an_error_in_a_checkpoint_loses_nothing_and_does_not_end_the_process(runs: int, place: Path) -> None:
     rng = random.Random(SEED)
     errors = ["EIO", "ENOSPC"]
     faults = [
@@ -142,7 +142,7 @@ async def test_an_error_in_a_checkpoint_loses_nothing_since_the_journal_has_it_a
 
 
 @pytest.mark.parametrize("runs", [2, MANY])
-async def test_an_error_while_the_store_is_made_leaves_none_or_a_whole_one(runs: int, place: Path) -> None:
+async def test_an_error_while_the_store_is_made_leaves_no_store_or_a_whole_one(runs: int, place: Path) -> None:
     rng = random.Random(SEED)
     calls = [("pwrite64", 10), ("fdatasync", 2), ("openat", 1)]  # and how many of them it takes, at least
     faults = [
@@ -155,9 +155,11 @@ async def test_an_error_while_the_store_is_made_leaves_none_or_a_whole_one(runs:
 
 
 @pytest.mark.parametrize("runs", [2, MANY])
-async def test_a_full_disk_is_waited_for(runs: int, place: Path) -> None:
+async def test_a_full_disk_is_waited_out_and_all_work_is_finished(runs: int, place: Path) -> None:
     rng = random.Random(SEED)
-    firsts = [rng.randint(30, WRITES) for _ in range(runs)]  # a lease is there, without which nobody would wait
+    firsts = [
+        rng.randint(30, WRITES) for _ in range(runs)
+    ]  # late enough that a lease exists: only then is a full disk waited out
     faults = [Fault("pwrite64", "error=ENOSPC", f"{first}..{first + 40}", JOURNAL) for first in firsts]
     for fault, ended in await _runs(faults, place):
         assert ended.status == 0, _seeded(fault, ended)

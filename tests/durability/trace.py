@@ -21,7 +21,7 @@ COMMAND = ("strace", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-e", 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The file is there; made, where it was not."""
+    """The file was opened, and created if it did not exist."""
 
     path: str
     truncated: bool
@@ -97,7 +97,7 @@ class _Argument:
 
 
 class UnknownCallError(Exception):
-    """The program touched the folder in a way that is not understood here: nothing may be concluded."""
+    """The program changed the folder by a call that is not understood here, so the trace proves nothing."""
 
 
 def read(trace: Path, folder: Path) -> list[Operation]:

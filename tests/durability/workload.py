@@ -32,7 +32,7 @@ IDLE = Room("lake", "#lake")
 STORE = Path("data", "store.sqlite")
 """Below the folder that is given: the store makes its folder itself."""
 RESERVE = 2**16
-"""Bytes that the store keeps here instead of megabytes, which would be on every disk that is looked at."""
+"""Bytes of the store's reserve here; megabytes would be on every simulated disk."""
 
 _MODES = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")
 _KEEP = 40.0  # seconds of made-up time for which what is done is remembered; every verb takes one
@@ -53,7 +53,7 @@ class Record:
 
     @property
     def settled(self) -> float:
-        """Before this time nothing is under way any more."""
+        """All calls that began before this time have ended."""
         return min(self._under_way.values(), default=self.now)
 
     async def making(
@@ -225,7 +225,7 @@ class Work:
             await self._send(lease, post, posts[number + 1 :])
 
     async def _give_up(self, lease: Lease, room: Room, ids: Sequence[str]) -> None:
-        """Nobody is told of the first few."""
+        """Drop deliveries without telling of the first few."""
         gone = self._losing(room, ids)
         _, at = await self._record.making(gone, lambda: lease.settle(Dropped(ids, TOO_OLD)))
         self._done |= dict.fromkeys(ids, at)
@@ -258,7 +258,7 @@ class Work:
         return {_state(each): State.DROPPED for each in ids} | {f"losses of {room}": self._lost[room]}
 
     def _render(self, room: Room, ids: Sequence[str]) -> Sequence[Post]:
-        """One post for all, or several for the first."""
+        """One merged post for all deliveries, or several posts for the first."""
         if self._rng.random() < 0.6:
             return (Post.of(room, tuple(ids), 0, "together"),)
         return tuple(Post.of(room, (ids[0],), part, f"part {part}") for part in range(self._rng.randint(1, 3)))

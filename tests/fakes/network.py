@@ -19,23 +19,23 @@ class MemoryNetwork:
         self.away: dict[Room, str] = {}
         """Rooms where nothing can be said, and why."""
         self.gaps: list[Gap] = []
-        """What is told with the next batch."""
+        """The gaps to report with the next batch."""
         self.again: list[str] = []
-        """The posts that may have been sent before, as they were sent."""
+        """The texts of the posts that were sent as possible duplicates."""
         self.sent: list[tuple[Room, str]] = []
         self.acknowledged = 0
         self.failures: dict[Room, list[SendError]] = {}
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
         self.slots = asyncio.Semaphore(10_000)
-        """As many posts may still be sent; whoever sends more waits."""
+        """How many more posts can be sent; further ones wait."""
         self._rooms: Sequence[Room] | None = None
         self._said: list[Event] = []
         self._known: dict[str, str] = {}
         self._stir = asyncio.Condition()
 
     async def hear(self, *events: Event) -> None:
-        """Somebody else says something; what was said before stays in the history."""
+        """Let somebody say something; earlier messages stay in the history."""
         async with self._stir:
             self._said.extend(event for event in events if self._rooms is None or event.room in self._rooms)
             self._stir.notify_all()
@@ -46,7 +46,7 @@ class MemoryNetwork:
             await self._stir.wait_for(lambda: self.acknowledged == len(self._said))
 
     async def delivered(self, count: int) -> list[str]:
-        """Return when `count` posts were sent in all: their texts."""
+        """Wait until `count` posts were sent in all; their texts."""
         async with self._stir:
             await self._stir.wait_for(lambda: len(self.sent) >= count)
         return [text for _, text in self.sent]
@@ -90,7 +90,7 @@ class MemoryNetwork:
         return self._known[post.id]
 
     def use(self, rooms: Sequence[Room]) -> None:
-        """Before that, every room is a configured one."""
+        """Until the first call every room counts as configured."""
         self._rooms = tuple(rooms)
 
     def leave(self) -> bool:
@@ -100,4 +100,4 @@ class MemoryNetwork:
         return self.away.get(room)
 
     async def ready(self) -> None:
-        """It is always there."""
+        """It is always ready."""

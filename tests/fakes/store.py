@@ -32,7 +32,7 @@ class InlineWriter:
         return await self.write(verb, ring)
 
     async def aclose(self) -> None:
-        """The tables stay, as those of a file would."""
+        """Keep the tables, as a file would."""
 
     def _transacted(self, verb: Callable[[Core], Any]) -> Any:
         self._core.woken.clear()
@@ -61,16 +61,16 @@ class MemoryStore(SqliteStore):
         return lease
 
     def forget(self) -> None:
-        """As a backup from before anything was heard."""
+        """Go back to an empty store, as by restoring an old backup."""
         for table in ("posts", "sent", "deliveries", "events"):
             self.sql.execute(f"DELETE FROM {table}")
         self.sql.execute("UPDATE networks SET cursor = NULL")
 
     def count(self, table: str) -> int:
-        """How many rows it has."""
+        """The number of rows of a table."""
         number: int = self.sql.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         return number
 
     def remembered(self, network: str) -> dict[str, str]:
-        """What the network has in its memory."""
+        """What the network remembers."""
         return dict(self.sql.execute("SELECT key, value FROM memory WHERE network = ?", (network,)).fetchall())

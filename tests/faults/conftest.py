@@ -31,7 +31,7 @@ def mortal_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anope]
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
-    """What is put here is printed at the end of the run."""
+    """The outcomes to print at the end of the run."""
     outcomes: list[Outcome] = []
     yield outcomes
     rows = (f"  to IRC:    {it.to_irc}\n  to Matrix: {it.to_matrix}" for it in outcomes)

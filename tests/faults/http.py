@@ -41,7 +41,7 @@ class HttpProxy:
         self._rules: list[_Rule] = []
 
     def spoil(self, part: str, fault: Fault, times: int = 1) -> None:
-        """So many requests whose `METHOD /path` contains `part` fare like that."""
+        """Spoil the answers of so many requests whose `METHOD /path` contains `part`."""
         self._rules.append(_Rule(part, fault, times))
 
     def mend(self) -> None:
@@ -50,7 +50,7 @@ class HttpProxy:
 
     @property
     def spent(self) -> bool:
-        """Whether all that was to be spoilt has been."""
+        """Whether every answer that was to be spoilt has been spoilt."""
         return not any(rule.times for rule in self._rules)
 
     async def __aenter__(self) -> Self:
@@ -88,7 +88,7 @@ class HttpProxy:
 
 
 def says(status: int, body: str, kind: str = "application/json") -> Fault:
-    """Answers that; the homeserver hears nothing of it."""
+    """Give this answer without asking the homeserver."""
 
     async def fault(_request: web.Request, _ask: Ask) -> web.Response:
         return web.Response(status=status, text=body, content_type=kind)

@@ -1,4 +1,4 @@
-"""A TCP way through loopback that a test can cut, or turn into a black hole: no FIN, no RST, and no data."""
+"""A TCP proxy on loopback that a test can cut, or turn into a black hole: no FIN, no RST, and no data."""
 
 import asyncio
 from contextlib import suppress

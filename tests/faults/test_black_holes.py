@@ -22,13 +22,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_nothing_is_lost_and_nothing_comes_twice_while(
+async def test_no_message_is_lost_or_doubled_while(
     case: str, tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
 ) -> None:
     await holds(CASES[case], tmp_path, mortal_synapse, mortal_services, report)
 
 
-async def test_a_full_disk_makes_intake_wait_and_go_on(
+async def test_no_message_is_lost_or_doubled_when_the_disk_was_full(
     tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
 ) -> None:
     if shutil.which("strace") is None:

@@ -21,13 +21,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_nothing_is_lost_and_nothing_comes_twice_while(
+async def test_no_message_is_lost_or_doubled_while(
     case: str, tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
 ) -> None:
     await holds(CASES[case], tmp_path, mortal_synapse, mortal_services, report)
 
 
-async def test_on_a_server_without_history_what_was_missed_is_told(
+async def test_on_a_server_without_history_only_the_absence_is_lost_and_it_is_logged(
     tmp_path: Path, mortal_synapse: Synapse, ngircd: NgIrcd, report: list[Outcome]
 ) -> None:
     async with scene(tmp_path, mortal_synapse, ngircd, None, SEED) as place:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real_time
 
 @pytest.fixture
 async def way() -> AsyncGenerator[Proxy, None]:
-    """A way to a server that says everything again."""
+    """A proxy in front of an echo server."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -27,7 +27,7 @@ async def way() -> AsyncGenerator[Proxy, None]:
     server.close()
 
 
-async def test_it_forwards_both_ways_and_ends(way: Proxy) -> None:
+async def test_the_proxy_forwards_both_ways_and_passes_on_the_end_of_a_connection(way: Proxy) -> None:
     reader, writer = await asyncio.open_connection(HOST, way.port)
     writer.write(b"quack\n")
     assert await reader.readline() == b"quack\n"
@@ -36,7 +36,7 @@ async def test_it_forwards_both_ways_and_ends(way: Proxy) -> None:
     writer.close()
 
 
-async def test_a_black_hole_swallows_all_and_its_connections_are_reset_afterwards(way: Proxy) -> None:
+async def test_a_black_hole_swallows_everything_and_its_connections_are_reset_afterwards(way: Proxy) -> None:
     reader, writer = await asyncio.open_connection(HOST, way.port)
     way.black_hole()
     writer.write(b"quack\n")

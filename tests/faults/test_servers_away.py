@@ -21,7 +21,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_nothing_is_lost_and_nothing_comes_twice_while(
+async def test_no_message_is_lost_or_doubled_while(
     case: str, tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
 ) -> None:
     fault, in_doubt = CASES[case]

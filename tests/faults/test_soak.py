@@ -1,4 +1,4 @@
-"""The soak's bounds find what has grown."""
+"""The bounds of the soak test find growth of memory and files."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def samples(*memory: float, file: float = 1.0, wal: float = 1.0, pid: int = 1) -
     return [Sample(float(at), value, file, wal, pid) for at, value in enumerate(memory)]
 
 
-def test_flat_is_well() -> None:
+def test_memory_that_does_not_grow_passes() -> None:
     assert grown(samples(70, 75, 76, 76, 77, 76), 1000) == []
 
 
@@ -23,10 +23,10 @@ def test_flat_is_well() -> None:
         ([], "nothing was measured"),
     ],
 )
-def test_growth_is_found(planted: list[Sample], said: str) -> None:
+def test_growth_of_memory_or_files_is_reported(planted: list[Sample], said: str) -> None:
     (problem,) = grown(planted, 1000)
     assert problem.startswith(said)
 
 
-def test_a_process_is_compared_with_itself() -> None:
+def test_the_memory_of_a_process_is_compared_only_with_its_own() -> None:
     assert grown([*samples(40, 40, 40), *samples(80, 80, 81, pid=2)], 1000) == []

@@ -1,4 +1,4 @@
-"""What watches the daemon sees over HTTP."""
+"""The health checks of the daemon, over HTTP."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ from bridge.network import Refused
 pytestmark = pytest.mark.real_time
 
 
-async def test_the_daemon_lives_before_it_is_ready() -> None:
+async def test_healthz_is_ok_before_readyz_is() -> None:
     ready, port = asyncio.Event(), free_port()
     serving = asyncio.create_task(server.serve(HOST, port, health.routes(ready.is_set)))
     async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
@@ -38,7 +38,7 @@ async def _get(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
-    """Of a server that is less patient than usual."""
+    """The port of a server with shorter timeouts than usual."""
     monkeypatch.setattr(server, "_REQUEST_S", 1.0)
     monkeypatch.setattr(server, "_ANSWER_S", 60.0)
     port = free_port()
@@ -55,7 +55,7 @@ _POST = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\n", _POST])
-async def test_half_requests_take_few_connections_and_not_for_long(port: int, begun: bytes) -> None:
+async def test_unfinished_requests_take_at_most_16_connections_and_not_for_long(port: int, begun: bytes) -> None:
     visitors = [await asyncio.open_connection(HOST, port) for _ in range(100)]
     for _, writer in visitors:
         writer.write(begun)
@@ -70,14 +70,14 @@ async def test_half_requests_take_few_connections_and_not_for_long(port: int, be
         writer.close()
 
 
-async def test_a_connection_that_is_kept_open_is_closed_between_two_requests(port: int) -> None:
+async def test_a_client_that_sends_a_request_now_and_then_is_answered_each_time(port: int) -> None:
     async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
         for _ in range(8):
             assert await _get(http, "/healthz") == (200, "ok\n")
             await asyncio.sleep(0.2)
 
 
-async def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_whose_answer_never_comes_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_ANSWER_S", 0.5)
 
     async def hang(_request: web.Request) -> web.Response:
@@ -95,7 +95,7 @@ async def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.
         await serving
 
 
-async def test_an_address_that_is_taken_is_named(port: int) -> None:
+async def test_an_address_that_is_in_use_is_named_in_the_error(port: int) -> None:
     with pytest.raises(Refused, match=rf"http\.listen: cannot listen on {HOST}:{port} \(.+\); choose another address"):
         await server.serve(HOST, port, ())
 

@@ -1,4 +1,4 @@
-"""Certificates of the tests' own."""
+"""Self-signed certificates for tests."""
 
 import datetime
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Signed:
 
 
 def self_signed(folder: Path, name: str, days: int) -> Signed:
-    """Of `name`, in `folder`, until so many days from now."""
+    """Make a certificate for `name` in `folder` that is valid for so many days from now."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     made = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())

@@ -38,7 +38,7 @@ class Daemon:
             await self.stop(signal.SIGKILL)
 
     async def start(self) -> None:
-        """Start it, with an empty log; it need not come up."""
+        """Start it with an empty log, without waiting until it is up."""
         self.log.clear()
         self._over = False
         with tempfile.TemporaryDirectory() as place:
@@ -52,16 +52,16 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """Of the process last started."""
+        """The id of the process that was started last."""
         assert self._pid
         return self._pid
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to it and all that it started."""
+        """Send a signal to the daemon and its children."""
         os.killpg(self.pid, number)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit status."""
+        """Stop it with a signal; its exit status."""
         self.send(number)
         return await self.ended()
 
@@ -72,7 +72,7 @@ class Daemon:
             return await asyncio.shield(self._ended)
 
     async def logged(self, event: str, matches: Callable[[Line], bool] = lambda _: True) -> Line:
-        """The first line of that event that matches, when it is there."""
+        """Wait for the first log line of that event that matches."""
 
         def found() -> Line | None:
             return next((line for line in self.log if line.get("event") == event and matches(line)), None)
@@ -88,7 +88,7 @@ class Daemon:
         return self
 
     async def _read(self, lines: asyncio.StreamReader, pid: int) -> int:
-        """Its log, until it ends: its exit status."""
+        """Read its log until it ends; its exit status."""
         async for raw in lines:
             try:
                 line = json.loads(raw)

@@ -76,7 +76,7 @@ class Ours:
         return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)])
 
     async def carries(self, *texts: str) -> list[SendError]:
-        """Send each as the relay does, again and again until it is out; what was in the way."""
+        """Send each post as the relay does, again and again until it is sent; the errors on the way."""
         return await self.delivers([post for text in texts for post in self.posts(words(text))])
 
     async def delivers(self, posts: Sequence[Post]) -> list[SendError]:
@@ -95,7 +95,7 @@ class Ours:
         return trouble
 
     async def says_until_refused(self, text: str) -> None:
-        """Raises as `says` does; for when what keeps us from speaking is about to reach us."""
+        """Send until it is refused, and raise that error: the reason of the refusal may reach us a moment later."""
         while True:
             await self.says(words(text))
 

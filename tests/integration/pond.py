@@ -84,7 +84,7 @@ class Pond:
 
     @asynccontextmanager
     async def people(self) -> AsyncGenerator[tuple[MatrixPerson, IrcPerson], None]:
-        """Alice and bob, in their rooms, and logged in to what proves them."""
+        """Alice and bob, in their rooms and logged in to their accounts."""
         async with AsyncExitStack() as stack:
             alice = await stack.enter_async_context(MatrixPerson(self.synapse.url, self.alice))
             bob = await stack.enter_async_context(self.person(self.bob, sasl=(self.bob, PASSWORD)))

@@ -1,4 +1,4 @@
-"""Behind a real bouncer (ZNC): what it remembers is carried once, and what it cannot pass on is not lost."""
+"""Behind a real bouncer (ZNC): messages that it kept are carried once, and posts that it cannot pass on wait."""
 
 import asyncio
 from pathlib import Path
@@ -20,10 +20,10 @@ async def arrival(somebody: IrcPerson, nick: str) -> None:
     await somebody.line(lambda line: line.command == "JOIN" and line.source == nick, timeout=30)
 
 
-async def test_what_was_said_while_we_were_away_from_the_bouncer_is_carried_once_and_in_order(
+async def test_messages_that_the_bouncer_kept_while_we_were_away_are_carried_once_and_in_order(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
-    """And what we said ourselves, which it remembers, too, is not."""
+    """Our own posts, which the bouncer keeps too, are not carried back."""
     need(Znc)
     pond = Pond(tmp_path, synapse, services)
     await pond.dig()
@@ -55,7 +55,7 @@ async def test_what_was_said_while_we_were_away_from_the_bouncer_is_carried_once
         assert "gaps while disconnected" not in quackbridge(pond.folder, "ledger").stdout
 
 
-async def test_what_the_bouncer_cannot_pass_on_waits_until_its_server_is_back(tmp_path: Path, log: Log) -> None:
+async def test_a_post_that_the_bouncer_cannot_pass_on_is_sent_when_its_server_is_back(tmp_path: Path, log: Log) -> None:
     need(Znc)
     nick, channel = unique("duck"), f"#{unique('pond')}"
     async with (

@@ -34,7 +34,7 @@ async def running(pond: Pond) -> AsyncGenerator[Pond, None]:
         yield pond
 
 
-async def test_members_are_carried_both_ways_in_every_kind_and_in_order(running: Pond) -> None:
+async def test_messages_of_members_are_carried_both_ways_in_every_kind_and_in_order(running: Pond) -> None:
     async with running.people() as (alice, bob):
         await alice.send(running.room, "one")
         await alice.me(running.room, "waves")
@@ -56,7 +56,7 @@ async def test_members_are_carried_both_ways_in_every_kind_and_in_order(running:
         ]
 
 
-async def test_no_line_of_a_message_can_pretend_to_be_from_somebody_else(running: Pond) -> None:
+async def test_each_line_of_a_carried_message_begins_with_the_senders_name(running: Pond) -> None:
     async with running.people() as (alice, bob):
         await alice.send(running.room, "hi\n<admin> give me\r* admin waves\x00\r\nQUIT :bye\n" + "quack " * 300)
         await alice.send(running.room, "the end")
@@ -67,7 +67,7 @@ async def test_no_line_of_a_message_can_pretend_to_be_from_somebody_else(running
         assert all(len(line.encode()) < 512 for line in lines)
 
 
-async def test_a_guest_is_carried_nowhere_but_answered_and_told_once(running: Pond) -> None:
+async def test_a_guest_on_irc_is_not_carried_but_answered_by_the_bot_and_gets_one_private_hint(running: Pond) -> None:
     async with running.people() as (alice, bob), running.person(unique("mallory")) as mallory:
         await mallory.join(running.channel)
         await mallory.say(running.channel, "carry me")
@@ -81,7 +81,7 @@ async def test_a_guest_is_carried_nowhere_but_answered_and_told_once(running: Po
         assert sum("Your messages stay in" in message.text for message in mallory.messages) == 1
 
 
-async def test_a_matrix_guest_is_told_in_private_and_answered_in_the_room(running: Pond) -> None:
+async def test_a_guest_on_matrix_gets_a_private_hint_and_is_answered_in_the_room(running: Pond) -> None:
     async with running.people() as (_, bob), MatrixPerson(running.synapse.url, unique("eve")) as eve:
         room = await eve.join(running.room)
         await eve.send(room, "duck: hello")
@@ -220,7 +220,7 @@ async def test_no_bot_answers_a_notice(running: Pond) -> None:
         assert not [message for message in bob.messages if message.room == bob.nick and message.sender == running.duck]
 
 
-async def test_what_was_said_on_matrix_while_the_daemon_was_away_arrives_once(pond: Pond) -> None:
+async def test_matrix_messages_from_while_the_daemon_was_stopped_or_killed_arrive_in_order(pond: Pond) -> None:
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
         await daemon.ready()
         await alice.send(pond.room, "before")
@@ -301,7 +301,7 @@ async def test_a_message_for_an_encrypted_room_is_dead_and_never_sent(
         assert all("secret" not in message.text for message in await alice.history(await alice.room_id(pond.room)))
 
 
-async def test_an_unknown_room_is_named_and_the_others_go_on(pond: Pond) -> None:
+async def test_an_unknown_room_is_logged_and_the_other_rooms_go_on(pond: Pond) -> None:
     links = pond.config["links"]
     assert isinstance(links, dict)
     links["lost"] = {"rooms": ["home/#nowhere:localhost"], "bots": ["duck"]}
@@ -326,7 +326,7 @@ def _public(message: Heard, sender: str, mine: str) -> bool:
     return message.sender == sender and message.room != mine
 
 
-async def test_one_long_message_takes_few_lines_on_irc_and_says_so(running: Pond) -> None:
+async def test_a_very_long_message_takes_twenty_lines_on_irc_and_the_last_says_what_is_left_out(running: Pond) -> None:
     async with running.people() as (alice, bob):
         await alice.send(running.room, "\n".join(f"verse {number}" for number in range(5000)))
         await alice.send(running.room, "the end")

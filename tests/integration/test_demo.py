@@ -21,10 +21,10 @@ _COMMAND = (sys.executable, "-m", "bridge", "demo")
 
 @pytest.fixture(autouse=True)
 def _homeserver(synapse: Synapse) -> None:
-    """Skips where there is none."""
+    """Skips where no homeserver is installed."""
 
 
-def test_once_holds_the_whole_conversation(tmp_path: Path) -> None:
+def test_demo_once_holds_the_whole_conversation_and_leaves_no_file(tmp_path: Path) -> None:
     done = _run([*_COMMAND, "--once"], tmp_path)
     assert done.returncode == 0, done.stdout
     for line in (
@@ -47,7 +47,7 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("after", ["Starting the bridge", "is anybody there"])
-def test_ctrl_c_is_how_it_ends_and_leaves_no_process_and_no_file(after: str, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_demo_and_leaves_no_process_and_no_file(after: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         _COMMAND, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TMPDIR": str(tmp_path)}
@@ -69,7 +69,7 @@ def test_ctrl_c_is_how_it_ends_and_leaves_no_process_and_no_file(after: str, tmp
 
 
 def _read_until(terminal: int, words: str | None = None) -> str:
-    """What is shown until `words` are, or the other side is closed, or nothing more comes."""
+    """What is shown until `words` appear, the other side is closed, or nothing comes for a minute."""
     shown = ""
     with contextlib.suppress(OSError):  # how Linux says that the other side is closed
         while (words is None or words not in shown) and select.select([terminal], [], [], 60)[0]:

@@ -1,4 +1,4 @@
-"""Logging in, being known and administering by private message, on real servers."""
+"""Logging in, linking identities and administering by private message, on real servers."""
 
 import asyncio
 import json
@@ -74,7 +74,9 @@ def _stored(pond: Pond) -> bytes:
     return b"".join(file.read_bytes() for file in (pond.folder / "data").iterdir())
 
 
-async def test_a_login_makes_a_member_follows_a_nick_and_ends_with_the_connection(pond: Pond, daemon: Daemon) -> None:
+async def test_a_login_makes_a_member_through_changes_of_nick_until_the_connection_ends(
+    pond: Pond, daemon: Daemon
+) -> None:
     async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
         nick = unique("al")
@@ -121,7 +123,7 @@ async def test_a_login_ends_by_logging_out_and_by_leaving_the_last_shared_channe
         await al.asks("whoami", "You are a guest")
 
 
-async def test_a_login_ends_when_our_own_connection_does(pond: Pond, daemon: Daemon) -> None:
+async def test_a_login_ends_when_our_own_connection_ends(pond: Pond, daemon: Daemon) -> None:
     async with AsyncExitStack() as stack:
         al = await _plain(stack, pond, unique("al"))
         await al.asks(f"login alice {SECRET}", "Welcome, alice.")
@@ -131,7 +133,7 @@ async def test_a_login_ends_when_our_own_connection_does(pond: Pond, daemon: Dae
         await al.asks("whoami", "You are a guest")
 
 
-async def test_wrong_guesses_wait_longer_and_longer_whether_the_user_exists_or_not(pond: Pond, daemon: Daemon) -> None:
+async def test_wrong_guesses_delay_the_next_login_whether_the_user_exists_or_not(pond: Pond, daemon: Daemon) -> None:
     async with AsyncExitStack() as stack:
         for name in ("alice", "nobody"):
             al = await _plain(stack, pond, unique("al"))
@@ -141,7 +143,7 @@ async def test_wrong_guesses_wait_longer_and_longer_whether_the_user_exists_or_n
             await al.asks(f"login alice {SECRET}", "Too many wrong tries: again in")
 
 
-async def test_a_password_in_a_room_is_carried_and_kept_nowhere_and_answered_privately(
+async def test_a_password_said_in_a_room_is_neither_carried_nor_stored_and_is_answered_privately(
     pond: Pond, daemon: Daemon
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -163,7 +165,7 @@ async def test_a_password_in_a_room_is_carried_and_kept_nowhere_and_answered_pri
     assert not any(SECRET in str(line) for line in daemon.log)
 
 
-async def test_remembering_ties_what_is_proven_for_good_and_explains_itself_where_nothing_is(
+async def test_login_remember_links_an_account_for_good_and_is_refused_with_the_reason_without_one(
     pond: Pond, daemon: Daemon
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -184,7 +186,7 @@ async def test_remembering_ties_what_is_proven_for_good_and_explains_itself_wher
     assert {"kind": "irc", "network": "irc", "value": account} in shown["identities"]
 
 
-async def test_a_person_joins_their_two_identities_with_a_code_and_no_admin(pond: Pond, daemon: Daemon) -> None:
+async def test_a_member_links_a_second_identity_with_a_code_and_without_an_admin(pond: Pond, daemon: Daemon) -> None:
     account = unique("ann")
     await pond.services.register(account, PASSWORD)
     async with (
@@ -271,7 +273,7 @@ async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pon
     assert ours == ["add-user", "set-role", "ban-user", "lift", "remove-user"]
 
 
-async def test_a_moderator_mutes_in_their_link_and_nowhere_else(pond: Pond) -> None:
+async def test_a_moderator_may_mute_in_their_link_and_nowhere_else(pond: Pond) -> None:
     pond.config["links"]["pond"]["moderators"] = ["bob"]  # type: ignore[index]
     write_config(pond.folder, pond.config, {})
     added = quackbridge(pond.folder, "add-user", "carol", "--matrix", pond.synapse.user_id("carol"))
@@ -326,7 +328,7 @@ async def test_a_guest_who_floods_the_duck_is_told_once_and_then_ignored(pond: P
         assert len([m for m in eve.messages if "You have asked a lot" in m.text]) == 1
 
 
-async def test_a_display_name_equal_to_a_members_is_a_guest_and_shown_as_one(pond: Pond) -> None:
+async def test_a_guest_with_the_display_name_of_a_member_is_shown_as_a_guest(pond: Pond) -> None:
     pond.config["links"]["pond"]["guests"] = "relay"  # type: ignore[index]
     write_config(pond.folder, pond.config, {})
     async with (
@@ -347,7 +349,7 @@ async def test_a_display_name_equal_to_a_members_is_a_guest_and_shown_as_one(pon
         assert content["m.mentions"] == {}
 
 
-async def test_logins_that_come_at_once_hold_up_nobody_who_speaks(pond: Pond, daemon: Daemon) -> None:
+async def test_many_logins_at_once_do_not_hold_up_other_messages(pond: Pond, daemon: Daemon) -> None:
     async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
         bob = await stack.enter_async_context(pond.person(pond.bob, sasl=(pond.bob, PASSWORD)))
@@ -360,7 +362,7 @@ async def test_logins_that_come_at_once_hold_up_nobody_who_speaks(pond: Pond, da
             await one.person.heard("Wrong name or password.")
 
 
-async def test_on_a_network_with_services_too_a_nick_taken_over_after_quit_has_no_session(
+async def test_a_nick_taken_over_after_quit_has_no_session_on_a_network_with_services(
     pond: Pond, daemon: Daemon
 ) -> None:
     nick = unique("al")
@@ -380,7 +382,7 @@ async def test_on_a_network_with_services_too_a_nick_taken_over_after_quit_has_n
         assert not any("again" in message.text for message in alice.messages)
 
 
-async def test_an_account_is_compared_as_the_network_compares_it(pond: Pond, daemon: Daemon) -> None:
+async def test_irc_accounts_are_compared_by_the_networks_casemapping(pond: Pond, daemon: Daemon) -> None:
     account = unique("al")
     await pond.services.register(account, PASSWORD)
     added = quackbridge(pond.folder, "add-user", "al", "--irc", f"irc/{account.upper()}")
@@ -402,8 +404,10 @@ async def test_an_account_is_compared_as_the_network_compares_it(pond: Pond, dae
         assert not any("not me" in message.text for message in alice.messages)
 
 
-async def test_what_is_remembered_outlives_the_daemon_and_what_is_not_does_not(pond: Pond, daemon: Daemon) -> None:
-    """With SIGKILL, as by a power cut: nothing of a session is on disk, and all of an identity is."""
+async def test_login_remember_outlives_a_kill_of_the_daemon_and_a_plain_login_does_not(
+    pond: Pond, daemon: Daemon
+) -> None:
+    """With SIGKILL, as by a power cut: identities are on disk, sessions are not."""
     account = unique("al")
     await pond.services.register(account, PASSWORD)
     async with pond.person(account, sasl=(account, PASSWORD)) as al, pond.person(unique("al")) as other:

@@ -1,4 +1,4 @@
-"""The IRC adapter on real servers: InspIRCd with every tag, with services, and ngIRCd with none of either."""
+"""The IRC adapter on real servers: InspIRCd with every tag, InspIRCd with services, and ngIRCd with neither."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -26,11 +26,13 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture(params=["inspircd", "ngircd"])
 def server(request: pytest.FixtureRequest, inspircd: InspIRCd, ngircd: NgIrcd) -> Process:
-    """The one with everything, and the one with nothing."""
+    """InspIRCd with every capability, and ngIRCd with none."""
     return inspircd if request.param == "inspircd" else ngircd
 
 
-async def test_what_is_said_in_the_channel_is_heard_with_the_networks_own_id_and_time(inspircd: InspIRCd) -> None:
+async def test_a_message_in_the_channel_is_heard_with_the_networks_id_its_formatting_and_sender(
+    inspircd: InspIRCd,
+) -> None:
     async with ours(inspircd) as us, person(inspircd) as bob:
         await bob.join(us.room.id.lower())
         await bob.say(us.room.id.lower(), "quack \x02loud\x02")
@@ -55,7 +57,7 @@ async def test_action_notice_and_private_messages_are_told_apart(inspircd: InspI
         assert private.room == Room("net", bob.nick)
 
 
-async def test_being_called_by_name_is_seen(inspircd: InspIRCd) -> None:
+async def test_a_message_that_calls_us_by_nick_is_recognised(inspircd: InspIRCd) -> None:
     async with ours(inspircd) as us, person(inspircd) as bob:
         await bob.join(us.room.id)
         await bob.say(us.room.id, f"{us.settings.nick}: one")
@@ -66,7 +68,7 @@ async def test_being_called_by_name_is_seen(inspircd: InspIRCd) -> None:
         assert body_of(await us.hears("three")).called is None
 
 
-async def test_what_we_send_arrives_marked_and_is_never_heard_by_ourselves(server: Process) -> None:
+async def test_what_we_send_arrives_with_the_senders_name_and_is_not_heard_by_us(server: Process) -> None:
     """On InspIRCd the remote id is the msgid that others see; on ngIRCd, which has none, it is the post's."""
     async with ours(server) as us, person(server) as bob:
         await bob.join(us.room.id)
@@ -83,7 +85,7 @@ async def test_what_we_send_arrives_marked_and_is_never_heard_by_ourselves(serve
         assert remote == second.id if isinstance(server, InspIRCd) else len(remote) == 32
 
 
-async def test_a_long_line_arrives_whole_whatever_the_server_puts_before_it(server: Process) -> None:
+async def test_a_long_text_arrives_whole_in_lines_that_the_server_does_not_cut(server: Process) -> None:
     async with ours(server) as us, person(server) as bob:
         await bob.join(us.room.id)
         long = " ".join(f"wörd{number:04}" for number in range(200)) + " end"
@@ -95,7 +97,7 @@ async def test_a_long_line_arrives_whole_whatever_the_server_puts_before_it(serv
         assert 430 < max(map(len, untagged)) <= 510
 
 
-async def test_the_pure_python_server_will_do(tmp_path: Path) -> None:
+async def test_a_server_with_only_the_basic_protocol_is_enough(tmp_path: Path) -> None:
     """No CAP, no WHOIS, no token in its PONG."""
     async with PyIrcd(tmp_path / "pyircd") as server, ours(server) as us, person(server) as bob:
         await bob.join(us.room.id)
@@ -105,7 +107,7 @@ async def test_the_pure_python_server_will_do(tmp_path: Path) -> None:
         assert (await bob.heard("hello")).text == "<Ann> hello"
 
 
-async def test_the_account_is_what_the_network_says_with_each_line(services: Anope) -> None:
+async def test_the_account_of_a_sender_is_the_one_that_the_network_gives_with_each_line(services: Anope) -> None:
     """A member's nick, taken by somebody who is not logged in, proves nothing; logging out is seen at once."""
     server = services.irc
     account = unique("alice")
@@ -127,10 +129,10 @@ async def test_the_account_is_what_the_network_says_with_each_line(services: Ano
 
 
 @pytest.mark.parametrize("without", [{"account-tag"}, {"account-tag", "account-notify", "extended-join"}])
-async def test_where_lines_do_not_carry_the_account_it_is_asked_for(
+async def test_the_account_of_a_sender_is_asked_for_where_lines_do_not_carry_it(
     services: Anope, monkeypatch: pytest.MonkeyPatch, without: set[str]
 ) -> None:
-    """By WHOX and account-notify, or by WHOIS alone; who takes the nick over inherits nothing."""
+    """By WHOX and account-notify, or by WHOIS alone. A person who takes over the nick has no account."""
     monkeypatch.setattr(capabilities, "WANTED", tuple(name for name in capabilities.WANTED if name not in without))
     server = services.irc
     account = unique("alice")
@@ -165,7 +167,7 @@ async def test_with_sasl_we_are_logged_in_and_a_wrong_password_is_refused(servic
     assert caught.group_contains(Refused, match="net: the server does not accept the account or password")
 
 
-async def test_without_sasl_on_offer_we_never_log_in(inspircd: InspIRCd) -> None:
+async def test_we_do_not_come_online_with_a_configured_account_where_sasl_is_not_offered(inspircd: InspIRCd) -> None:
     async with ours(inspircd, sasl_account="duck", sasl_password="quack", wait=False) as us, person(inspircd) as bob:
         answer = await bob.ask(f"WHOIS {us.settings.nick}", lambda line: line.command in ("318", "401"))
         with pytest.raises(TimeoutError):
@@ -191,10 +193,10 @@ async def test_a_restarted_server_is_joined_again_and_sending_goes_on(tmp_path: 
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_a_server_that_was_started_again_has_forgotten_though_the_channel_is_as_old_as_before(
+async def test_an_empty_history_is_a_gap_after_a_server_restart_though_the_channel_is_old(
     tmp_path: Path, restarted: bool
 ) -> None:
-    """Its age is kept elsewhere: by services, or in the configuration."""
+    """The age of a channel may be kept by services or in the configuration."""
     channel = '<permchannels channel="#old" ts="1000000000" modes="+ntH 50:1h">'
     async with (
         InspIRCd(tmp_path / "irc", extra=f'<module name="permchannels">\n{channel}') as server,
@@ -218,8 +220,8 @@ async def test_a_server_that_was_started_again_has_forgotten_though_the_channel_
         assert [gap.room for gap in us.gaps] == ([us.room] if restarted else [])
 
 
-async def test_after_a_kick_we_come_back(inspircd: InspIRCd) -> None:
-    """Until then sending fails with the reason, and says when to try again."""
+async def test_we_rejoin_after_a_kick_and_sending_fails_with_the_reason_until_then(inspircd: InspIRCd) -> None:
+    """The error says when to try again."""
     async with person(inspircd) as op, channel_of(op) as channel, ours(inspircd, channel=channel) as us:
         await op.raw(f"KICK {channel} {us.settings.nick} :shoo")
         await op.line(lambda line: line.command == "KICK")
@@ -232,7 +234,7 @@ async def test_after_a_kick_we_come_back(inspircd: InspIRCd) -> None:
         await op.heard("back again")
 
 
-async def test_where_we_are_banned_we_say_so_and_where_nobody_is_a_post_is_dead(server: Process) -> None:
+async def test_a_post_fails_for_now_where_we_are_banned_and_for_good_for_an_unknown_nick(server: Process) -> None:
     async with person(server) as op, channel_of(op) as channel, ours(server, channel=channel) as us:
         await op.ask(f"MODE {channel} +b *!*@*", lambda line: line.command == "MODE")
         await op.raw(f"KICK {channel} {us.settings.nick} :banned")
@@ -263,10 +265,10 @@ async def test_a_nick_in_use_is_regained_when_it_is_free(inspircd: InspIRCd) -> 
         ("localhost", 9, True, ""),
     ],
 )
-async def test_a_certificate_that_does_not_hold_is_said_and_waited_out(
+async def test_an_invalid_certificate_is_logged_and_keeps_us_offline(
     tmp_path: Path, log: Log, name: str, days: int, trusted: bool, reason: str
 ) -> None:
-    """It is the server's to mend, so the daemon goes on; it never talks to a server that may be another."""
+    """Only the server can mend it, so the daemon tries again; it never talks to a server that may be another."""
     signed = self_signed(tmp_path, name, days)
     ca = signed.certificate if trusted else None
     async with InspIRCd(tmp_path / "irc", tls=(signed.certificate, signed.key)) as server:
@@ -282,7 +284,7 @@ async def test_a_certificate_that_does_not_hold_is_said_and_waited_out(
 
 
 async def test_the_flood_budget_keeps_us_on_a_server_with_its_usual_limits(tmp_path: Path) -> None:
-    """A long text to two people at once: both get their lines in turn, and the server has nothing against it."""
+    """A long text to two people at once: both get all their lines, and the server does not disconnect us."""
     async with (
         InspIRCd(tmp_path / "irc", limits=DEFAULT_LIMITS) as server,
         ours(server, burst=5, per_second=3.0) as us,
@@ -296,7 +298,7 @@ async def test_the_flood_budget_keeps_us_on_a_server_with_its_usual_limits(tmp_p
             assert [message.text for message in each.messages] == [f"line {number}" for number in range(5)]
 
 
-async def test_closing_says_goodbye(inspircd: InspIRCd) -> None:
+async def test_closing_sends_quit(inspircd: InspIRCd) -> None:
     async with person(inspircd) as bob:
         async with ours(inspircd) as us:
             await bob.join(us.room.id)
@@ -304,7 +306,7 @@ async def test_closing_says_goodbye(inspircd: InspIRCd) -> None:
         assert "quackbridge" in gone.params[-1]
 
 
-async def test_what_the_channel_remembers_from_before_is_not_heard_again(tmp_path: Path) -> None:
+async def test_history_from_before_our_first_join_is_not_heard(tmp_path: Path) -> None:
     async with (
         InspIRCd(tmp_path / "irc", modes="notH 50:1h") as server,
         person(server) as op,

@@ -1,4 +1,4 @@
-"""What servers, their operators and those of channels do to us, and that it passes: real IRC servers."""
+"""What IRC servers, their operators and channel operators do to us, and how we recover: on real servers."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.integration.servers import Anope, unique
 pytestmark = pytest.mark.servers
 
 _STRICT = 'commandrate="5000" threshold="10" fakelag="off"'
-"""Ten commands at once, then five a second; who is faster is cut off."""
+"""Ten commands at once, then five a second; a faster client is disconnected."""
 
 
 async def become_operator(somebody: IrcPerson) -> None:
@@ -30,7 +30,7 @@ async def become_operator(somebody: IrcPerson) -> None:
 
 
 @pytest.mark.parametrize("ban", ["KLINE {name}@*", "ZLINE 127.0.0.77"])
-async def test_a_ban_of_the_server_is_waited_out_with_its_reason_and_nothing_is_lost(
+async def test_a_server_ban_is_waited_out_with_its_reason_and_nothing_is_lost(
     inspircd: InspIRCd, monkeypatch: pytest.MonkeyPatch, log: Log, ban: str
 ) -> None:
     monkeypatch.setattr(login, "_BANNED_PAUSE", 1.0)
@@ -79,8 +79,8 @@ async def test_after_excess_flood_the_budget_is_lower_and_a_backlog_arrives_once
 # The operators of a channel
 
 
-async def test_where_we_may_not_speak_posts_wait_and_go_at_once_when_we_may(services: Anope, log: Log) -> None:
-    """Moderated; banned while we are there; for the registered only; and being given voice."""
+async def test_posts_wait_where_we_may_not_speak_and_are_sent_at_once_when_we_may(services: Anope, log: Log) -> None:
+    """Moderated; banned while we are inside; open to registered users only; moderated until we get voice."""
     async with asyncio.TaskGroup() as group:
         for modes, lifted in (("+m", "-m"), ("+b *!*@*", "-b *!*@*"), ("+M", "-M"), ("+m", "+v {us}")):
             group.create_task(_silenced(services.irc, log, modes, lifted))
@@ -106,7 +106,7 @@ def texts(somebody: IrcPerson, channel: str) -> list[str]:
     return [message.text for message in somebody.messages if message.room == channel]
 
 
-async def test_where_formatting_or_notices_are_not_allowed_the_words_are_said_without(tmp_path: Path) -> None:
+async def test_posts_are_sent_without_formatting_or_as_messages_where_the_channel_forbids_these(tmp_path: Path) -> None:
     modules = '<module name="blockcolor"><module name="nonotice">'
     async with (
         InspIRCd(tmp_path / "irc", extra=modules) as server,
@@ -126,10 +126,10 @@ async def test_where_formatting_or_notices_are_not_allowed_the_words_are_said_wi
         ]
 
 
-async def test_where_we_may_not_come_in_posts_wait_with_the_reason_and_follow(
+async def test_posts_wait_with_the_reason_where_we_cannot_join_and_are_sent_when_we_can(
     services: Anope, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
-    """The mode does nothing to who is in; we are kicked, cannot come back, and are tried again."""
+    """The mode does not affect who is inside: we are kicked, cannot rejoin, and are let in later."""
     monkeypatch.setattr(channels, "_REMOVED", Backoff(0.1, 600.0))
     monkeypatch.setattr(channels, "_BARRED", Backoff(0.5, 600.0))
     cases = (("+i", "-i", "invite"), ("+k key", "-k key", "key"), ("+l 1", "-l", "full"), ("+R", "-R", "registered"))

@@ -1,4 +1,4 @@
-"""What comes late, what is too old to be carried, and what can never be delivered, on real servers."""
+"""Messages that arrive late, that are too old, and that can never be delivered, on real servers."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def _with_encrypted_room(pond: Pond) -> str:
     return name
 
 
-async def test_who_said_what_can_never_be_delivered_learns_of_it_by_a_reply(
+async def test_a_reply_by_the_bot_tells_the_sender_that_a_message_can_never_be_delivered(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
     pond = await _pond(tmp_path, synapse, services)
@@ -55,7 +55,9 @@ async def test_who_said_what_can_never_be_delivered_learns_of_it_by_a_reply(
     assert [entry["reason"] for entry in listed if entry["state"] == "dead"] == [WHY, WHY]
 
 
-async def test_or_by_a_reaction(tmp_path: Path, synapse: Synapse, services: Anope) -> None:
+async def test_a_reaction_by_the_bot_tells_the_sender_that_a_message_can_never_be_delivered(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
     pond = await _pond(tmp_path, synapse, services, tell_dead="reaction")
     encrypted = await _with_encrypted_room(pond)
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
@@ -77,7 +79,7 @@ async def test_or_by_a_reaction(tmp_path: Path, synapse: Synapse, services: Anop
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-async def test_what_is_too_old_is_counted_and_what_is_late_says_so(
+async def test_a_message_that_is_too_old_is_reported_as_lost_and_a_late_one_shows_its_time(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
     pond = await _pond(tmp_path, synapse, services, max_age="100s")

@@ -32,7 +32,7 @@ _PATIENCE = 20.0
 
 @dataclass
 class Ours:
-    """Our account on a homeserver, which may be run again and again."""
+    """Our account on a homeserver; the adapter can be run several times."""
 
     server: Synapse
     user: str
@@ -114,19 +114,19 @@ async def post(network: MatrixNetwork, room: Room, text: str, **more: object) ->
 
 
 async def post_for_ever(network: MatrixNetwork, room: Room) -> None:
-    """Raises once what keeps us from speaking has reached us, or the homeserver."""
+    """Send until the homeserver or the adapter refuses, and raise that error."""
     while True:
         await post(network, room, "x")
 
 
 async def eventually(true: Callable[[], Awaitable[bool]]) -> None:
-    """For what only asking the homeserver again can tell."""
+    """Ask again and again: for states that the homeserver does not announce."""
     async with asyncio.timeout(_PATIENCE):
         while not await true():  # noqa: ASYNC110  (the homeserver rings no bell)
             await asyncio.sleep(0.05)
 
 
-async def test_a_message_is_heard_with_who_said_it_when_and_how(synapse: Synapse) -> None:
+async def test_a_message_is_heard_with_its_id_sender_time_formatting_and_kind(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running():
         await alice.rename("Alice <b>")
         await eventually(lambda: _is_called(alice, place, "Alice <b>"))
@@ -153,7 +153,7 @@ async def _is_called(person: MatrixPerson, place: str, name: str) -> bool:
     return bool(state["displayname"] == name)
 
 
-async def test_what_we_send_calls_nobody_and_may_be_a_reply(synapse: Synapse) -> None:
+async def test_what_we_send_mentions_nobody_and_may_be_a_reply(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running() as network:
         first = await alice.send(place, "question")
         asked = EventKey(Room("l", "#p"), "asked")
@@ -189,7 +189,7 @@ async def test_device_and_token_are_used_again_after_a_restart(synapse: Synapse)
         assert kept["access_token"] not in str(logs)
 
 
-async def test_a_token_that_is_not_known_any_more_is_replaced_on_the_same_device(synapse: Synapse) -> None:
+async def test_a_token_that_was_invalidated_is_replaced_on_the_same_device(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place):
         async with us.running():
             device = us.memory.kept["device_id"]
@@ -205,7 +205,7 @@ async def test_a_token_that_is_not_known_any_more_is_replaced_on_the_same_device
 
 
 async def _log_out(us: Ours) -> None:
-    """Somebody ends our session."""
+    """End all our sessions from another client."""
     async with MatrixPerson(us.server.url, us.user, _PASSWORD) as other:
         await other.call("POST", "logout/all", {})
 
@@ -218,7 +218,7 @@ async def test_a_wrong_password_is_refused_in_one_clear_line(synapse: Synapse) -
         assert str(refused.value) == f"home: the homeserver does not accept the password of {us.user}"
 
 
-async def test_a_wrong_token_without_a_password_is_refused(synapse: Synapse) -> None:
+async def test_a_wrong_token_and_a_token_of_another_user_are_refused(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, _):
         us.password, us.token = None, "syt_wrong"
         with pytest.raises(Refused, match="access token"):
@@ -232,7 +232,7 @@ async def test_a_wrong_token_without_a_password_is_refused(synapse: Synapse) -> 
                 await anext(us.network().events(None))
 
 
-async def test_an_unknown_alias_is_told_and_holds_up_nobody(synapse: Synapse) -> None:
+async def test_an_unknown_alias_is_logged_and_holds_up_no_other_room(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place):
         missing = Room("home", f"#{unique('nowhere')}:localhost")
         us.rooms.insert(0, missing)
@@ -296,7 +296,7 @@ async def test_a_post_sent_again_is_one_event(synapse: Synapse) -> None:
         assert [m.text for m in await alice.history(place) if "once" in m.text] == ["<bob> once"]
 
 
-async def test_nothing_goes_into_an_encrypted_room(synapse: Synapse) -> None:
+async def test_nothing_is_sent_to_an_encrypted_room(synapse: Synapse) -> None:
     encryption = {"algorithm": "m.megolm.v1.aes-sha2"}
     state = [{"type": "m.room.encryption", "state_key": "", "content": encryption}]
     async with pond(synapse, initial_state=state) as (us, alice, place):
@@ -329,7 +329,7 @@ async def test_an_invitation_to_any_other_room_is_refused(synapse: Synapse) -> N
         await alice.sees(other, us.user, "leave")
 
 
-async def test_a_conversation_of_two_need_not_be_marked_as_one_and_one_of_three_is_left(synapse: Synapse) -> None:
+async def test_an_unmarked_room_of_two_is_a_private_conversation_and_a_room_of_three_is_left(synapse: Synapse) -> None:
     async with (
         pond(synapse) as (us, alice, _),
         us.running(),
@@ -392,7 +392,7 @@ async def test_an_encrypted_private_conversation_is_refused(synapse: Synapse) ->
         await alice.sees(place, us.user, "leave")
 
 
-async def test_a_direct_invitation_of_a_crowd_is_refused(synapse: Synapse) -> None:
+async def test_a_direct_invitation_to_a_room_of_three_is_refused(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, _), MatrixPerson(synapse.url, unique("carol")) as carol, us.running():
         place = await alice.direct(carol.user_id)
         await carol.sees(place, carol.user_id)
@@ -402,7 +402,7 @@ async def test_a_direct_invitation_of_a_crowd_is_refused(synapse: Synapse) -> No
         await alice.sees(crowd, us.user, "leave")
 
 
-async def test_who_has_no_private_room_yet_gets_one_and_the_same_after_a_restart(synapse: Synapse) -> None:
+async def test_private_messages_to_a_person_open_one_room_that_is_used_again_after_a_restart(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, _):
         room = Room("home", alice.user_id)
         async with us.running() as network:
@@ -418,7 +418,7 @@ async def test_who_has_no_private_room_yet_gets_one_and_the_same_after_a_restart
             assert (await alice.heard("me again")).room == place
 
 
-async def test_who_is_removed_says_so_until_invited_again(synapse: Synapse) -> None:
+async def test_a_post_to_a_room_that_removed_us_fails_for_now_until_we_are_invited_again(synapse: Synapse) -> None:
     async with pond(synapse, preset="private_chat", invite=[]) as (us, alice, place):
         await alice.invite(place, us.user)
         with capture_logs() as logs:
@@ -456,7 +456,7 @@ async def test_typing_is_shown(synapse: Synapse) -> None:
         await network.typing(Room("home", "@nobody:localhost"), False)
 
 
-async def test_who_may_not_speak_is_told_to_try_later(synapse: Synapse) -> None:
+async def test_a_post_to_a_room_where_we_may_not_speak_fails_for_now(synapse: Synapse) -> None:
     levels = {"events_default": 50}
     async with pond(synapse, power_level_content_override=levels) as (us, _, _):
         with capture_logs() as logs:
@@ -468,14 +468,14 @@ async def test_who_may_not_speak_is_told_to_try_later(synapse: Synapse) -> None:
         assert [line["event"] for line in logs].count("not_allowed_to_speak") == 1
 
 
-async def test_a_message_that_is_no_message_is_never_sent(synapse: Synapse) -> None:
+async def test_a_payload_that_is_malformed_or_too_large_is_never_sent(synapse: Synapse) -> None:
     async with pond(synapse) as (us, _, _), us.running() as network:
         for payload in ("{", '{"body": "%s"}' % ("x" * 70_000)):
             with pytest.raises(PermanentError):
                 await network.send(Post.of(us.rooms[0], ("d",), len(payload), payload))
 
 
-async def test_a_rate_limit_is_honoured(tmp_path: Path) -> None:
+async def test_a_rate_limit_is_a_transient_error_with_the_pause_of_the_homeserver(tmp_path: Path) -> None:
     limits = {"rc_message": {"per_second": 0.2, "burst_count": 2}}
     async with Synapse(tmp_path / "slow", extra=limits) as server, pond(server) as (us, _, _), us.running() as network:
         with pytest.raises(TransientError) as limited:
@@ -484,7 +484,7 @@ async def test_a_rate_limit_is_honoured(tmp_path: Path) -> None:
         assert 0 < limited.value.retry_after <= 10
 
 
-async def test_a_homeserver_that_comes_back_is_heard_again_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_homeserver_that_was_killed_and_restarted_is_heard_again(tmp_path: Path) -> None:
     async with Synapse(tmp_path / "mortal") as server, pond(server) as (us, alice, place), us.running() as network:
         await server.kill()
         with pytest.raises(TransientError, match="homeserver"):
@@ -494,7 +494,7 @@ async def test_a_homeserver_that_comes_back_is_heard_again_and_nothing_is_lost(t
         await us.hears("back")
 
 
-async def test_a_position_that_is_none_of_this_homeservers_is_given_up_with_a_word_and_we_hear_again(
+async def test_a_sync_position_of_another_homeserver_is_given_up_as_a_gap_and_hearing_goes_on(
     synapse: Synapse,
 ) -> None:
     async with pond(synapse) as (us, alice, place):

@@ -63,7 +63,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _say(network: MatrixNetwork, post: Post) -> None:
-    """As the relay does: again and again, until it is there."""
+    """Send as the relay does: again and again, until the post is sent."""
     async with asyncio.timeout(20):
         while True:
             try:
@@ -74,7 +74,9 @@ async def _say(network: MatrixNetwork, post: Post) -> None:
                 return
 
 
-async def test_whatever_is_answered_all_arrives_once_and_in_order(synapse: Synapse, hasty: None) -> None:
+async def test_all_messages_arrive_once_and_in_order_whatever_a_proxy_answers_in_between(
+    synapse: Synapse, hasty: None
+) -> None:
     async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
         us.url = way.url
         async with us.running():
@@ -100,7 +102,7 @@ async def test_whatever_is_answered_all_arrives_once_and_in_order(synapse: Synap
     assert ours == [f"<bob> {text}" for text in posted]
 
 
-async def test_a_rate_limit_in_one_room_holds_up_no_other_and_is_as_long_as_it_says(synapse: Synapse) -> None:
+async def test_a_rate_limit_in_one_room_has_the_announced_pause_and_holds_up_no_other_room(synapse: Synapse) -> None:
     async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
         us.url = way.url
         alias = unique("lake")
@@ -120,8 +122,10 @@ async def test_a_rate_limit_in_one_room_holds_up_no_other_and_is_as_long_as_it_s
             await alice.heard(lambda message: message.room == place)
 
 
-async def test_what_a_homeserver_has_forgotten_is_found_in_the_room_and_not_sent_again(synapse: Synapse) -> None:
-    """As after a day, when Synapse forgets transaction ids: it has the event, and would take the post as a new one."""
+async def test_a_post_whose_transaction_id_is_forgotten_is_found_in_the_room_and_not_sent_again(
+    synapse: Synapse,
+) -> None:
+    """Synapse forgets transaction ids after a day: it has the event, and would accept the post as a new one."""
     async with pond(synapse) as (us, alice, place), us.running() as network:
         (post,) = network.render([owed(us.rooms[0], "once")])
         async with MatrixPerson(synapse.url, us.user, _PASSWORD) as earlier:
@@ -133,7 +137,7 @@ async def test_what_a_homeserver_has_forgotten_is_found_in_the_room_and_not_sent
         assert [m.text for m in await alice.history(place)] == ["<bob> once", "<bob> new"]
 
 
-async def test_what_was_sent_and_redacted_by_a_moderator_is_not_sent_again(synapse: Synapse) -> None:
+async def test_a_post_that_a_moderator_redacted_is_found_so_that_it_is_not_sent_again(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running() as network:
         (post,) = network.render([owed(us.rooms[0], "spam")])
         sent = await network.send(post)
@@ -141,8 +145,8 @@ async def test_what_was_sent_and_redacted_by_a_moderator_is_not_sent_again(synap
         assert await look.event_of(network._homeserver, place, us.user, post) == sent
 
 
-async def test_a_lost_answer_and_a_logout_do_not_double_a_post(synapse: Synapse) -> None:
-    """With its device a homeserver may forget what that device has sent: it is not relied upon to know."""
+async def test_a_lost_answer_followed_by_a_logout_does_not_double_a_post(synapse: Synapse) -> None:
+    """After a logout the homeserver may have forgotten which posts the device has sent."""
     async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
         us.url = way.url
         async with us.running() as network:
@@ -164,7 +168,7 @@ async def test_a_lost_answer_and_a_logout_do_not_double_a_post(synapse: Synapse)
             assert [m.text for m in await alice.history(place)] == ["<bob> once", "<bob> barrier"]
 
 
-async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> None:
+async def test_after_a_soft_logout_we_log_in_again_on_the_same_device(synapse: Synapse) -> None:
     async with HttpProxy(synapse.url) as way, pond(synapse) as (us, alice, place):
         us.url = way.url
         async with us.running() as network:
@@ -190,7 +194,7 @@ async def test_after_a_soft_logout_we_are_the_same_device(synapse: Synapse) -> N
         ("localhost", 9, True, ""),
     ],
 )
-async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
+async def test_an_invalid_certificate_of_the_homeserver_is_logged_with_a_hint(
     synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, days: int, trusted: bool, hint: str
 ) -> None:
     monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.02, 10.0))
@@ -210,7 +214,7 @@ async def test_a_certificate_that_does_not_hold_is_said_with_what_to_do(
     assert bool(_trouble(logs)) == bool(hint)
 
 
-async def test_a_name_that_nobody_knows_is_said_and_tried_again(
+async def test_a_homeserver_name_that_does_not_resolve_is_logged_with_a_hint_and_tried_again(
     synapse: Synapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "_BACKOFF", Backoff(0.02, 10.0))
@@ -227,5 +231,5 @@ def _trouble(logs: Sequence[MutableMapping[str, object]]) -> list[MutableMapping
 
 
 async def _troubled(logs: Sequence[MutableMapping[str, object]]) -> bool:
-    """Also when it was tried again."""
+    """Whether trouble was logged at the first try and at another one."""
     return len(_trouble(logs)) >= 2

@@ -1,4 +1,4 @@
-"""Logged out, banned or away, under the whole bridge: what is owed waits, the others go on, then all comes in order."""
+"""Logged out, banned or away, under the whole bridge: deliveries wait, other rooms go on, and all arrives in order."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def _wait(pond: Pond, number: int) -> Callable[[], Awaitable[bool]]:
 
 
 @pytest.mark.long
-async def test_with_a_password_a_logout_costs_nothing(pond: Pond) -> None:
+async def test_a_logout_loses_no_message_and_keeps_the_device_if_a_password_is_configured(pond: Pond) -> None:
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
         await daemon.ready()
         said, heard = [], []
@@ -78,7 +78,7 @@ async def test_with_a_password_a_logout_costs_nothing(pond: Pond) -> None:
     assert len(devices) == 1
 
 
-async def test_with_a_token_alone_the_others_go_on_and_a_new_one_brings_all_that_waits(pond: Pond) -> None:
+async def test_a_logout_with_only_a_token_stops_one_network_until_a_new_token_is_configured(pond: Pond) -> None:
     networks: Any = pond.config["networks"]
     networks["home"]["access_token_file"] = networks["home"].pop("password_file")
     async with pond.people() as (alice, bob), MatrixPerson(pond.synapse.url, pond.duck) as ours:
@@ -101,7 +101,7 @@ async def test_with_a_token_alone_the_others_go_on_and_a_new_one_brings_all_that
     assert [line for line in _lines(alice, pond) if line in ("one", "two")] == ["one", "two"]
 
 
-async def test_what_waits_behind_a_ban_arrives_in_order_when_it_is_lifted(pond: Pond) -> None:
+async def test_messages_that_wait_because_of_a_ban_arrive_in_order_when_it_is_lifted(pond: Pond) -> None:
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
         await daemon.ready()
         place, user = await alice.room_id(pond.room), {"user_id": pond.duck_id, "reason": "too loud"}
@@ -120,7 +120,7 @@ async def test_what_waits_behind_a_ban_arrives_in_order_when_it_is_lifted(pond: 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_two_thousand_messages_of_an_absence_come_once_in_order_and_cost_no_memory(pond: Pond) -> None:
+async def test_two_thousand_messages_of_an_absence_arrive_once_in_order_and_in_bounded_memory(pond: Pond) -> None:
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
         await daemon.ready()
         await alice.send(pond.room, "before")
@@ -149,7 +149,7 @@ socket.getaddrinfo = silent
 """
 
 
-async def test_a_dns_server_that_is_silent_does_not_keep_the_daemon_from_ending(
+async def test_a_dns_server_that_does_not_answer_does_not_keep_the_daemon_from_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "site").mkdir()

@@ -1,4 +1,4 @@
-"""Two linked InspIRCd servers that lose each other: who went away is not who comes under their nick."""
+"""Two linked InspIRCd servers that lose each other: a person who takes over a nick is not its former holder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +30,8 @@ def _pair(folder: Path) -> Sequence[InspIRCd]:
     )
 
 
-async def test_who_takes_the_nick_of_somebody_behind_a_netsplit_inherits_nothing(tmp_path: Path) -> None:
-    """Nothing comes twice or out of order, and who comes back is another connection than before."""
+async def test_a_nick_that_is_taken_over_during_a_netsplit_has_no_proof_and_another_connection(tmp_path: Path) -> None:
+    """No message comes twice or out of order, and a person who comes back has another connection than before."""
     here, there = _pair(tmp_path)
     async with here, there, ours(here) as us, IrcPerson(HOST, here.port, unique("op"), caps=TAGS) as op:
         await op.ask("OPER root root", lambda line: line.command == "381")

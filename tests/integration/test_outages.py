@@ -15,7 +15,7 @@ from tests.integration.servers import Anope
 pytestmark = pytest.mark.servers
 
 
-async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemon_is_killed_in_it(
+async def test_an_outage_and_its_end_are_announced_once_though_the_daemon_is_killed_meanwhile(
     tmp_path: Path, synapse: Synapse, own_services: Anope
 ) -> None:
     pond = await dug(tmp_path, synapse, own_services)
@@ -44,7 +44,7 @@ async def test_people_are_told_of_an_outage_and_of_its_end_once_though_the_daemo
         assert [text.partition("> ")[2] for text in from_us[1:]] == ["line 0", "line 1", "line 2"]
 
 
-async def test_people_are_told_that_we_may_not_speak_where_they_want_to_be_heard(
+async def test_other_rooms_are_told_when_we_may_not_speak_in_a_channel_and_when_we_may_again(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
     pond = await dug(tmp_path, synapse, services)

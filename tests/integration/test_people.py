@@ -1,4 +1,4 @@
-"""The demo's servers and people: on each server one hears the other, and servers come back where they were."""
+"""The demo's servers and people: people hear each other on each server, and a restarted server keeps its port."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.integration.servers import Anope, NgIrcd, unique
 pytestmark = pytest.mark.servers
 
 
-async def test_on_matrix_one_hears_the_other_in_every_kind_and_in_order(synapse: Synapse) -> None:
+async def test_a_person_on_matrix_hears_messages_of_every_kind_and_in_order(synapse: Synapse) -> None:
     async with MatrixPerson(synapse.url, unique("alice")) as alice, MatrixPerson(synapse.url, unique("bob")) as bob:
         alias = unique("pond")
         room = await alice.create_room(alias)
@@ -43,7 +43,7 @@ async def test_a_private_matrix_conversation_is_joined_and_heard(synapse: Synaps
         await alice.sees(room, bob.user_id)
 
 
-async def test_a_matrix_person_misses_nothing_of_more_lines_than_one_sync_returns(synapse: Synapse) -> None:
+async def test_a_person_on_matrix_hears_all_of_more_messages_than_one_sync_returns(synapse: Synapse) -> None:
     async with MatrixPerson(synapse.url, unique("alice")) as alice:
         room = await alice.create_room()
         async with MatrixPerson(synapse.url, unique("bob")) as bob:
@@ -56,7 +56,7 @@ async def test_a_matrix_person_misses_nothing_of_more_lines_than_one_sync_return
             assert sorted(m.text for m in bob.messages) == sorted(lines)
 
 
-async def test_waiting_in_vain_says_what_was_heard_instead(synapse: Synapse) -> None:
+async def test_waiting_for_a_message_in_vain_fails_and_names_what_was_heard_instead(synapse: Synapse) -> None:
     async with MatrixPerson(synapse.url, unique("alice")) as alice:
         room = await alice.create_room()
         await alice.send(room, "something else")
@@ -82,15 +82,15 @@ async def _talk(port: int) -> None:
         ]
 
 
-async def test_on_inspircd_one_hears_the_other(inspircd: InspIRCd) -> None:
+async def test_two_people_can_talk_on_inspircd(inspircd: InspIRCd) -> None:
     await _talk(inspircd.port)
 
 
-async def test_on_ngircd_one_hears_the_other(ngircd: NgIrcd) -> None:
+async def test_two_people_can_talk_on_ngircd(ngircd: NgIrcd) -> None:
     await _talk(ngircd.port)
 
 
-async def test_on_the_pure_python_server_one_hears_the_other(tmp_path: Path) -> None:
+async def test_two_people_can_talk_on_the_pure_python_irc_server(tmp_path: Path) -> None:
     async with PyIrcd(tmp_path / "pyircd") as server:
         await _talk(server.port)
 
@@ -124,7 +124,7 @@ async def test_a_nick_in_use_is_refused(inspircd: InspIRCd) -> None:
             await IrcPerson(HOST, inspircd.port, nick).connect()
 
 
-async def test_a_channel_history_is_played_to_who_joins(tmp_path: Path) -> None:
+async def test_the_history_of_a_channel_is_played_to_a_person_who_joins(tmp_path: Path) -> None:
     async with (
         InspIRCd(tmp_path / "ircd", modes="ntH 500:1h") as server,
         IrcPerson(HOST, server.port, "alice") as alice,
@@ -148,7 +148,7 @@ async def test_a_killed_server_comes_back_on_its_port(server: Callable[[Path], P
         assert await running.is_up()
 
 
-async def test_a_matrix_person_listens_on_through_a_restart_of_the_homeserver(tmp_path: Path) -> None:
+async def test_a_person_on_matrix_goes_on_hearing_after_a_restart_of_the_homeserver(tmp_path: Path) -> None:
     async with Synapse(tmp_path / "synapse") as server, MatrixPerson(server.url, "alice") as alice:
         room = await alice.create_room()
         await server.kill()

@@ -1,4 +1,4 @@
-"""The configuration of a running daemon changes, on real servers: what stays is not disturbed."""
+"""The configuration of a running daemon changes, on real servers: networks and rooms that stay are not disturbed."""
 
 import asyncio
 import signal
@@ -42,7 +42,7 @@ def _count(daemon: Daemon, event: str) -> int:
 
 
 async def _reloaded(daemon: Daemon, pond: Pond, event: str = "reloaded") -> dict[str, Any]:
-    """Write the config, and the line that says what became of it."""
+    """Write the config and reload it; the log line with the outcome."""
     before = _count(daemon, event)
     write_config(pond.folder, pond.config, {})
     daemon.send(signal.SIGHUP)
@@ -50,7 +50,7 @@ async def _reloaded(daemon: Daemon, pond: Pond, event: str = "reloaded") -> dict
     return dict([line for line in daemon.log if line.get("event") == event][-1])
 
 
-async def test_links_bots_and_rules_change_while_connections_stay(pond: Pond, daemon: Daemon) -> None:
+async def test_links_bots_and_rules_change_at_a_reload_while_connections_stay(pond: Pond, daemon: Daemon) -> None:
     config: Any = pond.config
     async with pond.people() as (alice, bob):
         await alice.send(pond.room, "one")
@@ -82,7 +82,7 @@ async def test_links_bots_and_rules_change_while_connections_stay(pond: Pond, da
     assert [_count(daemon, event) for event in ("online", "logged_in", "offline")] == [1, 1, 0]
 
 
-async def test_a_file_that_changes_is_read_without_a_signal(pond: Pond, daemon: Daemon) -> None:
+async def test_a_changed_configuration_file_is_reloaded_without_a_signal(pond: Pond, daemon: Daemon) -> None:
     config: Any = pond.config
     config["links"]["pond"]["welcome"] = {"guest": "Say hello to the duck."}
     write_config(pond.folder, pond.config, {})
@@ -93,7 +93,7 @@ async def test_a_file_that_changes_is_read_without_a_signal(pond: Pond, daemon: 
         await eve.heard("Say hello to the duck.")
 
 
-async def test_a_broken_file_is_refused_as_a_whole_and_what_ran_goes_on(pond: Pond, daemon: Daemon) -> None:
+async def test_a_broken_configuration_is_refused_as_a_whole_and_the_daemon_goes_on(pond: Pond, daemon: Daemon) -> None:
     config: Any = pond.config
     config["links"]["pond"]["members"] = ["alice"]
     config["links"]["pond"]["gests"] = "relay"
@@ -116,7 +116,9 @@ async def test_a_broken_file_is_refused_as_a_whole_and_what_ran_goes_on(pond: Po
     assert await daemon.stop() == 0
 
 
-async def test_a_network_comes_and_goes_and_what_waits_for_it_is_kept(pond: Pond, daemon: Daemon) -> None:
+async def test_a_network_is_added_and_removed_by_reloads_while_the_others_stay_connected(
+    pond: Pond, daemon: Daemon
+) -> None:
     config: Any = pond.config
     assert pond.plain is not None
     async with pond.people() as (alice, bob):
@@ -139,7 +141,7 @@ async def test_a_network_comes_and_goes_and_what_waits_for_it_is_kept(pond: Pond
     assert await daemon.stop() == 0
 
 
-async def test_a_new_network_that_refuses_us_does_not_end_the_others(pond: Pond, daemon: Daemon) -> None:
+async def test_a_new_network_that_refuses_us_does_not_stop_the_others(pond: Pond, daemon: Daemon) -> None:
     config: Any = pond.config
     config["networks"]["other"] = {**config["networks"]["home"], "user": pond.synapse.user_id("nobody")}
     await _reloaded(daemon, pond)
@@ -150,7 +152,9 @@ async def test_a_new_network_that_refuses_us_does_not_end_the_others(pond: Pond,
     assert await daemon.stop() == 0
 
 
-async def test_what_cannot_change_while_it_runs_is_named_and_the_rest_counts(pond: Pond, daemon: Daemon) -> None:
+async def test_a_setting_that_a_reload_cannot_change_is_named_and_the_rest_is_applied(
+    pond: Pond, daemon: Daemon
+) -> None:
     config: Any = pond.config
     config["store"]["path"] = "data/other.sqlite"
     config["links"]["pond"]["guests"] = "relay"
@@ -163,7 +167,7 @@ async def test_what_cannot_change_while_it_runs_is_named_and_the_rest_counts(pon
     assert not (pond.folder / "data" / "other.sqlite").exists()
 
 
-async def test_a_signal_before_we_are_up_ends_nothing_and_a_change_then_is_not_missed(pond: Pond) -> None:
+async def test_sighup_during_the_start_is_harmless_and_a_change_made_then_is_applied(pond: Pond) -> None:
     config: Any = pond.config
     async with pond.daemon() as daemon:
         await asyncio.sleep(0.5)  # Python itself needs the first moments
@@ -178,8 +182,8 @@ async def test_a_signal_before_we_are_up_ends_nothing_and_a_change_then_is_not_m
         assert await daemon.stop() == 0
 
 
-async def test_told_to_stop_in_the_middle_of_a_reload_it_stops(pond: Pond) -> None:
-    """A network that is exchanged while lines wait for its flood budget takes some seconds to let go."""
+async def test_sigterm_in_the_middle_of_a_reload_stops_the_daemon(pond: Pond) -> None:
+    """A network that is replaced while lines wait for its flood budget takes some seconds to stop."""
     config: Any = pond.config
     config["networks"]["irc"]["flood"] = {"burst": 1, "per_second": 0.2}
     write_config(pond.folder, pond.config, {})
@@ -191,7 +195,7 @@ async def test_told_to_stop_in_the_middle_of_a_reload_it_stops(pond: Pond) -> No
         config["networks"]["irc"]["realname"] = "another"
         write_config(pond.folder, pond.config, {})
         daemon.send(signal.SIGHUP)
-        await asyncio.sleep(0.3)  # it is in the middle of letting go
+        await asyncio.sleep(0.3)  # the network is being stopped
         before = time.monotonic()
         assert await daemon.stop() == 0
         assert time.monotonic() - before < 6
@@ -203,7 +207,7 @@ async def test_told_to_stop_in_the_middle_of_a_reload_it_stops(pond: Pond) -> No
         assert [*dict.fromkeys(lines)] == [str(number) for number in range(8)]  # a line in doubt may come twice on IRC
 
 
-async def test_ready_is_said_when_a_reload_has_mended_what_kept_us_from_it(pond: Pond) -> None:
+async def test_readyz_is_ok_after_a_reload_has_mended_a_network_and_not_with_an_unknown_room(pond: Pond) -> None:
     config: Any = pond.config
     server = config["networks"]["irc"]["server"]
     config["networks"]["irc"]["server"] = "127.0.0.1:1"

@@ -17,7 +17,7 @@ from tests.integration.servers import Anope
 pytestmark = pytest.mark.servers
 
 
-async def test_what_is_said_while_the_irc_server_is_away_arrives_in_order_when_it_is_back(
+async def test_messages_from_while_the_irc_server_was_killed_arrive_in_order_when_it_is_back(
     tmp_path: Path, synapse: Synapse, own_services: Anope
 ) -> None:
     pond = await dug(tmp_path, synapse, own_services)
@@ -40,7 +40,7 @@ async def test_what_is_said_while_the_irc_server_is_away_arrives_in_order_when_i
     assert len(listed) == 21
 
 
-async def test_what_is_said_while_the_homeserver_is_away_arrives_in_order_when_it_is_back(
+async def test_messages_from_while_the_homeserver_was_killed_arrive_in_order_when_it_is_back(
     tmp_path: Path, own_synapse: Synapse, services: Anope
 ) -> None:
     pond = await dug(tmp_path, own_synapse, services)
@@ -56,7 +56,7 @@ async def test_what_is_said_while_the_homeserver_is_away_arrives_in_order_when_i
         assert lines == [f"<{pond.bob}> line {number}" for number in range(20)]
 
 
-async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
+async def test_a_frozen_irc_server_does_not_keep_the_daemon_from_stopping(
     tmp_path: Path, synapse: Synapse, own_services: Anope
 ) -> None:
     pond = await dug(tmp_path, synapse, own_services)
@@ -74,10 +74,10 @@ async def test_a_server_that_has_frozen_does_not_keep_the_daemon_from_ending(
         await bob.heard("into the ice", timeout=20)
 
 
-async def test_what_is_said_before_we_have_left_is_carried_though_the_server_remembers_nothing(
+async def test_messages_that_arrive_before_our_quit_are_carried_though_the_server_has_no_history(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
-    """Bob talks all the while; the server's own order tells what he said before we were gone."""
+    """Bob talks until he sees our QUIT; the order of his lines shows which came before it."""
     pond = await dug(tmp_path, synapse, services)
     async with pond.people() as (alice, bob), pond.daemon() as daemon:
         await daemon.ready()

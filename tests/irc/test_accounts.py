@@ -1,4 +1,4 @@
-"""Whose account a line of speech proves, on servers that do not say it with each line."""
+"""Which account a message proves, on servers that send the account with each line and on those that do not."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def proofs(talk: Talk) -> list[tuple[str, tuple[Identity, ...]]]:
     return [(plain(each.text), each.sender.proofs) for each in talk.heard]
 
 
-def test_with_account_tag_a_line_without_it_is_nobodys_whatever_was_known() -> None:
+def test_with_account_tag_a_line_without_the_tag_proves_no_account() -> None:
     talk = Talk().welcomed(f"account-tag {_KNOWS}")
     talk.hears(":al!u@h JOIN #pond Alice :Al", "@account=Alice :al!u@h PRIVMSG #pond :1", ":al!u@h PRIVMSG #pond :2")
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ())]
@@ -31,7 +31,7 @@ def test_an_account_tag_that_was_not_negotiated_proves_nothing() -> None:
     assert proofs(talk) == [("1", ())]
 
 
-def test_extended_join_and_account_notify_say_who_somebody_is() -> None:
+def test_extended_join_and_account_notify_prove_accounts_without_whois() -> None:
     talk = Talk().welcomed(_KNOWS)
     talk.hears(":al!u@h JOIN #pond Alice :Al", ":al!u@h PRIVMSG #pond :1")
     talk.hears(":al!u@h ACCOUNT *", ":al!u@h PRIVMSG #pond :2")
@@ -41,7 +41,7 @@ def test_extended_join_and_account_notify_say_who_somebody_is() -> None:
     assert not any("WHOIS" in line for line in talk.written())
 
 
-def test_who_was_there_before_us_is_asked_for_at_once_where_the_server_can() -> None:
+def test_with_whox_the_accounts_of_people_already_in_a_channel_are_asked_for_on_joining() -> None:
     talk = Talk().welcomed(_KNOWS, _WHOX)
     assert talk.written()[-1] == "WHO #pond %tcuhnfa,271"
     talk.hears(":irc 353 duck = #pond :@al +bob duck", ":irc 354 duck 271 #pond u h al H@ Alice")
@@ -49,7 +49,7 @@ def test_who_was_there_before_us_is_asked_for_at_once_where_the_server_can() -> 
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ())]
 
 
-def test_channels_are_asked_for_one_after_the_other() -> None:
+def test_channels_are_asked_about_by_who_one_after_the_other() -> None:
     rooms = (Room("net", "#a"), Room("net", "#b"), Room("net", "#c"))
     talk = Talk(rooms=rooms).welcomed("", _WHOX)
     assert talk.hears(*(f":duck!u@h JOIN {room.id}" for room in rooms)) == ["WHO #a %tcuhnfa,271"]
@@ -57,7 +57,7 @@ def test_channels_are_asked_for_one_after_the_other() -> None:
     assert talk.hears(":irc 315 duck #b :end", ":irc 315 duck #c :end") == ["WHO #c %tcuhnfa,271"]
 
 
-def test_many_unknown_speakers_at_once_make_no_flood_of_questions() -> None:
+def test_many_unknown_speakers_at_once_cause_no_flood_of_whois() -> None:
     talk = Talk().welcomed()
     nicks = [f"n{number}" for number in range(10)]
     talk.hears(f":irc 353 duck = #pond :{' '.join(nicks)}", *(f":{nick}!u@h PRIVMSG #pond :hi" for nick in nicks))
@@ -67,7 +67,7 @@ def test_many_unknown_speakers_at_once_make_no_flood_of_questions() -> None:
     assert talk.passes(2) == ["WHOIS n4"]
 
 
-def test_an_answer_to_a_question_that_we_did_not_ask_teaches_nothing() -> None:
+def test_a_who_answer_that_we_did_not_ask_for_is_ignored() -> None:
     talk = Talk().welcomed(_KNOWS, _WHOX)
     talk.hears(":irc 353 duck = #pond :al duck", ":irc 354 duck 272 #pond u h al H Alice", ":irc 354 duck 271 al Alice")
     assert talk.hears(":al!u@h PRIVMSG #pond :1") == ["WHOIS al"]
@@ -78,7 +78,7 @@ def answer(nick: str, account: str = "", mask: str = "u h") -> list[str]:
     return [f":irc 311 duck {nick} {mask} * :Real Name", *told, f":irc 318 duck {nick} :End of WHOIS"]
 
 
-def test_who_waits_for_an_answer_when_the_connection_is_lost_is_heard_and_nobody_can_tell_who_it_was() -> None:
+def test_lines_that_wait_for_whois_when_the_connection_is_lost_are_heard_without_proof() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al bob duck", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
     assert talk.heard == []
@@ -90,7 +90,7 @@ def test_who_waits_for_an_answer_when_the_connection_is_lost_is_heard_and_nobody
     assert talk.session.lost() == []
 
 
-def test_otherwise_the_server_is_asked_by_whois_and_lines_wait_in_order() -> None:
+def test_without_account_capabilities_senders_are_asked_for_by_whois_and_lines_wait_in_order() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al bob duck")
     assert talk.hears(":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2", ":al!u@h PRIVMSG #pond :3") == [
@@ -103,7 +103,7 @@ def test_otherwise_the_server_is_asked_by_whois_and_lines_wait_in_order() -> Non
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ()), ("3", (_ALICE,))]
 
 
-def test_the_answer_is_believed_for_a_minute_without_account_notify() -> None:
+def test_without_account_notify_a_whois_answer_is_believed_for_a_minute() -> None:
     talk = Talk().welcomed()
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG #pond :1", *answer("al", "Alice"))
     assert talk.hears(":al!u@h PRIVMSG #pond :2") == []
@@ -124,8 +124,8 @@ def test_the_answer_is_believed_for_a_minute_without_account_notify() -> None:
         ":op!a@b KICK #pond al :out",
     ],
 )
-def test_a_nick_that_is_taken_over_before_the_answer_inherits_nothing(departure: str) -> None:
-    """Mallory speaks as al and makes way; then the real al is back and logged in when the server answers."""
+def test_a_nick_that_is_taken_over_before_the_whois_answer_proves_no_account(departure: str) -> None:
+    """Mallory speaks as al and gives the nick up; when the server answers, the real al is back and logged in."""
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al duck", ":al!u@h PRIVMSG #pond :spoof", departure)
     assert proofs(talk) == [("spoof", ())]
@@ -134,7 +134,7 @@ def test_a_nick_that_is_taken_over_before_the_answer_inherits_nothing(departure:
 
 
 @pytest.mark.parametrize("departure", [":al!u@h NICK x", ":al!u@h QUIT", ":al!u@h PART #pond", ":o!a@b KICK #pond al"])
-def test_a_nick_that_is_taken_over_after_the_answer_inherits_nothing(departure: str) -> None:
+def test_a_nick_that_is_taken_over_after_the_whois_answer_is_asked_for_again(departure: str) -> None:
     talk = Talk().welcomed()
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG #pond :1", *answer("al", "Alice"))
     talk.hears(departure, ":al!u@h JOIN #pond")
@@ -143,7 +143,7 @@ def test_a_nick_that_is_taken_over_after_the_answer_inherits_nothing(departure: 
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ())]
 
 
-def test_an_answer_that_was_on_its_way_before_the_takeover_is_not_for_the_new_one() -> None:
+def test_a_whois_answer_that_began_before_a_nick_was_taken_over_proves_nothing_for_the_new_holder() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al duck", ":al!u@h PRIVMSG #pond :1", *answer("al", "Alice")[:2])
     talk.hears(":al!u@h NICK ali", ":al!u@h JOIN #pond", ":al!u@h PRIVMSG #pond :spoof")
@@ -152,13 +152,13 @@ def test_an_answer_that_was_on_its_way_before_the_takeover_is_not_for_the_new_on
     assert proofs(talk) == [("1", ()), ("spoof", ())]
 
 
-def test_an_answer_about_another_host_is_about_somebody_else() -> None:
+def test_a_whois_answer_with_another_host_proves_nothing() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al duck", ":al!evil@h PRIVMSG #pond :1", *answer("al", "Alice"))
     assert proofs(talk) == [("1", ())]
 
 
-def test_another_host_than_before_is_another_person_whatever_we_missed() -> None:
+def test_a_known_nick_with_another_host_is_another_person() -> None:
     talk = Talk().welcomed(_KNOWS)
     talk.hears(":al!u@h JOIN #pond Alice :Al")
     assert talk.hears(":al!u@elsewhere PRIVMSG #pond :1") == ["WHOIS al"]
@@ -166,14 +166,14 @@ def test_another_host_than_before_is_another_person_whatever_we_missed() -> None
     assert proofs(talk) == [("1", ())]
 
 
-def test_a_change_of_host_that_the_server_tells_is_no_change_of_person() -> None:
+def test_a_person_keeps_the_account_after_chghost() -> None:
     talk = Talk().welcomed(_KNOWS)
     talk.hears(":al!u@h JOIN #pond Alice :Al", ":al!u@h CHGHOST v cloak", ":al!v@cloak PRIVMSG #pond :1")
     assert proofs(talk) == [("1", (_ALICE,))]
 
 
-def test_who_shares_no_channel_with_us_proves_nothing_and_is_not_asked_for() -> None:
-    """We would not see it when somebody else takes the nick."""
+def test_people_who_share_no_channel_with_us_prove_nothing_and_are_not_asked_for() -> None:
+    """We would not notice that somebody else has taken the nick."""
     talk = Talk().welcomed(_KNOWS)
     assert talk.hears(":al!u@h PRIVMSG duck :1", ":al!u@h ACCOUNT Alice", ":al!u@h PRIVMSG #pond :2") == []
     assert proofs(talk) == [("1", ()), ("2", ())]
@@ -185,13 +185,13 @@ def test_when_we_leave_a_channel_all_its_people_are_forgotten() -> None:
     assert proofs(talk) == [("1", ())]
 
 
-def test_what_was_known_before_account_notify_came_is_asked_for_again() -> None:
+def test_accounts_that_were_known_before_account_notify_was_enabled_are_asked_for_again() -> None:
     talk = Talk().welcomed("extended-join")
     talk.hears(":al!u@h JOIN #pond Alice :Al", ":irc CAP duck NEW :account-notify", ":irc CAP duck ACK :account-notify")
     assert talk.hears(":al!u@h PRIVMSG #pond :1") == ["WHOIS al"]
 
 
-def test_a_lost_answer_holds_nobody_up_for_more_than_ten_seconds() -> None:
+def test_a_lost_whois_answer_delays_messages_by_about_ten_seconds_at_most() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al bob duck", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
     talk.passes(12)
@@ -199,7 +199,7 @@ def test_a_lost_answer_holds_nobody_up_for_more_than_ten_seconds() -> None:
     assert talk.hears(":bob!u@h PRIVMSG #pond :3") == []
 
 
-def test_more_lines_than_can_wait_are_let_go_as_nobodys() -> None:
+def test_when_more_than_500_lines_wait_for_whois_the_oldest_are_heard_without_proof() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 353 duck = #pond :al duck", *(f":al!u@h PRIVMSG #pond :{number}" for number in range(600)))
     assert [text for text, _ in proofs(talk)] == [str(number) for number in range(100)]
@@ -222,13 +222,13 @@ def test_a_host_mask_proves_something_only_where_the_operator_says_so() -> None:
         assert proofs(talk) == [("1", (_ALICE, *mask))]
 
 
-def test_names_are_compared_as_the_server_compares_them() -> None:
+def test_nicks_are_compared_by_the_servers_casemapping() -> None:
     talk = Talk().welcomed(_KNOWS, "CASEMAPPING=rfc1459 CHANTYPES=# PREFIX=(ov)@+")
     talk.hears(":al[1]!u@h JOIN #pond Alice :Al", ":AL{1}!u@h PRIVMSG #pond :1")
     assert proofs(talk) == [("1", (_ALICE,))]
 
 
-def test_a_rename_onto_a_known_nick_replaces_who_had_it() -> None:
+def test_a_rename_to_a_known_nick_replaces_the_person_who_had_it() -> None:
     people = People()
     people.watch_logins(told=True)
     for nick, account in (("al", "Alice"), ("eve", "")):
@@ -252,7 +252,7 @@ def _connections(talk: Talk) -> list[str]:
     return [each.sender.connection for each in talk.heard]
 
 
-def test_a_connection_has_one_name_through_every_nick_that_it_takes() -> None:
+def test_a_connection_keeps_its_name_when_the_nick_changes() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG #pond :1", ":al!u@h PRIVMSG duck :2")
     talk.hears(":al!u@h NICK ali", ":ali!u@h PRIVMSG #pond :3", ":irc 353 duck = #pond :@ali duck")
@@ -271,7 +271,7 @@ def test_a_connection_has_one_name_through_every_nick_that_it_takes() -> None:
         (":duck!u@h PART #pond", ":duck!u@h JOIN #pond", ":irc 353 duck = #pond :al duck"),
     ],
 )
-def test_whoever_comes_back_under_a_nick_has_another_connection(lines: tuple[str, ...]) -> None:
+def test_a_nick_that_left_and_came_back_is_another_connection(lines: tuple[str, ...]) -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1", *lines, ":al!u@h PRIVMSG duck :2")
     first, second = _connections(talk)
@@ -280,20 +280,20 @@ def test_whoever_comes_back_under_a_nick_has_another_connection(lines: tuple[str
     assert first != second
 
 
-def test_another_host_under_a_nick_is_another_connection() -> None:
+def test_a_nick_with_another_host_is_another_connection() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1", ":al!u@evil PRIVMSG duck :2")
     first, second = _connections(talk)
     assert first != second
 
 
-def test_nobody_can_tell_the_connection_of_who_shares_no_channel_with_us() -> None:
+def test_people_who_share_no_channel_with_us_have_no_connection_name() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h PRIVMSG duck :1", ":al!u@h JOIN #pond", ":al!u@h PART #pond", ":al!u@h PRIVMSG duck :2")
     assert _connections(talk) == ["", ""]
 
 
-def test_no_two_connections_of_ours_name_theirs_alike() -> None:
+def test_two_connections_of_ours_name_other_peoples_connections_differently() -> None:
     named = set()
     for origin in ("1", "2"):
         people = People(origin)

@@ -29,7 +29,7 @@ _WELCOME = (":irc 001 duck :Welcome", ":irc 376 duck :end")
 
 
 class Ircd:
-    """Answers each line by what `answers` makes of it; `lines` are all that it was told."""
+    """A scripted IRC server: `_answers` gives its answers; `lines` are all lines that it was sent."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -40,7 +40,7 @@ class Ircd:
         self.greeting: tuple[str, ...] = _WELCOME
         self.farewell: tuple[str, ...] = ("ERROR :bye",)
         self.slow: set[str] = set()
-        """Channels that let us wait for them."""
+        """Channels whose JOIN is not answered."""
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._writer = writer
@@ -119,13 +119,13 @@ def post(text: str = "<Ann> hi", room: Room = _POND, command: str = "PRIVMSG") -
     return Post.of(room, (text,), 0, payload)
 
 
-async def test_lines_that_come_together_are_one_batch_and_closing_says_goodbye(ircd: Ircd) -> None:
+async def test_lines_that_arrive_together_are_one_batch_and_closing_sends_quit(ircd: Ircd) -> None:
     async with running(ircd) as (net, batches):
         ircd.tell(*(f":bob!u@h PRIVMSG #pond :{number}" for number in range(3)))
         await ircd.told(lambda line: line.startswith("WHOIS"))
         await net.send(post())
         heard = [[plain(event.text) for event in batch.events] for batch in batches]
-        assert heard == [[], ["0", "1", "2"]]  # the first says from where on we hear
+        assert heard == [[], ["0", "1", "2"]]  # the first batch only carries the cursor
     assert ircd.lines[-1] == "QUIT :quackbridge"
 
 
@@ -147,7 +147,7 @@ async def test_a_post_that_can_never_be_sent_is_a_dead_letter(ircd: Ircd) -> Non
                 await net.send(bad)
 
 
-async def test_a_lost_connection_is_a_transient_error_and_we_come_back(ircd: Ircd) -> None:
+async def test_a_post_fails_for_now_when_the_connection_is_lost_and_is_sent_after_the_reconnect(ircd: Ircd) -> None:
     async with running(ircd) as (net, _):
         ircd.echo_pongs = False
         async with asyncio.TaskGroup() as group:
@@ -163,7 +163,9 @@ async def test_a_lost_connection_is_a_transient_error_and_we_come_back(ircd: Irc
     assert ircd.connections == 2
 
 
-async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_is_given_up_when_a_post_is_not_proved_in_time(
+    ircd: Ircd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(link, "_PROOF_WITHIN", 0.2)
     async with running(ircd) as (net, _):
         ircd.echo_pongs = False
@@ -175,7 +177,7 @@ async def test_without_proof_the_link_is_given_up(ircd: Ircd, monkeypatch: pytes
         assert await net.send(post()) == post().id
 
 
-async def test_a_wrong_password_ends_the_network_at_its_first_login_only(ircd: Ircd) -> None:
+async def test_a_wrong_server_password_at_the_first_login_ends_the_network(ircd: Ircd) -> None:
     ircd.greeting = (":irc 464 duck :Password incorrect",)
     async with network(ircd, server_password="hunter2") as net:
         with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
@@ -183,8 +185,10 @@ async def test_a_wrong_password_ends_the_network_at_its_first_login_only(ircd: I
         assert "hunter2" not in str(caught.value)
 
 
-async def test_later_in_life_it_is_tried_again(ircd: Ircd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that forgets its password for a while does not stop a bridge that has worked."""
+async def test_a_server_password_that_is_refused_after_a_first_login_is_tried_again(
+    ircd: Ircd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that refuses its password for a while does not stop a bridge that was logged in before."""
     endings: list[Ending] = []
 
     def after(_: ReconnectPause, ending: Ending) -> float:
@@ -200,7 +204,7 @@ async def test_later_in_life_it_is_tried_again(ircd: Ircd, monkeypatch: pytest.M
     assert [ending.rejected for ending in endings] == [False, True]
 
 
-async def test_settings_that_are_no_words_of_irc_are_refused(ircd: Ircd) -> None:
+async def test_a_nick_that_irc_does_not_allow_is_refused(ircd: Ircd) -> None:
     async with network(ircd, nick="two words") as net:
         with pytest.raises(Refused, match="net: "):
             await anext(net.events(None))
@@ -212,7 +216,7 @@ async def test_a_missing_ca_file_is_refused(ircd: Ircd) -> None:
             await anext(net.events(None))
 
 
-async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) -> None:
+async def test_a_ping_is_answered_while_a_thousand_messages_wait_to_be_taken(ircd: Ircd) -> None:
     async with network(ircd) as net:
         stream = net.events(None)
         await anext(stream)  # where we begin
@@ -229,7 +233,7 @@ async def test_ping_is_answered_while_nobody_takes_what_was_heard(ircd: Ircd) ->
     assert [plain(event.text) for event in heard] == [str(number) for number in range(1000)]
 
 
-async def test_a_room_that_comes_while_we_are_connected_is_joined_and_waited_for(ircd: Ircd) -> None:
+async def test_a_room_that_is_added_while_we_are_connected_is_joined_and_ready_waits_for_it(ircd: Ircd) -> None:
     async with running(ircd) as (net, _):
         ircd.slow = {"#lake"}
         net.use([_POND, _LAKE])
@@ -243,7 +247,7 @@ async def test_a_room_that_comes_while_we_are_connected_is_joined_and_waited_for
     assert ircd.connections == 1
 
 
-async def test_we_are_ready_when_what_is_said_from_now_on_cannot_be_missed(ircd: Ircd) -> None:
+async def test_ready_waits_until_the_first_cursor_is_acknowledged(ircd: Ircd) -> None:
     async with network(ircd) as net:
         stream = net.events(None)
         batch = await anext(stream)
@@ -257,7 +261,7 @@ async def test_we_are_ready_when_what_is_said_from_now_on_cannot_be_missed(ircd:
         await asyncio.wait([following])
 
 
-async def test_rooms_that_change_while_we_are_offline_count_from_the_next_connection(ircd: Ircd) -> None:
+async def test_rooms_that_change_while_we_are_disconnected_are_joined_on_the_next_connection(ircd: Ircd) -> None:
     async with network(ircd) as net:
         net.use([_LAKE])
         stream = net.events(None)
@@ -270,7 +274,7 @@ async def test_rooms_that_change_while_we_are_offline_count_from_the_next_connec
         await asyncio.wait([listening])
 
 
-async def test_nothing_that_still_waits_is_sent_to_a_room_that_is_gone(ircd: Ircd) -> None:
+async def test_posts_that_wait_in_the_flood_queue_are_not_sent_to_a_room_that_is_removed(ircd: Ircd) -> None:
     async with running(ircd, burst=2, per_second=10) as (net, _), asyncio.TaskGroup() as group:
         posts = [group.create_task(_outcome(net, post(str(number)))) for number in range(5)]
         await ircd.told(lambda line: line.startswith("PRIVMSG"))
@@ -280,7 +284,7 @@ async def test_nothing_that_still_waits_is_sent_to_a_room_that_is_gone(ircd: Irc
     assert not [line for line in ircd.lines[part:] if line.startswith("PRIVMSG")]
 
 
-async def test_who_waits_for_a_room_to_be_joined_learns_that_it_is_gone(ircd: Ircd) -> None:
+async def test_a_post_that_waits_for_a_join_fails_for_good_when_its_room_is_removed(ircd: Ircd) -> None:
     async with running(ircd) as (net, _), asyncio.TaskGroup() as group:
         ircd.slow = {"#lake"}
         net.use([_POND, _LAKE])
@@ -314,8 +318,8 @@ async def test_the_inbox_is_bounded_and_opens_again_when_half_is_taken() -> None
     await room
 
 
-async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
-    """A black hole: the connection is found dead long after, and what was said meanwhile is part of the gap."""
+async def test_the_cursor_reaches_to_the_time_when_the_server_last_spoke_and_no_further() -> None:
+    """A dead connection may be noticed much later; what was said in between is part of the gap."""
     inbox = Inbox(Cursor({}))
     message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
     inbox.present.add(_POND)
@@ -328,8 +332,8 @@ async def test_nothing_is_surely_heard_after_the_server_last_spoke() -> None:
     assert inbox.heard.of("#pond") == Position(100.0, "", 130.0)
 
 
-async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
-    """The rest may be lost with us."""
+async def test_the_cursor_of_a_batch_does_not_cover_events_that_still_wait_in_the_inbox() -> None:
+    """Events that still wait are lost if the process dies."""
     inbox = Inbox(Cursor({}))
     message = Event("1", _POND, Sender("net", "bob", "bob"), 100.0, Message(words("x")))
     inbox.present.add(_POND)
@@ -346,7 +350,9 @@ async def test_what_waits_to_be_taken_was_heard_until_it_was_put() -> None:
     ("lost", "fulls"),
     [(Ending("lost"), [1, 2, 4, 8, 10, 10]), (Ending("no", turned_away=True), [1, 2, 4, 8, 16, 32, 60, 60])],
 )
-def test_pauses_double_to_a_bound_and_start_anew_after_a_stable_one(lost: Ending, fulls: Sequence[float]) -> None:
+def test_reconnect_pauses_double_to_a_bound_and_start_over_after_a_connection_that_lasted(
+    lost: Ending, fulls: Sequence[float]
+) -> None:
     backoff = ReconnectPause(random.Random(1))
     for pause, full in [(backoff.after(lost), full) for full in fulls]:
         assert full / 2 <= pause <= full
@@ -354,12 +360,12 @@ def test_pauses_double_to_a_bound_and_start_anew_after_a_stable_one(lost: Ending
     assert 150 <= ReconnectPause(random.Random(1)).after(Ending("banned", pause=300.0)) <= 300
 
 
-def test_a_connection_that_lasts_ten_seconds_each_time_is_away_for_a_part_of_that() -> None:
+def test_the_pause_is_at_most_4_seconds_when_each_connection_lasts_ten_seconds() -> None:
     backoff = ReconnectPause(random.Random(1))
     assert max(backoff.after(Ending("lost", online_for=10.0)) for _ in range(50)) <= 4
 
 
-def test_a_server_that_throws_us_out_at_once_is_asked_seldom() -> None:
+def test_the_pause_grows_beyond_30_seconds_when_the_server_turns_us_away_at_once() -> None:
     backoff = ReconnectPause(random.Random(1))
     assert [backoff.after(Ending("shoo", turned_away=True, online_for=0.3)) for _ in range(8)][-1] > 30
 
@@ -371,7 +377,7 @@ async def _outcome(net: IrcNetwork, what: Post) -> str | Exception:
         return error
 
 
-async def test_what_arrives_before_the_server_has_let_us_go_is_heard(ircd: Ircd) -> None:
+async def test_lines_that_arrive_between_our_quit_and_the_end_of_the_connection_are_heard(ircd: Ircd) -> None:
     async with network(ircd) as net:
         ircd.farewell = (":bob!u@h PRIVMSG #pond :one", ":bob!u@h PRIVMSG #pond :two", "ERROR :bye")
         stream = net.events(None)
@@ -382,7 +388,7 @@ async def test_what_arrives_before_the_server_has_let_us_go_is_heard(ircd: Ircd)
     assert heard == ["one", "two"]
 
 
-async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
+async def test_leaving_a_network_without_a_connection_ends_its_events_at_once() -> None:
     settings = irc_settings(name="net", host="127.0.0.1", port=1, nick="duck", tls=False)
     net = IrcNetwork(settings, [_POND], rng=random.Random(1))
     stream = net.events(None)
@@ -393,7 +399,7 @@ async def test_a_network_that_has_no_connection_is_left_at_once() -> None:
         await first
 
 
-async def test_a_name_that_nobody_knows_and_a_server_that_never_shakes_hands_are_told_and_tried_again(
+async def test_an_unknown_host_and_a_server_without_tls_handshake_are_reported_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dial, "_WITHIN", 0.3)

@@ -15,7 +15,7 @@ def test_a_burst_goes_out_at_once_then_the_steady_rate() -> None:
     assert flood.wait(6.0) is None
 
 
-def test_rooms_take_turns_so_that_a_long_text_holds_up_nobody() -> None:
+def test_rooms_take_turns_so_that_many_lines_in_one_do_not_delay_another() -> None:
     flood: Flood[str] = Flood(1, 1.0)
     for number in range(50):
         flood.queue("busy", f"busy {number}")
@@ -24,7 +24,7 @@ def test_rooms_take_turns_so_that_a_long_text_holds_up_nobody() -> None:
     assert order == ["busy 0", "quiet", "busy 1", "busy 2"]
 
 
-def test_a_room_that_asks_again_after_each_line_still_waits_for_the_others() -> None:
+def test_a_room_that_queues_again_after_each_line_still_takes_turns_with_the_others() -> None:
     flood: Flood[str] = Flood(1, 1.0)
     order = []
     flood.queue("a", "a")
@@ -37,7 +37,7 @@ def test_a_room_that_asks_again_after_each_line_still_waits_for_the_others() -> 
     assert order == ["a", "b", "a", "b"]
 
 
-def test_what_could_not_wait_is_paid_for_by_what_can() -> None:
+def test_lines_that_are_sent_without_waiting_delay_the_lines_that_are_queued() -> None:
     flood: Flood[int] = Flood(2, 1.0)
     for _ in range(100):
         flood.charge(0.0)
@@ -57,7 +57,7 @@ def test_a_ticket_that_was_withdrawn_costs_nothing() -> None:
     assert flood.drain() == []
 
 
-def test_a_clock_that_goes_back_gives_and_takes_nothing() -> None:
+def test_a_clock_that_is_set_back_neither_adds_nor_removes_budget() -> None:
     flood: Flood[int] = Flood(1, 1.0)
     flood.queue("room", 1)
     flood.queue("room", 2)
@@ -67,7 +67,7 @@ def test_a_clock_that_goes_back_gives_and_takes_nothing() -> None:
     assert flood.grant(1.0) == [2]
 
 
-def test_waiting_as_long_as_told_is_enough_whatever_the_rounding() -> None:
+def test_after_the_announced_wait_the_next_line_is_granted_whatever_the_rounding() -> None:
     flood: Flood[int] = Flood(1, 0.3)
     now = 0.1
     for ticket in range(50):
@@ -79,7 +79,7 @@ def test_waiting_as_long_as_told_is_enough_whatever_the_rounding() -> None:
         assert flood.grant(now) == [ticket]
 
 
-def test_who_was_cut_off_for_flooding_is_slower_next_time_and_recovers_by_the_hour() -> None:
+def test_the_pace_halves_after_a_disconnect_for_flooding_and_recovers_by_the_hour() -> None:
     pace = Pace(1000, 1000.0)
     pace.slow_down(40, 0.0)
     assert pace.budget(0.0) == (20, 2.0)
@@ -92,7 +92,7 @@ def test_who_was_cut_off_for_flooding_is_slower_next_time_and_recovers_by_the_ho
     assert pace.budget(5.0) == (1, 0.25)
 
 
-def test_what_was_written_lately_is_counted() -> None:
+def test_lines_written_in_the_last_ten_seconds_are_counted() -> None:
     flood: Flood[int] = Flood(10, 1.0)
     for ticket in range(3):
         flood.queue("pond", ticket)

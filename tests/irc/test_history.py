@@ -1,4 +1,4 @@
-"""Catching up on IRC: what the server remembers is heard once, in its place, and believed of nobody without proof."""
+"""Catching up on IRC: history is heard once and in order, and its senders need proof."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from bridge.network import InDoubt, TransientError
 from tests.irc.test_session import ALL, POND, Talk
 
 T0 = 1795392000.0
-"""2026-11-23T00:00:00Z, at which somebody said m0, the last line that we have heard."""
+"""2026-11-23T00:00:00Z, the time of m0, the last line that we have heard."""
 WAS = Cursor({POND.id: Position(T0, "m0", T0 + 5)})
 _SUPPORTS = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=# CHANMODES=b,k,Hl,imnpst WHOX"
 
@@ -31,7 +31,7 @@ def old(msgid: str, second: int, who: str = "bob!u@h", text: str | None = None, 
 
 
 class Return(Talk):
-    """We were here, and come back: `comes` is the JOIN with what the server says until the fence."""
+    """A reconnect to a channel that we were in: `comes` is our JOIN with what the server says until the fence."""
 
     def __init__(self, cursor: Cursor = WAS, caps: str = ALL, supports: str = _SUPPORTS, trust: bool = False) -> None:
         super().__init__(trust_hostmasks=trust)
@@ -64,7 +64,7 @@ class Return(Talk):
         return [plain(message.text) for message in self.heard]
 
 
-def test_what_was_said_while_we_were_away_is_heard_once_and_before_what_is_said_now() -> None:
+def test_history_from_our_absence_is_heard_once_and_before_new_messages() -> None:
     talk = Return()
     talk.batch(old("m9", 0), old("m0", 0), old("m1", 10, tags=";account=Bob"), old("m2", 20, tags=";account=Bob"))
     talk.hears(f"@time={at(61)};msgid=m3;account=Bob :bob!u@h PRIVMSG #pond :m3")
@@ -76,14 +76,14 @@ def test_what_was_said_while_we_were_away_is_heard_once_and_before_what_is_said_
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
 
-def test_lines_of_the_second_in_which_we_left_are_heard_where_the_last_one_is_not_told() -> None:
+def test_history_of_the_second_in_which_we_left_is_heard_if_it_lacks_our_last_line() -> None:
     talk = Return(Cursor({POND.id: Position(T0 + 0.5, "gone", T0)}))
     talk.batch(old("m1", 0, tags=";account=B"))
     talk.fence()
     assert "m1" in talk.words
 
 
-def test_without_an_account_only_who_is_there_with_the_very_same_mask_is_believed() -> None:
+def test_a_history_line_without_account_gets_one_only_if_the_same_mask_is_in_the_channel_now() -> None:
     talk = Return()
     talk.batch(old("m0", 0), old("m1", 1), old("m2", 2, "bob!u@elsewhere"), old("m3", 3, "eve!u@h"))
     assert talk.fence() == ["WHO #Pond %tcuhnfa,271"]
@@ -94,7 +94,7 @@ def test_without_an_account_only_who_is_there_with_the_very_same_mask_is_believe
     assert [message.sender.connection for message in talk.heard] == ["", "", ""]
 
 
-def test_a_host_mask_proves_nothing_of_the_past_unless_it_is_there_now() -> None:
+def test_a_host_mask_in_history_is_a_proof_only_if_it_is_in_the_channel_now() -> None:
     talk = Return(trust=True)
     talk.batch(old("m0", 0), old("m1", 1), old("m2", 2, "eve!u@h"))
     talk.fence()
@@ -102,7 +102,7 @@ def test_a_host_mask_proves_nothing_of_the_past_unless_it_is_there_now() -> None
     assert [len(message.sender.proofs) for message in talk.heard] == [1, 0]
 
 
-def test_what_was_said_before_we_ever_came_is_not_for_us() -> None:
+def test_history_from_before_our_first_join_is_not_heard() -> None:
     talk = Return(Cursor({}))
     talk.batch(old("m1", 10, tags=";account=Bob"))
     talk.fence()
@@ -110,7 +110,7 @@ def test_what_was_said_before_we_ever_came_is_not_for_us() -> None:
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
 
-def test_where_nothing_is_remembered_the_gap_is_known() -> None:
+def test_without_history_the_time_since_we_left_is_a_gap() -> None:
     talk = Return()
     assert talk.comes() == ["MODE #Pond", "PING history"]
     talk.fence()
@@ -118,7 +118,7 @@ def test_where_nothing_is_remembered_the_gap_is_known() -> None:
 
 
 @pytest.mark.parametrize(("kept", "since"), [("500:1h", None), ("500:30s", T0 + 5), ("1:1h", T0 + 5)])
-def test_a_history_that_does_not_reach_back_to_us_is_whole_where_it_keeps_enough(
+def test_a_history_without_our_last_line_is_complete_only_if_the_channel_keeps_enough_of_it(
     kept: str, since: float | None
 ) -> None:
     talk = Return()
@@ -133,7 +133,7 @@ def test_a_history_that_does_not_reach_back_to_us_is_whole_where_it_keeps_enough
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, since)]
 
 
-def test_our_own_lines_of_the_history_are_known_and_nobody_can_forge_them() -> None:
+def test_our_own_posts_are_recognised_in_history_and_cannot_be_forged() -> None:
     talk = Return()
     mine = f"@time={at(7)};msgid=s1;batch=1;{ID_TAG}=p1 :duck!~quack@host PRIVMSG #pond :<Ann> hi"
     forged = f"@time={at(8)};msgid=s2;batch=1;{ID_TAG}=p2 :duck!~quack@elsewhere PRIVMSG #pond :<Ann> hi"
@@ -159,7 +159,7 @@ def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
 
-def test_who_is_kicked_and_comes_back_hears_from_when_they_were_kicked() -> None:
+def test_after_a_kick_history_is_heard_from_our_last_line_on() -> None:
     talk = Return(Cursor({}))
     talk.comes()
     talk.fence()
@@ -173,13 +173,13 @@ def test_who_is_kicked_and_comes_back_hears_from_when_they_were_kicked() -> None
     assert talk.of(CaughtUp)[-1] == CaughtUp(POND, T0 + 200, None)
 
 
-def test_a_clock_that_is_not_the_servers_makes_nothing_old() -> None:
+def test_a_live_message_with_an_old_time_is_not_taken_for_history() -> None:
     talk = Talk().welcomed(ALL)
     talk.hears("@time=2001-01-01T00:00:00.000Z;msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :hi")
     assert [(plain(each.text), (each.origin is Origin.REPLAYED)) for each in talk.heard] == [("hi", False)]
 
 
-def test_a_history_that_fails_is_a_gap_and_the_conversation_goes_on() -> None:
+def test_a_failed_history_request_is_a_gap_and_we_may_speak() -> None:
     talk = Return(caps=f"{ALL} draft/chathistory")
     talk.comes()
     talk.fence()
@@ -188,7 +188,7 @@ def test_a_history_that_fails_is_a_gap_and_the_conversation_goes_on() -> None:
     assert talk.session.may_speak("#pond")
 
 
-def test_a_server_that_never_answers_does_not_stop_the_conversation() -> None:
+def test_new_messages_are_heard_after_35_seconds_though_the_server_never_answers_our_ping() -> None:
     talk = Return()
     talk.comes()
     talk.hears(f"@time={at(61)};msgid=m1;account=Bob :bob!u@h PRIVMSG #pond :m1")
@@ -196,7 +196,7 @@ def test_a_server_that_never_answers_does_not_stop_the_conversation() -> None:
     assert talk.words == ["m1"]
 
 
-def test_what_a_bouncer_tells_later_without_a_batch_is_known_by_its_time() -> None:
+def test_a_bouncers_replay_without_a_batch_is_recognised_by_its_time() -> None:
     talk = Return()
     talk.comes("@time=2026-11-22T23:00:00.000Z;msgid=m7;account=Bob :bob!u@h PRIVMSG #pond :long ago")
     talk.fence()
@@ -208,7 +208,7 @@ def test_what_a_bouncer_tells_later_without_a_batch_is_known_by_its_time() -> No
     assert [(plain(message.text), (message.origin is Origin.REPLAYED)) for message in talk.heard] == [("missed", True)]
 
 
-def test_lines_without_ids_are_known_by_time_sender_and_text() -> None:
+def test_history_lines_without_ids_get_the_same_distinct_ids_each_time() -> None:
     def ids(talk: Return, *lines: str) -> list[str]:
         talk.batch(*(f"@time={at(9)};batch=1 :bob!u@h PRIVMSG #pond :{text}" for text in lines))
         talk.fence()
@@ -221,18 +221,18 @@ def test_lines_without_ids_are_known_by_time_sender_and_text() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[1]", '{"#pond":3}', '{"#pond":["x","y",1]}', "null", "nonsense"])
-def test_a_cursor_that_makes_no_sense_is_none(text: str | None) -> None:
+def test_an_unreadable_cursor_has_no_position(text: str | None) -> None:
     assert Cursor.parse(text).of("#pond") is None
 
 
-def test_a_cursor_keeps_which_run_of_a_server_told_it() -> None:
+def test_a_cursor_keeps_the_run_of_the_server_that_it_comes_from() -> None:
     came = Cursor({}).caught_up("#pond", T0, "run", T0 + 1)
     assert came == Cursor({"#pond": Position(T0, "", T0 + 1, "run")})
     said = came.heard("#pond", T0 + 2, "m1", T0 + 3).present(["#pond"], T0 + 4)
     assert Cursor.parse(said.dump()) == Cursor({"#pond": Position(T0 + 2, "m1", T0 + 4, "run")})
 
 
-def test_a_cursor_is_read_as_it_was_written_and_so_is_that_of_earlier_versions() -> None:
+def test_a_cursor_is_read_as_it_was_written_by_this_and_by_earlier_versions() -> None:
     assert Cursor.parse(WAS.dump()) == WAS
     assert Cursor.parse('{"#Pond":[1795392000,"m0",1795392005]}') == WAS
     assert Cursor.parse("1795392000.500 m1").of("#any") == Position(1795392000.5, "m1", 1795392000.5)
@@ -264,8 +264,8 @@ async def test_posts_of_a_room_take_turns_and_none_overtakes_one_that_failed() -
     assert order == ["1", "2", "4", "5"]
 
 
-def test_a_server_whose_clock_goes_back_while_we_are_there_is_heard_as_before() -> None:
-    """Its own echo of a post proves it, too, whatever time it shows."""
+def test_live_messages_and_echoes_count_though_the_servers_clock_goes_back() -> None:
+    """The echo of a post proves it, whatever its time."""
     talk = Return(Cursor({}))
     talk.comes()
     talk.fence()
@@ -276,7 +276,7 @@ def test_a_server_whose_clock_goes_back_while_we_are_there_is_heard_as_before() 
     assert talk.of(Proved) == [Proved("p1", "s1")]
 
 
-def test_a_history_is_told_in_its_order_whatever_the_servers_clock_did_meanwhile() -> None:
+def test_history_is_heard_in_the_servers_order_though_its_clock_went_back() -> None:
     talk = Return()
     back = "@time=2026-11-22T23:00:00.000Z;msgid={};batch=1;account=B :bob!u@h PRIVMSG #pond :{}"
     talk.batch(old("m9", 0), old("m0", 0), back.format("m1", "set back"), old("m2", 3, tags=";account=B"))
@@ -285,15 +285,15 @@ def test_a_history_is_told_in_its_order_whatever_the_servers_clock_did_meanwhile
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
 
-def test_a_server_whose_clock_was_ahead_when_we_last_heard_it_loses_nothing() -> None:
+def test_history_since_we_left_is_heard_though_our_last_line_has_a_later_time() -> None:
     talk = Return(Cursor({POND.id: Position(T0 + 3600, "gone", T0 + 5)}))
     talk.batch(old("m1", 3, tags=";account=B"), old("m2", 10, tags=";account=B"))
     talk.fence()
     assert talk.words == ["m2"]
 
 
-def test_a_channel_that_was_made_anew_has_forgotten_what_was_said_before() -> None:
-    """The server was started again, or everybody left: an empty history proves nothing."""
+def test_an_empty_history_is_a_gap_if_the_channel_was_created_since_we_left() -> None:
+    """The server restarted, or everybody left: an empty history does not prove that nothing was said."""
     for created, since in ((int(T0) - 9, None), (int(T0) + 9, T0 + 5)):
         talk = Return()
         talk.comes(":irc 324 duck #pond +Hnt 500:1h", f":irc 329 duck #pond {created}")
@@ -303,7 +303,7 @@ def test_a_channel_that_was_made_anew_has_forgotten_what_was_said_before() -> No
 
 
 def run_of(created: str) -> str:
-    """By what a cursor knows the run of a server that says so in its greeting."""
+    """How a cursor names the run of a server whose greeting has this creation date."""
     talk = Return(Cursor({}))
     talk.hears(f":irc 003 duck :This server was created {created}")
     talk.comes()
@@ -312,8 +312,8 @@ def run_of(created: str) -> str:
 
 
 @pytest.mark.parametrize("caps", [ALL, f"{ALL} draft/chathistory"])
-def test_a_server_that_was_started_again_has_forgotten_though_the_channel_is_as_old_as_before(caps: str) -> None:
-    """Services give a channel its time back."""
+def test_an_empty_history_is_a_gap_after_a_server_restart_though_the_channel_is_old(caps: str) -> None:
+    """Services restore the creation time of a channel after a restart."""
     for created, since in (("today", None), ("just now", T0 + 5)):
         talk = Return(Cursor({POND.id: Position(T0, "m0", T0 + 5, run_of("today"))}), caps=caps)
         talk.hears(f":irc 003 duck :This server was created {created}")
@@ -324,7 +324,7 @@ def test_a_server_that_was_started_again_has_forgotten_though_the_channel_is_as_
         assert talk.session.history.remembers(POND) is (since is None)
 
 
-def test_a_server_that_was_started_again_and_tells_what_we_know_has_forgotten_nothing() -> None:
+def test_a_history_that_contains_our_last_line_leaves_no_gap_after_a_server_restart() -> None:
     talk = Return(Cursor({POND.id: Position(T0, "m0", T0 + 5, run_of("today"))}))
     talk.hears(":irc 003 duck :This server was created just now")
     talk.batch(old("m0", 0), old("m1", 10, tags=";account=Bob"))
@@ -332,7 +332,7 @@ def test_a_server_that_was_started_again_and_tells_what_we_know_has_forgotten_no
     assert talk.of(CaughtUp)[0].since is None
 
 
-def test_what_a_bouncer_says_of_itself_is_no_message_and_a_lost_line_is_sent_again() -> None:
+def test_a_bouncers_own_words_are_no_message_and_its_report_of_a_lost_line_fails_the_post_for_now() -> None:
     talk = Talk().welcomed()
     talk.says("p1")
     talk.hears(":*status!znc@znc.in PRIVMSG duck :Disconnected from IRC. Reconnecting...")

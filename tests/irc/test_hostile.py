@@ -1,4 +1,4 @@
-"""A server that wants to harm us: it may waste its own connection, but neither our memory nor the time of others."""
+"""A hostile server: it may waste its own connection, but neither our memory nor the time of other networks."""
 
 import asyncio
 import itertools
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.real_time
 
 _SECONDS = 0.4
 _LATE = 0.5
-"""Seconds for which the loop may be held up on a busy machine; alone it is a tenth of that."""
+"""Seconds for which the loop may be held up on a busy machine; on an idle one it is a tenth of that."""
 _MEMORY = 96 * 1024 * 1024
-"""Bytes: 100,000 people who are remembered are half of that."""
+"""Bytes. 100,000 remembered people take half of that."""
 _CURSOR = '{"#pond":[1000.0,"x",1000.0]}'
 _WELCOME = b":irc 001 duck :hi\r\n:irc 005 duck CHANMODES=b,k,Hl,imnpst WHOX PREFIX=(ov)@+ :x\r\n:irc 376 duck :e\r\n"
 _JOINED = _WELCOME + b":duck!u@h JOIN #pond\r\n"
@@ -156,7 +156,7 @@ def _no_long_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_a_hostile_server_takes_neither_memory_nor_time_and_the_other_networks_go_on(attack: str) -> None:
+async def test_a_hostile_server_costs_little_memory_and_time_and_another_network_goes_on_sending(attack: str) -> None:
     watch = Watch()
     ircd = Ircd()
     async with running(ircd, per_second=1000.0) as (net, _):
@@ -183,7 +183,7 @@ async def test_a_hostile_server_takes_neither_memory_nor_time_and_the_other_netw
         ("a list of capabilities without end", "the server did not let us in within"),
     ],
 )
-async def test_a_server_of_no_use_is_left_with_the_reason_and_tried_again_later(
+async def test_a_server_that_floods_and_never_answers_is_left_with_a_reason_and_tried_again(
     attack: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit in ("_REGISTER_WITHIN", "_IDLE", "_ANSWER_WITHIN"):

@@ -1,4 +1,4 @@
-"""Taking IRC lines apart, and the one gate where they are made."""
+"""IRC lines: how they are parsed, and `compose`, the only place where they are made."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def test_parameters_are_split_at_spaces_only(text: str, params: tuple[str, ...])
 
 
 @pytest.mark.parametrize("text", ["", " ", ":", ":x", "@", "@a", "@a=b :c", ":a :b", "1234 x", "é x", "@;;= : : :"])
-def test_what_is_no_line_is_none(text: str) -> None:
+def test_text_that_is_no_irc_line_parses_to_none(text: str) -> None:
     assert parse(text) is None
 
 
@@ -51,7 +51,7 @@ def test_parsing_never_raises(text: str) -> None:
 
 
 @given(st.lists(st.binary()))
-def test_any_bytes_make_lines_or_nothing(chunks: list[bytes]) -> None:
+def test_lines_read_from_any_bytes_contain_neither_newline_nor_nul(chunks: list[bytes]) -> None:
     buffer = LineBuffer()
     for chunk in chunks:
         for text in buffer.feed(chunk):
@@ -61,14 +61,14 @@ def test_any_bytes_make_lines_or_nothing(chunks: list[bytes]) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"))), st.integers(1, 9))
-def test_how_a_stream_is_cut_into_chunks_does_not_matter(texts: list[str], size: int) -> None:
+def test_lines_are_the_same_however_the_stream_is_cut_into_chunks(texts: list[str], size: int) -> None:
     stream = "".join(f"{text}\r\n" for text in texts).encode()
     buffer = LineBuffer()
     got = [line for at in range(0, len(stream), size) for line in buffer.feed(stream[at : at + size])]
     assert got == texts
 
 
-def test_a_line_without_end_is_dropped_whole_and_the_next_is_read() -> None:
+def test_a_line_that_is_too_long_is_dropped_whole_and_the_next_is_read() -> None:
     buffer = LineBuffer()
     assert [line for _ in range(100) for line in buffer.feed(b"x" * 1000)] == []
     assert len(buffer._rest) <= MAX_LINE
@@ -90,7 +90,7 @@ def test_a_line_without_end_is_dropped_whole_and_the_next_is_read() -> None:
         (b"x" * 500 + "€".encode()[:-1], "x" * 500 + "\ufffd"),  # cut by the server
     ],
 )
-def test_text_that_is_not_utf8_is_read_as_its_sender_meant_it(data: bytes, text: str) -> None:
+def test_text_that_is_not_utf8_is_read_as_windows_1252_where_possible(data: bytes, text: str) -> None:
     assert LineBuffer().feed(b"PRIVMSG #a :" + data + b"\r\n") == [f"PRIVMSG #a :{text}"]
 
 
@@ -118,9 +118,7 @@ def test_a_source_has_the_parts_that_the_server_gives(source: str, parts: tuple[
     st.lists(st.text(), max_size=4),
     st.dictionaries(st.text(), st.text(), max_size=2),
 )
-def test_whatever_is_written_is_exactly_one_line_or_nothing(
-    command: str, params: list[str], tags: dict[str, str]
-) -> None:
+def test_compose_makes_exactly_one_line_or_refuses(command: str, params: list[str], tags: dict[str, str]) -> None:
     _check_gate(command, params, tags)
 
 
@@ -129,7 +127,9 @@ def test_whatever_is_written_is_exactly_one_line_or_nothing(
     st.lists(st.text("ab :#\r\n\0,\u2028é", max_size=6), min_size=1, max_size=4),
     st.dictionaries(st.sampled_from(["label", "+a.b/c", "x"]), st.text("a; \\\r\n\0", max_size=5), max_size=2),
 )
-def test_the_gate_holds_near_the_border_too(command: str, params: list[str], tags: dict[str, str]) -> None:
+def test_compose_makes_exactly_one_line_or_refuses_when_the_input_is_nearly_valid(
+    command: str, params: list[str], tags: dict[str, str]
+) -> None:
     _check_gate(command, params, tags)
 
 
@@ -163,7 +163,7 @@ def _check_gate(command: str, params: list[str], tags: dict[str, str]) -> None:
         ("PRIVMSG", ("#a", "x" * 500)),
     ],
 )
-def test_what_is_not_one_line_is_refused(command: str, params: tuple[str, ...]) -> None:
+def test_compose_refuses_what_would_not_be_exactly_one_line(command: str, params: tuple[str, ...]) -> None:
     with pytest.raises(Unwritable):
         compose(command, *params)
 
@@ -179,11 +179,11 @@ def test_what_is_not_one_line_is_refused(command: str, params: tuple[str, ...]) 
         b"@label=1 OPER root secret\r\n",
     ],
 )
-def test_a_secret_never_reaches_the_log(data: bytes) -> None:
+def test_passwords_in_a_line_are_redacted_for_the_log(data: bytes) -> None:
     assert "secret" not in redacted(data)
     assert "c2VjcmV0" not in redacted(data)
 
 
-def test_other_lines_are_logged_as_they_are() -> None:
+def test_lines_without_a_password_are_logged_as_they_are() -> None:
     assert redacted(b"PRIVMSG #a :identify yourself\r\n") == "PRIVMSG #a :identify yourself"
     assert redacted(b"\xff\r\n") == "(no IRC line)"

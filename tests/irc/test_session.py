@@ -55,7 +55,7 @@ class Talk:
         return self.written(before)
 
     def passes(self, seconds: float) -> list[str]:
-        """Time goes by, a tick a second."""
+        """Pass `seconds`, with one tick a second; the lines that are written meanwhile."""
         before = len(self.effects)
         for _ in range(round(seconds)):
             self.now += 1
@@ -104,7 +104,7 @@ def test_capabilities_are_asked_for_before_anything_else() -> None:
     ]
 
 
-def test_only_what_is_offered_and_wanted_is_asked_for_even_when_the_list_takes_several_lines() -> None:
+def test_capabilities_that_we_want_and_the_server_offers_are_requested_though_its_list_takes_two_lines() -> None:
     talk = Talk()
     assert talk.hears(":irc CAP * LS * :sts=port=6697 message-tags batch", ":irc CAP * LS :foo/bar setname=x") == [
         "CAP REQ :batch message-tags setname"
@@ -112,7 +112,7 @@ def test_only_what_is_offered_and_wanted_is_asked_for_even_when_the_list_takes_s
     assert talk.hears(":irc CAP * ACK :batch message-tags setname") == ["CAP END"]
 
 
-def test_a_refused_list_is_asked_for_again_one_by_one() -> None:
+def test_capabilities_that_are_refused_together_are_requested_one_by_one() -> None:
     talk = Talk()
     talk.hears(":irc CAP * LS :batch setname")
     assert talk.hears(":irc CAP * NAK :batch setname") == ["CAP REQ batch", "CAP REQ setname"]
@@ -121,14 +121,14 @@ def test_a_refused_list_is_asked_for_again_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("named", ["batch setname ", "BATCH SETNAME", "setname batch", "batch setna", "", "-batch"])
-def test_a_list_that_is_refused_in_other_words_is_asked_for_again_too(named: str) -> None:
+def test_capabilities_are_requested_one_by_one_though_the_nak_words_the_list_differently(named: str) -> None:
     talk = Talk()
     talk.hears(":irc CAP * LS :batch setname")
     assert talk.hears(f":irc CAP * NAK :{named}") == ["CAP REQ batch", "CAP REQ setname"]
     assert talk.hears(f":irc CAP * NAK :{named}", ":irc CAP * NAK :x") == ["CAP END"]
 
 
-def test_a_capability_that_appears_later_is_taken_and_one_that_goes_is_gone() -> None:
+def test_a_capability_is_used_once_the_server_adds_it_and_no_longer_once_the_server_removes_it() -> None:
     talk = Talk().welcomed("message-tags echo-message")
     assert talk.hears(":irc CAP duck NEW :labeled-response batch foo") == ["CAP REQ :batch labeled-response"]
     talk.hears(":irc CAP duck ACK :batch labeled-response")
@@ -137,7 +137,7 @@ def test_a_capability_that_appears_later_is_taken_and_one_that_goes_is_gone() ->
     assert talk.says("p2") == [f"@{ID_TAG}=p2 PRIVMSG #Pond :<Ann> hi", "PING p2"]
 
 
-def test_a_server_without_capabilities_lets_us_in() -> None:
+def test_we_come_online_and_join_on_a_server_without_capabilities() -> None:
     talk = Talk()
     talk.hears(":irc 421 CAP :Unknown command", ":irc 001 duck :Welcome")
     assert talk.of(Online) == [Online("duck")]
@@ -155,14 +155,14 @@ def test_sasl_plain_sends_the_account_and_the_password_in_chunks_of_400() -> Non
     assert talk.hears(":irc 900 duck duck!a@b duck :in", ":irc 903 duck :ok") == ["CAP END"]
 
 
-def test_a_last_chunk_that_is_full_is_followed_by_an_empty_one() -> None:
+def test_sasl_sends_an_empty_chunk_after_a_last_chunk_of_exactly_400() -> None:
     talk = Talk(sasl_account="duck", sasl_password="x" * 294)
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl")
     assert [len(line.split()[1]) for line in talk.hears("AUTHENTICATE +")] == [400, 1]
     assert talk.written()[-1] == "AUTHENTICATE +"
 
 
-def test_the_password_is_sent_only_when_asked_for_and_once_logged_in_never_again() -> None:
+def test_the_sasl_password_is_sent_only_when_the_server_asks_and_never_after_the_login() -> None:
     talk = Talk(sasl_account="duck", sasl_password="x")
     assert talk.hears("AUTHENTICATE +", ":irc CAP * LS :sasl") == ["CAP REQ sasl"]
     assert talk.hears("AUTHENTICATE +", ":irc CAP * ACK :sasl", "AUTHENTICATE eA==") == ["AUTHENTICATE PLAIN"]
@@ -172,7 +172,7 @@ def test_the_password_is_sent_only_when_asked_for_and_once_logged_in_never_again
 
 
 @pytest.mark.parametrize("numeric", ["902", "904", "905"])
-def test_a_wrong_password_is_refused_with_the_accounts_name_and_never_the_password(numeric: str) -> None:
+def test_a_rejected_sasl_login_is_reported_with_the_account_name_and_without_the_password(numeric: str) -> None:
     talk = Talk(sasl_account="duck", sasl_password="hunter2")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", f":irc {numeric} * :no")
     (rejected,) = talk.of(Rejected)
@@ -183,7 +183,7 @@ def test_a_wrong_password_is_refused_with_the_accounts_name_and_never_the_passwo
     assert "CAP END" not in talk.written()
 
 
-def test_without_sasl_we_do_not_log_in_at_all() -> None:
+def test_the_connection_is_given_up_when_an_account_is_configured_but_sasl_plain_is_not_offered() -> None:
     for offer in ("batch", "sasl=EXTERNAL"):
         talk = Talk(sasl_account="duck", sasl_password="x")
         talk.hears(f":irc CAP * LS :{offer}", ":irc CAP * ACK :batch", ":irc CAP * ACK :sasl")
@@ -198,14 +198,14 @@ def test_without_sasl_we_do_not_log_in_at_all() -> None:
     assert talk.of(Broken)
 
 
-def test_a_broken_off_sasl_login_is_tried_again_later() -> None:
+def test_an_aborted_sasl_login_ends_the_connection_but_is_no_rejection() -> None:
     talk = Talk(sasl_account="duck", sasl_password="x")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 906 * :aborted")
     assert talk.of(Broken)
     assert not talk.of(Rejected)
 
 
-def test_a_wrong_server_password_is_refused_and_a_ban_is_waited_out() -> None:
+def test_a_wrong_server_password_is_a_rejection_and_a_ban_is_a_pause_of_five_minutes() -> None:
     talk = Talk(server_password="x")
     talk.hears(":irc 464 * :Password incorrect")
     assert talk.of(Rejected)
@@ -223,7 +223,7 @@ def test_a_wrong_server_password_is_refused_and_a_ban_is_waited_out() -> None:
     assert broken == Broken("the server has banned us: Closing link: (u@h) [Z-lined: go]", 300.0, turned_away=True)
 
 
-def test_a_nick_in_use_gets_an_underscore_and_a_short_one_at_last() -> None:
+def test_a_nick_in_use_gets_underscores_then_is_replaced_by_a_nick_of_nine_characters() -> None:
     talk = Talk(nick="littleduck")
     nicks = [talk.hears(":irc 433 * x :in use")[0] for _ in range(8)]
     assert nicks[:3] == ["NICK littleduck_", "NICK littleduck__", "NICK littleduck___"]
@@ -245,8 +245,8 @@ def test_the_nick_is_regained_when_its_holder_leaves_and_from_time_to_time() -> 
     assert "NICK duck" not in talk.passes(70)
 
 
-def test_who_the_server_says_we_are_is_who_we_are() -> None:
-    """A nick that was cut short at registration, and one that services forced on us."""
+def test_our_nick_is_the_one_that_the_server_gave_us() -> None:
+    """First a nick that the server shortened at registration, then one that services forced on us."""
     talk = Talk(nick="littleduckling")
     talk.hears(":irc 001 littleduc :Welcome", ":irc 376 littleduc :end", ":littleduc!a@b JOIN #pond")
     assert talk.of(Joined) == [Joined(POND)]
@@ -255,7 +255,7 @@ def test_who_the_server_says_we_are_is_who_we_are() -> None:
     assert [plain(each.text) for each in talk.heard] == ["psst"]
 
 
-def test_a_server_that_never_lets_us_in_is_left() -> None:
+def test_a_server_that_does_not_welcome_us_within_a_minute_is_left() -> None:
     talk = Talk()
     talk.passes(59)
     assert not talk.of(Broken)
@@ -266,7 +266,7 @@ def test_a_server_that_never_lets_us_in_is_left() -> None:
 # Liveness
 
 
-def test_a_dead_link_is_noticed_within_90_seconds() -> None:
+def test_a_dead_connection_is_noticed_within_90_seconds() -> None:
     talk = Talk().welcomed()
     assert talk.passes(44) == []
     assert talk.passes(3) == ["PING quackbridge"]
@@ -277,7 +277,7 @@ def test_a_dead_link_is_noticed_within_90_seconds() -> None:
     assert talk.of(Broken)
 
 
-def test_a_silent_link_is_not_dead_while_we_do_not_read() -> None:
+def test_a_silent_connection_is_not_taken_for_dead_while_we_do_not_read_from_it() -> None:
     talk = Talk().welcomed()
     for _ in range(200):
         talk.session.paused(talk.now)
@@ -285,7 +285,7 @@ def test_a_silent_link_is_not_dead_while_we_do_not_read() -> None:
     assert not talk.of(Broken)
 
 
-def test_ping_is_answered_with_what_it_carries() -> None:
+def test_a_ping_is_answered_with_its_own_parameters_unless_they_are_too_long() -> None:
     talk = Talk()
     assert talk.hears("PING :a b") == ["PONG :a b"]
     assert talk.hears(":irc PING x") == ["PONG x"]
@@ -302,7 +302,7 @@ def test_an_error_line_ends_the_connection_with_its_reason() -> None:
 # Rooms
 
 
-def test_channels_are_joined_together_and_in_groups_after_the_greeting() -> None:
+def test_channels_are_joined_after_the_greeting_ten_to_a_line() -> None:
     rooms = tuple(Room("net", f"#c{number}") for number in range(12))
     talk = Talk(rooms=rooms)
     talk.hears(":irc 001 duck :Welcome")
@@ -311,7 +311,7 @@ def test_channels_are_joined_together_and_in_groups_after_the_greeting() -> None
 
 
 @pytest.mark.parametrize("name", ["#a,#b", "#a b", "", "0", ":#a", "#a\r\nQUIT", "#a\x07"])
-def test_a_name_that_could_join_something_else_is_never_sent(name: str) -> None:
+def test_a_channel_name_that_would_join_something_else_is_never_sent(name: str) -> None:
     talk = Talk(rooms=(Room("net", name), POND))
     talk.hears(":irc 001 duck :Welcome")
     assert talk.hears(":irc 376 duck :end") == ["JOIN #Pond"]
@@ -321,7 +321,7 @@ def test_a_name_that_could_join_something_else_is_never_sent(name: str) -> None:
 @pytest.mark.parametrize(
     ("mapping", "same"), [("ascii", "#POND[]"), ("rfc1459", "#POND{}"), ("rfc1459-strict", "#POND{}")]
 )
-def test_a_channel_is_known_whatever_its_case_by_the_servers_casemapping(mapping: str, same: str) -> None:
+def test_channel_names_are_compared_by_the_servers_casemapping(mapping: str, same: str) -> None:
     room = Room("net", "#Pond[]")
     talk = Talk(rooms=(room,))
     talk.hears(":irc 001 duck :x", f":irc 005 duck CASEMAPPING={mapping} :are supported", ":irc 376 duck :end")
@@ -334,7 +334,7 @@ def test_a_channel_is_known_whatever_its_case_by_the_servers_casemapping(mapping
     ("numeric", "words"),
     [("471", "full"), ("473", "invite-only"), ("474", "banned"), ("475", "key"), ("477", "registered")],
 )
-def test_a_refused_join_is_told_once_and_tried_again_with_growing_pauses(numeric: str, words: str) -> None:
+def test_a_refused_join_is_news_once_and_is_tried_again_after_growing_pauses(numeric: str, words: str) -> None:
     talk = Talk()
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
     for _ in range(3):
@@ -361,7 +361,7 @@ def test_a_join_that_is_never_answered_is_tried_again() -> None:
     assert talk.written().count("JOIN #Pond") == 2
 
 
-def test_after_a_kick_we_come_back_and_each_time_later() -> None:
+def test_we_rejoin_after_a_kick_and_wait_twice_as_long_each_time() -> None:
     talk = Talk().welcomed()
     for pause in (5.0, 10.0, 20.0):
         talk.hears(":op!a@b KICK #pond duck :go away")
@@ -389,7 +389,7 @@ def test_a_channel_that_we_did_not_ask_for_is_left() -> None:
 # Hearing
 
 
-def test_a_line_of_speech_becomes_a_message() -> None:
+def test_a_privmsg_becomes_a_message_with_id_time_formatting_and_account() -> None:
     talk = Talk().welcomed(ALL)
     talk.hears(
         "@time=2026-11-23T00:00:01.500Z;msgid=m1;account=Bob;bot :bob\u202e!u@h PRIVMSG #pond :duck: \x02hi\x02 you"
@@ -405,7 +405,7 @@ def test_a_line_of_speech_becomes_a_message() -> None:
     assert heard.msgid == "m1"
 
 
-def test_without_tags_ids_differ_and_time_is_ours() -> None:
+def test_messages_without_tags_get_distinct_ids_and_our_own_time() -> None:
     talk = Talk().welcomed()
     talk.hears(":irc 421 duck WHOIS :Unknown command")
     talk.hears(
@@ -435,13 +435,13 @@ def test_without_tags_ids_differ_and_time_is_ours() -> None:
         ":bob!u@h TAGMSG #pond",
     ],
 )
-def test_what_is_no_message_to_us_is_not_heard(line: str) -> None:
+def test_a_line_that_is_no_message_to_us_is_ignored(line: str) -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(line)
     assert talk.heard == []
 
 
-def test_history_that_a_channel_repeats_is_not_heard() -> None:
+def test_a_history_batch_is_ignored_while_we_are_in_the_channel() -> None:
     talk = Talk().welcomed(ALL)
     talk.hears(
         ":irc BATCH +1 chathistory #pond",
@@ -455,7 +455,7 @@ def test_history_that_a_channel_repeats_is_not_heard() -> None:
     assert [plain(each.text) for each in talk.heard] == ["new"]
 
 
-def test_version_and_ping_are_answered_seldom() -> None:
+def test_ctcp_version_and_ping_are_answered_in_private_and_with_a_rate_limit() -> None:
     talk = Talk().welcomed("account-tag")
     talk.passes(1)
     assert talk.hears(":bob!u@h PRIVMSG duck :\x01VERSION\x01") == ["NOTICE bob :\x01VERSION quackbridge\x01"]
@@ -468,7 +468,7 @@ def test_version_and_ping_are_answered_seldom() -> None:
 # Sending
 
 
-def test_with_labels_the_labelled_echo_is_the_proof() -> None:
+def test_with_labeled_response_the_labelled_echo_proves_a_post() -> None:
     talk = Talk().welcomed(ALL)
     assert talk.says("p1") == [f"@label=p1;{ID_TAG}=p1 PRIVMSG #Pond :<Ann> hi"]
     talk.hears("@msgid=m0 :duck!u@h PRIVMSG #pond :somebody else's")
@@ -477,7 +477,7 @@ def test_with_labels_the_labelled_echo_is_the_proof() -> None:
     assert talk.of(Proved) == [Proved("p1", "m1")]
 
 
-def test_an_answer_in_a_labelled_batch_counts_too() -> None:
+def test_an_error_in_a_labelled_batch_fails_the_post_with_that_label() -> None:
     talk = Talk().welcomed(ALL)
     talk.says("p1")
     talk.hears("@label=p1 :irc BATCH +9 labeled-response", "@batch=9 :irc 404 duck #Pond :no", ":irc BATCH -9")
@@ -486,7 +486,7 @@ def test_an_answer_in_a_labelled_batch_counts_too() -> None:
     assert failed.post == "p1"
 
 
-def test_a_line_that_the_server_swallows_is_a_dead_letter() -> None:
+def test_a_post_that_the_server_acknowledges_without_an_echo_is_a_dead_letter() -> None:
     talk = Talk().welcomed(ALL)
     talk.says("p1")
     talk.hears("@label=p1 :irc ACK")
@@ -495,7 +495,7 @@ def test_a_line_that_the_server_swallows_is_a_dead_letter() -> None:
     assert isinstance(failed.error, PermanentError)
 
 
-def test_without_labels_the_echo_or_at_least_the_pong_is_the_proof() -> None:
+def test_without_labeled_response_a_post_is_proved_by_its_echo_or_else_by_the_pong_after_it() -> None:
     talk = Talk().welcomed("echo-message")
     assert talk.says("p1") == ["PRIVMSG #Pond :<Ann> hi", "PING p1"]
     talk.hears(":duck!u@h PRIVMSG #pond :<Ann> hi", ":irc PONG irc p1")
@@ -525,7 +525,7 @@ def test_an_echo_that_comes_after_the_pong_is_the_proof(tags: str) -> None:
     assert failed.post == "p1"
 
 
-def test_a_pong_without_the_echo_that_was_promised_means_that_the_line_was_swallowed() -> None:
+def test_with_echo_message_a_post_is_a_dead_letter_when_the_pong_arrives_without_the_echo() -> None:
     talk = Talk().welcomed("echo-message")
     talk.says("p1")
     talk.hears(":irc PONG irc p1")
@@ -536,7 +536,7 @@ def test_a_pong_without_the_echo_that_was_promised_means_that_the_line_was_swall
     assert isinstance(failed.error, PermanentError)
 
 
-def test_a_server_whose_pong_repeats_nothing_proves_by_the_order_of_its_pongs() -> None:
+def test_pongs_without_a_token_prove_posts_by_their_order() -> None:
     talk = Talk().welcomed()
     talk.passes(46)
     talk.says("p1")
@@ -559,7 +559,7 @@ def test_a_server_whose_pong_repeats_nothing_proves_by_the_order_of_its_pongs() 
         ("#Pond", ":irc 412 duck :No text to send", True),
     ],
 )
-def test_an_error_before_the_pong_is_the_outcome(target: str, error: str, permanent: bool) -> None:
+def test_an_error_before_the_pong_fails_the_post_for_now_or_for_good(target: str, error: str, permanent: bool) -> None:
     talk = Talk().welcomed()
     talk.says("p1", target)
     talk.hears(error, ":irc PONG irc :p1")
@@ -569,14 +569,14 @@ def test_an_error_before_the_pong_is_the_outcome(target: str, error: str, perman
     assert not talk.of(Proved)
 
 
-def test_errors_about_something_else_settle_nothing() -> None:
+def test_errors_about_another_target_or_command_do_not_fail_a_post() -> None:
     talk = Talk().welcomed()
     talk.says("p1")
     talk.hears(":irc 401 duck somebody :No such nick", ":irc 433 duck duck :in use", ":irc 421 duck FOO :Unknown")
     assert not talk.of(Failed)
 
 
-def test_being_kicked_is_the_reason_told_for_a_line_that_was_on_its_way() -> None:
+def test_a_post_that_was_in_flight_when_we_were_kicked_fails_with_the_kick_as_reason() -> None:
     talk = Talk().welcomed()
     talk.says("p1")
     talk.hears(":op!a@b KICK #pond duck :shoo", ":irc 404 duck #Pond :Cannot send")
@@ -587,7 +587,7 @@ def test_being_kicked_is_the_reason_told_for_a_line_that_was_on_its_way() -> Non
     assert failed.error.retry_after == 5.0
 
 
-def test_our_tag_is_not_sent_where_the_server_denies_it() -> None:
+def test_our_id_tag_is_not_sent_where_clienttagdeny_forbids_it() -> None:
     for denied in ("*", "typing,quackbridge.example/id"):
         talk = Talk().welcomed("message-tags", f"CLIENTTAGDENY={denied} CHANTYPES=#")
         assert talk.says("p1")[0] == "PRIVMSG #Pond :<Ann> hi"
@@ -598,7 +598,7 @@ def test_our_tag_is_not_sent_where_the_server_denies_it() -> None:
 _NOBODY = tuple((target, "x") for target in ("bob,#pond", "@#pond", "+#pond", "$*", "*!*@*", "a!b@c", "", ":x"))
 
 
-def test_a_target_or_text_that_is_no_line_is_a_dead_letter() -> None:
+def test_a_post_with_an_invalid_target_or_text_is_a_dead_letter() -> None:
     talk = Talk().welcomed()
     for target, text in (("#a b", "x"), ("bob\r\nQUIT", "x"), ("bob", "x\0"), ("bob", "x" * 600), *_NOBODY):
         with pytest.raises(PermanentError):
@@ -606,7 +606,7 @@ def test_a_target_or_text_that_is_no_line_is_a_dead_letter() -> None:
     assert not any("QUIT" in line for line in talk.written())
 
 
-def test_our_real_mask_decides_how_long_a_line_may_be() -> None:
+def test_the_length_limit_of_a_line_follows_changes_of_our_nick_user_and_host() -> None:
     talk = Talk().welcomed()
     assert talk.session.limits.prefix == len(":duck!~quack@host.example ")
     talk.hears(":irc 396 duck cloak.example.org :is now your displayed host")
@@ -618,7 +618,7 @@ def test_our_real_mask_decides_how_long_a_line_may_be() -> None:
     assert talk.session.limits.line == 2048
 
 
-def test_until_our_mask_is_known_the_longest_is_expected() -> None:
+def test_until_our_mask_is_known_the_longest_possible_mask_is_assumed() -> None:
     talk = Talk()
     talk.hears(":irc 001 duck :x", ":irc 005 duck USERLEN=10 HOSTLEN=63 :are supported")
     assert talk.session.limits.prefix == len(":duck!@ ") + 11 + 63
@@ -645,7 +645,7 @@ _HOSTILE = st.builds(
 
 
 @given(st.lists(_HOSTILE | st.text(max_size=30), max_size=25), st.booleans())
-def test_no_server_can_make_it_raise_or_write_two_lines_at_once(lines: list[str], welcomed: bool) -> None:
+def test_no_server_can_make_the_session_raise_or_write_two_lines_at_once(lines: list[str], welcomed: bool) -> None:
     talk = Talk(sasl_account="duck", sasl_password="x") if not welcomed else Talk().welcomed(ALL)
     if welcomed:
         talk.says("p1")
@@ -659,10 +659,10 @@ def test_no_server_can_make_it_raise_or_write_two_lines_at_once(lines: list[str]
     assert talk.session.limits.line >= 256
 
 
-# Rooms that come and go
+# Rooms that are added and removed
 
 
-def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
+def test_a_room_that_is_added_is_joined_at_once_and_a_room_that_is_removed_is_left() -> None:
     talk = Talk().welcomed()
     before = len(talk.effects)
     talk._take(talk.session.set_rooms([Room("net", "#lake")]))
@@ -672,7 +672,7 @@ def test_a_new_room_is_joined_at_once_and_one_that_is_gone_is_left() -> None:
     assert talk.passes(40) == []
 
 
-def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
+def test_a_room_that_stays_configured_is_neither_left_nor_joined_again() -> None:
     talk = Talk().welcomed()
     before = len(talk.effects)
     talk._take(talk.session.set_rooms([Room("net", "#POND"), Room("net", "#lake")]))
@@ -681,7 +681,7 @@ def test_a_room_that_stays_is_neither_left_nor_joined_anew() -> None:
     assert [each.room for each in talk.heard] == [Room("net", "#POND")]
 
 
-def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
+def test_a_room_that_is_removed_during_its_join_is_left_once_the_join_completes() -> None:
     talk = Talk().welcomed()
     talk._take(talk.session.set_rooms([POND, Room("net", "#lake")]))
     talk._take(talk.session.set_rooms([POND]))
@@ -689,7 +689,7 @@ def test_a_room_whose_join_was_under_way_is_left_when_it_comes() -> None:
     assert talk.hears(":duck!u@h JOIN #lake") == ["PART #lake"]
 
 
-def test_rooms_that_are_gone_are_left_several_in_a_line_as_they_were_joined() -> None:
+def test_rooms_that_are_removed_are_left_ten_to_a_line() -> None:
     talk = Talk(rooms=tuple(Room("net", f"#{number}") for number in range(12)))
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
     before = len(talk.effects)
@@ -700,7 +700,7 @@ def test_rooms_that_are_gone_are_left_several_in_a_line_as_they_were_joined() ->
     ]
 
 
-def test_rooms_that_come_and_go_are_compared_as_the_server_compares_names() -> None:
+def test_old_and_new_rooms_are_compared_by_the_servers_casemapping() -> None:
     for mapping, written in [("rfc1459", []), ("ascii", ["PART #a[ unlinked", "JOIN #A{"])]:
         talk = Talk(rooms=(Room("net", "#a["),)).welcomed(supports=f"CASEMAPPING={mapping}")
         talk.hears(":duck!u@h JOIN #a[")
@@ -709,7 +709,7 @@ def test_rooms_that_come_and_go_are_compared_as_the_server_compares_names() -> N
         assert talk.written(before) == written
 
 
-def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
+def test_a_room_that_stays_configured_keeps_its_join_error_and_its_pause() -> None:
     talk = Talk(rooms=(POND, Room("net", "#full"))).welcomed()
     talk.hears(":irc 471 duck #full :Cannot join channel (+l)")
     before = len(talk.effects)
@@ -721,7 +721,7 @@ def test_a_room_that_stays_keeps_its_trouble_and_its_pause() -> None:
     assert talk.passes(2) == ["JOIN #full"]
 
 
-def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again() -> None:
+def test_a_room_that_is_removed_and_added_at_once_is_heard_only_after_the_new_join() -> None:
     talk = Talk().welcomed()
     talk._take(talk.session.set_rooms([]))
     talk._take(talk.session.set_rooms([POND]))
@@ -732,7 +732,7 @@ def test_a_room_that_comes_back_at_once_is_not_heard_before_it_is_joined_again()
     assert talk.of(Left) == []
 
 
-def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
+def test_rooms_that_are_added_before_the_greeting_are_joined_after_it() -> None:
     talk = Talk(rooms=())
     before = len(talk.effects)
     talk._take(talk.session.set_rooms([POND]))
@@ -741,7 +741,7 @@ def test_rooms_that_come_before_we_are_welcome_are_joined_then() -> None:
     assert talk.written()[-1] == "JOIN #Pond"
 
 
-def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
+def test_people_who_shared_only_a_removed_room_with_us_are_forgotten() -> None:
     talk = Talk().welcomed("account-tag")
     talk.hears(":al!u@h JOIN #pond", ":al!u@h PRIVMSG duck :1")
     talk._take(talk.session.set_rooms([]))
@@ -749,15 +749,15 @@ def test_whoever_shared_only_a_room_that_is_gone_is_nobody_we_know() -> None:
     assert [bool(each.sender.connection) for each in talk.heard] == [True, False]
 
 
-def test_behind_a_bouncer_the_channels_of_others_are_left_alone() -> None:
+def test_behind_a_bouncer_we_do_not_part_channels_that_other_clients_join() -> None:
     talk = Talk().welcomed("batch znc.in/batch")
     assert talk.hears(":duck!u@h JOIN #theirs") == []
 
 
-# What servers do that they should not
+# Unusual behaviour of servers
 
 
-def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
+def test_a_server_that_lists_its_sasl_mechanisms_without_plain_has_rejected_us() -> None:
     talk = Talk(sasl_account="duck", sasl_password="quack")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", ":irc 908 duck EXTERNAL,SCRAM-SHA-256 :are available")
     assert [each.reason for each in talk.of(Rejected)] == [
@@ -765,7 +765,7 @@ def test_a_server_that_only_names_its_mechanisms_has_refused_us() -> None:
     ]
 
 
-def test_who_was_logged_out_logs_in_again_when_the_services_are_back() -> None:
+def test_after_a_logout_by_services_we_log_in_again_when_sasl_is_offered_again() -> None:
     talk = Talk(sasl_account="duck", sasl_password="quack")
     talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")
     talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
@@ -780,7 +780,7 @@ def test_who_was_logged_out_logs_in_again_when_the_services_are_back() -> None:
     assert talk.hears(":irc CAP duck ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")[0] == "AUTHENTICATE PLAIN"
 
 
-def test_services_that_rename_us_are_not_fought() -> None:
+def test_after_each_forced_rename_we_wait_longer_before_we_ask_for_our_nick() -> None:
     talk = Talk().welcomed()
     asked = []
     for number in range(5):
@@ -793,22 +793,22 @@ def test_services_that_rename_us_are_not_fought() -> None:
     talk.hears(":duck!~q@h NICK Guest")
     while "NICK duck" not in talk.passes(1):
         assert talk.now - before < 3600
-    assert talk.now - before >= 1800  # twice as long with each time
+    assert talk.now - before >= 1800  # the pause doubles each time
 
 
-def test_a_nick_that_the_server_has_cut_is_ours() -> None:
+def test_we_keep_a_nick_that_the_server_shortened_and_do_not_ask_for_the_full_one() -> None:
     talk = Talk(nick="duckduckduck")
     talk.hears(":irc 001 duckduckd :Welcome", ":irc 376 duckduckd :end")
     assert [line for line in talk.passes(300) if line.startswith("NICK")] == []
 
 
 @pytest.mark.parametrize("supports", ["CHANTYPES=&", "CHANTYPES=\\x23", "CHANTYPES="])
-def test_a_channel_that_we_are_in_is_a_channel_whatever_the_server_says_of_channels(supports: str) -> None:
+def test_posts_go_to_a_joined_channel_whatever_chantypes_says(supports: str) -> None:
     talk = Talk().welcomed(supports=f"CASEMAPPING=ascii {supports}")
     assert talk.says("p1") == ["PRIVMSG #Pond :<Ann> hi", "PING p1"]
 
 
-def test_remarks_of_the_server_are_logged_seldom() -> None:
+def test_warn_and_note_lines_of_the_server_are_logged_with_a_rate_limit() -> None:
     talk = Talk().welcomed()
     talk.passes(10)
     talk.hears(*[":irc WARN REHASH CERTS_EXPIRED :Certificate\x02 has expired"] * 100)
@@ -829,7 +829,7 @@ def test_remarks_of_the_server_are_logged_seldom() -> None:
         ("ask [duck]", None),
     ],
 )
-def test_a_name_ends_where_a_nick_ends(text: str, called: str | None) -> None:
+def test_only_our_whole_nick_calls_us_and_not_a_part_of_a_longer_nick(text: str, called: str | None) -> None:
     talk = Talk().welcomed()
     talk.hears(f":ann!~a@h PRIVMSG #Pond :{text}")
     (event,) = talk.heard
@@ -837,7 +837,7 @@ def test_a_name_ends_where_a_nick_ends(text: str, called: str | None) -> None:
     assert event.body.called == called
 
 
-def test_ctcp_verbs_count_in_any_letter_case() -> None:
+def test_ctcp_commands_are_understood_in_any_letter_case() -> None:
     talk = Talk().welcomed()
     talk.passes(10)
     talk.hears(":ann!~a@h PRIVMSG #Pond :\x01action waves\x01")

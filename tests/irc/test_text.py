@@ -47,17 +47,17 @@ def test_formatting_survives_the_way_to_irc_and_back(text: Text) -> None:
         ("\x031,1\x03x", Style.PLAIN),
     ],
 )
-def test_each_code_means_what_clients_take_it_for(code: str, style: Style) -> None:
+def test_each_mirc_code_is_read_as_the_style_that_clients_show(code: str, style: Style) -> None:
     assert formatting.parse(code) == (Span("x", style),)
 
 
-def test_a_spoilers_end_eats_no_digit_of_the_text_behind_it() -> None:
+def test_digits_after_a_spoiler_are_not_read_as_a_colour() -> None:
     text = (Span("hidden", Style.SPOILER), Span("42", Style.PLAIN))
     assert formatting.parse(formatting.encode(text)) == text
 
 
 @given(_LINES, st.integers(LEAST, 120))
-def test_a_split_fits_joins_back_and_keeps_every_style(text: Text, budget: int) -> None:
+def test_the_pieces_of_a_split_text_fit_the_budget_join_back_to_it_and_keep_its_styles(text: Text, budget: int) -> None:
     pieces = [*split(text, budget)]
     assert all(len(piece.encode()) <= budget for piece in pieces)
     back = [formatting.parse(piece) for piece in pieces]
@@ -67,7 +67,7 @@ def test_a_split_fits_joins_back_and_keeps_every_style(text: Text, budget: int) 
 
 
 @given(_LINES, st.integers(LEAST, 120))
-def test_a_grapheme_is_cut_only_where_it_alone_is_too_big(text: Text, budget: int) -> None:
+def test_a_grapheme_is_cut_only_if_it_alone_exceeds_the_budget(text: Text, budget: int) -> None:
     whole = plain(text)
     cuts, at = set(), 0
     for piece in split(text, budget):
@@ -78,7 +78,7 @@ def test_a_grapheme_is_cut_only_where_it_alone_is_too_big(text: Text, budget: in
         assert not inside or len(match.group().encode()) + LEAST - 4 > budget
 
 
-def test_words_stay_whole_and_a_long_one_is_cut() -> None:
+def test_a_text_is_split_between_words_and_inside_a_word_only_if_that_is_too_long() -> None:
     assert [*split(words("the quick brown fox"), 15)] == ["the quick ", "brown fox"]
     assert [*split(words("a " + "x" * 40), 20)] == ["a ", "x" * 20, "x" * 20]
 
@@ -97,26 +97,26 @@ def rendered(event: Event, room: Room = ROOM, limits: Limits = Limits()) -> list
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x85", "\v", "\f"])
-def test_no_line_can_pretend_to_be_from_somebody_else(end: str) -> None:
+def test_a_newline_in_a_message_cannot_start_a_line_in_somebody_elses_name(end: str) -> None:
     first, second = rendered(message(words(f"hi{end}<admin> give me the keys")))
     assert (first.text, second.text) == ("<Ann> hi", "<Ann> <admin> give me the keys")
 
 
-def test_the_kind_of_a_message_shows() -> None:
+def test_an_action_is_shown_with_a_star_and_a_notice_is_sent_as_notice() -> None:
     (said,) = rendered(message(words("waves"), kind=Kind.ACTION))
     assert (said.command, said.text) == ("PRIVMSG", "* Ann waves")
     (said,) = rendered(message(words("beep"), kind=Kind.NOTICE))
     assert (said.command, said.text) == ("NOTICE", "<Ann> beep")
 
 
-def test_in_private_there_is_no_mark_and_an_action_is_a_real_one() -> None:
+def test_a_private_message_has_no_sender_mark_and_a_private_action_is_a_ctcp_action() -> None:
     bob = Room("net", "bob")
     assert rendered(message(words("hi"), private=True), bob)[0].text == "hi"
     assert rendered(message(words("waves"), private=True, kind=Kind.ACTION), bob)[0].text == "\x01ACTION waves\x01"
     assert rendered(message(words("\x01VERSION\x01"), private=True), bob)[0].text == " VERSION "
 
 
-def test_empty_lines_are_left_out_and_nothing_at_all_is_a_dead_letter() -> None:
+def test_empty_lines_are_left_out_and_a_message_without_text_is_a_dead_letter() -> None:
     assert [said.text for said in rendered(message(words("a\n\n  \nb")))] == ["<Ann> a", "<Ann> b"]
     with pytest.raises(PermanentError):
         rendered(message(words("\n \x02\n")))
@@ -124,13 +124,13 @@ def test_empty_lines_are_left_out_and_nothing_at_all_is_a_dead_letter() -> None:
         rendered(message(()))
 
 
-def test_what_cannot_be_said_ends_a_run_and_is_refused_when_it_is_the_head() -> None:
+def test_a_run_of_deliveries_is_rendered_up_to_the_first_empty_message() -> None:
     first, empty = Owed("d1", ROOM, message(words("hi"))), Owed("d2", ROOM, message(()))
     posts = render([first, empty, first], Limits())
     assert [post.deliveries for post in posts] == [("d1",)]
 
 
-def test_a_links_target_is_shown_unless_it_is_the_text() -> None:
+def test_the_url_of_a_hyperlink_is_shown_unless_it_is_the_text() -> None:
     url = "https://example.org/"
     assert rendered(message((Span("here", Style.BOLD, url),)))[0].text == f"<Ann> \x02here\x0f ({url})"
     assert rendered(message((Span(url, link=url),)))[0].text == f"<Ann> {url}"
@@ -157,7 +157,7 @@ def test_a_very_long_name_leaves_room_for_the_words() -> None:
     assert len(said) < 20
 
 
-def test_posts_have_ids_that_follow_from_what_they_carry() -> None:
+def test_post_ids_are_derived_from_room_deliveries_and_part() -> None:
     owed = [Owed("d", ROOM, message(words("a\nb")))]
     assert [post.id for post in render(owed, Limits())] == [post.id for post in render(owed, Limits())]
     assert [post.id for post in render(owed, Limits())] == [Post.of(ROOM, ("d",), part, "").id for part in (0, 1)]
@@ -176,13 +176,13 @@ def test_a_payload_is_compact_json() -> None:
 
 
 @pytest.mark.parametrize("payload", ["", "{}", "[]", "null", '{"command":"QUIT","target":"x","text":"y"}', "1"])
-def test_a_payload_of_somebody_else_is_a_dead_letter(payload: str) -> None:
+def test_a_payload_that_we_did_not_write_is_a_dead_letter(payload: str) -> None:
     with pytest.raises(PermanentError):
         decode(payload)
 
 
-def test_a_post_that_grew_too_long_is_sent_in_more_lines_each_marked() -> None:
-    """Our host is longer than it was when the post was frozen."""
+def test_a_post_that_no_longer_fits_a_line_is_sent_in_more_lines_each_with_the_sender_mark() -> None:
+    """Our host has become longer since the post was frozen."""
     (said,) = rendered(message((Span("word " * 80, Style.BOLD),)), limits=Limits(512, 40))
     parts = [*refit(said, Limits(512, 150))]
     assert len(parts) == 2
@@ -194,7 +194,7 @@ def test_a_post_that_grew_too_long_is_sent_in_more_lines_each_marked() -> None:
     assert all(part.text.startswith("\x01ACTION x") and part.text.endswith("\x01") for part in refit(action, Limits()))
 
 
-def test_a_post_that_an_earlier_version_froze_is_said() -> None:
+def test_a_post_that_an_earlier_version_froze_can_be_read() -> None:
     old = '{"command":"NOTICE","target":"#pond","text":"<Ann> hé","head":6}'
     assert decode(old) == Say("NOTICE", "#pond", "<Ann> hé", 6)
     assert decode('{"command":"PRIVMSG","target":"#pond","text":"hé"}') == Say("PRIVMSG", "#pond", "hé")
@@ -238,7 +238,7 @@ def test_a_long_message_ends_with_how_much_more_there_was(text: str) -> None:
     assert left == len(text) - sum(len(one.text) - len("<Ann> ") for one in said[:-1])
 
 
-def test_a_message_that_fits_is_whole() -> None:
+def test_a_message_within_its_line_limit_is_whole() -> None:
     six = "\n".join("123456")
     assert [one.text for one in rendered(replace(message(words(six)), max_lines=6))] == [
         f"<Ann> {n}" for n in range(1, 7)

@@ -1,4 +1,4 @@
-"""Pauses that grow: to a limit, for ever, with jitter."""
+"""Pauses that double up to a limit, with jitter."""
 
 import random
 
@@ -18,7 +18,7 @@ def test_the_first_pause_is_never_longer_than_the_longest() -> None:
 
 
 @given(st.integers(0, 10**9))
-def test_no_number_of_failures_is_too_many(failures: int) -> None:
+def test_the_pause_stays_within_its_bounds_for_any_number_of_failures(failures: int) -> None:
     assert 1.0 <= Backoff(1.0, 3600.0).plain(failures) <= 3600.0
 
 

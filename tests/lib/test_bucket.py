@@ -34,7 +34,7 @@ def test_a_bucket_says_how_long_to_wait() -> None:
     assert (bucket.wait_s(0.0), bucket.wait_s(1.5), bucket.wait_s(2.0)) == (2.0, 0.5, 0.0)
 
 
-def test_a_bucket_owes_no_more_than_it_may() -> None:
+def test_a_bucket_owes_at_most_the_debt_that_is_allowed() -> None:
     bucket = TokenBucket(1, per_second=1.0)
     for _ in range(10):
         bucket.spend(0.0, debt=3.0)
@@ -58,7 +58,7 @@ def test_a_clock_that_is_set_back_costs_no_token_and_gives_none() -> None:
 
 
 @given(_TIMES)
-def test_no_more_is_spent_in_any_time_than_burst_and_rate_allow(times: list[float]) -> None:
+def test_no_more_tokens_are_spent_in_any_time_than_burst_and_rate_allow(times: list[float]) -> None:
     bucket, spent = TokenBucket(3, per_second=0.5), []
     for now in times:
         if bucket.has_token(now):
@@ -69,7 +69,7 @@ def test_no_more_is_spent_in_any_time_than_burst_and_rate_allow(times: list[floa
             assert number <= 3 + (last - first) * 0.5 + 1e-6
 
 
-def test_a_window_has_so_many_left_in_any_hour() -> None:
+def test_a_sliding_window_allows_its_limit_within_any_hour() -> None:
     window, left = SlidingWindow(2, 3600.0), []
     for now in (0.0, 10.0, 20.0, 3599.9, 3600.0, 3601.0, 3610.0):
         left.append(window.left(now))
@@ -79,7 +79,7 @@ def test_a_window_has_so_many_left_in_any_hour() -> None:
 
 
 @given(_TIMES)
-def test_no_window_ever_sees_more_than_the_limit(times: list[float]) -> None:
+def test_a_sliding_window_never_holds_more_than_its_limit(times: list[float]) -> None:
     window, spent = SlidingWindow(3, 10.0), []
     for now in times:
         if window.left(now):

@@ -13,7 +13,7 @@ def test_a_number_and_a_unit_is_a_duration(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0s", "-1h", "1", "h", "1.5h", "1y", "999999w", "1h30m", "٣h\n1h"])
-def test_anything_else_is_none(text: str) -> None:
+def test_text_that_is_not_one_number_and_one_unit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         parse(text)
 
@@ -29,5 +29,5 @@ def test_anything_else_is_none(text: str) -> None:
         (-5, "0 seconds"),
     ],
 )
-def test_a_duration_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
+def test_a_duration_is_spelled_in_its_largest_unit(seconds: float, told: str) -> None:
     assert spelled(seconds) == told

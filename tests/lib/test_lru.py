@@ -1,4 +1,4 @@
-"""Dicts and sets that forget: always the oldest key, and never more than they have to."""
+"""Dicts and sets with a limit: when it is exceeded, they forget the oldest key."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ def test_a_key_of_a_set_is_new_once_and_again_when_it_was_forgotten() -> None:
     assert [seen.add("b"), seen.add("a")] == [False, True]
 
 
-def test_what_was_discarded_is_new() -> None:
+def test_a_key_of_a_set_is_new_again_after_it_was_discarded() -> None:
     seen: LruSet[str] = LruSet(2)
     seen.add("a")
     seen.discard("a")

@@ -55,7 +55,7 @@ def said(body: str, **more: object) -> dict[str, object]:
 
 
 @given(_JSON | _CONTENT | st.builds(lambda a, b: a | {"m.new_content": b}, _CONTENT, _CONTENT))
-def test_whatever_the_content_is_it_does_not_raise_and_can_be_stored(content: object) -> None:
+def test_message_content_of_any_shape_does_not_raise_and_its_text_can_be_stored(content: object) -> None:
     found = heard(content)
     if found is not None:
         plain(found.text).encode()
@@ -63,17 +63,17 @@ def test_whatever_the_content_is_it_does_not_raise_and_can_be_stored(content: ob
 
 
 @given(_JSON)
-def test_whatever_an_event_is_it_does_not_raise(value: object) -> None:
+def test_event_fields_of_any_type_do_not_raise(value: object) -> None:
     found = heard(said("x"), event_id=value, origin_server_ts=value, sender=value)
     assert found is not None
     found.id.encode()
 
 
-def test_a_message_says_who_where_when_and_what() -> None:
+def test_a_message_event_has_id_room_sender_time_and_text() -> None:
     assert heard(said("hi")) == Event("$1", ROOM, sender("home", "@ann:hs", "Ann"), 1.5, Message(words("hi")))
 
 
-def test_a_sender_is_proved_by_the_homeserver() -> None:
+def test_a_sender_is_proved_by_the_homeserver_and_the_shown_name_is_cleaned() -> None:
     ann = sender("home", "@ann:hs", "Ann <admin>\u202e\n")
     assert ann.proofs == (Identity(Proof.MATRIX, "", "@ann:hs"),)
     assert ann.name == "Ann ‹admin›"
@@ -85,13 +85,13 @@ def test_a_sender_is_proved_by_the_homeserver() -> None:
     ("msgtype", "kind"),
     [("m.text", Kind.TEXT), ("m.notice", Kind.NOTICE), ("m.emote", Kind.ACTION), ("x.y", Kind.TEXT)],
 )
-def test_kinds(msgtype: str, kind: Kind) -> None:
+def test_the_msgtype_decides_the_kind_of_a_message(msgtype: str, kind: Kind) -> None:
     found = heard({"msgtype": msgtype, "body": "x"})
     assert found is not None
     assert body_of(found).kind is kind
 
 
-def test_html_counts_where_it_says_something() -> None:
+def test_html_is_used_if_it_has_readable_text_and_the_plain_body_otherwise() -> None:
     found = heard(said("*x*", format=HTML, formatted_body="<b>x</b>"))
     assert found is not None
     assert found.text == (Span("x", Style.BOLD),)
@@ -114,15 +114,17 @@ def test_html_counts_where_it_says_something() -> None:
         ({}, None),
     ],
 )
-def test_what_is_not_words_is_named(content: dict[str, object], text: str | None) -> None:
+def test_media_is_shown_by_kind_and_name_and_a_message_without_text_is_ignored(
+    content: dict[str, object], text: str | None
+) -> None:
     assert text_of(content) == text
 
 
-def test_a_sticker_is_named() -> None:
+def test_a_sticker_is_shown_by_kind_and_name() -> None:
     assert text_of({"body": "quack"}, "m.sticker") == "[sticker: quack]"
 
 
-def test_an_edit_says_the_new_words_with_a_star() -> None:
+def test_an_edit_becomes_a_message_with_a_star_before_the_new_text() -> None:
     new = said("new", format=HTML, formatted_body="<i>new</i>")
     edit = said("* new", **{"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}})
     found = heard(edit)
@@ -131,7 +133,7 @@ def test_an_edit_says_the_new_words_with_a_star() -> None:
     assert body_of(found).reply_to is None
 
 
-def test_a_reply_refers_to_its_event_and_loses_the_quotation() -> None:
+def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:
     relates = {"m.relates_to": {"m.in_reply_to": {"event_id": "$0"}}}
     found = heard(said("> <@bob:hs> old\n> more\n\nnew\n> mine", **relates))
     assert found is not None
@@ -143,12 +145,12 @@ def test_a_reply_refers_to_its_event_and_loses_the_quotation() -> None:
 
 
 @pytest.mark.parametrize("text", ["\u200e", "\u200b", " \n ", "\u2060\ufeff", "\u200d\ufe0f", "\x00\x07", "\u3164"])
-def test_what_nobody_would_see_is_not_said(text: str) -> None:
+def test_a_message_of_invisible_characters_only_is_ignored(text: str) -> None:
     assert heard(said(text)) is None
     assert heard(said(text, format=HTML, formatted_body=f"<p>{text}</p>")) is None
 
 
-def test_what_is_said_in_a_thread_is_no_reply() -> None:
+def test_a_message_in_a_thread_is_no_reply() -> None:
     thread = {"rel_type": "m.thread", "event_id": "$0", "is_falling_back": True, "m.in_reply_to": {"event_id": "$9"}}
     found = heard(said("x", **{"m.relates_to": thread}))
     assert found is not None
@@ -169,11 +171,13 @@ def test_what_is_said_in_a_thread_is_no_reply() -> None:
         (said("x", format=HTML, formatted_body="<a href='https://matrix.to/#/@duck:hs'>duck</a>: hi"), "duck"),
     ],
 )
-def test_being_called(content: dict[str, object], called: str | None) -> None:
+def test_a_message_calls_the_bot_by_name_at_its_start_by_mention_or_by_pill(
+    content: dict[str, object], called: str | None
+) -> None:
     found = heard(content)
     assert found is not None
     assert body_of(found).called == called
 
 
-def test_a_text_is_never_bigger_than_an_event_may_be() -> None:
+def test_a_text_is_cut_to_64_kib() -> None:
     assert len((text_of(said("é" * 100_000)) or "").encode()) <= 64 * 1024

@@ -1,4 +1,4 @@
-"""What a sync left out, fetched page by page, and asking again (bridge.matrix.hearing.gap, .http.patience)."""
+"""Gaps in a sync are fetched page by page, and again on errors (bridge.matrix.hearing.gap, .http.patience)."""
 
 import random
 from collections.abc import Mapping
@@ -46,13 +46,13 @@ async def filled(history: History, since: str | None = "s1", past: frozenset[str
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 95, 100, 101, 250, 1000])
-async def test_a_gap_of_any_size_is_told_oldest_first_and_once(count: int) -> None:
+async def test_a_gap_of_any_size_is_fetched_oldest_first_and_each_event_once(count: int) -> None:
     pages = await filled(History(count))
     assert [event for page in pages for event in page] == [f"${number}" for number in range(1, count + 1)]
     assert max((len(page) for page in pages), default=0) <= 10
 
 
-async def test_the_homeserver_is_told_where_we_were_and_whom_not_to_tell() -> None:
+async def test_a_gap_is_asked_for_from_our_last_position_and_without_our_own_events() -> None:
     history = History(5)
     await filled(history)
     assert {query["to"] for query in history.asked} == {"s1"}
@@ -67,7 +67,7 @@ async def test_a_small_gap_is_fetched_once_and_only_a_huge_one_twice() -> None:
     assert len(huge.asked) == 31 + 21
 
 
-async def test_a_room_that_we_have_just_come_to_is_read_back_to_what_is_past() -> None:
+async def test_a_room_that_we_have_just_joined_is_read_back_to_the_page_with_a_past_event() -> None:
     history = History(100)
     pages = await filled(history, None, frozenset({"$75"}))
     assert pages[0][0] == "$71"
@@ -86,7 +86,7 @@ async def test_a_page_is_asked_for_again_until_it_comes() -> None:
     assert pauses[-1] > 4
 
 
-async def test_what_the_homeserver_does_not_show_is_an_error() -> None:
+async def test_a_gap_that_the_homeserver_forbids_us_to_read_is_an_error() -> None:
     history = History(1)
     history.troubles = [ApiError(403, "M_FORBIDDEN", "no")]
     with pytest.raises(ApiError, match="M_FORBIDDEN"):

@@ -1,4 +1,4 @@
-"""How far we have come in a room (bridge.matrix.rooms.joined)."""
+"""The stages of being in a room (bridge.matrix.rooms.joined)."""
 
 import asyncio
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def test_a_room_that_we_were_removed_from_is_new_when_we_are_back() -> None:
     assert (joined.stage, joined.past) == (Stage.NEW, frozenset({"$meanwhile"}))
 
 
-def test_joining_once_more_takes_nothing_back() -> None:
+def test_joining_again_changes_neither_the_stage_nor_the_past_of_a_room() -> None:
     joined = _joined()
     joined.enter(frozenset({"$old"}))
     joined.arrive()
@@ -69,7 +69,7 @@ def test_joining_once_more_takes_nothing_back() -> None:
 
 
 @given(st.lists(st.sampled_from(_STEPS)), st.lists(st.sampled_from(_STEPS)))
-async def test_whatever_happens_it_is_settled_but_while_arriving_and_closed_for_good(
+async def test_a_room_is_settled_except_while_arriving_and_once_closed_stays_closed(
     before: list[Callable[[JoinedRoom], None]], after: list[Callable[[JoinedRoom], None]]
 ) -> None:
     joined = _joined()
@@ -93,7 +93,7 @@ def test_one_warning_per_trouble_until_it_is_over() -> None:
     assert joined.warns_of("silent")
 
 
-def test_two_names_of_one_room_are_told_apart_from_two_rooms() -> None:
+def test_a_second_name_of_the_same_room_is_refused_and_names_the_first() -> None:
     rooms = Rooms("home")
     joined = rooms.add("!pond", _POND)
     with pytest.raises(ValueError, match=r"the same room as #pond:hs"):
@@ -104,7 +104,7 @@ def test_two_names_of_one_room_are_told_apart_from_two_rooms() -> None:
     assert joined.closed
 
 
-def test_a_private_room_that_is_configured_later_is_a_configured_one() -> None:
+def test_a_private_room_that_is_configured_later_is_no_longer_private() -> None:
     rooms = Rooms("home")
     private = rooms.add_private("!pond", "@ann:hs")
     assert rooms.private_with("@ann:hs") is private

@@ -1,4 +1,4 @@
-"""Being in the configured rooms while they change (bridge.matrix.rooms.joining), on a homeserver that does as told."""
+"""Being in the configured rooms while they change (bridge.matrix.rooms.joining), on a scripted homeserver."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ _POND, _LAKE, _SEA = (Room("home", f"#{name}:hs") for name in ("pond", "lake", "
 
 
 class Doorkeeper(Homeserver):
-    """Lets us into every room but those in `shut`, and takes its time where a door is in `slow`."""
+    """Lets us into every room except those in `shut`; requests in `slow` wait for their event."""
 
     def __init__(self) -> None:
         super().__init__("http://localhost", _US)
@@ -35,7 +35,7 @@ class Doorkeeper(Homeserver):
         self.said: list[Json] = []
         """The events of every room, newest first."""
         self.troubles: list[Exception] = []
-        """What goes wrong when the events are asked for."""
+        """The errors of the next requests for events."""
         self._news = asyncio.Event()
 
     async def once(
@@ -71,7 +71,7 @@ class Doorkeeper(Homeserver):
         return {}
 
     async def until(self, start: str) -> None:
-        """Return when something that starts so is asked."""
+        """Wait for a request that starts with `start`."""
         async with asyncio.timeout(5):
             while not any(asked.startswith(start) for asked in self.asked):
                 self._news.clear()
@@ -116,7 +116,7 @@ def _said(number: int) -> Json:
 _CAME: Json = {"type": "m.room.member", "state_key": _US, "content": {"membership": "join"}, "event_id": "$came"}
 
 
-async def test_a_new_room_is_joined_and_one_that_stays_is_left_alone() -> None:
+async def test_a_room_that_is_added_is_joined_and_a_room_that_stays_is_not_joined_again() -> None:
     adapter = Adapter(_POND)
     async with adapter.holding():
         await adapter.complete()
@@ -129,7 +129,7 @@ async def test_a_new_room_is_joined_and_one_that_stays_is_left_alone() -> None:
     assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
 
 
-async def test_a_room_that_stays_keeps_its_pause() -> None:
+async def test_a_room_that_stays_configured_keeps_the_pause_before_its_next_join() -> None:
     adapter = Adapter(_POND)
     adapter.homeserver.shut = {_POND.id}
     async with adapter.holding():
@@ -140,7 +140,7 @@ async def test_a_room_that_stays_keeps_its_pause() -> None:
     assert adapter.homeserver.asked.count("POST join/#pond:hs") == 1
 
 
-async def test_a_room_that_is_gone_is_forgotten_but_not_left() -> None:
+async def test_a_room_that_is_removed_is_forgotten_but_not_left() -> None:
     adapter = Adapter(_POND, _LAKE)
     async with adapter.holding():
         await adapter.complete()
@@ -157,7 +157,7 @@ async def test_a_room_that_is_gone_is_forgotten_but_not_left() -> None:
     assert not [asked for asked in adapter.homeserver.asked if "leave" in asked]
 
 
-async def test_a_room_whose_join_is_under_way_does_not_come_back() -> None:
+async def test_a_room_that_is_removed_during_its_join_stays_removed() -> None:
     for door in ("GET directory/room/#lake:hs", "POST join/#lake:hs", "GET rooms/!lake/messages"):
         adapter = Adapter(_POND)
         async with adapter.holding():
@@ -177,7 +177,7 @@ async def test_a_room_whose_join_is_under_way_does_not_come_back() -> None:
             assert not await adapter.joining.invited("!lake")
 
 
-async def test_a_sync_does_not_wait_for_a_room_that_is_gone() -> None:
+async def test_a_sync_does_not_wait_for_a_room_that_is_removed() -> None:
     adapter = Adapter(_POND)
     adapter.homeserver.slow["POST join/#pond:hs"] = asyncio.Event()
     async with adapter.holding():
@@ -189,7 +189,7 @@ async def test_a_sync_does_not_wait_for_a_room_that_is_gone() -> None:
         assert joined.closed
 
 
-async def test_what_was_said_while_a_room_was_not_wanted_is_past_when_it_comes_back() -> None:
+async def test_messages_from_while_a_room_was_removed_are_past_when_it_is_added_again() -> None:
     adapter = Adapter(_POND)
     async with adapter.holding():
         await adapter.complete()
@@ -202,7 +202,7 @@ async def test_what_was_said_while_a_room_was_not_wanted_is_past_when_it_comes_b
         assert adapter.at(_POND).past >= {"$1", "$3"}
 
 
-async def test_what_was_said_since_we_came_to_a_new_room_is_not_past_though_the_first_try_failed() -> None:
+async def test_messages_since_our_join_of_a_new_room_are_not_past_though_the_first_attempt_failed() -> None:
     adapter = Adapter(_POND)
     adapter.homeserver.said = [_said(3), _CAME, _said(1)]
     async with adapter.holding():
@@ -216,7 +216,7 @@ async def test_what_was_said_since_we_came_to_a_new_room_is_not_past_though_the_
         assert adapter.at(_LAKE).past == {"$1"}
 
 
-async def test_a_room_that_went_and_came_back_before_the_login_is_new() -> None:
+async def test_a_room_that_was_removed_and_added_again_before_the_login_is_new() -> None:
     adapter = Adapter(_POND, _LAKE)
     adapter.memory.kept = {"heard !pond": _POND.id, "heard !lake": _LAKE.id}
     adapter.homeserver.there = {"!pond", "!lake"}
@@ -233,7 +233,7 @@ async def test_a_room_that_went_and_came_back_before_the_login_is_new() -> None:
         assert adapter.memory.kept == {"heard !lake": _LAKE.id, "heard !pond": _POND.id}
 
 
-async def test_who_waits_for_all_rooms_bears_that_they_change() -> None:
+async def test_waiting_for_all_rooms_ends_though_the_rooms_change_meanwhile() -> None:
     adapter = Adapter(_POND, _LAKE)
     adapter.homeserver.slow["POST join/#pond:hs"] = opened = asyncio.Event()
     async with adapter.holding():
@@ -245,7 +245,7 @@ async def test_who_waits_for_all_rooms_bears_that_they_change() -> None:
             await waiting
 
 
-async def test_an_invitation_bears_that_the_rooms_change_while_it_is_looked_up() -> None:
+async def test_an_invitation_counts_only_if_its_room_is_still_configured_after_the_lookup() -> None:
     adapter = Adapter(_POND, _LAKE)
     adapter.homeserver.slow["GET directory/room/#pond:hs"] = opened = asyncio.Event()
     adapter.homeserver.slow["GET directory/room/#lake:hs"] = opened
@@ -259,7 +259,7 @@ async def test_an_invitation_bears_that_the_rooms_change_while_it_is_looked_up()
     assert await adapter.joining.invited("!sea")
 
 
-async def test_of_two_names_of_one_room_either_may_go() -> None:
+async def test_either_of_two_names_of_one_room_can_be_removed() -> None:
     for gone, stays in [(0, 1), (1, 0)]:
         adapter = Adapter(_POND)
         adapter.homeserver.ids["#lake:hs"] = "!pond"
@@ -278,7 +278,9 @@ async def test_of_two_names_of_one_room_either_may_go() -> None:
             assert adapter.memory.kept == {"heard !pond": names[stays].id}
 
 
-async def test_a_second_name_that_moves_to_another_room_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_second_name_that_moves_to_another_room_leaves_the_first_room_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(joining, "_LONGEST_PAUSE", 0.001)
     adapter = Adapter(_POND)
     adapter.homeserver.ids["#lake:hs"] = "!pond"
@@ -291,7 +293,7 @@ async def test_a_second_name_that_moves_to_another_room_takes_nothing_with_it(mo
         assert {joined.id for joined in adapter.rooms} == {"!pond", "!lake"}
 
 
-async def test_where_the_past_of_a_room_is_not_known_yet_a_sync_waits_and_has_it_asked_for_at_once(
+async def test_a_sync_waits_for_a_room_whose_past_is_unknown_and_has_it_fetched_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(joining, "_SOON", 1e9)
@@ -308,7 +310,7 @@ async def test_where_the_past_of_a_room_is_not_known_yet_a_sync_waits_and_has_it
         assert joined.past == {"$1"}
 
 
-async def test_a_room_that_takes_us_back_unasked_is_joined_when_a_sync_shows_it() -> None:
+async def test_a_room_that_we_are_back_in_without_asking_is_joined_when_a_sync_shows_it() -> None:
     adapter = Adapter(_POND)
     async with adapter.holding():
         await adapter.complete()
@@ -316,7 +318,7 @@ async def test_a_room_that_takes_us_back_unasked_is_joined_when_a_sync_shows_it(
         await adapter.joining.left(joined, "we were removed")
         assert (joined.inside, joined.absence) == (False, "we were removed")
         async with asyncio.timeout(5):
-            await adapter.joining.settle(joined, inside=False)  # as told of in the same sync
+            await adapter.joining.settle(joined, inside=False)  # as reported in the same sync
         assert joined.stage is Stage.AWAY
         adapter.homeserver.said = [_said(3), _CAME, _said(1)]
         async with asyncio.timeout(100):
@@ -325,7 +327,7 @@ async def test_a_room_that_takes_us_back_unasked_is_joined_when_a_sync_shows_it(
         assert joined.past == {"$1"}
 
 
-async def test_nothing_of_a_room_that_does_not_let_us_in_is_waited_for() -> None:
+async def test_a_sync_does_not_wait_for_a_room_that_does_not_let_us_in() -> None:
     adapter = Adapter(_POND)
     adapter.homeserver.shut = {_POND.id}
     async with adapter.holding():

@@ -20,7 +20,7 @@ def test_an_operation_is_read_back_as_it_was_frozen(operation: Operation) -> Non
     assert decode(encode(operation)) == operation
 
 
-def test_a_post_goes_out_with_its_id_whatever_its_words_are() -> None:
+def test_a_post_is_sent_with_its_id_whatever_its_text_is() -> None:
     post = Post.of(ROOM, ("d",), 0, encode(Say({"msgtype": "m.text", "body": '"}'})))
     event_type, content = request(post)
     assert (event_type, json.loads(content)) == ("m.room.message", {"msgtype": "m.text", "body": '"}', ID: post.id})
@@ -34,7 +34,7 @@ def test_a_post_goes_out_with_its_id_whatever_its_words_are() -> None:
         ('{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"+1"}}', "m.reaction"),
     ],
 )
-def test_what_an_earlier_version_froze_goes_out_as_it_stands(payload: str, event_type: str) -> None:
+def test_a_post_that_an_earlier_version_froze_is_sent_unchanged_with_its_id(payload: str, event_type: str) -> None:
     post = Post.of(ROOM, ("d",), 0, payload)
     found, content = request(post)
     assert (found, json.loads(content)) == (event_type, json.loads(payload) | {ID: post.id})

@@ -15,7 +15,7 @@ from bridge.matrix.hearing.position import SyncPosition
         ("s1_2 nan", SyncPosition("s1_2")),
     ],
 )
-def test_a_position_is_read_as_it_was_written_and_so_is_that_of_earlier_versions(
+def test_a_sync_position_is_read_as_it_was_written_by_this_and_by_earlier_versions(
     kept: str, position: SyncPosition
 ) -> None:
     assert SyncPosition.parse(kept) == position

@@ -1,4 +1,4 @@
-"""Private conversations and invitations (bridge.matrix.rooms), on a homeserver that does as told."""
+"""Private conversations and invitations (bridge.matrix.rooms), on a scripted homeserver."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ _ENCRYPTED = {"algorithm": "m.megolm.v1.aes-sha2"}
 
 
 class Told(Homeserver):
-    """Answers as in `answers`, by the end of the path; rooms have `people`, and are not encrypted."""
+    """A scripted homeserver: its rooms have `people`; requests fail as in `troubles` and wait as in `hanging`."""
 
     def __init__(self, *people: str) -> None:
         super().__init__("http://localhost", _US)
@@ -126,7 +126,7 @@ async def _settled(adapter: Adapter, room: str) -> JoinedRoom:
     return joined
 
 
-async def test_a_conversation_of_an_earlier_run_is_looked_at_before_anything_is_sent() -> None:
+async def test_a_private_conversation_of_an_earlier_run_is_checked_before_the_first_send() -> None:
     adapter = Adapter(Told("@ann:hs"))
     await adapter.private.recall()
     assert await adapter.send("!old") == "$sent"
@@ -138,7 +138,7 @@ async def test_a_conversation_of_an_earlier_run_is_looked_at_before_anything_is_
 
 
 @pytest.mark.parametrize("change", ["encrypted", "third"])
-async def test_nothing_is_sent_where_a_conversation_stopped_being_private_unheard(change: str) -> None:
+async def test_nothing_is_sent_to_a_conversation_that_is_now_encrypted_or_has_a_third_member(change: str) -> None:
     adapter = Adapter(Told("@ann:hs"))
     await adapter.private.recall()
     adapter.homeserver.encrypted = change == "encrypted"
@@ -152,7 +152,7 @@ async def test_nothing_is_sent_where_a_conversation_stopped_being_private_unhear
     assert adapter.homeserver.times("PUT", "rooms/!new/state/m.room.member/@ann:hs") == 1
 
 
-async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_nothing() -> None:
+async def test_nothing_is_sent_to_a_room_that_was_encrypted_while_the_homeserver_was_away() -> None:
     adapter = Adapter(Told())
     joined = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
     joined.enter()
@@ -163,8 +163,8 @@ async def test_a_room_that_was_encrypted_while_the_homeserver_was_away_gets_noth
     assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
 
 
-async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> None:
-    """The answer to our look is older than the event that we hear meanwhile."""
+async def test_nothing_is_sent_to_a_room_that_becomes_encrypted_while_we_check_it() -> None:
+    """The answer to our check is older than the encryption event that we hear meanwhile."""
     adapter = Adapter(Told())
     joined = adapter.rooms.add("!pond", Room("home", "#pond:hs"))
     joined.enter()
@@ -180,7 +180,7 @@ async def test_a_room_that_is_encrypted_while_we_look_at_it_gets_nothing() -> No
     assert not [path for method, path in adapter.homeserver.asked if method == "PUT"]
 
 
-async def test_who_cannot_be_invited_leaves_no_room_behind() -> None:
+async def test_a_new_private_room_is_left_and_forgotten_when_the_person_cannot_be_invited() -> None:
     adapter = Adapter(Told())
     invite = "rooms/!new/state/m.room.member/@ann:hs"
     adapter.homeserver.troubles = {invite: lambda: ApiError(403, "M_INVITE_BLOCKED", "no")}
@@ -190,7 +190,7 @@ async def test_who_cannot_be_invited_leaves_no_room_behind() -> None:
     assert adapter.rooms.private_with("@ann:hs") is None
 
 
-async def test_an_invitation_to_a_homeserver_that_is_away_keeps_nobody_waiting(
+async def test_invitations_to_homeservers_that_are_away_do_not_delay_another_invitation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(invitations, "_BACKOFF", Backoff(1e-6, 1.0))
@@ -205,7 +205,9 @@ async def test_an_invitation_to_a_homeserver_that_is_away_keeps_nobody_waiting(
         await adapter.homeserver.until("POST", f"join/{dead[-1]}", times=5)
 
 
-async def test_a_rate_limit_on_answers_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_pause_of_a_rate_limit_is_kept_before_an_invitation_is_accepted_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     adapter = Adapter(Told())
     adapter.homeserver.troubles = {"join/!busy": lambda: ApiError(429, "M_LIMIT_EXCEEDED", "", 77.0)}
     pauses: list[float] = []

@@ -21,7 +21,7 @@ FAR = Room("far", "#pond")
 BOB = Sender("far", "bob", "bob")
 ANN = Sender("far", "ann", "ann")
 LIMIT = 60_000
-"""Of 65,536 bytes: the homeserver adds ids, hashes and signatures."""
+"""Bytes. An event has at most 65,536, and the homeserver adds ids, hashes and signatures."""
 
 _TEXTS = st.lists(
     st.builds(Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")), max_size=4
@@ -61,7 +61,7 @@ def content(*items: Owed) -> dict[str, Any]:
     return only
 
 
-def test_a_message_has_a_name_in_bold_and_calls_nobody() -> None:
+def test_a_message_has_the_senders_name_in_bold_and_mentions_nobody() -> None:
     assert content(owed("hello @room <b>x</b>")) == {
         "msgtype": "m.text",
         "body": "<bob> hello @room <b>x</b>",
@@ -71,13 +71,13 @@ def test_a_message_has_a_name_in_bold_and_calls_nobody() -> None:
     }
 
 
-def test_each_line_begins_with_who_said_it() -> None:
+def test_each_line_begins_with_the_senders_name() -> None:
     said = content(owed("hi\n<admin> x\r\u2028y\n\n"))
     assert said["body"].split("\n") == ["<bob> hi", "<bob> <admin> x", "<bob> y"]
     assert said["formatted_body"].count("<br>") == 2
 
 
-def test_an_action_a_notice_and_a_private_word_look_like_themselves() -> None:
+def test_actions_notices_and_private_messages_are_each_rendered_in_their_own_form() -> None:
     action = content(owed("waves", kind=Kind.ACTION))
     assert (action["msgtype"], action["body"]) == ("m.text", "* bob waves")
     assert action["formatted_body"] == "* <strong>bob</strong> waves"
@@ -88,20 +88,20 @@ def test_an_action_a_notice_and_a_private_word_look_like_themselves() -> None:
     assert content(owed((Span("x", Style.BOLD),), private=True))["formatted_body"] == "<strong>x</strong>"
 
 
-def test_styles_and_links_are_kept_and_other_links_are_not() -> None:
+def test_styles_and_https_urls_are_kept_and_javascript_urls_are_dropped() -> None:
     text = (Span("a", Style.ITALIC), Span("b", link="https://x.y/?a&b"), Span("c", link="javascript:x"))
     html = content(owed(text))["formatted_body"]
     assert html.endswith('<em>a</em><a href="https://x.y/?a&amp;b">b</a>c')
 
 
-def test_a_reply_refers_to_its_event_and_stands_alone() -> None:
+def test_a_reply_refers_to_its_event_and_is_a_post_of_its_own() -> None:
     first, second, third = contents(owed("a"), owed("b", 1, refers=("$x", "$y")), owed("c", 2))
     assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
     assert "m.relates_to" not in first
     assert "m.relates_to" not in third
 
 
-def test_what_one_sender_says_in_a_row_is_one_post() -> None:
+def test_messages_of_one_sender_in_a_row_are_one_post_of_up_to_twenty() -> None:
     items = [owed(f"line {number}", number) for number in range(20)]
     (post,) = render(items)
     assert post.deliveries == tuple(item.delivery for item in items)
@@ -110,11 +110,11 @@ def test_what_one_sender_says_in_a_row_is_one_post() -> None:
 
 
 @pytest.mark.parametrize("other", [owed("b", 1, who=ANN), owed("b", 1, kind=Kind.NOTICE), owed("b", 1, private=True)])
-def test_what_differs_is_not_joined(other: Owed) -> None:
+def test_messages_that_differ_in_sender_kind_or_privacy_are_separate_posts(other: Owed) -> None:
     assert [post.deliveries for post in render([owed("a"), other])] == [(owed("a").delivery,), (other.delivery,)]
 
 
-def test_a_joined_post_is_not_a_wall() -> None:
+def test_long_messages_in_a_row_are_separate_posts() -> None:
     posts = render([owed("x" * 5000, number) for number in range(6)])
     assert [len(post.deliveries) for post in posts] == [1] * 6
 
@@ -133,14 +133,14 @@ def test_big_texts_are_several_posts_that_each_fit_and_lose_nothing(text: str) -
     assert all(_bytes(post) <= LIMIT for post in posts)
 
 
-def test_words_and_graphemes_stay_whole_in_several_posts() -> None:
+def test_words_and_graphemes_stay_whole_when_a_text_becomes_several_posts() -> None:
     bodies = [content["body"] for content in contents(owed("a word " * 12_000))]
     assert all(body.endswith(("a ", "word ")) for body in bodies)
     bodies = [content["body"] for content in contents(owed("👩‍👩‍👧" * 4000))]
     assert all(body.endswith("👩‍👩‍👧") for body in bodies)
 
 
-def test_too_many_styles_give_way_to_the_words() -> None:
+def test_a_text_with_too_many_styles_is_sent_without_them() -> None:
     text = tuple(Span("x", Style(number % 63 + 1)) for number in range(5000))
     (said,) = contents(owed(text))
     assert said["body"] == "<bob> " + "x" * 5000
@@ -149,7 +149,7 @@ def test_too_many_styles_give_way_to_the_words() -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(_TEXTS, st.text(), st.sampled_from(Kind), st.booleans()), min_size=1, max_size=5))
-def test_whatever_is_owed_posts_fit_are_marked_and_hold_no_control_character(
+def test_any_posts_fit_an_event_say_the_same_in_html_and_hold_no_control_character(
     said: list[tuple[Text, str, Kind, bool]],
 ) -> None:
     items = [
@@ -173,13 +173,13 @@ def test_whatever_is_owed_posts_fit_are_marked_and_hold_no_control_character(
             assert plain(shown.text).split("\n") == found["body"].split("\n")
 
 
-def test_a_message_without_words_is_dead_and_holds_up_nobody() -> None:
+def test_a_message_without_text_is_a_dead_letter_and_ends_the_run_before_it() -> None:
     with pytest.raises(PermanentError):
         render([owed(" \n\x00"), owed("x", 1)])
     assert [post.deliveries for post in render([owed("x"), owed("\n", 1), owed("y", 2)])] == [(owed("x").delivery,)]
 
 
-def test_a_name_without_end_is_cut_and_closed() -> None:
+def test_a_very_long_name_is_cut_and_its_bracket_is_closed() -> None:
     body = content(owed("x", who=Sender("far", "b", "n" * 5000)))["body"]
     assert len(body) < 300
     assert body.endswith("…> x")

@@ -29,7 +29,7 @@ _BANNED = {
 }
 
 
-def test_a_room_tells_what_was_said_what_changed_and_whether_something_was_left_out() -> None:
+def test_a_joined_room_gives_its_messages_its_changes_and_the_token_of_its_gap() -> None:
     timeline = {"limited": True, "prev_batch": "t0", "events": [_HI, _BANNED]}
     state = {"events": [{"type": "m.room.encryption"}]}
     found = read({"next_batch": "t1", "rooms": {"join": {"!pond": {"timeline": timeline, "state": state}}}}, _US)
@@ -38,13 +38,13 @@ def test_a_room_tells_what_was_said_what_changed_and_whether_something_was_left_
     assert (found.next_batch, found.joined, found.left, found.invited) == ("t1", (news,), (), ())
 
 
-def test_a_timeline_without_a_gap_says_no_token() -> None:
+def test_a_timeline_without_a_gap_gives_no_token() -> None:
     timeline = {"limited": False, "prev_batch": "t0", "events": []}
     (news,) = read({"rooms": {"leave": {"!pond": {"timeline": timeline}}}}, _US).left
     assert news == RoomNews("!pond", (), "", (), math.inf)
 
 
-def test_an_invitation_says_by_whom_and_to_what() -> None:
+def test_an_invitation_gives_its_sender_and_whether_it_is_direct_and_encrypted() -> None:
     member = {"type": "m.room.member", "sender": "@ann:hs", "state_key": _US}
     direct = member | {"content": {"membership": "invite", "is_direct": True}}
     other = member | {"state_key": "@bob:hs"}
@@ -64,7 +64,7 @@ def test_an_invitation_says_by_whom_and_to_what() -> None:
     )
 
 
-def test_what_does_not_concern_us_and_what_nobody_said_is_passed_over() -> None:
+def test_events_of_other_types_and_events_without_sender_or_type_are_skipped() -> None:
     tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}}
     odd: list[Json] = [{"type": "m.reaction"}, {"type": "m.room.message", "sender": "@ann:hs"}, {"type": 7}, {}]
     assert entries([*odd, tombstone, {"type": "m.room.encrypted"}]) == (Replacement("!new"), Undecryptable())
@@ -85,7 +85,7 @@ _RESPONSE = st.fixed_dictionaries({"rooms": st.fixed_dictionaries({"join": _ROOM
 
 
 @given(_JSON | _RESPONSE)
-def test_whatever_a_homeserver_answers_it_is_read(response: object) -> None:
+def test_any_json_that_a_homeserver_answers_is_read_without_an_error(response: object) -> None:
     if isinstance(response, dict):
         found = read(response, _US)
         rooms = response.get("rooms")

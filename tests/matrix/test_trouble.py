@@ -1,4 +1,4 @@
-"""A homeserver that answers what none should (bridge.matrix.homeserver, listening, gap), over real HTTP."""
+"""A homeserver that answers badly (bridge.matrix.homeserver, listening, gap), over real HTTP."""
 
 import asyncio
 import random
@@ -127,7 +127,7 @@ async def test_a_sync_that_is_too_large_is_asked_for_in_smaller_pieces(
     assert _TOKEN not in str(logs)
 
 
-async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
+async def test_a_gap_that_stays_unreadable_is_given_up_and_does_not_hold_up_other_rooms(
     odd: Odd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gap, "_GIVEN_UP", 0.05)
@@ -156,7 +156,7 @@ async def test_a_room_that_is_not_shown_for_long_does_not_hold_up_the_others(
         ("{}", "9" * 5_000, None),
     ],
 )
-async def test_it_waits_as_long_as_it_is_asked_to_and_not_for_ever(
+async def test_the_pause_of_a_rate_limit_is_read_from_body_or_header_and_is_ten_minutes_at_most(
     odd: Odd, answer: str, header: str, pause: float | None
 ) -> None:
     odd.limit = (answer, header)
@@ -171,7 +171,7 @@ def _reason(logs: Sequence[Mapping[str, object]], event: str) -> str:
     return str(next(line["reason"] for line in logs if line["event"] == event))
 
 
-async def test_an_endless_answer_is_not_kept(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_that_is_too_large_is_refused(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(homeserver, "_LARGEST", 10)
     server = Homeserver(f"http://127.0.0.1:{odd.port}", _US)
     with pytest.raises(TooLarge):
@@ -179,7 +179,7 @@ async def test_an_endless_answer_is_not_kept(odd: Odd, monkeypatch: pytest.Monke
     await server.close()
 
 
-async def test_a_name_that_nobody_knows_is_trouble_that_may_pass() -> None:
+async def test_a_homeserver_name_that_does_not_resolve_is_reported_as_unreachable() -> None:
     server = Homeserver("http://homeserver.invalid:8008", _US)
     with pytest.raises(Unreachable, match=r"homeserver\.invalid"):
         await server.get("account", "whoami")
@@ -187,7 +187,7 @@ async def test_a_name_that_nobody_knows_is_trouble_that_may_pass() -> None:
 
 
 class Elsewhere:
-    """A homeserver that sends us to `target`, and what was asked of it."""
+    """A homeserver that redirects to `target`; `asked` are the requests it got."""
 
     def __init__(self) -> None:
         self.status, self.target = 307, ""
@@ -212,7 +212,7 @@ async def _listening(elsewhere: Elsewhere) -> AsyncGenerator[str, None]:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_password_follows_no_redirect_to_another_place(status: int) -> None:
+async def test_a_redirect_to_another_server_is_not_followed_so_it_gets_no_password(status: int) -> None:
     ours, theirs = Elsewhere(), Elsewhere()
     async with _listening(ours) as here, _listening(theirs) as there:
         ours.status, ours.target = status, f"{there}/login"
@@ -231,7 +231,7 @@ async def test_a_password_follows_no_redirect_to_another_place(status: int) -> N
     ("status", "method", "followed"),
     [(307, "POST", True), (308, "POST", True), (301, "GET", True), (301, "POST", False), (302, "PUT", False)],
 )
-async def test_a_redirect_within_the_homeserver_is_followed_as_it_is_meant(
+async def test_a_redirect_within_the_homeserver_is_followed_if_it_keeps_the_method(
     status: int, method: str, followed: bool
 ) -> None:
     ours = Elsewhere()
@@ -249,7 +249,7 @@ async def test_a_redirect_within_the_homeserver_is_followed_as_it_is_meant(
 
 
 @pytest.mark.parametrize("target", ["", "http://", "https://[", "//", "http://exa mple", "ftp://x", "javascript:1"])
-async def test_a_redirect_to_nowhere_is_trouble_that_may_pass(target: str) -> None:
+async def test_a_redirect_to_an_invalid_url_is_reported_as_unreachable(target: str) -> None:
     ours = Elsewhere()
     async with _listening(ours) as here:
         ours.target = target

@@ -9,12 +9,12 @@ from tests.events import HOME, LIBERA, OFTC, matrix, said
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=()))), st.lists(st.text()))
-def test_a_digest_follows_from_its_parts_and_their_borders(one: list[str], other: list[str]) -> None:
-    """Whatever a server sends as an id, half a surrogate pair too."""
+def test_two_digests_are_equal_exactly_if_their_lists_of_parts_are(one: list[str], other: list[str]) -> None:
+    """The parts may be anything that a server sends as an id, half a surrogate pair too."""
     assert (digest(*one) == digest(*other)) == (one == other)
 
 
-def test_ids_are_derived_never_counted() -> None:
+def test_ids_of_deliveries_and_posts_are_derived_from_event_room_and_part() -> None:
     event = said(HOME, matrix("alice"), "hi")
     assert Delivery.of(event.key, LIBERA) == Delivery.of(event.key, LIBERA)
     assert Delivery.of(event.key, LIBERA).id != Delivery.of(event.key, OFTC).id
@@ -30,6 +30,6 @@ def test_a_room_is_written_with_its_network() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "home", "home/", "/#pond"])
-def test_a_room_without_one_of_its_parts_is_none(text: str) -> None:
+def test_a_room_without_a_network_or_a_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not NETWORK/ROOM"):
         Room.parse(text)

@@ -34,7 +34,7 @@ def test_an_empty_line_is_a_line() -> None:
 
 
 @given(st.text(), st.integers(1, 300))
-def test_what_others_say_is_one_line_of_limited_length(text: str, limit: int) -> None:
+def test_text_of_others_becomes_one_line_of_limited_length(text: str, limit: int) -> None:
     shown = one_line(text, limit)
     assert len(shown) <= limit
     assert len(shown.splitlines()) <= 1
@@ -60,7 +60,7 @@ def test_a_shown_name_is_one_short_line_that_cannot_close_its_brackets(name: str
         ("👩‍👩‍👧", "👩‍👩‍👧"),
     ],
 )
-def test_a_name_cannot_deceive(name: str, shown: str) -> None:
+def test_a_shown_name_is_cleaned_of_brackets_line_ends_and_invisible_characters(name: str, shown: str) -> None:
     assert shown_name(name, "@me:hs") == shown
 
 
@@ -85,6 +85,6 @@ def test_a_text_addresses_a_name_at_its_head_only(said: str, heard: str | None) 
     assert addressed(said, ["duck", "Little Yellow Duck"]) == heard
 
 
-def test_a_name_is_no_pattern() -> None:
+def test_a_name_is_compared_literally_and_not_as_a_regular_expression() -> None:
     assert addressed("duck hi", ["d.*"]) is None
     assert addressed("[x]: hi", ["[x]"]) == "hi"

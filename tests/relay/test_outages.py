@@ -1,4 +1,4 @@
-"""Who is away, who is told, and what comes first when they are back (bridge.outages, and the relay with it)."""
+"""Outages of rooms: who is told, and what is sent first when a room is back (bridge.outages, with the relay)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def changes(outages: Outages, reason: str | None, now: float) -> list[Begun | En
     return [*outages.look({LIBERA: reason, HOME: None}, now, 60.0)]
 
 
-def test_others_are_told_once_and_when_it_is_over() -> None:
+def test_an_outage_begins_once_after_a_minute_and_ends_once() -> None:
     outages = Outages()
     assert changes(outages, "offline", T0) == []
     assert changes(outages, "offline", T0 + 59) == []
@@ -36,7 +36,7 @@ def test_others_are_told_once_and_when_it_is_over() -> None:
     assert changes(outages, None, T0 + 421) == []
 
 
-def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
+def test_a_room_is_held_from_the_start_of_its_outage_until_it_is_let_go() -> None:
     outages = Outages()
     changes(outages, "offline", T0)
     assert outages.holds(LIBERA)
@@ -48,7 +48,7 @@ def test_a_room_is_held_until_its_notice_is_on_its_way() -> None:
     assert not outages.holds(LIBERA)
 
 
-def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jump() -> None:
+def test_the_outage_of_a_removed_room_is_forgotten_and_a_clock_set_back_restarts_an_outage() -> None:
     outages = Outages()
     changes(outages, "offline", T0)
     changes(outages, "offline", T0 + SHORT)
@@ -59,7 +59,7 @@ def test_a_room_that_is_not_configured_any_more_is_forgotten_and_a_clock_may_jum
     assert changes(outages, None, T0 - 8_995) == [Ended(Outage(LIBERA, T0 - 9_000, "offline"), T0 - 8_995, told=False)]
 
 
-def test_the_words_name_the_time_and_the_reason() -> None:
+def test_notices_name_the_room_the_times_and_the_reason() -> None:
     outage = Outage(LIBERA, T0, "banned")
     silenced = replace(outage, reason="moderated", silenced=True)
     gap, days = Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 200_000)
@@ -102,14 +102,14 @@ def words_of(notice: Addressed) -> str:
 
 
 async def _minutes(world: World, seconds: int) -> None:
-    """The relay looks out once a second."""
+    """Pass `seconds`, in each of which the lookout looks once."""
     leases = {name: lease for name in world.networks if (lease := world.leases.get(name))}
     for _ in range(seconds):
         world.now += 1
         await world.lookout.look(world.networks, leases)
 
 
-async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -> None:
+async def test_other_rooms_hear_of_an_outage_and_its_room_gets_a_notice_before_the_backlog() -> None:
     world = World(now=T0)
     async with world.running():
         world.libera.away[LIBERA] = "no connection to the server"
@@ -136,7 +136,7 @@ async def test_the_others_hear_of_it_and_the_room_is_told_before_what_waited() -
         assert (await world.oftc.delivered(14))[12:] != []
 
 
-def test_where_we_may_not_speak_nothing_is_held_and_the_rest_is_as_in_any_outage() -> None:
+def test_a_room_where_we_may_not_speak_has_an_outage_like_others_but_is_not_held() -> None:
     outages = Outages()
     outages.silenced(LIBERA, "moderated")
     assert changes(outages, None, T0) == []
@@ -149,7 +149,7 @@ def test_where_we_may_not_speak_nothing_is_held_and_the_rest_is_as_in_any_outage
     assert changes(outages, None, T0 + 91) == []
 
 
-def test_who_was_silenced_and_then_away_is_back_and_tries_anew() -> None:
+def test_a_silenced_room_that_goes_away_and_comes_back_is_no_longer_silenced() -> None:
     outages = Outages()
     outages.silenced(LIBERA, "moderated")
     changes(outages, None, T0)
@@ -158,7 +158,7 @@ def test_who_was_silenced_and_then_away_is_back_and_tries_anew() -> None:
     assert changes(outages, None, T0 + 30) == [Ended(Outage(LIBERA, T0, "offline"), T0 + 30, told=False)]
 
 
-async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -> None:
+async def test_other_rooms_hear_that_we_may_not_speak_in_a_room_and_the_backlog_follows_later() -> None:
     world = World(now=T0)
     world.libera.failures[LIBERA] = [Silenced("moderated", 30.0) for _ in range(4)]
     async with world.running():
@@ -173,7 +173,7 @@ async def test_the_others_hear_that_we_may_not_speak_and_what_waited_follows() -
         assert await world.libera.delivered(2) == [f"<alice> line {number}" for number in range(2)]
 
 
-def test_of_what_an_earlier_run_has_told_only_the_end_is_told_and_its_room_is_held_from_the_start() -> None:
+def test_an_outage_resumed_from_an_earlier_run_is_not_begun_again_and_its_room_is_held() -> None:
     outages = Outages()
     for outage in (away := Outage(LIBERA, T0, "offline"), silenced := Outage(OFTC, T0, "moderated", silenced=True)):
         outages.resume(outage)
@@ -186,8 +186,8 @@ def test_of_what_an_earlier_run_has_told_only_the_end_is_told_and_its_room_is_he
 
 
 @pytest.mark.parametrize("reason", ["no connection to the server", None])
-async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reason: str | None) -> None:
-    """None: we are there, and may not speak."""
+async def test_an_outage_over_several_restarts_is_announced_once_and_its_end_once(reason: str | None) -> None:
+    """A `reason` of None: we are in the room, and may not speak."""
     world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
     if reason is not None:
         world.libera.away[LIBERA] = reason
@@ -213,7 +213,7 @@ async def test_an_outage_outlives_the_daemon_and_is_told_once_with_its_end(reaso
     assert world.store.remembered("libera") == {}
 
 
-async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> None:
+async def test_the_outage_of_a_room_that_is_no_longer_linked_is_forgotten() -> None:
     world = World(now=T0)
     async with world.running():
         world.libera.away[LIBERA] = "banned"
@@ -225,7 +225,7 @@ async def test_of_a_room_that_is_not_linked_any_more_no_outage_is_known() -> Non
     assert world.store.remembered("libera") == {}
 
 
-async def test_who_only_reconnects_is_not_spoken_of() -> None:
+async def test_a_reconnect_of_ten_seconds_is_not_announced() -> None:
     world = World(now=T0)
     async with world.running():
         world.libera.away[LIBERA] = "no connection to the server"
@@ -237,7 +237,7 @@ async def test_who_only_reconnects_is_not_spoken_of() -> None:
     assert world.home.sent == []
 
 
-async def test_what_nobody_can_tell_is_counted_and_told_where_it_was_long() -> None:
+async def test_gaps_are_counted_and_only_long_ones_are_announced() -> None:
     world = World(now=T0)
     async with world.running():
         world.libera.gaps = [Gap(LIBERA, T0, T0 + 420), Gap(LIBERA, T0, T0 + 30)]
@@ -249,7 +249,7 @@ async def test_what_nobody_can_tell_is_counted_and_told_where_it_was_long() -> N
     assert (await world.store.ledger(0)).counted(Tally.UNKNOWN) == 2
 
 
-async def test_a_post_of_an_earlier_run_is_sent_as_one_that_may_be_there() -> None:
+async def test_a_post_that_an_earlier_run_planned_is_sent_as_a_possible_duplicate() -> None:
     world = World(now=T0)
     event = said(HOME, matrix("alice"), "hi")
     delivery = Delivery.of(event.key, LIBERA)
@@ -263,7 +263,7 @@ async def test_a_post_of_an_earlier_run_is_sent_as_one_that_may_be_there() -> No
     assert world.libera.again == ["<alice> hi"]
 
 
-async def test_a_post_in_doubt_goes_again_and_is_counted_or_is_dead_as_the_operator_says() -> None:
+async def test_a_post_in_doubt_is_sent_again_and_counted_or_is_dead_as_configured() -> None:
     world = World(now=T0)
     world.libera.failures[LIBERA] = [InDoubt("who knows", resend=True)]
     world.oftc.failures[OFTC] = [InDoubt("who knows", resend=False)]
@@ -277,14 +277,14 @@ async def test_a_post_in_doubt_goes_again_and_is_counted_or_is_dead_as_the_opera
     assert ledger.lost == (("who knows", 1),)
 
 
-def test_a_notice_is_known_again_after_a_crash() -> None:
+def test_a_notice_has_the_same_id_when_it_is_made_again_after_a_crash() -> None:
     outage = Outage(LIBERA, T0, "offline")
     assert begun(outage, HOME, T0 + 60).delivery.id == begun(outage, HOME, T0 + 99).delivery.id
     assert begun(outage, OFTC, T0 + 60).delivery.id != begun(outage, HOME, T0 + 60).delivery.id
     assert begun(Outage(Room("libera", "#x"), T0, ""), HOME, T0).delivery.id != begun(outage, HOME, T0).delivery.id
 
 
-async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much() -> None:
+async def test_messages_that_are_too_old_are_not_carried_and_both_sides_are_told_how_many() -> None:
     world = World(now=T0)
     hours = [50, 49, 0]
     old = [
@@ -303,10 +303,10 @@ async def test_what_is_too_old_is_not_carried_and_both_sides_are_told_how_much()
         assert (await world.store.ledger(0)).lost == (("waited too long", 4),)
 
 
-async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
+async def test_continuous_losses_are_announced_only_now_and_then() -> None:
     world = World(now=T0)
     world.terms = Terms(per_room=10)
-    world.libera.slots = asyncio.Semaphore(0)  # nothing gets through, though nobody is away
+    world.libera.slots = asyncio.Semaphore(0)  # nothing can be sent, though no room is away
     async with world.running():
         for minute in range(20):
             await world.home.hear(*(said(HOME, matrix("alice"), f"{minute} {number}") for number in range(12)))
@@ -314,10 +314,10 @@ async def test_what_is_lost_all_the_time_is_told_now_and_then() -> None:
             await _minutes(world, 60)
         told = [text for text in await world.home.delivered(2) if "could not be delivered to #pond on libera" in text]
         assert len(told) == 2
-        world.libera.slots.release()  # what is on its way arrives when all ends
+        world.libera.slots.release()  # the post in flight arrives at the end
 
 
-async def test_what_comes_late_says_when_it_was_said() -> None:
+async def test_a_message_that_arrives_late_shows_when_it_was_said() -> None:
     world = World(now=T0)
     async with world.running():
         world.libera.away[LIBERA] = "down"
@@ -330,7 +330,7 @@ async def test_what_comes_late_says_when_it_was_said() -> None:
         assert (await world.libera.delivered(3))[1:] == ["[10:02 UTC] <alice> hi", "[10:02 UTC] <alice> there"]
 
 
-async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_are_missing() -> None:
+async def test_a_room_that_was_away_gets_the_newest_messages_and_the_number_of_those_missing() -> None:
     world = World(now=T0)
     world.terms = Terms(per_room=10)
     async with world.running():
@@ -355,7 +355,7 @@ async def test_a_room_that_is_away_for_long_keeps_the_newest_and_says_how_many_a
 
 
 @pytest.mark.parametrize("how", list(TellDead))
-async def test_a_person_on_matrix_learns_that_a_message_is_dead(how: TellDead) -> None:
+async def test_a_sender_on_matrix_is_told_of_a_dead_message_in_the_configured_way(how: TellDead) -> None:
     world = World(now=T0)
     world.terms = Terms(tell_dead=how)
     world.libera.failures[LIBERA] = [PermanentError("too loud")]
@@ -373,13 +373,15 @@ async def test_a_person_on_matrix_learns_that_a_message_is_dead(how: TellDead) -
 
 
 def _told_of_the_dead(world: World) -> list[str]:
-    """What kinds of events said that a message is dead."""
+    """The types of the events that told a sender of a dead message."""
     rows = world.store.sql.execute("SELECT type FROM events WHERE id LIKE 'dead %' ORDER BY seq")
     return [kind for (kind,) in rows]
 
 
 @pytest.mark.parametrize(("how", "kind"), [(TellDead.NOTICE, "message"), (TellDead.REACTION, "reaction")])
-async def test_who_hears_no_more_of_what_is_dead_is_told_so(how: TellDead, kind: str) -> None:
+async def test_the_last_notice_about_dead_messages_within_an_hour_says_that_no_more_will_follow(
+    how: TellDead, kind: str
+) -> None:
     world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
     world.terms = Terms(tell_dead=how)
     world.libera.failures[LIBERA] = [PermanentError("too loud") for _ in range(41)]
@@ -406,7 +408,7 @@ def test_a_reason_is_one_short_line_whoever_wrote_it() -> None:
     assert len(said) < 400
 
 
-async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_lookout_survives_that_a_network_is_stopped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
     async with world.running():
         home = world.leases["home"]
@@ -424,7 +426,7 @@ async def test_a_network_may_be_stopped_while_it_is_looked_after(monkeypatch: py
     assert not libera.valid()
 
 
-async def test_notices_are_no_messages_that_follow() -> None:
+async def test_notices_are_not_announced_as_messages_that_follow() -> None:
     world = World(now=T0, link=Link("pond", (HOME, LIBERA)))
     async with world.running():
         world.home.away[HOME] = world.libera.away[LIBERA] = "no connection"

@@ -1,4 +1,4 @@
-"""The relay between networks in memory: the promises of the bridge, told as stories."""
+"""The promises of the bridge, each as a story, on a relay between networks in memory."""
 
 import asyncio
 import random
@@ -60,7 +60,7 @@ class World:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
-        """The relay runs; it ends as the daemon ends it: what is on its way arrives, then nothing more is heard."""
+        """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
         gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
         notices = Notices(lambda: self.now)
         shared = self.shared = Shared(lambda: self.now, random.Random(1), notices, terms=self.terms)
@@ -85,7 +85,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_member_is_carried_to_every_other_room_of_the_link_and_marked(world: World) -> None:
+async def test_a_members_message_is_carried_to_every_other_room_of_the_link_with_their_name(world: World) -> None:
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "hi\n<bob> I am bob"))
         assert await world.libera.delivered(2) == ["<alice> hi", "<alice> <bob> I am bob"]
@@ -94,19 +94,19 @@ async def test_a_member_is_carried_to_every_other_room_of_the_link_and_marked(wo
     assert world.home.sent == []
 
 
-async def test_an_action_is_marked_as_one(world: World) -> None:
+async def test_an_action_is_carried_with_a_star_before_the_name(world: World) -> None:
     async with world.running():
         await world.libera.hear(said(LIBERA, irc("bob", "bob"), "waves", kind=Kind.ACTION))
         assert await world.home.delivered(1) == ["* bob waves"]
 
 
-async def test_a_nick_is_nobody_without_its_account(world: World) -> None:
+async def test_a_members_nick_without_its_account_is_not_carried(world: World) -> None:
     async with world.running():
         await world.libera.hear(said(LIBERA, irc("bob"), "let me in"), said(LIBERA, irc("bob", "bob"), "it is me"))
         assert await world.home.delivered(1) == ["<bob> it is me"]
 
 
-async def test_a_guest_is_told_privately_once_a_day(world: World) -> None:
+async def test_a_guest_gets_a_private_hint_once_a_day(world: World) -> None:
     async with world.running():
         await world.libera.hear(*(said(LIBERA, irc("mallory"), f"hi {number}") for number in range(3)))
         assert await world.libera.delivered(1) == ["You are not logged in."]
@@ -129,7 +129,7 @@ async def test_a_hint_to_a_guest_names_the_room_that_they_spoke_in() -> None:
         assert await world.libera.delivered(1) == [f"Your messages stay in {LIBERA.id}."]
 
 
-async def test_a_crowd_of_nicks_cannot_use_up_our_voice(world: World) -> None:
+async def test_a_crowd_of_guests_gets_thirty_private_hints_at_most(world: World) -> None:
     async with world.running():
         await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(100)))
         await world.libera.settled()
@@ -182,7 +182,7 @@ async def test_a_message_that_can_never_be_sent_is_dead_and_the_room_goes_on(wor
         assert await world.libera.delivered(2) == ["<alice> two", "<alice> one"]
 
 
-async def test_what_was_said_while_we_were_away_arrives_once(world: World) -> None:
+async def test_a_message_from_while_the_relay_was_stopped_arrives_once(world: World) -> None:
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "before"))
         await world.libera.delivered(1)
@@ -194,7 +194,7 @@ async def test_what_was_said_while_we_were_away_arrives_once(world: World) -> No
     assert len(world.libera.sent) == len(world.oftc.sent) == 2
 
 
-async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World) -> None:
+async def test_messages_that_a_restored_store_has_forgotten_are_heard_again_after_a_restart(world: World) -> None:
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "kept"))
         await world.libera.delivered(1)
@@ -207,7 +207,7 @@ async def test_a_store_that_was_rewound_hears_again_what_it_forgot(world: World)
         assert await world.libera.delivered(2) == ["<alice> kept", "<alice> new"]
 
 
-async def test_a_store_that_is_rewound_under_us_is_noticed_with_the_next_message(world: World) -> None:
+async def test_a_store_that_is_rewound_while_the_relay_runs_is_noticed_with_the_next_message(world: World) -> None:
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "kept"))
         await world.libera.delivered(1)
@@ -221,7 +221,7 @@ async def test_a_store_that_is_rewound_under_us_is_noticed_with_the_next_message
     assert world.store.count("deliveries") == 4
 
 
-async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: World) -> None:
+async def test_stopping_finishes_the_post_in_flight_and_keeps_the_rest_for_the_next_start(world: World) -> None:
     world.libera.slots = asyncio.Semaphore(3)
     async with world.running() as stopping:
         await world.home.hear(said(HOME, matrix("alice"), "\n".join(map(str, range(500)))))
@@ -235,8 +235,8 @@ async def test_stopping_finishes_what_is_on_its_way_and_keeps_the_rest(world: Wo
         assert await world.libera.delivered(500) == [f"<alice> {number}" for number in range(500)]
 
 
-async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was queued before, and was to be tried later, goes out while a commit for the same room is waited for."""
+async def test_a_room_goes_on_delivering_while_the_store_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery queued earlier is sent while a commit for the same room waits for space."""
     commit, room = Lease.commit, asyncio.Event()
     room.set()
 
@@ -259,7 +259,7 @@ async def test_while_the_store_takes_nothing_in_a_room_goes_on(world: World, mon
         assert await world.libera.delivered(2) == ["<alice> before", "<alice> after"]
 
 
-async def test_of_a_backlog_no_more_is_in_doubt_than_was_on_its_way(world: World) -> None:
+async def test_stopping_in_a_backlog_finishes_the_posts_in_flight_so_that_none_is_in_doubt(world: World) -> None:
     world.libera.window = 4
     world.libera.slots = asyncio.Semaphore(0)
     async with world.running() as stopping:
@@ -275,8 +275,10 @@ async def test_of_a_backlog_no_more_is_in_doubt_than_was_on_its_way(world: World
     assert world.libera.again == []
 
 
-async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else nobody could tell, at the next start, whether it had gone."""
+async def test_a_message_that_is_being_stored_when_we_stop_is_still_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next start would not know whether it was sent."""
     commit, begun, go_on = Lease.commit, asyncio.Event(), asyncio.Event()
 
     async def slowly(self: Lease, value: Commit) -> Committed:
@@ -295,7 +297,7 @@ async def test_what_is_being_stored_while_we_stop_still_goes_out(world: World, m
     assert world.libera.again == []
 
 
-async def test_somebody_with_a_welcome_is_welcomed() -> None:
+async def test_a_member_gets_the_welcome_of_the_link_once_and_in_private() -> None:
     world = World(Link("pond", (HOME, LIBERA), welcome_member="Welcome to the pond."))
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "hi"), said(HOME, matrix("alice"), "hi again"))
@@ -305,7 +307,7 @@ async def test_somebody_with_a_welcome_is_welcomed() -> None:
     assert len(world.home.sent) == 1
 
 
-async def test_a_crowd_of_guests_keeps_no_warning_from_a_member(world: World) -> None:
+async def test_a_member_who_shows_a_password_is_warned_though_many_guests_got_hints(world: World) -> None:
     async with world.running():
         await world.libera.hear(*(said(LIBERA, irc(f"m{number}"), f"hi {number}") for number in range(40)))
         await world.libera.hear(said(LIBERA, irc("bob", "bob"), "login bob quack"))
@@ -316,7 +318,7 @@ async def test_a_crowd_of_guests_keeps_no_warning_from_a_member(world: World) ->
     assert not any("quack" in text for _, text in world.libera.sent)
 
 
-async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(world: World) -> None:
+async def test_a_private_login_is_not_stored_and_is_refused_with_a_notice_when_there_are_too_many(world: World) -> None:
     alone = Room("libera", "eve")
     async with world.running():
         lines = (said(alone, irc("eve"), "login alice hunter", f"${number}", private=True) for number in range(4))
@@ -327,8 +329,8 @@ async def test_what_is_whispered_is_kept_nowhere_and_who_comes_too_much_is_told(
     assert "hunter" not in "".join(world.store.sql.iterdump())
 
 
-async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> None:
-    """So many times that doubling the pause each time gives no number any more."""
+async def test_a_room_with_more_than_a_thousand_failed_attempts_is_tried_again(world: World) -> None:
+    """Doubling the pause that many times would overflow a float."""
     event = said(HOME, matrix("alice"), "hi")
     home, libera = await world.store.acquire("home", "before"), await world.store.acquire("libera", "before")
     await home.commit(Commit(None, "0", [event], [Delivery.of(event.key, LIBERA)]))
@@ -342,7 +344,7 @@ async def test_a_room_that_was_tried_for_ever_is_tried_again(world: World) -> No
         assert await world.libera.delivered(1) == ["<alice> hi"]
 
 
-async def test_who_asks_us_to_wait_for_a_year_is_asked_again_after_an_hour(world: World) -> None:
+async def test_a_network_that_asks_for_a_pause_of_a_year_is_tried_again_after_an_hour(world: World) -> None:
     world.libera.failures[LIBERA] = [TransientError("come back next year", retry_after=3e7) for _ in range(2)]
     async with world.running():
         await world.home.hear(said(HOME, matrix("alice"), "hi"))
@@ -355,7 +357,7 @@ async def test_who_asks_us_to_wait_for_a_year_is_asked_again_after_an_hour(world
         assert await world.libera.delivered(1) == ["<alice> hi"]
 
 
-async def test_rooms_that_are_away_hold_up_no_other(world: World) -> None:
+async def test_rooms_that_are_away_hold_up_no_other_room(world: World) -> None:
     away = [Room("libera", f"#away{number}") for number in range(40)]
     world.link = Link("pond", (HOME, *away, LIBERA))
     async with world.running():

@@ -46,7 +46,7 @@ def world() -> World:
     return World()
 
 
-def test_who_proves_nothing_and_has_logged_in_is_the_user(world: World) -> None:
+def test_a_sender_without_proof_is_carried_after_a_login_on_the_same_connection(world: World) -> None:
     al = replace(irc("al"), connection="1 1")
     assert world.audience(said(LIBERA, al, "hi")) == ()
     world.sessions.open(al, world.users.get("alice"))
@@ -54,7 +54,7 @@ def test_who_proves_nothing_and_has_logged_in_is_the_user(world: World) -> None:
     assert world.audience(said(LIBERA, replace(irc("al"), connection="1 2"), "hi")) == ()
 
 
-def test_what_the_network_proves_counts_more_than_a_password(world: World) -> None:
+def test_an_account_that_the_network_proves_counts_more_than_a_login(world: World) -> None:
     both = replace(irc("bob", "bob"), connection="1 1")
     world.sessions.open(both, world.users.get("alice"))
     user = world.gate.who(both)
@@ -69,7 +69,7 @@ def _shown(world: World, sender: Sender) -> str:
     return shown_as(carried.sender)
 
 
-def test_nobody_is_shown_so_that_they_could_be_taken_for_somebody_else() -> None:
+def test_a_sender_who_shows_another_users_name_is_marked_as_guest_or_with_their_own() -> None:
     world = World(Rules(Guests.RELAY))
     assert _shown(world, matrix("alice", display="Alice A.")) == "Alice A."
     assert _shown(world, matrix("eve", display="alice")) == "alice (guest)"
@@ -78,7 +78,7 @@ def test_nobody_is_shown_so_that_they_could_be_taken_for_somebody_else() -> None
     assert _shown(world, irc("bob", "bob")) == "bob"
 
 
-def test_who_is_banned_in_one_link_is_carried_nowhere_from_there_and_answered_by_no_bot(world: World) -> None:
+def test_a_ban_in_a_link_counts_only_there_and_a_ban_everywhere_also_in_private(world: World) -> None:
     world.users.sanction(Sanction("bob", Measure.BAN, "pond", 0.0, None, "", "test"))
     assert world.audience(said(LIBERA, irc("bob", "bob"), "duck: hi")) == ()
     alone = said(Room("libera", "bob"), irc("bob", "bob"), "hi", private=True)
@@ -88,7 +88,7 @@ def test_who_is_banned_in_one_link_is_carried_nowhere_from_there_and_answered_by
     assert world.gate.decide(replace(alone, body=said(HOME, irc("x"), "login bob x").body)).aside is Aside.NONE
 
 
-def test_who_is_muted_everywhere_may_still_log_in_and_ask(world: World) -> None:
+def test_a_user_who_is_muted_everywhere_may_still_log_in_and_ask_the_desk(world: World) -> None:
     world.users.sanction(Sanction("bob", Measure.MUTE, None, 0.0, None, "", "test"))
     alone = said(Room("libera", "bob"), irc("bob", "bob"), "login bob x", private=True)
     assert world.gate.decide(alone).aside is Aside.WHISPER
@@ -96,7 +96,7 @@ def test_who_is_muted_everywhere_may_still_log_in_and_ask(world: World) -> None:
     assert world.audience(asked) == (ear(DESK, "libera/bob"),)
 
 
-def test_in_private_a_command_is_for_the_desk_and_all_else_for_the_bots(world: World) -> None:
+def test_a_private_command_goes_to_the_desk_and_any_other_private_message_to_the_bots(world: World) -> None:
     def asked(text: str, kind: Kind = Kind.TEXT, *, bot: bool = False) -> tuple[Room, ...]:
         return world.audience(said(ALONE, irc("eve", bot=bot), text, kind=kind, private=True))
 
@@ -106,7 +106,7 @@ def test_in_private_a_command_is_for_the_desk_and_all_else_for_the_bots(world: W
     assert world.audience(said(LIBERA, irc("eve"), "help")) == ()
 
 
-def test_a_password_is_whispered_to_the_desk_and_goes_nowhere_else(world: World) -> None:
+def test_a_private_login_is_whispered_to_the_desk_and_any_other_login_goes_nowhere(world: World) -> None:
     verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", private=True))
     assert (verdict.audience, verdict.aside) == ((), Aside.WHISPER)
     verdict = world.gate.decide(said(LIBERA, irc("eve"), "duck: login alice quack"))
@@ -115,7 +115,7 @@ def test_a_password_is_whispered_to_the_desk_and_goes_nowhere_else(world: World)
     assert (verdict.audience, verdict.aside) == ((), Aside.NONE)
 
 
-def test_a_guest_who_asks_a_lot_is_told_once_and_then_met_with_silence() -> None:
+def test_a_guest_who_asks_too_much_is_told_once_and_then_ignored_for_a_while() -> None:
     world = World(Rules(per_guest=Allowance(2, 1)))
     question = said(LIBERA, irc("eve"), "duck: hi")
     verdicts = [world.gate.decide(question) for _ in range(5)]
@@ -135,7 +135,7 @@ def test_a_guests_logins_count_as_questions() -> None:
     assert [verdict.aside is Aside.SPENT for verdict in verdicts] == [False] * 6 + [True, False]
 
 
-def test_all_guests_together_have_a_budget_too_and_members_do_not_pay_for_it() -> None:
+def test_all_guests_of_a_link_share_a_budget_that_does_not_limit_members() -> None:
     world = World(Rules(per_link=Allowance(3, 1)))
     asked = [world.audience(said(LIBERA, irc(f"m{number}"), "duck: hi")) for number in range(6)]
     assert [bool(audience) for audience in asked] == [True] * 3 + [False] * 3
@@ -151,13 +151,13 @@ def test_a_budget_is_not_evaded_by_a_change_of_nick() -> None:
     assert [bool(audience) for audience in asked] == [True, True, False, False]
 
 
-def test_a_guest_who_is_carried_is_carried_on_when_the_duck_has_heard_enough() -> None:
+def test_a_relayed_guest_is_still_carried_when_their_budget_for_bots_is_spent() -> None:
     world = World(Rules(Guests.RELAY, per_guest=Allowance(1, 1)))
     assert len(world.audience(said(LIBERA, irc("eve"), "duck: 1"))) == 2
     assert world.audience(said(LIBERA, irc("eve"), "duck: 2")) == (HOME,)
 
 
-def test_other_links_count_from_one_event_to_the_next(world: World) -> None:
+def test_changed_links_and_rules_count_from_the_next_event(world: World) -> None:
     assert world.audience(said(HOME, matrix("alice"), "hi")) == (LIBERA,)
     world.gate.set_links([Link("pond", (HOME,))])
     assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
@@ -165,11 +165,11 @@ def test_other_links_count_from_one_event_to_the_next(world: World) -> None:
     assert world.audience(said(HOME, matrix("alice"), "hi")) == ()
 
 
-def test_what_a_bot_answers_is_never_taken_for_a_command(world: World) -> None:
+def test_an_answer_of_a_bot_is_never_taken_for_a_command(world: World) -> None:
     assert world.audience(answer(ear("duck", "libera/eve"), "help", private=True)) == (ALONE,)
 
 
-def test_who_asks_a_lot_keeps_nobody_from_logging_in_nor_other_networks_from_asking(world: World) -> None:
+def test_many_questions_on_one_network_block_neither_logins_nor_questions_on_another(world: World) -> None:
     for number in range(100):
         world.gate.decide(said(Room("libera", f"m{number}"), irc(f"m{number}"), "help", private=True))
     login = said(Room("libera", "al"), irc("al"), "login alice quack", private=True)
@@ -177,14 +177,14 @@ def test_who_asks_a_lot_keeps_nobody_from_logging_in_nor_other_networks_from_ask
     assert world.audience(said(Room("oftc", "al"), irc("al", network="oftc"), "help", private=True))
 
 
-def test_no_pattern_silences_an_admin(world: World) -> None:
+def test_a_ban_by_pattern_does_not_silence_an_admin(world: World) -> None:
     world.users.set_role("alice", Role.ADMIN)
     world.users.sanction(Sanction("@a*:hs", Measure.BAN, None, 0.0, None, "", "test"))
     assert world.audience(said(HOME, matrix("alice"), "hi")) == (LIBERA,)
     assert world.audience(said(HOME, matrix("anna"), "duck: hi")) == ()
 
 
-def test_a_password_that_is_said_to_the_duck_by_name_is_caught_with_the_names_that_it_has(world: World) -> None:
+def test_a_login_that_is_said_to_a_bot_in_a_room_is_recognised_by_the_bots_names(world: World) -> None:
     for text, called in (("duck login alice quack", None), ("@quack:hs: login alice quack", "@quack:hs")):
         verdict = world.gate.decide(said(HOME, matrix("alice"), text, called=called))
         assert verdict.refusal is not None
@@ -201,7 +201,7 @@ def about(original: Event, who: Sender, body: Body) -> Event:
     return Event("$about", original.room, who, 1_001.0, body)
 
 
-def test_what_refers_to_another_event_goes_where_that_went_whatever_the_link_says_now(world: World) -> None:
+def test_an_edit_redaction_or_reaction_goes_where_its_target_went_whatever_is_linked_now(world: World) -> None:
     first = said(HOME, matrix("alice"), "hi")
     gone = Room("oftc", "#gone")
     went = known([first], LIBERA, gone, ear("duck", "@home/#pond:hs"))
@@ -209,20 +209,20 @@ def test_what_refers_to_another_event_goes_where_that_went_whatever_the_link_say
         assert world.gate.decide(about(first, matrix("alice"), body), went).audience == (LIBERA, gone)
 
 
-def test_a_reaction_to_what_was_carried_here_goes_back_to_where_it_was_said(world: World) -> None:
+def test_a_reaction_to_a_carried_message_goes_back_to_the_room_of_the_original(world: World) -> None:
     first = said(HOME, matrix("alice"), "hi")
     event = Event("1", LIBERA, irc("bob", "bob"), 1_001.0, Reaction(EventKey(LIBERA, "irc-1"), "+1"))
     went = {EventKey(LIBERA, "irc-1"): Known(first.key, first.sender, "hi", (HOME, LIBERA))}
     assert world.gate.decide(event, went).audience == (HOME,)
 
 
-def test_what_is_about_an_event_that_nobody_knows_is_refused(world: World) -> None:
+def test_a_reaction_to_an_unknown_event_is_refused_silently(world: World) -> None:
     verdict = world.gate.decide(about(said(HOME, matrix("alice"), "hi"), matrix("alice"), Reaction(FAR, "+1")))
     assert verdict.refusal is not None
     assert (verdict.audience, verdict.refusal.told) == ((), Told.NOTHING)
 
 
-def test_an_edit_is_heard_only_from_the_author(world: World) -> None:
+def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     first = said(HOME, matrix("alice"), "hi")
     world.users.add(User("carol", Role.ADMIN, (Identity(Proof.MATRIX, "", "@carol:hs"),)))
     edit = Edit(first.key, words("I owe you money"))
@@ -232,7 +232,7 @@ def test_an_edit_is_heard_only_from_the_author(world: World) -> None:
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
 
 
-def test_a_redaction_is_heard_from_the_author_and_from_who_may_moderate() -> None:
+def test_a_redaction_is_accepted_only_from_the_author_a_moderator_or_an_admin() -> None:
     world = World(Rules(Guests.RELAY, moderators=frozenset({"bob"})))
     first = said(LIBERA, irc("eve", "eve"), "hi")
     world.users.add(User("carol", Role.ADMIN, (Identity(Proof.IRC, "libera", "carol"),)))
@@ -243,14 +243,14 @@ def test_a_redaction_is_heard_from_the_author_and_from_who_may_moderate() -> Non
     assert heard == {"eve": True, "bob": True, "carol": True, "mallory": False}
 
 
-def test_a_guests_reaction_is_no_reason_to_write_to_them(world: World) -> None:
+def test_a_guests_reaction_is_refused_without_a_hint(world: World) -> None:
     first = said(HOME, matrix("alice"), "hi")
     verdict = world.gate.decide(about(first, matrix("mallory"), Reaction(first.key, "+1")), known([first], LIBERA))
     assert verdict.refusal == Refusal("not a member", Told.NOTHING, heard=True)
     assert verdict.audience == ()
 
 
-def test_the_user_of_a_sender_is_known_to_all_that_hear_the_event(world: World) -> None:
+def test_a_sender_who_passes_the_gate_carries_their_user_or_the_note_guest(world: World) -> None:
     carried = world.gate.decide(said(HOME, matrix("alice", display="A."), "hi")).case.event
     assert (carried.sender.user, carried.sender.note) == ("alice", "")
     guest = world.gate.decide(said(HOME, matrix("eve"), "duck: hi")).case.event
@@ -272,7 +272,7 @@ def test_a_reply_that_mentions_us_is_a_question_only_if_it_replies_to_a_bot(worl
     assert asked_about(named) is None
 
 
-def test_a_guest_gets_fewer_lines_than_a_member_and_a_bot_no_more() -> None:
+def test_the_line_limits_of_members_and_guests_are_configured_and_that_of_a_bot_is_20() -> None:
     world = World(Rules(Guests.RELAY, member_lines=9, guest_lines=3))
     assert world.gate.decide(said(HOME, matrix("alice"), "hi")).case.event.max_lines == 9
     assert world.gate.decide(said(HOME, matrix("eve"), "hi")).case.event.max_lines == 3

@@ -1,4 +1,4 @@
-"""Lines that may hold a password are known, however they are typed; and what only looks like one is let pass."""
+"""Lines that may hold a password are recognised however they are typed; lines that only look like one are not."""
 
 import time
 
@@ -48,7 +48,7 @@ NAMES = ("duck", "Little Yellow Duck")
 
 
 @pytest.mark.parametrize("text", LEAKS)
-def test_a_password_in_public_is_caught_however_it_is_typed(text: str) -> None:
+def test_a_login_with_a_password_is_recognised_however_it_is_typed(text: str) -> None:
     assert holds_secret(text, NAMES, private=False)
     assert holds_secret(text, NAMES, private=True)
 
@@ -76,27 +76,27 @@ def test_a_password_in_public_is_caught_however_it_is_typed(text: str) -> None:
         "Login now takes ages",
     ],
 )
-def test_talk_about_logging_in_is_let_pass(text: str) -> None:
+def test_talk_about_logging_in_is_not_taken_for_a_password(text: str) -> None:
     assert not holds_secret(text, NAMES, private=False)
 
 
-def test_a_user_may_be_called_like_a_word_of_a_sentence() -> None:
+def test_a_sentence_about_login_is_taken_for_a_password_if_its_next_word_is_a_user_name() -> None:
     for text in ("login will quack", "login Not working", "duck: login you secret"):
         assert not holds_secret(text, NAMES, private=False)
         assert holds_secret(text, NAMES, private=False, is_user=lambda name: name.lower() in ("will", "not", "you"))
 
 
 @pytest.mark.parametrize("text", ["login", "login alice", "PASSWD", "passwd x", "duck: login alice"])
-def test_in_private_also_half_a_login_is_for_the_desk_alone(text: str) -> None:
+def test_in_private_an_incomplete_login_is_taken_for_a_password_too(text: str) -> None:
     assert holds_secret(text, private=True)
 
 
 @given(st.text(max_size=200))
-def test_whatever_is_said_before_it_in_other_lines_it_is_caught(before: str) -> None:
+def test_a_login_with_a_password_is_recognised_after_any_other_line(before: str) -> None:
     assert holds_secret(f"{before}\nlogin alice quack", private=False)
 
 
-def test_no_line_makes_it_take_long() -> None:
+def test_no_long_line_makes_the_recognition_of_a_password_slow() -> None:
     before = time.process_time()
     for text in ("*" * 60_000 + "login", ": " * 30_000 + "login", "msg " * 15_000 + "login", "a:\n" * 20_000 + "login"):
         holds_secret(text, private=False)

@@ -32,16 +32,16 @@ def refused(event: Event, user: User | None, sanction: Sanction | None = None, r
 
 
 @pytest.mark.parametrize("guests", list(Guests))
-def test_a_member_is_carried_whatever_becomes_of_guests(guests: Guests) -> None:
+def test_a_member_is_carried_whatever_the_rule_for_guests_is(guests: Guests) -> None:
     assert judge(said(HOME, matrix("alice"), "hi"), ALICE, None, Rules(guests)) is None
 
 
-def test_a_guest_is_refused_with_a_reason_and_told_and_the_duck_hears() -> None:
+def test_a_guest_is_refused_with_a_hint_and_is_heard_by_the_bots() -> None:
     refusal = refused(said(LIBERA, irc("mallory"), "hi"), None)
     assert refusal == Refusal("not a member", Told.HINT, heard=True)
 
 
-def test_a_replayed_line_without_a_proof_is_refused_as_anybodys() -> None:
+def test_a_replayed_message_without_proof_is_refused_unless_guests_are_relayed() -> None:
     unproven = replace(said(LIBERA, irc("alice"), "duck: hi"), origin=Origin.REPLAYED)
     refusal = refused(unproven, None)
     assert refusal.reason == "sent while the bridge was away, and the network does not prove by whom"
@@ -56,19 +56,19 @@ def test_a_guest_is_carried_where_the_link_relays_guests() -> None:
     assert judge(said(LIBERA, irc("mallory"), "hi"), None, None, Rules(Guests.RELAY)) is None
 
 
-def test_an_ignored_guest_is_told_nothing_and_heard_by_nobody() -> None:
+def test_an_ignored_guest_is_told_nothing_and_is_heard_by_no_bot() -> None:
     refusal = refused(said(LIBERA, irc("mallory"), "hi"), None, rules=Rules(Guests.IGNORE))
     assert (refusal.told, refusal.heard) == (Told.NOTHING, False)
 
 
-def test_a_user_who_is_not_among_a_links_members_is_a_guest_there_and_told_why() -> None:
+def test_a_user_who_is_not_a_member_of_the_link_is_refused_with_that_reason() -> None:
     rules = Rules(members=frozenset({"bob"}))
     refusal = refused(said(HOME, matrix("alice"), "hi"), ALICE, rules=rules)
     assert refusal == Refusal("not a member of this link", Told.REASON, heard=True)
     assert judge(said(HOME, matrix("alice"), "hi"), ALICE, None, Rules(members=frozenset({"alice"}))) is None
 
 
-def test_who_is_muted_may_still_ask_the_duck_and_who_is_banned_may_not() -> None:
+def test_a_muted_user_may_still_ask_the_bots_and_a_banned_user_may_not() -> None:
     for measure, heard in ((Measure.MUTE, True), (Measure.BAN, False)):
         sanction = Sanction("alice", measure, None, 0.0, 86_400.0, "spam", "root")
         for guests in Guests:
@@ -86,7 +86,7 @@ def test_who_is_muted_may_still_ask_the_duck_and_who_is_banned_may_not() -> None
         ("TEXT:hi", said(HOME, matrix("alice"), "HI")),
     ],
 )
-def test_what_a_link_ignores_is_refused_also_of_members_and_told_to_nobody(pattern: str, event: Event) -> None:
+def test_a_message_that_a_link_ignores_is_refused_silently_also_from_members(pattern: str, event: Event) -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:*never said*"), Pattern.parse(pattern)))
     refusal = refused(event, ALICE, rules=rules)
     assert refusal == Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
@@ -106,44 +106,44 @@ def test_what_a_link_ignores_is_refused_also_of_members_and_told_to_nobody(patte
         "ﬁne\nbuy followers",
     ],
 )
-def test_words_are_compared_as_people_see_them(text: str) -> None:
+def test_an_ignore_pattern_matches_text_despite_invisible_and_lookalike_characters(text: str) -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:buy followers"),))
     refusal = judge(said(HOME, matrix("alice"), text), ALICE, None, rules)
     assert refusal == Refusal("ignored by text:buy followers", Told.NOTHING, heard=False)
 
 
-def test_a_pattern_of_words_is_read_as_people_see_it_too() -> None:
+def test_lookalike_characters_in_an_ignore_pattern_match_ordinary_text() -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:ｂｕｙ*"),))
     assert judge(said(HOME, matrix("alice"), "buy it"), ALICE, None, rules) is not None
 
 
-def test_nothing_is_ignored_by_an_empty_list() -> None:
+def test_an_empty_ignore_list_ignores_nothing() -> None:
     assert judge(said(HOME, matrix("alice"), ""), ALICE, None, Rules(ignore=())) is None
 
 
 @pytest.mark.parametrize(
     "written", ["", " ", "*", "@*:*", "libera/*", "libera/*!*@*", "text:*", "text:?* *", "hi", "@x", "/a"]
 )
-def test_a_pattern_that_would_fit_everybody_or_is_none_is_an_error(written: str) -> None:
+def test_a_pattern_that_fits_everybody_or_is_malformed_is_an_error(written: str) -> None:
     with pytest.raises(ValueError, match=r"pattern|fit everybody|Matrix id"):
         Pattern.parse(written)
 
 
-def test_no_message_makes_a_pattern_take_long() -> None:
+def test_no_long_message_makes_ignore_patterns_slow() -> None:
     rules = Rules(ignore=tuple(Pattern.parse(f"text:*{'a*' * 100}b?{number}") for number in range(20)))
     before = time.process_time()
     judge(said(HOME, matrix("alice"), "a" * 60_000), ALICE, None, rules)
     assert time.process_time() - before < 2  # a matcher that goes back would take years
 
 
-def test_a_password_is_refused_whoever_says_it_and_nobody_hears_it() -> None:
+def test_a_message_with_a_password_is_refused_and_heard_by_no_bot_whoever_sends_it() -> None:
     public = refused(said(HOME, matrix("alice"), "login alice quack"), ALICE)
     assert public == Refusal("it may contain a password", Told.ADVICE, heard=False, secret=True)
     private = refused(said(HOME, matrix("alice"), "login", private=True), None, rules=Rules(Guests.RELAY))
     assert private == Refusal("it may contain a password", Told.NOTHING, heard=False, secret=True)
 
 
-def test_who_shows_a_password_by_a_notice_is_told_too() -> None:
+def test_a_user_who_shows_a_password_in_a_notice_gets_advice_too() -> None:
     refusal = refused(said(HOME, matrix("alice"), "login alice quack", kind=Kind.NOTICE), ALICE)
     assert refusal.told is Told.ADVICE
 
@@ -154,12 +154,12 @@ def test_an_account_pattern_is_about_accounts_and_not_about_masks() -> None:
     assert judge(said(LIBERA, sender, "hi"), None, None, rules) is None
 
 
-def test_nobody_is_told_anything_because_of_a_notice_or_a_bot() -> None:
+def test_a_notice_or_a_message_of_a_bot_is_refused_without_telling_anybody() -> None:
     for event in (said(LIBERA, irc("x"), "hi", kind=Kind.NOTICE), said(LIBERA, irc("x", bot=True), "hi")):
         assert refused(event, None).told is Told.NOTHING
 
 
-def test_what_a_bot_of_ours_says_is_carried() -> None:
+def test_an_answer_of_our_own_bot_is_carried() -> None:
     assert judge(answer(ear("duck", "pond"), "login alice quack"), None, None, Rules(Guests.IGNORE)) is None
 
 
@@ -169,7 +169,7 @@ def test_a_bot_is_asked_by_its_name_or_the_name_of_our_account() -> None:
     assert not asks(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.MENTIONED)
 
 
-def test_a_private_word_is_always_a_question() -> None:
+def test_a_private_message_always_asks_the_bot() -> None:
     assert asks(said(LIBERA, irc("bob"), "hi", private=True), NAMES, Answers.MENTIONED)
 
 
@@ -179,6 +179,6 @@ def test_no_bot_is_asked_by_a_notice_or_by_another_bot(answers: Answers) -> None
     assert not asks(said(LIBERA, irc("bob", bot=True), "duck: hi", private=True), NAMES, answers)
 
 
-def test_a_bot_answers_everything_or_nothing_where_it_is_told_to() -> None:
+def test_a_bot_is_asked_by_every_message_with_always_and_by_none_with_never() -> None:
     assert asks(said(HOME, matrix("alice"), "hi all"), NAMES, Answers.ALWAYS)
     assert not asks(said(HOME, matrix("alice"), "duck: hi"), NAMES, Answers.NEVER)

@@ -25,11 +25,11 @@ def audience(links: Links, event: Event, *, carried: bool) -> tuple[Room, ...]:
     return route(Case(event, links.of(event.room)), refusal, links).audience
 
 
-def test_what_is_carried_goes_to_the_other_rooms_of_its_link(links: Links) -> None:
+def test_a_carried_message_goes_to_the_other_rooms_of_its_link(links: Links) -> None:
     assert audience(links, said(LIBERA, irc("bob", "bob"), "hi"), carried=True) == (HOME, OFTC)
 
 
-def test_what_is_not_carried_goes_nowhere(links: Links) -> None:
+def test_a_message_that_is_not_carried_goes_nowhere(links: Links) -> None:
     assert audience(links, said(LIBERA, irc("bob"), "hi"), carried=False) == ()
 
 
@@ -51,14 +51,14 @@ def test_a_private_question_is_answered_privately(links: Links) -> None:
         assert audience(links, answer(asked, "hi", private=True), carried=True) == (alone,)
 
 
-def test_in_private_an_ignored_guest_has_only_the_bots_of_other_links() -> None:
+def test_in_private_a_guest_does_not_reach_the_bots_of_a_link_that_ignores_guests() -> None:
     links = Links([Link("silent", (LIBERA,), Rules(Guests.IGNORE), (DUCK,))])
     alone = said(Room("libera", "bob"), irc("bob"), "hi", private=True)
     assert audience(links, alone, carried=False) == ()
     assert audience(links, alone, carried=True) == (ear("duck", "libera/bob"),)
 
 
-def test_an_answer_is_heard_where_the_question_was_whatever_became_of_the_links_names(links: Links) -> None:
+def test_an_answer_goes_to_the_rooms_that_are_now_linked_with_the_room_of_the_question(links: Links) -> None:
     *_, asked = audience(links, said(LIBERA, irc("bob", "bob"), "duck: hi"), carried=True)
     lake = Room("libera", "#lake")
     swapped = Links([Link("pond", (lake,)), Link("lake", (HOME, LIBERA))])

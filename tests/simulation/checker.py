@@ -1,4 +1,4 @@
-"""What must hold when everything has come to rest."""
+"""Checks that must hold once a simulated world has come to rest."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

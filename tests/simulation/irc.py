@@ -72,7 +72,7 @@ class Connection:
         """How much was said before the connection was lost."""
 
     def say(self, post: Post) -> asyncio.Future[str]:
-        """Its echo."""
+        """Send `post`; its echo, as a future."""
         loop = asyncio.get_running_loop()
         echo: asyncio.Future[str] = loop.create_future()
         self._under_way.append((post, echo))

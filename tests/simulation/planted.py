@@ -35,7 +35,7 @@ class Counted(Core):
 
 
 class Unfrozen(Lease):
-    """What a backlog became is kept in memory until it is sent, and rendered anew by whoever comes next."""
+    """The posts of a backlog are kept only in memory until they are sent, and rendered again by the next process."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -61,7 +61,7 @@ class Unfrozen(Lease):
 
 
 class Disordered(Core):
-    """Whatever is owed may be sent first."""
+    """The deliveries of a room are sent in any order."""
 
     def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
         return iter(sorted(super()._owed(room, each, now), key=lambda owed: owed.delivery))
@@ -76,7 +76,7 @@ class Undeduped(Core):
 
 
 class Deaf(Lease):
-    """A ring that comes between looking and waiting is lost, and nobody looks by themselves."""
+    """A wake-up between looking and waiting is lost, and nothing looks again without one."""
 
     async def wait(self, until: float) -> None:
         store = self.engine
@@ -87,14 +87,14 @@ class Deaf(Lease):
 
 
 class Blind(Core):
-    """The cursor is set without a look at what it was."""
+    """The cursor is set without checking the old one."""
 
     def commit(self, network: str, token: str, commit: Commit) -> Committed:
         return super().commit(network, token, replace(commit, expect=self.cursor(network, token)))
 
 
 class Overtaking(Core):
-    """What is offered for a room is sent, whatever the room has to do."""
+    """Posts that come with a commit are sent first, whatever else the room has to deliver."""
 
     def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
         rooms = {post.room for post in posts}
@@ -104,7 +104,7 @@ class Overtaking(Core):
 
 
 class Trusting(Core):
-    """Renewing a lease does not look at the cursor."""
+    """Renewing a lease does not check the cursor."""
 
     def renew(self, network: str, token: str, cursor: str | None) -> None:
         self.cursor(network, token)

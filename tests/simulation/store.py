@@ -80,7 +80,7 @@ class SimulatedWriter:
         return await self._queued(verb, ring)
 
     async def aclose(self) -> None:
-        """Nothing asked for from now on is done, nor what is waiting: the process has ended."""
+        """The process has ended: waiting and later calls are not done."""
         self._closed = True
 
     def _queued(self, verb: Callable[[Core], Any], ring: Ring | None) -> asyncio.Future[Any]:

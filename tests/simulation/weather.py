@@ -1,4 +1,4 @@
-"""What hits everybody alike: how long things take, who is paused, and the record of all that happened."""
+"""Shared by the whole simulation: delays, pauses, randomness, and the record of all that happened."""
 
 import asyncio
 import hashlib

@@ -73,7 +73,7 @@ class World:
         self._users.add(*(User(name, identities=(_identity(net, name),)) for net in PEOPLE for name in PEOPLE[net]))
 
     async def run(self) -> None:
-        """Everything that happens; it is to be checked afterwards. TimeoutError where it never comes to rest."""
+        """Run everything; check the world afterwards. TimeoutError if it never comes to rest."""
         async with asyncio.TaskGroup() as group:
             people = [group.create_task(self._talk(room, who)) for room, who in _voices()]
             supervisor = group.create_task(self._supervise())
@@ -137,7 +137,7 @@ class World:
         return lease
 
     async def _crash(self) -> None:
-        """The process is gone, wherever it was; what it had in memory too."""
+        """Kill the process wherever it is; its memory is lost."""
         if self._process is not None and self._store is not None:
             self.weather.note("crash")
             await self._store.aclose()

@@ -1,4 +1,4 @@
-"""Each kind of body through the store and both renderers: what has no rendering yet is refused with its reason."""
+"""Each kind of body in the store and both renderers: one without a rendering yet is refused with its reason."""
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -55,7 +55,7 @@ RENDERERS: dict[Room, Callable[[Sequence[Owed]], Sequence[Post]]] = {
 
 @pytest.mark.parametrize("to", [LIBERA, HOME], ids=str)
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: f"{body.type}")
-async def test_a_body_is_read_back_as_what_it_was_and_is_rendered_or_refused_and_counted(
+async def test_a_body_is_read_back_unchanged_and_is_rendered_or_counted_as_dead_with_its_reason(
     tmp_path: Path, body: Body, to: Room
 ) -> None:
     event = Event("$1", Room("other", "#pond"), matrix("alice"), 100.0, body)

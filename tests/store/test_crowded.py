@@ -1,4 +1,4 @@
-"""The store with a hundred thousand deliveries in it: looking, delivering, giving up and forgetting stay cheap."""
+"""A store with a hundred thousand deliveries: finding what is due, delivering, trimming and expiring stay cheap."""
 
 import asyncio
 import random
@@ -52,7 +52,7 @@ async def crowded(path: Path) -> AsyncGenerator[Core, None]:
     sql.close()
 
 
-async def test_a_hundred_thousand_waiting_make_looking_no_slower(crowded: Core) -> None:
+async def test_finding_what_is_due_takes_few_steps_among_a_hundred_thousand_deliveries(crowded: Core) -> None:
     """Counted in SQLite's own steps, not in seconds."""
     steps = 0
 
@@ -78,7 +78,7 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
     return lease
 
 
-async def test_delivering_them_takes_no_more_memory_than_delivering_a_few(store: SqliteStore) -> None:
+async def test_delivering_from_a_hundred_thousand_deliveries_takes_less_than_5_mb(store: SqliteStore) -> None:
     users = MemoryUsers()
     gate = Gate(users, Sessions(users, lambda: NOW, 60.0), [Link("pond", (HOME, *ROOMS))], clock=lambda: NOW)
     relay = Relay(gate, Shared(lambda: NOW, random.Random(1), Notices(lambda: NOW)))
@@ -96,7 +96,7 @@ async def test_delivering_them_takes_no_more_memory_than_delivering_a_few(store:
     assert peak < 5_000_000, "a hundred thousand of them are 80 MB"
 
 
-async def test_what_is_too_much_is_given_up_on_while_messages_pass(store: SqliteStore) -> None:
+async def test_deliveries_over_the_limit_are_trimmed_while_new_messages_are_stored(store: SqliteStore) -> None:
     home, libera = await _lease(store, "home"), await _lease(store, "libera")
     passed = await _pass_while(asyncio.create_task(libera.trim(0.0, 18_000)), home)
     assert passed >= 10
@@ -106,7 +106,7 @@ async def test_what_is_too_much_is_given_up_on_while_messages_pass(store: Sqlite
     assert await libera.waiting(ROOMS[0]) == 18_000
 
 
-async def test_what_was_done_long_ago_is_forgotten_while_messages_pass(crowded: Core, store: SqliteStore) -> None:
+async def test_finished_deliveries_expire_while_new_messages_are_stored(crowded: Core, store: SqliteStore) -> None:
     crowded._sql.execute("UPDATE deliveries SET state = 'sent', done = 1.0")
     home = await _lease(store, "home")
     forgetting = asyncio.create_task(store.expire(NOW))

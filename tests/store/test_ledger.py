@@ -44,7 +44,7 @@ def run(config: Path, *args: str) -> Result:
     return CliRunner().invoke(cli, ["ledger", *args, "-c", str(config)], env={"COLUMNS": "120"})
 
 
-def test_it_says_what_was_carried_refused_and_lost_and_how_much_arrived(config: Path) -> None:
+def test_the_ledger_shows_what_was_carried_refused_lost_and_delivered(config: Path) -> None:
     words = [" ".join(line.split()) for line in run(config, "--since", "1h").output.splitlines()]
     for line in (
         "heard in the last 1 hour 4",
@@ -61,14 +61,14 @@ def test_it_says_what_was_carried_refused_and_lost_and_how_much_arrived(config: 
         assert line in words, words
 
 
-def test_programs_get_the_numbers(config: Path) -> None:
+def test_the_json_ledger_holds_the_totals_and_those_of_each_network(config: Path) -> None:
     data = json.loads(run(config, "--json").stdout)
     assert (data["carried"], data["refused"], data["sent"], data["dead"], data["ratio"]) == (3, 1, 1, 1, 0.5)
     assert data["networks"] == {"libera": {"sent": 1, "queued": 1, "dead": 1, "dropped": 0}}
     assert json.loads(run(config, "--since", "10m", "--json").stdout)["carried"] == 0
 
 
-def test_a_time_that_is_none_is_a_wrong_use(config: Path) -> None:
+def test_a_since_that_is_no_duration_exits_with_2_and_shows_examples(config: Path) -> None:
     result = run(config, "--since", "yesterday")
     assert result.exit_code == 2
     assert "30m or 7d" in result.output

@@ -59,7 +59,7 @@ def run(config: Path, *args: str) -> Result:
     return CliRunner().invoke(cli, ["outbox", *args, "-c", str(config)], env={"COLUMNS": "200"})
 
 
-def test_the_list_shows_what_waits_and_why(filled: Path) -> None:
+def test_outbox_list_shows_dead_and_queued_deliveries_with_their_reasons(filled: Path) -> None:
     shown = run(filled, "list")
     assert shown.exit_code == 0, shown.output
     dead, queued = shown.output.splitlines()[-2:]
@@ -69,7 +69,7 @@ def test_the_list_shows_what_waits_and_why(filled: Path) -> None:
         assert part in queued
 
 
-def test_nothing_that_somebody_wrote_can_act_on_the_terminal(filled: Path) -> None:
+def test_outbox_list_strips_control_characters_from_messages_and_cuts_them(filled: Path) -> None:
     shown = run(filled, "list").output
     assert "hello there [red]" in shown
     assert "\x1b" not in shown
@@ -77,14 +77,14 @@ def test_nothing_that_somebody_wrote_can_act_on_the_terminal(filled: Path) -> No
     assert "x" * 50 not in shown
 
 
-def test_scripts_get_all_of_it(filled: Path) -> None:
+def test_outbox_list_as_json_holds_the_whole_text_and_id_of_each_delivery(filled: Path) -> None:
     dead, queued = json.loads(run(filled, "list", "--json").output)
     assert (dead["id"], dead["state"], dead["reason"], dead["from"]) == (DEAD, "dead", "too large", str(HOME))
     assert dead["text"].endswith("x" * 50)
     assert (queued["id"], queued["attempts"]) == (QUEUED, 1)
 
 
-def test_the_start_of_an_id_is_enough(filled: Path) -> None:
+def test_outbox_retry_accepts_the_start_of_an_id(filled: Path) -> None:
     again = run(filled, "retry", DEAD[:4])
     assert again.exit_code == 0
     assert again.output == f"queued again: {DEAD} for libera/#pond\n"
@@ -93,19 +93,19 @@ def test_the_start_of_an_id_is_enough(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("start", ["ffffffffff", DEAD[:3], ""])
-def test_an_id_that_names_nothing_or_too_little_is_refused(filled: Path, start: str) -> None:
+def test_outbox_drop_refuses_an_id_that_is_unknown_or_too_short(filled: Path, start: str) -> None:
     refused = run(filled, "drop", start)
     assert refused.exit_code == 1
     assert refused.output.startswith("Error: ")
     assert len(json.loads(run(filled, "list", "--json").output)) == 2
 
 
-def test_what_is_queued_cannot_be_queued_again(filled: Path) -> None:
+def test_outbox_retry_refuses_a_delivery_that_is_queued_already(filled: Path) -> None:
     refused = run(filled, "retry", QUEUED)
     assert (refused.exit_code, refused.output) == (1, f"Error: {QUEUED} is not dead: it is queued already\n")
 
 
-def test_what_is_dropped_leaves_the_list(filled: Path) -> None:
+def test_a_dropped_delivery_leaves_the_outbox_list_and_cannot_be_dropped_again(filled: Path) -> None:
     assert run(filled, "drop", DEAD).exit_code == 0
     assert run(filled, "drop", QUEUED).exit_code == 0
     assert run(filled, "drop", QUEUED).exit_code == 1
@@ -113,6 +113,6 @@ def test_what_is_dropped_leaves_the_list(filled: Path) -> None:
     assert json.loads(run(filled, "list", "--json").output) == []
 
 
-def test_before_the_first_run_it_says_that_there_is_no_store(config: Path) -> None:
+def test_outbox_list_before_the_first_run_fails_and_creates_no_store(config: Path) -> None:
     assert isinstance(run(config, "list").exception, Unusable)  # the entry point makes it a line and exit code 2
     assert not (config.parent / "data").exists()

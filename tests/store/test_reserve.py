@@ -1,4 +1,4 @@
-"""Some room on the disk is kept for sending."""
+"""A reserve of disk space: deliveries go on from it when the disk is full."""
 
 import os
 import sqlite3
@@ -30,7 +30,7 @@ def _blocks(path: Path) -> int:
     return Path(f"{path}.reserve").stat().st_blocks * 512
 
 
-def test_a_reserve_takes_its_room_gives_it_up_in_steps_and_takes_it_again(path: Path) -> None:
+def test_a_reserve_takes_disk_space_gives_it_up_in_steps_and_takes_it_again(path: Path) -> None:
     kept = Reserve(path)
     assert _blocks(path) >= reserve.SIZE
     assert stat.S_IMODE(Path(f"{path}.reserve").stat().st_mode) == 0o600
@@ -45,7 +45,7 @@ def test_a_reserve_takes_its_room_gives_it_up_in_steps_and_takes_it_again(path: 
     kept.close()
 
 
-def test_a_reserve_is_not_made_of_the_last_bytes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reserve_that_does_not_fit_on_the_disk_takes_no_space(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = os.statvfs(path.parent)
     monkeypatch.setattr(reserve, "SIZE", disk.f_blocks * disk.f_frsize + 1)
     kept = Reserve(path)
@@ -56,7 +56,7 @@ def test_a_reserve_is_not_made_of_the_last_bytes(path: Path, monkeypatch: pytest
 
 
 class Bounded(Reserve):
-    """The disk ends at some page of the store, and each step of the reserve is three pages more."""
+    """A disk that is full at some page of the store; each step of the reserve frees three pages more."""
 
     sql: sqlite3.Connection
     pages = 60

@@ -46,7 +46,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
-async def test_a_frozen_file_of_an_earlier_version_is_upgraded_with_all_that_is_in_it(path: Path, version: int) -> None:
+async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_and_backed_up(
+    path: Path, version: int
+) -> None:
     path.parent.mkdir()
     path.write_bytes(frozen_store(version).read_bytes())
     async with aclosing(SqliteStore.open(path, _clock)) as store:
@@ -102,7 +104,7 @@ def test_the_command_line_leaves_upgrading_to_the_daemon(path: Path) -> None:
     assert path.read_bytes() == FROZEN.read_bytes()
 
 
-def test_a_place_that_cannot_be_used_is_named(path: Path) -> None:
+def test_a_path_that_cannot_be_used_is_named_in_the_error(path: Path) -> None:
     path.parent.write_text("a file, where a folder should be")
     with pytest.raises(Unusable, match=str(path)):
         SqliteStore.open(path, _clock)
@@ -132,7 +134,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, FROZEN.read_bytes()[:9000]])
-def test_a_damaged_store_is_named_kept_and_never_overwritten(path: Path, content: bytes) -> None:
+def test_a_damaged_store_is_refused_by_name_and_not_changed(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(Unusable, match=path.name):
@@ -140,7 +142,7 @@ def test_a_damaged_store_is_named_kept_and_never_overwritten(path: Path, content
     assert path.read_bytes() == content
 
 
-def test_a_database_of_something_else_is_refused(path: Path) -> None:
+def test_a_database_of_another_program_is_refused(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as sql:
         sql.execute("CREATE TABLE cats (name)")
@@ -188,7 +190,7 @@ async def test_the_command_line_works_beside_the_daemon(path: Path) -> None:
         assert [backlog.room for backlog in await libera.due(_clock())] == [LIBERA]
 
 
-async def test_a_full_disk_is_said_and_what_is_there_stays(path: Path) -> None:
+async def test_a_full_disk_is_reported_and_what_was_stored_stays(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         await store.writer.read(lambda core: core._sql.execute("PRAGMA max_page_count = 60"))
@@ -214,7 +216,7 @@ def _made(path: Path) -> Path:
     return path
 
 
-async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fails_alone(path: Path) -> None:
+async def test_concurrent_calls_are_committed_together_and_one_that_fails_fails_alone(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
         events = [said(HOME, matrix("alice"), str(number)) for number in range(50)]
@@ -225,8 +227,8 @@ async def test_verbs_called_at_once_are_committed_together_and_one_that_fails_fa
         assert isinstance(results[-1], Exception)
 
 
-async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Path) -> None:
-    """It must end the daemon: a second sync that succeeds proves nothing."""
+async def test_after_a_disk_error_every_call_fails_with_it_until_the_store_is_opened_again(path: Path) -> None:
+    """It must end the daemon: a later fsync that succeeds does not prove that the data is on the disk."""
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
 
@@ -242,7 +244,7 @@ async def test_an_error_of_the_disk_is_no_error_of_the_store_and_stays(path: Pat
         assert await (await _lease(store, "home")).cursor() is None
 
 
-async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
+async def test_a_call_that_fails_half_way_is_rolled_back_and_the_next_is_committed(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
 
@@ -260,7 +262,7 @@ async def test_a_verb_that_refuses_half_way_leaves_no_trace(path: Path) -> None:
         assert dict(await home.recall()) == {"device": "DUCK"}
 
 
-async def test_a_notice_that_goes_ahead_does_not_hide_what_is_too_old(path: Path) -> None:
+async def test_a_notice_at_the_front_of_a_queue_does_not_hide_a_delivery_that_is_too_old(path: Path) -> None:
     now = [1_000.0]
     async with aclosing(SqliteStore.open(path, lambda: now[0])) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
@@ -272,7 +274,7 @@ async def test_a_notice_that_goes_ahead_does_not_hide_what_is_too_old(path: Path
 
 
 @pytest.mark.parametrize("step", [1_795_000_000.0, -90_000.0])
-async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step: float) -> None:
+async def test_deliveries_do_not_age_when_the_clock_is_set(path: Path, step: float) -> None:
     now = {"clock": 100_000.0, "steady": 50.0}
 
     def passes(seconds: float, step: float = 0.0) -> None:
@@ -297,16 +299,16 @@ async def test_what_waits_grows_no_older_when_the_clock_is_set(path: Path, step:
         assert await libera.trim(now["clock"] - 60, 10) == 0
         (backlog,) = await libera.due(now["clock"])
         assert round(backlog.owed[0].age, 3) == 31.0
-        passes(10, 59.0)  # is no step
+        passes(10, 59.0)  # 59 s are not taken for a set clock
         (backlog,) = await libera.due(now["clock"])
         assert round(backlog.owed[0].age, 3) == 100.0
-        passes(0, 2.0)  # both together are
+        passes(0, 2.0)  # 61 s in all are
         (backlog,) = await libera.due(now["clock"])
         assert round(backlog.owed[0].age, 3) == 41.0
 
 
-async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path: Path) -> None:
-    """Only a store that was put back to an earlier state can say so: one process has it at a time."""
+async def test_a_commit_plans_no_posts_for_a_network_whose_lease_another_worker_holds(path: Path) -> None:
+    """This happens only after a store was restored to an earlier state: one process has it at a time."""
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, _ = await _lease(store, "home"), await _lease(store, "libera")
         with closing(sqlite3.connect(path)) as sql, sql:
@@ -317,18 +319,18 @@ async def test_a_commit_plans_nothing_for_a_network_that_another_has_taken(path:
         assert await home.commit(Commit(None, "1", [event], [delivery], posts=posts)) == Committed(1)
 
 
-async def test_a_commit_whose_caller_is_gone_still_wakes(path: Path) -> None:
+async def test_a_commit_whose_caller_was_cancelled_still_wakes_the_deliveries(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "hi")
         commit = asyncio.create_task(home.commit(Commit(None, "c1", [event], [Delivery.of(event.key, LIBERA)])))
         await asyncio.sleep(0)  # it is on its way to the writer
         commit.cancel()
-        assert await home.cursor() == "c1"  # behind it, so it is done
+        assert await home.cursor() == "c1"  # this read is queued behind the commit, so the commit is done
         assert store._bells[libera.network].is_set()
 
 
-async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read(path: Path) -> None:
+async def test_a_store_that_another_program_locks_can_be_read_but_not_written(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
         await store.writer.read(lambda core: core._sql.execute("PRAGMA busy_timeout = 1"))
@@ -341,7 +343,7 @@ async def test_a_store_that_another_program_locks_is_unavailable_and_can_be_read
         await home.commit(Commit(None, "c1"))
 
 
-async def test_a_closed_store_says_so(path: Path) -> None:
+async def test_calls_on_a_closed_store_fail_and_its_leases_are_not_valid(path: Path) -> None:
     store = SqliteStore.open(path, _clock)
     home = await _lease(store, "home")
     await store.aclose()
@@ -366,7 +368,7 @@ async def test_waiting_ends_when_another_process_has_changed_something(path: Pat
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("characters", [0, 6])
-async def test_words_are_kept_only_for_as_long_as_they_are_owed_but_for_an_excerpt(
+async def test_message_text_is_erased_once_delivered_except_for_the_excerpt_of_a_public_message(
     path: Path, characters: int, private: bool
 ) -> None:
     async with aclosing(SqliteStore.open(path, _clock, excerpt=characters)) as store:
@@ -383,8 +385,8 @@ async def test_words_are_kept_only_for_as_long_as_they_are_owed_but_for_an_excer
         assert "$1" in dump
 
 
-async def test_half_a_surrogate_pair_stops_nothing(path: Path) -> None:
-    """Anybody may send one; it is no character."""
+async def test_half_a_surrogate_pair_is_stored_as_a_question_mark(path: Path) -> None:
+    """Anybody may send one, though it is no valid character."""
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         event = said(HOME, matrix("alice"), "oh \ud83d", "$1")
@@ -393,7 +395,7 @@ async def test_half_a_surrogate_pair_stops_nothing(path: Path) -> None:
         assert plain(backlog.owed[0].event.text) == "oh ?"
 
 
-async def test_much_that_is_done_expires_in_small_steps(path: Path) -> None:
+async def test_finished_deliveries_expire_in_steps_of_500(path: Path) -> None:
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home = await _lease(store, "home")
         events = [said(HOME, matrix("alice"), str(number)) for number in range(1_200)]
@@ -426,7 +428,7 @@ _WRITER = """
 """
 
 
-async def test_a_process_killed_at_any_point_has_lost_nothing_that_it_promised(path: Path) -> None:
+async def test_a_process_killed_at_any_point_has_lost_no_commit_that_it_acknowledged(path: Path) -> None:
     rng = random.Random(7)
     promised = 0
     for _ in range(5):

@@ -49,7 +49,9 @@ def test_a_password_is_kept_as_an_argon2id_hash() -> None:
 
 
 @given(st.text("aA[{^~", max_size=3), st.text("aA[{^~", max_size=3), st.sampled_from(Casemapping))
-def test_accounts_that_any_casemapping_takes_for_one_are_one(left: str, right: str, casemapping: Casemapping) -> None:
+def test_accounts_that_are_equal_under_any_casemapping_are_the_same_identity(
+    left: str, right: str, casemapping: Casemapping
+) -> None:
     if casemapping.fold(left) == casemapping.fold(right):
         assert same(Identity(Proof.IRC, "libera", left)) == same(Identity(Proof.IRC, "libera", right))
 
@@ -60,5 +62,5 @@ def test_a_mask_with_a_host_is_an_identity(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["alice", "Zoë", "鸭子", "a.b-c_d@e", "x" * 64])
-def test_people_are_called_as_they_like(name: str) -> None:
+def test_a_user_name_may_hold_letters_of_any_script_and_some_punctuation(name: str) -> None:
     assert checked_name(name) == name

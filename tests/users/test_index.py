@@ -13,7 +13,7 @@ _NETWORK = st.sampled_from(["libera", "oftc"])
 
 
 @given(_ACCOUNT, _NETWORK, _ACCOUNT, _NETWORK, st.sampled_from(Casemapping))
-def test_an_account_is_somebodys_exactly_where_its_own_network_takes_the_two_for_the_same(
+def test_an_account_identifies_a_user_exactly_if_it_is_equal_under_its_networks_casemapping(
     held: str, on: str, proven: str, network: str, casemapping: Casemapping
 ) -> None:
     alice = User("alice", identities=(Identity(Proof.IRC, on, held),))
@@ -23,7 +23,7 @@ def test_an_account_is_somebodys_exactly_where_its_own_network_takes_the_two_for
 
 
 @given(_ACCOUNT, st.sampled_from(Casemapping))
-def test_a_proof_of_one_kind_is_none_of_another(value: str, casemapping: Casemapping) -> None:
+def test_a_proof_of_one_kind_does_not_match_an_identity_of_another_kind(value: str, casemapping: Casemapping) -> None:
     alice = User("alice", identities=(Identity(Proof.IRC, "libera", value),))
     for proof in (Identity(Proof.MATRIX, "", value), Identity(Proof.IRC_MASK, "libera", f"{value}!{value}@{value}")):
         sender = Sender("libera", value, value, (proof,), casemapping)
@@ -31,7 +31,7 @@ def test_a_proof_of_one_kind_is_none_of_another(value: str, casemapping: Casemap
 
 
 @given(st.lists(_ACCOUNT, unique_by=Casemapping.RFC1459.fold, max_size=6), st.data())
-def test_a_state_that_was_changed_is_the_state_that_is_read_anew(accounts: list[str], data: st.DataObject) -> None:
+def test_an_index_that_was_changed_equals_an_index_made_anew(accounts: list[str], data: st.DataObject) -> None:
     users = [User(f"u{n}", identities=(Identity(Proof.IRC, "libera", one),)) for n, one in enumerate(accounts)]
     gone = data.draw(st.lists(st.sampled_from(users), unique=True)) if users else []
     come = [User(f"new{number}", identities=user.identities) for number, user in enumerate(gone)]

@@ -1,4 +1,4 @@
-"""Masks are found by their hosts, and it makes no difference but speed."""
+"""Looking up masks by host: the result is that of trying each mask in turn, only faster."""
 
 import time
 
@@ -23,7 +23,7 @@ def test_the_first_mask_that_matches_wins_wherever_it_stands(
     assert Masks(held).find(text) == first
 
 
-def test_no_star_reaches_from_the_nick_into_the_user_nor_from_there_into_the_host() -> None:
+def test_a_star_in_a_mask_does_not_match_across_nick_user_and_host() -> None:
     masks = Masks([("al*!~al@*.isp.net", User("alice"))])
     assert masks.find("alice!~al@a.isp.net") == User("alice")
     assert masks.find("al!x!~al@a.isp.net") is None
@@ -31,13 +31,13 @@ def test_no_star_reaches_from_the_nick_into_the_user_nor_from_there_into_the_hos
     assert masks.find("al!~al@isp.net") is None
 
 
-def test_what_is_no_mask_at_all_is_nobodys() -> None:
+def test_text_that_is_no_full_mask_matches_nobody() -> None:
     masks = Masks([("*!*@*.isp.net", User("alice"))])
     for text in ("", "alice", "alice!a", "a@b", "!@", "@", "!"):
         assert masks.find(text) is None
 
 
-def test_ten_thousand_masks_cost_no_more_than_a_few() -> None:
+def test_finding_one_of_ten_thousand_masks_is_fast() -> None:
     many = [(f"*!user{number}@host{number}.isp.net", User(str(number))) for number in range(10_000)]
     masks = Masks(many)
     start = time.process_time()

@@ -31,7 +31,7 @@ def world() -> World:
 AL = replace(irc("al"), connection="1 1")
 
 
-def test_a_session_follows_its_connection_through_nicks_and_not_a_nick_through_connections(world: World) -> None:
+def test_a_session_belongs_to_a_connection_and_not_to_a_nick(world: World) -> None:
     assert world.sessions.open(AL, world.users.get("alice"))
     assert world.who(replace(irc("ali"), connection="1 1")) == "alice"
     assert world.who(replace(irc("al"), connection="1 2")) is None
@@ -39,12 +39,12 @@ def test_a_session_follows_its_connection_through_nicks_and_not_a_nick_through_c
     assert world.who(replace(irc("al", network="oftc"), connection="1 1")) is None
 
 
-def test_nobody_gets_a_session_whose_end_the_network_would_not_show(world: World) -> None:
+def test_a_sender_without_a_known_connection_gets_no_session(world: World) -> None:
     assert not world.sessions.open(irc("al"), world.users.get("alice"))
     assert world.who(irc("al")) is None
 
 
-def test_on_matrix_the_id_is_what_logs_in(world: World) -> None:
+def test_on_matrix_a_session_belongs_to_the_matrix_id(world: World) -> None:
     assert world.sessions.open(matrix("al"), world.users.get("alice"))
     assert world.who(matrix("al", display="another")) == "alice"
     assert world.who(matrix("bob", display="al")) is None
@@ -65,7 +65,7 @@ def test_a_session_ends_by_logging_out(world: World) -> None:
     assert not world.sessions.close(AL)
 
 
-def test_a_session_ends_with_the_password_and_with_the_user(world: World) -> None:
+def test_a_session_ends_when_the_password_changes_or_the_user_is_removed(world: World) -> None:
     world.sessions.open(AL, world.users.get("alice"))
     world.users.set_password("alice", "another hash")
     assert world.who(AL) is None

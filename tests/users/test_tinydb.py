@@ -62,7 +62,7 @@ def test_a_missing_database_says_how_to_make_one(tmp_path: Path) -> None:
         TinyUsers(tmp_path / "users.json")
 
 
-def test_what_is_dropped_is_kept_beside(path: Path) -> None:
+def test_a_dropped_database_is_kept_in_a_private_backup_file(path: Path) -> None:
     TinyUsers(path).add(User("alice"))
     before = path.read_bytes()
     kept = TinyUsers.drop(path)
@@ -98,7 +98,7 @@ def test_what_is_dropped_is_kept_beside(path: Path) -> None:
         ("\ufffe\x00", ""),
     ],
 )
-def test_a_broken_database_is_named_and_never_overwritten(path: Path, content: str, place: str) -> None:
+def test_a_broken_database_is_refused_with_its_place_and_not_changed(path: Path, content: str, place: str) -> None:
     path.write_text(content)
     with pytest.raises(UsersError, match=r"users\.json") as raised:
         TinyUsers(path)
@@ -115,13 +115,13 @@ def test_a_database_dropped_twice_in_a_second_is_kept_twice(path: Path) -> None:
     assert all(one.exists() for one in kept)
 
 
-def test_there_is_nothing_to_drop_and_nothing_is_made_by_trying(tmp_path: Path) -> None:
+def test_dropping_a_missing_database_fails_and_creates_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsersError, match="there is no user database"):
         TinyUsers.drop(tmp_path / "data" / "users.json")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
+def test_a_symlink_to_the_database_stays_a_symlink(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(path)
     TinyUsers(link).add(User("alice"))
@@ -129,13 +129,15 @@ def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
     assert [user.name for user in TinyUsers(path).list()] == ["alice"]
 
 
-def test_what_an_operator_noted_by_hand_is_kept(path: Path) -> None:
+def test_a_key_that_an_operator_added_by_hand_is_kept(path: Path) -> None:
     path.write_text(_written({**_EVE, "note": "from the pond"}))
     TinyUsers(path).set_role("eve", Role.ADMIN)
     assert json.loads(path.read_text())["users"]["1"] == {**_EVE, "role": "admin", "note": "from the pond"}
 
 
-def test_a_lock_that_is_held_for_long_is_worth_another_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_held_for_too_long_is_an_error_that_may_pass(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storage, "_PATIENCE", 0.0)
     users = TinyUsers(path)
     with FileLock(f"{path}.lock"), pytest.raises(UsersUnavailable, match="another process has locked it"):
@@ -143,7 +145,7 @@ def test_a_lock_that_is_held_for_long_is_worth_another_try(path: Path, monkeypat
     users.add(User("alice"))
 
 
-def test_a_database_broken_under_a_running_daemon_leaves_it_what_it_knew(path: Path) -> None:
+def test_a_running_daemon_keeps_its_users_when_the_database_file_breaks(path: Path) -> None:
     users = TinyUsers(path)
     users.add(User("alice", identities=(ALICE,)))
     path.write_text("{")
@@ -155,7 +157,7 @@ def test_a_database_broken_under_a_running_daemon_leaves_it_what_it_knew(path: P
     assert path.read_text() == "{"
 
 
-def test_another_process_is_seen_by_looking_again(path: Path) -> None:
+def test_refresh_shows_users_that_another_process_has_added(path: Path) -> None:
     daemon, command = TinyUsers(path), TinyUsers(path)
     command.add(User("alice", identities=(ALICE,)))
     assert daemon.identify(matrix("alice")) is None
@@ -164,7 +166,7 @@ def test_another_process_is_seen_by_looking_again(path: Path) -> None:
     assert not daemon.refresh()
 
 
-def test_two_who_write_at_once_lose_nothing(path: Path) -> None:
+def test_two_open_databases_on_one_file_see_each_others_changes_when_they_write(path: Path) -> None:
     one, other = TinyUsers(path), TinyUsers(path)
     one.add(User("alice", identities=(ALICE,)))
     other.add(User("bob"))
@@ -215,7 +217,7 @@ def test_a_process_killed_at_any_point_leaves_the_old_or_the_new_database(path: 
     assert _files(path) == _ALL
 
 
-def test_what_a_killed_process_has_left_behind_is_in_nobodys_way(path: Path) -> None:
+def test_a_half_written_file_of_a_killed_process_is_replaced_by_the_next_write(path: Path) -> None:
     path.with_name(".users.json.new").write_text("half a data")
     TinyUsers(path).add(User("alice"))
     assert [user.name for user in TinyUsers(path).list()] == ["alice"]
@@ -270,14 +272,14 @@ def test_root_leaves_owner_group_and_mode_as_they_were(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for somebody else")
-def test_what_root_makes_first_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
+def test_files_that_root_makes_belong_to_the_owner_of_the_folder(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)
     TinyUsers.create(tmp_path / "users.json")
     assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders for somebody else")
-def test_the_folders_that_root_makes_belong_to_whoever_owns_the_one_they_are_in(tmp_path: Path) -> None:
+def test_folders_that_root_makes_belong_to_the_owner_of_the_parent_folder(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)
     TinyUsers.create(tmp_path / "a" / "b" / "users.json")
     assert {file.stat().st_uid for file in tmp_path.rglob("*")} == {65534}
@@ -285,8 +287,8 @@ def test_the_folders_that_root_makes_belong_to_whoever_owns_the_one_they_are_in(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
-    """A folder that both may write to, and two users, neither of whom is root."""
+def test_a_write_by_a_user_who_is_neither_owner_nor_root_is_refused() -> None:
+    """Two users, neither of them root, and a folder that both may write to."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "users.json"
         TinyUsers.create(path)
@@ -307,7 +309,7 @@ def test_nobody_but_root_and_its_owner_makes_the_file_theirs() -> None:
         assert _files(path) == _ALL
 
 
-def test_an_operator_can_read_the_file(path: Path) -> None:
+def test_the_database_file_is_readable_json(path: Path) -> None:
     TinyUsers(path).add(User("alice", Role.ADMIN, (ALICE,)))
     (document,) = json.loads(path.read_text())["users"].values()
     assert document == {
@@ -318,7 +320,7 @@ def test_an_operator_can_read_the_file(path: Path) -> None:
     }
 
 
-def test_what_is_done_is_recorded_with_who_did_it_and_no_secret(path: Path) -> None:
+def test_changes_are_recorded_in_the_audit_log_with_who_made_them_and_no_secret(path: Path) -> None:
     users = TinyUsers(path, by="root", clock=lambda: 1_000.0)
     users.add(User("alice", Role.ADMIN, (ALICE,), "the hash"))
     users.acting("alice").set_password("alice", "another hash")
@@ -343,7 +345,7 @@ def test_the_audit_log_is_kept_in_two_files_of_bounded_size(path: Path, monkeypa
     assert 10 < len(kept) < 40
 
 
-def test_what_is_typed_cannot_break_or_pretend_a_line_of_the_audit_log(path: Path) -> None:
+def test_text_in_an_audit_record_cannot_break_or_forge_a_line_of_the_log(path: Path) -> None:
     log = TinyUsers(path).audit
     log.path.write_text("half a li\n")
     log.record("root", "try", 'x"}\n{"time": "2026-01-01", "by": "eve"}\x1b[2J' + "y" * 10_000)
@@ -352,7 +354,7 @@ def test_what_is_typed_cannot_break_or_pretend_a_line_of_the_audit_log(path: Pat
     assert len(log.path.read_text().splitlines()) == 2
 
 
-def test_a_row_that_stayed_the_same_is_not_read_again(path: Path) -> None:
+def test_a_row_that_did_not_change_is_not_parsed_again_by_refresh(path: Path) -> None:
     users = TinyUsers(path)
     users.add(*(User(f"u{number}") for number in range(3)))
     users = TinyUsers(path)
@@ -362,7 +364,7 @@ def test_a_row_that_stayed_the_same_is_not_read_again(path: Path) -> None:
     assert [one is other for one, other in zip(before, users.list(), strict=True)] == [True, False, True]
 
 
-def test_a_database_of_the_first_format_is_read_and_written_as_the_present_one(path: Path) -> None:
+def test_a_database_of_format_1_is_read_and_written_as_format_2(path: Path) -> None:
     path.write_text(_written(_EVE))
     TinyUsers(path).add(User("bob"))
     found = json.loads(path.read_text())
@@ -371,23 +373,23 @@ def test_a_database_of_the_first_format_is_read_and_written_as_the_present_one(p
 
 
 @pytest.mark.parametrize(("one", "other"), [('"2"', '"1"'), ('"meta"', '"users"'), ('"role"', '"name"')])
-def test_of_what_is_there_twice_nobody_can_tell_which_was_meant(one: str, other: str) -> None:
+def test_a_row_number_table_or_key_that_occurs_twice_is_an_error(one: str, other: str) -> None:
     row = {"name": "eve", "role": "member"}
     text = layout.written({"meta": {"1": {"format": 1}}, "users": {"1": row, "2": row}}).replace(one, other)
     with pytest.raises(ValueError, match="is there twice"):
         layout.parse(f" {text}")
-    if one != '"role"':  # the lines do not look into rows; who opens one does
+    if one != '"role"':  # reading line by line does not parse the rows
         with pytest.raises(ValueError, match="is there twice"):
             layout.parse(text)
 
 
-def test_two_rows_in_one_line_are_two_rows() -> None:
+def test_two_rows_in_one_line_are_read_as_two_rows() -> None:
     row = {"name": "eve"}
     text = layout.written({"users": {"1": row, "2": row}}).replace(",\n ", ",")
     assert layout.parse(text) == {"users": {"1": '{"name": "eve"}', "2": '{"name": "eve"}'}}
 
 
-def test_a_line_that_was_torn_costs_no_other_record(path: Path) -> None:
+def test_a_torn_line_in_the_audit_log_costs_no_other_record(path: Path) -> None:
     log = TinyUsers(path).audit
     with log.path.open("a") as file:
         file.write('{"time": "2026-')
@@ -406,7 +408,9 @@ def test_a_line_that_was_torn_costs_no_other_record(path: Path) -> None:
         max_size=3,
     )
 )
-def test_what_is_written_is_read_again_by_lines_as_by_json(tables: dict[str, dict[str, dict[str, str]]]) -> None:
+def test_a_written_database_is_read_back_the_same_by_lines_and_as_json(
+    tables: dict[str, dict[str, dict[str, str]]],
+) -> None:
     text = layout.written(tables)
     opened = {
         name: {number: json.loads(str(row)) for number, row in rows.items()}

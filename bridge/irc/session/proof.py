@@ -160,9 +160,7 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
     never = line.command in _NEVER or (pending.private and line.command != "263")
     if line.command in MUTED and not never:
         return Silenced(reason, _WAITS_WITH_US, refused=True)
-    if never:
-        return PermanentError(reason)
-    return TransientError(reason, _RETRY_AFTER if line.command == "263" else None, refused=True)
+    return PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER, refused=True)
 
 
 def _proved(pending: PendingPost, line: Line) -> Effect:
