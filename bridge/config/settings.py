@@ -74,8 +74,9 @@ class LinkSection(Section):
     """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
     accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
     guest_budget: GuestBudgetSection = GuestBudgetSection()
-    max_lines: MaxLinesSection = MaxLinesSection()
     """How much guests may ask the bots."""
+    max_lines: MaxLinesSection = MaxLinesSection()
+    """How many lines of IRC one message may take."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: WelcomeSection = WelcomeSection()

@@ -59,6 +59,13 @@ class Return(Talk):
         rows = [person.split() for person in people]
         self.hears(*(f":irc 354 duck 271 #pond {u} {h} {n} H {a}" for n, u, h, a in rows), ":irc 315 duck #pond :end")
 
+    def whois(self, nick: str, account: str, since: float | None = T0 - 3600) -> None:
+        """The answer to WHOIS, whose user and host are u and h."""
+        self.hears(f":irc 311 duck {nick} u h * :x", f":irc 330 duck {nick} {account} :is logged in as")
+        if since is not None:
+            self.hears(f":irc 317 duck {nick} 5 {since:.0f} :seconds idle, signon time")
+        self.hears(f":irc 318 duck {nick} :end")
+
     @property
     def words(self) -> list[str]:
         return [plain(message.text) for message in self.heard]
@@ -89,9 +96,33 @@ def test_a_history_line_without_account_gets_one_only_if_the_same_mask_is_in_the
     assert talk.fence() == ["WHO #Pond %tcuhnfa,271"]
     assert talk.words == []
     talk.who("bob u h Bob", "al u h Al")
+    assert talk.written()[-1] == "WHOIS bob bob"
+    talk.whois("bob", "Bob")
     proofs = [message.sender.proofs for message in talk.heard]
     assert proofs == [(Identity(Proof.IRC, "net", "Bob"),), (), ()]
     assert [message.sender.connection for message in talk.heard] == ["", "", ""]
+
+
+@pytest.mark.parametrize("since", [None, T0 + 11, T0 + 10])
+def test_a_history_line_without_account_is_nobodys_if_its_sender_connected_later(since: float | None) -> None:
+    """Somebody else may have had the nick, user and host then: in the second of the sign-on too."""
+    talk = Return()
+    talk.batch(old("m0", 0), old("m1", 10), old("m2", 10), old("m3", 12))
+    talk.fence()
+    talk.who("bob u h Bob")
+    talk.whois("bob", "Bob", since)
+    assert talk.words == ["m1", "m2", "m3"]
+    proven = [bool(message.sender.proofs) for message in talk.heard]
+    assert proven == [False, False, since is not None]
+    assert len([line for line in talk.written() if line.startswith("WHOIS")]) == 1
+
+
+def test_an_account_tag_in_history_proves_the_account_of_then() -> None:
+    talk = Return()
+    talk.batch(old("m0", 0), old("m1", 1, tags=";account=Bob"), old("m2", 2, "eve!u@h", tags=";account=Eve"))
+    talk.fence()
+    assert [message.sender.proofs[0].value for message in talk.heard] == ["Bob", "Eve"]
+    assert not [line for line in talk.written() if line.startswith("WHOIS")]
 
 
 def test_a_host_mask_in_history_is_a_proof_only_if_it_is_in_the_channel_now() -> None:
@@ -213,6 +244,7 @@ def test_history_lines_without_ids_get_the_same_distinct_ids_each_time() -> None
         talk.batch(*(f"@time={at(9)};batch=1 :bob!u@h PRIVMSG #pond :{text}" for text in lines))
         talk.fence()
         talk.who("bob u h Bob")
+        talk.whois("bob", "Bob")
         return [message.id for message in talk.heard]
 
     first, again = ids(Return(), "a", "a", "b"), ids(Return(), "a", "a", "b")

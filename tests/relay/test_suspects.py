@@ -12,7 +12,7 @@ from bridge.network import SendError, Silenced, TransientError
 from tests.events import HOME, LIBERA, matrix, said
 from tests.relay.test_relay import World
 
-MUTED = Silenced("you may not speak", refused=True)
+MUTED = Silenced("you may not speak", 60.0, refused=True)
 BROKEN = TransientError("M_UNKNOWN: internal server error", refused=True)
 
 

@@ -1,6 +1,7 @@
 """The people in our channels, and the services account of each, as the network proves it."""
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
 from bridge.irc.wire.line import Source
@@ -20,6 +21,7 @@ class _Person:
     channels: set[str] = field(default_factory=set)
     account: str | None = None  # None: not known; '': not logged in
     learnt_at: float = 0.0
+    since: float | None = None  # connected since then, by the server; infinity: it does not say
 
 
 class People:
@@ -59,6 +61,16 @@ class People:
         fresh = self._told_of_logins or now - person.learnt_at < _TRUSTED_FOR
         return person.account if fresh else None
 
+    def account_then(self, source: Source, time: float, now: float) -> str | None:
+        """The account of a person in our channels, if they have been connected since before `time` (seconds since the
+        epoch, by the server): else somebody else may have had their nick, user and host. '' for none, None if the
+        server must be asked."""
+        account = self.account(source, now)
+        person = self._people.get(self.casemapping.fold(source.nick))
+        if not account or person is None or person.since is None:
+            return account if account == "" else None
+        return account if person.since < math.floor(time) else ""
+
     def connection(self, source: Source) -> str:
         """A unique id of the connection of a person in our channels; '' for anybody else."""
         person = self._people.get(self.casemapping.fold(source.nick))
@@ -78,12 +90,14 @@ class People:
             return None
         return (person.user, person.host) == (source.user, source.host)
 
-    def learn(self, source: Source, account: str, now: float) -> None:
-        """The network says which account `source` is logged in to ('' for none)."""
+    def learn(self, source: Source, account: str, now: float, since: float | None = None) -> None:
+        """The network says which account `source` is logged in to ('' for none), and `since` when they are connected
+        (None: it was not asked)."""
         person = self._people.get(self.casemapping.fold(source.nick))
         if person is not None:
             self._recognise(person, source)
             person.account, person.learnt_at = account, now
+            person.since = person.since if since is None else since
 
     def joined(self, source: Source, channel: str) -> None:
         key = self.casemapping.fold(source.nick)
@@ -131,6 +145,6 @@ class People:
         if not (source.user and source.host):
             return
         if (person.user, person.host) not in (("", ""), (source.user, source.host)):
-            person.account = None
+            person.account = person.since = None
             person.connection = next(self._connections)
         person.user, person.host = source.user, source.host

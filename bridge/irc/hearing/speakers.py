@@ -1,5 +1,6 @@
 """Holds lines back, in order, until the network has said which account their speaker has."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from bridge.model.casemap import Casemapping
 
 _ANSWER_WITHIN_S = 10.0
 """Seconds after which a line is carried as an unknown person's: a lost answer must not stop the conversation."""
+_OLD_ANSWER_WITHIN_S = 60.0
+"""The same for a line of history: there may be many people to ask about."""
 _AT_ONCE, _PER_SECOND = 4, 0.5
 """WHOIS questions at once, and then per second: the server counts each as a line of ours."""
 _MOST_WAITING = 500
@@ -36,6 +39,7 @@ class _Question:
     asked_at: float
     mask: Source | None = None
     account: str = ""
+    since: float = math.inf
     stale: bool = False
 
 
@@ -56,14 +60,15 @@ class Speakers:
 
     def said(self, spoken: Spoken, account: str | None, now: float) -> Iterator[Step]:
         """Somebody said something. `account` is what is known of them: '' for none, None to ask the server."""
-        if account is None and self._answers and self._may_ask(spoken.line.source.nick):
-            yield from self._next(now)
-        elif account is None:
+        asking = account is None and self._answers and self._may_ask(spoken.line.source.nick)
+        if account is None and not asking:
             account = ""
         if account is not None and not self._waiting:
             yield Settled(spoken, account)
             return
         self._waiting.append(_Waiting(spoken, now, account))
+        if asking:
+            yield from self._next(now)
         if len(self._waiting) > _MOST_WAITING:
             self._waiting[0].account = self._waiting[0].account or ""
         yield from self._release(now)
@@ -86,6 +91,11 @@ class Speakers:
         """330 (RPL_WHOISACCOUNT)."""
         if self._open is not None and self._same(self._open.nick, nick):
             self._open.account = account
+
+    def connected_since(self, nick: str, time: float) -> None:
+        """317 (RPL_WHOISIDLE): when they connected (seconds since the epoch, by the server)."""
+        if self._open is not None and self._same(self._open.nick, nick):
+            self._open.since = time
 
     def answered(self, nick: str, now: float) -> Iterator[Step]:
         """318 (RPL_ENDOFWHOIS)."""
@@ -141,21 +151,31 @@ class Speakers:
             self._pace.spend(now)
             nick = self._questions.pop(next(iter(self._questions)))
             self._open = _Question(nick, now)
-            yield from written("WHOIS", nick)
+            yield from written("WHOIS", *((nick, nick) if self._is_of_old(nick) else (nick,)))
+
+    def _is_of_old(self, nick: str) -> bool:
+        """Whether a line of history waits for `nick`. Only the server of that person knows since when they are
+        connected: it is asked if the nick is named twice (RFC 2812, 3.6.2)."""
+        return any(
+            each.account is None and each.spoken.replayed and self._same(each.source.nick, nick)
+            for each in self._waiting
+        )
 
     def _settle(self, question: _Question) -> Iterator[Step]:
         mask = question.mask
         if mask is not None:
-            yield Learnt(mask, question.account)
+            yield Learnt(mask, question.account, question.since)
         for waiting in self._waiting:
             if waiting.account is None and self._same(waiting.source.nick, question.nick):
                 same = mask is not None and (mask.user, mask.host) == (waiting.source.user, waiting.source.host)
-                waiting.account = question.account if same else ""
+                then = not waiting.spoken.replayed or question.since < math.floor(waiting.spoken.time)
+                waiting.account = question.account if same and then else ""
 
     def _release(self, now: float) -> Iterator[Step]:
         while self._waiting:
             first = self._waiting[0]
-            if first.account is None and now - first.since <= _ANSWER_WITHIN_S:
+            patience = _ANSWER_WITHIN_S if not first.spoken.replayed else _OLD_ANSWER_WITHIN_S
+            if first.account is None and now - first.since <= patience:
                 return
             self._waiting.popleft()
             yield Settled(first.spoken, first.account or "")

@@ -31,10 +31,12 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """The server says which account `source` is logged in to, '' for none."""
+    """The server says which account `source` is logged in to, '' for none, and `since` when they are connected (seconds
+    since the epoch, by the server; infinity if it does not say)."""
 
     source: Source
     account: str
+    since: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "005": _isupport,
         "311": presence.whois_user,
         "315": presence.who_end,
+        "317": presence.whois_idle,
         "318": presence.whois_end,
         "324": _mode,
         "329": _channel_created,

@@ -10,6 +10,7 @@ from bridge.irc.wire.line import Line, Source
 from bridge.model.text import one_line, printable
 
 _WHOX_FIELDS = 8
+_MOST_DIGITS = 16
 
 
 def join(state: State, line: Line) -> Iterator[Step]:
@@ -114,6 +115,14 @@ def whois_user(state: State, line: Line) -> Iterable[Step]:
 def whois_account(state: State, line: Line) -> Iterable[Step]:
     """330 (RPL_WHOISACCOUNT)."""
     state.speakers.logged_in(line.param(1), line.param(2))
+    return ()
+
+
+def whois_idle(state: State, line: Line) -> Iterable[Step]:
+    """317 (RPL_WHOISIDLE): seconds idle, and the time of sign-on, which not all servers tell."""
+    since = line.param(3)
+    if since.isdecimal() and len(since) < _MOST_DIGITS:
+        state.speakers.connected_since(line.param(1), float(since))
     return ()
 
 

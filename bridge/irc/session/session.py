@@ -91,8 +91,8 @@ class Session:
                     yield from self._effects(speech.said_before(state, spoken))
                 case Settled(spoken, account):
                     yield from speech.settled(state, spoken, account)
-                case Learnt(source, account):
-                    state.people.learn(source, account, state.now)
+                case Learnt(source, account, since):
+                    state.people.learn(source, account, state.now, since)
                 case AskWho(channel):
                     yield from state.who_queue.ask(channel)
                 case Fence():

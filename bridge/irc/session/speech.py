@@ -59,12 +59,12 @@ def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
 
 
 def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
-    """A line of history is due. An account tag on it names the speaker's account then. Without one, it is the current
-    account of the very same person, if they are in the channel now."""
+    """A line of history is due. An account tag on it names the speaker's account then. Without one, it is nobody's,
+    unless the very same person is in the channel now and was connected when it was said: then it is their account."""
     source, account = spoken.line.source, spoken.line.tags.get("account")
     same = state.people.resembles(source, spoken.line.param(0))
-    if account is None and same is not None:
-        account = state.people.account(source, state.now) if same else ""
+    if account is None:
+        account = "" if same is False else state.people.account_then(source, spoken.time, state.now)
     return state.speakers.said(replace(spoken, present=bool(same)), account, state.now)
 
 
