@@ -2,7 +2,8 @@
 never made again: an operator may still have one.
 
 In each, alice has said three things in HOME for LIBERA: "sent" was sent, "dead" is dead, "queued" is frozen. Those of
-versions 4 and 5 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question to the duck.
+versions 4 and 5 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question
+to the duck.
 """
 
 from pathlib import Path
