@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Room
+from bridge.model.event import BOTS, Event, EventKey, Redaction, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Network
@@ -93,7 +93,9 @@ class Relay:
         self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link else ()
         changes = (case.event,) if refusal is None and event.target is not None else ()
-        carried = (Addressed(case.event, room) for room in verdict.audience)
+        # No adapter takes back what it has delivered yet; what still waits is dropped by the store
+        audience = () if isinstance(case.event.body, Redaction) else verdict.audience
+        carried = (Addressed(case.event, room) for room in audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:

@@ -65,6 +65,7 @@ class Outages:
                 self._held.add(room)
                 yield from self._still_away(Outage(room, now, reason), tell_after)
             elif (refusal := self._silenced.get(room)) is not None:
+                self._held.discard(room)  # it is tried again; else nobody would learn that we may speak
                 yield from self._still_away(Outage(room, now, refusal, silenced=True), tell_after)
             elif (outage := self._away.pop(room, None)) is not None:
                 told = room in self._told

@@ -437,3 +437,15 @@ async def test_notices_are_not_announced_as_messages_that_follow() -> None:
         told = [*await world.home.delivered(2), *await world.libera.delivered(2)]
     assert len(told) == 4
     assert not [text for text in told if "follow." in text or "follows." in text]
+
+
+def test_a_room_that_we_are_back_in_but_may_not_speak_in_is_not_held() -> None:
+    outages = Outages()
+    changes(outages, "not in #pond yet", T0)
+    assert outages.holds(LIBERA)
+    outages.silenced(LIBERA, "moderated")
+    changes(outages, None, T0 + 1)
+    assert not outages.holds(LIBERA)
+    outages.spoke(LIBERA)
+    (ended,) = changes(outages, None, T0 + 2)
+    assert isinstance(ended, Ended)
