@@ -350,6 +350,24 @@ async def test_a_moderator_cannot_change_an_admins_sanction_nor_moderate_while_m
     assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mute-user mod --in pond",
+        "ban-user MOD --in pond",
+        "mute-user libera/mod --in pond",
+        "ban-user libera/m* --in pond",
+    ],
+)
+async def test_nobody_can_mute_or_ban_themselves_in_a_chat_by_name_or_by_a_pattern(world: World, line: str) -> None:
+    world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
+    world.gate.set_links([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    before = world.users.sanctions()
+    assert "you" in await world.asks(irc("mod", "mod"), line) or "admin" in await world.asks(irc("mod", "mod"), line)
+    assert world.users.sanctions() == before
+    assert "that is you" in await world.asks(matrix("alice"), "mute-user alice")
+
+
 async def test_the_last_admin_cannot_be_removed_or_demoted_in_a_chat(world: World) -> None:
     for line in ("remove-user alice", "set-role alice member"):
         assert "last admin" in await world.asks(matrix("alice"), line)
