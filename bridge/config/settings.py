@@ -138,6 +138,9 @@ class OutagesSection(Section):
 
     tell_after: Duration = Field(default="60s", validate_default=True)
     """How long a room may be out of reach before the other rooms of its link are told, once."""
+    tell_gaps: Literal["daily", "each", "never"] = "daily"
+    """When people are told that messages may be missing because a network keeps no history of an outage: the first time
+    of a day at once, then together once a day (`daily`); `each` time; or `never` (the ledger counts them)."""
 
 
 class HttpSection(Section):

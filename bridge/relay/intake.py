@@ -4,7 +4,7 @@ import asyncio
 import shlex
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -16,6 +16,7 @@ from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
+from bridge.relay.gaps import GAPS
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
@@ -31,12 +32,13 @@ _GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before aski
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, and in `changes` the
-    event itself if it changes an earlier one, even if nobody is owed it."""
+    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, in `changes` the
+    event itself if it changes an earlier one, even if nobody is owed it, and what the relay remembers in `memory`."""
 
     owed: tuple[Addressed, ...] = ()
     counts: tuple[Count, ...] = ()
     changes: tuple[Event, ...] = ()
+    memory: Mapping[str, str] = field(default_factory=dict)
 
 
 class Relay:
@@ -115,9 +117,12 @@ class Relay:
     def _of_gap(self, gap: Gap) -> Outcome:
         """Count a gap; a long one is told to the other rooms."""
         count = Count(gap.room, Tally.UNKNOWN, "the network keeps no history of that time")
-        if gap.until - gap.since < self._shared.terms.tell_after:
+        shared, others = self._shared, self._gate.links.others(gap.room)
+        if gap.until - gap.since < shared.terms.tell_after or not others:
             return Outcome(counts=(count,))
-        return Outcome(tuple(outages.unknown(gap, other) for other in self._gate.links.others(gap.room)), (count,))
+        due = shared.gaps.heard(gap, shared.clock(), shared.terms.tell_gaps)
+        told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
+        return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
@@ -183,7 +188,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
         counts=tuple(count for outcome in outcomes for count in outcome.counts),
-        changes=batch.changes,
+        changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 
 
