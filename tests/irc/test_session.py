@@ -845,3 +845,13 @@ def test_ctcp_commands_are_understood_in_any_letter_case() -> None:
     assert isinstance(event.body, Message)
     assert (event.body.kind, plain(event.text)) == (Kind.ACTION, "waves")
     assert talk.hears(":ann!~a@h PRIVMSG duck :\x01version\x01") == ["NOTICE ann :\x01VERSION quackbridge\x01"]
+
+
+@pytest.mark.parametrize("text", ["\x01ACTION\x01", "\x01ACTION \x01", "\x01action \u200b\x01"])
+def test_a_bare_me_is_an_action_without_words(text: str) -> None:
+    talk = Talk().welcomed()
+    talk.hears(":bob!u@h JOIN #pond", f":bob!u@h PRIVMSG #pond :{text}")
+    talk.passes(15)
+    (event,) = talk.heard
+    assert isinstance(event.body, Message)
+    assert (event.body.kind, event.body.text) == (Kind.ACTION, ())

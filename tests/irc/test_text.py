@@ -109,6 +109,11 @@ def test_an_action_is_shown_with_a_star_and_a_notice_is_sent_as_notice() -> None
     assert (said.command, said.text) == ("NOTICE", "<Ann> beep")
 
 
+def test_an_action_without_words_says_the_name_of_its_sender() -> None:
+    (said,) = rendered(message((), kind=Kind.ACTION))
+    assert said.text == "* Ann"
+
+
 def test_a_private_message_has_no_sender_mark_and_a_private_action_is_a_ctcp_action() -> None:
     bob = Room("net", "bob")
     assert rendered(message(words("hi"), private=True), bob)[0].text == "hi"
@@ -251,4 +256,5 @@ def test_a_long_action_ends_in_an_action_too() -> None:
     event = replace(message(words("x" * 5000), Kind.ACTION), private=True, max_lines=2)
     first, last = rendered(event, Room("net", "bob"))
     assert first.text.startswith("\x01ACTION xxx")
-    assert "more characters" in last.text
+    assert last.text.startswith("\x01ACTION (")
+    assert last.text.endswith("more characters are not shown here)\x01")

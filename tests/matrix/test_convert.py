@@ -133,6 +133,14 @@ def test_an_edit_becomes_a_message_with_a_star_before_the_new_text() -> None:
     assert body_of(found).reply_to is None
 
 
+@pytest.mark.parametrize("body", ["", " ", "\u200b"])
+def test_a_bare_me_is_an_action_without_words(body: str) -> None:
+    event = heard({"msgtype": "m.emote", "body": body})
+    assert event is not None
+    assert (body_of(event).kind, plain(event.text)) == (Kind.ACTION, "")
+    assert heard({"msgtype": "m.text", "body": body}) is None
+
+
 @pytest.mark.parametrize("since_version_11", [False, True])
 def test_a_redaction_refers_to_its_event(since_version_11: bool) -> None:
     reason = {"reason": "oops"}

@@ -88,6 +88,10 @@ def test_actions_notices_and_private_messages_are_each_rendered_in_their_own_for
     assert content(owed((Span("x", Style.BOLD),), private=True))["formatted_body"] == "<strong>x</strong>"
 
 
+def test_an_action_without_words_says_the_name_of_its_sender() -> None:
+    assert content(owed((), kind=Kind.ACTION))["body"] == "* bob"
+
+
 def test_styles_and_https_urls_are_kept_and_javascript_urls_are_dropped() -> None:
     text = (Span("a", Style.ITALIC), Span("b", link="https://x.y/?a&b"), Span("c", link="javascript:x"))
     html = content(owed(text))["formatted_body"]

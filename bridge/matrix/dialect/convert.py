@@ -53,7 +53,9 @@ def message(
     said = edited or content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
-    if read is None or says_nothing(plain(read.text)):
+    if read is not None and says_nothing(plain(read.text)):  # but a bare /me says its sender's name
+        read = Read((), read.people) if word(said, "msgtype") == "m.emote" and not private else None
+    if read is None:
         return None
     text = (*words("* "), *read.text) if edited else read.text
     mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
