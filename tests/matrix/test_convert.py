@@ -11,13 +11,14 @@ from bridge.model.event import Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
+from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
 US = Us("@duck:hs", "Little Yellow Duck")
 HTML = "org.matrix.custom.html"
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text() | st.just("\ud800"),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | with_runs(st.text()) | st.just("\ud800"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 _KEYS = st.sampled_from(

@@ -15,6 +15,7 @@ from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, plain
 from bridge.network import PermanentError
+from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
 FAR = Room("far", "#pond")
@@ -24,7 +25,8 @@ LIMIT = 60_000
 """Bytes. An event has at most 65,536, and the homeserver adds ids, hashes and signatures."""
 
 _TEXTS = st.lists(
-    st.builds(Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")), max_size=4
+    st.builds(Span, with_runs(st.text()), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")),
+    max_size=4,
 ).map(tuple)
 
 
