@@ -86,11 +86,11 @@ class RequestNews:
     def _to_admin(self, user: User, room: Room, now: float) -> Addressed | None:
         """The notice of open requests; None if there is none since they were told last, or they were told today."""
         key = _ADMIN + same_name(user.name)
-        last = float(self._told.get(key, "-inf"))
+        day, _, newest = self._told.get(key, " -inf").partition(" ")
         found = open_ones(self._users.requests(), now)
-        if not found or found[-1].since <= last or _day(last) == _day(now):
+        if not found or found[-1].since <= float(newest) or day == _day(now):
             return None
-        self._told[key] = repr(now)
+        self._told[key] = f"{_day(now)} {found[-1].since!r}"
         return self._notices.tell(room, f"requests {_day(now)} {same_name(user.name)}", worded(found))
 
     def _to_askers(self, requests: Collection[MembershipRequest], now: float) -> Iterator[Addressed]:
@@ -138,4 +138,4 @@ def _outcome(request: MembershipRequest) -> str:
 
 
 def _day(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).date().isoformat() if time > 0 else ""
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
