@@ -441,7 +441,7 @@ async def test_a_guest_with_an_account_asks_to_become_a_member_and_is_carried_on
         await eve.say(pond.channel, "duck: how do I join?")
         assert (await eve.heard("Only members are carried")).room == pond.channel
         await eve.say(pond.channel, "duck: request")
-        answer = await eve.heard(f"I have told the admins that irc/{account} asks")
+        answer = await eve.heard(f"I let the admins know that irc/{account} asks")
         assert (answer.room, answer.sender) == (eve.nick, pond.duck)
         told = await alice.heard(f"1 person asks to become a member: {account} (irc/{account})")
         assert told.room != await alice.room_id(pond.room)
@@ -479,7 +479,7 @@ async def test_a_guest_on_matrix_whom_the_shell_denies_while_the_daemon_is_away_
         hint = await mat.heard("Your messages stay in")
         assert hint.text.endswith("To become a member, say `request` to me.")
         await mat.send(hint.room, "request")
-        await mat.heard("I have told the admins that")
+        await mat.heard("I let the admins know that")
         await alice.heard("1 person asks to become a member")
         assert await daemon.stop() == 0
         listed = json.loads(quackbridge(pond.folder, "requests", "--json").stdout)

@@ -160,7 +160,7 @@ class Counter:
             return _MANY
         if not await self._ask(MembershipRequest(identity, Room(asker.network, asker.address), now), asker):
             return "I cannot store that right now. Try again in some minutes."
-        return f"I have told the admins that {identity} asks to become a member. They decide, and I tell you."
+        return f"I let the admins know that {identity} asks to become a member. I tell you what they decide."
 
     async def prove(self, asker: Sender, _rest: str) -> str:
         """prove: get a code here, then say `link-identity CODE` to me on the network where I already know you."""
