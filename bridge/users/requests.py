@@ -103,6 +103,6 @@ def _free(identity: Identity, is_taken: Callable[[str], object]) -> str:
             name = identity.value
         case Proof.IRC_MASK:
             name = identity.value.partition("!")[2].partition("@")[0]
-    plain = "".join(filter(_HANDLE.__contains__, name)).strip("-._")[:_LONGEST] or "guest"
+    plain = "".join(filter(_HANDLE.__contains__, name)).strip("-._")[:_LONGEST] or "somebody"
     numbered = (f"{plain}{number}" for number in itertools.count(2))
     return next(name for name in itertools.chain([plain], numbered) if not is_taken(name))

@@ -405,13 +405,13 @@ def test_who_holds_an_identity_cannot_ask_and_who_gets_one_does_not_ask_any_more
     ("identity", "handle"),
     [
         (Identity(Proof.MATRIX, "", "@-bob:hs"), "bob"),
-        (Identity(Proof.MATRIX, "", "@/:hs"), "guest"),
+        (Identity(Proof.MATRIX, "", "@/:hs"), "somebody"),
         (Identity(Proof.MATRIX, "", "@a;$(rm)'`:hs"), "arm"),
         (_account("--as"), "as"),
         (_account("\N{CYRILLIC SMALL LETTER A}lice"), "lice"),
         (Identity(Proof.IRC_MASK, "plain", "*!~bob@a.example.org"), "bob"),
         (_account("x" * 64), "x" * 24),
-        (_account("\u202e"), "guest"),
+        (_account("\u202e"), "somebody"),
     ],
 )
 def test_a_handle_is_short_and_safe_to_type(users: Users, identity: Identity, handle: str) -> None:

@@ -493,3 +493,25 @@ async def test_a_guest_on_matrix_whom_the_shell_denies_while_the_daemon_is_away_
         await mat.heard("An admin has declined. You may ask again in 29 days")
     assert len(_of(alice, "asks to become a member")) == 1
     assert len(_of(mat, "An admin has declined the request")) == 1
+
+
+async def test_a_guest_with_a_trusted_host_mask_asks_and_is_known_by_it_under_any_nick(pond: Pond) -> None:
+    pond.config["networks"]["plain"]["trust_hostmasks"] = True  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    async with AsyncExitStack() as stack:
+        daemon = await stack.enter_async_context(pond.daemon())
+        await daemon.ready()
+        pat = await _plain(stack, pond, unique("pat"))
+        await pat.person.say(pond.channel, "hello")
+        assert (await pat.person.heard("Your messages stay in")).text.endswith("say `request` to me.")
+        await pat.asks("request", "I let the admins know that plain/*!")
+        (asked,) = json.loads(quackbridge(pond.folder, "requests", "--json").stdout)
+        assert (asked["kind"], asked["network"]) == ("irc-mask", "plain")
+        approved = quackbridge(pond.folder, "approve", asked["name"], "--as", "pat")
+        assert approved.returncode == 0, approved.stderr
+        await pat.person.heard("is a member now, as pat")
+        nick = unique("pat")
+        await pat.person.rename(nick)
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        await pat.person.say(pond.channel, "carried")
+        await alice.heard(f"<{nick}> carried")
