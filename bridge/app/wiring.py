@@ -19,6 +19,7 @@ from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
 from bridge.relay.limits import TellDead, TellGaps, Terms
+from bridge.relay.requests import RequestNews
 
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
@@ -45,6 +46,13 @@ def terms(config: Config) -> Terms:
         tell_dead=TellDead(outbox.tell_dead),
         tell_gaps=TellGaps(outages.tell_gaps),
     )
+
+
+def reach(news: RequestNews, config: Config) -> None:
+    """Set where `news` reaches people: by Matrix ids on the first Matrix network, and on all networks privately."""
+    news.networks = frozenset(config.networks)
+    matrix = (name for name, network in config.networks.items() if isinstance(network, MatrixSettings))
+    news.matrix = next(matrix, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class WelcomeSection(Section):
     guest: Line | None = (
         "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
     )
-    """What guests who are not carried are told; null: nothing."""
+    """What guests who are not carried are told; null: nothing. The default is followed by what to do next on that
+    network to become a member; your own text is not."""
 
 
 class GuestBudgetSection(Section):

@@ -109,9 +109,11 @@ class Relay:
         if verdict.aside is Aside.SPENT:
             told.append(notices.spent(case.event))
         if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
-            told.append(notices.refusal(case.event, case.link, refusal))
+            told.append(notices.refusal(case.event, case.link, refusal, self._gate.next_step))
         elif refusal is None and case.link is not None and case.is_member:
             told.append(notices.welcome(case.event, case.link))
+        if case.user is not None and self._shared.requests is not None:
+            told.append(self._shared.requests.to_speaker(case.event, case.user))
         yield from filter(None, told)
 
     def _of_gap(self, gap: Gap) -> Outcome:

@@ -8,6 +8,7 @@ from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
+from bridge.relay.requests import RequestNews
 
 
 @dataclass(slots=True)
@@ -20,3 +21,4 @@ class Shared:
     outages: Outages = field(default_factory=Outages)
     gaps: Gaps = field(default_factory=Gaps)
     terms: Terms = field(default_factory=Terms)
+    requests: RequestNews | None = None

@@ -55,6 +55,10 @@ class Index:
             raise UsersError(f"there is no user {name!r}")
         return user
 
+    def holds(self, identity: Identity) -> bool:
+        """Whether a user holds `identity`, or one that may be the same."""
+        return same(identity) in self._owners
+
     def _put(self, user: User) -> None:
         key = same_name(user.name)
         if (known := self._names.get(key)) is not None:

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -15,7 +16,11 @@ import pytest
 import yaml
 
 from bridge.cli import cli
+from bridge.model.event import Room
+from bridge.model.people import Identity, Proof
 from bridge.store.sqlite import SqliteStore, lock
+from bridge.users import MembershipRequest
+from bridge.users.tinydb import TinyUsers
 from tests.integration.daemon import quackbridge
 
 CONFIG = {
@@ -561,3 +566,33 @@ async def _kept(path: Path) -> Path:
     async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
         assert await store.acquire("irc", "test")
     return path
+
+
+def test_requests_are_listed_approved_and_denied_without_a_daemon(pond: Path) -> None:
+    users = TinyUsers(pond / "data" / "users.json")
+    assert run(pond, "requests") == "nobody asks to become a member\n"
+    for name in ("eve", "--as", "mat"):
+        identity = Identity(Proof.IRC, "irc", name)
+        users.ask(MembershipRequest(identity, Room("irc", f"{name}_"), time.time()))
+    listed = json.loads(run(pond, "requests", "--json"))
+    assert [(each["name"], each["network"], each["value"]) for each in listed] == [
+        ("eve", "irc", "eve"),
+        ("as", "irc", "--as"),
+        ("mat", "irc", "mat"),
+    ]
+    assert "irc/mat" in run(pond, "requests")
+    assert run(pond, "approve", "eve", "--as", "evelyn") == "added evelyn, known as irc/eve\n"
+    assert run(pond, "approve", "as", "--to", "evelyn") == "irc/--as is evelyn now\n"
+    assert "may ask again in 30 days" in run(pond, "deny", "mat")
+    assert "no open request called 'mat'" in fail(pond, 2, "approve", "mat")
+    assert "no open request called ''" in fail(pond, 2, "approve", "")
+    assert names(pond) == ["evelyn"]
+    done = [line["what"] for line in json.loads(run(pond, "audit", "--json"))]
+    assert done[-6:] == ["request", "request", "request", "approve", "approve", "deny"]
+
+
+def test_a_request_from_an_irc_network_that_was_removed_is_not_approved(pond: Path) -> None:
+    identity = Identity(Proof.IRC, "gone", "eve")
+    TinyUsers(pond / "data" / "users.json").ask(MembershipRequest(identity, Room("gone", "eve"), time.time()))
+    assert "there is no IRC network 'gone'" in fail(pond, 2, "approve", "eve")
+    assert names(pond) == []

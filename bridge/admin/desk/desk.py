@@ -15,6 +15,7 @@ from bridge.config import Config
 from bridge.model.people import Sender
 from bridge.model.text import Text, plain, printable, words
 from bridge.rules.gate import Gate
+from bridge.rules.joining import REQUEST
 from bridge.store import StoreError
 from bridge.users import Role, User, Users, UsersError
 from bridge.users.identities import same_name
@@ -25,6 +26,8 @@ _LINES = 30
 _CHARACTERS = 6_000
 """Most characters of one answer, for the same reason."""
 
+_ABOUT = "I carry what members say between Matrix and IRC. You are a guest."
+_MORE = "`help WORD` explains one."
 Ask = Callable[[Sender, str], Awaitable[str]]
 
 
@@ -47,6 +50,7 @@ class Desk:
             "whoami": counter.whoami,
             "passwd": counter.passwd,
             "prove": counter.prove,
+            REQUEST: counter.request,
         }
         self._theirs: Mapping[str, Ask] = {
             "link-identity": counter.link_identity,
@@ -118,12 +122,14 @@ class Desk:
         if asked in own:
             return (own[asked].__doc__ or "").strip()
         everybody = "You may say: help, " + ", ".join(own)
-        admin = f"As {'an admin' if user and user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
-        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` explains one."])
+        if user is None:
+            return f"{_ABOUT} {self._gate.next_step(asker)}\n{everybody}. {_MORE}"
+        admin = f"As {'an admin' if user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
+        return "\n".join([everybody, *([admin] if mine else []), _MORE])
 
 
 COMMANDS = frozenset(
-    {"help", "login", "logout", "whoami", "passwd", "prove", *(name.split()[0] for name in (*VERBS, *ALIASES))}
+    {"help", "login", "logout", "whoami", "passwd", "prove", REQUEST} | {name.split()[0] for name in (*VERBS, *ALIASES)}
 )
 """The first words of the desk's commands."""
 
