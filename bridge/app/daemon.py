@@ -135,7 +135,7 @@ class _Daemon:
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)
         rooms = self._gate.links.rooms(name)
-        network = wiring.network(self._config, name, rooms, lease, self._rng)
+        network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
         await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> None:

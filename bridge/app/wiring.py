@@ -20,15 +20,18 @@ from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.requests import RequestNews
+from bridge.rules.gate import Gate
 
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
-def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random) -> Network:
+def network(
+    config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random, gate: Gate
+) -> Network:
     """The network that the config calls `name`, not connected yet."""
     match config.networks[name]:
         case MatrixSettings() as settings:
-            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng)
+            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries)
         case IrcSettings() as settings:
             return IrcNetwork(settings, rooms, clock=time.time, rng=rng)
         case _ as never:

@@ -5,14 +5,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.model.event import BOTS, Event, EventKey, Message
+from bridge.model.event import BOTS, Event, EventKey, Message, Room
 from bridge.model.outbox import Known
 from bridge.model.people import Proof, Sender
 from bridge.rules import policy, routing
 from bridge.rules.case import Aside, Case, Verdict
 from bridge.rules.guests import GuestBudgets
 from bridge.rules.joining import Door, next_step
-from bridge.rules.link import Link, Rules
+from bridge.rules.link import Guests, Link, Rules
 from bridge.rules.routing import Links
 from bridge.users import User, Users
 
@@ -80,6 +80,15 @@ class Gate:
         refusal = policy.judge(case, self._names, self._users.find)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
+
+    def carries(self, sender: Sender, room: Room) -> bool:
+        """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
+        be read in full."""
+        link, user = self.links.of(room), self.who(sender)
+        rules = link.rules if link else _NO_LINK
+        if user is None or not rules.is_member(user):
+            return link is not None and rules.guests is Guests.RELAY
+        return self._users.sanctioned(sender, user, link.name if link else None, self._clock()) is None
 
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
         if event.room.network == BOTS:

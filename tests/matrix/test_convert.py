@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.dialect.convert import Us, message, sender
+from bridge.matrix.dialect.convert import Us, beginning, is_long, message, sender
 from bridge.model.event import Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
@@ -150,6 +150,20 @@ def test_a_redaction_refers_to_its_event(since_version_11: bool) -> None:
     assert event is not None
     assert event.body == Redaction(EventKey(ROOM, "$0"), "oops")
     assert heard({}, "m.room.redaction") is None
+
+
+def test_of_a_long_message_that_is_not_carried_only_the_beginning_is_read() -> None:
+    long = "duck: " + "x" * 50_000
+    content = said(long, format=HTML, formatted_body=f"<b>{long}</b>", **{"m.mentions": {"user_ids": [US.user]}})
+    event = {"type": "m.room.message", "event_id": "$1", "content": content}
+    assert is_long(event)
+    read = message(beginning(event), ROOM, sender("home", "@ann:hs", "Ann"), US)
+    assert read is not None
+    assert len(plain(read.text)) == 2_000
+    assert read.text[0].style is Style.PLAIN
+    assert body_of(read).called == "duck"
+    assert not is_long({"type": "m.room.message", "content": said("short")})
+    assert not is_long({"content": []})
 
 
 def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:

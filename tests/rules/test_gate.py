@@ -55,6 +55,19 @@ def test_a_sender_without_proof_is_carried_after_a_login_on_the_same_connection(
     assert world.audience(said(LIBERA, replace(irc("al"), connection="1 2"), "hi")) == ()
 
 
+def test_whether_somebody_is_carried_is_known_before_their_words_are_read(world: World) -> None:
+    alice, eve = matrix("alice"), matrix("eve")
+    assert world.gate.carries(alice, HOME)
+    assert not world.gate.carries(eve, HOME)
+    assert not world.gate.carries(irc("bob"), LIBERA), "not proved"
+    assert World(Rules(Guests.RELAY)).gate.carries(eve, HOME)
+    assert not World(Rules(members=frozenset({"bob"}))).gate.carries(alice, HOME)
+    assert world.gate.carries(alice, Room("home", "@alice:hs"))
+    assert not world.gate.carries(eve, Room("home", "@eve:hs"))
+    world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    assert not world.gate.carries(alice, HOME)
+
+
 def test_an_account_that_the_network_proves_counts_more_than_a_login(world: World) -> None:
     both = replace(irc("bob", "bob"), connection="1 1")
     world.sessions.open(both, world.users.get("alice"))

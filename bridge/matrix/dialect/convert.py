@@ -12,6 +12,7 @@ from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
 _FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
 _NOT_SAID = frozenset({"m.key.verification.request"})
+_SHORT = 2000  # characters
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -32,6 +33,20 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     """The person `user`, whose id a homeserver vouches for."""
     name = shown_name(displayname, fallback=user)
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
+
+
+def is_long(event: Json) -> bool:
+    """Whether `event` takes more than a moment to read."""
+    content = table(event, "content")
+    return max(len(word(content, "body")), len(word(content, "formatted_body"))) > _SHORT
+
+
+def beginning(event: Json) -> Json:
+    """`event` without formatting, and with no more than the beginning of its words: of people who are not carried, only
+    the bots read that much."""
+    content = table(event, "content")
+    kept = {key: content[key] for key in ("msgtype", "m.relates_to", "m.mentions") if key in content}
+    return {**event, "content": {**kept, "body": word(content, "body")[:_SHORT]}}
 
 
 def said_at(event: Json) -> float:
