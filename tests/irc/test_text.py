@@ -12,7 +12,7 @@ from bridge.irc.dialect import formatting
 from bridge.irc.dialect.render import Limits, Say, decode, refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
-from bridge.model.event import Event, Kind, Message, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, merge, plain, words
@@ -107,6 +107,17 @@ def test_an_action_is_shown_with_a_star_and_a_notice_is_sent_as_notice() -> None
     assert (said.command, said.text) == ("PRIVMSG", "* Ann waves")
     (said,) = rendered(message(words("beep"), kind=Kind.NOTICE))
     assert (said.command, said.text) == ("NOTICE", "<Ann> beep")
+
+
+def test_an_edit_is_a_line_of_its_own_that_says_that_it_is_an_edit() -> None:
+    for kind, command, text in (
+        (Kind.TEXT, "PRIVMSG", "<Ann> (edited) duck: second"),
+        (Kind.NOTICE, "NOTICE", "<Ann> (edited) duck: second"),
+        (Kind.ACTION, "PRIVMSG", "* Ann (edited) duck: second"),
+    ):
+        edit = replace(message(()), body=Edit(EventKey(Room("home", "#pond"), "$0"), words("duck: second"), kind))
+        (said,) = rendered(edit)
+        assert (said.command, said.text) == (command, text)
 
 
 def test_a_private_message_has_no_sender_mark_and_a_private_action_is_a_ctcp_action() -> None:

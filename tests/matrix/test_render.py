@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.matrix.dialect.html import read
 from bridge.matrix.dialect.operations import ID, request
 from bridge.matrix.dialect.render import render
-from bridge.model.event import Event, EventKey, Kind, Message, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, plain
@@ -99,6 +99,16 @@ def test_a_reply_refers_to_its_event_and_is_a_post_of_its_own() -> None:
     assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
     assert "m.relates_to" not in first
     assert "m.relates_to" not in third
+
+
+def test_an_edit_is_a_reply_to_its_message_in_a_post_of_its_own() -> None:
+    target = EventKey(FAR, "$target")
+    for kind, body in ((Kind.TEXT, "<bob> (edited) duck: second"), (Kind.ACTION, "* bob (edited) duck: second")):
+        event = Event("$1", FAR, BOB, 0.0, Edit(target, (Span("duck: second"),), kind))
+        edit = Owed("d", ROOM, event, {target: Known(target, ids=("$x",))})
+        first, second = contents(owed("first"), edit)
+        assert (first["body"], second["body"]) == ("<bob> first", body)
+        assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
 
 
 def test_messages_of_one_sender_in_a_row_are_one_post_of_up_to_twenty() -> None:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.split import LEAST, split
-from bridge.model.attribution import mark, stamp
+from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
 from bridge.model.text import Span, Text, lines, merge, plain, printable
@@ -100,9 +100,9 @@ def refit(said: Say, limits: Limits) -> Iterator[Say]:
 
 def _says(item: Owed, limits: Limits) -> Iterator[Say]:
     match item.event.body:
-        case Message() as message:
-            yield from _message(item, message, limits)
-        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+        case Message() | Edit() as body:
+            yield from _message(item, spoken(body), limits)
+        case Redaction() | Reaction() | Membership() | Topic() as body:
             raise PermanentError(f"not supported on IRC yet: {body.type}")
         case _ as never:
             assert_never(never)

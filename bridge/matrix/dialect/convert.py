@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.model.event import Event, EventKey, Kind, Message, Origin, Room
+from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, words
 
@@ -42,34 +42,54 @@ def said_at(event: Json) -> float:
 def message(
     event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
 ) -> Event | None:
-    """The message in a room event (client format); None if it says nothing to people. `replayed`: it was said while we
-    were away. Never raises."""
+    """The message or the edit in a room event (client format); None if it says nothing to people. `replayed`: it was
+    said while we were away. Never raises.
+
+    What an edit says is only in its `m.new_content`; its own body is for clients that know no edits (spec, "Event
+    replacements")."""
     content = table(event, "content")
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
-    edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
-    said = edited or content
+    edited = _edited(content)
+    said = table(content, "m.new_content") if edited else content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
     if read is None or says_nothing(plain(read.text)):
         return None
-    text = (*words("* "), *read.text) if edited else read.text
-    mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
-    replied = _replied(content)
     return Event(
         id=word(event, "event_id"),
         room=room,
         sender=who,
         time=said_at(event),
-        body=Message(
-            text,
-            _KINDS.get(word(said, "msgtype"), Kind.TEXT),
-            called=_called(plain(read.text), us, mentioned=us.user in mentions),
-            reply_to=EventKey(room, replied) if replied else None,
-        ),
+        body=_edit(room, edited, said, read) if edited else _spoken(room, said, read, us),
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )
+
+
+def _spoken(room: Room, content: Json, read: Read, us: Us) -> Body:
+    """A message of its own."""
+    mentions = [*values(table(content, "m.mentions"), "user_ids"), *read.people]
+    replied = _replied(content)
+    return Message(
+        read.text,
+        _kind(content),
+        called=_called(plain(read.text), us, mentioned=us.user in mentions),
+        reply_to=EventKey(room, replied) if replied else None,
+    )
+
+
+def _edit(room: Room, target: str, new: Json, read: Read) -> Body:
+    return Edit(EventKey(room, target), read.text, _kind(new))
+
+
+def _kind(said: Json) -> Kind:
+    return _KINDS.get(word(said, "msgtype"), Kind.TEXT)
+
+
+def _edited(content: Json) -> str:
+    """The id of the event that this one replaces; empty if it is no edit."""
+    return word(table(content, "m.relates_to"), "event_id") if _relation(content) == "m.replace" else ""
 
 
 def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:

@@ -8,7 +8,7 @@ import regex
 
 from bridge.matrix.dialect.html import FORMAT, safe_link, write
 from bridge.matrix.dialect.operations import React, Say, encode
-from bridge.model.attribution import mark, stamp
+from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
 from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
@@ -99,10 +99,10 @@ def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
         reaction = React(first.ids_of(body.target)[0], body.key[:_KEY])
         yield Post.of(first.room, deliveries, 0, encode(reaction))
         return
-    assert isinstance(body, Message)  # `_lines` refuses all others
-    ids = first.ids_of(body.reply_to)
+    assert isinstance(body, Message | Edit)  # `_lines` refuses all others
+    ids = first.ids_of(body.target if isinstance(body, Edit) else body.reply_to)
     for part, share in enumerate(_shares(said)):
-        content = _content(first.event, body, share)
+        content = _content(first.event, spoken(body), share)
         if part == 0 and ids:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": ids[0]}}
         yield Post.of(first.room, deliveries, part, encode(Say(content)))
@@ -143,9 +143,11 @@ def _lines(item: Owed) -> Iterator[_Line]:
     match item.event.body:
         case Reaction(target=target) if not item.ids_of(target):
             raise PermanentError("the message that this reaction is for is not known in this room")
-        case Message() | Reaction(removed=False):
+        case Message() | Edit() as body:
+            yield from _marked_lines(item, spoken(body).text)
+        case Reaction(removed=False):
             yield from _marked_lines(item, item.event.text)
-        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+        case Redaction() | Reaction() | Membership() | Topic() as body:
             raise PermanentError(f"not supported on Matrix yet: {body.type}")
         case _ as never:
             assert_never(never)
