@@ -21,7 +21,7 @@ class Style(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Text in one style. `text` may hold newlines; `link` is an absolute http(s) or mailto URL."""
+    """Text in one style. `text` may hold newlines; `link` is an absolute URL that may be offered to a reader."""
 
     text: str
     style: Style = Style.PLAIN
@@ -41,6 +41,8 @@ _JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _AT_ONCE = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_TAB = " " * 4
+"""A tab, where it would be shown as one blank, as two signs, or not at all."""
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
 REASON_LIMIT = 200
 """Characters of a quoted reason at most: enough for a sentence or two."""
@@ -79,6 +81,11 @@ def lines(text: Text) -> Iterator[Text]:
             yield merge(current)
             current = [replace(span, text=part)]
     yield merge(current)
+
+
+def untabbed(text: str) -> str:
+    """`text` with four blanks for each tab."""
+    return text.replace("\t", _TAB)
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import assert_never
 
 import regex
@@ -11,7 +12,7 @@ from bridge.matrix.dialect.operations import React, Say, encode
 from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
-from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
+from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
 from bridge.network import PermanentError
 
 _LARGEST = 40 * 1024
@@ -24,6 +25,8 @@ _STYLED = 20 * 1024
 _JOINED = 16 * 1024
 """Most bytes of a post of several deliveries, of which there are at most `_AT_ONCE`: no wall of text."""
 _AT_ONCE = 20
+_COVER = "[spoiler]"
+"""What the plain text has for the words of a spoiler: notifications show it (spec, "Spoiler messages")."""
 _MARK = 200
 """Most characters of a mark; a longer name is cut."""
 _HUGE = 64
@@ -198,18 +201,31 @@ def _cut(run: str) -> Iterator[str]:
 
 def _clean(span: Span) -> Span:
     link = safe_link(span.link) if span.link else None
-    return replace(span, text=_encodable(printable(span.text)), link=link and _encodable(printable(link)))
+    return replace(span, text=_encodable(printable(untabbed(span.text))), link=link and _encodable(printable(link)))
 
 
 def _marked(when: str, who: str, words: Text) -> _Line:
-    body = when + who + plain(words)
+    body = when + who + _covered(words)
     if not who and all(span.style is Style.PLAIN and span.link is None for span in words):
         return _Line(body, None, 2 * _weight(write((Span(body),))))
-    html = write(words)
-    if _weight(html) > _STYLED:
-        html = write((Span(plain(words)),))
-    html = when + _bold(who) + html
+    html = when + _bold(who) + _written(words)
     return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
+
+
+def _written(words: Text) -> str:
+    """`words` as HTML; without styles and links if they take too much, but spoilers stay spoilers."""
+    if _weight(html := write(words)) <= _STYLED:
+        return html
+    if _weight(html := write(merge(Span(span.text, span.style & Style.SPOILER) for span in words))) <= _STYLED:
+        return html
+    return write((Span(plain(words), Style.SPOILER),))
+
+
+def _covered(words: Text) -> str:
+    """`words` without the words of spoilers."""
+    parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
+    body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
+    return body if _weight(body) <= _PIECE else _COVER
 
 
 def _bold(head: str) -> str:
