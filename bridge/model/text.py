@@ -112,11 +112,21 @@ def folded(text: str) -> str:
     return _JOINING.sub("", visible(unicodedata.normalize("NFKC", text))).casefold()
 
 
+def lookalike(name: str) -> str:
+    """A key that is equal for names that look alike; see `folded`. Blanks around it and in a row do not count."""
+    return " ".join(folded(name).split())
+
+
 def says_nothing(text: str) -> bool:
     """Whether nobody would see anything of it: blanks, control and invisible characters alone."""
     seen = visible(text).strip()
     pieces = (seen[at : at + _AT_ONCE] for at in range(0, len(seen), _AT_ONCE))
-    return not any(_CONTROL.sub("", folded(piece)).strip() for piece in pieces)
+    return not any(any(map(_is_seen, folded(piece))) for piece in pieces)
+
+
+def _is_seen(sign: str) -> bool:
+    """Whether `sign` leaves something to see. The empty Braille pattern is a symbol, and blank."""
+    return unicodedata.category(sign) not in ("Cc", "Cf", "Zs", "Zl", "Zp") and sign != "\u2800"
 
 
 def _seen(match: re.Match[str]) -> str:
@@ -130,7 +140,7 @@ def shown_name(name: str, fallback: str) -> str:
 
 def _name(name: str) -> str:
     visible = _INVISIBLE.sub("", printable(name)).translate(_NAME_BRACKETS)
-    return " ".join(visible.split())[:NAME_LIMIT].rstrip()
+    return "" if says_nothing(visible) else " ".join(visible.split())[:NAME_LIMIT].rstrip()
 
 
 def addressed(text: str, names: Iterable[str]) -> str | None:

@@ -242,6 +242,14 @@ def test_an_edit_in_a_private_conversation_is_not_answered_and_its_author_is_tol
             assert (verdict.audience, verdict.refusal.told) == ((), told)
 
 
+@pytest.mark.parametrize("name", ["duck", "Duck", "\uff24uck", "d\u200duck"])
+def test_a_member_who_is_called_like_a_bot_is_shown_with_their_address(world: World, name: str) -> None:
+    verdict = world.gate.decide(said(HOME, matrix("alice", display=name), "hi"))
+    assert shown_as(verdict.case.event.sender) == f"{name} (@alice:hs)"
+    irc_side = world.gate.decide(said(LIBERA, irc("duck", "bob"), "hi"))
+    assert shown_as(irc_side.case.event.sender) == "duck (bob)"
+
+
 def test_a_redaction_is_accepted_only_from_the_author_a_moderator_or_an_admin() -> None:
     world = World(Rules(Guests.RELAY, moderators=frozenset({"bob"})))
     first = said(LIBERA, irc("eve", "eve"), "hi")

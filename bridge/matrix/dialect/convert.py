@@ -1,7 +1,7 @@
 """Matrix events to messages: content of any kind becomes words, so that nothing said is lost silently."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
@@ -32,6 +32,11 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     """The person `user`, whose id a homeserver vouches for."""
     name = shown_name(displayname, fallback=user)
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
+
+
+def with_id(who: Sender) -> Sender:
+    """`who`, their id behind their name, as Matrix clients tell people of one name apart."""
+    return replace(who, name=f"{who.name} ({shown_name(who.address, fallback='?')})")
 
 
 def said_at(event: Json) -> float:
