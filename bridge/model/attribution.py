@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from bridge.model.event import Event, Kind, Message, Origin
+from bridge.model.event import Edit, Event, Kind, Message, Origin
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
+from bridge.model.text import words
 
 _LATE_S = 60.0
 _DAY_S = 86_400.0
@@ -20,8 +21,13 @@ def mark(event: Event) -> str:
     `<alice> `. '' in a private conversation, and for our own messages."""
     if event.private or event.origin is Origin.OURS:
         return ""
-    action = isinstance(event.body, Message) and event.body.kind is Kind.ACTION
+    action = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
     return f"* {shown_as(event.sender)} " if action else f"<{shown_as(event.sender)}> "
+
+
+def spoken(body: Message | Edit) -> Message:
+    """`body` as a message of its own: an edit is its new text after "(edited) "."""
+    return body if isinstance(body, Message) else Message((*words("(edited) "), *body.text), body.kind)
 
 
 def stamp(owed: Owed) -> str:

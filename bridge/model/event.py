@@ -109,10 +109,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`text` replaces the text of the message `target`."""
+    """`text` replaces the text of the message `target`. `kind`: as in `Message`."""
 
     target: EventKey
     text: Text
+    kind: Kind = Kind.TEXT
     type: Literal["edit"] = "edit"
 
 

@@ -21,7 +21,7 @@ class Style(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Text in one style. `text` may hold newlines; `link` is an absolute http(s) or mailto URL."""
+    """Text in one style. `text` may hold newlines; `link` is an absolute URL that may be offered to a reader."""
 
     text: str
     style: Style = Style.PLAIN
@@ -41,6 +41,8 @@ _JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _AT_ONCE = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_TAB = " " * 4
+"""A tab, where it would be shown as one blank, as two signs, or not at all."""
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
 REASON_LIMIT = 200
 """Characters of a quoted reason at most: enough for a sentence or two."""
@@ -81,6 +83,11 @@ def lines(text: Text) -> Iterator[Text]:
     yield merge(current)
 
 
+def untabbed(text: str) -> str:
+    """`text` with four blanks for each tab."""
+    return text.replace("\t", _TAB)
+
+
 def printable(text: str) -> str:
     """`text` without control and bidirectional characters: safe to show in one line."""
     return _DECEPTIVE.sub("", _CONTROL.sub(" ", text))
@@ -105,11 +112,21 @@ def folded(text: str) -> str:
     return _JOINING.sub("", visible(unicodedata.normalize("NFKC", text))).casefold()
 
 
+def lookalike(name: str) -> str:
+    """A key that is equal for names that look alike; see `folded`. Blanks around it and in a row do not count."""
+    return " ".join(folded(name).split())
+
+
 def says_nothing(text: str) -> bool:
     """Whether nobody would see anything of it: blanks, control and invisible characters alone."""
     seen = visible(text).strip()
     pieces = (seen[at : at + _AT_ONCE] for at in range(0, len(seen), _AT_ONCE))
-    return not any(_CONTROL.sub("", folded(piece)).strip() for piece in pieces)
+    return not any(any(map(_is_seen, folded(piece))) for piece in pieces)
+
+
+def _is_seen(sign: str) -> bool:
+    """Whether `sign` leaves something to see. The empty Braille pattern is a symbol, and blank."""
+    return unicodedata.category(sign) not in ("Cc", "Cf", "Zs", "Zl", "Zp") and sign != "\u2800"
 
 
 def _seen(match: re.Match[str]) -> str:
@@ -123,7 +140,7 @@ def shown_name(name: str, fallback: str) -> str:
 
 def _name(name: str) -> str:
     visible = _INVISIBLE.sub("", printable(name)).translate(_NAME_BRACKETS)
-    return " ".join(visible.split())[:NAME_LIMIT].rstrip()
+    return "" if says_nothing(visible) else " ".join(visible.split())[:NAME_LIMIT].rstrip()
 
 
 def addressed(text: str, names: Iterable[str]) -> str | None:

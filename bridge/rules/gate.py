@@ -8,6 +8,7 @@ from typing import Protocol
 from bridge.model.event import BOTS, Event, EventKey, Message, Room
 from bridge.model.outbox import Known
 from bridge.model.people import Proof, Sender
+from bridge.model.text import lookalike
 from bridge.rules import policy, routing
 from bridge.rules.case import Aside, Case, Verdict
 from bridge.rules.guests import GuestBudgets
@@ -58,6 +59,7 @@ class Gate:
         """Replace the links."""
         self.links = Links(links)
         self._names = {name for link in self.links for bot in link.bots for name in bot.names}
+        self._bots = {lookalike(name) for name in self._names}
 
     def who(self, sender: Sender) -> User | None:
         """The user whom the network proves `sender` to be, else the one they have logged in as."""
@@ -98,16 +100,19 @@ class Gate:
         sanction = self._users.sanctioned(event.sender, user, link.name if link else None, self._clock())
         target = known.get(event.target) if event.target is not None else None
         rules = link.rules if link else _NO_LINK
-        note = self._note(event.sender.name, user, rules)
+        note = self._note(event.sender, user, rules)
         sender = replace(event.sender, user=user.name if user else None, note=note)
         return Case(replace(event, sender=sender, max_lines=rules.max_lines(user)), link, user, sanction, target)
 
-    def _note(self, name: str, user: User | None, rules: Rules) -> str:
+    def _note(self, sender: Sender, user: User | None, rules: Rules) -> str:
         """The note shown behind a name, against impersonation: marks guests, and members who go by the name of another
-        user."""
+        user or of a bot."""
         if user is None or not rules.is_member(user):
             return _GUEST
-        other = self._users.find(name)
+        name = lookalike(sender.name)
+        if name in self._bots and lookalike(user.name) != name:
+            return sender.address if lookalike(sender.address) != name else user.name
+        other = self._users.find(sender.name)
         return user.name if other is not None and other.name != user.name else ""
 
     def _within_budget(self, verdict: Verdict) -> Verdict:

@@ -19,6 +19,7 @@ _UNKNOWN_TARGET = Refusal(
     "the message that it refers to is unknown to the bridge, or too old", Told.NOTHING, heard=False
 )
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
+_EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
 _MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
 
 
@@ -58,6 +59,8 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     author, a moderator or an admin."""
     if case.event.target is None:
         return None
+    if case.event.private and isinstance(case.event.body, Edit):
+        return _EDITED_IN_PRIVATE
     if case.target is None:
         return _UNKNOWN_TARGET
     match case.event.body:
@@ -102,7 +105,10 @@ def _may_be_told(event: Event, refusal: Refusal) -> bool:
     wants one to a reaction."""
     if refusal.told is Told.ADVICE:
         return True
-    return isinstance(event.body, Message) and event.body.kind is not Kind.NOTICE and not event.sender.bot
+    said = event.body
+    if not (isinstance(said, Message) or (event.private and isinstance(said, Edit))):
+        return False
+    return said.kind is not Kind.NOTICE and not event.sender.bot
 
 
 def _spelled(sanction: Sanction) -> str:

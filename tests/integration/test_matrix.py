@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,42 @@ async def test_a_message_is_heard_with_its_id_sender_time_formatting_and_kind(sy
         assert body_of(answer).called == us.user[1:].partition(":")[0]
         await alice.me(place, "waves")
         assert body_of(await us.hears("waves")).kind is Kind.ACTION
+
+
+async def test_two_people_of_one_name_are_told_apart_and_a_name_is_the_one_of_when_something_was_said(
+    synapse: Synapse,
+) -> None:
+    async with pond(synapse) as (us, alice, place), MatrixPerson(synapse.url, unique("twin")) as twin:
+        await twin.join(place)
+        for person in (alice, twin):
+            await person.rename("Kim")
+            await eventually(partial(_is_called, person, place, "Kim"))
+        async with us.running():
+            await alice.send(place, "first")
+            assert (await us.hears("first")).sender.name == f"Kim ({alice.user_id})"
+            await twin.rename("Tim")
+            await eventually(lambda: _is_called(twin, place, "Tim"))
+            await alice.send(place, "second")
+            assert (await us.hears("second")).sender.name == "Kim"
+        await twin.send(place, "as Tim")
+        await twin.rename("Kim")
+        await eventually(lambda: _is_called(twin, place, "Kim"))
+        await twin.send(place, "as Kim")
+        await alice.rename("Alice")
+        await eventually(lambda: _is_called(alice, place, "Alice"))
+        for number in range(120):  # more than one sync holds
+            await alice.send(place, f"line {number}")
+        await twin.send(place, "as Kim alone")
+        await twin.leave(place)
+        async with us.running():
+            await us.hears("as Kim alone")
+    assert [(await us.hears(text)).sender.name for text in ("as Tim", "as Kim", "line 0", "line 119", "alone")] == [
+        "Tim",
+        f"Kim ({twin.user_id})",
+        "Alice",
+        "Alice",
+        "Kim",
+    ]
 
 
 async def _is_called(person: MatrixPerson, place: str, name: str) -> bool:

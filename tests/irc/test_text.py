@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.irc.dialect import formatting
+from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.render import Limits, Say, decode, refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
-from bridge.model.event import Event, Kind, Message, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, merge, plain, words
@@ -115,6 +116,17 @@ def test_an_action_without_words_says_the_name_of_its_sender() -> None:
     assert said.text == "* Ann"
 
 
+def test_an_edit_is_a_line_of_its_own_that_says_that_it_is_an_edit() -> None:
+    for kind, command, text in (
+        (Kind.TEXT, "PRIVMSG", "<Ann> (edited) duck: second"),
+        (Kind.NOTICE, "NOTICE", "<Ann> (edited) duck: second"),
+        (Kind.ACTION, "PRIVMSG", "* Ann (edited) duck: second"),
+    ):
+        edit = replace(message(()), body=Edit(EventKey(Room("home", "#pond"), "$0"), words("duck: second"), kind))
+        (said,) = rendered(edit)
+        assert (said.command, said.text) == (command, text)
+
+
 def test_a_private_message_has_no_sender_mark_and_a_private_action_is_a_ctcp_action() -> None:
     bob = Room("net", "bob")
     assert rendered(message(words("hi"), private=True), bob)[0].text == "hi"
@@ -141,6 +153,52 @@ def test_the_url_of_a_hyperlink_is_shown_unless_it_is_the_text() -> None:
     assert rendered(message((Span("here", Style.BOLD, url),)))[0].text == f"<Ann> \x02here\x0f ({url})"
     assert rendered(message((Span(url, link=url),)))[0].text == f"<Ann> {url}"
     assert rendered(message((Span("https://example.org", link=url),)))[0].text == "<Ann> https://example.org"
+    assert rendered(message((Span("a", Style.SPOILER), Span("b", Style.SPOILER, url))))[0].text.endswith(
+        f"b ({url})\x0f||"
+    )
+    spaced = "https://example.org/a b"
+    assert rendered(message((Span(spaced, link=f"{url}a%20b"),)))[0].text == "<Ann> https://example.org/a%20b"
+
+
+@pytest.mark.parametrize(
+    ("shown", "link", "same"),
+    [
+        ("https://example.org/", "https://example.org", True),
+        ("example.org", "https://example.org/", True),
+        ("example.org/a", "http://example.org/a", True),
+        ("https://example.org/Käse", "https://example.org/K%C3%A4se", True),
+        ("https://example.org/K%c3%a4se/", "https://example.org/Käse", True),
+        ("https://example.org/a_(b)", "https://example.org/a_%28b%29", True),
+        ("https://example.org/?q=a b", "https://example.org/?q=a%20b", True),
+        ("https://Example.org/x", "https://example.org/x", True),
+        ("https://müller.example", "https://xn--mller-kva.example/", True),
+        ("a@b.c", "mailto:a@b.c", True),
+        ("mailto:a@b.c", "mailto:a@b.c", True),
+        ("a@b.c", "xmpp:a@b.c", False),
+        ("xmpp:a@b.c", "xmpp:a@b.c", True),
+        ("ftp://example.org", "ftp://example.org/", True),
+        ("https://example.org/a%26b", "https://example.org/a&b", False),
+        ("https://example.org/A", "https://example.org/a", False),
+        ("https://example.org", "http://example.org", False),
+        ("https://bank.example", "https://thief.example", False),
+        ("https://bank.example", "https://bank.example@thief.example", False),
+        ("", "https://example.org", False),
+        ("x" * 70 + ".org", "https://" + "x" * 70 + ".org", True),
+    ],
+)
+def test_a_link_that_shows_its_own_address_is_known_however_it_is_written(shown: str, link: str, same: bool) -> None:
+    assert is_address_of(shown, link) is same
+
+
+def test_blanks_and_tabs_are_kept_on_irc_and_a_tab_is_four_blanks() -> None:
+    assert rendered(message(words("a    b\tc")))[0].text == "<Ann> a    b    c"
+
+
+def test_a_spoiler_is_hidden_by_colours_and_fenced_by_bars_where_there_are_no_colours() -> None:
+    text = (Span("It was "), Span("the ", Style.SPOILER), Span("butler", Style.SPOILER | Style.BOLD), Span("!"))
+    (said,) = rendered(message(text))
+    assert said.text == "<Ann> It was ||\x0301,01the \x02butler\x0f||!"
+    assert formatting.stripped(said.text) == "<Ann> It was ||the butler||!"
 
 
 @given(

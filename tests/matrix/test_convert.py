@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.matrix.dialect.convert import Us, beginning, is_long, message, sender
-from bridge.model.event import Event, EventKey, Kind, Message, Redaction, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
@@ -125,13 +125,35 @@ def test_a_sticker_is_shown_by_kind_and_name() -> None:
     assert text_of({"body": "quack"}, "m.sticker") == "[sticker: quack]"
 
 
-def test_an_edit_becomes_a_message_with_a_star_before_the_new_text() -> None:
-    new = said("new", format=HTML, formatted_body="<i>new</i>")
-    edit = said("* new", **{"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}})
-    found = heard(edit)
+def edit_of(target: object, new: object, fallback: str = "* fallback") -> dict[str, object]:
+    return said(fallback, **{"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": target}})
+
+
+def test_an_edit_names_its_target_and_says_its_new_content_in_the_new_formatting() -> None:
+    found = heard(edit_of("$0", said("new", format=HTML, formatted_body="<i>new</i>")))
     assert found is not None
-    assert found.text == (Span("* "), Span("new", Style.ITALIC))
-    assert body_of(found).reply_to is None
+    assert found.body == Edit(EventKey(ROOM, "$0"), (Span("new", Style.ITALIC),))
+    for new, text in (
+        (said("duck: second"), "duck: second"),
+        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "[image: cat.png] look!"),
+        (said("whoami", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$9"}}}), "whoami"),
+    ):
+        assert text_of(edit_of("$0", new)) == text
+    emote = heard(edit_of("$0", {"msgtype": "m.emote", "body": "waves"}))
+    assert emote is not None
+    assert emote.body == Edit(EventKey(ROOM, "$0"), words("waves"), Kind.ACTION)
+
+
+@pytest.mark.parametrize("new", [None, {}, "x", {"msgtype": "m.text"}, said(" "), {"body": 7}])
+def test_the_fallback_of_an_edit_without_new_content_is_not_said(new: object) -> None:
+    assert heard(edit_of("$0", new)) is None
+
+
+@pytest.mark.parametrize("target", [None, 7, ""])
+def test_a_message_that_replaces_no_event_is_a_message(target: object) -> None:
+    found = heard(edit_of(target, said("new"), "hi"))
+    assert found is not None
+    assert found.body == Message(words("hi"))
 
 
 @pytest.mark.parametrize("body", ["", " ", "\u200b"])

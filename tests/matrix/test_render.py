@@ -1,6 +1,8 @@
 """What is owed to Matrix rooms, as posts (bridge.matrix.dialect.render)."""
 
 import json
+import re
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.matrix.dialect.html import read
 from bridge.matrix.dialect.operations import ID, request
 from bridge.matrix.dialect.render import render
-from bridge.model.event import Event, EventKey, Kind, Message, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, plain
@@ -107,6 +109,16 @@ def test_a_reply_refers_to_its_event_and_is_a_post_of_its_own() -> None:
     assert "m.relates_to" not in third
 
 
+def test_an_edit_is_a_reply_to_its_message_in_a_post_of_its_own() -> None:
+    target = EventKey(FAR, "$target")
+    for kind, body in ((Kind.TEXT, "<bob> (edited) duck: second"), (Kind.ACTION, "* bob (edited) duck: second")):
+        event = Event("$1", FAR, BOB, 0.0, Edit(target, (Span("duck: second"),), kind))
+        edit = Owed("d", ROOM, event, {target: Known(target, ids=("$x",))})
+        first, second = contents(owed("first"), edit)
+        assert (first["body"], second["body"]) == ("<bob> first", body)
+        assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
+
+
 def test_messages_of_one_sender_in_a_row_are_one_post_of_up_to_twenty() -> None:
     items = [owed(f"line {number}", number) for number in range(20)]
     (post,) = render(items)
@@ -147,7 +159,7 @@ def test_words_and_graphemes_stay_whole_when_a_text_becomes_several_posts() -> N
 
 
 def test_a_text_with_too_many_styles_is_sent_without_them() -> None:
-    text = tuple(Span("x", Style(number % 63 + 1)) for number in range(5000))
+    text = tuple(Span("x", Style(number % 31 + 1)) for number in range(5000))
     (said,) = contents(owed(text))
     assert said["body"] == "<bob> " + "x" * 5000
     assert said["formatted_body"] == "<strong>&lt;bob&gt;</strong> " + "x" * 5000
@@ -176,7 +188,47 @@ def test_any_posts_fit_an_event_say_the_same_in_html_and_hold_no_control_charact
         if "formatted_body" in found:
             shown = read(found["formatted_body"])
             assert shown is not None
-            assert plain(shown.text).split("\n") == found["body"].split("\n")
+            assert _covered(shown.text) == found["body"].replace("\u00a0", " ")
+
+
+def _covered(shown: Text) -> str:
+    """What a reader sees before opening a spoiler."""
+    parts = groupby(shown, lambda span: bool(span.style & Style.SPOILER))
+    said = ("[spoiler]" if hidden else plain(tuple(group)) for hidden, group in parts)
+    return "".join(said).replace("\u00a0", " ")
+
+
+def test_the_words_of_a_spoiler_are_only_in_the_html_and_hidden_there() -> None:
+    spoiler = (Span("It was "), Span("the ", Style.SPOILER), Span("butler", Style.SPOILER | Style.BOLD), Span("!"))
+    said = content(owed(spoiler))
+    assert said["body"] == "<bob> It was [spoiler]!"
+    hidden = "<span data-mx-spoiler>the </span><strong><span data-mx-spoiler>butler</span></strong>"
+    assert said["formatted_body"] == f"<strong>&lt;bob&gt;</strong> It was {hidden}!"
+
+
+@pytest.mark.parametrize("number", [300, 2000, 7000])
+def test_a_line_with_too_many_styles_keeps_its_spoilers_hidden_and_fits(number: int) -> None:
+    text = tuple(Span("xy"[n % 2], Style.SPOILER * (n % 2) | Style(n % 32)) for n in range(number))
+    for post in render([owed(text)]):
+        said = _sent(post)
+        shown = read(said["formatted_body"])
+        assert "y" not in said["body"]
+        assert _bytes(post) <= LIMIT
+        assert shown is None or "y" not in _covered(shown.text)
+        assert "y" not in re.sub("<span data-mx-spoiler>.*?</span>", "", said["formatted_body"])
+
+
+def test_runs_of_blanks_and_tabs_are_visible_in_both_forms() -> None:
+    for text, shown in (
+        ("a    b", "a\u00a0\u00a0\u00a0 b"),
+        ("a b", "a b"),
+        (" a", "\u00a0a"),
+        ("a\tb", "a\u00a0\u00a0\u00a0 b"),
+        ("\t\tx", "\u00a0" * 7 + " x"),
+    ):
+        said = content(owed(text))
+        assert said["body"] == "<bob> " + text.replace("\t", "    ")
+        assert said["formatted_body"] == f"<strong>&lt;bob&gt;</strong> {shown}"
 
 
 def test_a_message_without_text_is_a_dead_letter_and_ends_the_run_before_it() -> None:

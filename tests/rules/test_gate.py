@@ -246,6 +246,24 @@ def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
 
 
+def test_an_edit_in_a_private_conversation_is_not_answered_and_its_author_is_told_so(world: World) -> None:
+    first = said(Room("home", "!private"), matrix("alice"), "whoam", private=True)
+    for found in ({}, known([first], ear("duck", "home/!private"))):
+        for kind, told in ((Kind.TEXT, Told.REASON), (Kind.NOTICE, Told.NOTHING)):
+            edit = replace(about(first, matrix("alice"), Edit(first.key, words("whoami"), kind)), private=True)
+            verdict = world.gate.decide(edit, found)
+            assert verdict.refusal is not None
+            assert (verdict.audience, verdict.refusal.told) == ((), told)
+
+
+@pytest.mark.parametrize("name", ["duck", "Duck", "\uff24uck", "d\u200duck"])
+def test_a_member_who_is_called_like_a_bot_is_shown_with_their_address(world: World, name: str) -> None:
+    verdict = world.gate.decide(said(HOME, matrix("alice", display=name), "hi"))
+    assert shown_as(verdict.case.event.sender) == f"{name} (@alice:hs)"
+    irc_side = world.gate.decide(said(LIBERA, irc("duck", "bob"), "hi"))
+    assert shown_as(irc_side.case.event.sender) == "duck (bob)"
+
+
 def test_a_redaction_is_accepted_only_from_the_author_a_moderator_or_an_admin() -> None:
     world = World(Rules(Guests.RELAY, moderators=frozenset({"bob"})))
     first = said(LIBERA, irc("eve", "eve"), "hi")

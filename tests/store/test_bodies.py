@@ -67,7 +67,7 @@ async def test_a_body_is_read_back_unchanged_and_is_rendered_or_counted_as_dead_
         (owed,) = backlog.owed
         assert owed.event == event
         posts, refused = _rendered(owed)
-        if isinstance(body, Message) or (isinstance(body, Reaction) and not body.removed and to == TARGET.room):
+        if isinstance(body, Message | Edit) or (isinstance(body, Reaction) and not body.removed and to == TARGET.room):
             assert [post.deliveries for post in posts] == [(delivery.id,)]
             return
         assert refused

@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import assert_never
 
+from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.split import LEAST, split
-from bridge.model.attribution import mark, stamp
+from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
-from bridge.model.text import Span, Text, lines, merge, plain, printable
+from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
 from bridge.network import PermanentError
 
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
+_FENCE = "||"
 _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 
@@ -100,9 +102,9 @@ def refit(said: Say, limits: Limits) -> Iterator[Say]:
 
 def _says(item: Owed, limits: Limits) -> Iterator[Say]:
     match item.event.body:
-        case Message() as message:
-            yield from _message(item, message, limits)
-        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+        case Message() | Edit() as body:
+            yield from _message(item, spoken(body), limits)
+        case Redaction() | Reaction() | Membership() | Topic() as body:
             raise PermanentError(f"not supported on IRC yet: {body.type}")
         case _ as never:
             assert_never(never)
@@ -158,11 +160,24 @@ def _clipped(head: str, budget: int) -> str:
 
 
 def _flat(line: Text) -> Text:
-    """`line` without control characters, its links spelt out: "text (url)", or the URL alone."""
+    """`line` without control characters, its links spelt out: "text (url)", or the text alone if it is the address."""
     spans: list[Span] = []
     for link, group in groupby(line, key=lambda span: span.link):
-        shown = [replace(span, text=_clean(span.text), link=None) for span in group]
+        shown = [replace(span, text=_clean(untabbed(span.text)), link=None) for span in group]
+        words = plain(tuple(shown)).strip()
+        if link and not is_address_of(words, link):
+            shown.append(Span(f" ({_clean(link)})", shown[-1].style & Style.SPOILER))
+        elif link and " " in words:  # an address with blanks for their escapes could not be followed
+            shown = [Span(_clean(link), shown[0].style)]
         spans += shown
-        if link and plain(tuple(shown)).strip() not in (link, link.removeprefix("mailto:"), link.removesuffix("/")):
-            spans.append(Span(f" ({_clean(link)})"))
+    return _fenced(merge(spans))
+
+
+def _fenced(words: Text) -> Text:
+    """`words` with a sign before and after each spoiler, for channels and clients without colours: there, colours do
+    not hide it."""
+    spans: list[Span] = []
+    for hidden, group in groupby(words, key=lambda span: bool(span.style & Style.SPOILER)):
+        fence = (Span(_FENCE),) if hidden else ()
+        spans += (*fence, *group, *fence)
     return merge(spans)

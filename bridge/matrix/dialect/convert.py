@@ -1,11 +1,11 @@
 """Matrix events to messages: content of any kind becomes words, so that nothing said is lost silently."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.model.event import Event, EventKey, Kind, Message, Origin, Redaction, Room
+from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Redaction, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, words
 
@@ -38,15 +38,29 @@ def sender(network: str, user: str, displayname: str) -> Sender:
 def is_long(event: Json) -> bool:
     """Whether `event` takes more than a moment to read."""
     content = table(event, "content")
-    return max(len(word(content, "body")), len(word(content, "formatted_body"))) > _SHORT
+    texts = [
+        word(part, key) for part in (content, table(content, "m.new_content")) for key in ("body", "formatted_body")
+    ]
+    return max(map(len, texts)) > _SHORT
 
 
 def beginning(event: Json) -> Json:
     """`event` without formatting, and with no more than the beginning of its words: of people who are not carried, only
     the bots read that much."""
     content = table(event, "content")
-    kept = {key: content[key] for key in ("msgtype", "m.relates_to", "m.mentions") if key in content}
-    return {**event, "content": {**kept, "body": word(content, "body")[:_SHORT]}}
+    kept = {key: content[key] for key in ("m.relates_to", "m.mentions") if key in content}
+    if new := table(content, "m.new_content"):
+        kept["m.new_content"] = _beginning(new)
+    return {**event, "content": {**kept, **_beginning(content)}}
+
+
+def _beginning(content: Json) -> Json:
+    return {"msgtype": word(content, "msgtype"), "body": word(content, "body")[:_SHORT]}
+
+
+def with_id(who: Sender) -> Sender:
+    """`who`, their id behind their name, as Matrix clients tell people of one name apart."""
+    return replace(who, name=f"{who.name} ({shown_name(who.address, fallback='?')})")
 
 
 def said_at(event: Json) -> float:
@@ -57,35 +71,30 @@ def said_at(event: Json) -> float:
 def message(
     event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
 ) -> Event | None:
-    """The message in a room event (client format); None if it says nothing to people. `replayed`: it was said while we
-    were away. Never raises."""
+    """The message or the edit in a room event (client format); None if it says nothing to people. `replayed`: it was
+    said while we were away. Never raises.
+
+    What an edit says is only in its `m.new_content`; its own body is for clients that know no edits (spec, "Event
+    replacements")."""
     content = table(event, "content")
     if word(event, "type") == "m.room.redaction":
         return _redaction(event, room, who, private=private, replayed=replayed)
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
-    edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
-    said = edited or content
+    edited = _edited(content)
+    said = table(content, "m.new_content") if edited else content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
     if read is not None and says_nothing(plain(read.text)):  # but a bare /me says its sender's name
         read = Read((), read.people) if word(said, "msgtype") == "m.emote" and not private else None
     if read is None:
         return None
-    text = (*words("* "), *read.text) if edited else read.text
-    mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
-    replied = _replied(content)
     return Event(
         id=word(event, "event_id"),
         room=room,
         sender=who,
         time=said_at(event),
-        body=Message(
-            text,
-            _KINDS.get(word(said, "msgtype"), Kind.TEXT),
-            called=_called(plain(read.text), us, mentioned=us.user in mentions),
-            reply_to=EventKey(room, replied) if replied else None,
-        ),
+        body=_edit(room, edited, said, read) if edited else _spoken(room, said, read, us),
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )
@@ -106,6 +115,31 @@ def _redaction(event: Json, room: Room, who: Sender, *, private: bool, replayed:
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )
+
+
+def _spoken(room: Room, content: Json, read: Read, us: Us) -> Body:
+    """A message of its own."""
+    mentions = [*values(table(content, "m.mentions"), "user_ids"), *read.people]
+    replied = _replied(content)
+    return Message(
+        read.text,
+        _kind(content),
+        called=_called(plain(read.text), us, mentioned=us.user in mentions),
+        reply_to=EventKey(room, replied) if replied else None,
+    )
+
+
+def _edit(room: Room, target: str, new: Json, read: Read) -> Body:
+    return Edit(EventKey(room, target), read.text, _kind(new))
+
+
+def _kind(said: Json) -> Kind:
+    return _KINDS.get(word(said, "msgtype"), Kind.TEXT)
+
+
+def _edited(content: Json) -> str:
+    """The id of the event that this one replaces; empty if it is no edit."""
+    return word(table(content, "m.relates_to"), "event_id") if _relation(content) == "m.replace" else ""
 
 
 def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:

@@ -51,10 +51,18 @@ _UNSAID = frozenset(("script", "style", "mx-reply", "head", "title", "template",
 _NUMBER = re.compile(r"-?[0-9]{1,6}")
 _DEEPEST = 5
 """Quotations and lists inside each other that are shown as such."""
-_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f]+", re.IGNORECASE)
+_SCHEMES = (
+    "bitcoin|geo|im|irc6?|ircs|magnet|mailto|matrix|mms|news|nntp|openpgp4fpr|sips?|sms|smsto|ssh|tel|urn|webcal|xmpp"
+)
+"""Schemes of links to people, rooms and things, as Matrix clients allow them; none of them can run a script."""
+_LINK = re.compile(rf"(?:(?:https?|s?ftps?|gemini|gopher)://|(?:{_SCHEMES}):)[^\s\x00-\x20\x7f]+", re.IGNORECASE)
 _BLANKS = re.compile("[ \t\n\r\f]+")
-_SOFT = frozenset("\t\n\r\f")
-"""White space that only lays out the markup. Blanks alone are left as they are."""
+_SOFT = frozenset("\n\r\f")
+"""White space with one of these only lays out the markup. Blanks and tabs alone are left as they are."""
+_NO_BREAK = "\u00a0"
+_WIDE = re.compile(f"[ {_NO_BREAK}]{{2,}}")
+"""Several blanks, which HTML shows only if they do not break."""
+_RUN = re.compile(" +")
 _PILL = re.compile(r"(?:https?://matrix\.to/#/|matrix:u/)(.+)", re.IGNORECASE)
 
 
@@ -126,6 +134,8 @@ class _Reader:
             if blanks is not None and not _SOFT.isdisjoint(blanks[0]):
                 text = text[blanks.end() :]  # at the beginning of a line, a line break in the markup is only layout
             text = _BLANKS.sub(_softened, text)
+            if _NO_BREAK in text:
+                text = _WIDE.sub(lambda blanks: " " * len(blanks[0]), text)
         if text:
             self.say(text, look)
 
@@ -245,12 +255,33 @@ def _is_overloaded(html: str) -> bool:
 
 
 def write(text: Text) -> str:
-    """`text` as HTML, every character escaped. Its spans must have no control characters but newlines."""
-    return "".join(_tagged(span) for span in text)
+    """`text` as HTML, every character escaped. Its spans must have no control characters but newlines. Blanks that HTML
+    would not show, in a row or at the beginning of a line, become no-break spaces."""
+    parts: list[str] = []
+    unseen = True  # a blank that comes now would not be shown
+    for span in text:
+        parts.append(_tagged(replace(span, text=_widened(span.text, unseen=unseen))))
+        unseen = span.text[-1:] in (" ", "\n") if span.text else unseen
+    return "".join(parts)
+
+
+def _widened(text: str, *, unseen: bool) -> str:
+    """`text` with no-break spaces where blanks would not be shown. The last blank of several stays one, so that a line
+    may be broken there."""
+    if "  " not in text and "\n " not in text and not (unseen and text.startswith(" ")):
+        return text
+
+    def widened(blanks: re.Match[str]) -> str:
+        at, size = blanks.start(), len(blanks[0])
+        if size > 1:
+            return _NO_BREAK * (size - 1) + " "
+        return _NO_BREAK if (text[at - 1] == "\n" if at else unseen) else " "
+
+    return _RUN.sub(widened, text)
 
 
 def safe_link(url: str) -> str | None:
-    """`url` if it may be offered to a reader (http, https, mailto), else None."""
+    """`url` if it may be offered to a reader: one of a web page, a file, a person or a room; else None."""
     return url if _LINK.fullmatch(url) else None
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import assert_never
 
 import regex
 
 from bridge.matrix.dialect.html import FORMAT, safe_link, write
 from bridge.matrix.dialect.operations import React, Say, encode
-from bridge.model.attribution import mark, stamp
+from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
-from bridge.model.text import Span, Style, Text, lines, merge, plain, printable
+from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
 from bridge.network import PermanentError
 
 _LARGEST = 40 * 1024
@@ -24,6 +25,8 @@ _STYLED = 20 * 1024
 _JOINED = 16 * 1024
 """Most bytes of a post of several deliveries, of which there are at most `_AT_ONCE`: no wall of text."""
 _AT_ONCE = 20
+_COVER = "[spoiler]"
+"""What the plain text has for the words of a spoiler: notifications show it (spec, "Spoiler messages")."""
 _MARK = 200
 """Most characters of a mark; a longer name is cut."""
 _HUGE = 64
@@ -99,10 +102,10 @@ def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
         reaction = React(first.ids_of(body.target)[0], body.key[:_KEY])
         yield Post.of(first.room, deliveries, 0, encode(reaction))
         return
-    assert isinstance(body, Message)  # `_lines` refuses all others
-    ids = first.ids_of(body.reply_to)
+    assert isinstance(body, Message | Edit)  # `_lines` refuses all others
+    ids = first.ids_of(body.target if isinstance(body, Edit) else body.reply_to)
     for part, share in enumerate(_shares(said)):
-        content = _content(first.event, body, share)
+        content = _content(first.event, spoken(body), share)
         if part == 0 and ids:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": ids[0]}}
         yield Post.of(first.room, deliveries, part, encode(Say(content)))
@@ -143,9 +146,11 @@ def _lines(item: Owed) -> Iterator[_Line]:
     match item.event.body:
         case Reaction(target=target) if not item.ids_of(target):
             raise PermanentError("the message that this reaction is for is not known in this room")
-        case Message() | Reaction(removed=False):
+        case Message() | Edit() as body:
+            yield from _marked_lines(item, spoken(body).text)
+        case Reaction(removed=False):
             yield from _marked_lines(item, item.event.text)
-        case Edit() | Redaction() | Reaction() | Membership() | Topic() as body:
+        case Redaction() | Reaction() | Membership() | Topic() as body:
             raise PermanentError(f"not supported on Matrix yet: {body.type}")
         case _ as never:
             assert_never(never)
@@ -199,18 +204,31 @@ def _cut(run: str) -> Iterator[str]:
 
 def _clean(span: Span) -> Span:
     link = safe_link(span.link) if span.link else None
-    return replace(span, text=_encodable(printable(span.text)), link=link and _encodable(printable(link)))
+    return replace(span, text=_encodable(printable(untabbed(span.text))), link=link and _encodable(printable(link)))
 
 
 def _marked(when: str, who: str, words: Text) -> _Line:
-    body = when + who + plain(words)
+    body = when + who + _covered(words)
     if not who and all(span.style is Style.PLAIN and span.link is None for span in words):
         return _Line(body, None, 2 * _weight(write((Span(body),))))
-    html = write(words)
-    if _weight(html) > _STYLED:
-        html = write((Span(plain(words)),))
-    html = when + _bold(who) + html
+    html = when + _bold(who) + _written(words)
     return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
+
+
+def _written(words: Text) -> str:
+    """`words` as HTML; without styles and links if they take too much, but spoilers stay spoilers."""
+    if _weight(html := write(words)) <= _STYLED:
+        return html
+    if _weight(html := write(merge(Span(span.text, span.style & Style.SPOILER) for span in words))) <= _STYLED:
+        return html
+    return write((Span(plain(words), Style.SPOILER),))
+
+
+def _covered(words: Text) -> str:
+    """`words` without the words of spoilers."""
+    parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
+    body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
+    return body if _weight(body) <= _PIECE else _COVER
 
 
 def _bold(head: str) -> str:

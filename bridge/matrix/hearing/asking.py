@@ -18,11 +18,14 @@ from bridge.matrix.http import filters, look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
+from bridge.matrix.rooms.names import Names
 
 _POLL = 30.0
 _MARGIN = 15.0
 _LONGEST = 600.0
 """Most seconds to wait for an answer, once one took longer than expected: a first sync may take minutes."""
+_AT_ONCE = 500
+"""Names to compare before others get a turn: it takes some milliseconds."""
 _REFUSED = (400, 404)
 _AWAY = 60.0
 """Seconds without an answer after which the events of a sync count as said while we were away."""
@@ -102,6 +105,16 @@ class Asking:
     async def displayname(self, room_id: str, user: str) -> str:
         """The name of `user` in that room."""
         return await self._patience.ask(partial(look.displayname, self._homeserver, room_id, user))
+
+    async def names(self, room_id: str, at: str | None) -> Names:
+        """What the people in that room were called at the token `at` (None: now), as far as the homeserver tells."""
+        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at))
+        found = Names(self.us.user, self.us.names, are_known=people is not None)
+        for number, (user, name) in enumerate((people or {}).items()):
+            found.change(user, name)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return found
 
     async def _once(self, since: str | None, limit: int, within: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there

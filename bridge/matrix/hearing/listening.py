@@ -132,6 +132,8 @@ class Listening:
         """The gaps left because the homeserver has forgotten `since`, and the current position."""
         hint = "the homeserver does not know where we stopped; messages sent since then are lost, new ones are carried"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
+        for joined in self._rooms:
+            joined.names = None
         now = await self._first()
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
 
@@ -164,6 +166,8 @@ class Listening:
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
     ) -> AsyncGenerator[Event | Gap, None]:
         await self._changes(joined, news.state)
+        if joined.names is None and not joined.private and (news.before or _is_spoken_in(news.timeline)):
+            joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
         if news.before:
             async for told in self._missed(joined, news, answer, since):
                 yield told
@@ -184,6 +188,7 @@ class Listening:
         except (ApiError, NotShown) as error:
             hint = "some messages sent there while the bridge was away are lost; new ones are carried"
             log.error("gap_not_filled", network=self._network, room=str(joined.room), reason=str(error), hint=hint)
+            joined.names = None  # some may have changed in between
             yield _gap(joined, since, min(shown, news.begins))
 
     async def _events(
@@ -196,7 +201,7 @@ class Listening:
             if not isinstance(entry, Said):
                 await self._change(joined, entry)
             elif entry.user != us.user and entry.id not in joined.past:
-                who = convert.sender(self._network, entry.user, await self._name(joined, entry.user))
+                who = await self._sender(joined, entry.user)
                 private, replayed = joined.private, answer.replayed
                 said = entry.event
                 if convert.is_long(said) and not self._carries(who, joined.room):
@@ -204,6 +209,14 @@ class Listening:
                 event = convert.message(said, joined.room, who, us, private=private, replayed=replayed)
                 if event is not None:
                     yield event
+
+    async def _sender(self, joined: JoinedRoom, user: str) -> Sender:
+        """The person `user`, by the name that they had when the event that we hear now was said."""
+        known = joined.names.of(user) if joined.names is not None else None
+        name = known if known is not None else await self._name(joined, user)
+        who = convert.sender(self._network, user, name)
+        ambiguous = joined.names is not None and joined.names.is_ambiguous(user, name)
+        return convert.with_id(who) if ambiguous else who
 
     async def _name(self, joined: JoinedRoom, user: str) -> str:
         name = self._names.get((joined.id, user))
@@ -242,6 +255,8 @@ class Listening:
     async def _member(self, joined: JoinedRoom, member: Membership) -> None:
         if member.membership == "join":
             self._names[joined.id, member.user] = member.name
+        if joined.names is not None:
+            joined.names.change(member.user, member.name if member.stays else None)
         if not joined.private or joined.closed or member.user == self._asking.us.user:
             return
         if member.stays and member.user != joined.peer:
@@ -262,6 +277,10 @@ class Listening:
             await self._private.close(joined, reason)
         else:
             await self._joining.left(joined, reason)
+
+
+def _is_spoken_in(entries: Iterable[Entry]) -> bool:
+    return any(isinstance(entry, Said) for entry in entries)
 
 
 def _gap(joined: JoinedRoom, since: SyncPosition, until: float) -> Gap:

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 from bridge.matrix.dialect import operations
-from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.http import filters
-from bridge.matrix.http.homeserver import ApiError, Homeserver, chunk
+from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, chunk
 from bridge.model.outbox import Post
 
 _BEFORE = 2 * filters.TIMELINE
@@ -39,6 +39,24 @@ async def members(homeserver: Homeserver, room_id: str) -> set[str]:
     found = await homeserver.get("rooms", room_id, "members")
     memberships = {word(event, "state_key"): _membership(event) for event in chunk(found)}
     return {user for user, membership in memberships.items() if membership in ("join", "invite")}
+
+
+async def names(homeserver: Homeserver, room_id: str, at: str | None) -> dict[str, str] | None:
+    """The display names of the users who were in the room, or invited, at the token `at` (None: who are now). None if
+    there are too many; empty if the homeserver does not tell."""
+    query = {"not_membership": "leave"} | ({"at": at} if at is not None else {})
+    try:
+        found = await homeserver.get("rooms", room_id, "members", query=query)
+    except ApiError as error:
+        if error.passes or error.logged_out:
+            raise
+        return {} if at is None else await names(homeserver, room_id, None)
+    except TooLarge:
+        return None
+    except TooSlow:
+        return {}
+    there = [event for event in tables(found, "chunk") if _membership(event) in ("join", "invite")]
+    return {word(event, "state_key"): word(table(event, "content"), "displayname") for event in there}
 
 
 async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from bridge.matrix.rooms.names import Names
 from bridge.model.event import Room
 
 
@@ -26,9 +27,22 @@ class Stage(Enum):
 
 class JoinedRoom:
     """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
-    in it; `checked`: we cannot have missed that it was encrypted or that a third person came."""
+    in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `names`: what people
+    there were called at the last event that we heard, None if not asked for yet."""
 
-    __slots__ = ("_settled", "_warned", "absence", "checked", "encrypted", "id", "past", "peer", "room", "stage")
+    __slots__ = (
+        "_settled",
+        "_warned",
+        "absence",
+        "checked",
+        "encrypted",
+        "id",
+        "names",
+        "past",
+        "peer",
+        "room",
+        "stage",
+    )
 
     def __init__(self, room_id: str, room: Room, peer: str | None = None) -> None:
         self.id = room_id
@@ -39,6 +53,7 @@ class JoinedRoom:
         self.past: frozenset[str] = frozenset()
         self.encrypted = False
         self.checked = False
+        self.names: Names | None = None
         self._warned: set[str] = set()
         self._settled = asyncio.Event()
 
@@ -95,6 +110,7 @@ class JoinedRoom:
     def leave(self, reason: str) -> None:
         """We were removed."""
         self.absence = reason
+        self.names = None
         self._become(Stage.AWAY)
 
     def close(self) -> None:
