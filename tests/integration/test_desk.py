@@ -341,7 +341,8 @@ async def test_a_guest_with_the_display_name_of_a_member_is_shown_as_a_guest(pon
         room = await eve.join(pond.room)
         await eve.rename(f"{pond.alice}\u200b\u202e")
         await eve.send(room, "I am alice @room")
-        assert (await bob.heard("I am alice")).text == f"<{pond.alice} (guest)> I am alice @room"
+        shown = f"{pond.alice} ({eve.user_id}) (guest)"
+        assert (await bob.heard("I am alice")).text == f"<{shown}> I am alice @room"
         await eve.send(room, "duck: @room everybody out")
         echoed = await eve.heard(lambda heard: heard.sender == pond.duck_id and "everybody out" in heard.text)
         content = echoed.raw["content"]
