@@ -15,6 +15,7 @@ from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.desk import COMMANDS
+from bridge.admin.orphans import orphans
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
@@ -106,6 +107,7 @@ class _Daemon:
         await self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
+        await self._warn()
         self._announce()
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores += [
@@ -154,8 +156,21 @@ class _Daemon:
             network.use(self._gate.links.rooms(name))
         for name in start:
             await self._start(name, needed=False)
+        await self._warn()
         self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    async def _warn(self) -> None:
+        """Log what is kept under the names of networks that the config does not know."""
+        stored_networks = await stored(self._store.networks)
+        for orphan in orphans(self._config.networks, stored_networks, self._users.list(), self._users.sanctions()):
+            log.warning(
+                "network_unknown",
+                network=orphan.network,
+                waiting=orphan.waiting,
+                identities=orphan.identities,
+                hint=orphan.words,
+            )
 
     def _with_what_stays(self, config: Config) -> Config:
         """`config`, but with the current values of what a running daemon cannot replace."""

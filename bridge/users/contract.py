@@ -113,6 +113,11 @@ class Users(Protocol):
         """Remove the sanctions against `target` in `link`, and return them. Raises UsersError if there are none."""
         ...
 
+    def rename_network(self, old: str, new: str) -> int:
+        """Move the identities and sanctions on the network `old` to `new`; returns how many. Raises UsersError if one
+        belongs to another user there."""
+        ...
+
     def refresh(self) -> bool:
         """Reload what other processes have written; returns whether anything had changed."""
         ...

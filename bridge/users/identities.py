@@ -1,7 +1,8 @@
 """Parses, checks and compares user names and identities. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
@@ -51,6 +52,11 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
     for identity in identities:
         firsts.setdefault(same(identity), identity)
     return tuple(firsts.values())
+
+
+def on_network(identities: Iterable[Identity], old: str, new: str) -> Iterator[Identity]:
+    """`identities`, those on the network `old` moved to `new`."""
+    return (replace(one, network=new) if one.network == old else one for one in identities)
 
 
 def checked_name(name: str) -> str:

@@ -17,7 +17,7 @@ from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
 from bridge.users.contract import Sanction, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.identities import checked, checked_name, distinct, on_network, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
 from bridge.users.sanctions import Sanctions, checked_target
@@ -185,6 +185,22 @@ class TinyUsers:
 
         self._write(decide)
         return lifted
+
+    def rename_network(self, old: str, new: str) -> int:
+        moved = 0
+
+        def decide(state: _State) -> _Change:
+            nonlocal moved
+            before = [user for user in state.index.users if any(one.network == old for one in user.identities)]
+            after = [replace(user, identities=distinct(on_network(user.identities, old, new))) for user in before]
+            sanctions = state.sanctions.on_network(old, new)
+            moved = sum(one.network == old for user in before for one in user.identities) + sanctions.unlike(
+                state.sanctions
+            )
+            return _Change("rename-network", f"{old} to {new}", before, after, sanctions if moved else None)
+
+        self._write(decide)
+        return moved
 
     def _change(self, name: str, what: str, details: str, change: Callable[[User], User]) -> None:
         def decide(state: _State) -> _Change:

@@ -9,16 +9,21 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 import yaml
 
 from bridge.cli import cli
+from bridge.model.event import Room
+from bridge.model.outbox import Addressed
+from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore, lock
+from tests.events import matrix, said
 from tests.integration.daemon import quackbridge
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "networks": {
         "home": {
             "type": "matrix",
@@ -561,3 +566,63 @@ async def _kept(path: Path) -> Path:
     async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
         assert await store.acquire("irc", "test")
     return path
+
+
+async def _queued(path: Path) -> None:
+    """Alice has said something in the Matrix room, which waits for the IRC network."""
+    event = said(Room("home", "#pond:localhost"), matrix("alice"), "quack")
+    async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        lease = await store.acquire("home", "test")
+        assert lease is not None
+        assert await store.acquire("irc", "test") is not None
+        await lease.commit(Commit.owing([Addressed(event, Room("irc", "#pond"))]))
+
+
+def _renamed_in_config(pond: Path) -> None:
+    changed = {**CONFIG["networks"], "net": CONFIG["networks"]["irc"]}
+    del changed["irc"]
+    links = {"pond": {"rooms": ["home/#pond:localhost", "net/#pond"], "bots": ["duck"]}}
+    (pond / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "networks": changed, "links": links}))
+
+
+def test_what_is_kept_of_a_network_that_the_config_does_not_know_is_named_and_can_be_renamed(pond: Path) -> None:
+    store = pond / "data" / "store.sqlite"
+    asyncio.run(_queued(store))
+    run(pond, "add-user", "bob", "--irc", "irc/bob")
+    run(pond, "ban-user", "irc/spam*")
+    assert quackbridge(pond, "check-config").stderr == ""
+    _renamed_in_config(pond)
+    checked = quackbridge(pond, "check-config")
+    assert (checked.returncode, checked.stdout) == (0, "ok\n")
+    kept = "there is no network 'irc' in the config, but 1 waiting message, 1 identity, 1 mute or ban and its position"
+    assert kept in checked.stderr
+    assert "rename-network irc NEW" in checked.stderr
+    assert "1 waiting message" in quackbridge(pond, "status").stderr
+    held = lock(store)
+    assert "another quackbridge is running" in fail(pond, 2, "rename-network", "irc", "net")
+    assert json.loads(run(pond, "show-user", "bob", "--json"))["identities"][0]["network"] == "irc"
+    os.close(held)
+    assert "1 waiting messages" in run(pond, "rename-network", "irc", "net")
+    assert quackbridge(pond, "check-config").stderr == ""
+    assert json.loads(run(pond, "show-user", "bob", "--json"))["identities"][0]["network"] == "net"
+    assert [entry["room"] for entry in json.loads(run(pond, "outbox", "list", "--json"))] == ["net/#pond"]
+    assert [each["target"] for each in json.loads(run(pond, "sanctions", "--json"))] == ["net/spam*"]
+    assert "irc to net" in run(pond, "audit")
+    assert "nothing is kept of a network 'irc'" in fail(pond, 2, "rename-network", "irc", "net")
+
+
+def test_a_rename_that_the_users_do_not_allow_changes_nothing_in_the_store_either(pond: Path) -> None:
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    run(pond, "add-user", "bob", "--irc", "irc/bob")
+    _renamed_in_config(pond)
+    run(pond, "add-user", "eve", "--irc", "net/bob")
+    assert "belongs to eve already" in fail(pond, 2, "rename-network", "irc", "net")
+    assert [entry["room"] for entry in json.loads(run(pond, "outbox", "list", "--json"))] == ["irc/#pond"]
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [("irc", "the same name"), ("bots", "bots' ears"), ("a/b", "cannot contain"), ("two words", "one word")],
+)
+def test_a_network_cannot_be_renamed_to_what_is_no_name_of_a_network(pond: Path, new: str, said: str) -> None:
+    assert said in fail(pond, 2, "rename-network", "irc", new)

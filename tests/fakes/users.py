@@ -100,6 +100,23 @@ class MemoryUsers:
         self._sanctions = self._sanctions.without(lifted)
         return lifted
 
+    def rename_network(self, old: str, new: str) -> int:
+        before, moved = dict(self._users), 0
+        for user in self.list():
+            theirs = tuple(replace(one, network=new) if one.network == old else one for one in user.identities)
+            moved += sum(one.network == old for one in user.identities)
+            try:
+                for identity in theirs:
+                    self._check_free(identity, user)
+            except UsersError:
+                self._users = before
+                raise
+            self._put(replace(user, identities=distinct(theirs)))
+        sanctions = self._sanctions.on_network(old, new)
+        moved += sanctions.unlike(self._sanctions)
+        self._sanctions = sanctions
+        return moved
+
     def refresh(self) -> bool:
         return False
 
