@@ -19,7 +19,7 @@ from bridge.admin.orphans import orphans
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
-from bridge.config import Config, ConfigError, links_of, load, private_networks
+from bridge.config import Config, ConfigError, links_of, load, private_networks, remember
 from bridge.http import health, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
@@ -101,6 +101,7 @@ class _Daemon:
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
+        await self._remember()
         if self._config.http is not None:
             serving = server.serve(self._config.http.host, self._config.http.port, health.routes(self._is_ready))
             chores.append(self._group.create_task(serving, name="http"))
@@ -144,6 +145,7 @@ class _Daemon:
             log.warning("config", text=warning)
         config = self._with_what_stays(config)
         before, self._config = self._config, config
+        await self._remember()
         stop, start = changed(before.networks, config.networks, again=self._running.refused)
         await self._running.stop(stop)
         self._gate.set_links(links_of(config))
@@ -159,6 +161,13 @@ class _Daemon:
         await self._warn()
         self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    async def _remember(self) -> None:
+        """Keep the settings for the command line, which uses them while the config file is broken."""
+        try:
+            await asyncio.to_thread(remember, self._path, self._config)
+        except OSError as error:
+            log.info("settings_not_kept", reason=str(error), hint="while the config is broken, commands will not work")
 
     async def _warn(self) -> None:
         """Log what is kept under the names of networks that the config does not know."""

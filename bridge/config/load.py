@@ -65,6 +65,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     document = yaml.parse(content, environ)
     if document.problems and not isinstance(document.value, dict):
         raise ConfigError(path, tuple(document.problems))
+    plain = secrets.without_secrets(document.value)
     found = [*checks.credentials(document), *take_secrets(document, path.parent)]
     config, invalid = _validate(document, path.parent)
     found += [*document.problems, *checks.names(document), *checks.links(document), *checks.placeholders(document)]
@@ -72,6 +73,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     found += [problem for problem in invalid if problem.where not in known]
     if config is None or found:
         raise ConfigError(path, tuple(sorted(set(found), key=lambda problem: (problem.line, problem.column))))
+    config._plain = plain if isinstance(plain, dict) else {}
     config._warnings = tuple(warning.text(path) for warning in _warnings(document, config, path, mode))
     return config
 

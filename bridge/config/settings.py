@@ -183,6 +183,7 @@ class Config(Section):
     """Health over HTTP; absent: off."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _plain: Mapping[str, object] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _name_networks(self) -> Self:
@@ -194,6 +195,11 @@ class Config(Section):
     def warnings(self) -> tuple[str, ...]:
         """Problems that do not stop the daemon, worded like errors."""
         return self._warnings
+
+    @property
+    def plain(self) -> Mapping[str, object]:
+        """The values as in the file, with environment variables filled in, and without secrets."""
+        return self._plain
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(

@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from bridge.cli import cli
+from bridge.config import load, recall, remember
+from bridge.irc.settings import IrcSettings
 from bridge.model.event import Room
 from bridge.model.outbox import Addressed
 from bridge.store import Commit
@@ -626,3 +628,57 @@ def test_a_rename_that_the_users_do_not_allow_changes_nothing_in_the_store_eithe
 )
 def test_a_network_cannot_be_renamed_to_what_is_no_name_of_a_network(pond: Path, new: str, said: str) -> None:
     assert said in fail(pond, 2, "rename-network", "irc", new)
+
+
+def test_while_the_config_is_broken_commands_use_what_the_daemon_had_last_and_say_so(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    config, good = pond / "config.yaml", (pond / "config.yaml").read_text()
+    remember(config, load(config))
+    for broken in (good.replace("networks:", "netwroks:"), good + "\n  -: [", ""):
+        config.write_text(broken)
+        for command in (
+            ["status"],
+            ["outbox", "list"],
+            ["mute-user", "alice", "--in", "pond"],
+            ["lift", "alice", "--in", "pond"],
+        ):
+            done = quackbridge(pond, *command)
+            assert done.returncode == 0, done.stderr
+            assert "config.yaml" in done.stderr
+            assert f"store {pond / 'data' / 'store.sqlite'}" in done.stderr
+        assert fail(pond, 2, "check-config")
+    config.unlink()
+    assert "there is no such file" in quackbridge(pond, "status").stderr
+    assert json.loads(run(pond, "outbox", "list", "--json"))
+    (pond / ".config.yaml.last").unlink()
+    fail(pond, 2, "status")
+
+
+def test_a_command_uses_the_files_of_the_running_daemon_though_the_config_names_others_now(pond: Path) -> None:
+    store, config = pond / "data" / "store.sqlite", pond / "config.yaml"
+    asyncio.run(_queued(store))
+    remember(config, load(config))
+    config.write_text(config.read_text().replace("store.sqlite", "other.sqlite"))
+    assert json.loads(quackbridge(pond, "status", "--json").stdout)["networks"]["irc"]["queued"] == 0
+    held = lock(store)
+    done = quackbridge(pond, "status", "--json")
+    assert json.loads(done.stdout)["networks"]["irc"]["queued"] == 1
+    assert f"store {store}" in done.stderr
+    os.close(held)
+
+
+def test_the_settings_that_are_kept_are_private_and_without_secrets(pond: Path) -> None:
+    config = pond / "config.yaml"
+    home = {key: value for key, value in CONFIG["networks"]["home"].items() if key != "password_file"}
+    irc = {**CONFIG["networks"]["irc"], "realname": "a $${b} \N{DUCK}", "sasl": {"account": "a", "password": "hunter3"}}
+    networks = {"home": {**home, "password": "hunter2"}, "irc": irc}
+    config.write_text(yaml.safe_dump({**CONFIG, "networks": networks}))
+    remember(config, load(config))
+    kept = pond / ".config.yaml.last"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "hunter" not in kept.read_text()
+    found = recall(config)
+    assert found is not None
+    assert isinstance(found.networks["irc"], IrcSettings)
+    assert found.networks["irc"].realname == "a ${b} \N{DUCK}"
