@@ -37,7 +37,9 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
 def terms(config: Config) -> Terms:
     """The limits that the config sets for carrying messages."""
     outbox = config.outbox
-    return Terms(outbox.per_room, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead))
+    return Terms(
+        outbox.per_room, outbox.per_room_bytes, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead)
+    )
 
 
 @dataclass(frozen=True, slots=True)

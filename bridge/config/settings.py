@@ -124,6 +124,8 @@ class OutboxSection(Section):
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
     """How many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
+    per_room_bytes: Annotated[int, BeforeValidator(number), Field(ge=1_000_000, le=10_000_000_000)] = 10_000_000
+    """The same in bytes, as they are stored: some 300 for a short message, up to 100,000 for a very long one."""
     max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
     """Messages older than this are not carried any more; people are told how many."""
     tell_dead: Literal["notice", "reaction", "nothing"] = "notice"

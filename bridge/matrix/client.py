@@ -117,6 +117,7 @@ class MatrixNetwork:
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
+            group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
 
 

@@ -85,7 +85,8 @@ class Lookout:
 
     async def _trim(self, lease: Lease) -> None:
         before = self._shared.clock() - self._shared.terms.max_age
-        number = await stored(lease.trim, before, self._shared.terms.per_room)
+        terms = self._shared.terms
+        number = await stored(lease.trim, before, terms.per_room, terms.per_room_bytes)
         if number:
             hint = "these messages waited longer than outbox.max_age, or were more than outbox.per_room, and are lost"
             log.error("given_up", network=lease.network, messages=number, hint=hint)

@@ -122,8 +122,8 @@ class Core:
         """Queue `delivery` if it is new; returns whether it is."""
         seq, has_body = self._event(event, body)
         inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind, size)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 delivery.id,
                 seq,
@@ -132,6 +132,7 @@ class Core:
                 now,
                 said_at(event, now),
                 not delivery.ahead,
+                len(body.encode()),
             ),
         )
         if inserted.rowcount == 0:
@@ -271,10 +272,10 @@ class Core:
         self._plans.let_go(delivery, Room(network, row[0]))
         return load(row[1])
 
-    def trim(self, network: str, token: str, before: float, most: int) -> int:
+    def trim(self, network: str, token: str, before: float, most: int, most_bytes: int = 2**62) -> int:
         """Drop some of them; returns 0 once none are left."""
         self.cursor(network, token)
-        return self._lose(*self._losses.excess(network, before, most))
+        return self._lose(*self._losses.excess(network, before, most, most_bytes))
 
     def _lose(self, reason: str, rows: Sequence[Row]) -> int:
         now = self._clock()

@@ -397,6 +397,25 @@ async def test_a_delivery_settled_as_dropped_stays_known_and_is_never_queued_aga
     assert await store.expire(NOW + 1) == 1
 
 
+async def test_the_oldest_deliveries_are_trimmed_until_the_rest_is_small_enough(home: Lease, libera: Lease) -> None:
+    await say(home, *(f"{number}" * 10_000 for number in range(5)), "short")
+    assert await libera.trim(NOW - 60, 100, 200_000) == 0
+    assert await libera.trim(NOW - 60, 100, 70_000) == 2
+    (loss,) = await libera.losses()
+    assert (loss.room, loss.reason, loss.number) == (LIBERA, TOO_MANY, 2)
+    (left,) = (await texts(libera)).values()
+    assert [text[0] for text in left] == ["2", "3", "4", "s"]
+    assert await libera.trim(NOW - 60, 100, 10) == 3, "the newest stays, however large"
+
+
+async def test_what_was_sent_counts_no_more_for_the_size_of_the_queue(home: Lease, libera: Lease) -> None:
+    one, two = await say(home, "1" * 10_000, "2" * 10_000)
+    (post,) = await libera.plan(LIBERA, cut(one, "one"))
+    await libera.sent(post, "$1")
+    assert await libera.trim(NOW - 60, 100, 30_000) == 0
+    assert two.id
+
+
 async def test_deliveries_too_old_or_over_the_limit_are_trimmed_and_counted_as_losses_until_told(
     home: Lease, libera: Lease, store: Store
 ) -> None:

@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_and_backed_up(
     path: Path, version: int
 ) -> None:
@@ -80,6 +80,7 @@ async def test_the_messages_of_version_4_become_events_with_bodies(path: Path) -
         assert [item.said for item in backlog.owed] == [1_003.0, 500.0, 1_003.0, 1_003.0, 1_003.0]
         assert await oftc.waiting(OFTC) == 3, "our own words do not count"
         assert [(loss.room, loss.number) for loss in await oftc.losses()] == [(OFTC, 1)]
+        assert await oftc.trim(0.0, 100, 500) == 4, "what waited before the upgrade has its size"
         (asked,) = await bots.due(2_000.0)
         assert (asked.room, [item.event for item in asked.owed]) == (EAR, [QUESTION])
 
