@@ -15,7 +15,7 @@ from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.desk import COMMANDS
-from bridge.admin.orphans import orphans
+from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
@@ -170,7 +170,7 @@ class _Daemon:
             log.info("settings_not_kept", reason=str(error), hint="while the config is broken, commands will not work")
 
     async def _warn(self) -> None:
-        """Log what is kept under the names of networks that the config does not know."""
+        """Log which networks the config does not know, and which users the database does not know."""
         stored_networks = await stored(self._store.networks)
         for orphan in orphans(self._config.networks, stored_networks, self._users.list(), self._users.sanctions()):
             log.warning(
@@ -180,6 +180,8 @@ class _Daemon:
                 identities=orphan.identities,
                 hint=orphan.words,
             )
+        for warning in unknown_users(self._config, self._users.list()):
+            log.warning("config", text=warning)
 
     def _with_what_stays(self, config: Config) -> Config:
         """`config`, but with the current values of what a running daemon cannot replace."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bots.load import load_bot
-from bridge.admin.orphans import orphans
+from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.common import load
 from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError, Problem
@@ -44,6 +44,8 @@ def _warnings(settings: Config) -> Iterator[str]:
         yield f"the store cannot be looked at: {error}"
     found = orphans(settings.networks, there, users.list() if users else (), users.sanctions() if users else ())
     yield from (orphan.words for orphan in found)
+    if users is not None:
+        yield from unknown_users(settings, users.list())
 
 
 def _missing_bots(settings: Config) -> Iterator[Problem]:

@@ -70,6 +70,14 @@ def checked_name(name: str) -> str:
     return name
 
 
+def new_name(name: str) -> str:
+    """Return `name` if a user may get it (see `checked_name`). Raises UsersError otherwise: also for a name that begins
+    with -, which the command line takes for an option."""
+    if name.startswith("-"):
+        raise UsersError(f"a user's name does not begin with -, unlike {name!r}: commands would take it for an option")
+    return checked_name(name)
+
+
 def same_name(name: str) -> str:
     """A key that is equal for names that people take for the same."""
     return folded(name)

@@ -17,7 +17,7 @@ from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
 from bridge.users.contract import Sanction, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, on_network, same, same_name
+from bridge.users.identities import checked, distinct, new_name, on_network, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
 from bridge.users.sanctions import Sanctions, checked_target
@@ -280,7 +280,7 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
 def _sound(users: Iterable[User]) -> tuple[User, ...]:
     names: dict[str, str] = {}
     for user in users:
-        if (other := names.get(same_name(checked_name(user.name)))) is not None:
+        if (other := names.get(same_name(new_name(user.name)))) is not None:
             raise UsersError(f"there is a user {other!r} already")
         names[same_name(user.name)] = user.name
     return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)

@@ -227,6 +227,7 @@ async def test_changing_a_password_needs_the_old_one_and_ends_other_logins(world
     assert "guest" in await world.asks(AL, "whoami")
     await world.asks(AL, "login alice old-secret")
     assert "at least 8" in await world.asks(AL, "passwd old-secret short")
+    assert "no blanks at its ends" in await world.asks(AL, "passwd old-secret 'too many blanks '")
     assert "changed" in await world.asks(AL, "passwd old-secret a-new-secret")
     assert "alice" in await world.asks(AL, "whoami")
     assert "guest" in await world.asks(other, "whoami")

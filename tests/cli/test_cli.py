@@ -81,7 +81,7 @@ def test_a_user_can_be_added_linked_changed_shown_and_removed(pond: Path) -> Non
     run(pond, "link-identity", "alice", "--matrix", "@alice:other")
     run(pond, "unlink-identity", "alice", "--irc", "irc/ALICE")
     run(pond, "set-role", "alice", "member")
-    run(pond, "set-password", "alice", "--password-stdin", stdin="secret\n")
+    run(pond, "set-password", "alice", "--password-stdin", stdin="a secret\n")
     assert json.loads(run(pond, "show-user", "alice", "--json")) == {
         "name": "alice",
         "role": "member",
@@ -123,6 +123,9 @@ def test_the_database_is_made_by_init_db_only_and_dropped_only_with_yes(folder: 
         (2, ("add-user", "two words"), "one word"),
         (2, ("add-user", "eve", "--password", "--password-stdin"), "not both"),
         (2, ("add-user", "eve", "--password-stdin"), "a password has"),
+        (2, ("add-user", "--", "-x"), "does not begin with -"),
+        (2, ("remove-user", "@alice:hs"), "that is an identity of alice; give the user's name"),
+        (2, ("show-user", "irc/eve"), "give a user's name"),
         (2, ("remove-user", "eve"), "there is no user 'eve'"),
         (2, ("show-user", "eve"), "there is no user 'eve'"),
         (2, ("set-role", "alice", "king"), "'king' is not one of"),
@@ -339,7 +342,7 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
     run(folder, "init-db")
     (folder / "data" / "users.json").chmod(0o640)
     run(folder, "add-user", "alice")
-    run(folder, "set-password", "alice", "--password-stdin", stdin="quack\n")
+    run(folder, "set-password", "alice", "--password-stdin", stdin="quackquack\n")
     files = [file.stat() for file in (folder / "data").iterdir()]
     assert {(file.st_uid, file.st_gid) for file in files} == {(65534, 65533)}
     assert stat.S_IMODE((folder / "data" / "users.json").stat().st_mode) == 0o640
@@ -453,7 +456,7 @@ def test_users_can_be_imported_from_csv_or_json_and_exported_again(pond: Path) -
     assert would == {"would_add": ["alice", "bob"], "would_replace": []}
     assert names(pond) == []
     assert "added 2 and replaced 0" in run(pond, "import-users", "users.csv")
-    run(pond, "set-password", "bob", "--password-stdin", stdin="secret\n")
+    run(pond, "set-password", "bob", "--password-stdin", stdin="a secret\n")
     before = run(pond, "list-users", "--json")
     assert "are users already (alice, bob): say --update" in fail(pond, 2, "import-users", "users.csv")
     assert "replaced 2" in run(pond, "import-users", "users.csv", "--update")
@@ -682,3 +685,46 @@ def test_the_settings_that_are_kept_are_private_and_without_secrets(pond: Path) 
     assert found is not None
     assert isinstance(found.networks["irc"], IrcSettings)
     assert found.networks["irc"].realname == "a ${b} \N{DUCK}"
+
+
+def test_check_config_names_users_and_networks_that_do_not_exist_with_their_place(pond: Path) -> None:
+    run(pond, "add-user", "Alice")
+    link = {
+        "rooms": ["irc/#pond"],
+        "members": ["alice", "alcie"],
+        "moderators": ["bob"],
+        "ignore": ["libera/x", "irc/x"],
+    }
+    text = yaml.safe_dump({**CONFIG, "links": {"pond": link}}, sort_keys=False)
+    (pond / "config.yaml").write_text(text)
+    lines = {word: number for number, line in enumerate(text.splitlines(), 1) for word in line.split()}
+    checked = quackbridge(pond, "check-config")
+    assert (checked.returncode, checked.stdout) == (0, "ok\n")
+    expected = [
+        f"config.yaml:{lines['libera/x']}:7: links.pond.ignore[0]: libera/x fits nobody: there is no network 'libera'",
+        f"config.yaml:{lines['alcie']}:7: links.pond.members[1]: there is no user 'alcie'; did you mean 'Alice'?",
+        f"config.yaml:{lines['bob']}:7: links.pond.moderators[0]: there is no user 'bob'",
+    ]
+    assert checked.stderr.splitlines() == [f"quackbridge: warning: {each}" for each in expected]
+    assert "links.pond.members names alice in the config still" in quackbridge(pond, "remove-user", "alice").stderr
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [("short", "at least 8"), (" a password", "no blanks at its ends"), ("a pass\tword", "no control characters")],
+)
+def test_a_password_that_could_not_be_typed_in_the_chat_or_is_too_short_is_refused(
+    pond: Path, password: str, said: str
+) -> None:
+    run(pond, "add-user", "alice")
+    for command in ("set-password alice", "add-user bob"):
+        assert said in fail(pond, 2, *command.split(), "--password-stdin", stdin=f"{password}\n")
+    assert json.loads(run(pond, "show-user", "alice", "--json"))["has_password"] is False
+
+
+def test_a_list_of_users_says_how_each_can_be_known(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--password-stdin", stdin="a long secret\n")
+    run(pond, "add-user", "bob")
+    alice, bob = run(pond, "list-users").splitlines()[-2:]
+    assert "a login with the password" in alice
+    assert "nobody can be this user" in bob

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.users import Role, Sanction, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.identities import checked, distinct, new_name, same, same_name
 from bridge.users.masks import Masks
 from bridge.users.sanctions import Sanctions, checked_target
 
@@ -44,7 +44,7 @@ class MemoryUsers:
     def put(self, *users: User) -> None:
         before = dict(self._users)
         try:
-            for name in [same_name(checked_name(user.name)) for user in users]:
+            for name in [same_name(new_name(user.name)) for user in users]:
                 self._users.pop(name, None)
             for user in users:
                 sound = replace(user, identities=distinct(map(checked, user.identities)))

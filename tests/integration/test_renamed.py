@@ -31,10 +31,12 @@ async def test_what_waits_for_a_renamed_network_is_delivered_after_rename_networ
         assert await daemon.stop() == 0
         config["networks"]["net"] = config["networks"].pop("irc")
         config["links"]["pond"]["rooms"][1] = f"net/{pond.channel}"
+        config["links"]["pond"]["moderators"] = ["alcie"]
         write_config(pond.folder, config, {})
         await daemon.start()
         orphan = await daemon.logged("network_unknown")
         assert (orphan["network"], orphan["waiting"], orphan["identities"]) == ("irc", 1, 1)
+        assert "no user 'alcie'; did you mean 'alice'?" in (await daemon.logged("config"))["text"]
         await daemon.logged("offline")
         assert quackbridge(pond.folder, "rename-network", "irc", "net").returncode == 2  # the daemon runs
         assert await daemon.stop() == 0

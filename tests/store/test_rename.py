@@ -79,59 +79,59 @@ def _content(path: Path) -> dict[str, list[Any]]:
 async def test_a_renamed_store_is_the_store_of_a_daemon_that_always_used_the_new_name(path: Path) -> None:
     other = path.with_name("other.sqlite")
     await _filled(path, "libera")
-    await _filled(other, "lib")
-    with renaming(path, "libera", "lib") as moved:
+    await _filled(other, "lagoon")
+    with renaming(path, "libera", "lagoon") as moved:
         pass
     assert (moved.found, moved.waiting) == (True, 2)
     before, after = _content(other), _content(path)
     del before["networks"], after["networks"]  # the worker of the new name is not known
     assert after == before
-    assert networks_of(path) == networks_of(other) == {"home": 4, "lib": 2}
+    assert networks_of(path) == networks_of(other) == {"home": 4, "lagoon": 2}
 
 
 async def test_after_a_rename_the_network_resumes_sends_what_waits_and_knows_what_it_has_heard(path: Path) -> None:
     await _filled(path, "libera")
-    with renaming(path, "libera", "lib"):
+    with renaming(path, "libera", "lagoon"):
         pass
-    pond, owed = Room("lib", "#pond"), _events("lib")
+    pond, owed = Room("lagoon", "#pond"), _events("lagoon")
     async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
-        lib = await _lease(store, "lib")
-        assert await lib.cursor() == "at 5"
-        assert dict(await lib.recall()) == {"away #pond": "[1]"}
-        (backlog,) = await lib.due(3_000.0)
+        lagoon = await _lease(store, "lagoon")
+        assert await lagoon.cursor() == "at 5"
+        assert dict(await lagoon.recall()) == {"away #pond": "[1]"}
+        (backlog,) = await lagoon.due(3_000.0)
         assert [(post.id, post.deliveries) for post in backlog.posts] == [("post 1", (owed[1].delivery.id,))]
-        assert await lib.sent(backlog.posts[0], "remote 2")
+        assert await lagoon.sent(backlog.posts[0], "remote 2")
         assert await store.remote_ids(owed[0].event.key, pond) == ["remote"]
-        assert (await lib.commit(Commit.owing(owed))).new == 0
+        assert (await lagoon.commit(Commit.owing(owed))).new == 0
 
 
 async def test_a_daemon_that_has_run_with_the_new_name_already_does_not_prevent_the_rename(path: Path) -> None:
     await _filled(path, "libera")
-    pond, late = Room("lib", "#pond"), said(HOME, matrix("alice"), "late")
+    pond, late = Room("lagoon", "#pond"), said(HOME, matrix("alice"), "late")
     async with aclosing(SqliteStore.open(path, lambda: 2_000.0)) as store:
-        lib, home = await _lease(store, "lib"), await _lease(store, "home")
-        await lib.commit(Commit(cursor="at 9", changes={"away #pond": "[2]"}))
+        lagoon, home = await _lease(store, "lagoon"), await _lease(store, "home")
+        await lagoon.commit(Commit(cursor="at 9", changes={"away #pond": "[2]"}))
         await home.commit(Commit.owing([Addressed(late, pond)]))
-        await lib.plan(pond, [Post("post 9", pond, (Addressed(late, pond).delivery.id,), "payload")])
-    with renaming(path, "libera", "lib"):
+        await lagoon.plan(pond, [Post("post 9", pond, (Addressed(late, pond).delivery.id,), "payload")])
+    with renaming(path, "libera", "lagoon"):
         pass
     async with aclosing(SqliteStore.open(path, lambda: 3_000.0)) as store:
-        lib = await _lease(store, "lib")
-        assert await lib.cursor() == "at 5"  # what was said before the first start under the new name is heard, too
-        (backlog,) = await lib.due(3_000.0)
+        lagoon = await _lease(store, "lagoon")
+        assert await lagoon.cursor() == "at 5"  # what was said before the first start under the new name is heard, too
+        (backlog,) = await lagoon.due(3_000.0)
         assert [post.id for post in backlog.posts] == ["post 1", "post 9"]
 
 
 async def test_what_cannot_be_renamed_stays_as_it_is(path: Path) -> None:
     await _filled(path, "libera")
-    event = replace(said(HOME, matrix("alice"), "1"), room=Room("lib", "#pond"), id="1")
+    event = replace(said(HOME, matrix("alice"), "1"), room=Room("lagoon", "#pond"), id="1")
     async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
-        await (await _lease(store, "lib")).commit(Commit.owing([Addressed(event, HOME)]))
+        await (await _lease(store, "lagoon")).commit(Commit.owing([Addressed(event, HOME)]))
         held = _content(path)
-        with pytest.raises(Unusable, match="another quackbridge is running"), renaming(path, "libera", "lib"):
+        with pytest.raises(Unusable, match="another quackbridge is running"), renaming(path, "libera", "lagoon"):
             pass
     held = _content(path)
-    with pytest.raises(Unusable, match="heard under both names"), renaming(path, "libera", "lib"):
+    with pytest.raises(Unusable, match="heard under both names"), renaming(path, "libera", "lagoon"):
         pass
     with pytest.raises(ZeroDivisionError), renaming(path, "libera", "other"):
         raise ZeroDivisionError

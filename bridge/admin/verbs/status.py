@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import click
 
-from bridge.admin.orphans import orphans
+from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
 from bridge.model.event import BOTS

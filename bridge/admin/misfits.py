@@ -1,10 +1,13 @@
-"""Finds networks that the store or the users know, and the config does not: what they hold waits for nothing."""
+"""Finds what does not fit together: networks that the config does not know, users that the database does not know."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from bridge.config import Config
 from bridge.users import Sanction, User
+from bridge.users.identities import same_name
 from bridge.users.sanctions import network_of
 
 
@@ -42,6 +45,29 @@ def orphans(
     banned = Counter(network_of(each.target) for each in sanctions)
     names = {*stored, *identities, *filter(None, banned)} - {*known}
     return [Orphan(name, stored.get(name, 0), identities[name], banned[name], name in stored) for name in sorted(names)]
+
+
+def unknown_users(config: Config, users: Sequence[User]) -> Iterator[str]:
+    """The names in `members` and `moderators` of links that no user has, each with its place in the config."""
+    known = {same_name(user.name): user.name for user in users}
+    for place, name in _named(config):
+        if same_name(name) not in known:
+            near = get_close_matches(same_name(name), known, 1)
+            hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+            yield config.about(place, f"there is no user {name!r}{hint}")
+
+
+def links_naming(config: Config, name: str) -> Sequence[str]:
+    """The keys of links that name the user: `pond.members`."""
+    found = [place for place, named in _named(config) if same_name(named) == same_name(name)]
+    return [f"{link}.{key}" for _, link, key, _ in found]
+
+
+def _named(config: Config) -> Iterator[tuple[tuple[str, str, str, int], str]]:
+    """The users' names in the config, each with its place."""
+    for link, section in config.links.items():
+        for key, names in (("members", section.members or ()), ("moderators", section.moderators)):
+            yield from ((("links", link, key, number), name) for number, name in enumerate(names))
 
 
 def _counted(number: int, one: str, many: str = "") -> str:
