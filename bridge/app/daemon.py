@@ -14,7 +14,7 @@ import structlog
 from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.desk import COMMANDS
+from bridge.admin.desk.words import is_command
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import wiring
 from bridge.app.reload import Watch
@@ -82,7 +82,7 @@ class _Daemon:
         self._group = group
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
-        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=COMMANDS)
+        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=is_command)
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )

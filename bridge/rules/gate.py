@@ -1,6 +1,6 @@
 """The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -12,7 +12,7 @@ from bridge.rules import policy, routing
 from bridge.rules.case import Aside, Case, Verdict
 from bridge.rules.guests import GuestBudgets
 from bridge.rules.link import Link, Rules
-from bridge.rules.routing import Links
+from bridge.rules.routing import Commands, Links
 from bridge.users import User, Users
 
 _GUEST = "guest"
@@ -29,7 +29,7 @@ class LoggedIn(Protocol):
 class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
-    `commands` are the first words of commands to the desk.
+    `commands` says whether a private line is a command to the desk.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Gate:
         links: Iterable[Link],
         *,
         clock: Callable[[], float],
-        commands: Collection[str] = (),
+        commands: Commands = routing.no_commands,
     ) -> None:
         self._users = users
         self._sessions = sessions

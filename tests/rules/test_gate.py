@@ -16,7 +16,7 @@ from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, answer, irc, matrix, said
+from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, said
 from tests.fakes.users import MemoryUsers
 
 DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
@@ -35,7 +35,7 @@ class World:
         )
         self.sessions = Sessions(self.users, lambda: self.now, 60.0)
         links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
-        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands={"help"})
+        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
 
     def audience(self, event: Event) -> tuple[Room, ...]:
         return self.gate.decide(event).audience
