@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import click
 import pytest
 import yaml
 
-from bridge.cli import cli
+from bridge.__main__ import main
+from bridge.admin.verbs.office import Answer
+from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import Room
@@ -132,7 +136,11 @@ def test_the_database_is_made_by_init_db_only_and_dropped_only_with_yes(folder: 
         (2, ("link-identity", "alice"), "no identity given"),
         (2, ("unlink-identity", "alice", "--matrix", "@eve:hs"), "has no identity @eve:hs"),
         (2, ("unlink-identity", "alice", "--matrix", "@alice:hs", "--irc", "irc/x"), "has no identity irc/x"),
-        (2, ("fly",), "No such command 'fly'"),
+        (2, ("fly",), "there is no command 'fly' (see `quackbridge --help`)"),
+        (2, ("stauts",), "there is no command 'stauts'; did you mean status?"),
+        (2, ("add-usr", "eve"), "did you mean add-user?"),
+        (2, ("outbox", "lst"), "there is no command 'outbox lst'; did you mean outbox list?"),
+        (2, ("login", "eve"), "say that to the duck, in a private chat"),
         (2, ("run", "--fast"), "No such option"),
         (2, ("list-users", "-c", "nowhere.yaml"), "nowhere.yaml"),
     ],
@@ -323,7 +331,43 @@ def test_a_user_name_is_not_read_as_markup_in_a_table(pond: Path) -> None:
 
 def test_a_table_row_is_not_cut_when_another_program_reads_it(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", f"@{'a' * 200}:hs")
-    assert f"@{'a' * 200}:hs" in run(pond, "list-users")
+    assert f"alice\tmember\tmatrix @{'a' * 200}:hs\tno\n" in run(pond, "list-users")
+
+
+@pytest.mark.parametrize(
+    "command", ["list-users", "show-user alice", "links", "outbox list", "sanctions", "audit", "ledger"]
+)
+def test_the_cells_of_a_table_that_another_program_reads_are_separated_by_tabs_and_not_padded(
+    pond: Path, command: str
+) -> None:
+    run(pond, "add-user", "alice", "--matrix", "@alice:hs", "--irc", "irc/alice")
+    run(pond, "mute-user", "alice", "--reason", "two words")
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    heading, *rows = run(pond, *command.split()).splitlines()
+    assert rows
+    assert {row.count("\t") for row in rows} == {heading.count("\t")}
+    assert not any(cell.endswith(" ") for row in (heading, *rows) for cell in row.split("\t"))
+
+
+def _on_terminal(
+    answer: Answer, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """What is printed on a terminal of so many columns."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    verbs.print_answer(answer, as_json=False)
+    return capsys.readouterr().out
+
+
+def test_a_table_that_is_wider_than_the_terminal_is_printed_row_by_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "the room is encrypted, and encryption is not supported yet"
+    answer = Answer([], "", ("id", "room", "reason"), [("01", "irc/#pond", why), ("02", "irc/#lake", "")])
+    wide = _on_terminal(answer, 100, monkeypatch, capsys).splitlines()
+    assert [line.split() for line in wide[1:]] == [["01", "irc/#pond", *why.split()], ["02", "irc/#lake"]]
+    narrow = _on_terminal(answer, 70, monkeypatch, capsys)
+    assert narrow == f"id      01\nroom    irc/#pond\nreason  {why}\n\nid      02\nroom    irc/#lake\n"
 
 
 def test_an_identity_on_a_network_that_was_removed_can_be_unlinked(pond: Path) -> None:
@@ -728,3 +772,51 @@ def test_a_list_of_users_says_how_each_can_be_known(pond: Path) -> None:
     alice, bob = run(pond, "list-users").splitlines()[-2:]
     assert "a login with the password" in alice
     assert "nobody can be this user" in bob
+
+
+def test_a_file_that_may_not_be_used_is_named_with_its_owner_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "none" / "store.sqlite"))
+
+    monkeypatch.setattr(cli, "main", status)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert ended.value.code == 2
+    said = f"this user may not use it: run the command as user {me}, or as root\n"
+    assert capsys.readouterr().err == f"quackbridge: {tmp_path}/none/store.sqlite: {said}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands as somebody else")
+def test_status_as_another_user_than_the_daemons_says_whose_the_files_are() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        run(folder, "init-db")
+        asyncio.run(_queued(folder / "data" / "store.sqlite"))
+        for mode in (0o700, 0o755):
+            (folder / "data").chmod(mode)
+            for command in ("status", "outbox list", "list-users"):
+                done = subprocess.run(
+                    [sys.executable, "-c", _AS_NOBODY, *command.split()],
+                    cwd=folder,
+                    env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 2
+                assert done.stderr.endswith("this user may not use it: run the command as user root, or as root\n")
+
+
+_AS_NOBODY = """
+import os, bridge.cli.verbs, bridge.store.backup, bridge.store.sqlite, rich.cells
+from bridge.admin.verbs import VERBS
+from bridge.__main__ import main
+commands = [verb.command for verb in VERBS.values()]  # nobody may not read where Python itself is
+"".encode("utf-8-sig")
+os.setgroups([]); os.setuid(65534); main()
+"""

@@ -107,7 +107,8 @@ class Login:
         only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
         account = self._settings.sasl.account if self._settings.sasl is not None else ""
         yield self._refused(
-            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
+            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})",
+            self._settings.key("sasl", "password") if self._settings.sasl is not None else (),
         )
 
     def aborted(self, line: Line) -> Iterator[Effect]:
@@ -118,14 +119,16 @@ class Login:
         reason = f"the server broke off the SASL login: {_said(line)}"
         yield Notable("not_logged_in", reason) if self.welcomed else _turned_away(reason)
 
-    def _refused(self, reason: str) -> Effect:
+    def _refused(self, reason: str, key: tuple[str, ...] = ()) -> Effect:
         """A connection that works is kept, though its account is gone."""
-        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason)
+        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason, key)
 
     def wrong_password(self, line: Line) -> Iterator[Effect]:
         """464. Ignored after the welcome: then it is about a wrong operator password."""
         if not self.welcomed:
-            yield Rejected(f"the server does not accept the server password: {_said(line)}")
+            yield Rejected(
+                f"the server does not accept the server password: {_said(line)}", self._settings.key("password")
+            )
 
     def banned(self, line: Line) -> Iterable[Effect]:
         """465. The ERROR that follows says why."""
