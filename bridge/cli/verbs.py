@@ -95,12 +95,35 @@ def _print_blocks(answer: Answer) -> None:
 
 
 def _ask() -> str:
+    """Ask twice for a password at the terminal. Raises UsageError if there is none: nobody could answer."""
+    if not _has_terminal():
+        raise click.UsageError("there is no terminal to type a password at: use --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
 
 
+def _has_terminal() -> bool:
+    """Whether `getpass` can ask without an echo: at the terminal that controls us, or at standard input."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return True
+
+
 def _read() -> str:
-    return sys.stdin.readline(4 * LONGEST).rstrip("\r\n")
+    """The first line of standard input. Raises UsageError if there is none, or it is no text."""
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed: pipe the password into the command")
+    try:
+        line = sys.stdin.readline(4 * LONGEST)
+    except UnicodeDecodeError as error:
+        raise click.UsageError("the password on standard input is not UTF-8 text") from error
+    except OSError as error:
+        raise click.UsageError(f"standard input cannot be read: {error.strerror}") from error
+    if not line:
+        raise click.UsageError("standard input is empty: pipe the password into the command, as its first line")
+    return line.rstrip("\r\n")
 
 
 def _who() -> str:

@@ -126,7 +126,7 @@ def test_the_database_is_made_by_init_db_only_and_dropped_only_with_yes(folder: 
         (2, ("add-user", "eve", "--role", "king"), "'king' is not one of 'member', 'admin'"),
         (2, ("add-user", "two words"), "one word"),
         (2, ("add-user", "eve", "--password", "--password-stdin"), "not both"),
-        (2, ("add-user", "eve", "--password-stdin"), "a password has"),
+        (2, ("add-user", "eve", "--password-stdin"), "standard input is empty"),
         (2, ("add-user", "--", "-x"), "does not begin with -"),
         (2, ("remove-user", "@alice:hs"), "that is an identity of alice; give the user's name"),
         (2, ("show-user", "irc/eve"), "give a user's name"),
@@ -820,3 +820,58 @@ commands = [verb.command for verb in VERBS.values()]  # nobody may not read wher
 "".encode("utf-8-sig")
 os.setgroups([]); os.setuid(65534); main()
 """
+
+
+def test_a_password_cannot_be_asked_for_without_a_terminal_which_is_said_at_once(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    for command in ("set-password alice", "add-user bob --password"):
+        for stdin in (subprocess.DEVNULL, subprocess.PIPE):
+            asked = subprocess.Popen(
+                [sys.executable, "-m", "bridge", *command.split()],
+                cwd=pond,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                stdin=stdin,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # no terminal controls it
+            )
+            assert asked.stderr is not None
+            assert asked.wait(20) == 2  # nothing is written into the pipe, and it is not closed
+            assert "there is no terminal to type a password at: use --password-stdin" in asked.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("set-password alice --password-stdin", "standard input is closed"),
+        ("import-users -", "standard input is closed"),
+        ("chat", "listens"),
+    ],
+)
+def test_a_closed_standard_input_is_said_in_a_sentence(pond: Path, command: str, said: str) -> None:
+    run(pond, "add-user", "alice")
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m bridge {command} <&-"],
+        cwd=pond,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_a_password_that_is_no_text_is_refused_in_a_sentence(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "set-password", "alice", "--password-stdin"],
+        cwd=pond,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUTF8": "1"},
+        input=b"\xff\xfe secret\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"UTF-8" in done.stderr

@@ -168,6 +168,8 @@ def _shape(file: Path, shape: str | None) -> str:
 
 def _read(file: Path) -> str:
     try:
+        if str(file) == "-" and sys.stdin is None:
+            raise click.UsageError("standard input is closed: pipe the users into the command")
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
             content = source.read(_LARGEST + 1)
         if len(content) > _LARGEST:

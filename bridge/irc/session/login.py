@@ -143,7 +143,8 @@ class Login:
         elif reason:
             yield _turned_away(f"the server closed the connection: {reason}")
         else:
-            yield Broken("the server closed the connection", by_server=True)
+            perhaps = "" if self.welcomed or self._settings.tls else "; if that is its port for TLS, set `tls: true`"
+            yield Broken(f"the server closed the connection{perhaps}", by_server=True)
 
     def nick_refused(self, line: Line) -> Iterator[Effect]:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""
