@@ -18,7 +18,8 @@ from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
-from bridge.relay.limits import TellDead, Terms
+from bridge.relay.limits import TellDead, TellGaps, Terms
+from bridge.relay.requests import RequestNews
 
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
@@ -36,10 +37,22 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
 
 def terms(config: Config) -> Terms:
     """The limits that the config sets for carrying messages."""
-    outbox = config.outbox
+    outbox, outages = config.outbox, config.outages
     return Terms(
-        outbox.per_room, outbox.per_room_bytes, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead)
+        per_room=outbox.per_room,
+        per_room_bytes=outbox.per_room_bytes,
+        max_age=outbox.max_age,
+        tell_after=outages.tell_after,
+        tell_dead=TellDead(outbox.tell_dead),
+        tell_gaps=TellGaps(outages.tell_gaps),
     )
+
+
+def reach(news: RequestNews, config: Config) -> None:
+    """Set where `news` reaches people: by Matrix ids on the first Matrix network, and on all networks privately."""
+    news.networks = frozenset(config.networks)
+    matrix = (name for name, network in config.networks.items() if isinstance(network, MatrixSettings))
+    news.matrix = next(matrix, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class WelcomeSection(Section):
     guest: Line | None = (
         "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
     )
-    """What guests who are not carried are told; null: nothing."""
+    """What guests who are not carried are told; null: nothing. The default is followed by what to do next on that
+    network to become a member; your own text is not."""
 
 
 class GuestBudgetSection(Section):
@@ -141,6 +142,9 @@ class OutagesSection(Section):
 
     tell_after: Duration = Field(default="60s", validate_default=True)
     """How long a room may be out of reach before the other rooms of its link are told, once."""
+    tell_gaps: Literal["daily", "each", "never"] = "daily"
+    """When people are told that messages may be missing because a network keeps no history of an outage: the first time
+    of a day at once, then together once a day (`daily`); `each` time; or `never` (the ledger counts them)."""
 
 
 class HttpSection(Section):

@@ -84,6 +84,8 @@ class IrcNetwork:
                     self._readiness.kept(inbox.cursor)
                     self._note()
                 elif life.done():
+                    if (last := inbox.last()) is not None:
+                        yield last
                     if not life.cancelled():
                         life.result()
                     return

@@ -12,6 +12,14 @@ class TellDead(StrEnum):
     NOTHING = "nothing"
 
 
+class TellGaps(StrEnum):
+    """When people are told of a gap: the first of a day at once and the others together a day later, each, or never."""
+
+    DAILY = "daily"
+    EACH = "each"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """At most `per_room` messages, of `per_room_bytes` in all, wait for a room; none older than `max_age` seconds is
@@ -22,3 +30,4 @@ class Terms:
     max_age: float = 86_400.0
     tell_after: float = 60.0
     tell_dead: TellDead = TellDead.NOTICE
+    tell_gaps: TellGaps = TellGaps.DAILY

@@ -7,6 +7,7 @@ from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
+from bridge.rules.joining import REQUEST, asks_to_join
 from bridge.rules.link import Answers, Guests, Link, LinkedBot
 from bridge.users import Measure, User
 
@@ -38,6 +39,10 @@ class Links:
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self._links.values())
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self._links.keys()
 
     def named(self, name: str) -> Link | None:
         return self._links.get(name)
@@ -99,7 +104,10 @@ def route(case: Case, refusal: Refusal | None, links: Links, commands: Commands 
     if case.link is None:
         return Route(())
     scope = everywhere(event.room) if carried else str(event.room)
-    ears = tuple(ear(bot.key, scope) for bot in case.link.bots if asks(event, bot.names, bot.answers))
+    asked = [bot for bot in case.link.bots if asks(event, bot.names, bot.answers)]
+    ears = tuple(ear(bot.key, scope) for bot in asked)
+    if commands(REQUEST, case.user) and _wants_in(event, asked):
+        ears = (ear(DESK, str(Room(event.room.network, event.sender.address))),)
     return Route((*links.others(event.room), *ears) if carried else ears)
 
 
@@ -127,6 +135,13 @@ def _is_for_the_desk(case: Case) -> bool:
 def _where_it_went(target: Known, heard_in: Room) -> tuple[Room, ...]:
     """The rooms where `target` is, without `heard_in`: events about it go there, even if the link has changed."""
     return tuple(room for room in dict.fromkeys(target.rooms) if room != heard_in and room.network != BOTS)
+
+
+def _wants_in(event: Event, asked: Iterable[LinkedBot]) -> bool:
+    """Whether a guest asks one of the bots in a room to become a member. The desk answers it, and privately."""
+    called = event.body.called if isinstance(event.body, Message) else None
+    names = (*filter(None, [called]), *(name for bot in asked for name in bot.names))
+    return bool(names) and asks_to_join(plain(event.text), names)
 
 
 def _private_audience(event: Event, links: Links, *, carried: bool) -> tuple[Room, ...]:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
-from bridge.model.accounting import Ledger, Loss
+from bridge.model.accounting import REDACTED, Ledger, Loss
 from bridge.model.event import Event, EventKey, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State, said_at
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Waits
@@ -158,8 +158,16 @@ class Core:
         return row
 
     def _erase(self, target: EventKey) -> None:
-        if (seq := self._messages.seq(self._messages.source(target))) is not None:
-            self._messages.erase(seq)
+        """Erase a redacted event: its excerpts, and what waits to be delivered of it."""
+        if (seq := self._messages.seq(self._messages.source(target))) is None:
+            return
+        self._messages.erase(seq)
+        for delivery, network, room in self._sql.execute(
+            "SELECT id, network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'dead')", (seq,)
+        ).fetchall():
+            self._done(delivery, self._clock(), State.DROPPED, REDACTED)
+            self._plans.let_go(delivery, Room(network, room))
+            self.woken.add(network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
         self.cursor(network, token)

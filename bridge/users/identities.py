@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
 from bridge.model.patterns import is_pattern
-from bridge.model.people import Identity, Proof
+from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import folded
 from bridge.users.contract import UsersError
 
@@ -44,6 +45,25 @@ def checked(identity: Identity) -> Identity:
     except ValueError as error:
         raise UsersError(str(error)) from error
     return identity
+
+
+def lasting(sender: Sender) -> Identity | None:
+    """The best identity that the network proves of `sender`, as a user may hold it: a Matrix id, else an account, else
+    their user name at their host, whatever the nick. None if there is none, or if their mask would fit others too: some
+    servers let people put `*` into their user name."""
+    for kind in Proof:
+        for proof in sender.proofs:
+            if proof.kind is kind:
+                identity = proof if kind is not Proof.IRC_MASK else _any_nick(proof)
+                with suppress(UsersError):
+                    return checked(identity)
+    return None
+
+
+def _any_nick(proof: Identity) -> Identity:
+    """The mask of one user at one host, whatever their nick; malformed if its own letters are wildcards."""
+    rest = proof.value.partition("!")[2]
+    return Identity(proof.kind, proof.network, "" if set(rest) & set("*?") else f"*!{rest}")
 
 
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:

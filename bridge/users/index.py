@@ -63,6 +63,10 @@ class Index:
         held = [user.name for user in self.users if any(str(one) == name for one in user.identities)]
         return f": that is an identity of {held[0]}; give the user's name" if held else ": give a user's name"
 
+    def holds(self, identity: Identity) -> bool:
+        """Whether a user holds `identity`, or one that may be the same."""
+        return same(identity) in self._owners
+
     def _put(self, user: User) -> None:
         key = same_name(user.name)
         if (known := self._names.get(key)) is not None:

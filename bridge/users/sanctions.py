@@ -44,10 +44,6 @@ class Sanctions:
         """A copy in which the patterns of people on the network `old` are of `new`."""
         return Sanctions(replace(each, target=_moved(each.target, old, new)) for each in self.all)
 
-    def unlike(self, other: "Sanctions") -> int:
-        """How many of these sanctions `other` does not have."""
-        return sum(each not in other.all for each in self.all)
-
     def about(self, target: str) -> Sequence[Sanction]:
         """The sanctions against the user or pattern `target`."""
         return [each for each in self.all if _target(each.target) == _target(target)]

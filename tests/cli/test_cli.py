@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from bridge.config import load, recall, remember
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import Room
 from bridge.model.outbox import Addressed
+from bridge.model.people import Identity, Proof
 from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore, lock
+from bridge.users import MembershipRequest
+from bridge.users.tinydb import TinyUsers
 from tests.events import matrix, said
 from tests.integration.daemon import quackbridge
 
@@ -875,3 +879,33 @@ def test_a_password_that_is_no_text_is_refused_in_a_sentence(pond: Path) -> None
     )
     assert done.returncode == 2
     assert b"UTF-8" in done.stderr
+
+
+def test_requests_are_listed_approved_and_denied_without_a_daemon(pond: Path) -> None:
+    users = TinyUsers(pond / "data" / "users.json")
+    assert run(pond, "requests") == "nobody asks to become a member\n"
+    for name in ("eve", "--as", "mat"):
+        identity = Identity(Proof.IRC, "irc", name)
+        users.ask(MembershipRequest(identity, Room("irc", f"{name}_"), time.time()))
+    listed = json.loads(run(pond, "requests", "--json"))
+    assert [(each["name"], each["network"], each["value"]) for each in listed] == [
+        ("eve", "irc", "eve"),
+        ("as", "irc", "--as"),
+        ("mat", "irc", "mat"),
+    ]
+    assert "irc/mat" in run(pond, "requests")
+    assert run(pond, "approve", "eve", "--as", "evelyn") == "added evelyn, known as irc/eve\n"
+    assert run(pond, "approve", "as", "--to", "evelyn") == "irc/--as is evelyn now\n"
+    assert "may ask again in 30 days" in run(pond, "deny", "mat")
+    assert "no open request called 'mat'" in fail(pond, 2, "approve", "mat")
+    assert "no open request called ''" in fail(pond, 2, "approve", "")
+    assert names(pond) == ["evelyn"]
+    done = [line["what"] for line in json.loads(run(pond, "audit", "--json"))]
+    assert done[-6:] == ["request", "request", "request", "approve", "approve", "deny"]
+
+
+def test_a_request_from_an_irc_network_that_was_removed_is_not_approved(pond: Path) -> None:
+    identity = Identity(Proof.IRC, "gone", "eve")
+    TinyUsers(pond / "data" / "users.json").ask(MembershipRequest(identity, Room("gone", "eve"), time.time()))
+    assert "there is no IRC network 'gone'" in fail(pond, 2, "approve", "eve")
+    assert names(pond) == []

@@ -1020,6 +1020,39 @@ async def test_the_rooms_of_an_event_do_not_include_one_where_its_delivery_was_d
     assert (await home.known([deliveries[0].event]))[deliveries[0].event].rooms == (HOME, OFTC)
 
 
+async def test_the_ledger_counts_neither_talk_with_bots_nor_our_own_notices(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    await say(home, "one", "question", to=(Room(BOTS, "duck@home/!dm:hs"),))
+    bots = await lease_of(store, BOTS)
+    answer = Event("answer", Room(BOTS, "duck@home/!dm:hs"), irc("duck"), NOW, Message(words("quack")))
+    await bots.commit(Commit(None, "b1", [answer], owed([answer], LIBERA)))
+    await libera.commit(Commit.owing([Addressed(replace(lines("notice")[0], origin=Origin.OURS), LIBERA)]))
+    for backlog in await libera.due(NOW):
+        for post in await libera.plan(LIBERA, [post for each in backlog.owed for post in _cut(each.delivery)]):
+            await libera.sent(post, post.id)
+    ledger = await store.ledger(0.0)
+    assert (ledger.carried, ledger.accounts) == (0, ())
+
+
+def _cut(delivery: str) -> list[Post]:
+    return [Post.of(LIBERA, (delivery,), 0, delivery)]
+
+
+async def test_a_redaction_drops_what_waits_of_its_target_as_no_loss(home: Lease, libera: Lease, store: Store) -> None:
+    one, two, dead = await say(home, "one", "two", "dead")
+    await libera.settle(Dead([dead.id], "no"))
+    await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
+    gone = [Event(f"$gone{each.event.id}", HOME, matrix("alice"), NOW, Redaction(each.event)) for each in (one, dead)]
+    await home.commit(Commit("3", "4", gone))
+    assert await texts(libera) == {LIBERA: ["two"]}
+    assert [entry.delivery for entry in await store.outbox()] == [two.id]
+    assert await libera.losses() == []
+    ledger = await store.ledger(0.0)
+    assert ledger.lost == ()
+    assert ledger.carried == 1
+
+
 async def test_a_redaction_erases_the_excerpts_of_its_target_and_of_the_edits_of_it(
     home: Lease, libera: Lease, store: Store
 ) -> None:

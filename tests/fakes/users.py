@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
-from bridge.users import Role, Sanction, User, UsersError
+from bridge.users import MembershipRequest, Role, Sanction, Standing, User, UsersError
 from bridge.users.identities import checked, distinct, new_name, same, same_name
 from bridge.users.masks import Masks
+from bridge.users.requests import Requests
 from bridge.users.sanctions import Sanctions, checked_target
 
 
@@ -17,6 +18,7 @@ class MemoryUsers:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._sanctions = Sanctions()
+        self._requests = Requests()
 
     def acting(self, by: str) -> "MemoryUsers":
         return self
@@ -53,6 +55,7 @@ class MemoryUsers:
                 if same_name(user.name) in self._users:
                     raise UsersError(f"there is a user {user.name!r} already")
                 self._put(sound)
+            self._requests = self._requests.without_users(self._holds)
         except UsersError:
             self._users = before
             raise
@@ -73,6 +76,7 @@ class MemoryUsers:
         for identity in identities:
             self._check_free(checked(identity), user)
         self._put(replace(user, identities=distinct((*user.identities, *identities))))
+        self._requests = self._requests.without_users(self._holds)
 
     def unlink_identity(self, name: str, *identities: Identity) -> None:
         left = self.get(name).identities
@@ -113,9 +117,42 @@ class MemoryUsers:
                 raise
             self._put(replace(user, identities=distinct(theirs)))
         sanctions = self._sanctions.on_network(old, new)
-        moved += sanctions.unlike(self._sanctions)
-        self._sanctions = sanctions
+        requests = self._requests.on_network(old, new)
+        moved += sum(each not in self._sanctions.all for each in sanctions.all)
+        moved += sum(each not in self._requests.all for each in requests.all)
+        self._sanctions, self._requests = sanctions, requests
         return moved
+
+    def requests(self) -> Sequence[MembershipRequest]:
+        return self._requests.all
+
+    def ask(self, request: MembershipRequest) -> MembershipRequest:
+        if self._holds(checked(request.identity)):
+            raise UsersError(f"{request.identity} belongs to a user already")
+        self._requests, made = self._requests.with_(request, self.find)
+        return made
+
+    def approve(self, request: str, name: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        after = self._requests.decided(request, Standing.APPROVED, now, name)
+        self.add(User(name, identities=(found.identity,)))
+        self._requests = after
+        return found
+
+    def approve_as(self, request: str, name: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        after = self._requests.decided(request, Standing.APPROVED, now, self.get(name).name)
+        self.link_identity(name, found.identity)
+        self._requests = after
+        return found
+
+    def deny(self, request: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        self._requests = self._requests.decided(request, Standing.DENIED, now)
+        return found
+
+    def _holds(self, identity: Identity) -> bool:
+        return any(same(identity) == same(one) for user in self.list() for one in user.identities)
 
     def refresh(self) -> bool:
         return False

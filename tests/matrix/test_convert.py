@@ -7,17 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.matrix.dialect.convert import Us, message, sender
-from bridge.model.event import Event, EventKey, Kind, Message, Room
+from bridge.model.event import Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
+from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
 US = Us("@duck:hs", "Little Yellow Duck")
 HTML = "org.matrix.custom.html"
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text() | st.just("\ud800"),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | with_runs(st.text()) | st.just("\ud800"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 _KEYS = st.sampled_from(
@@ -131,6 +132,24 @@ def test_an_edit_becomes_a_message_with_a_star_before_the_new_text() -> None:
     assert found is not None
     assert found.text == (Span("* "), Span("new", Style.ITALIC))
     assert body_of(found).reply_to is None
+
+
+@pytest.mark.parametrize("body", ["", " ", "\u200b"])
+def test_a_bare_me_is_an_action_without_words(body: str) -> None:
+    event = heard({"msgtype": "m.emote", "body": body})
+    assert event is not None
+    assert (body_of(event).kind, plain(event.text)) == (Kind.ACTION, "")
+    assert heard({"msgtype": "m.text", "body": body}) is None
+
+
+@pytest.mark.parametrize("since_version_11", [False, True])
+def test_a_redaction_refers_to_its_event(since_version_11: bool) -> None:
+    reason = {"reason": "oops"}
+    content, beside = (reason | {"redacts": "$0"}, {}) if since_version_11 else (reason, {"redacts": "$0"})
+    event = heard(content, "m.room.redaction", **beside)
+    assert event is not None
+    assert event.body == Redaction(EventKey(ROOM, "$0"), "oops")
+    assert heard({}, "m.room.redaction") is None
 
 
 def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:

@@ -122,6 +122,20 @@ async def test_a_guest_gets_a_private_hint_once_a_day(world: World) -> None:
         await world.libera.delivered(2)
 
 
+async def test_the_default_hint_says_what_to_do_next_on_that_network_and_the_operators_own_hint_does_not() -> None:
+    for shows_the_way, ends in ((True, " log in to services first (`/msg NickServ identify`), then say"), (False, "")):
+        world = World(Link("pond", (HOME, LIBERA), welcome_guest="Go.", shows_the_way=shows_the_way))
+        async with world.running():
+            await world.libera.hear(said(LIBERA, irc("mallory"), "hi"))
+            await world.home.hear(said(HOME, matrix("mallory"), "hi"))
+            (there,) = await world.libera.delivered(1)
+            (here,) = await world.home.delivered(1)
+        assert ends in there
+        assert here == ("Go. To become a member, say `request` to me." if shows_the_way else "Go.")
+        assert there.startswith("Go. To become a member," if shows_the_way else "Go.")
+        assert (there == "Go.") is not shows_the_way
+
+
 async def test_a_hint_to_a_guest_names_the_room_that_they_spoke_in() -> None:
     world = World(Link("pond", (HOME, LIBERA), welcome_guest="Your messages stay in {room}."))
     async with world.running():

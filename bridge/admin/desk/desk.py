@@ -16,6 +16,7 @@ from bridge.config import Config
 from bridge.model.people import Sender
 from bridge.model.text import Text, plain, printable, words
 from bridge.rules.gate import Gate
+from bridge.rules.joining import REQUEST
 from bridge.store import StoreError
 from bridge.users import Role, User, Users, UsersError
 from bridge.users.identities import same_name
@@ -26,6 +27,8 @@ _LINES = 30
 _CHARACTERS = 6_000
 """Most characters of one answer, for the same reason."""
 
+_ABOUT = "I carry what members say between Matrix and IRC. You are a guest."
+_MORE = "`help WORD` explains one."
 Ask = Callable[[Sender, str], Awaitable[str]]
 
 
@@ -48,6 +51,7 @@ class Desk:
             "whoami": counter.whoami,
             "passwd": counter.passwd,
             "prove": counter.prove,
+            REQUEST: counter.request,
         }
         self._theirs: Mapping[str, Ask] = {
             "link-identity": counter.link_identity,
@@ -135,8 +139,10 @@ class Desk:
         if asked in own:
             return (own[asked].__doc__ or "").strip()
         everybody = "You may say: help, " + ", ".join(own)
-        admin = f"As {'an admin' if user and user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
-        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` explains one."])
+        if user is None:
+            return f"{_ABOUT} {self._gate.next_step(asker)}\n{everybody}. {_MORE}"
+        admin = f"As {'an admin' if user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
+        return "\n".join([everybody, *([admin] if mine else []), _MORE])
 
 
 def _run(office: Office, verb: Verb, name: str, line: str) -> str:

@@ -5,10 +5,11 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from bridge.admin.verbs import ALIASES, VERBS, Access
+from bridge.rules.joining import REQUEST
 from bridge.users import Role, User
 
 COMMANDS = frozenset(
-    {"help", "login", "logout", "whoami", "passwd", "prove", *(name.split()[0] for name in (*VERBS, *ALIASES))}
+    {"help", "login", "logout", "whoami", "passwd", "prove", REQUEST, *(name.split()[0] for name in (*VERBS, *ALIASES))}
 )
 """The first words of the desk's commands."""
 

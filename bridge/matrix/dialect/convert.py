@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.model.event import Event, EventKey, Kind, Message, Origin, Room
+from bridge.model.event import Event, EventKey, Kind, Message, Origin, Redaction, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, words
 
@@ -45,13 +45,17 @@ def message(
     """The message in a room event (client format); None if it says nothing to people. `replayed`: it was said while we
     were away. Never raises."""
     content = table(event, "content")
+    if word(event, "type") == "m.room.redaction":
+        return _redaction(event, room, who, private=private, replayed=replayed)
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
     edited = table(content, "m.new_content") if _relation(content) == "m.replace" else {}
     said = edited or content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
-    if read is None or says_nothing(plain(read.text)):
+    if read is not None and says_nothing(plain(read.text)):  # but a bare /me says its sender's name
+        read = Read((), read.people) if word(said, "msgtype") == "m.emote" and not private else None
+    if read is None:
         return None
     text = (*words("* "), *read.text) if edited else read.text
     mentions = [*values(table(said, "m.mentions"), "user_ids"), *read.people]
@@ -67,6 +71,23 @@ def message(
             called=_called(plain(read.text), us, mentioned=us.user in mentions),
             reply_to=EventKey(room, replied) if replied else None,
         ),
+        private=private,
+        origin=Origin.REPLAYED if replayed else Origin.LIVE,
+    )
+
+
+def _redaction(event: Json, room: Room, who: Sender, *, private: bool, replayed: bool) -> Event | None:
+    """A removal (spec, "Redactions"): `redacts` is in the content since room version 11, before that beside it."""
+    content = table(event, "content")
+    target = word(content, "redacts") or word(event, "redacts")
+    if not target:
+        return None
+    return Event(
+        id=word(event, "event_id"),
+        room=room,
+        sender=who,
+        time=said_at(event),
+        body=Redaction(EventKey(room, target), _short(word(content, "reason"))),
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )

@@ -115,7 +115,7 @@ def _room(room_id: str, news: Json) -> RoomNews:
 
 def _entry(event: Json) -> Entry | None:
     match word(event, "type"):
-        case "m.room.message" | "m.sticker":
+        case "m.room.message" | "m.sticker" | "m.room.redaction":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
         case "m.room.member":
