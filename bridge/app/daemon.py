@@ -14,11 +14,12 @@ import structlog
 from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.desk import COMMANDS
+from bridge.admin.desk.words import is_command
+from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
-from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks
+from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks, remember
 from bridge.http import health, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
@@ -85,7 +86,7 @@ class _Daemon:
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
         doors = doors_of(config)
-        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=COMMANDS, doors=doors)
+        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=is_command, doors=doors)
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
@@ -108,6 +109,7 @@ class _Daemon:
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
+        await self._remember()
         if self._config.http is not None:
             serving = server.serve(self._config.http.host, self._config.http.port, health.routes(self._is_ready))
             chores.append(self._group.create_task(serving, name="http"))
@@ -116,6 +118,7 @@ class _Daemon:
         await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
+        await self._warn()
         self._announce()
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores += [
@@ -153,6 +156,7 @@ class _Daemon:
             log.warning("config", text=warning)
         config = self._with_what_stays(config)
         before, self._config = self._config, config
+        await self._remember()
         stop, start = changed(before.networks, config.networks, again=self._running.refused)
         await self._running.stop(stop)
         self._gate.set_links(links_of(config))
@@ -167,8 +171,30 @@ class _Daemon:
             network.use(self._gate.links.rooms(name))
         for name in start:
             await self._start(name, needed=False)
+        await self._warn()
         self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    async def _remember(self) -> None:
+        """Keep the settings for the command line, which uses them while the config file is broken."""
+        try:
+            await asyncio.to_thread(remember, self._path, self._config)
+        except OSError as error:
+            log.info("settings_not_kept", reason=str(error), hint="while the config is broken, commands will not work")
+
+    async def _warn(self) -> None:
+        """Log which networks the config does not know, and which users the database does not know."""
+        stored_networks = await stored(self._store.networks)
+        for orphan in orphans(self._config.networks, stored_networks, self._users.list(), self._users.sanctions()):
+            log.warning(
+                "network_unknown",
+                network=orphan.network,
+                waiting=orphan.waiting,
+                identities=orphan.identities,
+                hint=orphan.words,
+            )
+        for warning in unknown_users(self._config, self._users.list()):
+            log.warning("config", text=warning)
 
     def _with_what_stays(self, config: Config) -> Config:
         """`config`, but with the current values of what a running daemon cannot replace."""

@@ -1,5 +1,6 @@
 """Reads YAML into typed settings; every error names its place in the file."""
 
+from bridge.config.last import recall, remember
 from bridge.config.links import doors_of, links_of, private_networks
 from bridge.config.load import load, load_settings
 from bridge.config.problems import ConfigError, Problem
@@ -15,4 +16,6 @@ __all__ = [
     "load",
     "load_settings",
     "private_networks",
+    "recall",
+    "remember",
 ]

@@ -7,6 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
+from bridge.config.document import Path as Place
+from bridge.config.document import dotted
+from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
@@ -189,6 +192,9 @@ class Config(Section):
     """Health over HTTP; absent: off."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _file: Path = PrivateAttr(default=Path())
+    _places: Mapping[Place, tuple[int, int]] = PrivateAttr(default={})
+    _plain: Mapping[str, object] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _name_networks(self) -> Self:
@@ -200,6 +206,18 @@ class Config(Section):
     def warnings(self) -> tuple[str, ...]:
         """Problems that do not stop the daemon, worded like errors."""
         return self._warnings
+
+    def about(self, place: Place, message: str) -> str:
+        """`message` about the key at `place`, worded like an error: `config.yaml:10:5: networks.home: ...`"""
+        known = place
+        while known and known not in self._places:
+            known = known[:-1]
+        return Problem(*self._places.get(known, (0, 0)), dotted(place), message).text(self._file)
+
+    @property
+    def plain(self) -> Mapping[str, object]:
+        """The values as in the file, with environment variables filled in, and without secrets."""
+        return self._plain
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(

@@ -18,7 +18,7 @@ class Ending:
     """Why a connection ended. `pause`: seconds to wait before the server takes us again; `rejected`: it does not accept
     what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds that we were
     logged in; `flooded`: lines that we wrote lately, if they were too many, else 0; `by_server`: the
-    server ended it, or the network in between."""
+    server ended it, or the network in between. `key` is what the server does not accept (as `Refused.key`)."""
 
     reason: str
     pause: float | None = None
@@ -27,6 +27,7 @@ class Ending:
     online_for: float = 0.0
     flooded: int = 0
     by_server: bool = False
+    key: tuple[str, ...] = ()
 
 
 class ReconnectPause:

@@ -261,7 +261,7 @@ class IrcNetwork:
             if self._leaving:
                 return
             if ending.rejected and not self._was_online:
-                raise Refused(f"{self.name}: {ending.reason}")
+                raise Refused(f"{self.name}: {ending.reason}", ending.key)
             if ending.flooded:
                 self._slow_down(ending)
             pause = backoff.after(ending)

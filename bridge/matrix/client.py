@@ -43,7 +43,7 @@ class MatrixNetwork:
         self.name = settings.name
         self._online = asyncio.Event()
         self._logged_in = asyncio.Event()
-        self._homeserver = Homeserver(settings.homeserver, settings.user)
+        self._homeserver = Homeserver(settings.homeserver, settings.user, settings.name)
         patience = Patience(self.name, rng)
         known = self._rooms = Rooms(self.name)
         self._account = Account(settings, self._homeserver, memory, patience)

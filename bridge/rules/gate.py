@@ -1,6 +1,6 @@
 """The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -14,7 +14,7 @@ from bridge.rules.case import Aside, Case, Verdict
 from bridge.rules.guests import GuestBudgets
 from bridge.rules.joining import Door, next_step
 from bridge.rules.link import Guests, Link, Rules
-from bridge.rules.routing import Links
+from bridge.rules.routing import Commands, Links
 from bridge.users import User, Users
 
 _GUEST = "guest"
@@ -32,8 +32,8 @@ class LoggedIn(Protocol):
 class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
-    `commands` are the first words of commands to the desk. `doors` are the IRC networks by name; a reload replaces
-    them.
+    `commands` says whether a private line is a command to the desk. `doors` are the IRC networks by name; a reload
+    replaces them.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Gate:
         links: Iterable[Link],
         *,
         clock: Callable[[], float],
-        commands: Collection[str] = (),
+        commands: Commands = routing.no_commands,
         doors: Mapping[str, Door] = MappingProxyType({}),
     ) -> None:
         self.doors = doors

@@ -193,6 +193,10 @@ class Store:
         rendered again. Its id stays known. False if there is no such delivery."""
 
     @_reads
+    async def networks(self) -> Mapping[str, int]:
+        """The networks that the store knows, each with how many deliveries wait for it; without the bots' own."""
+
+    @_reads
     async def ledger(self, since: float) -> Ledger:
         """What became of the events heard after `since` (seconds since the epoch). Counts are to the minute."""
 

@@ -13,7 +13,7 @@ from bridge.store.tables import ledger
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
-from bridge.store.tables.networks import Networks
+from bridge.store.tables.networks import Networks, waiting
 from bridge.store.tables.plans import Plans
 
 EXCERPT = 300
@@ -362,6 +362,9 @@ class Core:
             Entry(delivery, load(body), Room(network, room), State(state), since, attempts, reason)
             for delivery, body, network, room, state, since, attempts, reason in rows
         ]
+
+    def networks(self) -> Mapping[str, int]:
+        return waiting(self._sql)
 
     def ledger(self, since: float) -> Ledger:
         return ledger.ledger(self._sql, since)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from bridge.lib.files import sync_folder
+from bridge.lib.files import not_ours, sync_folder
 from bridge.store.contract import Full, Unusable
 from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
@@ -22,6 +22,8 @@ def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Con
     to a file beside it. Raises `Unusable`, with the file unchanged, if it cannot be used; `Full` if its disk is full.
     SQLite gives the files that it makes beside it the same owner and mode, also when run as root.
     """
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise Unusable(f"{path}: {not_ours(path)}")
     try:
         _check_not_emptied(path)
         if upgrade and not path.exists():

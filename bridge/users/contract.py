@@ -140,6 +140,11 @@ class Users(Protocol):
         """Remove the sanctions against `target` in `link`, and return them. Raises UsersError if there are none."""
         ...
 
+    def rename_network(self, old: str, new: str) -> int:
+        """Move identities, sanctions and requests on the network `old` to `new`; returns how many. Raises UsersError if
+        one belongs to another user there."""
+        ...
+
     def requests(self) -> Sequence[MembershipRequest]:
         """All kept requests to become a member; `bridge.users.requests` tells which are open. From memory."""
         ...

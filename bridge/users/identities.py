@@ -1,8 +1,9 @@
 """Parses, checks and compares user names and identities. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
@@ -73,6 +74,11 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
     return tuple(firsts.values())
 
 
+def on_network(identities: Iterable[Identity], old: str, new: str) -> Iterator[Identity]:
+    """`identities`, those on the network `old` moved to `new`."""
+    return (replace(one, network=new) if one.network == old else one for one in identities)
+
+
 def checked_name(name: str) -> str:
     """Return `name` if it is a valid user name: one visible word, not a pattern. Raises UsersError otherwise."""
     try:
@@ -82,6 +88,14 @@ def checked_name(name: str) -> str:
     if is_pattern(name):
         raise UsersError(f"a user's name has no slash and begins neither with @ nor with text:, unlike {name!r}")
     return name
+
+
+def new_name(name: str) -> str:
+    """Return `name` if a user may get it (see `checked_name`). Raises UsersError otherwise: also for a name that begins
+    with -, which the command line takes for an option."""
+    if name.startswith("-"):
+        raise UsersError(f"a user's name does not begin with -, unlike {name!r}: commands would take it for an option")
+    return checked_name(name)
 
 
 def same_name(name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bridge.model.people import Identity, Proof
 from bridge.users.contract import MembershipRequest, Standing, UsersError
-from bridge.users.identities import same, same_name
+from bridge.users.identities import on_network, same, same_name
 
 OPEN = 1_000
 """Open requests at most: more than any admin reads. The oldest is dropped for a new one."""
@@ -66,10 +66,21 @@ class Requests:
         closed = replace(found, standing=standing, decided=now, user=user)
         return Requests(_bounded([*(each for each in self.all if each is not found), closed], now))
 
+    def on_network(self, old: str, new: str) -> "Requests":
+        """A copy in which what is on the network `old` is on `new`; itself, if there is nothing."""
+        moved = [_moved(each, old, new) for each in self.all]
+        return self if moved == [*self.all] else Requests(moved)
+
     def without_users(self, is_held: Callable[[Identity], bool]) -> "Requests":
         """A copy without the open requests of identities that a user holds by now; itself, if there are none."""
         left = [each for each in self.all if each.standing is not Standing.OPEN or not is_held(each.identity)]
         return self if len(left) == len(self.all) else Requests(left)
+
+
+def _moved(request: MembershipRequest, old: str, new: str) -> MembershipRequest:
+    (identity,) = on_network([request.identity], old, new)
+    room = replace(request.room, network=new) if request.room.network == old else request.room
+    return replace(request, identity=identity, room=room)
 
 
 def in_force(request: MembershipRequest, now: float) -> bool:

@@ -17,7 +17,7 @@ from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
 from bridge.users.contract import MembershipRequest, Sanction, Standing, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.identities import checked, distinct, new_name, on_network, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
 from bridge.users.requests import Requests
@@ -193,6 +193,23 @@ class TinyUsers:
         self._write(decide)
         return lifted
 
+    def rename_network(self, old: str, new: str) -> int:
+        moved = 0
+
+        def decide(state: _State) -> _Change:
+            nonlocal moved
+            before = [user for user in state.index.users if any(one.network == old for one in user.identities)]
+            after = [replace(user, identities=distinct(on_network(user.identities, old, new))) for user in before]
+            sanctions, requests = state.sanctions.on_network(old, new), state.requests.on_network(old, new)
+            moved = sum(one.network == old for user in before for one in user.identities)
+            moved += _unlike(sanctions.all, state.sanctions.all) + _unlike(requests.all, state.requests.all)
+            if not moved:
+                return _Change("rename-network", "")
+            return _Change("rename-network", f"{old} to {new}", before, after, sanctions, requests)
+
+        self._write(decide)
+        return moved
+
     def ask(self, request: MembershipRequest) -> MembershipRequest:
         made = [request]
 
@@ -332,10 +349,15 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
     return held.tables, numbers
 
 
+def _unlike(some: Sequence[object], others: Sequence[object]) -> int:
+    """How many of `some` are not among `others`."""
+    return sum(each not in others for each in some)
+
+
 def _sound(users: Iterable[User]) -> tuple[User, ...]:
     names: dict[str, str] = {}
     for user in users:
-        if (other := names.get(same_name(checked_name(user.name)))) is not None:
+        if (other := names.get(same_name(new_name(user.name)))) is not None:
             raise UsersError(f"there is a user {other!r} already")
         names[same_name(user.name)] = user.name
     return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)

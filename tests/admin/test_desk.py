@@ -4,15 +4,17 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import click
 import pytest
 from argon2 import PasswordHasher
 
 from bots.api import Question
+from bridge import cli
 from bridge.admin.desk import Desk
 from bridge.admin.desk.codes import LASTS, Codes, random_code
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.desk import COMMANDS
 from bridge.admin.desk.guesses import By, Guesses
+from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
 from bridge.config import Config, load_settings
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
@@ -228,6 +230,7 @@ async def test_changing_a_password_needs_the_old_one_and_ends_other_logins(world
     assert "guest" in await world.asks(AL, "whoami")
     await world.asks(AL, "login alice old-secret")
     assert "at least 8" in await world.asks(AL, "passwd old-secret short")
+    assert "no blanks at its ends" in await world.asks(AL, "passwd old-secret 'too many blanks '")
     assert "changed" in await world.asks(AL, "passwd old-secret a-new-secret")
     assert "alice" in await world.asks(AL, "whoami")
     assert "guest" in await world.asks(other, "whoami")
@@ -463,6 +466,58 @@ async def test_a_broken_database_is_reported_in_the_answer(world: World) -> None
     assert "broken" in await world.asks(matrix("alice"), "add-user carol")
     with pytest.raises(UsersError):
         world.users.refresh()
+
+
+async def test_link_identity_says_how_it_is_used_by_members_and_not_that_it_is_for_admins(world: World) -> None:
+    for line in ("link-identity", "!link-identity", "link-identity alice --matrix @eve:hs"):
+        assert "link-identity CODE" in await world.asks(irc("bob", "bob"), line)
+    assert "unlink-identity IDENTITY" in await world.asks(irc("bob", "bob"), "unlink-identity bob --irc libera/bob")
+    assert "not a Matrix id" in await world.asks(matrix("alice"), "link-identity bob --matrix nonsense")
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+async def test_an_admin_is_told_where_a_command_of_the_command_line_is_to_be_run(world: World, name: str) -> None:
+    said = await world.asks(matrix("alice"), f"{name} x")
+    assert f"quackbridge {name}." in said or (name == "reload" and "kill -HUP" in said)
+    assert await world.asks(irc("bob", "bob"), name) == "I do not know that; say `help`"
+    assert is_command(name, ALICE)
+
+
+def test_the_desk_knows_every_command_of_the_command_line() -> None:
+    assert {*cli.cli.list_commands(click.Context(cli.cli))} <= COMMANDS | {*ELSEWHERE}
+
+
+async def test_a_mistyped_command_is_answered_with_what_it_may_have_meant(world: World) -> None:
+    assert "did you mean `status`?" in await world.asks(matrix("alice"), "stauts")
+    assert "did you mean `backup`?" in await world.asks(matrix("alice"), "bakcup")
+    assert "did you mean `whoami`?" in await world.asks(irc("eve"), "whomai")
+    for nothing in ("stauts", "bakcup", "xyzzy", "x" * 100_000):  # nobody is told of what they may not use
+        assert await world.asks(irc("bob", "bob"), nothing) == "I do not know that; say `help`"
+
+
+@pytest.mark.parametrize(
+    ("line", "who", "is_one"),
+    [
+        ("status", None, True),
+        ("!Help me", None, True),
+        ("stauts", ALICE, True),
+        ("outbx list", ALICE, True),
+        ("reload", ALICE, True),
+        ("run away, duck", ALICE, False),
+        ("whomai", None, True),
+        ("add-usr bob", None, True),
+        ("reload", None, False),
+        ("links are broken?", ALICE, True),
+        ("proven facts, please", None, False),
+        ("hello", None, False),
+        ("", None, False),
+        ("x" * 100_000, ALICE, False),
+    ],
+)
+def test_what_means_to_be_a_command_goes_to_the_desk_and_a_sentence_to_the_bots(
+    line: str, who: User | None, is_one: bool
+) -> None:
+    assert is_command(line, who) is is_one
 
 
 def test_every_command_of_the_desk_is_one_word() -> None:

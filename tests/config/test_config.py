@@ -211,6 +211,8 @@ PLACES = [
     ("libera/#pond", "libera/pond", "18:40: links.pond.rooms[1]: 'pond' is not an IRC channel"),
     ("libera/#pond", "libera", "18:40: links.pond.rooms[1]: 'libera' is not NETWORK/ROOM"),
     ("home/#pond:pond.social", "home/#pond", "18:14: links.pond.rooms[0]: '#pond' is not a Matrix room"),
+    ("guests: relay", "members: ['@a:hs']", "19:5: links.pond.members: a user's name has no slash and begins neither"),
+    ("guests: relay", "moderators: [x, net/a]", "19:21: links.pond.moderators[1]: a user's name has no slash"),
     ("guests: relay", "guests: duck", "19:5: links.pond.guests: must be 'duck-only', 'relay' or 'ignore'"),
     ("bots: [duck]", "bots: [dick]", "20:12: links.pond.bots[0]: there is no bot 'dick'; did you mean 'duck'?"),
     ("bots: [duck]", "bots: [duck, duck]", "20:18: links.pond.bots[1]: the bot 'duck' is listed twice"),

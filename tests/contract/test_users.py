@@ -307,6 +307,27 @@ def test_a_ban_by_name_needs_an_existing_user(users: Users) -> None:
         users.sanction(_about("alice", Measure.BAN))
 
 
+def test_a_renamed_network_keeps_its_identities_masks_and_sanctions(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB, MASK)))
+    users.sanction(Sanction("libera/spam*", Measure.BAN, None, 1.0, None, "", "x"))
+    users.sanction(Sanction("bob", Measure.MUTE, None, 1.0, None, "", "x"))
+    users.ask(MembershipRequest(replace(BOB, value="carol"), Room("libera", "carol"), 1_000.0))
+    assert users.rename_network("libera", "lib") == 3
+    (asked,) = users.requests()
+    assert (str(asked.identity), str(asked.room), asked.handle) == ("lib/carol", "lib/carol", "carol")
+    assert users.get("bob").identities == (replace(BOB, network="lib"), MASK)
+    assert users.identify(irc("x", "Bob[away]", network="lib")) == users.get("bob")
+    assert [each.target for each in users.sanctions()] == ["lib/spam*", "bob"]
+    assert users.rename_network("libera", "lib") == 0
+
+
+def test_a_network_is_not_renamed_to_one_where_an_identity_belongs_to_somebody_else(users: Users) -> None:
+    users.add(User("bob", identities=(BOB,)), User("eve", identities=(replace(BOB, network="lib"),)))
+    with pytest.raises(UsersError, match="belongs to"):
+        users.rename_network("libera", "lib")
+    assert users.get("bob").identities == (BOB,)
+
+
 def _wish(identity: Identity, since: float = 1_000.0) -> MembershipRequest:
     return MembershipRequest(identity, Room("libera", "nick"), since)
 

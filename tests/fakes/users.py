@@ -6,7 +6,7 @@ from dataclasses import replace
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.users import MembershipRequest, Role, Sanction, Standing, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.identities import checked, distinct, new_name, same, same_name
 from bridge.users.masks import Masks
 from bridge.users.requests import Requests
 from bridge.users.sanctions import Sanctions, checked_target
@@ -46,7 +46,7 @@ class MemoryUsers:
     def put(self, *users: User) -> None:
         before = dict(self._users)
         try:
-            for name in [same_name(checked_name(user.name)) for user in users]:
+            for name in [same_name(new_name(user.name)) for user in users]:
                 self._users.pop(name, None)
             for user in users:
                 sound = replace(user, identities=distinct(map(checked, user.identities)))
@@ -103,6 +103,25 @@ class MemoryUsers:
             raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
         self._sanctions = self._sanctions.without(lifted)
         return lifted
+
+    def rename_network(self, old: str, new: str) -> int:
+        before, moved = dict(self._users), 0
+        for user in self.list():
+            theirs = tuple(replace(one, network=new) if one.network == old else one for one in user.identities)
+            moved += sum(one.network == old for one in user.identities)
+            try:
+                for identity in theirs:
+                    self._check_free(identity, user)
+            except UsersError:
+                self._users = before
+                raise
+            self._put(replace(user, identities=distinct(theirs)))
+        sanctions = self._sanctions.on_network(old, new)
+        requests = self._requests.on_network(old, new)
+        moved += sum(each not in self._sanctions.all for each in sanctions.all)
+        moved += sum(each not in self._requests.all for each in requests.all)
+        self._sanctions, self._requests = sanctions, requests
+        return moved
 
     def requests(self) -> Sequence[MembershipRequest]:
         return self._requests.all

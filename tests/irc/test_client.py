@@ -183,6 +183,7 @@ async def test_a_wrong_server_password_at_the_first_login_ends_the_network(ircd:
         with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
             await anext(net.events(None))
         assert "hunter2" not in str(caught.value)
+        assert caught.value.key == ("networks", "net", "password")
 
 
 async def test_a_server_password_that_is_refused_after_a_first_login_is_tried_again(

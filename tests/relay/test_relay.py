@@ -23,7 +23,7 @@ from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.store import Commit, Committed, Full, Lease, Waits
 from bridge.users import User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.events import HOME, LIBERA, OFTC, asks_for_help, irc, matrix, said
 from tests.fakes.network import MemoryNetwork
 from tests.fakes.store import MemoryStore
 from tests.fakes.users import MemoryUsers
@@ -61,7 +61,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
-        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
+        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands=asks_for_help)
         notices = Notices(lambda: self.now)
         shared = self.shared = Shared(lambda: self.now, random.Random(1), notices, terms=self.terms)
         relay = Relay(gate, shared, self.whisper)

@@ -17,7 +17,7 @@ from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, answer, irc, matrix, said
+from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, said
 from tests.fakes.users import MemoryUsers
 
 DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
@@ -36,7 +36,7 @@ class World:
         )
         self.sessions = Sessions(self.users, lambda: self.now, 60.0)
         links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
-        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands={"help"})
+        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
 
     def audience(self, event: Event) -> tuple[Room, ...]:
         return self.gate.decide(event).audience
@@ -316,7 +316,11 @@ def test_the_line_limits_of_members_and_guests_are_configured_and_that_of_a_bot_
 def _asking(world: World) -> None:
     """Give the gate the desk's command, as the daemon does."""
     world.gate = Gate(
-        world.users, world.sessions, world.gate.links, clock=lambda: world.now, commands={"help", "request"}
+        world.users,
+        world.sessions,
+        world.gate.links,
+        clock=lambda: world.now,
+        commands=lambda line, _: line == "request",
     )
 
 

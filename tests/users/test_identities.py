@@ -9,7 +9,7 @@ from bridge.model.people import Identity, Proof, Sender
 from bridge.users import UsersError
 from bridge.users import identities as parse
 from bridge.users.identities import checked_name, lasting, same
-from bridge.users.passwords import hash_password
+from bridge.users.passwords import choose_password, hash_password
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,13 @@ def test_a_password_is_kept_as_an_argon2id_hash() -> None:
     for wrong in ("", "x" * 1025, "\udc80"):
         with pytest.raises(UsersError):
             hash_password(wrong)
+
+
+def test_a_password_that_is_chosen_has_8_characters_and_can_be_typed_in_a_chat() -> None:
+    assert choose_password("quack it").startswith("$argon2id$")
+    for wrong in ("quack", "quack it ", "quack\nquack", "x" * 1025):
+        with pytest.raises(UsersError):
+            choose_password(wrong)
 
 
 @given(st.text("aA[{^~", max_size=3), st.text("aA[{^~", max_size=3), st.sampled_from(Casemapping))

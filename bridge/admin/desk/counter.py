@@ -20,7 +20,7 @@ from bridge.rules.gate import Gate
 from bridge.users import MembershipRequest, Standing, User, Users, UsersError
 from bridge.users.audit import Audit
 from bridge.users.identities import lasting, same_name
-from bridge.users.passwords import HASHER, hash_password, is_outdated, verify
+from bridge.users.passwords import HASHER, choose_password, hash_password, is_outdated, verify
 from bridge.users.requests import LASTS_S, Requests
 from bridge.users.sanctions import in_force
 from bridge.users.sessions import Sessions
@@ -29,8 +29,6 @@ log = structlog.get_logger()
 
 _WRONG = "Wrong name or password."
 _REMEMBER = "--remember"
-_SHORTEST = 8
-"""Shortest password that may be chosen here, in characters."""
 _FAMILIAR = 10_000
 """How many pairs of a user and the place they logged in from are remembered."""
 _RECORDED = Allowance(100, 100 / 60)
@@ -94,7 +92,7 @@ class Counter:
         self._guesses.right(keys)
         self._familiar.add((same_name(user.name), *_keys(asker)[-1]))
         if user.password and is_outdated(user.password, self._hasher):
-            await self._set_password(asker, user, password)
+            await self._keep(asker, user, await asyncio.to_thread(hash_password, password, self._hasher))
             user = self._users.get(user.name)
         proven = self._users.identify(asker)
         if proven is not None and proven.name != user.name:
@@ -132,10 +130,11 @@ class Counter:
             return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password with blanks goes in quotes."
         if user.password and (refused := await self._check(asker, user, words[0])):
             return refused
-        if len(words[-1]) < _SHORTEST:
-            return f"A password has at least {_SHORTEST} characters: choose a longer one."
         held = self._sessions.user(asker) is not None
-        await self._set_password(asker, user, words[-1])
+        try:
+            await self._keep(asker, user, await asyncio.to_thread(choose_password, words[-1], self._hasher))
+        except UsersError as error:
+            return f"{str(error)[0].upper()}{str(error)[1:]}."
         if held:
             self._sessions.open(asker, self._users.get(user.name))
         return "Your password is changed. Anybody else who was logged in with the old one is logged out."
@@ -276,8 +275,8 @@ class Counter:
         elif self._refusals.news("all", now):
             await asyncio.to_thread(self._audit.record, _shown(asker), what, "and more, which are not recorded")
 
-    async def _set_password(self, asker: Sender, user: User, password: str) -> None:
-        kept = await asyncio.to_thread(hash_password, password, self._hasher)
+    async def _keep(self, asker: Sender, user: User, kept: str) -> None:
+        """Set the hash of the user's password."""
         await asyncio.to_thread(self._users.acting(by(user, asker)).set_password, user.name, kept)
         await asyncio.to_thread(self._users.refresh)
 

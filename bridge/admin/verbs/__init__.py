@@ -69,6 +69,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "audit": Verb("audit:audit", "Show who changed what, and failed logins.", Access.ADMIN),
         "import-users": Verb("transfer:import_users", "Add many users from a CSV or JSON file.", Access.NOBODY),
         "export-users": Verb("transfer:export_users", "Write all users as CSV or JSON.", Access.NOBODY),
+        "rename-network": Verb(
+            "networks:rename_network", "Move what is kept of a network to a new name.", Access.NOBODY
+        ),
         "backup": Verb("backups:backup", "Copy users, audit log and store into a dated folder.", Access.NOBODY),
         "restore": Verb("backups:restore", "Restore the users, and if asked the store, of a backup.", Access.NOBODY),
     }
