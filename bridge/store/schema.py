@@ -11,6 +11,8 @@ from bridge.store.reserve import is_full
 
 BUSY_S = 10.0
 """Seconds to wait while another program, such as a backup, has the file locked."""
+_HEADER = 28
+"""Bytes of a rollback journal's header."""
 _UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -96,16 +98,27 @@ def make_private(path: Path) -> None:
 
 
 def _check_not_emptied(path: Path) -> None:
-    """Raises `Unusable` for an empty file with a journal beside it: it was a store, and SQLite would take it for a new
-    one and throw the journal away."""
+    """Raises `Unusable` for an empty file with the journal of a store beside it: SQLite would take it for a new one,
+    and throw the journal away."""
     if not path.exists() or path.stat().st_size:
         return
-    for journal in (Path(f"{path}-wal"), Path(f"{path}-journal")):
-        if journal.exists() and journal.stat().st_size:
+    for journal, is_of_a_store in ((Path(f"{path}-wal"), bool), (Path(f"{path}-journal"), _has_pages)):
+        if journal.exists() and is_of_a_store(_begins(journal)):
             raise Unusable(
                 f"{path}: the store is empty, but its journal {journal.name} is not: the store was damaged;"
                 " keep both files, and restore a backup"
             )
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEADER)
+
+
+def _has_pages(header: bytes) -> bool:
+    """Whether a rollback journal is of a database that had pages; of one without, its creation was cut short. See
+    https://www.sqlite.org/fileformat.html, "The Rollback Journal": the initial size is at offset 16."""
+    return any(header[16:20])
 
 
 def _version(sql: sqlite3.Connection, path: Path) -> int:

@@ -60,7 +60,8 @@ def test_message_content_of_any_shape_does_not_raise_and_its_text_can_be_stored(
     found = heard(content)
     if found is not None:
         plain(found.text).encode()
-        assert plain(found.text).strip()
+        is_bare_me = isinstance(found.body, Message) and found.body.kind is Kind.ACTION
+        assert is_bare_me or plain(found.text).strip()
 
 
 @given(_JSON)

@@ -226,6 +226,8 @@ def _written(words: Text) -> str:
 
 def _covered(words: Text) -> str:
     """`words` without the words of spoilers."""
+    if not any(span.style & Style.SPOILER for span in words):
+        return plain(words)
     parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
     body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
     return body if _weight(body) <= _PIECE else _COVER
