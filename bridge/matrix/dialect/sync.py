@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, table, tables, word
 
+_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 _NAMES = ("m.room.name", "m.room.canonical_alias")
 
 
@@ -42,9 +43,10 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The room was upgraded: people go on in room `id` (`m.room.tombstone`)."""
+    """The room was upgraded: people go on in room `id` (`m.room.tombstone`); `via` is a server that is in it."""
 
     id: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ def _room(room_id: str, news: Json) -> RoomNews:
 
 
 def _entry(event: Json) -> Entry | None:
-    match word(event, "type"):
+    kind = word(event, "type")
+    if kind in _STATE and not isinstance(event.get("state_key"), str):
+        return None  # it changes nothing, whoever sent it: such an event needs no power
+    match kind:
         case "m.room.message" | "m.sticker":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
@@ -122,10 +127,11 @@ def _entry(event: Json) -> Entry | None:
             content = table(event, "content")
             membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
             return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason)
-        case "m.room.encryption":
+        case "m.room.encryption" if word(event, "state_key") == "":
             return Encryption()
-        case "m.room.tombstone":
-            return Replacement(word(table(event, "content"), "replacement_room"))
+        case "m.room.tombstone" if word(event, "state_key") == "":
+            new = word(table(event, "content"), "replacement_room")
+            return Replacement(new, word(event, "sender").partition(":")[2]) if new else None
         case "m.room.encrypted":
             return Undecryptable()
         case _:

@@ -109,8 +109,8 @@ class Homeserver:
     async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
         return await self._ask("GET", path, query, None, within)
 
-    async def post(self, *path: str, body: Json | None = None) -> Json:
-        return await self._ask("POST", path, None, json.dumps(body or {}), _WITHIN)
+    async def post(self, *path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Json:
+        return await self._ask("POST", path, query, json.dumps(body or {}), _WITHIN)
 
     async def put(self, *path: str, body: Json | str) -> Json:
         """`body`: an object, or JSON text."""
