@@ -120,3 +120,23 @@ async def test_a_room_that_does_not_name_its_predecessor_is_not_followed(synapse
                 await us.hears("still here")
         assert us.texts == ["still here"]
         assert [line["new"] for line in logs if line["event"] == "room_not_followed"] == [trap]
+
+
+async def test_a_named_room_of_two_that_no_client_marked_is_a_private_conversation(synapse: Synapse) -> None:
+    async with (
+        pond(synapse) as (us, alice, _),
+        us.running(),
+        MatrixPerson(synapse.url, unique("carol")) as carol,
+    ):
+        two = await alice.create_room(preset="private_chat", name="Alice and the duck")
+        await alice.invite(two, us.user)
+        await alice.sees(two, us.user, "join")
+        await alice.send(two, "psst")
+        assert (await us.hears("psst")).private
+        three = await alice.create_room(preset="private_chat", name="the three of us", invite=[carol.user_id])
+        await alice.sees(three, carol.user_id, "join")
+        await alice.invite(three, us.user)
+        await alice.sees(three, us.user, "leave")
+        public = await alice.create_room(name="everybody")
+        await alice.invite(public, us.user)
+        await alice.sees(public, us.user, "leave")

@@ -49,16 +49,24 @@ def test_an_invitation_gives_its_sender_and_whether_it_is_direct_and_encrypted()
     member = {"type": "m.room.member", "sender": "@ann:hs", "state_key": _US}
     direct = member | {"content": {"membership": "invite", "is_direct": True}}
     other = member | {"state_key": "@bob:hs"}
+    everybody, invited = (
+        {"type": "m.room.join_rules", "content": {"join_rule": rule}} for rule in ("public", "invite")
+    )
+    alias = {"type": "m.room.canonical_alias", "content": {"alias": "#many:hs"}}
     rooms = {
         "!two": {"invite_state": {"events": [other, direct]}},
-        "!many": {"invite_state": {"events": [member, {"type": "m.room.name", "content": {"name": "Many"}}]}},
+        "!named": {"invite_state": {"events": [member, {"type": "m.room.name", "content": {"name": "Kim"}}, invited]}},
+        "!open": {"invite_state": {"events": [member, everybody]}},
+        "!alias": {"invite_state": {"events": [alias, member]}},
         "!unmarked": {"invite_state": {"events": [member]}},
         "!secret": {"invite_state": {"events": [direct, {"type": "m.room.encryption"}]}},
         "!odd": [],
     }
     assert read({"rooms": {"invite": rooms}}, _US).invited == (
         Invitation("!two", "@ann:hs", direct=True, encrypted=False),
-        Invitation("!many", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!named", "@ann:hs", direct=True, encrypted=False),
+        Invitation("!open", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!alias", "@ann:hs", direct=False, encrypted=False),
         Invitation("!unmarked", "@ann:hs", direct=True, encrypted=False),
         Invitation("!secret", "@ann:hs", direct=True, encrypted=True),
         Invitation("!odd", "", direct=True, encrypted=False),

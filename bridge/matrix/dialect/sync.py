@@ -8,7 +8,6 @@ from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, table, tables, word
 
 _STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone")
-_NAMES = ("m.room.name", "m.room.canonical_alias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,8 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`sender` asks us to come to room `id`. `direct`: to a conversation of two, or to a room without a name, which is
-    how such conversations look that a client does not mark."""
+    """`sender` asks us to come to room `id`. `direct`: to what is, or may be, a conversation of two. Many clients do not
+    mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none."""
 
     id: str
     sender: str
@@ -139,10 +138,18 @@ def _entry(event: Json) -> Entry | None:
 
 
 def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
-    sender, direct, encrypted, named = "", False, False, False
+    sender, direct, encrypted, public = "", False, False, False
     for event in tables(invited, "invite_state", "events"):
         encrypted = encrypted or word(event, "type") == "m.room.encryption"
-        named = named or word(event, "type") in _NAMES
+        public = public or _is_public(event)
         if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
             sender, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-    return Invitation(room_id, sender, direct or not named, encrypted)
+    return Invitation(room_id, sender, direct or not public, encrypted)
+
+
+def _is_public(event: Json) -> bool:
+    """Whether the event gives the room an alias, or lets everybody in."""
+    content = table(event, "content")
+    if word(event, "type") == "m.room.canonical_alias":
+        return bool(word(content, "alias"))
+    return word(event, "type") == "m.room.join_rules" and word(content, "join_rule") == "public"
