@@ -70,8 +70,8 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`sender` asks us to come to room `id`. `direct`: to what is, or may be, a conversation of two. Many clients do not
-    mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none."""
+    """`sender` asks us to come to room `id`. `direct`: to what is, or may be, a conversation of two. Many clients do
+    not mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none."""
 
     id: str
     sender: str

@@ -84,5 +84,5 @@ class Invitations:
         if invitation.direct and invitation.sender:
             await self._private.accept(invitation.id, invitation.sender, encrypted=invitation.encrypted)
         else:
-            reason = "this bridge joins only the rooms in its configuration, and no public ones"
+            reason = "this bridge joins only the rooms in its configuration"
             await self._private.refuse(invitation.id, invitation.sender, reason)
