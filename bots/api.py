@@ -15,7 +15,8 @@ class Question:
 
     `text` is without the bot's name. `asker` is as the network shows and proves them, with the `user` that they are;
     `role` is that user's role, None for a guest. `room` is where it was asked; `link` is the name of that room's link,
-    '' if it has none. `time`: seconds since the epoch.
+    '' if it has none. `carried`: what the asker says there is carried to the rest of the link. `time`: seconds since
+    the epoch.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Question:
     private: bool = False
     role: Role | None = None
     link: str = ""
+    carried: bool = False
 
     @property
     def user(self) -> str | None:

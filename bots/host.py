@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from bots.api import Bot, Question
 from bridge.lib.ids import digest
-from bridge.model.event import BOTS, Event, Kind, Message, Room
+from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Role, Sender
 from bridge.model.text import Text, addressed, plain, words
@@ -27,10 +27,12 @@ _WHISPERS = 16  # waiting questions that must not be stored: some seconds of log
 
 
 class About(NamedTuple):
-    """What the bridge knows about a question: the asker's role (None: a guest), and the link's name ('' for none)."""
+    """What the bridge knows about a question: the asker's role (None: a guest), the link's name ('' for none), and
+    whether what the asker says there is carried."""
 
     role: Role | None = None
     link: str = ""
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class BotHost:
     def _question(self, hosted: Hosted, event: Event) -> Question:
         called = event.body.called if isinstance(event.body, Message) else None
         said = addressed(plain(event.text), (*filter(None, [called]), *hosted.names))
-        role, link = self._about(event)
+        role, link, carried = self._about(event)
         return Question(
             id=digest(str(event.room), event.id),
             text=event.text if said is None else words(said),
@@ -165,6 +167,7 @@ class BotHost:
             private=event.private,
             role=role,
             link=link,
+            carried=carried,
         )
 
     def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:
@@ -174,5 +177,5 @@ class BotHost:
             sender=Sender(BOTS, key, bot.name, bot=True),
             time=self._clock(),
             body=Message(text, Kind.NOTICE),
-            private=question.private,
+            private=question.private or key == DESK,
         )

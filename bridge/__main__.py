@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 
 import click
 
@@ -79,6 +80,12 @@ def _status(error: Exception) -> int:
             return _say(str(error), FAILED)
         case UsersError():
             return _say(str(error), WRONG)
+        case PermissionError(filename=str(path)):
+            from bridge.lib.files import not_ours
+
+            return _say(f"{path}: {not_ours(Path(path))}", WRONG)
+        case OSError(filename=str(path)):
+            return _say(f"{path}: {error.strerror}", FAILED)
         case _:
             return _say(f"{type(error).__name__}: {error} (QUACKBRIDGE_DEBUG=1 shows where)", FAILED)
 

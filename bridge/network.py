@@ -48,7 +48,12 @@ class InDoubt(SendError):
 
 
 class Refused(Exception):
-    """The network rejects our configuration (such as the password): trying again does not help."""
+    """The network rejects our configuration (such as the password): trying again does not help. `key` is what is wrong
+    in it, as the keys that lead there (`networks`, `home`, `password_file`); empty if that is unknown."""
+
+    def __init__(self, reason: str, key: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from bridge.demo.servers import InspIRCd, Process, Synapse
 from tests.integration.servers import Anope, NgIrcd
 from tests.simulation.loop import SimulatedLoop
+
+settings.register_profile("quackbridge", deadline=None)  # these machines are shared: no test is about time
+settings.load_profile("quackbridge")
 
 Server = TypeVar("Server", bound=Process)
 

@@ -6,6 +6,7 @@ from bridge.model.casemap import Casemapping
 from bridge.model.event import BOTS, Event, EventKey, Kind, Message, Origin, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import words
+from bridge.users import User
 
 HOME = Room("home", "#pond:hs")
 LIBERA = Room("libera", "#pond")
@@ -56,3 +57,8 @@ def rebodied(event: Event, **changes: object) -> Event:
 def answer(ear: Room, text: str, *, private: bool = False) -> Event:
     """What a bot says into its ear."""
     return said(ear, Sender(BOTS, "duck", "Little Yellow Duck", bot=True), text, kind=Kind.NOTICE, private=private)
+
+
+def asks_for_help(line: str, _user: User | None) -> bool:
+    """The one command to the desk, for a gate without one."""
+    return line.lstrip("!/").lower().split()[:1] == ["help"]

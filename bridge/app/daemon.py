@@ -14,20 +14,23 @@ import structlog
 from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.desk import COMMANDS
+from bridge.admin.desk.words import is_command
+from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
-from bridge.config import Config, ConfigError, links_of, load, private_networks
+from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks, remember
 from bridge.http import health, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
 from bridge.network import Refused
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
+from bridge.relay.requests import RequestNews
 from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
+from bridge.rules.link import Guests
 from bridge.rules.routing import ear
 from bridge.store import Lease, StoreError, Unusable, stored
 from bridge.store.sqlite import SqliteStore
@@ -41,6 +44,7 @@ log = structlog.get_logger()
 
 _UNCHANGED = "correct the file; until then the daemon goes on with its previous configuration"
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
+_REQUESTS_LOOK = 2.0  # seconds between looks at the requests to become a member
 _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot replace
 
@@ -81,7 +85,8 @@ class _Daemon:
         self._group = group
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
-        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=COMMANDS)
+        doors = doors_of(config)
+        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=is_command, doors=doors)
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
@@ -93,19 +98,27 @@ class _Daemon:
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
             about=self._about,
         )
-        self._shared = Shared(time.time, self._rng, Notices(time.time), terms=wiring.terms(config))
+        notices = Notices(time.time)
+        self._requests = RequestNews(users, notices, time.time)
+        wiring.reach(self._requests, config)
+        terms = wiring.terms(config)
+        self._shared = Shared(time.time, self._rng, notices, terms=terms, requests=self._requests)
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
+        await self._remember()
         if self._config.http is not None:
             serving = server.serve(self._config.http.host, self._config.http.port, health.routes(self._is_ready))
             chores.append(self._group.create_task(serving, name="http"))
-        await self._running.start(self._host, await _lease(self._store, BOTS), needed=True)
+        lease = await _lease(self._store, BOTS)
+        await self._requests.resume(lease)
+        await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
+        await self._warn()
         self._announce()
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores += [
@@ -114,6 +127,7 @@ class _Daemon:
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
+            self._group.create_task(self._tell_of_requests(lease), name="requests"),
         ]
         await stopping.wait()
         log.info("stopping")
@@ -124,7 +138,7 @@ class _Daemon:
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)
         rooms = self._gate.links.rooms(name)
-        network = wiring.network(self._config, name, rooms, lease, self._rng)
+        network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
         await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> None:
@@ -142,9 +156,12 @@ class _Daemon:
             log.warning("config", text=warning)
         config = self._with_what_stays(config)
         before, self._config = self._config, config
+        await self._remember()
         stop, start = changed(before.networks, config.networks, again=self._running.refused)
         await self._running.stop(stop)
         self._gate.set_links(links_of(config))
+        self._gate.doors = doors_of(config)
+        wiring.reach(self._requests, config)
         self._hosted = bots
         self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)
@@ -154,8 +171,30 @@ class _Daemon:
             network.use(self._gate.links.rooms(name))
         for name in start:
             await self._start(name, needed=False)
+        await self._warn()
         self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+
+    async def _remember(self) -> None:
+        """Keep the settings for the command line, which uses them while the config file is broken."""
+        try:
+            await asyncio.to_thread(remember, self._path, self._config)
+        except OSError as error:
+            log.info("settings_not_kept", reason=str(error), hint="while the config is broken, commands will not work")
+
+    async def _warn(self) -> None:
+        """Log which networks the config does not know, and which users the database does not know."""
+        stored_networks = await stored(self._store.networks)
+        for orphan in orphans(self._config.networks, stored_networks, self._users.list(), self._users.sanctions()):
+            log.warning(
+                "network_unknown",
+                network=orphan.network,
+                waiting=orphan.waiting,
+                identities=orphan.identities,
+                hint=orphan.words,
+            )
+        for warning in unknown_users(self._config, self._users.list()):
+            log.warning("config", text=warning)
 
     def _with_what_stays(self, config: Config) -> Config:
         """`config`, but with the current values of what a running daemon cannot replace."""
@@ -197,14 +236,23 @@ class _Daemon:
                 )
             await asyncio.sleep(_EXPIRE_EVERY)
 
+    async def _tell_of_requests(self, lease: Lease) -> None:
+        """Tell admins and the people who asked what is new about requests to become a member, for ever."""
+        while True:
+            await self._requests.look(lease)
+            await asyncio.sleep(_REQUESTS_LOOK)
+
     def _ears(self) -> dict[str, Hosted]:
-        return {**{key: kept.hosted for key, kept in self._hosted.items()}, DESK: Hosted(self._desk, ())}
+        bots = {key: kept.hosted for key, kept in self._hosted.items()}
+        names = tuple(name for hosted in bots.values() for name in hosted.names)
+        return {**bots, DESK: Hosted(self._desk, names)}
 
     def _about(self, event: Event) -> About:
         """What a bot may know of the person who asks it, and of the room."""
         user = self._users.find(event.sender.user) if event.sender.user is not None else None
         link = self._gate.links.of(event.room)
-        return About(user.role if user is not None else None, link.name if link is not None else "")
+        carried = link is not None and (link.rules.is_member(user) or link.rules.guests is Guests.RELAY)
+        return About(user.role if user is not None else None, link.name if link is not None else "", carried)
 
     def _whisper(self, event: Event) -> bool:
         return self._host.whisper(ear(DESK, str(event.room)), event)

@@ -99,7 +99,7 @@ class Running:
             if needed and not up.done():
                 raise
             hint = "correct the configuration and send SIGHUP; messages for this network wait, other networks go on"
-            log.error("network_refused", network=network.name, reason=str(error), hint=hint)
+            log.error("network_refused", network=network.name, reason=str(error), key=".".join(error.key), hint=hint)
         finally:
             up.cancel()
 

@@ -18,16 +18,20 @@ from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import Memory, Network, Refused, Signals
-from bridge.relay.limits import TellDead, Terms
+from bridge.relay.limits import TellDead, TellGaps, Terms
+from bridge.relay.requests import RequestNews
+from bridge.rules.gate import Gate
 
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
-def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random) -> Network:
+def network(
+    config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random, gate: Gate
+) -> Network:
     """The network that the config calls `name`, not connected yet."""
     match config.networks[name]:
         case MatrixSettings() as settings:
-            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng)
+            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries)
         case IrcSettings() as settings:
             return IrcNetwork(settings, rooms, clock=time.time, rng=rng)
         case _ as never:
@@ -36,8 +40,22 @@ def network(config: Config, name: str, rooms: Sequence[Room], memory: Memory, rn
 
 def terms(config: Config) -> Terms:
     """The limits that the config sets for carrying messages."""
-    outbox = config.outbox
-    return Terms(outbox.per_room, outbox.max_age, config.outages.tell_after, TellDead(outbox.tell_dead))
+    outbox, outages = config.outbox, config.outages
+    return Terms(
+        per_room=outbox.per_room,
+        per_room_bytes=outbox.per_room_bytes,
+        max_age=outbox.max_age,
+        tell_after=outages.tell_after,
+        tell_dead=TellDead(outbox.tell_dead),
+        tell_gaps=TellGaps(outages.tell_gaps),
+    )
+
+
+def reach(news: RequestNews, config: Config) -> None:
+    """Set where `news` reaches people: by Matrix ids on the first Matrix network, and on all networks privately."""
+    news.networks = frozenset(config.networks)
+    matrix = (name for name, network in config.networks.items() if isinstance(network, MatrixSettings))
+    news.matrix = next(matrix, None)
 
 
 @dataclass(frozen=True, slots=True)

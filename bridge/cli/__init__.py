@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import click
@@ -23,6 +24,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Each command that is not a verb: module:attribute, imported when it is called, and its line in the overview."""
 _GROUPS: Mapping[str, str] = MappingProxyType({"outbox": "List, retry and drop queued and dead deliveries."})
 """The first words of two-word verbs."""
+_IN_CHAT = ("login", "logout", "whoami", "passwd", "prove", "request")
+"""The desk's commands that are no verbs (`bridge.admin.desk`)."""
 _HIDDEN = "users"
 """The chat's name for `list-users`. On the command line both work, and the overview shows `list-users`."""
 
@@ -50,6 +53,19 @@ class _Lazy(click.Group):
         from bridge.cli.verbs import in_shell  # slow: imports the config, which --help does not need
 
         return in_shell(verb, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        near = get_close_matches(name, self._overview(), 1)
+        if not self._words and name in _IN_CHAT:
+            hint = "; say that to the duck, in a private chat"
+        else:
+            hint = f"; did you mean {self._words}{near[0]}?" if near else ""
+        raise click.UsageError(f"there is no command {self._words + name!r}{hint}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -40,8 +40,8 @@ def _lines() -> Iterator[str]:
     """The lines that are typed or piped in, until end of file."""
     while True:
         try:
-            yield input("you> " if sys.stdin.isatty() else "")
-        except EOFError:
+            yield input("you> " if sys.stdin is not None and sys.stdin.isatty() else "")
+        except (EOFError, RuntimeError):  # RuntimeError: standard input is closed
             return
 
 

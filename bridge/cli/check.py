@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from bots.load import load_bot
+from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.common import load
 from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError, Problem
 from bridge.config.schema import schema
-from bridge.users import UsersError
+from bridge.store import StoreError
+from bridge.store.rename import networks_of
+from bridge.users import Users, UsersError
 from bridge.users.tinydb import TinyUsers
 
 
@@ -22,11 +25,27 @@ def check_config(config: Path) -> None:
     settings = load(config)
     if problems := tuple(_missing_bots(settings)):
         raise ConfigError(config, problems)
-    try:
-        TinyUsers(settings.users.database)
-    except UsersError as error:  # the configuration itself is fine
-        click.echo(f"quackbridge: warning: {error}", err=True)
+    for warning in _warnings(settings):  # the configuration itself is fine
+        click.echo(f"quackbridge: warning: {warning}", err=True)
     click.echo("ok")
+
+
+def _warnings(settings: Config) -> Iterator[str]:
+    """What does not fit the user database and the store, as these are now."""
+    users: Users | None = None
+    try:
+        users = TinyUsers(settings.users.database)
+    except UsersError as error:
+        yield str(error)
+    try:
+        there = networks_of(settings.store.path) if settings.store.path.exists() else {}
+    except (OSError, StoreError) as error:
+        there = {}
+        yield f"the store cannot be looked at: {error}"
+    found = orphans(settings.networks, there, users.list() if users else (), users.sanctions() if users else ())
+    yield from (orphan.words for orphan in found)
+    if users is not None:
+        yield from unknown_users(settings, users.list())
 
 
 def _missing_bots(settings: Config) -> Iterator[Problem]:

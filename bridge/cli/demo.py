@@ -1,5 +1,6 @@
 """`quackbridge demo`: runs a homeserver, an IRC server and the bridge on this machine, to try it out."""
 
+import shlex
 import sys
 
 import click
@@ -17,5 +18,6 @@ def demo(*, once: bool) -> None:
     from bridge.demo.servers import Synapse
 
     if Synapse.missing():
-        raise click.ClickException("the demo needs a homeserver: pip install 'quackbridge[demo]'")
+        here = shlex.quote(sys.executable)  # an extra (quackbridge[demo]) works only where pip finds quackbridge itself
+        raise click.ClickException(f"the demo needs a homeserver: {here} -m pip install matrix-synapse")
     sys.exit(run(Console(highlight=False), once=once))

@@ -11,6 +11,7 @@ import click
 
 from bridge.cli.options import config_option
 from bridge.lib.files import stamp
+from bridge.network import Refused
 
 _UNUSED = ("rich", "twisted")
 """Modules that structlog imports if installed, for tracebacks that a daemon never prints. Blocked: saves 5 MB."""
@@ -43,6 +44,8 @@ def run(config: Path) -> None:
     output = log.configure()
     try:
         asyncio.run(_unhindered(daemon.run(settings, config, seen)))
+    except Refused as error:
+        raise Refused(settings.about(error.key, str(error))) if error.key else error from error
     finally:
         if output is not None:
             output.drain(1.0)

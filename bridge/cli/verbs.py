@@ -4,6 +4,7 @@ import gc
 import getpass
 import json
 import os
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,6 @@ from bridge.cli.options import config_option
 from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
-
-_UNCUT = 10_000
-"""Width in columns, more than any row has."""
 
 
 def in_shell(verb: Verb, name: str) -> click.Command:
@@ -39,14 +37,15 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         answer = ctx.invoke(command.callback, **values)
         for warning in office.warnings:
             click.echo(f"quackbridge: warning: {warning}", err=True)
-        _print(answer, as_json=as_json)
+        print_answer(answer, as_json=as_json)
 
     made = click.Command(name, callback=run, params=[*command.params], help=command.help, short_help=verb.about)
     json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     return config_option(json_option(made))
 
 
-def _print(answer: Answer, *, as_json: bool) -> None:
+def print_answer(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer for people, or as JSON."""
     if as_json:
         click.echo(json.dumps(answer.data, ensure_ascii=False, indent=2))
     elif answer.columns:
@@ -56,7 +55,16 @@ def _print(answer: Answer, *, as_json: bool) -> None:
 
 
 def _print_table(answer: Answer) -> None:
-    """Print a table as wide as the terminal; if another program reads it, no row is cut."""
+    """Print a table as wide as the terminal; if it is wider, each row as a block of lines. For another program: the
+    cells separated by tabs, a row in a line."""
+    if sys.stdout is None or not sys.stdout.isatty():  # None: it was closed (`>&-`)
+        for row in (answer.columns, *answer.rows):
+            click.echo("\t".join(printable(cell.replace("\n", ", ")) for cell in row))
+        return
+    width = shutil.get_terminal_size().columns
+    if _width(answer) > width:
+        _print_blocks(answer)
+        return
     from rich.console import Console  # slow to import, and not needed to add a user
     from rich.table import Table
     from rich.text import Text
@@ -64,17 +72,58 @@ def _print_table(answer: Answer) -> None:
     table = Table(*answer.columns, box=None)
     for row in answer.rows:
         table.add_row(*(Text("\n".join(map(printable, cell.split("\n")))) for cell in row))
-    terminal = sys.stdout is not None and sys.stdout.isatty()  # None: it was closed (`>&-`)
-    Console(width=None if terminal else _UNCUT).print(table)
+    Console(width=width).print(table)
+
+
+def _width(answer: Answer) -> int:
+    """How many terminal columns the table takes."""
+    from rich.cells import cell_len  # slow to import
+
+    cells = zip(answer.columns, *answer.rows, strict=True)
+    return sum(max(cell_len(line) for cell in column for line in cell.split("\n")) + 2 for column in cells)
+
+
+def _print_blocks(answer: Answer) -> None:
+    """Print each row as lines of column and cell, with an empty line between the rows."""
+    indent = max(map(len, answer.columns)) + 2
+    for number, row in enumerate(answer.rows):
+        if number:
+            click.echo()
+        for column, cell in zip(answer.columns, row, strict=True):
+            for place, line in enumerate(cell.split("\n") if cell else ()):
+                click.echo(f"{'' if place else column:{indent}}{printable(line)}")
 
 
 def _ask() -> str:
+    """Ask twice for a password at the terminal. Raises UsageError if there is none: nobody could answer."""
+    if not _has_terminal():
+        raise click.UsageError("there is no terminal to type a password at: use --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
 
 
+def _has_terminal() -> bool:
+    """Whether `getpass` can ask without an echo: at the terminal that controls us, or at standard input."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return True
+
+
 def _read() -> str:
-    return sys.stdin.readline(4 * LONGEST).rstrip("\r\n")
+    """The first line of standard input. Raises UsageError if there is none, or it is no text."""
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed: pipe the password into the command")
+    try:
+        line = sys.stdin.readline(4 * LONGEST)
+    except UnicodeDecodeError as error:
+        raise click.UsageError("the password on standard input is not UTF-8 text") from error
+    except OSError as error:
+        raise click.UsageError(f"standard input cannot be read: {error.strerror}") from error
+    if not line:
+        raise click.UsageError("standard input is empty: pipe the password into the command, as its first line")
+    return line.rstrip("\r\n")
 
 
 def _who() -> str:

@@ -1,6 +1,7 @@
 """Reads YAML into typed settings; every error names its place in the file."""
 
-from bridge.config.links import links_of, private_networks
+from bridge.config.last import recall, remember
+from bridge.config.links import doors_of, links_of, private_networks
 from bridge.config.load import load, load_settings
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import BotSection, Config
@@ -10,8 +11,11 @@ __all__ = [
     "Config",
     "ConfigError",
     "Problem",
+    "doors_of",
     "links_of",
     "load",
     "load_settings",
     "private_networks",
+    "recall",
+    "remember",
 ]

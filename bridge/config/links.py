@@ -1,11 +1,13 @@
 """Makes the core's links of the configured ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridge.config.settings import Config, LinkSection
+from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
+from bridge.rules.joining import Door
 from bridge.rules.link import LinkedBot, Rules
 from bridge.users.identities import same_name
 
@@ -21,9 +23,20 @@ def links_of(config: Config) -> Sequence[rules.Link]:
             tuple(bots[key] for key in link.bots),
             link.welcome.member,
             link.welcome.guest,
+            shows_the_way="guest" not in link.welcome.model_fields_set,
         )
         for name, link in config.links.items()
     ]
+
+
+def doors_of(config: Config) -> Mapping[str, Door]:
+    """What each IRC network offers to people who want to prove who they are, as far as the config tells."""
+    private = private_networks(config)
+    return {
+        name: Door(services=network.sasl is not None, masks=network.trust_hostmasks, passwords=name in private)
+        for name, network in config.networks.items()
+        if isinstance(network, IrcSettings)
+    }
 
 
 def private_networks(config: Config) -> frozenset[str]:

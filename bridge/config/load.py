@@ -65,6 +65,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     document = yaml.parse(content, environ)
     if document.problems and not isinstance(document.value, dict):
         raise ConfigError(path, tuple(document.problems))
+    plain = secrets.without_secrets(document.value)
     found = [*checks.credentials(document), *take_secrets(document, path.parent)]
     config, invalid = _validate(document, path.parent)
     found += [*document.problems, *checks.names(document), *checks.links(document), *checks.placeholders(document)]
@@ -72,6 +73,9 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     found += [problem for problem in invalid if problem.where not in known]
     if config is None or found:
         raise ConfigError(path, tuple(sorted(set(found), key=lambda problem: (problem.line, problem.column))))
+    config._file = path
+    config._places = {place: at for place, at in document.places.items() if place[0] in ("networks", "links")}
+    config._plain = plain if isinstance(plain, dict) else {}
     config._warnings = tuple(warning.text(path) for warning in _warnings(document, config, path, mode))
     return config
 
@@ -135,6 +139,11 @@ def _message(detail: ErrorDetails, kinds: tuple[str, ...]) -> str:
 def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iterator[Problem]:
     if not config.links:
         yield document.problem(("links",), "there is no link: nothing is carried, and no bot answers")
+    for name, link in config.links.items():
+        for number, pattern in enumerate(link.ignore):
+            if pattern.network and pattern.network not in config.networks:
+                message = f"{pattern} fits nobody: there is no network {pattern.network!r}"
+                yield document.problem(("links", name, "ignore", number), message)
     for place in sorted(document.literal, key=document.place):
         if place[-1:] in {("password",), ("access_token",)} and mode & stat.S_IROTH:
             advice = f"chmod 600 {path}, or move it to a file of its own"

@@ -32,6 +32,21 @@ def remove(document: Document) -> None:
     document.problems = [problem for problem in document.problems if problem.where not in where]
 
 
+def without_secrets(value: object) -> object:
+    """A copy of a config's plain value in which each secret that stands in the file itself is empty."""
+    if isinstance(value, list):
+        return [without_secrets(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return dict(_blanked(value))
+
+
+def _blanked(section: dict[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in section.items():
+        is_text = isinstance(value, str) and not key.endswith("_file")
+        yield key, "" if key in SECRETS and is_text else without_secrets(value)
+
+
 def reveal(document: Document, folder: Path) -> Iterator[Problem]:
     """Read the files named by the `*_file` keys into `password` and `access_token`. Yields what is wrong."""
     for place, section in _places(document):

@@ -7,6 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
+from bridge.config.document import Path as Place
+from bridge.config.document import dotted
+from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
@@ -35,7 +38,8 @@ class WelcomeSection(Section):
     guest: Line | None = (
         "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
     )
-    """What guests who are not carried are told; null: nothing."""
+    """What guests who are not carried are told; null: nothing. The default is followed by what to do next on that
+    network to become a member; your own text is not."""
 
 
 class GuestBudgetSection(Section):
@@ -124,6 +128,8 @@ class OutboxSection(Section):
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
     """How many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
+    per_room_bytes: Annotated[int, BeforeValidator(number), Field(ge=1_000_000, le=10_000_000_000)] = 10_000_000
+    """The same in bytes, as they are stored: some 300 for a short message, up to 100,000 for a very long one."""
     max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
     """Messages older than this are not carried any more; people are told how many."""
     tell_dead: Literal["notice", "reaction", "nothing"] = "notice"
@@ -136,6 +142,9 @@ class OutagesSection(Section):
 
     tell_after: Duration = Field(default="60s", validate_default=True)
     """How long a room may be out of reach before the other rooms of its link are told, once."""
+    tell_gaps: Literal["daily", "each", "never"] = "daily"
+    """When people are told that messages may be missing because a network keeps no history of an outage: the first time
+    of a day at once, then together once a day (`daily`); `each` time; or `never` (the ledger counts them)."""
 
 
 class HttpSection(Section):
@@ -183,6 +192,9 @@ class Config(Section):
     """Health over HTTP; absent: off."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _file: Path = PrivateAttr(default=Path())
+    _places: Mapping[Place, tuple[int, int]] = PrivateAttr(default={})
+    _plain: Mapping[str, object] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _name_networks(self) -> Self:
@@ -194,6 +206,18 @@ class Config(Section):
     def warnings(self) -> tuple[str, ...]:
         """Problems that do not stop the daemon, worded like errors."""
         return self._warnings
+
+    def about(self, place: Place, message: str) -> str:
+        """`message` about the key at `place`, worded like an error: `config.yaml:10:5: networks.home: ...`"""
+        known = place
+        while known and known not in self._places:
+            known = known[:-1]
+        return Problem(*self._places.get(known, (0, 0)), dotted(place), message).text(self._file)
+
+    @property
+    def plain(self) -> Mapping[str, object]:
+        """The values as in the file, with environment variables filled in, and without secrets."""
+        return self._plain
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(

@@ -18,7 +18,7 @@ class Ending:
     """Why a connection ended. `pause`: seconds to wait before the server takes us again; `rejected`: it does not accept
     what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds that we were
     logged in; `flooded`: lines that we wrote lately, if they were too many, else 0; `by_server`: the
-    server ended it, or the network in between."""
+    server ended it, or the network in between. `key` is what the server does not accept (as `Refused.key`)."""
 
     reason: str
     pause: float | None = None
@@ -27,11 +27,12 @@ class Ending:
     online_for: float = 0.0
     flooded: int = 0
     by_server: bool = False
+    key: tuple[str, ...] = ()
 
 
 class ReconnectPause:
-    """Exponential pause with jitter: 1 s doubling to 10 s, to a minute for a server that turned us away, to an hour for
-    one that refuses us. Reset after a connection that lasted."""
+    """Exponential pause with jitter: 1 s doubling to 10 s, to a minute for a server that turned us away, or lets us in
+    and soon closes on us, to an hour for one that refuses us. Reset after a connection that lasted."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -50,4 +51,5 @@ class ReconnectPause:
 def _backoff(ending: Ending) -> Backoff:
     if ending.pause is not None or ending.rejected:
         return Backoff(ending.pause or _LONGEST_TURNED_AWAY_S, _LONGEST_REFUSED_S)
-    return Backoff(_FIRST_S, _LONGEST_TURNED_AWAY_S if ending.turned_away else _LONGEST_S)
+    closes_on_us = ending.turned_away or (ending.by_server and ending.online_for > 0)
+    return Backoff(_FIRST_S, _LONGEST_TURNED_AWAY_S if closes_on_us else _LONGEST_S)

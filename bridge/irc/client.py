@@ -84,6 +84,8 @@ class IrcNetwork:
                     self._readiness.kept(inbox.cursor)
                     self._note()
                 elif life.done():
+                    if (last := inbox.last()) is not None:
+                        yield last
                     if not life.cancelled():
                         life.result()
                     return
@@ -259,7 +261,7 @@ class IrcNetwork:
             if self._leaving:
                 return
             if ending.rejected and not self._was_online:
-                raise Refused(f"{self.name}: {ending.reason}")
+                raise Refused(f"{self.name}: {ending.reason}", ending.key)
             if ending.flooded:
                 self._slow_down(ending)
             pause = backoff.after(ending)

@@ -191,7 +191,7 @@ class Connection:
         if self.session.absence(room.id) or room.id in self._muted or isinstance(error, PermanentError):
             return
         self._muted.add(room.id)
-        hint = "messages for this channel wait, and go as soon as it lets the bridge speak"
+        hint = f"messages for this channel wait, and go as soon as it lets {self.session.nick} speak"
         log.warning("cannot_speak", network=self._settings.name, room=str(room), reason=str(error), hint=hint)
 
     async def _read(self) -> None:
@@ -248,8 +248,8 @@ class Connection:
                     self._land(post, error)
                 case Broken(reason, pause, turned_away, by_server):
                     self._end(Ending(reason, pause, turned_away=turned_away, by_server=by_server or turned_away))
-                case Rejected(reason):
-                    self._end(Ending(reason, rejected=True))
+                case Rejected(reason, key):
+                    self._end(Ending(reason, rejected=True, key=key))
                 case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
                     self._tell(effect)
         self._write(out, closed=closed)
@@ -278,12 +278,15 @@ class Connection:
                 bound.warning("left", room=str(room), reason=reason, retry_in_s=pause)
             case Barred(room, reason, hint, pause, news):
                 say = bound.error if news else bound.debug
-                say("not_joined", room=str(room), reason=reason, hint=f"{hint}; messages for it wait", retry_in_s=pause)
+                say("not_joined", room=str(room), reason=reason, hint=self._hint(hint), retry_in_s=pause)
             case MaySpeak(room):
                 bound.info("may_speak", room=str(room))
             case Notable(event, reason):
                 bound.info(event, detail=reason)
         self._changed(effect)
+
+    def _hint(self, hint: str) -> str:
+        return f"{hint.replace('{us}', self.session.nick)}; messages for it wait"
 
     def _land(self, post: str, outcome: str | SendError) -> None:
         flight = self._flights.pop(post, None)

@@ -6,12 +6,18 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable
 from typing import Protocol
 
+import structlog
+
 from bridge.irc.backoff import Ending
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import MAX_LINE
+from bridge.lib.tls import UNANSWERED_S, is_plain
+
+log = structlog.get_logger()
 
 _UNTRUSTED_PAUSE = 60.0
 """Seconds before the next try. Only the server's admins can renew its certificate; our operator may be asleep."""
+_TLS_PORT = "put its TLS port into `server` (6697 on most networks); `tls: false` is for servers on this machine"
 _WITHIN = 30.0
 """Seconds for DNS, TCP and TLS together."""
 
@@ -40,6 +46,7 @@ class Dial:
                 self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._settings.tls_ca_file)
         except OSError as error:
             return Ending(f"the CA file {self._settings.tls_ca_file} cannot be used: {error}", rejected=True)
+        slow = asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain, place) if self._tls else None
         try:
             async with asyncio.timeout(_WITHIN):
                 return await self._connect(self._settings.host, self._settings.port, ssl=self._tls, limit=MAX_LINE)
@@ -51,4 +58,22 @@ class Dial:
         except TimeoutError:
             return Ending(f"{place} did not answer within {_WITHIN:.0f} s")
         except OSError as error:
-            return Ending(f"cannot connect to {place}: {error}")
+            if is_plain(error):
+                return Ending(f"{place} does not speak TLS: {_TLS_PORT}", _UNTRUSTED_PAUSE)
+            return Ending(f"cannot connect to {place}: {_why(error)}")
+        finally:
+            if slow is not None:
+                slow.cancel()
+
+    def _complain(self, place: str) -> None:
+        log.warning(
+            "no_answer",
+            network=self._settings.name,
+            reason=f"{place} has not begun to speak TLS for {UNANSWERED_S:.0f} s",
+            hint=f"if it is reachable, it may be a port for plain connections: {_TLS_PORT}",
+        )
+
+
+def _why(error: OSError) -> str:
+    """The reason in words: an aborted handshake has none of its own."""
+    return str(error) or ("it closed the connection" if isinstance(error, ConnectionError) else type(error).__name__)

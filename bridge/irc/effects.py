@@ -103,9 +103,11 @@ class Notable:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The server does not accept something in the configuration; `reason` says what."""
+    """The server does not accept something in the configuration; `reason` says what, `key` where it is there (as
+    `Refused.key`)."""
 
     reason: str
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _HEAVY = 8_000_000
 """Characters of waiting messages at which we stop, too: ordinary ones have a tenth, but a line may have 16 KB."""
 _BATCH = 100
 """Most items in one batch; it is stored in one transaction."""
-_IDLE_S = 60.0
+_IDLE_S = 30.0
 """Seconds of silence after which the cursor moves all the same: until then we surely heard all."""
 
 
@@ -86,6 +86,13 @@ class Inbox:
         if len(self._heard) <= _ROOM_AGAIN and self._weight <= _HEAVY / 2:
             self._room.set()
         return self._batch(taken) if taken else None
+
+    def last(self) -> Batch | None:
+        """When no more will be put and all is taken: the position until which we heard all, if it was not told yet."""
+        if self.heard == self.cursor:
+            return None
+        self.cursor = self.heard
+        return Batch((), self.cursor.dump())
 
     def _batch(self, taken: Sequence[_Put]) -> Batch:
         gaps = []

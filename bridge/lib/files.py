@@ -1,6 +1,7 @@
 """Private files that survive a power cut, and change detection."""
 
 import os
+import pwd
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,26 @@ def stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def owner(path: Path) -> str:
+    """The name of the user who owns `path` or, if it may not be looked at, the nearest folder around it; '' if nobody
+    knows."""
+    for each in (path, *path.parents):
+        try:
+            uid = each.stat().st_uid
+        except OSError:
+            continue
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+    return ""
+
+
+def not_ours(path: Path) -> str:
+    """What to do about a file at `path` that we may not use."""
+    return f"this user may not use it: run the command as user {owner(path)}, or as root"
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -95,6 +95,15 @@ class NamedSection(Section):
         self._name = name
         return self
 
+    def key(self, *keys: str) -> tuple[str, ...]:
+        """The keys that lead to a value of this network in the config: those of `keys` that a file is given for
+        (`password_file`) with that ending."""
+        section: BaseModel = self
+        for key in keys[:-1]:
+            section = getattr(section, key)
+        last = f"{keys[-1]}_file" if getattr(section, f"{keys[-1]}_file", None) is not None else keys[-1]
+        return ("networks", self._name, *keys[:-1], last)
+
 
 def revealed(secret: SecretStr | None) -> str | None:
     """The secret in plain text."""

@@ -68,7 +68,8 @@ class Account:
         if self._settings.password is None:
             raise Refused(
                 f"{self._settings.name}: the homeserver does not accept the access token of {self._settings.user}:"
-                " put a new one, or the password, into the configuration; messages wait meanwhile"
+                " put a new one, or the password, into the configuration; messages wait meanwhile",
+                self._settings.key("access_token"),
             )
         await self._with_password(kept.get(_DEVICE) if ours else None)
 
@@ -81,10 +82,14 @@ class Account:
             if error.logged_out:
                 return False
             raise Refused(
-                f"{self._settings.name}: the homeserver does not let {self._settings.user} in ({error})"
+                f"{self._settings.name}: the homeserver does not let {self._settings.user} in ({error})",
+                self._settings.key("user"),
             ) from None
         if user != self._settings.user:
-            raise Refused(f"{self._settings.name}: the access token belongs to {user}, not to {self._settings.user}")
+            raise Refused(
+                f"{self._settings.name}: the access token belongs to {user}, not to {self._settings.user}",
+                self._settings.key("access_token"),
+            )
         return True
 
     async def _whoami(self) -> str:
@@ -103,7 +108,8 @@ class Account:
         try:
             found = await self._patience.ask(partial(self._session, login))
         except ApiError as error:
-            raise Refused(self._refusal(error)) from None
+            key = self._settings.key("password" if error.code == "M_FORBIDDEN" else "user")
+            raise Refused(self._refusal(error), key) from None
         await self._keep(found)
         log.info("logged_in", network=self._settings.name, user=self._settings.user, device=word(found, "device_id"))
 
@@ -116,7 +122,10 @@ class Account:
     async def _keep(self, found: Json) -> None:
         user, token, device = word(found, "user_id"), word(found, "access_token"), word(found, "device_id")
         if user != self._settings.user:
-            raise Refused(f"{self._settings.name}: the homeserver logged us in as {user}, not as {self._settings.user}")
+            raise Refused(
+                f"{self._settings.name}: the homeserver logged us in as {user}, not as {self._settings.user}",
+                self._settings.key("user"),
+            )
         await self._memory.remember({_USER: user, _TOKEN: token, _DEVICE: device})
         self._homeserver.token = token
 

@@ -19,12 +19,14 @@ from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.model.outbox import Owed, Post
+from bridge.model.people import Sender
 from bridge.network import Batch, Memory
 
 
 class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
-    token and private conversations. `clock` gives seconds since the epoch."""
+    token and private conversations. `clock` gives seconds since the epoch. `carries` tells whether what somebody says
+    in a room is carried: of others, long messages are not read in full."""
 
     window = 1  # a homeserver does not keep the order of parallel requests
 
@@ -36,11 +38,12 @@ class MatrixNetwork:
         *,
         clock: Callable[[], float],
         rng: random.Random,
+        carries: Callable[[Sender, Room], bool] = lambda *_: True,
     ) -> None:
         self.name = settings.name
         self._online = asyncio.Event()
         self._logged_in = asyncio.Event()
-        self._homeserver = Homeserver(settings.homeserver, settings.user)
+        self._homeserver = Homeserver(settings.homeserver, settings.user, settings.name)
         patience = Patience(self.name, rng)
         known = self._rooms = Rooms(self.name)
         self._account = Account(settings, self._homeserver, memory, patience)
@@ -51,7 +54,7 @@ class MatrixNetwork:
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
         )
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
-        self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations)
+        self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -117,6 +120,7 @@ class MatrixNetwork:
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
+            group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
 
 

@@ -142,7 +142,8 @@ class Sending:
         if error.code == "M_FORBIDDEN":
             joined = self._rooms.of(room)
             if joined is None or joined.warns_of(_SILENT):
-                hint = "give the bridge's account the power to speak there; messages wait, and it tries every minute"
+                us = self._account.us.user
+                hint = f"give {us} the power to speak there; messages wait, and the bridge tries every minute"
                 log.warning("not_allowed_to_speak", network=self._network, room=str(room), reason=str(error), hint=hint)
             return Silenced(f"not allowed to speak in {room.id} ({error})", _RETRY_AFTER, refused=True)
         if error.passes:

@@ -29,6 +29,8 @@ class Count:
 TOO_OLD = "waited too long"
 TOO_MANY = "too many waited"
 """Reasons for which messages are given up."""
+REDACTED = "removed before it was delivered"
+"""The reason of a message that is not delivered because its sender, or a moderator, removed it: no loss."""
 
 
 @dataclass(frozen=True, slots=True)

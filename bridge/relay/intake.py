@@ -4,18 +4,19 @@ import asyncio
 import shlex
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Room
+from bridge.model.event import BOTS, Event, EventKey, Redaction, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
+from bridge.relay.gaps import GAPS
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
@@ -31,12 +32,13 @@ _GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before aski
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, and in `changes` the
-    event itself if it changes an earlier one, even if nobody is owed it."""
+    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, in `changes` the
+    event itself if it changes an earlier one, even if nobody is owed it, and what the relay remembers in `memory`."""
 
     owed: tuple[Addressed, ...] = ()
     counts: tuple[Count, ...] = ()
     changes: tuple[Event, ...] = ()
+    memory: Mapping[str, str] = field(default_factory=dict)
 
 
 class Relay:
@@ -93,7 +95,9 @@ class Relay:
         self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link else ()
         changes = (case.event,) if refusal is None and event.target is not None else ()
-        carried = (Addressed(case.event, room) for room in verdict.audience)
+        # No adapter takes back what it has delivered yet; what still waits is dropped by the store
+        audience = () if isinstance(case.event.body, Redaction) else verdict.audience
+        carried = (Addressed(case.event, room) for room in audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
@@ -105,17 +109,22 @@ class Relay:
         if verdict.aside is Aside.SPENT:
             told.append(notices.spent(case.event))
         if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
-            told.append(notices.refusal(case.event, case.link, refusal))
+            told.append(notices.refusal(case.event, case.link, refusal, self._gate.next_step))
         elif refusal is None and case.link is not None and case.is_member:
             told.append(notices.welcome(case.event, case.link))
+        if case.user is not None and self._shared.requests is not None:
+            told.append(self._shared.requests.to_speaker(case.event, case.user))
         yield from filter(None, told)
 
     def _of_gap(self, gap: Gap) -> Outcome:
         """Count a gap; a long one is told to the other rooms."""
         count = Count(gap.room, Tally.UNKNOWN, "the network keeps no history of that time")
-        if gap.until - gap.since < self._shared.terms.tell_after:
+        shared, others = self._shared, self._gate.links.others(gap.room)
+        if gap.until - gap.since < shared.terms.tell_after or not others:
             return Outcome(counts=(count,))
-        return Outcome(tuple(outages.unknown(gap, other) for other in self._gate.links.others(gap.room)), (count,))
+        due = shared.gaps.heard(gap, shared.clock(), shared.terms.tell_gaps)
+        told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
+        return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
@@ -181,7 +190,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
         counts=tuple(count for outcome in outcomes for count in outcome.counts),
-        changes=batch.changes,
+        changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 
 

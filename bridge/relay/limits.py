@@ -12,12 +12,22 @@ class TellDead(StrEnum):
     NOTHING = "nothing"
 
 
+class TellGaps(StrEnum):
+    """When people are told of a gap: the first of a day at once and the others together a day later, each, or never."""
+
+    DAILY = "daily"
+    EACH = "each"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """At most `per_room` messages wait for a room, and none older than `max_age` seconds is carried. The other rooms of
-    a link are told of an outage that has lasted `tell_after` seconds."""
+    """At most `per_room` messages, of `per_room_bytes` in all, wait for a room; none older than `max_age` seconds is
+    carried. The other rooms of a link are told of an outage that has lasted `tell_after` seconds."""
 
     per_room: int = 10_000
+    per_room_bytes: int = 10_000_000
     max_age: float = 86_400.0
     tell_after: float = 60.0
     tell_dead: TellDead = TellDead.NOTICE
+    tell_gaps: TellGaps = TellGaps.DAILY

@@ -42,18 +42,20 @@ class Notices:
 
     def welcome(self, event: Event, link: Link) -> Addressed | None:
         """The daily welcome for a member who said `event`."""
-        return self._daily(event, "welcome", link.welcome_member)
+        return self._daily(event, "welcome", lambda: link.welcome_member)
 
-    def refusal(self, event: Event, link: Link | None, refusal: Refusal) -> Addressed | None:
-        """The notice to the sender of `event`, which was refused."""
+    def refusal(
+        self, event: Event, link: Link | None, refusal: Refusal, next_step: Callable[[Sender], str] = lambda _: ""
+    ) -> Addressed | None:
+        """The notice to the sender of `event`, which was refused. `next_step` says how they become a member."""
         match refusal.told:
             case Told.NOTHING:
                 return None
             case Told.HINT:
-                return self._daily(event, "hint", link.welcome_guest if link else None)
+                return self._daily(event, "hint", lambda: _hint(event, link, next_step))
             case Told.REASON:
                 where = f"In {link.name} I do not carry your messages: " if link else ""
-                return self._daily(event, f"refused {refusal.reason}", f"{where}{refusal.reason}")
+                return self._daily(event, f"refused {refusal.reason}", lambda: f"{where}{refusal.reason}")
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
             case _ as never:
@@ -82,11 +84,13 @@ class Notices:
         """The notice to a person whose login has to wait for others."""
         return self._tell(event, f"busy {event.room} {event.id}", BUSY)
 
-    def _daily(self, event: Event, what: str, said: str | None) -> Addressed | None:
+    def _daily(self, event: Event, what: str, word: Callable[[], str | None]) -> Addressed | None:
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         address = event.sender.casemapping.fold(event.sender.address)
         key = (what, day, event.room.network, address)
-        if not said or key in self._once or (told := self._tell(event, f"{what} {day} {address}", said)) is None:
+        if key in self._once or not (said := word()):
+            return None
+        if (told := self._tell(event, f"{what} {day} {address}", said)) is None:
             return None
         self._once.add(key)
         return told
@@ -97,8 +101,11 @@ class Notices:
         if self._left(f"{network} {id_.partition(' ')[0]}", self._clock()) == 0:
             return None
         there = event.room if event.private else Room(network, event.sender.address)
-        said = said.replace(_ROOM, event.room.id)
-        return Addressed(self._ours(id_, there, Message(words(said), Kind.NOTICE), private=True), there)
+        return self.tell(there, id_, said.replace(_ROOM, event.room.id))
+
+    def tell(self, room: Room, id_: str, said: str) -> Addressed:
+        """A private notice to the person in `room`, without any limit."""
+        return Addressed(self._ours(id_, room, Message(words(said), Kind.NOTICE), private=True), room)
 
     def _ours(self, id_: str, room: Room, body: Body, *, private: bool) -> Event:
         us = Sender(room.network, "", "quackbridge", bot=True)
@@ -111,3 +118,9 @@ class Notices:
         if left > 0:
             told.spend(now)
         return left
+
+
+def _hint(event: Event, link: Link | None, next_step: Callable[[Sender], str]) -> str | None:
+    """The link's welcome for the guest who said `event`; the operator's own words stay as they are."""
+    said = link.welcome_guest if link is not None else None
+    return f"{said} {next_step(event.sender)}".rstrip() if said and link is not None and link.shows_the_way else said

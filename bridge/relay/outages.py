@@ -10,7 +10,7 @@ from bridge.model.event import Event, Kind, Message, Origin, Room
 from bridge.model.outbox import Addressed
 from bridge.model.people import Sender
 from bridge.model.text import one_line, words
-from bridge.network import Gap
+from bridge.relay.gaps import Bundle
 
 _DAY = 86_400.0
 SHORT = 20.0
@@ -65,6 +65,7 @@ class Outages:
                 self._held.add(room)
                 yield from self._still_away(Outage(room, now, reason), tell_after)
             elif (refusal := self._silenced.get(room)) is not None:
+                self._held.discard(room)  # it is tried again; else nobody would learn that we may speak
                 yield from self._still_away(Outage(room, now, refusal, silenced=True), tell_after)
             elif (outage := self._away.pop(room, None)) is not None:
                 told = room in self._told
@@ -162,11 +163,14 @@ def lost(loss: Loss, room: Room, now: float) -> Addressed:
     return _notice(f"lost {loss.room} {loss.reason} {loss.number} {now:.0f}", room, said, now)
 
 
-def unknown(gap: Gap, other: Room) -> Addressed:
-    """The notice to the `other` room that `gap.room` was not heard for a time."""
-    when = _span(gap.since, gap.until)
-    said = f"I lost my connection to {_named(gap.room)} ({when}). Anything said there is missing here."
-    return _notice(f"unknown {gap.room} {gap.since:.0f}", other, said, gap.until)
+def unknown(room: Room, gaps: Bundle, other: Room) -> Addressed:
+    """The notice to the `other` room that `room` was not heard for a time, or several times."""
+    when = _span(gaps.since, gaps.until)
+    lost = f"I lost my connection to {_named(room)}"
+    if gaps.number > 1:
+        lost, when = f"{lost} {gaps.number} times", f"{when}, {about(gaps.seconds)} in all"
+    said = f"{lost} ({when}). Anything said there is missing here."
+    return _notice(f"unknown {room} {gaps.since:.0f}", other, said, gaps.until)
 
 
 def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> Addressed:

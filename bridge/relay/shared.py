@@ -4,9 +4,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
+from bridge.relay.requests import RequestNews
 
 
 @dataclass(slots=True)
@@ -17,4 +19,6 @@ class Shared:
     rng: random.Random
     notices: Notices
     outages: Outages = field(default_factory=Outages)
+    gaps: Gaps = field(default_factory=Gaps)
     terms: Terms = field(default_factory=Terms)
+    requests: RequestNews | None = None

@@ -10,6 +10,7 @@ from bridge.model.accounting import Loss
 from bridge.model.event import Room
 from bridge.network import Network
 from bridge.relay import outages
+from bridge.relay.gaps import GAPS
 from bridge.relay.outages import Outage
 from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
@@ -33,15 +34,21 @@ class Lookout:
         self._told: dict[Room, int] = {}  # the look at which people were told what a room has lost
 
     async def resume(self, lease: Lease) -> None:
-        """Load the outages that an earlier run has told others of. Call it before the network begins."""
+        """Load the outages that an earlier run has told others of, and the gaps of which it has not. Call it before the
+        network begins."""
         gone: dict[str, str | None] = {}
         for key, kept in (await stored(lease.recall)).items():
-            room = Room(lease.network, key.removeprefix(_AWAY))
-            if key.startswith(_AWAY) and self._gate.links.of(room):
+            what = next((prefix for prefix in (_AWAY, GAPS) if key.startswith(prefix)), None)
+            if what is None:
+                continue
+            room = Room(lease.network, key.removeprefix(what))
+            if not self._gate.links.of(room):
+                gone[key] = None
+            elif what == _AWAY:
                 since, reason, silenced = json.loads(kept)
                 self._outages.resume(Outage(room, since, reason, silenced))
-            elif key.startswith(_AWAY):
-                gone[key] = None
+            else:
+                self._shared.gaps.resume(room, kept)
         if gone:
             await stored(lease.remember, gone)
 
@@ -56,7 +63,15 @@ class Lookout:
                     await self._tell_of(change, lease)
         self._looks += 1
         if self._looks % _TIDY == 0:
+            await self._tell_of_gaps(leases)
             await self._tidy(leases)
+
+    async def _tell_of_gaps(self, leases: Mapping[str, Lease]) -> None:
+        for room, bundle in self._shared.gaps.due(leases, self._shared.clock(), self._shared.terms.tell_gaps):
+            owed = [outages.unknown(room, bundle, other) for other in self._others(room)]
+            changes = {GAPS + room.id: self._shared.gaps.kept(room)}
+            with suppress(LeaseLost):
+                await stored(leases[room.network].commit, Commit.owing(owed, changes=changes))
 
     async def _tidy(self, leases: Mapping[str, Lease]) -> None:
         """Store why away rooms wait, and give up on what has waited for too long."""
@@ -85,7 +100,8 @@ class Lookout:
 
     async def _trim(self, lease: Lease) -> None:
         before = self._shared.clock() - self._shared.terms.max_age
-        number = await stored(lease.trim, before, self._shared.terms.per_room)
+        terms = self._shared.terms
+        number = await stored(lease.trim, before, terms.per_room, terms.per_room_bytes)
         if number:
             hint = "these messages waited longer than outbox.max_age, or were more than outbox.per_room, and are lost"
             log.error("given_up", network=lease.network, messages=number, hint=hint)

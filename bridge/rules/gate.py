@@ -1,23 +1,25 @@
 """The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.model.event import BOTS, Event, EventKey, Message
+from bridge.model.event import BOTS, Event, EventKey, Message, Room
 from bridge.model.outbox import Known
-from bridge.model.people import Sender
+from bridge.model.people import Proof, Sender
 from bridge.model.text import lookalike
 from bridge.rules import policy, routing
 from bridge.rules.case import Aside, Case, Verdict
 from bridge.rules.guests import GuestBudgets
-from bridge.rules.link import Link, Rules
-from bridge.rules.routing import Links
+from bridge.rules.joining import Door, next_step
+from bridge.rules.link import Guests, Link, Rules
+from bridge.rules.routing import Commands, Links
 from bridge.users import User, Users
 
 _GUEST = "guest"
 _NO_LINK = Rules()
+_CLOSED = Door()
 _NOTHING: Mapping[EventKey, Known] = MappingProxyType({})
 
 
@@ -30,7 +32,8 @@ class LoggedIn(Protocol):
 class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
-    `commands` are the first words of commands to the desk.
+    `commands` says whether a private line is a command to the desk. `doors` are the IRC networks by name; a reload
+    replaces them.
     """
 
     def __init__(
@@ -40,8 +43,11 @@ class Gate:
         links: Iterable[Link],
         *,
         clock: Callable[[], float],
-        commands: Collection[str] = (),
+        commands: Commands = routing.no_commands,
+        doors: Mapping[str, Door] = MappingProxyType({}),
     ) -> None:
+        self.doors = doors
+        self._with_services: set[str] = set()  # networks that have proved an account of somebody
         self._users = users
         self._sessions = sessions
         self._clock = clock
@@ -59,6 +65,16 @@ class Gate:
         """The user whom the network proves `sender` to be, else the one they have logged in as."""
         return self._users.identify(sender) or self._sessions.user(sender)
 
+    def next_step(self, sender: Sender) -> str:
+        """What `sender`, a guest, has to do next to become a member, as said to them."""
+        door = self.doors.get(sender.network, _CLOSED)
+        return next_step(sender, replace(door, services=door.services or self._has_services(sender.network)))
+
+    def _has_services(self, network: str) -> bool:
+        """Whether `network` has accounts: it has proved one, or a user has one there."""
+        held = (one for user in self._users.list() for one in user.identities)
+        return network in self._with_services or any(one.kind is Proof.IRC and one.network == network for one in held)
+
     def decide(self, event: Event, known: Mapping[EventKey, Known] = _NOTHING) -> Verdict:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
@@ -67,9 +83,19 @@ class Gate:
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
 
+    def carries(self, sender: Sender, room: Room) -> bool:
+        """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
+        be read in full."""
+        link, user = self.links.of(room), self.who(sender)
+        rules = link.rules if link else _NO_LINK
+        if user is None or not rules.is_member(user):
+            return link is not None and rules.guests is Guests.RELAY
+        return self._users.sanctioned(sender, user, link.name if link else None, self._clock()) is None
+
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
         if event.room.network == BOTS:
             return Case(replace(event, max_lines=_NO_LINK.member_lines))
+        self._with_services |= {proof.network for proof in event.sender.proofs if proof.kind is Proof.IRC}
         link, user = self.links.of(event.room), self.who(event.sender)
         sanction = self._users.sanctioned(event.sender, user, link.name if link else None, self._clock())
         target = known.get(event.target) if event.target is not None else None

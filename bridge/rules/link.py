@@ -65,7 +65,8 @@ class LinkedBot:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Rooms joined into one conversation, with rules, bots, and welcomes, told to members and guests once a day."""
+    """Rooms joined into one conversation, with rules, bots, and welcomes, told to members and guests once a day.
+    `shows_the_way`: how to become a member is said after the guests' welcome, which is not the operator's own."""
 
     name: str
     rooms: tuple[Room, ...]
@@ -73,3 +74,4 @@ class Link:
     bots: tuple[LinkedBot, ...] = ()
     welcome_member: str | None = None
     welcome_guest: str | None = None
+    shows_the_way: bool = False

@@ -1,14 +1,15 @@
 """Routing: which rooms get an event."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
+from bridge.rules.joining import REQUEST, asks_to_join
 from bridge.rules.link import Answers, Guests, Link, LinkedBot
-from bridge.users import Measure
+from bridge.users import Measure, User
 
 
 class Route(NamedTuple):
@@ -38,6 +39,10 @@ class Links:
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self._links.values())
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self._links.keys()
 
     def named(self, name: str) -> Link | None:
         return self._links.get(name)
@@ -74,9 +79,17 @@ class Links:
         return {bot.key: bot for link in here for bot in link.bots}.values()
 
 
-def route(case: Case, refusal: Refusal | None, links: Links, commands: Collection[str] = ()) -> Route:
-    """Who gets the event; if it is refused but still `heard`, only the bots that it asks. `commands` are the first
-    words of commands to the desk."""
+Commands = Callable[[str, User | None], bool]
+"""Whether a line that a user (None: a guest) says in private is a command to the desk."""
+
+
+def no_commands(_line: str, _user: User | None) -> bool:
+    """There is no desk."""
+    return False
+
+
+def route(case: Case, refusal: Refusal | None, links: Links, commands: Commands = no_commands) -> Route:
+    """Who gets the event; if it is refused but still `heard`, only the bots that it asks."""
     event, carried = case.event, refusal is None
     if event.room.network == BOTS:
         return Route(links.hearers(event.room))
@@ -85,11 +98,16 @@ def route(case: Case, refusal: Refusal | None, links: Links, commands: Collectio
     if case.target is not None:
         return Route(_where_it_went(case.target, event.room) if carried else ())
     if event.private:
-        return Route(_private_audience(event, links, commands, carried=carried))
+        if _may_ask(event) and commands(plain(event.text), case.user):
+            return Route((ear(DESK, str(event.room)),))
+        return Route(_private_audience(event, links, carried=carried))
     if case.link is None:
         return Route(())
     scope = everywhere(event.room) if carried else str(event.room)
-    ears = tuple(ear(bot.key, scope) for bot in case.link.bots if asks(event, bot.names, bot.answers))
+    asked = [bot for bot in case.link.bots if asks(event, bot.names, bot.answers)]
+    ears = tuple(ear(bot.key, scope) for bot in asked)
+    if commands(REQUEST, case.user) and _wants_in(event, asked):
+        ears = (ear(DESK, str(Room(event.room.network, event.sender.address))),)
     return Route((*links.others(event.room), *ears) if carried else ears)
 
 
@@ -119,14 +137,14 @@ def _where_it_went(target: Known, heard_in: Room) -> tuple[Room, ...]:
     return tuple(room for room in dict.fromkeys(target.rooms) if room != heard_in and room.network != BOTS)
 
 
-def _private_audience(event: Event, links: Links, commands: Collection[str], *, carried: bool) -> tuple[Room, ...]:
-    """The desk, or the bots: private conversations are not carried. `carried`: the event was not refused."""
-    if _may_ask(event) and _first_word(event) in commands:
-        return (ear(DESK, str(event.room)),)
+def _wants_in(event: Event, asked: Iterable[LinkedBot]) -> bool:
+    """Whether a guest asks one of the bots in a room to become a member. The desk answers it, and privately."""
+    called = event.body.called if isinstance(event.body, Message) else None
+    names = (*filter(None, [called]), *(name for bot in asked for name in bot.names))
+    return bool(names) and asks_to_join(plain(event.text), names)
+
+
+def _private_audience(event: Event, links: Links, *, carried: bool) -> tuple[Room, ...]:
+    """The bots: private conversations are not carried. `carried`: the event was not refused."""
     bots = links.private_bots(event.room.network, member=carried)
     return tuple(ear(bot.key, str(event.room)) for bot in bots if asks(event, bot.names, bot.answers))
-
-
-def _first_word(event: Event) -> str:
-    words = plain(event.text).split(maxsplit=1)
-    return words[0].lstrip("!/").lower() if words else ""

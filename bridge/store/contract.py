@@ -193,6 +193,10 @@ class Store:
         rendered again. Its id stays known. False if there is no such delivery."""
 
     @_reads
+    async def networks(self) -> Mapping[str, int]:
+        """The networks that the store knows, each with how many deliveries wait for it; without the bots' own."""
+
+    @_reads
     async def ledger(self, since: float) -> Ledger:
         """What became of the events heard after `since` (seconds since the epoch). Counts are to the minute."""
 
@@ -295,9 +299,10 @@ class Lease:
         """Make the queue of `room` due now; the attempts stay. No effect if the room does not wait."""
 
     @_writes_in_steps
-    async def trim(self, before: float, most: int) -> int:
+    async def trim(self, before: float, most: int, most_bytes: int = 2**62) -> int:
         """Drop what was queued before `before` (seconds since the epoch), and the oldest of a room with more than
-        `most`; returns how many. Frozen deliveries, and those sent `ahead`, stay."""
+        `most`, or more than `most_bytes` of event bodies in all; returns how many. Frozen deliveries, and those sent
+        `ahead`, stay."""
 
     @_reads
     async def losses(self) -> Sequence[Loss]:

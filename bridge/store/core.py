@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
-from bridge.model.accounting import Ledger, Loss
+from bridge.model.accounting import REDACTED, Ledger, Loss
 from bridge.model.event import Event, EventKey, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State, said_at
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Waits
@@ -13,7 +13,7 @@ from bridge.store.tables import ledger
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
-from bridge.store.tables.networks import Networks
+from bridge.store.tables.networks import Networks, waiting
 from bridge.store.tables.plans import Plans
 
 EXCERPT = 300
@@ -122,8 +122,8 @@ class Core:
         """Queue `delivery` if it is new; returns whether it is."""
         seq, has_body = self._event(event, body)
         inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind, size)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 delivery.id,
                 seq,
@@ -132,6 +132,7 @@ class Core:
                 now,
                 said_at(event, now),
                 not delivery.ahead,
+                len(body.encode()),
             ),
         )
         if inserted.rowcount == 0:
@@ -157,8 +158,16 @@ class Core:
         return row
 
     def _erase(self, target: EventKey) -> None:
-        if (seq := self._messages.seq(self._messages.source(target))) is not None:
-            self._messages.erase(seq)
+        """Erase a redacted event: its excerpts, and what waits to be delivered of it."""
+        if (seq := self._messages.seq(self._messages.source(target))) is None:
+            return
+        self._messages.erase(seq)
+        for delivery, network, room in self._sql.execute(
+            "SELECT id, network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'dead')", (seq,)
+        ).fetchall():
+            self._done(delivery, self._clock(), State.DROPPED, REDACTED)
+            self._plans.let_go(delivery, Room(network, room))
+            self.woken.add(network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
         self.cursor(network, token)
@@ -271,10 +280,10 @@ class Core:
         self._plans.let_go(delivery, Room(network, row[0]))
         return load(row[1])
 
-    def trim(self, network: str, token: str, before: float, most: int) -> int:
+    def trim(self, network: str, token: str, before: float, most: int, most_bytes: int = 2**62) -> int:
         """Drop some of them; returns 0 once none are left."""
         self.cursor(network, token)
-        return self._lose(*self._losses.excess(network, before, most))
+        return self._lose(*self._losses.excess(network, before, most, most_bytes))
 
     def _lose(self, reason: str, rows: Sequence[Row]) -> int:
         now = self._clock()
@@ -353,6 +362,9 @@ class Core:
             Entry(delivery, load(body), Room(network, room), State(state), since, attempts, reason)
             for delivery, body, network, room, state, since, attempts, reason in rows
         ]
+
+    def networks(self) -> Mapping[str, int]:
+        return waiting(self._sql)
 
     def ledger(self, since: float) -> Ledger:
         return ledger.ledger(self._sql, since)

@@ -78,6 +78,14 @@ MIGRATIONS: Sequence[str] = (
     UPDATE deliveries SET said = since;
     DELETE FROM posts WHERE network = 'bots';
     """,
+    # Version 6: what waits for a room is bounded by its size, too. The index has all that adding it up needs.
+    """
+    ALTER TABLE deliveries ADD COLUMN size INTEGER NOT NULL DEFAULT 0;  -- bytes of the event's body, when it was queued
+    UPDATE deliveries SET size = coalesce((SELECT length(CAST(body AS BLOB)) FROM events WHERE events.seq = event), 0)
+        WHERE state = 'queued';
+    DROP INDEX queued;
+    CREATE INDEX queued ON deliveries (network, room, behind, seq, size) WHERE state = 'queued';
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from bridge.lib.files import sync_folder
+from bridge.lib.files import not_ours, sync_folder
 from bridge.store.contract import Full, Unusable
 from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
@@ -22,7 +22,10 @@ def connect(path: Path, *, upgrade: bool, busy_s: float = BUSY_S) -> sqlite3.Con
     to a file beside it. Raises `Unusable`, with the file unchanged, if it cannot be used; `Full` if its disk is full.
     SQLite gives the files that it makes beside it the same owner and mode, also when run as root.
     """
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise Unusable(f"{path}: {not_ours(path)}")
     try:
+        _check_not_emptied(path)
         if upgrade and not path.exists():
             make_private(path)
         uri = f"{path.absolute().as_uri()}?mode=rw"  # never creates a file, which others could read
@@ -92,12 +95,31 @@ def make_private(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def _check_not_emptied(path: Path) -> None:
+    """Raises `Unusable` for an empty file with a journal beside it: it was a store, and SQLite would take it for a new
+    one and throw the journal away."""
+    if not path.exists() or path.stat().st_size:
+        return
+    for journal in (Path(f"{path}-wal"), Path(f"{path}-journal")):
+        if journal.exists() and journal.stat().st_size:
+            raise Unusable(
+                f"{path}: the store is empty, but its journal {journal.name} is not: the store was damaged;"
+                " keep both files, and restore a backup"
+            )
+
+
 def _version(sql: sqlite3.Connection, path: Path) -> int:
     """The version of the store, 0 if the file is empty. Raises `Unusable` if it is damaged or not a store."""
     version: int = sql.execute("PRAGMA user_version").fetchone()[0]
     tables = sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if version == 0 and tables:
         raise Unusable(f"{path}: this is a database of something else; name another file in store.path")
+    foreign = sql.execute(
+        "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view') OR sql LIKE 'CREATE VIRTUAL%'"
+    ).fetchone()
+    if foreign:
+        kind, name = foreign
+        raise Unusable(f"{path}: the store has the {kind} {name!r}, which is not ours: restore a backup without it")
     (verdict,) = sql.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise Unusable(f"{path}: the store is damaged ({verdict}); move it away, or restore a backup")

@@ -1,6 +1,25 @@
 """The user database behind the allowlist."""
 
 from bridge.model.people import Role
-from bridge.users.contract import Measure, Sanction, User, Users, UsersError, UsersUnavailable
+from bridge.users.contract import (
+    Measure,
+    MembershipRequest,
+    Sanction,
+    Standing,
+    User,
+    Users,
+    UsersError,
+    UsersUnavailable,
+)
 
-__all__ = ["Measure", "Role", "Sanction", "User", "Users", "UsersError", "UsersUnavailable"]
+__all__ = [
+    "Measure",
+    "MembershipRequest",
+    "Role",
+    "Sanction",
+    "Standing",
+    "User",
+    "Users",
+    "UsersError",
+    "UsersUnavailable",
+]

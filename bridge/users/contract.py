@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bridge.model.event import Room
 from bridge.model.people import Identity, Role, Sender
 
 
@@ -37,6 +38,32 @@ class Sanction:
     until: float | None
     reason: str
     by: str
+
+
+class Standing(StrEnum):
+    """What has become of a request: it waits for an admin; an admin approved or denied it; or it was dropped, since too
+    many others waited."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    DENIED = "denied"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRequest:
+    """A guest asks to become a member. `identity` is what the network proves of them; `handle` is the short name by
+    which admins decide, given by the database and not reused while the request is kept. `room` is the private
+    conversation where they are told. Times are seconds since the epoch; `decided` is None while it is open. `user` is
+    the user that they have become."""
+
+    identity: Identity
+    room: Room
+    since: float
+    handle: str = ""
+    standing: Standing = Standing.OPEN
+    decided: float | None = None
+    user: str = ""
 
 
 class UsersError(Exception):
@@ -111,6 +138,32 @@ class Users(Protocol):
 
     def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
         """Remove the sanctions against `target` in `link`, and return them. Raises UsersError if there are none."""
+        ...
+
+    def rename_network(self, old: str, new: str) -> int:
+        """Move identities, sanctions and requests on the network `old` to `new`; returns how many. Raises UsersError if
+        one belongs to another user there."""
+        ...
+
+    def requests(self) -> Sequence[MembershipRequest]:
+        """All kept requests to become a member; `bridge.users.requests` tells which are open. From memory."""
+        ...
+
+    def ask(self, request: MembershipRequest) -> MembershipRequest:
+        """Store a request, and return it with its handle; if the identity has an open one, that one. Of too many open
+        requests the oldest is dropped. Raises UsersError if a user holds the identity, or it was denied of late."""
+        ...
+
+    def approve(self, request: str, name: str, now: float) -> MembershipRequest:
+        """Add the user `name` with the identity of the open `request` (its handle, or its identity)."""
+        ...
+
+    def approve_as(self, request: str, name: str, now: float) -> MembershipRequest:
+        """Add the identity of the open `request` to the existing user `name`."""
+        ...
+
+    def deny(self, request: str, now: float) -> MembershipRequest:
+        """Deny the open `request`: its identity may not ask again for `bridge.users.requests.LASTS_S`."""
         ...
 
     def refresh(self) -> bool:

@@ -1,4 +1,5 @@
-"""Converts users and sanctions to database documents and back. All that is read is checked: it may be hand-written."""
+"""Converts users, sanctions and requests to database documents and back. All that is read is checked: it may be
+hand-written."""
 
 import json
 import re
@@ -6,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Role
-from bridge.users.contract import Measure, Sanction, User, UsersError
+from bridge.users.contract import Measure, MembershipRequest, Sanction, Standing, User, UsersError
 from bridge.users.identities import checked, checked_name
 from bridge.users.layout import Row
 from bridge.users.sanctions import checked_target
@@ -43,6 +45,11 @@ def sanctions(rows: Mapping[str, Row]) -> Iterator[Sanction]:
     return (_made("sanction", number, row, _sanction) for number, row in rows.items())
 
 
+def requests(rows: Mapping[str, Row]) -> Iterator[MembershipRequest]:
+    """The requests in `rows`. Raises UsersError if one is broken."""
+    return (_made("request", number, row, _request) for number, row in rows.items())
+
+
 def opened(row: Row) -> Mapping[str, Any]:
     """The document in a row. Raises UsersError if it is not an object."""
     document: object = json.loads(row) if isinstance(row, str) else row
@@ -52,12 +59,28 @@ def opened(row: Row) -> Mapping[str, Any]:
 
 
 def of_user(user: User) -> dict[str, Any]:
-    identities = [{"kind": str(one.kind), "network": one.network, "value": one.value} for one in user.identities]
+    identities = [_of_identity(one) for one in user.identities]
     return {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
+
+
+def of_request(request: MembershipRequest) -> dict[str, Any]:
+    return {
+        "handle": request.handle,
+        "identity": _of_identity(request.identity),
+        "room": str(request.room),
+        "since": request.since,
+        "standing": str(request.standing),
+        "decided": request.decided,
+        "user": request.user,
+    }
 
 
 def of_sanction(sanction: Sanction) -> dict[str, Any]:
     return asdict(sanction) | {"measure": str(sanction.measure)}
+
+
+def _of_identity(identity: Identity) -> dict[str, str]:
+    return {"kind": str(identity.kind), "network": identity.network, "value": identity.value}
 
 
 def _made(kind: str, number: str, row: Row, make: Callable[[Mapping[str, Any]], Made]) -> Made:
@@ -69,15 +92,32 @@ def _made(kind: str, number: str, row: Row, make: Callable[[Mapping[str, Any]], 
 
 
 def _user(document: Mapping[str, Any]) -> User:
-    identities = tuple(
-        checked(Identity(_proof(one["kind"]), str(one["network"]), str(one["value"]))) for one in document["identities"]
-    )
+    identities = tuple(map(_identity, document["identities"]))
     password = document.get("password")
     return User(
         checked_name(str(document["name"])),
         Role(document["role"]),
         identities,
         None if password is None else str(password),
+    )
+
+
+def _identity(document: Mapping[str, Any]) -> Identity:
+    return checked(Identity(_proof(document["kind"]), str(document["network"]), str(document["value"])))
+
+
+def _request(document: Mapping[str, Any]) -> MembershipRequest:
+    decided, standing = document["decided"], Standing(document["standing"])
+    if (decided is None) is not (standing is Standing.OPEN):
+        raise ValueError(f"a request that is {standing} has {'no' if decided is None else 'a'} time of its decision")
+    return MembershipRequest(
+        identity=_identity(document["identity"]),
+        room=Room.parse(str(document["room"])),
+        since=_time(document["since"]),
+        handle=checked_name(str(document["handle"])),
+        standing=standing,
+        decided=None if decided is None else _time(decided),
+        user=str(document["user"]),
     )
 
 

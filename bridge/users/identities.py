@@ -1,12 +1,14 @@
 """Parses, checks and compares user names and identities. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
 from bridge.model.patterns import is_pattern
-from bridge.model.people import Identity, Proof
+from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import folded
 from bridge.users.contract import UsersError
 
@@ -45,12 +47,36 @@ def checked(identity: Identity) -> Identity:
     return identity
 
 
+def lasting(sender: Sender) -> Identity | None:
+    """The best identity that the network proves of `sender`, as a user may hold it: a Matrix id, else an account, else
+    their user name at their host, whatever the nick. None if there is none, or if their mask would fit others too: some
+    servers let people put `*` into their user name."""
+    for kind in Proof:
+        for proof in sender.proofs:
+            if proof.kind is kind:
+                identity = proof if kind is not Proof.IRC_MASK else _any_nick(proof)
+                with suppress(UsersError):
+                    return checked(identity)
+    return None
+
+
+def _any_nick(proof: Identity) -> Identity:
+    """The mask of one user at one host, whatever their nick; malformed if its own letters are wildcards."""
+    rest = proof.value.partition("!")[2]
+    return Identity(proof.kind, proof.network, "" if set(rest) & set("*?") else f"*!{rest}")
+
+
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
     """`identities` without duplicates: of equal ones (see `same`), the first is kept."""
     firsts: dict[Identity, Identity] = {}
     for identity in identities:
         firsts.setdefault(same(identity), identity)
     return tuple(firsts.values())
+
+
+def on_network(identities: Iterable[Identity], old: str, new: str) -> Iterator[Identity]:
+    """`identities`, those on the network `old` moved to `new`."""
+    return (replace(one, network=new) if one.network == old else one for one in identities)
 
 
 def checked_name(name: str) -> str:
@@ -62,6 +88,14 @@ def checked_name(name: str) -> str:
     if is_pattern(name):
         raise UsersError(f"a user's name has no slash and begins neither with @ nor with text:, unlike {name!r}")
     return name
+
+
+def new_name(name: str) -> str:
+    """Return `name` if a user may get it (see `checked_name`). Raises UsersError otherwise: also for a name that begins
+    with -, which the command line takes for an option."""
+    if name.startswith("-"):
+        raise UsersError(f"a user's name does not begin with -, unlike {name!r}: commands would take it for an option")
+    return checked_name(name)
 
 
 def same_name(name: str) -> str:

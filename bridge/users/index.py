@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 
 from bridge.model.casemap import Casemapping
+from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.users.contract import User, UsersError
 from bridge.users.identities import same, same_name
@@ -52,8 +53,19 @@ class Index:
     def user(self, name: str) -> User:
         """The user of that name. Raises UsersError if there is none."""
         if (user := self.find(name)) is None:
-            raise UsersError(f"there is no user {name!r}")
+            raise UsersError(f"there is no user {name!r}{self._whose(name)}")
         return user
+
+    def _whose(self, name: str) -> str:
+        """What to write instead of `name`, if that is not a name but an identity."""
+        if not is_pattern(name):
+            return ""
+        held = [user.name for user in self.users if any(str(one) == name for one in user.identities)]
+        return f": that is an identity of {held[0]}; give the user's name" if held else ": give a user's name"
+
+    def holds(self, identity: Identity) -> bool:
+        """Whether a user holds `identity`, or one that may be the same."""
+        return same(identity) in self._owners
 
     def _put(self, user: User) -> None:
         key = same_name(user.name)

@@ -8,6 +8,8 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from bridge.users.contract import UsersError
 
+SHORTEST = 8
+"""Characters of a password that is chosen anew, wherever that is."""
 LONGEST = 1024  # characters: the time to hash grows with length, and nobody types more
 HASHER = PasswordHasher()
 
@@ -20,6 +22,16 @@ def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
         return hasher.hash(password)
     except UnicodeEncodeError as error:
         raise UsersError("a password is text in UTF-8") from error
+
+
+def choose_password(password: str, hasher: PasswordHasher = HASHER) -> str:
+    """Hash a password that somebody chooses. Raises UsersError if it is too short or too long, or cannot be said in a
+    chat, where it is needed."""
+    if len(password) < SHORTEST:
+        raise UsersError(f"a password has at least {SHORTEST} characters: choose a longer one")
+    if password != password.strip() or any(character < " " or character == "\x7f" for character in password):
+        raise UsersError("a password has no blanks at its ends and no control characters: it is typed in a chat")
+    return hash_password(password, hasher)
 
 
 def verify(kept: str | None, password: str, hasher: PasswordHasher = HASHER) -> bool:

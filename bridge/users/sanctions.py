@@ -1,6 +1,7 @@
 """Mutes and bans in memory: looks up which one applies to a sender."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bridge.model.patterns import Pattern, is_pattern
 from bridge.model.people import Role, Sender
@@ -39,6 +40,10 @@ class Sanctions:
         dropped = {*gone}
         return Sanctions(each for each in self.all if each not in dropped)
 
+    def on_network(self, old: str, new: str) -> "Sanctions":
+        """A copy in which the patterns of people on the network `old` are of `new`."""
+        return Sanctions(replace(each, target=_moved(each.target, old, new)) for each in self.all)
+
     def about(self, target: str) -> Sequence[Sanction]:
         """The sanctions against the user or pattern `target`."""
         return [each for each in self.all if _target(each.target) == _target(target)]
@@ -60,6 +65,15 @@ def checked_target(target: str) -> str:
 def in_force(sanction: Sanction, now: float) -> bool:
     """Whether `sanction` has not ended yet."""
     return sanction.until is None or now < sanction.until
+
+
+def network_of(target: str) -> str:
+    """The network of the people whom the pattern `target` fits; '' for Matrix ids, and for the name of a user."""
+    return Pattern.parse(target).network if is_pattern(target) else ""
+
+
+def _moved(target: str, old: str, new: str) -> str:
+    return f"{new}{target.removeprefix(old)}" if network_of(target) == old else target
 
 
 def _hardness(sanction: Sanction) -> tuple[bool, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tinydb.storages import Storage
 
-from bridge.lib.files import sync_folder, write_all, write_new
+from bridge.lib.files import not_ours, sync_folder, write_all, write_new
 from bridge.users import layout
 from bridge.users.contract import UsersError, UsersUnavailable
 from bridge.users.layout import Tables
@@ -53,6 +53,8 @@ class AtomicFile:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise self._missing() from error
+        except PermissionError as error:
+            raise UsersError(f"{self.path}: {not_ours(self.path)}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsersError(f"{self.path}: the user database cannot be read: {_reason(error)}") from error
         try:

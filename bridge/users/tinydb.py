@@ -16,36 +16,40 @@ from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
-from bridge.users.contract import Sanction, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users.contract import MembershipRequest, Sanction, Standing, User, UsersError
+from bridge.users.identities import checked, distinct, new_name, on_network, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
+from bridge.users.requests import Requests
 from bridge.users.sanctions import Sanctions, checked_target
 from bridge.users.storage import AtomicFile, Held
 
-_FORMAT = 2  # 1 had no sanctions: a program that knows only 1 would let banned people in
+_FORMAT = 2  # 1 had no sanctions: a program that knows only 1 would let banned people in. Requests, which came later,
+# need no 3: a program that does not know them leaves them as they are, and lets nobody in by them
 _META: Row = {"format": _FORMAT}
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The content of the file: the users with the numbers of their documents, and the sanctions."""
+    """The content of the file: the users with the numbers of their documents, the sanctions, and the requests."""
 
     index: Index
     numbers: Mapping[str, int]
     sanctions: Sanctions
+    requests: Requests
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
     """A change to write: users `before` are removed, `after` are added (same name: replaced). `what` and `details` are
-    for the audit log. `sanctions`: all of them after the change, or None."""
+    for the audit log. `sanctions`, `requests`: all of them after the change, or None."""
 
     what: str
     details: str
     before: Sequence[User] = ()
     after: Sequence[User] = ()
     sanctions: Sanctions | None = None
+    requests: Requests | None = None
 
 
 class TinyUsers:
@@ -69,7 +73,7 @@ class TinyUsers:
         with file.locked():
             if file.path.exists():
                 raise UsersError(f"{file.path}: there is a user database already; nothing was changed")
-            file.write({"meta": {"1": _META}, "users": {}, "sanctions": {}})
+            file.write({"meta": {"1": _META}, "users": {}, "sanctions": {}, "requests": {}})
         made = cls(path, by)
         made.audit.record(by, "init-db", str(file.path))
         return made
@@ -107,6 +111,9 @@ class TinyUsers:
     def sanctioned(self, sender: Sender, user: User | None, link: str | None, now: float) -> Sanction | None:
         sanctions = self._state.sanctions
         return sanctions.on(sender, user, link, now) if sanctions.all else None
+
+    def requests(self) -> Sequence[MembershipRequest]:
+        return self._state.requests.all
 
     def refresh(self) -> bool:
         stamp = self._file.stamp()
@@ -186,6 +193,79 @@ class TinyUsers:
         self._write(decide)
         return lifted
 
+    def rename_network(self, old: str, new: str) -> int:
+        moved = 0
+
+        def decide(state: _State) -> _Change:
+            nonlocal moved
+            before = [user for user in state.index.users if any(one.network == old for one in user.identities)]
+            after = [replace(user, identities=distinct(on_network(user.identities, old, new))) for user in before]
+            sanctions, requests = state.sanctions.on_network(old, new), state.requests.on_network(old, new)
+            moved = sum(one.network == old for user in before for one in user.identities)
+            moved += _unlike(sanctions.all, state.sanctions.all) + _unlike(requests.all, state.requests.all)
+            if not moved:
+                return _Change("rename-network", "")
+            return _Change("rename-network", f"{old} to {new}", before, after, sanctions, requests)
+
+        self._write(decide)
+        return moved
+
+    def ask(self, request: MembershipRequest) -> MembershipRequest:
+        made = [request]
+
+        def decide(state: _State) -> _Change:
+            if state.index.holds(checked(request.identity)):
+                raise UsersError(f"{request.identity} belongs to a user already")
+            after, made[0] = state.requests.with_(request, state.index.find)
+            changed = after if after is not state.requests else None
+            return _Change("request", f"{made[0].handle} {request.identity}", requests=changed)
+
+        self._write(decide)
+        return made[0]
+
+    def approve(self, request: str, name: str, now: float) -> MembershipRequest:
+        def decide(state: _State, found: MembershipRequest) -> tuple[Sequence[User], User]:
+            return (), User(name, identities=(found.identity,))
+
+        return self._approve(request, decide, now)
+
+    def approve_as(self, request: str, name: str, now: float) -> MembershipRequest:
+        def decide(state: _State, found: MembershipRequest) -> tuple[Sequence[User], User]:
+            user = state.index.user(name)
+            return (user,), replace(user, identities=distinct((*user.identities, found.identity)))
+
+        return self._approve(request, decide, now)
+
+    def deny(self, request: str, now: float) -> MembershipRequest:
+        denied: list[MembershipRequest] = []
+
+        def decide(state: _State) -> _Change:
+            denied[:] = [state.requests.named(request, now)]
+            after = state.requests.decided(request, Standing.DENIED, now)
+            return _Change("deny", f"{denied[0].handle} {denied[0].identity}", requests=after)
+
+        self._write(decide)
+        return denied[0]
+
+    def _approve(
+        self,
+        request: str,
+        decide: Callable[[_State, MembershipRequest], tuple[Sequence[User], User]],
+        now: float,
+    ) -> MembershipRequest:
+        approved: list[MembershipRequest] = []
+
+        def approve(state: _State) -> _Change:
+            found = state.requests.named(request, now)
+            before, user = decide(state, found)
+            approved[:] = [found]
+            after = state.requests.decided(request, Standing.APPROVED, now, user.name)
+            details = f"{found.handle} {found.identity} as {user.name}"
+            return _Change("approve", details, before, _sound([user]), requests=after)
+
+        self._write(approve)
+        return approved[0]
+
     def _change(self, name: str, what: str, details: str, change: Callable[[User], User]) -> None:
         def decide(state: _State) -> _Change:
             user = state.index.user(name)
@@ -201,9 +281,12 @@ class TinyUsers:
             if self._file.stamp() != self._seen:
                 self._state = self._read(tables, self._state.index)
             change = decide(self._state)
-            if change.before == change.after and change.sanctions is None:
+            if change.before == change.after and change.sanctions is None and change.requests is None:
                 return
             index = self._state.index.changed(change.before, change.after)
+            requests = (change.requests or self._state.requests).without_users(index.holds)
+            if requests is not self._state.requests:
+                change = replace(change, requests=requests)
             after, numbers = _carried_out(change, tables, self._state.numbers)
             self.audit.record(self._by, change.what, change.details)
             try:
@@ -212,7 +295,7 @@ class TinyUsers:
                 self.audit.record(self._by, "failed", f"{change.what} {change.details}: {error}")
                 raise
             self._seen = self._file.stamp()
-            self._state = _State(index, numbers, change.sanctions or self._state.sanctions)
+            self._state = _State(index, numbers, change.sanctions or self._state.sanctions, requests)
 
     def _read(self, tables: Tables, before: Index | None) -> _State:
         """The state in `tables`, which replaces `before`. Raises UsersError if they are broken or not of our format."""
@@ -231,6 +314,7 @@ class TinyUsers:
         try:
             found = [*documents.users(tables.get("users", {}), self._made)]
             sanctions = Sanctions(documents.sanctions(tables.get("sanctions", {})))
+            requests = Requests(documents.requests(tables.get("requests", {})))
         except UsersError as error:
             raise UsersError(f"{path}: {error}") from error
         try:
@@ -238,7 +322,8 @@ class TinyUsers:
         except UsersError as error:
             raise UsersError(f"{path}: the user database is broken: {error}") from error
         self._made = {row: user for row, _number, user in found if isinstance(row, str)}
-        return _State(index, {user.name: number for _row, number, user in found}, sanctions)
+        numbers = {user.name: number for _row, number, user in found}
+        return _State(index, numbers, sanctions, requests.without_users(index.holds))
 
 
 def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) -> tuple[Tables, Mapping[str, int]]:
@@ -258,13 +343,21 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
         if change.sanctions is not None:
             database.drop_table("sanctions")
             database.table("sanctions").insert_multiple(map(documents.of_sanction, change.sanctions.all))
+        if change.requests is not None:
+            database.drop_table("requests")
+            database.table("requests").insert_multiple(map(documents.of_request, change.requests.all))
     return held.tables, numbers
+
+
+def _unlike(some: Sequence[object], others: Sequence[object]) -> int:
+    """How many of `some` are not among `others`."""
+    return sum(each not in others for each in some)
 
 
 def _sound(users: Iterable[User]) -> tuple[User, ...]:
     names: dict[str, str] = {}
     for user in users:
-        if (other := names.get(same_name(checked_name(user.name)))) is not None:
+        if (other := names.get(same_name(new_name(user.name)))) is not None:
             raise UsersError(f"there is a user {other!r} already")
         names[same_name(user.name)] = user.name
     return tuple(replace(user, identities=distinct(map(checked, user.identities))) for user in users)

@@ -4,20 +4,23 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import click
 import pytest
 from argon2 import PasswordHasher
 
 from bots.api import Question
+from bridge import cli
 from bridge.admin.desk import Desk
 from bridge.admin.desk.codes import LASTS, Codes, random_code
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.desk import COMMANDS
 from bridge.admin.desk.guesses import By, Guesses
+from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
 from bridge.config import Config, load_settings
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import plain, words
 from bridge.rules.gate import Gate
+from bridge.rules.joining import Door
 from bridge.rules.link import Link, Rules
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.sessions import Sessions
@@ -227,6 +230,7 @@ async def test_changing_a_password_needs_the_old_one_and_ends_other_logins(world
     assert "guest" in await world.asks(AL, "whoami")
     await world.asks(AL, "login alice old-secret")
     assert "at least 8" in await world.asks(AL, "passwd old-secret short")
+    assert "no blanks at its ends" in await world.asks(AL, "passwd old-secret 'too many blanks '")
     assert "changed" in await world.asks(AL, "passwd old-secret a-new-secret")
     assert "alice" in await world.asks(AL, "whoami")
     assert "guest" in await world.asks(other, "whoami")
@@ -350,6 +354,24 @@ async def test_a_moderator_cannot_change_an_admins_sanction_nor_moderate_while_m
     assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mute-user mod --in pond",
+        "ban-user MOD --in pond",
+        "mute-user libera/mod --in pond",
+        "ban-user libera/m* --in pond",
+    ],
+)
+async def test_nobody_can_mute_or_ban_themselves_in_a_chat_by_name_or_by_a_pattern(world: World, line: str) -> None:
+    world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
+    world.gate.set_links([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    before = world.users.sanctions()
+    assert "you" in await world.asks(irc("mod", "mod"), line) or "admin" in await world.asks(irc("mod", "mod"), line)
+    assert world.users.sanctions() == before
+    assert "that is you" in await world.asks(matrix("alice"), "mute-user alice")
+
+
 async def test_the_last_admin_cannot_be_removed_or_demoted_in_a_chat(world: World) -> None:
     for line in ("remove-user alice", "set-role alice member"):
         assert "last admin" in await world.asks(matrix("alice"), line)
@@ -446,6 +468,179 @@ async def test_a_broken_database_is_reported_in_the_answer(world: World) -> None
         world.users.refresh()
 
 
+async def test_link_identity_says_how_it_is_used_by_members_and_not_that_it_is_for_admins(world: World) -> None:
+    for line in ("link-identity", "!link-identity", "link-identity alice --matrix @eve:hs"):
+        assert "link-identity CODE" in await world.asks(irc("bob", "bob"), line)
+    assert "unlink-identity IDENTITY" in await world.asks(irc("bob", "bob"), "unlink-identity bob --irc libera/bob")
+    assert "not a Matrix id" in await world.asks(matrix("alice"), "link-identity bob --matrix nonsense")
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+async def test_an_admin_is_told_where_a_command_of_the_command_line_is_to_be_run(world: World, name: str) -> None:
+    said = await world.asks(matrix("alice"), f"{name} x")
+    assert f"quackbridge {name}." in said or (name == "reload" and "kill -HUP" in said)
+    assert await world.asks(irc("bob", "bob"), name) == "I do not know that; say `help`"
+    assert is_command(name, ALICE)
+
+
+def test_the_desk_knows_every_command_of_the_command_line() -> None:
+    assert {*cli.cli.list_commands(click.Context(cli.cli))} <= COMMANDS | {*ELSEWHERE}
+
+
+async def test_a_mistyped_command_is_answered_with_what_it_may_have_meant(world: World) -> None:
+    assert "did you mean `status`?" in await world.asks(matrix("alice"), "stauts")
+    assert "did you mean `backup`?" in await world.asks(matrix("alice"), "bakcup")
+    assert "did you mean `whoami`?" in await world.asks(irc("eve"), "whomai")
+    for nothing in ("stauts", "bakcup", "xyzzy", "x" * 100_000):  # nobody is told of what they may not use
+        assert await world.asks(irc("bob", "bob"), nothing) == "I do not know that; say `help`"
+
+
+@pytest.mark.parametrize(
+    ("line", "who", "is_one"),
+    [
+        ("status", None, True),
+        ("!Help me", None, True),
+        ("stauts", ALICE, True),
+        ("outbx list", ALICE, True),
+        ("reload", ALICE, True),
+        ("run away, duck", ALICE, False),
+        ("whomai", None, True),
+        ("add-usr bob", None, True),
+        ("reload", None, False),
+        ("links are broken?", ALICE, True),
+        ("proven facts, please", None, False),
+        ("hello", None, False),
+        ("", None, False),
+        ("x" * 100_000, ALICE, False),
+    ],
+)
+def test_what_means_to_be_a_command_goes_to_the_desk_and_a_sentence_to_the_bots(
+    line: str, who: User | None, is_one: bool
+) -> None:
+    assert is_command(line, who) is is_one
+
+
 def test_every_command_of_the_desk_is_one_word() -> None:
     assert {"help", "login", "users", "outbox", "link-identity", "drop-db"} <= COMMANDS
     assert not any(" " in word for word in COMMANDS)
+
+
+EVE = replace(irc("eve_", "eve"), connection="1 7", mask="eve_!u@host")
+
+
+async def test_a_guest_with_a_proof_asks_once_and_is_told_what_becomes_of_it(world: World) -> None:
+    assert "I let the admins know that libera/eve asks" in await world.asks(EVE, "request")
+    assert "You have asked already, as libera/eve" in await world.asks(EVE, "!Request please")
+    assert "eve · irc libera/eve · eve_ ·" in await world.asks(matrix("alice"), "requests")
+    assert await world.asks(matrix("alice"), "approve eve") == "added eve, known as libera/eve"
+    assert "You are eve here already, member" in await world.asks(EVE, "request")
+    assert await world.asks(matrix("alice"), "requests") == "nobody asks to become a member"
+    found = [(each.by, each.what, each.details) for each in world.users.audit.read()][2:]
+    assert found == [
+        ("libera/eve_!u@host", "request", "eve libera/eve"),
+        ("alice (home/@alice:hs)", "approve", "eve libera/eve as eve"),
+    ]
+
+
+async def test_somebody_denied_may_ask_again_after_30_days(world: World) -> None:
+    await world.asks(EVE, "request")
+    assert "may ask again in 30 days" in await world.asks(matrix("alice"), "deny eve")
+    assert await world.asks(EVE, "request") == "An admin has declined. You may ask again in 30 days."
+    world.now += 29 * 86_400
+    assert "You may ask again in 1 day." in await world.asks(EVE, "request")
+    world.now += 86_400
+    assert "I let the admins know" in await world.asks(EVE, "request")
+
+
+async def test_a_guest_who_proves_nothing_is_told_what_to_do_first(world: World) -> None:
+    world.gate.doors = {"plain": Door(passwords=True)}
+    assert "log in to services first (`/msg NickServ identify`)" in await world.asks(irc("eve"), "request")
+    assert "login NAME PASSWORD" in await world.asks(irc("eve", network="plain"), "request")
+    assert world.users.requests() == ()
+
+
+async def test_a_word_after_request_asks_for_something_else(world: World) -> None:
+    assert "say only: request" in await world.asks(EVE, "request a song")
+    assert world.users.requests() == ()
+
+
+@pytest.mark.parametrize("measure", list(Measure))
+@pytest.mark.parametrize("link", ["pond", None])
+async def test_somebody_muted_or_banned_anywhere_cannot_ask(world: World, measure: Measure, link: str | None) -> None:
+    world.gate.set_links([Link("pond", (HOME, LIBERA))])
+    world.users.sanction(Sanction("libera/eve", measure, link, 0.0, None, "spam", "test"))
+    assert await world.asks(EVE, "request") == "Not while you are muted or banned."
+    assert world.users.requests() == ()
+
+
+async def test_new_requests_of_one_homeserver_are_limited_and_do_not_keep_others_from_asking(world: World) -> None:
+    crowd = [
+        Sender("home", f"@m{number}:evil.example", "m", (Identity(Proof.MATRIX, "", f"@m{number}:evil.example"),))
+        for number in range(8)
+    ]
+    said = [await world.asks(each, "request") for each in crowd]
+    assert [text.startswith("Too many people ask") for text in said] == [False] * 5 + [True] * 3
+    assert len(world.users.requests()) == 5
+    assert "I let the admins know" in await world.asks(EVE, "request")
+    assert "You have asked already" in await world.asks(crowd[0], "request")
+    world.now += 86_400
+    assert "I let the admins know" in await world.asks(crowd[7], "request")
+
+
+async def test_a_request_that_cannot_be_stored_says_so_without_naming_files(world: World) -> None:
+    world.users.audit.path.unlink()
+    world.users.audit.path.mkdir()
+    said = await world.asks(EVE, "request")
+    assert said == "I cannot store that right now. Try again in some minutes."
+    assert world.users.requests() == ()
+
+
+async def test_a_request_becomes_a_new_user_of_another_name_or_an_identity_of_an_existing_one(world: World) -> None:
+    other = Sender("home", "@alice:evil.example", "alice", (Identity(Proof.MATRIX, "", "@alice:evil.example"),))
+    for sender in (other, EVE, irc("b2", "b2")):
+        await world.asks(sender, "request")
+    alice = matrix("alice")
+    assert "no open request called 'alice'" in await world.asks(alice, "approve alice")
+    assert "not both" in await world.asks(alice, "approve eve --as x --to bob")
+    assert "there is a user 'bob' already: say --as USERNAME" in await world.asks(alice, "approve eve --as bob")
+    assert await world.asks(alice, "approve libera/b2 --to BOB") == "libera/b2 is bob now"
+    assert await world.asks(alice, "approve eve --as evelyn") == "added evelyn, known as libera/eve"
+    assert await world.asks(alice, "approve alice2") == "added alice2, known as @alice:evil.example"
+    assert world.users.get("alice") == ALICE
+    assert {user.name for user in world.users.list()} == {"alice", "alice2", "bob", "evelyn"}
+
+
+async def test_an_approval_warns_of_a_ban_that_goes_on(world: World) -> None:
+    await world.asks(EVE, "request")
+    world.users.sanction(Sanction("libera/eve", Measure.BAN, "pond", 0.0, None, "", "test"))
+    assert "Warning: libera/eve is not carried yet: lift libera/eve" in await world.asks(matrix("alice"), "approve eve")
+
+
+@pytest.mark.parametrize("line", ["requests", "approve eve", "deny eve"])
+async def test_only_admins_see_and_decide_requests(world: World, line: str) -> None:
+    await world.asks(EVE, "request")
+    assert await world.asks(irc("bob", "bob"), line) == "That is for admins."
+    assert "That is for users" in await world.asks(EVE, line)
+    assert len(world.users.requests()) == 1
+
+
+async def test_a_guests_help_says_what_this_is_and_how_to_become_a_member_in_two_lines(world: World) -> None:
+    lines = (await world.asks(EVE, "help")).splitlines()
+    assert len(lines) == 2
+    assert "I carry what members say between Matrix and IRC" in lines[0]
+    assert "say `request` to me" in lines[0]
+    assert "request" in lines[1]
+    assert max(map(len, lines)) < 300
+    assert "say `request`" not in await world.asks(irc("bob", "bob"), "help")
+
+
+async def test_a_mask_with_wildcards_of_its_own_is_not_remembered(world: World) -> None:
+    """Some servers let people put `*` into their user name: the mask would fit everybody at their host."""
+    mask = "al!*@gateway.example"
+    sender = Sender("plain", "al", "al", (Identity(Proof.IRC_MASK, "plain", mask),), connection="1 9", mask=mask)
+    world.counter.private = {"plain"}
+    assert "I cannot remember you for longer" in await world.asks(sender, f"login --remember alice {SECRET}")
+    assert world.users.get("alice") == ALICE
+    await world.asks(sender, "logout")
+    assert "ask an admin" in await world.asks(sender, "request")
+    assert world.users.requests() == ()

@@ -11,7 +11,7 @@ from bots.duck import Duck
 from bots.host import BotHost, Hosted
 from bots.load import load_bot
 from bridge.model.attribution import mark
-from bridge.model.event import Event, Kind, Room
+from bridge.model.event import DESK, Event, Kind, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.text import Text, plain, words
 from bridge.network import PermanentError
@@ -49,6 +49,7 @@ class Ears:
             "duck": Hosted(Duck("Little Yellow Duck", Echo(), delay=0), NAMES),
             "silent": Hosted(Silent(), ("silent",)),
             "broken": Hosted(Broken(), ("broken",)),
+            DESK: Hosted(Duck("quackbridge", Echo(), delay=0), NAMES),
         }
         self.host = BotHost(bots, clock=lambda: now, typing=self._typing)
 
@@ -100,6 +101,11 @@ async def test_a_private_answer_is_private_and_has_no_mark() -> None:
     )
     assert reply.private
     assert mark(reply) == ""
+
+
+async def test_the_desk_answers_in_private_what_it_was_asked_in_a_room_and_without_a_bots_name() -> None:
+    (reply,) = await Ears().ask(ear(DESK, "home/@eve:hs"), said(HOME, matrix("eve"), "Little Yellow Duck: request"))
+    assert (plain(reply.text), reply.private, mark(reply)) == ("request", True, "")
 
 
 async def test_a_question_asked_twice_gets_answers_with_the_same_id() -> None:

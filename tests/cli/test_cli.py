@@ -4,21 +4,36 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 import yaml
 
-from bridge.cli import cli
+from bridge.__main__ import main
+from bridge.admin.verbs.office import Answer
+from bridge.cli import cli, verbs
+from bridge.config import load, recall, remember
+from bridge.irc.settings import IrcSettings
+from bridge.model.event import Room
+from bridge.model.outbox import Addressed
+from bridge.model.people import Identity, Proof
+from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore, lock
+from bridge.users import MembershipRequest
+from bridge.users.tinydb import TinyUsers
+from tests.events import matrix, said
 from tests.integration.daemon import quackbridge
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "networks": {
         "home": {
             "type": "matrix",
@@ -74,7 +89,7 @@ def test_a_user_can_be_added_linked_changed_shown_and_removed(pond: Path) -> Non
     run(pond, "link-identity", "alice", "--matrix", "@alice:other")
     run(pond, "unlink-identity", "alice", "--irc", "irc/ALICE")
     run(pond, "set-role", "alice", "member")
-    run(pond, "set-password", "alice", "--password-stdin", stdin="secret\n")
+    run(pond, "set-password", "alice", "--password-stdin", stdin="a secret\n")
     assert json.loads(run(pond, "show-user", "alice", "--json")) == {
         "name": "alice",
         "role": "member",
@@ -115,14 +130,21 @@ def test_the_database_is_made_by_init_db_only_and_dropped_only_with_yes(folder: 
         (2, ("add-user", "eve", "--role", "king"), "'king' is not one of 'member', 'admin'"),
         (2, ("add-user", "two words"), "one word"),
         (2, ("add-user", "eve", "--password", "--password-stdin"), "not both"),
-        (2, ("add-user", "eve", "--password-stdin"), "a password has"),
+        (2, ("add-user", "eve", "--password-stdin"), "standard input is empty"),
+        (2, ("add-user", "--", "-x"), "does not begin with -"),
+        (2, ("remove-user", "@alice:hs"), "that is an identity of alice; give the user's name"),
+        (2, ("show-user", "irc/eve"), "give a user's name"),
         (2, ("remove-user", "eve"), "there is no user 'eve'"),
         (2, ("show-user", "eve"), "there is no user 'eve'"),
         (2, ("set-role", "alice", "king"), "'king' is not one of"),
         (2, ("link-identity", "alice"), "no identity given"),
         (2, ("unlink-identity", "alice", "--matrix", "@eve:hs"), "has no identity @eve:hs"),
         (2, ("unlink-identity", "alice", "--matrix", "@alice:hs", "--irc", "irc/x"), "has no identity irc/x"),
-        (2, ("fly",), "No such command 'fly'"),
+        (2, ("fly",), "there is no command 'fly' (see `quackbridge --help`)"),
+        (2, ("stauts",), "there is no command 'stauts'; did you mean status?"),
+        (2, ("add-usr", "eve"), "did you mean add-user?"),
+        (2, ("outbox", "lst"), "there is no command 'outbox lst'; did you mean outbox list?"),
+        (2, ("login", "eve"), "say that to the duck, in a private chat"),
         (2, ("run", "--fast"), "No such option"),
         (2, ("list-users", "-c", "nowhere.yaml"), "nowhere.yaml"),
     ],
@@ -313,7 +335,43 @@ def test_a_user_name_is_not_read_as_markup_in_a_table(pond: Path) -> None:
 
 def test_a_table_row_is_not_cut_when_another_program_reads_it(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", f"@{'a' * 200}:hs")
-    assert f"@{'a' * 200}:hs" in run(pond, "list-users")
+    assert f"alice\tmember\tmatrix @{'a' * 200}:hs\tno\n" in run(pond, "list-users")
+
+
+@pytest.mark.parametrize(
+    "command", ["list-users", "show-user alice", "links", "outbox list", "sanctions", "audit", "ledger"]
+)
+def test_the_cells_of_a_table_that_another_program_reads_are_separated_by_tabs_and_not_padded(
+    pond: Path, command: str
+) -> None:
+    run(pond, "add-user", "alice", "--matrix", "@alice:hs", "--irc", "irc/alice")
+    run(pond, "mute-user", "alice", "--reason", "two words")
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    heading, *rows = run(pond, *command.split()).splitlines()
+    assert rows
+    assert {row.count("\t") for row in rows} == {heading.count("\t")}
+    assert not any(cell.endswith(" ") for row in (heading, *rows) for cell in row.split("\t"))
+
+
+def _on_terminal(
+    answer: Answer, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """What is printed on a terminal of so many columns."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    verbs.print_answer(answer, as_json=False)
+    return capsys.readouterr().out
+
+
+def test_a_table_that_is_wider_than_the_terminal_is_printed_row_by_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "the room is encrypted, and encryption is not supported yet"
+    answer = Answer([], "", ("id", "room", "reason"), [("01", "irc/#pond", why), ("02", "irc/#lake", "")])
+    wide = _on_terminal(answer, 100, monkeypatch, capsys).splitlines()
+    assert [line.split() for line in wide[1:]] == [["01", "irc/#pond", *why.split()], ["02", "irc/#lake"]]
+    narrow = _on_terminal(answer, 70, monkeypatch, capsys)
+    assert narrow == f"id      01\nroom    irc/#pond\nreason  {why}\n\nid      02\nroom    irc/#lake\n"
 
 
 def test_an_identity_on_a_network_that_was_removed_can_be_unlinked(pond: Path) -> None:
@@ -332,7 +390,7 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
     run(folder, "init-db")
     (folder / "data" / "users.json").chmod(0o640)
     run(folder, "add-user", "alice")
-    run(folder, "set-password", "alice", "--password-stdin", stdin="quack\n")
+    run(folder, "set-password", "alice", "--password-stdin", stdin="quackquack\n")
     files = [file.stat() for file in (folder / "data").iterdir()]
     assert {(file.st_uid, file.st_gid) for file in files} == {(65534, 65533)}
     assert stat.S_IMODE((folder / "data" / "users.json").stat().st_mode) == 0o640
@@ -446,7 +504,7 @@ def test_users_can_be_imported_from_csv_or_json_and_exported_again(pond: Path) -
     assert would == {"would_add": ["alice", "bob"], "would_replace": []}
     assert names(pond) == []
     assert "added 2 and replaced 0" in run(pond, "import-users", "users.csv")
-    run(pond, "set-password", "bob", "--password-stdin", stdin="secret\n")
+    run(pond, "set-password", "bob", "--password-stdin", stdin="a secret\n")
     before = run(pond, "list-users", "--json")
     assert "are users already (alice, bob): say --update" in fail(pond, 2, "import-users", "users.csv")
     assert "replaced 2" in run(pond, "import-users", "users.csv", "--update")
@@ -561,3 +619,293 @@ async def _kept(path: Path) -> Path:
     async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
         assert await store.acquire("irc", "test")
     return path
+
+
+async def _queued(path: Path) -> None:
+    """Alice has said something in the Matrix room, which waits for the IRC network."""
+    event = said(Room("home", "#pond:localhost"), matrix("alice"), "quack")
+    async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        lease = await store.acquire("home", "test")
+        assert lease is not None
+        assert await store.acquire("irc", "test") is not None
+        await lease.commit(Commit.owing([Addressed(event, Room("irc", "#pond"))]))
+
+
+def _renamed_in_config(pond: Path) -> None:
+    changed = {**CONFIG["networks"], "net": CONFIG["networks"]["irc"]}
+    del changed["irc"]
+    links = {"pond": {"rooms": ["home/#pond:localhost", "net/#pond"], "bots": ["duck"]}}
+    (pond / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "networks": changed, "links": links}))
+
+
+def test_what_is_kept_of_a_network_that_the_config_does_not_know_is_named_and_can_be_renamed(pond: Path) -> None:
+    store = pond / "data" / "store.sqlite"
+    asyncio.run(_queued(store))
+    run(pond, "add-user", "bob", "--irc", "irc/bob")
+    run(pond, "ban-user", "irc/spam*")
+    assert quackbridge(pond, "check-config").stderr == ""
+    _renamed_in_config(pond)
+    checked = quackbridge(pond, "check-config")
+    assert (checked.returncode, checked.stdout) == (0, "ok\n")
+    kept = "there is no network 'irc' in the config, but 1 waiting message, 1 identity, 1 mute or ban and its position"
+    assert kept in checked.stderr
+    assert "rename-network irc NEW" in checked.stderr
+    assert "1 waiting message" in quackbridge(pond, "status").stderr
+    held = lock(store)
+    assert "another quackbridge is running" in fail(pond, 2, "rename-network", "irc", "net")
+    assert json.loads(run(pond, "show-user", "bob", "--json"))["identities"][0]["network"] == "irc"
+    os.close(held)
+    assert "1 waiting messages" in run(pond, "rename-network", "irc", "net")
+    assert quackbridge(pond, "check-config").stderr == ""
+    assert json.loads(run(pond, "show-user", "bob", "--json"))["identities"][0]["network"] == "net"
+    assert [entry["room"] for entry in json.loads(run(pond, "outbox", "list", "--json"))] == ["net/#pond"]
+    assert [each["target"] for each in json.loads(run(pond, "sanctions", "--json"))] == ["net/spam*"]
+    assert "irc to net" in run(pond, "audit")
+    assert "nothing is kept of a network 'irc'" in fail(pond, 2, "rename-network", "irc", "net")
+
+
+def test_a_rename_that_the_users_do_not_allow_changes_nothing_in_the_store_either(pond: Path) -> None:
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    run(pond, "add-user", "bob", "--irc", "irc/bob")
+    _renamed_in_config(pond)
+    run(pond, "add-user", "eve", "--irc", "net/bob")
+    assert "belongs to eve already" in fail(pond, 2, "rename-network", "irc", "net")
+    assert [entry["room"] for entry in json.loads(run(pond, "outbox", "list", "--json"))] == ["irc/#pond"]
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [("irc", "the same name"), ("bots", "bots' ears"), ("a/b", "cannot contain"), ("two words", "one word")],
+)
+def test_a_network_cannot_be_renamed_to_what_is_no_name_of_a_network(pond: Path, new: str, said: str) -> None:
+    assert said in fail(pond, 2, "rename-network", "irc", new)
+
+
+def test_while_the_config_is_broken_commands_use_what_the_daemon_had_last_and_say_so(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    asyncio.run(_queued(pond / "data" / "store.sqlite"))
+    config, good = pond / "config.yaml", (pond / "config.yaml").read_text()
+    remember(config, load(config))
+    for broken in (good.replace("networks:", "netwroks:"), good + "\n  -: [", ""):
+        config.write_text(broken)
+        for command in (
+            ["status"],
+            ["outbox", "list"],
+            ["mute-user", "alice", "--in", "pond"],
+            ["lift", "alice", "--in", "pond"],
+        ):
+            done = quackbridge(pond, *command)
+            assert done.returncode == 0, done.stderr
+            assert "config.yaml" in done.stderr
+            assert f"store {pond / 'data' / 'store.sqlite'}" in done.stderr
+        assert fail(pond, 2, "check-config")
+    config.unlink()
+    assert "there is no such file" in quackbridge(pond, "status").stderr
+    assert json.loads(run(pond, "outbox", "list", "--json"))
+    (pond / ".config.yaml.last").unlink()
+    fail(pond, 2, "status")
+
+
+def test_a_command_uses_the_files_of_the_running_daemon_though_the_config_names_others_now(pond: Path) -> None:
+    store, config = pond / "data" / "store.sqlite", pond / "config.yaml"
+    asyncio.run(_queued(store))
+    remember(config, load(config))
+    config.write_text(config.read_text().replace("store.sqlite", "other.sqlite"))
+    assert json.loads(quackbridge(pond, "status", "--json").stdout)["networks"]["irc"]["queued"] == 0
+    held = lock(store)
+    done = quackbridge(pond, "status", "--json")
+    assert json.loads(done.stdout)["networks"]["irc"]["queued"] == 1
+    assert f"store {store}" in done.stderr
+    os.close(held)
+
+
+def test_the_settings_that_are_kept_are_private_and_without_secrets(pond: Path) -> None:
+    config = pond / "config.yaml"
+    home = {key: value for key, value in CONFIG["networks"]["home"].items() if key != "password_file"}
+    irc = {**CONFIG["networks"]["irc"], "realname": "a $${b} \N{DUCK}", "sasl": {"account": "a", "password": "hunter3"}}
+    networks = {"home": {**home, "password": "hunter2"}, "irc": irc}
+    config.write_text(yaml.safe_dump({**CONFIG, "networks": networks}))
+    remember(config, load(config))
+    kept = pond / ".config.yaml.last"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "hunter" not in kept.read_text()
+    found = recall(config)
+    assert found is not None
+    assert isinstance(found.networks["irc"], IrcSettings)
+    assert found.networks["irc"].realname == "a ${b} \N{DUCK}"
+
+
+def test_check_config_names_users_and_networks_that_do_not_exist_with_their_place(pond: Path) -> None:
+    run(pond, "add-user", "Alice")
+    link = {
+        "rooms": ["irc/#pond"],
+        "members": ["alice", "alcie"],
+        "moderators": ["bob"],
+        "ignore": ["libera/x", "irc/x"],
+    }
+    text = yaml.safe_dump({**CONFIG, "links": {"pond": link}}, sort_keys=False)
+    (pond / "config.yaml").write_text(text)
+    lines = {word: number for number, line in enumerate(text.splitlines(), 1) for word in line.split()}
+    checked = quackbridge(pond, "check-config")
+    assert (checked.returncode, checked.stdout) == (0, "ok\n")
+    expected = [
+        f"config.yaml:{lines['libera/x']}:7: links.pond.ignore[0]: libera/x fits nobody: there is no network 'libera'",
+        f"config.yaml:{lines['alcie']}:7: links.pond.members[1]: there is no user 'alcie'; did you mean 'Alice'?",
+        f"config.yaml:{lines['bob']}:7: links.pond.moderators[0]: there is no user 'bob'",
+    ]
+    assert checked.stderr.splitlines() == [f"quackbridge: warning: {each}" for each in expected]
+    assert "links.pond.members names alice in the config still" in quackbridge(pond, "remove-user", "alice").stderr
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [("short", "at least 8"), (" a password", "no blanks at its ends"), ("a pass\tword", "no control characters")],
+)
+def test_a_password_that_could_not_be_typed_in_the_chat_or_is_too_short_is_refused(
+    pond: Path, password: str, said: str
+) -> None:
+    run(pond, "add-user", "alice")
+    for command in ("set-password alice", "add-user bob"):
+        assert said in fail(pond, 2, *command.split(), "--password-stdin", stdin=f"{password}\n")
+    assert json.loads(run(pond, "show-user", "alice", "--json"))["has_password"] is False
+
+
+def test_a_list_of_users_says_how_each_can_be_known(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--password-stdin", stdin="a long secret\n")
+    run(pond, "add-user", "bob")
+    alice, bob = run(pond, "list-users").splitlines()[-2:]
+    assert "a login with the password" in alice
+    assert "nobody can be this user" in bob
+
+
+def test_a_file_that_may_not_be_used_is_named_with_its_owner_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "none" / "store.sqlite"))
+
+    monkeypatch.setattr(cli, "main", status)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert ended.value.code == 2
+    said = f"this user may not use it: run the command as user {me}, or as root\n"
+    assert capsys.readouterr().err == f"quackbridge: {tmp_path}/none/store.sqlite: {said}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands as somebody else")
+def test_status_as_another_user_than_the_daemons_says_whose_the_files_are() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        run(folder, "init-db")
+        asyncio.run(_queued(folder / "data" / "store.sqlite"))
+        for mode in (0o700, 0o755):
+            (folder / "data").chmod(mode)
+            for command in ("status", "outbox list", "list-users"):
+                done = subprocess.run(
+                    [sys.executable, "-c", _AS_NOBODY, *command.split()],
+                    cwd=folder,
+                    env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 2
+                assert done.stderr.endswith("this user may not use it: run the command as user root, or as root\n")
+
+
+_AS_NOBODY = """
+import os, bridge.cli.verbs, bridge.store.backup, bridge.store.sqlite, rich.cells
+from bridge.admin.verbs import VERBS
+from bridge.__main__ import main
+commands = [verb.command for verb in VERBS.values()]  # nobody may not read where Python itself is
+"".encode("utf-8-sig")
+os.setgroups([]); os.setuid(65534); main()
+"""
+
+
+def test_a_password_cannot_be_asked_for_without_a_terminal_which_is_said_at_once(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    for command in ("set-password alice", "add-user bob --password"):
+        for stdin in (subprocess.DEVNULL, subprocess.PIPE):
+            asked = subprocess.Popen(
+                [sys.executable, "-m", "bridge", *command.split()],
+                cwd=pond,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                stdin=stdin,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # no terminal controls it
+            )
+            assert asked.stderr is not None
+            assert asked.wait(20) == 2  # nothing is written into the pipe, and it is not closed
+            assert "there is no terminal to type a password at: use --password-stdin" in asked.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("set-password alice --password-stdin", "standard input is closed"),
+        ("import-users -", "standard input is closed"),
+        ("chat", "listens"),
+    ],
+)
+def test_a_closed_standard_input_is_said_in_a_sentence(pond: Path, command: str, said: str) -> None:
+    run(pond, "add-user", "alice")
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m bridge {command} <&-"],
+        cwd=pond,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_a_password_that_is_no_text_is_refused_in_a_sentence(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "set-password", "alice", "--password-stdin"],
+        cwd=pond,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUTF8": "1"},
+        input=b"\xff\xfe secret\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"UTF-8" in done.stderr
+
+
+def test_requests_are_listed_approved_and_denied_without_a_daemon(pond: Path) -> None:
+    users = TinyUsers(pond / "data" / "users.json")
+    assert run(pond, "requests") == "nobody asks to become a member\n"
+    for name in ("eve", "--as", "mat"):
+        identity = Identity(Proof.IRC, "irc", name)
+        users.ask(MembershipRequest(identity, Room("irc", f"{name}_"), time.time()))
+    listed = json.loads(run(pond, "requests", "--json"))
+    assert [(each["name"], each["network"], each["value"]) for each in listed] == [
+        ("eve", "irc", "eve"),
+        ("as", "irc", "--as"),
+        ("mat", "irc", "mat"),
+    ]
+    assert "irc/mat" in run(pond, "requests")
+    assert run(pond, "approve", "eve", "--as", "evelyn") == "added evelyn, known as irc/eve\n"
+    assert run(pond, "approve", "as", "--to", "evelyn") == "irc/--as is evelyn now\n"
+    assert "may ask again in 30 days" in run(pond, "deny", "mat")
+    assert "no open request called 'mat'" in fail(pond, 2, "approve", "mat")
+    assert "no open request called ''" in fail(pond, 2, "approve", "")
+    assert names(pond) == ["evelyn"]
+    done = [line["what"] for line in json.loads(run(pond, "audit", "--json"))]
+    assert done[-6:] == ["request", "request", "request", "approve", "approve", "deny"]
+
+
+def test_a_request_from_an_irc_network_that_was_removed_is_not_approved(pond: Path) -> None:
+    identity = Identity(Proof.IRC, "gone", "eve")
+    TinyUsers(pond / "data" / "users.json").ask(MembershipRequest(identity, Room("gone", "eve"), time.time()))
+    assert "there is no IRC network 'gone'" in fail(pond, 2, "approve", "eve")
+    assert names(pond) == []

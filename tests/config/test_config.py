@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.config import Config, ConfigError, Problem, load, load_settings
+from bridge.config import Config, ConfigError, Problem, doors_of, links_of, load, load_settings
 from bridge.config.schema import schema
+from bridge.config.settings import WelcomeSection
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
+from bridge.rules.joining import Door
 from bridge.rules.link import Answers, Guests
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +211,8 @@ PLACES = [
     ("libera/#pond", "libera/pond", "18:40: links.pond.rooms[1]: 'pond' is not an IRC channel"),
     ("libera/#pond", "libera", "18:40: links.pond.rooms[1]: 'libera' is not NETWORK/ROOM"),
     ("home/#pond:pond.social", "home/#pond", "18:14: links.pond.rooms[0]: '#pond' is not a Matrix room"),
+    ("guests: relay", "members: ['@a:hs']", "19:5: links.pond.members: a user's name has no slash and begins neither"),
+    ("guests: relay", "moderators: [x, net/a]", "19:21: links.pond.moderators[1]: a user's name has no slash"),
     ("guests: relay", "guests: duck", "19:5: links.pond.guests: must be 'duck-only', 'relay' or 'ignore'"),
     ("bots: [duck]", "bots: [dick]", "20:12: links.pond.bots[0]: there is no bot 'dick'; did you mean 'duck'?"),
     ("bots: [duck]", "bots: [duck, duck]", "20:18: links.pond.bots[1]: the bot 'duck' is listed twice"),
@@ -606,3 +610,36 @@ def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_con
         secret(folder, name, "quack")
     (folder / "ca.pem").touch()
     assert [line for line in problems(folder, text, environ) if "keep one of the two" not in line] == []
+
+
+def test_how_to_become_a_member_follows_the_default_welcome_and_never_the_operators_own(folder: Path) -> None:
+    default = WelcomeSection().guest
+    welcomes = {
+        "pond": "",
+        "lake": ', welcome: {member: "Hi."}',
+        "sea": f', welcome: {{guest: "{default}"}}',
+        "well": ", welcome: {guest: null}",
+    }
+    links = "\n".join(f'  {name}: {{rooms: ["plain/#{name}"]{welcome}}}' for name, welcome in welcomes.items())
+    config = read(
+        folder,
+        f"""\
+networks:
+  plain: {{type: irc, server: "localhost:6667", tls: false, nick: duck, trust_hostmasks: true}}
+  far: {{type: irc, server: "irc.pond.social:6667", tls: false, allow_plaintext: true, nick: duck}}
+  libera:
+    type: irc
+    server: "irc.pond.social:6697"
+    nick: duck
+    sasl: {{mechanism: plain, account: duck, password: quack-quack}}
+links:
+{links}
+""",
+    )
+    found = {link.name: (link.welcome_guest, link.shows_the_way) for link in links_of(config)}
+    assert found == {"pond": (default, True), "lake": (default, True), "sea": (default, False), "well": (None, False)}
+    assert doors_of(config) == {
+        "plain": Door(services=False, masks=True, passwords=True),
+        "far": Door(),
+        "libera": Door(services=True, masks=False, passwords=True),
+    }

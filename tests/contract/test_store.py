@@ -397,6 +397,25 @@ async def test_a_delivery_settled_as_dropped_stays_known_and_is_never_queued_aga
     assert await store.expire(NOW + 1) == 1
 
 
+async def test_the_oldest_deliveries_are_trimmed_until_the_rest_is_small_enough(home: Lease, libera: Lease) -> None:
+    await say(home, *(f"{number}" * 10_000 for number in range(5)), "short")
+    assert await libera.trim(NOW - 60, 100, 200_000) == 0
+    assert await libera.trim(NOW - 60, 100, 70_000) == 2
+    (loss,) = await libera.losses()
+    assert (loss.room, loss.reason, loss.number) == (LIBERA, TOO_MANY, 2)
+    (left,) = (await texts(libera)).values()
+    assert [text[0] for text in left] == ["2", "3", "4", "s"]
+    assert await libera.trim(NOW - 60, 100, 10) == 3, "the newest stays, however large"
+
+
+async def test_what_was_sent_counts_no_more_for_the_size_of_the_queue(home: Lease, libera: Lease) -> None:
+    one, two = await say(home, "1" * 10_000, "2" * 10_000)
+    (post,) = await libera.plan(LIBERA, cut(one, "one"))
+    await libera.sent(post, "$1")
+    assert await libera.trim(NOW - 60, 100, 30_000) == 0
+    assert two.id
+
+
 async def test_deliveries_too_old_or_over_the_limit_are_trimmed_and_counted_as_losses_until_told(
     home: Lease, libera: Lease, store: Store
 ) -> None:
@@ -999,6 +1018,39 @@ async def test_the_rooms_of_an_event_do_not_include_one_where_its_delivery_was_d
     deliveries = await say(home, "one", to=[LIBERA, OFTC])
     await libera.settle(Dropped([deliveries[0].id], TOO_OLD))
     assert (await home.known([deliveries[0].event]))[deliveries[0].event].rooms == (HOME, OFTC)
+
+
+async def test_the_ledger_counts_neither_talk_with_bots_nor_our_own_notices(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    await say(home, "one", "question", to=(Room(BOTS, "duck@home/!dm:hs"),))
+    bots = await lease_of(store, BOTS)
+    answer = Event("answer", Room(BOTS, "duck@home/!dm:hs"), irc("duck"), NOW, Message(words("quack")))
+    await bots.commit(Commit(None, "b1", [answer], owed([answer], LIBERA)))
+    await libera.commit(Commit.owing([Addressed(replace(lines("notice")[0], origin=Origin.OURS), LIBERA)]))
+    for backlog in await libera.due(NOW):
+        for post in await libera.plan(LIBERA, [post for each in backlog.owed for post in _cut(each.delivery)]):
+            await libera.sent(post, post.id)
+    ledger = await store.ledger(0.0)
+    assert (ledger.carried, ledger.accounts) == (0, ())
+
+
+def _cut(delivery: str) -> list[Post]:
+    return [Post.of(LIBERA, (delivery,), 0, delivery)]
+
+
+async def test_a_redaction_drops_what_waits_of_its_target_as_no_loss(home: Lease, libera: Lease, store: Store) -> None:
+    one, two, dead = await say(home, "one", "two", "dead")
+    await libera.settle(Dead([dead.id], "no"))
+    await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
+    gone = [Event(f"$gone{each.event.id}", HOME, matrix("alice"), NOW, Redaction(each.event)) for each in (one, dead)]
+    await home.commit(Commit("3", "4", gone))
+    assert await texts(libera) == {LIBERA: ["two"]}
+    assert [entry.delivery for entry in await store.outbox()] == [two.id]
+    assert await libera.losses() == []
+    ledger = await store.ledger(0.0)
+    assert ledger.lost == ()
+    assert ledger.carried == 1
 
 
 async def test_a_redaction_erases_the_excerpts_of_its_target_and_of_the_edits_of_it(

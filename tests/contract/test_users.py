@@ -1,13 +1,16 @@
 """The contract of every user database: bridge.users.contract.Users."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.model.casemap import Casemapping
+from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
-from bridge.users import Measure, Role, Sanction, User, Users, UsersError
+from bridge.users import Measure, MembershipRequest, Role, Sanction, Standing, User, Users, UsersError
+from bridge.users.requests import LASTS_S, open_ones
 from bridge.users.tinydb import TinyUsers
 from tests.events import irc, matrix
 from tests.fakes.users import MemoryUsers
@@ -302,3 +305,146 @@ def test_removing_a_user_removes_the_sanctions_against_them(users: Users) -> Non
 def test_a_ban_by_name_needs_an_existing_user(users: Users) -> None:
     with pytest.raises(UsersError, match="there is no user"):
         users.sanction(_about("alice", Measure.BAN))
+
+
+def test_a_renamed_network_keeps_its_identities_masks_and_sanctions(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)), User("bob", identities=(BOB, MASK)))
+    users.sanction(Sanction("libera/spam*", Measure.BAN, None, 1.0, None, "", "x"))
+    users.sanction(Sanction("bob", Measure.MUTE, None, 1.0, None, "", "x"))
+    users.ask(MembershipRequest(replace(BOB, value="carol"), Room("libera", "carol"), 1_000.0))
+    assert users.rename_network("libera", "lib") == 3
+    (asked,) = users.requests()
+    assert (str(asked.identity), str(asked.room), asked.handle) == ("lib/carol", "lib/carol", "carol")
+    assert users.get("bob").identities == (replace(BOB, network="lib"), MASK)
+    assert users.identify(irc("x", "Bob[away]", network="lib")) == users.get("bob")
+    assert [each.target for each in users.sanctions()] == ["lib/spam*", "bob"]
+    assert users.rename_network("libera", "lib") == 0
+
+
+def test_a_network_is_not_renamed_to_one_where_an_identity_belongs_to_somebody_else(users: Users) -> None:
+    users.add(User("bob", identities=(BOB,)), User("eve", identities=(replace(BOB, network="lib"),)))
+    with pytest.raises(UsersError, match="belongs to"):
+        users.rename_network("libera", "lib")
+    assert users.get("bob").identities == (BOB,)
+
+
+def _wish(identity: Identity, since: float = 1_000.0) -> MembershipRequest:
+    return MembershipRequest(identity, Room("libera", "nick"), since)
+
+
+def _account(name: str) -> Identity:
+    return Identity(Proof.IRC, "libera", name)
+
+
+def _handles(users: Users, now: float = 1_000.0) -> list[str]:
+    return [each.handle for each in open_ones(users.requests(), now)]
+
+
+def test_a_request_is_kept_with_a_handle_and_once_per_identity(users: Users) -> None:
+    first = users.ask(_wish(BOB))
+    again = users.ask(_wish(Identity(Proof.IRC, "libera", "BOB{AWAY}"), since=2_000.0))
+    assert first == again
+    assert (first.handle, first.standing, first.since) == ("Bobaway", Standing.OPEN, 1_000.0)
+    assert list(users.requests()) == [first]
+
+
+def test_an_approved_request_makes_a_user_who_is_known_at_once(users: Users) -> None:
+    users.ask(_wish(_account("bob")))
+    users.approve("BOB", "robert", 1_500.0)
+    assert users.identify(irc("x", "bob")) == User("robert", identities=(_account("bob"),))
+    (kept,) = users.requests()
+    assert (kept.standing, kept.decided, kept.user) == (Standing.APPROVED, 1_500.0, "robert")
+    assert _handles(users) == []
+
+
+def test_an_approved_request_may_add_its_identity_to_an_existing_user(users: Users) -> None:
+    users.add(User("alice", Role.ADMIN, (ALICE,), "hash"))
+    users.ask(_wish(_account("al")))
+    users.approve_as("al", "ALICE", 1_500.0)
+    assert users.get("alice") == User("alice", Role.ADMIN, (ALICE, _account("al")), "hash")
+    assert [each.user for each in users.requests()] == ["alice"]
+
+
+def test_an_approval_that_fails_leaves_the_request_open(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    users.ask(_wish(_account("bob")))
+    for name in ("alice", "two words", "-x/y"):
+        with pytest.raises(UsersError):
+            users.approve("bob", name, 1_500.0)
+    with pytest.raises(UsersError, match="there is no user 'nobody'"):
+        users.approve_as("bob", "nobody", 1_500.0)
+    assert _handles(users) == ["bob"]
+    assert [user.name for user in users.list()] == ["alice"]
+
+
+def test_a_denied_identity_may_not_ask_again_for_30_days(users: Users) -> None:
+    users.ask(_wish(_account("bob")))
+    users.deny("bob", 1_500.0)
+    for since in (1_500.0, 1_499.0 + LASTS_S):
+        with pytest.raises(UsersError, match="was denied"):
+            users.ask(_wish(_account("BOB"), since))
+    assert _handles(users) == []
+    assert users.ask(_wish(_account("bob"), 1_500.0 + LASTS_S)).standing is Standing.OPEN
+
+
+def test_a_request_expires_after_30_days(users: Users) -> None:
+    users.ask(_wish(_account("bob")))
+    assert _handles(users, 999.0 + LASTS_S) == ["bob"]
+    assert _handles(users, 1_000.0 + LASTS_S) == []
+    with pytest.raises(UsersError, match="no open request"):
+        users.approve("bob", "bob", 1_000.0 + LASTS_S)
+
+
+def test_a_request_that_does_not_exist_or_is_decided_cannot_be_decided(users: Users) -> None:
+    users.ask(_wish(_account("bob")))
+    users.deny("bob", 1_500.0)
+    decisions: list[Callable[[], object]] = [
+        lambda: users.approve("bob", "bob", 1_600.0),
+        lambda: users.approve_as("bob", "bob", 1_600.0),
+        lambda: users.deny("bob", 1_600.0),
+        lambda: users.deny("nobody", 1_600.0),
+    ]
+    for decide in decisions:
+        with pytest.raises(UsersError, match="no open request"):
+            decide()
+
+
+def test_who_holds_an_identity_cannot_ask_and_who_gets_one_does_not_ask_any_more(users: Users) -> None:
+    users.ask(_wish(_account("bob")))
+    users.ask(_wish(_account("carol")))
+    users.add(User("bob", identities=(_account("BOB"),)), User("c"))
+    users.link_identity("c", _account("carol"))
+    assert list(users.requests()) == []
+    with pytest.raises(UsersError, match="belongs to a user already"):
+        users.ask(_wish(_account("bob")))
+    users.remove("bob")
+    assert list(users.requests()) == []
+    assert users.ask(_wish(_account("bob"))).handle == "bob"
+
+
+@pytest.mark.parametrize(
+    ("identity", "handle"),
+    [
+        (Identity(Proof.MATRIX, "", "@-bob:hs"), "bob"),
+        (Identity(Proof.MATRIX, "", "@/:hs"), "somebody"),
+        (Identity(Proof.MATRIX, "", "@a;$(rm)'`:hs"), "arm"),
+        (_account("--as"), "as"),
+        (_account("\N{CYRILLIC SMALL LETTER A}lice"), "lice"),
+        (Identity(Proof.IRC_MASK, "plain", "*!~bob@a.example.org"), "bob"),
+        (_account("x" * 64), "x" * 24),
+        (_account("\u202e"), "somebody"),
+    ],
+)
+def test_a_handle_is_short_and_safe_to_type(users: Users, identity: Identity, handle: str) -> None:
+    assert users.ask(_wish(identity)).handle == handle
+    users.approve(handle, f"{handle}-2", 1_500.0)
+    assert users.get(f"{handle}-2").identities == (identity,)
+
+
+def test_a_handle_is_neither_a_users_name_nor_given_twice_while_its_request_is_kept(users: Users) -> None:
+    users.add(User("Alice", identities=(ALICE,)))
+    evil = [Identity(Proof.MATRIX, "", f"@alice:evil{number}.example") for number in range(3)]
+    assert [users.ask(_wish(each)).handle for each in evil[:2]] == ["alice2", "alice3"]
+    users.deny("alice2", 1_500.0)
+    assert users.ask(_wish(evil[2])).handle == "alice4"
+    assert users.deny(str(evil[1]), 1_500.0).handle == "alice3"

@@ -1,6 +1,7 @@
 """What the demo shows, and what its people understand, without any server."""
 
 import io
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -38,7 +39,7 @@ def test_without_a_homeserver_the_demo_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setattr(Synapse, "missing", lambda: "not here")
     result = CliRunner().invoke(demo, [])
     assert result.exit_code == 1
-    assert result.output == "Error: the demo needs a homeserver: pip install 'quackbridge[demo]'\n"
+    assert result.output == f"Error: the demo needs a homeserver: {sys.executable} -m pip install matrix-synapse\n"
 
 
 def test_an_action_and_a_private_message_are_shown_as_such() -> None:

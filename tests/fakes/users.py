@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
-from bridge.users import Role, Sanction, User, UsersError
-from bridge.users.identities import checked, checked_name, distinct, same, same_name
+from bridge.users import MembershipRequest, Role, Sanction, Standing, User, UsersError
+from bridge.users.identities import checked, distinct, new_name, same, same_name
 from bridge.users.masks import Masks
+from bridge.users.requests import Requests
 from bridge.users.sanctions import Sanctions, checked_target
 
 
@@ -17,6 +18,7 @@ class MemoryUsers:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._sanctions = Sanctions()
+        self._requests = Requests()
 
     def acting(self, by: str) -> "MemoryUsers":
         return self
@@ -44,7 +46,7 @@ class MemoryUsers:
     def put(self, *users: User) -> None:
         before = dict(self._users)
         try:
-            for name in [same_name(checked_name(user.name)) for user in users]:
+            for name in [same_name(new_name(user.name)) for user in users]:
                 self._users.pop(name, None)
             for user in users:
                 sound = replace(user, identities=distinct(map(checked, user.identities)))
@@ -53,6 +55,7 @@ class MemoryUsers:
                 if same_name(user.name) in self._users:
                     raise UsersError(f"there is a user {user.name!r} already")
                 self._put(sound)
+            self._requests = self._requests.without_users(self._holds)
         except UsersError:
             self._users = before
             raise
@@ -73,6 +76,7 @@ class MemoryUsers:
         for identity in identities:
             self._check_free(checked(identity), user)
         self._put(replace(user, identities=distinct((*user.identities, *identities))))
+        self._requests = self._requests.without_users(self._holds)
 
     def unlink_identity(self, name: str, *identities: Identity) -> None:
         left = self.get(name).identities
@@ -99,6 +103,56 @@ class MemoryUsers:
             raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
         self._sanctions = self._sanctions.without(lifted)
         return lifted
+
+    def rename_network(self, old: str, new: str) -> int:
+        before, moved = dict(self._users), 0
+        for user in self.list():
+            theirs = tuple(replace(one, network=new) if one.network == old else one for one in user.identities)
+            moved += sum(one.network == old for one in user.identities)
+            try:
+                for identity in theirs:
+                    self._check_free(identity, user)
+            except UsersError:
+                self._users = before
+                raise
+            self._put(replace(user, identities=distinct(theirs)))
+        sanctions = self._sanctions.on_network(old, new)
+        requests = self._requests.on_network(old, new)
+        moved += sum(each not in self._sanctions.all for each in sanctions.all)
+        moved += sum(each not in self._requests.all for each in requests.all)
+        self._sanctions, self._requests = sanctions, requests
+        return moved
+
+    def requests(self) -> Sequence[MembershipRequest]:
+        return self._requests.all
+
+    def ask(self, request: MembershipRequest) -> MembershipRequest:
+        if self._holds(checked(request.identity)):
+            raise UsersError(f"{request.identity} belongs to a user already")
+        self._requests, made = self._requests.with_(request, self.find)
+        return made
+
+    def approve(self, request: str, name: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        after = self._requests.decided(request, Standing.APPROVED, now, name)
+        self.add(User(name, identities=(found.identity,)))
+        self._requests = after
+        return found
+
+    def approve_as(self, request: str, name: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        after = self._requests.decided(request, Standing.APPROVED, now, self.get(name).name)
+        self.link_identity(name, found.identity)
+        self._requests = after
+        return found
+
+    def deny(self, request: str, now: float) -> MembershipRequest:
+        found = self._requests.named(request, now)
+        self._requests = self._requests.decided(request, Standing.DENIED, now)
+        return found
+
+    def _holds(self, identity: Identity) -> bool:
+        return any(same(identity) == same(one) for user in self.list() for one in user.identities)
 
     def refresh(self) -> bool:
         return False

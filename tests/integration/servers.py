@@ -1,10 +1,12 @@
 """Servers that only tests need: ngIRCd (plain RFC), Anope (who proves who somebody is), and ZNC (a bouncer)."""
 
+import asyncio
 import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,22 @@ from bridge.demo.servers.process import HOST, which
 
 _numbers = itertools.count(1)
 _ZNC_PASSWORD = "secret"
+
+
+@asynccontextmanager
+async def plain_port(greeting: bytes = b"") -> AsyncGenerator[int, None]:
+    """A port that takes connections without TLS, and says nothing but `greeting`."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        writer.write(greeting)
+
+    server = await asyncio.start_server(greet, HOST, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        for writer in held:
+            writer.close()
 
 
 def unique(word: str) -> str:

@@ -296,8 +296,25 @@ async def test_a_wrong_password_ends_the_daemon_with_status_2_and_one_clear_line
         assert await daemon.ended() == 2
     text = " ".join(str(line.get("text", "")) for line in daemon.log)
     assert pond.duck_id in text
-    assert "password" in text
+    assert f"config.yaml:{_line(pond, 'password_file')}:5: networks.home.password_file: home: the homeserver" in text
     assert "Traceback" not in text
+
+
+async def test_a_wrong_password_on_irc_ends_the_daemon_with_the_key_and_the_line_of_the_config(pond: Pond) -> None:
+    networks: Any = pond.config["networks"]
+    irc = {**networks["irc"], "sasl": {"password": "wrong", "account": pond.bob}}
+    write_config(pond.folder, {**pond.config, "networks": {**networks, "irc": irc}}, {})
+    async with pond.daemon() as daemon:
+        assert await daemon.ended() == 2
+    text = " ".join(str(line.get("text", "")) for line in daemon.log)
+    place = f"config.yaml:{_line(pond, 'password: wrong')}:7"
+    assert f"{place}: networks.irc.sasl.password: irc: the server does not accept the account or password" in text
+
+
+def _line(pond: Pond, words: str) -> int:
+    """The line of the config that has `words`."""
+    lines = (pond.folder / "config.yaml").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if words in line)
 
 
 async def test_a_second_daemon_on_the_same_store_is_refused(running: Pond) -> None:

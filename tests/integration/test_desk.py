@@ -248,8 +248,8 @@ async def test_an_admin_administers_from_a_private_chat_and_nobody_else_does(pon
         await asks("add-user eve --password", "not in a chat")
         await asks("add-user eve --role king", "is not one of")
         await asks('add-user "eve', "No closing quotation")
-        await asks("drop-db --yes", "I do not know that")
-        await asks("export-users /tmp/out", lambda heard: len(_of(alice, "I do not know that")) > 1)
+        await asks("drop-db --yes", "on the command line of my machine only")
+        await asks("export-users /tmp/out", lambda heard: len(_of(alice, "on the command line of my machine only")) > 1)
         await asks("add-user -c /etc/passwd eve", "No such option")
         await asks("links", f"irc/{pond.channel}")
         await asks("status", "the daemon runs; users: 3, links: 1")
@@ -341,7 +341,8 @@ async def test_a_guest_with_the_display_name_of_a_member_is_shown_as_a_guest(pon
         room = await eve.join(pond.room)
         await eve.rename(f"{pond.alice}\u200b\u202e")
         await eve.send(room, "I am alice @room")
-        assert (await bob.heard("I am alice")).text == f"<{pond.alice} (guest)> I am alice @room"
+        shown = f"{pond.alice} ({eve.user_id}) (guest)"
+        assert (await bob.heard("I am alice")).text == f"<{shown}> I am alice @room"
         await eve.send(room, "duck: @room everybody out")
         echoed = await eve.heard(lambda heard: heard.sender == pond.duck_id and "everybody out" in heard.text)
         content = echoed.raw["content"]
@@ -422,3 +423,96 @@ async def test_login_remember_outlives_a_kill_of_the_daemon_and_a_plain_login_do
         await al.heard("You are alice, admin: I know you as irc/")
         await other.say(pond.duck, "whoami")
         await other.heard("You are a guest")
+
+
+async def test_a_guest_with_an_account_asks_to_become_a_member_and_is_carried_once_an_admin_approves(
+    pond: Pond, daemon: Daemon
+) -> None:
+    account = unique("eve")
+    await pond.services.register(account, PASSWORD)
+    async with (
+        MatrixPerson(pond.synapse.url, pond.alice) as alice,
+        pond.person(account, sasl=(account, PASSWORD)) as eve,
+        pond.person(unique("x")) as stranger,
+    ):
+        await eve.join(pond.channel)
+        await eve.say(pond.channel, "am I heard?")
+        hint = await eve.heard("Your messages stay in")
+        assert hint.text.endswith("To become a member, say `request` to me.")
+        await eve.say(pond.channel, "duck: how do I join?")
+        assert (await eve.heard("Only members are carried")).room == pond.channel
+        await eve.say(pond.channel, "duck: request")
+        answer = await eve.heard(f"I let the admins know that irc/{account} asks")
+        assert (answer.room, answer.sender) == (eve.nick, pond.duck)
+        told = await alice.heard(f"1 person asks to become a member: {account} (irc/{account})")
+        assert told.room != await alice.room_id(pond.room)
+        await eve.say(pond.duck, "request")
+        await eve.heard("You have asked already")
+        await stranger.say(pond.duck, "request")
+        await stranger.heard("log in to services first (`/msg NickServ identify`)")
+        await alice.send(told.room, f"approve {account}")
+        await alice.heard(f"added {account}, known as irc/{account}")
+        await eve.heard(f"irc/{account} is a member now, as {account}")
+        await eve.say(pond.channel, "and now?")
+        await alice.heard(f"<{account}> and now?")
+    async with AsyncExitStack() as stack:
+        plain = await _plain(stack, pond, unique("pat"))
+        await plain.person.say(pond.channel, "hello?")
+        text = (await plain.person.heard("Your messages stay in")).text
+        assert "ask an admin for a password, then say `login NAME PASSWORD` to me in private" in text
+        assert "or to trust your host mask" in text
+    assert not any("am I heard?" in message.text for message in alice.messages)
+    done = json.loads(quackbridge(pond.folder, "audit", "--json").stdout)
+    steps = [(line["what"], line["details"]) for line in done if line["what"] in ("request", "approve")]
+    assert steps == [
+        ("request", f"{account} irc/{account}"),
+        ("approve", f"{account} irc/{account} as {account}"),
+    ]
+
+
+async def test_a_guest_on_matrix_whom_the_shell_denies_while_the_daemon_is_away_is_told_when_it_is_back(
+    pond: Pond, daemon: Daemon
+) -> None:
+    name = unique("mat")
+    async with MatrixPerson(pond.synapse.url, name) as mat, MatrixPerson(pond.synapse.url, pond.alice) as alice:
+        room = await mat.join(pond.room)
+        await mat.send(room, "hello")
+        hint = await mat.heard("Your messages stay in")
+        assert hint.text.endswith("To become a member, say `request` to me.")
+        await mat.send(hint.room, "request")
+        await mat.heard("I let the admins know that")
+        await alice.heard("1 person asks to become a member")
+        assert await daemon.stop() == 0
+        listed = json.loads(quackbridge(pond.folder, "requests", "--json").stdout)
+        assert [(each["name"], each["value"]) for each in listed] == [(name, mat.user_id)]
+        denied = quackbridge(pond.folder, "deny", name)
+        assert "may ask again in 30 days" in denied.stdout
+        await daemon.start()
+        await daemon.ready()
+        await mat.heard(f"An admin has declined the request of {mat.user_id}")
+        await mat.send(hint.room, "request")
+        await mat.heard("An admin has declined. You may ask again in 29 days")
+    assert len(_of(alice, "asks to become a member")) == 1
+    assert len(_of(mat, "An admin has declined the request")) == 1
+
+
+async def test_a_guest_with_a_trusted_host_mask_asks_and_is_known_by_it_under_any_nick(pond: Pond) -> None:
+    pond.config["networks"]["plain"]["trust_hostmasks"] = True  # type: ignore[index]
+    write_config(pond.folder, pond.config, {})
+    async with AsyncExitStack() as stack:
+        daemon = await stack.enter_async_context(pond.daemon())
+        await daemon.ready()
+        pat = await _plain(stack, pond, unique("pat"))
+        await pat.person.say(pond.channel, "hello")
+        assert (await pat.person.heard("Your messages stay in")).text.endswith("say `request` to me.")
+        await pat.asks("request", "I let the admins know that plain/*!")
+        (asked,) = json.loads(quackbridge(pond.folder, "requests", "--json").stdout)
+        assert (asked["kind"], asked["network"]) == ("irc-mask", "plain")
+        approved = quackbridge(pond.folder, "approve", asked["name"], "--as", "pat")
+        assert approved.returncode == 0, approved.stderr
+        await pat.person.heard("is a member now, as pat")
+        nick = unique("pat")
+        await pat.person.rename(nick)
+        alice = await stack.enter_async_context(MatrixPerson(pond.synapse.url, pond.alice))
+        await pat.person.say(pond.channel, "carried")
+        await alice.heard(f"<{nick}> carried")

@@ -19,7 +19,7 @@ from bridge.network import PermanentError, Refused, TransientError
 from tests.events import body_of
 from tests.integration.certificates import self_signed
 from tests.integration.irc import TAGS, Log, channel_of, ours, person
-from tests.integration.servers import Anope, NgIrcd, unique
+from tests.integration.servers import Anope, NgIrcd, plain_port, unique
 
 pytestmark = pytest.mark.servers
 
@@ -281,6 +281,27 @@ async def test_an_invalid_certificate_is_logged_and_keeps_us_offline(
                 assert us.network.absence(us.room) == "no connection to the server"
             else:
                 await us.says(words("safe"))
+
+
+@pytest.mark.parametrize(("greeting", "event"), [(b"", "no_answer"), (b":irc NOTICE * :hi\r\n", "offline")])
+async def test_a_port_for_plain_connections_is_called_that_within_seconds_where_tls_is_configured(
+    inspircd: InspIRCd, log: Log, greeting: bytes, event: str
+) -> None:
+    async with plain_port(greeting) as port, ours(inspircd, wait=False, host="localhost", tls=True, port=port):
+        said = await log.shows(event)
+    assert f"localhost:{port}" in said["reason"]
+    assert "speak TLS" in said["reason"]
+    assert "6697" in said["reason"] + said["hint"]
+    assert "SSL" not in str(said)
+
+
+async def test_a_port_for_tls_is_called_that_where_none_is_configured(tmp_path: Path, log: Log) -> None:
+    signed = self_signed(tmp_path, "localhost", 9)
+    async with (
+        InspIRCd(tmp_path / "irc", tls=(signed.certificate, signed.key)) as server,
+        ours(server, wait=False, port=server.tls_port),
+    ):
+        assert "if that is its port for TLS, set `tls: true`" in (await log.shows("offline"))["reason"]
 
 
 async def test_the_flood_budget_keeps_us_on_a_server_with_its_usual_limits(tmp_path: Path) -> None:

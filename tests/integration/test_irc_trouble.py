@@ -145,6 +145,7 @@ async def _shut_out(server: InspIRCd, log: Log, modes: str, lifted: str, why: st
         await op.raw(f"KICK {channel} {us.settings.nick} :out")
         barred = await log.shows("not_joined", matches=lambda entry: entry["room"].endswith(f"/{channel}"))
         assert why in barred["reason"]
+        assert (us.settings.nick in barred["hint"]) is (why == "invite")  # whom to invite
         assert why in (us.network.absence(us.room) or "")
         waiting = asyncio.create_task(us.carries("one", "two"))
         await us.says(words("elsewhere"), Room("net", op.nick))

@@ -23,7 +23,7 @@ from bridge.model.outbox import Post
 from bridge.network import TransientError
 from tests.faults.http import HttpProxy, cut, endless, lost, says, unended
 from tests.integration.certificates import self_signed
-from tests.integration.servers import unique
+from tests.integration.servers import plain_port, unique
 from tests.integration.test_matrix import _log_out, eventually, owed, pond
 
 pytestmark = pytest.mark.servers
@@ -212,6 +212,25 @@ async def test_an_invalid_certificate_of_the_homeserver_is_logged_with_a_hint(
                     await eventually(partial(_troubled, logs))
     assert all(hint in str(line["hint"]) for line in _trouble(logs))
     assert bool(_trouble(logs)) == bool(hint)
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_port_for_plain_http_is_called_that_within_seconds_where_https_is_configured(
+    synapse: Synapse, greeting: bytes
+) -> None:
+    async with plain_port(greeting) as port, pond(synapse) as (us, _, _):
+        us.url = f"https://127.0.0.1:{port}"
+        with capture_logs() as logs:
+            async with us.running(ready=False):
+                await eventually(partial(_troubled_once, logs))
+    (first, *_) = _trouble(logs)
+    assert f"127.0.0.1:{port}" in str(first["reason"])
+    assert "this one may be for plain http://" in str(first["hint"])
+    assert "SSL" not in str(first)
+
+
+async def _troubled_once(logs: Sequence[MutableMapping[str, object]]) -> bool:
+    return bool(_trouble(logs))
 
 
 async def test_a_homeserver_name_that_does_not_resolve_is_logged_with_a_hint_and_tried_again(

@@ -13,7 +13,7 @@ import pytest
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import free_port
-from tests.integration.daemon import Daemon, write_config
+from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope, NgIrcd, unique
 
@@ -100,6 +100,10 @@ async def test_a_broken_configuration_is_refused_as_a_whole_and_the_daemon_goes_
     config["networks"]["home"]["homeserver"] = "http://matrix.example.net"
     refused = await _reloaded(daemon, pond, "not_reloaded")
     problems = "\n".join(refused["problems"])
+    for command in (["status"], ["outbox", "list"], ["mute-user", "bob"], ["lift", "bob"]):
+        asked = await asyncio.to_thread(quackbridge, pond.folder, *command)  # of the running daemon
+        assert asked.returncode == 0, asked.stderr
+        assert "networks.home.homeserver" in asked.stderr
     assert "links.pond.gests: there is no such key; did you mean guests?" in problems
     assert "networks.home.homeserver" in problems
     async with pond.people() as (alice, bob):
@@ -160,6 +164,9 @@ async def test_a_setting_that_a_reload_cannot_change_is_named_and_the_rest_is_ap
     config["links"]["pond"]["guests"] = "relay"
     await _reloaded(daemon, pond)
     assert (await daemon.logged("not_reloaded"))["key"] == "store.path"
+    asked = await asyncio.to_thread(quackbridge, pond.folder, "status")
+    assert "the daemon runs;" in asked.stdout
+    assert "the daemon runs with other files" in asked.stderr
     async with pond.people() as (_, bob), MatrixPerson(pond.synapse.url, unique("eve")) as eve:
         room = await eve.join(pond.room)
         await eve.send(room, "carried as a guest")

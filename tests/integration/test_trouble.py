@@ -40,6 +40,29 @@ async def test_messages_from_while_the_irc_server_was_killed_arrive_in_order_whe
     assert len(listed) == 21
 
 
+async def test_a_message_that_was_removed_while_the_irc_server_was_away_is_not_delivered(
+    tmp_path: Path, synapse: Synapse, own_services: Anope
+) -> None:
+    pond = await dug(tmp_path, synapse, own_services)
+    async with pond.people() as (alice, _), pond.daemon() as daemon:
+        await daemon.ready()
+        await pond.irc.kill()
+        await daemon.logged("offline")
+        slip = await alice.send(pond.room, "my address is 5 Pond Lane")
+        await alice.send(pond.room, "sorry, wrong room")
+        await alice.redact(pond.room, slip)
+        await asyncio.sleep(1)
+        await pond.irc.start()
+        async with pond.person("dave") as dave:
+            await dave.join(pond.channel)
+            await alice.send(pond.room, "the end")
+            await dave.heard("the end", timeout=20)
+            assert not [message for message in dave.messages if "Pond Lane" in message.text]
+        assert "Pond Lane" not in quackbridge(pond.folder, "outbox", "list").stdout
+        ledger = json.loads(quackbridge(pond.folder, "ledger", "--json").stdout)
+        assert not ledger["lost"]
+
+
 async def test_messages_from_while_the_homeserver_was_killed_arrive_in_order_when_it_is_back(
     tmp_path: Path, own_synapse: Synapse, services: Anope
 ) -> None:

@@ -183,6 +183,7 @@ async def test_a_wrong_server_password_at_the_first_login_ends_the_network(ircd:
         with pytest.raises(Refused, match=r"^net: the server does not accept the server password") as caught:
             await anext(net.events(None))
         assert "hunter2" not in str(caught.value)
+        assert caught.value.key == ("networks", "net", "password")
 
 
 async def test_a_server_password_that_is_refused_after_a_first_login_is_tried_again(
@@ -431,3 +432,35 @@ async def test_an_unknown_host_and_a_server_without_tls_handshake_are_reported_a
             await stream.aclose()
             endings = asyncio.Queue()
     server.close()
+
+
+async def test_after_a_lost_connection_only_one_post_at_a_time_can_be_doubled(ircd: Ircd) -> None:
+    """A server without history that closes after every third line."""
+    said: list[str] = []
+
+    def answers(line: str) -> tuple[str, ...]:
+        if line.startswith("PRIVMSG"):
+            said.append(line)
+            if len(said) % 3 == 0:
+                ircd.hang_up()
+        return Ircd._answers(ircd, line)
+
+    ircd._answers = answers  # type: ignore[method-assign]
+    async with running(ircd) as (net, _):
+        await asyncio.gather(*(_until_sent(net, post(f"m{number}")) for number in range(4)))
+    assert len({*said}) == 4
+    assert len(said) <= 4 + ircd.connections
+
+
+async def _until_sent(net: IrcNetwork, said: Post) -> None:
+    for _ in range(100):
+        if not isinstance(await _outcome(net, said), SendError):
+            return
+        await asyncio.sleep(0.1)
+
+
+def test_the_pause_grows_to_a_minute_when_a_server_lets_us_in_and_soon_closes_the_connection() -> None:
+    backoff = ReconnectPause(random.Random(1))
+    assert [backoff.after(Ending("bye", by_server=True, online_for=0.3)) for _ in range(8)][-1] > 30
+    away = ReconnectPause(random.Random(1))
+    assert [away.after(Ending("connection refused")) for _ in range(8)][-1] <= 10

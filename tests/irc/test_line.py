@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.irc.wire.line import MAX_LINE, Line, LineBuffer, Source, Unwritable, compose, parse, redacted
+from tests.strategies import with_runs
 
 
 def test_a_line_has_tags_a_source_a_command_and_parameters() -> None:
@@ -44,7 +45,7 @@ def test_a_source_without_user_or_host_is_only_a_name() -> None:
     assert Source("a", "b", "c").mask == "a!b@c"
 
 
-@given(st.text())
+@given(with_runs(st.text()))
 def test_parsing_never_raises(text: str) -> None:
     line = parse(text)
     assert line is None or line.command

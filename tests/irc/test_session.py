@@ -30,6 +30,7 @@ from bridge.model.text import Span, Style, plain
 from bridge.network import PermanentError, TransientError
 from tests.events import body_of
 from tests.settings import irc_settings
+from tests.strategies import with_runs
 
 Of = TypeVar("Of", bound=Effect)
 POND = Room("net", "#Pond")
@@ -644,7 +645,7 @@ _HOSTILE = st.builds(
 )
 
 
-@given(st.lists(_HOSTILE | st.text(max_size=30), max_size=25), st.booleans())
+@given(st.lists(_HOSTILE | with_runs(st.text(max_size=30)), max_size=25), st.booleans())
 def test_no_server_can_make_the_session_raise_or_write_two_lines_at_once(lines: list[str], welcomed: bool) -> None:
     talk = Talk(sasl_account="duck", sasl_password="x") if not welcomed else Talk().welcomed(ALL)
     if welcomed:
@@ -845,3 +846,13 @@ def test_ctcp_commands_are_understood_in_any_letter_case() -> None:
     assert isinstance(event.body, Message)
     assert (event.body.kind, plain(event.text)) == (Kind.ACTION, "waves")
     assert talk.hears(":ann!~a@h PRIVMSG duck :\x01version\x01") == ["NOTICE ann :\x01VERSION quackbridge\x01"]
+
+
+@pytest.mark.parametrize("text", ["\x01ACTION\x01", "\x01ACTION \x01", "\x01action \u200b\x01"])
+def test_a_bare_me_is_an_action_without_words(text: str) -> None:
+    talk = Talk().welcomed()
+    talk.hears(":bob!u@h JOIN #pond", f":bob!u@h PRIVMSG #pond :{text}")
+    talk.passes(15)
+    (event,) = talk.heard
+    assert isinstance(event.body, Message)
+    assert (event.body.kind, event.body.text) == (Kind.ACTION, ())

@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.dialect.convert import Us, message, sender
-from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
+from bridge.matrix.dialect.convert import Us, beginning, is_long, message, sender
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
+from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
 US = Us("@duck:hs", "Little Yellow Duck")
 HTML = "org.matrix.custom.html"
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text() | st.just("\ud800"),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | with_runs(st.text()) | st.just("\ud800"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 _KEYS = st.sampled_from(
@@ -59,7 +60,8 @@ def test_message_content_of_any_shape_does_not_raise_and_its_text_can_be_stored(
     found = heard(content)
     if found is not None:
         plain(found.text).encode()
-        assert plain(found.text).strip()
+        bare_action = isinstance(found.body, Message | Edit) and found.body.kind is Kind.ACTION
+        assert plain(found.text).strip() or bare_action
 
 
 @given(_JSON)
@@ -167,6 +169,38 @@ def test_a_message_that_replaces_no_event_is_a_message(target: object) -> None:
     found = heard(edit_of(target, said("new"), "hi"))
     assert found is not None
     assert found.body == Message(words("hi"))
+
+
+@pytest.mark.parametrize("body", ["", " ", "\u200b"])
+def test_a_bare_me_is_an_action_without_words(body: str) -> None:
+    event = heard({"msgtype": "m.emote", "body": body})
+    assert event is not None
+    assert (body_of(event).kind, plain(event.text)) == (Kind.ACTION, "")
+    assert heard({"msgtype": "m.text", "body": body}) is None
+
+
+@pytest.mark.parametrize("since_version_11", [False, True])
+def test_a_redaction_refers_to_its_event(since_version_11: bool) -> None:
+    reason = {"reason": "oops"}
+    content, beside = (reason | {"redacts": "$0"}, {}) if since_version_11 else (reason, {"redacts": "$0"})
+    event = heard(content, "m.room.redaction", **beside)
+    assert event is not None
+    assert event.body == Redaction(EventKey(ROOM, "$0"), "oops")
+    assert heard({}, "m.room.redaction") is None
+
+
+def test_of_a_long_message_that_is_not_carried_only_the_beginning_is_read() -> None:
+    long = "duck: " + "x" * 50_000
+    content = said(long, format=HTML, formatted_body=f"<b>{long}</b>", **{"m.mentions": {"user_ids": [US.user]}})
+    event = {"type": "m.room.message", "event_id": "$1", "content": content}
+    assert is_long(event)
+    read = message(beginning(event), ROOM, sender("home", "@ann:hs", "Ann"), US)
+    assert read is not None
+    assert len(plain(read.text)) == 2_000
+    assert read.text[0].style is Style.PLAIN
+    assert body_of(read).called == "duck"
+    assert not is_long({"type": "m.room.message", "content": said("short")})
+    assert not is_long({"content": []})
 
 
 def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.matrix.dialect.html import LIMIT, read, safe_link, write
 from bridge.model.text import Span, Style, Text, merge, plain
+from tests.strategies import runs, with_runs
 
 _WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n <>&\"'`/="), min_size=1)
 _LINKS = st.none() | st.sampled_from(['https://example.org/?a=1&b="2"\'<x>', "http://h", "mailto:a@b.c"])
@@ -34,13 +35,16 @@ def _breakable(text: Text) -> Text:
     return tuple(replace(span, text=span.text.replace("\u00a0", " ")) for span in text)
 
 
-@given(st.text())
+@given(with_runs(st.text()))
 def test_reading_any_text_as_html_does_not_raise_and_keeps_within_the_limit(html: str) -> None:
     assert len(plain(spans(html)).encode()) <= LIMIT
 
 
 @given(
-    st.lists(st.sampled_from(["<b>", "</b>", "<a href=x>", "<table>", "<li>", "<", "</p>", "<!--", "x", "\n", "&#x0;"]))
+    st.lists(
+        st.sampled_from(["<b>", "</b>", "<a href=x>", "<table>", "<li>", "<", "</p>", "<!--", "x", "\n", "&#x0;"])
+        | runs()
+    )
 )
 def test_broken_markup_does_not_raise(parts: list[str]) -> None:
     assert isinstance(spans("".join(parts)), tuple)

@@ -1,6 +1,7 @@
 """Private conversations and invitations (bridge.matrix.rooms), on a scripted homeserver."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
-from bridge.matrix.dialect.fields import Json
+from bridge.matrix.dialect.fields import Json, values
 from bridge.matrix.dialect.sync import Invitation
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.matrix.http.patience import Patience
@@ -37,6 +38,7 @@ class Told(Homeserver):
         self.asked: list[tuple[str, str]] = []
         self.people = {_US, *people}
         self.encrypted = False
+        self.direct: Json = {"@bob:hs": ["!other"]}
         self.troubles: dict[str, Callable[[], Exception]] = {}
         self.hanging: dict[str, asyncio.Event] = {}
         self._news = asyncio.Event()
@@ -64,6 +66,10 @@ class Told(Homeserver):
             raise ApiError(404, "M_NOT_FOUND", "")
         if place.endswith("/messages"):
             return {"chunk": []}
+        if place.endswith("m.direct"):
+            if method == "PUT":
+                self.direct = json.loads(body or "")
+            return self.direct
         return {"room_id": "!new", "event_id": "$sent"}
 
     def times(self, method: str, place: str) -> int:
@@ -106,12 +112,13 @@ class Adapter:
 
     @asynccontextmanager
     async def answering(self) -> AsyncGenerator[None, None]:
-        task = asyncio.create_task(self.invitations.answer())
+        tasks = {asyncio.create_task(self.invitations.answer()), asyncio.create_task(self.private.hold())}
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 def _direct_invitations(*rooms: str) -> Iterable[Invitation]:
@@ -224,3 +231,36 @@ async def test_the_pause_of_a_rate_limit_is_kept_before_an_invitation_is_accepte
         await asked.wait()
         monkeypatch.undo()
     assert pauses == [77.0]
+
+
+async def test_thousands_of_invitations_at_once_are_all_accepted_and_listed_in_few_writes() -> None:
+    adapter = Adapter(Told("@ann:hs"))
+    rooms = [f"!{number}" for number in range(2_000)]
+    async with adapter.answering():
+        adapter.invitations.note(_direct_invitations(*rooms))
+        await adapter.homeserver.until("POST", f"join/{rooms[-1]}")
+        await asyncio.sleep(60)
+    assert sum(method == "POST" and place.startswith("join/") for method, place in adapter.homeserver.asked) == 2_000
+    assert {*values(adapter.homeserver.direct, "@ann:hs")} == {*rooms}
+    assert adapter.homeserver.direct["@bob:hs"] == ["!other"]
+    assert sum(place.endswith("m.direct") for _, place in adapter.homeserver.asked) <= 10
+
+
+async def test_the_list_of_conversations_is_written_when_the_homeserver_is_well_again() -> None:
+    adapter = Adapter(Told("@ann:hs"))
+    adapter.homeserver.troubles[f"user/{_US}/account_data/m.direct"] = lambda: ApiError(500, "M_UNKNOWN", "")
+    async with adapter.answering():
+        adapter.invitations.note(_direct_invitations("!new"))
+        await asyncio.sleep(10)
+        adapter.homeserver.troubles.clear()
+        await asyncio.sleep(60)
+    assert adapter.homeserver.direct["@ann:hs"] == ["!new"]
+
+
+async def test_the_conversations_of_an_earlier_run_are_listed_without_a_write_if_they_are_listed_already() -> None:
+    adapter = Adapter(Told("@ann:hs"))
+    adapter.homeserver.direct = {"@ann:hs": ["!old"]}
+    await adapter.private.recall()
+    async with adapter.answering():
+        await asyncio.sleep(60)
+    assert [method for method, place in adapter.homeserver.asked if place.endswith("m.direct")] == ["GET"]

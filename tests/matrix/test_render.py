@@ -17,6 +17,7 @@ from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, plain
 from bridge.network import PermanentError
+from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
 FAR = Room("far", "#pond")
@@ -26,7 +27,8 @@ LIMIT = 60_000
 """Bytes. An event has at most 65,536, and the homeserver adds ids, hashes and signatures."""
 
 _TEXTS = st.lists(
-    st.builds(Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")), max_size=4
+    st.builds(Span, with_runs(st.text()), st.integers(0, 63).map(Style), st.none() | st.just("https://example.org/")),
+    max_size=4,
 ).map(tuple)
 
 
@@ -88,6 +90,10 @@ def test_actions_notices_and_private_messages_are_each_rendered_in_their_own_for
     assert private == {"msgtype": "m.text", "body": "psst", "m.mentions": {}}
     assert content(owed("waves", private=True, kind=Kind.ACTION))["msgtype"] == "m.emote"
     assert content(owed((Span("x", Style.BOLD),), private=True))["formatted_body"] == "<strong>x</strong>"
+
+
+def test_an_action_without_words_says_the_name_of_its_sender() -> None:
+    assert content(owed((), kind=Kind.ACTION))["body"] == "* bob"
 
 
 def test_styles_and_https_urls_are_kept_and_javascript_urls_are_dropped() -> None:

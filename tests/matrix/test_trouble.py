@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -12,10 +12,12 @@ from structlog.testing import capture_logs
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.dialect import convert
 from bridge.matrix.hearing import gap
 from bridge.matrix.http import homeserver, patience
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
 from bridge.model.event import Event, Room
+from bridge.model.people import Sender
 from bridge.model.text import plain
 from bridge.network import Gap
 from tests.fakes.memory import Notebook
@@ -99,11 +101,16 @@ async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Odd, None]:
     await runner.cleanup()
 
 
-async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[str]:
+async def _heard(
+    odd: Odd,
+    count: int,
+    gaps: list[Gap] | None = None,
+    carries: Callable[[Sender, Room], bool] = lambda *_: True,
+) -> list[str]:
     """The words of the first `count` messages; what is not known goes into `gaps`."""
     settings = matrix_settings("home", f"http://127.0.0.1:{odd.port}", _US, None, _TOKEN)
     rooms = [Room("home", "#pond:hs"), Room("home", "#lake:hs")]
-    network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1))
+    network = MatrixNetwork(settings, rooms, Notebook(), clock=time.time, rng=random.Random(1), carries=carries)
     heard: list[Event] = []
     async with asyncio.timeout(20), aclosing(network.events(None)) as batches:
         async for batch in batches:
@@ -113,6 +120,20 @@ async def _heard(odd: Odd, count: int, gaps: list[Gap] | None = None) -> list[st
             if len(heard) >= count:
                 break
     return [plain(event.text) for event in heard]
+
+
+async def test_long_messages_of_people_who_are_not_carried_are_not_read_in_full(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Room]] = []
+
+    def carries(who: Sender, room: Room) -> bool:
+        asked.append((who.address, room))
+        return False
+
+    monkeypatch.setattr(convert, "_SHORT", 3)
+    assert await _heard(odd, 3, carries=carries) == ["in ", "pon", "lak"]
+    assert {room.id for _, room in asked} == {"#pond:hs", "#lake:hs"}
 
 
 async def test_a_sync_that_is_too_large_is_asked_for_in_smaller_pieces(

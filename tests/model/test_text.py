@@ -3,8 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.text import Span, Style, addressed, lines, merge, one_line, plain, printable, shown_name, words
+from tests.strategies import with_runs
 
-spans = st.builds(Span, st.text(), st.sampled_from(list(Style)), st.sampled_from([None, "https://example.org"]))
+spans = st.builds(
+    Span, with_runs(st.text()), st.sampled_from(list(Style)), st.sampled_from([None, "https://example.org"])
+)
 
 
 @given(st.lists(spans).map(tuple))
@@ -33,7 +36,7 @@ def test_an_empty_line_is_a_line() -> None:
     assert [plain(line) for line in lines(words("a\n\nb"))] == ["a", "", "b"]
 
 
-@given(st.text(), st.integers(1, 300))
+@given(with_runs(st.text()), st.integers(1, 300))
 def test_text_of_others_becomes_one_line_of_limited_length(text: str, limit: int) -> None:
     shown = one_line(text, limit)
     assert len(shown) <= limit
@@ -41,7 +44,7 @@ def test_text_of_others_becomes_one_line_of_limited_length(text: str, limit: int
     assert printable(text).startswith(shown)
 
 
-@given(st.text())
+@given(with_runs(st.text()))
 def test_a_shown_name_is_one_short_line_that_cannot_close_its_brackets(name: str) -> None:
     shown = shown_name(name, "@someone:example.org")
     assert 0 < len(shown) <= 64

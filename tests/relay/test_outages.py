@@ -11,7 +11,8 @@ from bridge.model.event import Origin, Room
 from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
 from bridge.network import Gap, InDoubt, PermanentError, Silenced
-from bridge.relay.limits import TellDead, Terms
+from bridge.relay.gaps import Bundle, Gaps
+from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, back, begun, follows, lost, unknown
 from bridge.relay.watch import Lookout
 from bridge.rules.link import Link
@@ -83,11 +84,11 @@ def test_notices_name_the_room_the_times_and_the_reason() -> None:
         "I could not speak here for 6 minutes. 2 messages could not be delivered: waited too long."
         " 1 message from the other rooms:"
     )
-    assert words_of(unknown(gap, HOME)) == (
+    assert words_of(unknown(LIBERA, Bundle().with_gap(gap), HOME)) == (
         "I lost my connection to #pond on libera (10:02-10:09 UTC). Anything said there is missing here."
     )
-    assert "(2026-11-23 10:02 to 2026-11-25 17:35 UTC)" in words_of(unknown(days, HOME))
-    assert "(10:02 UTC)" in words_of(unknown(Gap(LIBERA, T0, T0 + 20), HOME))
+    assert "(2026-11-23 10:02 to 2026-11-25 17:35 UTC)" in words_of(unknown(LIBERA, Bundle().with_gap(days), HOME))
+    assert "(10:02 UTC)" in words_of(unknown(LIBERA, Bundle().with_gap(Gap(LIBERA, T0, T0 + 20)), HOME))
     assert words_of(lost(loss, HOME, T0)) == (
         "2 messages from 08:02-09:02 UTC could not be delivered to #pond on libera: waited too long."
     )
@@ -437,3 +438,61 @@ async def test_notices_are_not_announced_as_messages_that_follow() -> None:
         told = [*await world.home.delivered(2), *await world.libera.delivered(2)]
     assert len(told) == 4
     assert not [text for text in told if "follow." in text or "follows." in text]
+
+
+def test_a_room_that_we_are_back_in_but_may_not_speak_in_is_not_held() -> None:
+    outages = Outages()
+    changes(outages, "not in #pond yet", T0)
+    assert outages.holds(LIBERA)
+    outages.silenced(LIBERA, "moderated")
+    changes(outages, None, T0 + 1)
+    assert not outages.holds(LIBERA)
+    outages.spoke(LIBERA)
+    (ended,) = changes(outages, None, T0 + 2)
+    assert isinstance(ended, Ended)
+
+
+def test_the_first_gap_of_a_day_is_told_at_once_and_the_others_together_a_day_later() -> None:
+    gaps = Gaps()
+    first = gaps.heard(Gap(LIBERA, T0, T0 + 60), T0 + 60, TellGaps.DAILY)
+    assert first is not None
+    assert first.number == 1
+    for hour in range(1, 4):
+        at = T0 + hour * 3_600
+        assert gaps.heard(Gap(LIBERA, at, at + 120), at + 120, TellGaps.DAILY) is None
+    assert gaps.due(["libera"], T0 + 86_000, TellGaps.DAILY) == []
+    assert gaps.due(["home"], T0 + 90_000, TellGaps.DAILY) == [], "its network is not run here"
+    resumed = Gaps()
+    resumed.resume(LIBERA, gaps.kept(LIBERA))
+    ((room, bundle),) = resumed.due(["libera"], T0 + 90_000, TellGaps.DAILY)
+    assert words_of(unknown(room, bundle, HOME)) == (
+        "I lost my connection to #pond on libera 3 times (11:02-13:04 UTC, 6 minutes in all)."
+        " Anything said there is missing here."
+    )
+    assert resumed.due(["libera"], T0 + 90_000, TellGaps.DAILY) == []
+
+
+def test_gaps_are_told_each_time_or_never_where_the_operator_wants_it() -> None:
+    gaps = Gaps()
+    for number in range(3):
+        at = T0 + number * 100
+        assert gaps.heard(Gap(LIBERA, at, at + 60), at + 60, TellGaps.EACH) is not None
+        assert gaps.heard(Gap(OFTC, at, at + 60), at + 60, TellGaps.NEVER) is None
+    assert gaps.due(["oftc"], T0 + 90_000, TellGaps.NEVER) == []
+
+
+async def test_gaps_of_one_day_are_told_to_the_other_rooms_in_two_notices_also_over_restarts() -> None:
+    world = World(now=T0)
+    for number in range(4):
+        async with world.running():
+            world.libera.gaps = [Gap(LIBERA, world.now - 100, world.now)]
+            await world.libera.hear(said(LIBERA, irc("mallory"), f"{number}"))
+            await world.libera.settled()
+            world.now += 600
+    async with world.running():
+        (told,) = await world.home.delivered(1)
+        assert "missing here" in told
+        world.now += 90_000
+        await _minutes(world, 10)
+        assert "3 times" in (await world.home.delivered(2))[1]
+        assert "3 times" in (await world.oftc.delivered(2))[1]

@@ -23,7 +23,7 @@ from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.store import Commit, Committed, Full, Lease, Waits
 from bridge.users import User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.events import HOME, LIBERA, OFTC, asks_for_help, irc, matrix, said
 from tests.fakes.network import MemoryNetwork
 from tests.fakes.store import MemoryStore
 from tests.fakes.users import MemoryUsers
@@ -61,7 +61,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
-        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands={"help"})
+        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands=asks_for_help)
         notices = Notices(lambda: self.now)
         shared = self.shared = Shared(lambda: self.now, random.Random(1), notices, terms=self.terms)
         relay = Relay(gate, shared, self.whisper)
@@ -120,6 +120,20 @@ async def test_a_guest_gets_a_private_hint_once_a_day(world: World) -> None:
     async with world.running():
         await world.libera.hear(said(LIBERA, irc("mallory"), "next day"))
         await world.libera.delivered(2)
+
+
+async def test_the_default_hint_says_what_to_do_next_on_that_network_and_the_operators_own_hint_does_not() -> None:
+    for shows_the_way, ends in ((True, " log in to services first (`/msg NickServ identify`), then say"), (False, "")):
+        world = World(Link("pond", (HOME, LIBERA), welcome_guest="Go.", shows_the_way=shows_the_way))
+        async with world.running():
+            await world.libera.hear(said(LIBERA, irc("mallory"), "hi"))
+            await world.home.hear(said(HOME, matrix("mallory"), "hi"))
+            (there,) = await world.libera.delivered(1)
+            (here,) = await world.home.delivered(1)
+        assert ends in there
+        assert here == ("Go. To become a member, say `request` to me." if shows_the_way else "Go.")
+        assert there.startswith("Go. To become a member," if shows_the_way else "Go.")
+        assert (there == "Go.") is not shows_the_way
 
 
 async def test_a_hint_to_a_guest_names_the_room_that_they_spoke_in() -> None:

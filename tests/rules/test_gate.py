@@ -12,11 +12,12 @@ from bridge.model.text import words
 from bridge.rules.budget import Allowance
 from bridge.rules.case import Aside, Refusal, Told
 from bridge.rules.gate import Gate, asked_about
+from bridge.rules.joining import Door
 from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, answer, irc, matrix, said
+from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, said
 from tests.fakes.users import MemoryUsers
 
 DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
@@ -35,7 +36,7 @@ class World:
         )
         self.sessions = Sessions(self.users, lambda: self.now, 60.0)
         links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
-        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands={"help"})
+        self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
 
     def audience(self, event: Event) -> tuple[Room, ...]:
         return self.gate.decide(event).audience
@@ -52,6 +53,19 @@ def test_a_sender_without_proof_is_carried_after_a_login_on_the_same_connection(
     world.sessions.open(al, world.users.get("alice"))
     assert world.audience(said(LIBERA, al, "hi")) == (HOME,)
     assert world.audience(said(LIBERA, replace(irc("al"), connection="1 2"), "hi")) == ()
+
+
+def test_whether_somebody_is_carried_is_known_before_their_words_are_read(world: World) -> None:
+    alice, eve = matrix("alice"), matrix("eve")
+    assert world.gate.carries(alice, HOME)
+    assert not world.gate.carries(eve, HOME)
+    assert not world.gate.carries(irc("bob"), LIBERA), "not proved"
+    assert World(Rules(Guests.RELAY)).gate.carries(eve, HOME)
+    assert not World(Rules(members=frozenset({"bob"}))).gate.carries(alice, HOME)
+    assert world.gate.carries(alice, Room("home", "@alice:hs"))
+    assert not world.gate.carries(eve, Room("home", "@eve:hs"))
+    world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    assert not world.gate.carries(alice, HOME)
 
 
 def test_an_account_that_the_network_proves_counts_more_than_a_login(world: World) -> None:
@@ -297,3 +311,55 @@ def test_the_line_limits_of_members_and_guests_are_configured_and_that_of_a_bot_
     assert (
         world.gate.decide(replace(said(HOME, matrix("eve"), "hi"), room=Room(BOTS, "duck"))).case.event.max_lines == 20
     )
+
+
+def _asking(world: World) -> None:
+    """Give the gate the desk's command, as the daemon does."""
+    world.gate = Gate(
+        world.users,
+        world.sessions,
+        world.gate.links,
+        clock=lambda: world.now,
+        commands=lambda line, _: line == "request",
+    )
+
+
+@pytest.mark.parametrize("text", ["duck: request", "@duck Request!", "littleduck: request"])
+def test_a_request_in_a_room_goes_to_the_desk_which_answers_in_private(world: World, text: str) -> None:
+    _asking(world)
+    assert world.audience(said(LIBERA, irc("eve"), text, called="littleduck")) == (ear(DESK, "libera/eve"),)
+    assert world.audience(said(HOME, matrix("eve"), "duck: request")) == (ear(DESK, "home/@eve:hs"),)
+    assert world.audience(said(LIBERA, irc("bob", "bob"), "duck: request")) == (HOME, ear(DESK, "libera/bob"))
+    assert world.audience(answer(ear(DESK, "home/@eve:hs"), "asked", private=True)) == (Room("home", "@eve:hs"),)
+
+
+def test_a_request_to_nobody_and_a_request_for_something_else_are_no_commands(world: World) -> None:
+    _asking(world)
+    assert world.audience(said(LIBERA, irc("eve"), "request")) == ()
+    assert world.audience(said(LIBERA, irc("eve"), "duck: request a song")) == (ear("duck", "libera/#pond"),)
+
+
+def test_a_request_in_a_room_is_charged_to_the_guest() -> None:
+    world = World(Rules(per_guest=Allowance(2, 1)))
+    _asking(world)
+    asked = [world.audience(said(LIBERA, irc("eve"), "duck: request", str(number))) for number in range(3)]
+    assert [bool(each) for each in asked] == [True, True, False]
+
+
+def test_a_banned_guests_request_is_not_heard(world: World) -> None:
+    _asking(world)
+    world.users.sanction(Sanction("libera/eve", Measure.BAN, None, 0.0, None, "", "test"))
+    assert world.audience(said(LIBERA, irc("eve", "eve"), "duck: request")) == ()
+    assert world.audience(said(ALONE, irc("eve", "eve"), "request", private=True)) == ()
+
+
+def test_a_network_has_services_if_the_config_a_user_or_a_proof_says_so(world: World) -> None:
+    first, login = "log in to services first", "login NAME PASSWORD"
+    doors = {name: Door(passwords=True) for name in ("libera", "oftc", "plain")}
+    world.gate.doors = {**doors, "own": Door(services=True)}
+    assert first in world.gate.next_step(irc("eve", network="own"))
+    assert first in world.gate.next_step(irc("eve", network="libera"))  # bob has an account there
+    assert login in world.gate.next_step(irc("eve", network="oftc"))
+    world.audience(said(Room("oftc", "#other"), irc("ann", "ann", network="oftc"), "hi"))
+    assert first in world.gate.next_step(irc("eve", network="oftc"))
+    assert login in world.gate.next_step(irc("eve", network="plain"))

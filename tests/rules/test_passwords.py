@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.rules.passwords import holds_secret
+from tests.strategies import with_runs
 
 LEAKS = (
     "login alice quack",
@@ -91,7 +92,7 @@ def test_in_private_an_incomplete_login_is_taken_for_a_password_too(text: str) -
     assert holds_secret(text, private=True)
 
 
-@given(st.text(max_size=200))
+@given(with_runs(st.text(max_size=200)))
 def test_a_login_with_a_password_is_recognised_after_any_other_line(before: str) -> None:
     assert holds_secret(f"{before}\nlogin alice quack", private=False)
 

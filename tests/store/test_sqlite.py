@@ -18,7 +18,19 @@ from structlog.testing import capture_logs
 from bridge.model.event import BOTS
 from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
-from bridge.store import Commit, Committed, Dead, Full, Lease, StoreError, Unavailable, Unusable, Waits, migrations
+from bridge.store import (
+    Commit,
+    Committed,
+    Dead,
+    Full,
+    Lease,
+    StoreError,
+    Unavailable,
+    Unusable,
+    Waits,
+    backup,
+    migrations,
+)
 from bridge.store.core import Core
 from bridge.store.migrations import VERSION
 from bridge.store.sqlite import SqliteStore
@@ -45,7 +57,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_and_backed_up(
     path: Path, version: int
 ) -> None:
@@ -80,6 +92,7 @@ async def test_the_messages_of_version_4_become_events_with_bodies(path: Path) -
         assert [item.said for item in backlog.owed] == [1_003.0, 500.0, 1_003.0, 1_003.0, 1_003.0]
         assert await oftc.waiting(OFTC) == 3, "our own words do not count"
         assert [(loss.room, loss.number) for loss in await oftc.losses()] == [(OFTC, 1)]
+        assert await oftc.trim(0.0, 100, 500) == 4, "what waited before the upgrade has its size"
         (asked,) = await bots.due(2_000.0)
         assert (asked.room, [item.event for item in asked.owed]) == (EAR, [QUESTION])
 
@@ -140,6 +153,41 @@ def test_a_damaged_store_is_refused_by_name_and_not_changed(path: Path, content:
     with pytest.raises(Unusable, match=path.name):
         SqliteStore.open(path, _clock)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("journal", ["-wal", "-journal"])
+def test_an_empty_file_beside_a_journal_is_a_damaged_store_and_not_a_new_one(path: Path, journal: str) -> None:
+    path.parent.mkdir()
+    path.touch()
+    beside = Path(f"{path}{journal}")
+    beside.write_bytes(b"what is left of a store")
+    with pytest.raises(Unusable, match="the store was damaged"):
+        SqliteStore.open(path, _clock)
+    assert path.stat().st_size == 0
+    assert beside.read_bytes() == b"what is left of a store"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "CREATE TRIGGER spy AFTER INSERT ON events BEGIN DELETE FROM deliveries; END",
+        "CREATE VIEW spy AS SELECT * FROM events",
+        "CREATE VIRTUAL TABLE spy USING fts5(words)",
+    ],
+)
+async def test_a_store_or_backup_with_something_foreign_that_runs_by_itself_is_refused(
+    path: Path, foreign: str
+) -> None:
+    await SqliteStore.open(path, _clock).aclose()
+    bad = path.with_name("backup.sqlite")
+    backup.copy(path, bad)
+    with closing(sqlite3.connect(bad)) as sql:
+        sql.execute(foreign)
+    with pytest.raises(Unusable, match="'spy', which is not ours"):
+        backup.restore(path, bad)
+    with pytest.raises(Unusable, match="'spy', which is not ours"):
+        SqliteStore.open(bad, _clock)
+    await SqliteStore.open(path, _clock).aclose()
 
 
 def test_a_database_of_another_program_is_refused(path: Path) -> None:

@@ -16,8 +16,9 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.model.event import Room
 from bridge.model.people import Identity, Proof
-from bridge.users import Role, User, UsersError, UsersUnavailable, audit, layout, storage
+from bridge.users import MembershipRequest, Role, User, UsersError, UsersUnavailable, audit, layout, storage
 from bridge.users.audit import Record
 from bridge.users.tinydb import TinyUsers
 from tests.events import matrix
@@ -417,3 +418,84 @@ def test_a_written_database_is_read_back_the_same_by_lines_and_as_json(
         for name, rows in layout.parse(text).items()
     }
     assert opened == json.loads(text) == tables
+
+
+_BOB = Identity(Proof.IRC, "libera", "bob")
+_WISH = MembershipRequest(_BOB, Room("libera", "bob_"), 1_000.0)
+
+
+def test_a_request_is_in_the_file_and_each_step_in_the_audit_log(path: Path) -> None:
+    users = TinyUsers(path, clock=lambda: 2_000.0)
+    users.acting("libera/bob_").ask(_WISH)
+    assert [each.handle for each in TinyUsers(path).requests()] == ["bob"]
+    users.acting("admin").approve("bob", "bob", 2_000.0)
+    users.acting("libera/eve").ask(MembershipRequest(ALICE, Room("home", "@alice:hs"), 2_000.0))
+    users.acting("admin").deny("alice", 2_000.0)
+    assert users.refresh()
+    assert TinyUsers(path).requests() == users.requests()
+    assert [(each.by, each.what, each.details) for each in users.audit.read()][1:] == [
+        ("libera/bob_", "request", "bob libera/bob"),
+        ("admin", "approve", "bob libera/bob as bob"),
+        ("libera/eve", "request", "alice @alice:hs"),
+        ("admin", "deny", "alice @alice:hs"),
+    ]
+
+
+def test_a_second_request_of_the_same_identity_writes_nothing(path: Path) -> None:
+    users = TinyUsers(path)
+    users.ask(_WISH)
+    before = path.stat().st_mtime_ns, users.audit.path.read_text()
+    users.ask(_WISH)
+    assert (path.stat().st_mtime_ns, users.audit.path.read_text()) == before
+
+
+def test_a_file_from_before_there_were_requests_is_read_and_takes_requests(path: Path) -> None:
+    path.write_text(_written(_EVE))
+    users = TinyUsers(path)
+    assert users.requests() == ()
+    users.ask(_WISH)
+    assert [user.name for user in TinyUsers(path).list()] == ["eve"]
+    assert [each.handle for each in TinyUsers(path).requests()] == ["bob"]
+
+
+def test_a_table_that_this_program_does_not_know_is_left_as_it_is(path: Path) -> None:
+    """So an older program leaves the requests alone, and the format needs no new version."""
+    document = json.loads(path.read_text()) | {"later": {"1": {"a": 1}}}
+    path.write_text(json.dumps(document))
+    users = TinyUsers(path)
+    users.ask(_WISH)
+    users.approve("bob", "bob", 1_500.0)
+    assert json.loads(path.read_text())["later"] == {"1": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("handle", "two words"),
+        ("handle", "@eve"),
+        ("identity", {"kind": "irc-mask", "network": "plain", "value": "*!*@*"}),
+        ("identity", None),
+        ("room", "nowhere"),
+        ("since", "yesterday"),
+        ("since", 1e400),
+        ("standing", "maybe"),
+        ("standing", "approved"),
+        ("decided", 5.0),
+    ],
+)
+def test_a_broken_request_is_refused_with_its_place(path: Path, key: str, value: object) -> None:
+    users = TinyUsers(path)
+    users.ask(_WISH)
+    document = json.loads(path.read_text())
+    document["requests"]["1"][key] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(UsersError, match="request 1 is broken"):
+        TinyUsers(path)
+
+
+def test_an_open_request_of_somebody_who_is_a_user_by_hand_is_no_request(path: Path) -> None:
+    TinyUsers(path).ask(_WISH)
+    document = json.loads(path.read_text())
+    document["users"]["1"] = _EVE | {"identities": [{"kind": "irc", "network": "libera", "value": "BOB"}]}
+    path.write_text(json.dumps(document))
+    assert TinyUsers(path).requests() == ()

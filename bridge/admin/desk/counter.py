@@ -6,31 +6,41 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+import structlog
 from argon2 import PasswordHasher
 
 from bridge.admin.desk.codes import LASTS, Codes
 from bridge.admin.desk.guesses import By, Guesses, Key
 from bridge.lib.durations import spelled
 from bridge.lib.lru import LruSet
+from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.gate import Gate
-from bridge.users import User, Users
+from bridge.users import MembershipRequest, Standing, User, Users, UsersError
 from bridge.users.audit import Audit
-from bridge.users.identities import same_name
-from bridge.users.passwords import HASHER, hash_password, is_outdated, verify
+from bridge.users.identities import lasting, same_name
+from bridge.users.passwords import HASHER, choose_password, hash_password, is_outdated, verify
+from bridge.users.requests import LASTS_S, Requests
 from bridge.users.sanctions import in_force
 from bridge.users.sessions import Sessions
 
+log = structlog.get_logger()
+
 _WRONG = "Wrong name or password."
 _REMEMBER = "--remember"
-_SHORTEST = 8
-"""Shortest password that may be chosen here, in characters."""
 _FAMILIAR = 10_000
 """How many pairs of a user and the place they logged in from are remembered."""
 _RECORDED = Allowance(100, 100 / 60)
 """Failed logins that the audit log records: 100 at once, then 100 an hour."""
-_STRANGER = "You are not a member here: ask an admin of this bridge to add you."
+_STRANGER = "You are not a member here."
+_ASKED_BY = Allowance(5, 5 / (24 * 60))
+"""New requests from one homeserver or IRC host: five at once, then five a day."""
+_ASKED = Allowance(60, 1)
+"""New requests from all: each is written into the user database, and too many would push out the others' requests."""
+_MANY = "Too many people ask to become members right now. Try again tomorrow."
+_WELL_MEANT = frozenset({"", "please", "pls", "membership"})
+"""What may follow `request`; anything else asks for something else."""
 
 
 class Counter:
@@ -60,6 +70,7 @@ class Counter:
         self._guesses = Guesses()
         self._familiar: LruSet[tuple[object, ...]] = LruSet(_FAMILIAR)
         self._refusals = Budget(_RECORDED)
+        self._askers, self._asking = Budget(_ASKED_BY), Budget(_ASKED)
 
     async def login(self, asker: Sender, rest: str) -> str:
         """login [--remember] NAME PASSWORD: log in until you leave; with --remember, for good."""
@@ -81,7 +92,7 @@ class Counter:
         self._guesses.right(keys)
         self._familiar.add((same_name(user.name), *_keys(asker)[-1]))
         if user.password and is_outdated(user.password, self._hasher):
-            await self._set_password(asker, user, password)
+            await self._keep(asker, user, await asyncio.to_thread(hash_password, password, self._hasher))
             user = self._users.get(user.name)
         proven = self._users.identify(asker)
         if proven is not None and proven.name != user.name:
@@ -119,20 +130,43 @@ class Counter:
             return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password with blanks goes in quotes."
         if user.password and (refused := await self._check(asker, user, words[0])):
             return refused
-        if len(words[-1]) < _SHORTEST:
-            return f"A password has at least {_SHORTEST} characters: choose a longer one."
         held = self._sessions.user(asker) is not None
-        await self._set_password(asker, user, words[-1])
+        try:
+            await self._keep(asker, user, await asyncio.to_thread(choose_password, words[-1], self._hasher))
+        except UsersError as error:
+            return f"{str(error)[0].upper()}{str(error)[1:]}."
         if held:
             self._sessions.open(asker, self._users.get(user.name))
         return "Your password is changed. Anybody else who was logged in with the old one is logged out."
+
+    async def request(self, asker: Sender, rest: str) -> str:
+        """request: ask to become a member; an admin decides, and you are told."""
+        user, identity, now = self._gate.who(asker), lasting(asker), self._clock()
+        if rest.strip(" .!?").lower() not in _WELL_MEANT:
+            return "To ask an admin to make you a member, say only: request"
+        if user is not None:
+            return f"You are {user.name} here already, {user.role}. If a room is closed to you, ask an admin."
+        if identity is None:
+            return self._gate.next_step(asker)
+        if any(self._users.sanctioned(asker, None, link, now) for link in (None, *self._gate.links.names)):
+            return "Not while you are muted or banned."
+        if (before := Requests(self._users.requests()).about(identity, now)) is not None:
+            if before.standing is Standing.OPEN:
+                return f"You have asked already, as {identity}: an admin decides, and I tell you."
+            if before.standing is Standing.DENIED and before.decided is not None:
+                return f"An admin has declined. You may ask again in {spelled(before.decided + LASTS_S - now)}."
+        if not self._may_ask(asker, identity, now):
+            return _MANY
+        if not await self._ask(MembershipRequest(identity, Room(asker.network, asker.address), now), asker):
+            return "I cannot store that right now. Try again in some minutes."
+        return f"I let the admins know that {identity} asks to become a member. I tell you what they decide."
 
     async def prove(self, asker: Sender, _rest: str) -> str:
         """prove: get a code here, then say `link-identity CODE` to me on the network where I already know you."""
         user = self._gate.who(asker)
         if user is not None:
             return f"You are {user.name} here. Say `prove` to me on the other network, then here: link-identity CODE"
-        if _lasting(asker) is None:
+        if lasting(asker) is None:
             return f"{_unproven(asker)}. Until then I cannot remember you."
         code = self._codes.issue(asker, self._clock())
         return f"{code} can be used once, within {spelled(LASTS)}. Where I know you, say to me: link-identity {code}"
@@ -142,7 +176,7 @@ class Counter:
         now, guesser = self._clock(), _keys(asker)
         user = self._gate.who(asker)
         if user is None:
-            return _STRANGER
+            return f"{_STRANGER} {self._gate.next_step(asker)}"
         if wait := self._guesses.wait(guesser, now):
             return f"Too many wrong codes: again in {spelled(wait + 1)}."
         code, _, sure = rest.partition(" ")
@@ -152,7 +186,7 @@ class Counter:
         if claim is None:
             self._guesses.wrong(guesser, now)
             return "That code is wrong or too old. Say `prove` on the other network to get a new one."
-        identity = _lasting(claim.sender)
+        identity = lasting(claim.sender)
         assert identity is not None  # `prove` has checked that
         if sure.strip().lower() != "yes":  # confirmed, so that a slip lets no stranger in
             return (
@@ -167,7 +201,7 @@ class Counter:
         """unlink-identity IDENTITY: forget one of your identities; `unlink-identity` alone lists them."""
         user = self._gate.who(asker)
         if user is None:
-            return _STRANGER
+            return f"{_STRANGER} {self._gate.next_step(asker)}"
         if any(each.target == user.name for each in self._users.sanctions() if in_force(each, self._clock())):
             return "Not while you are muted or banned."
         identity = next((one for one in user.identities if str(one) == rest.strip()), None)
@@ -177,6 +211,29 @@ class Counter:
         await asyncio.to_thread(acting.unlink_identity, user.name, identity)
         await asyncio.to_thread(self._users.refresh)
         return f"{identity} is not you any more."
+
+    def _may_ask(self, asker: Sender, identity: Identity, now: float) -> bool:
+        """Whether another new request is taken; charges it to the asker's homeserver or host, and to all."""
+        host = identity.value.partition(":")[2] if identity.kind is Proof.MATRIX else asker.mask.rpartition("@")[2]
+        spender = (identity.network, host or identity.value)
+        if not self._askers.has(spender, now) or not self._asking.has("all", now):
+            return False
+        self._askers.spend(spender, now)
+        self._asking.spend("all", now)
+        return True
+
+    async def _ask(self, request: MembershipRequest, asker: Sender) -> bool:
+        """Store `request`. False if that failed: why is for the operator, since it may name files."""
+        try:
+            made = await asyncio.to_thread(self._users.acting(_shown(asker)).ask, request)
+            await asyncio.to_thread(self._users.refresh)
+        except UsersError as error:
+            hint = "a guest asked to become a member and was told to try again; mend the cause"
+            log.warning("request_not_stored", identity=str(request.identity), reason=str(error), hint=hint)
+            return False
+        hint = f"quackbridge approve {made.handle}, or quackbridge deny {made.handle}"
+        log.info("membership_requested", identity=str(made.identity), room=str(made.room), hint=hint)
+        return True
 
     async def _check(self, asker: Sender, user: User, password: str) -> str:
         """Why `password` is refused as the user's; '' if it is right."""
@@ -218,8 +275,8 @@ class Counter:
         elif self._refusals.news("all", now):
             await asyncio.to_thread(self._audit.record, _shown(asker), what, "and more, which are not recorded")
 
-    async def _set_password(self, asker: Sender, user: User, password: str) -> None:
-        kept = await asyncio.to_thread(hash_password, password, self._hasher)
+    async def _keep(self, asker: Sender, user: User, kept: str) -> None:
+        """Set the hash of the user's password."""
         await asyncio.to_thread(self._users.acting(by(user, asker)).set_password, user.name, kept)
         await asyncio.to_thread(self._users.refresh)
 
@@ -231,7 +288,7 @@ class Counter:
         return f"Welcome, {user.name}. You are logged in until {ends}, for {spelled(self._sessions.lasts)} at most."
 
     async def _remember(self, asker: Sender, user: User) -> str:
-        identity = _lasting(asker)
+        identity = lasting(asker)
         if identity is None:
             opened = await self._open(asker, user)
             return f"{opened} I cannot remember you for longer: {_unproven(asker)}."
@@ -276,20 +333,6 @@ def _keys(asker: Sender) -> Sequence[Key]:
     if asker.mask:
         keys.append((By.HOST, f"{asker.network} {asker.mask.rpartition('@')[2]}"))
     return keys
-
-
-def _lasting(asker: Sender) -> Identity | None:
-    """The best lasting identity that the network proves of `asker`; None if there is none."""
-    for kind in Proof:
-        for proof in asker.proofs:
-            if proof.kind is kind:
-                return proof if kind is not Proof.IRC_MASK else _any_nick(proof)
-    return None
-
-
-def _any_nick(proof: Identity) -> Identity:
-    """The mask of one user at one host, whatever their nick."""
-    return Identity(proof.kind, proof.network, f"*!{proof.value.partition('!')[2]}")
 
 
 def _unproven(asker: Sender) -> str:

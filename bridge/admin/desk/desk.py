@@ -9,12 +9,14 @@ import click
 
 from bots.api import Question
 from bridge.admin.desk.counter import Counter, by
+from bridge.admin.desk.words import ELSEWHERE, elsewhere, meant
 from bridge.admin.verbs import ALIASES, VERBS, Access, Verb
 from bridge.admin.verbs.office import Answer, Office
 from bridge.config import Config
 from bridge.model.people import Sender
 from bridge.model.text import Text, plain, printable, words
 from bridge.rules.gate import Gate
+from bridge.rules.joining import REQUEST
 from bridge.store import StoreError
 from bridge.users import Role, User, Users, UsersError
 from bridge.users.identities import same_name
@@ -25,6 +27,8 @@ _LINES = 30
 _CHARACTERS = 6_000
 """Most characters of one answer, for the same reason."""
 
+_ABOUT = "I carry what members say between Matrix and IRC. You are a guest."
+_MORE = "`help WORD` explains one."
 Ask = Callable[[Sender, str], Awaitable[str]]
 
 
@@ -47,6 +51,7 @@ class Desk:
             "whoami": counter.whoami,
             "passwd": counter.passwd,
             "prove": counter.prove,
+            REQUEST: counter.request,
         }
         self._theirs: Mapping[str, Ask] = {
             "link-identity": counter.link_identity,
@@ -70,6 +75,8 @@ class Desk:
             return await self._own[first](asker, rest)
         if first in self._theirs and "--" not in rest:
             return await self._theirs[first](asker, rest)
+        if first in self._theirs and user is not None and self._access(user, asker) is not Access.ADMIN:
+            return f"Options are for admins. You may say: {self._theirs[first].__doc__}"
         return await self._verb(user, asker, first, rest)
 
     async def _verb(self, user: User | None, asker: Sender, first: str, rest: str) -> str:
@@ -77,7 +84,7 @@ class Desk:
         name, line = (f"{first} {second.lower()}", after) if f"{first} {second.lower()}" in VERBS else (first, rest)
         verb = VERBS.get(ALIASES.get(name, name))
         if verb is None or verb.access is Access.NOBODY:
-            return "I do not know that; say `help`"  # not repeated: what was typed may be a secret
+            return self._unknown(user, asker, first)
         if user is None:
             return "That is for users; you are a guest here. Say `help`"
         if self._access(user, asker) < verb.access:
@@ -86,6 +93,24 @@ class Desk:
         answer = await asyncio.to_thread(_run, office, verb, name, line)
         await asyncio.to_thread(self._users.refresh)
         return answer
+
+    def _unknown(self, user: User | None, asker: Sender, first: str) -> str:
+        """The answer to a word that is no command here. The word is not repeated: it may be a secret."""
+        mine = {"help", *self._own, *self._verbs(user, asker), *(self._theirs if user else ())}
+        if user is not None and self._access(user, asker) is Access.ADMIN:
+            if first in ELSEWHERE:
+                return elsewhere(first)
+            mine |= {*ELSEWHERE}
+        near = meant(first, {name.split()[0] for name in mine})
+        return f"I do not know that; did you mean `{near}`? Say `help`" if near else "I do not know that; say `help`"
+
+    def _verbs(self, user: User | None, asker: Sender) -> dict[str, Verb]:
+        """The verbs that `user` may use here."""
+        return {
+            name: verb
+            for name, verb in VERBS.items()
+            if user is not None and verb.access <= self._access(user, asker) and verb.access is not Access.NOBODY
+        }
 
     def _office(self, user: User, asker: Sender) -> Office:
         acting = self._users.acting(by(user, asker))
@@ -106,11 +131,7 @@ class Desk:
         return frozenset(link for link in mine if self._users.sanctioned(asker, user, link, now) is None)
 
     def _help(self, user: User | None, asker: Sender, about: str) -> str:
-        mine = {
-            name: verb
-            for name, verb in VERBS.items()
-            if user is not None and verb.access <= self._access(user, asker) and verb.access is not Access.NOBODY
-        }
+        mine = self._verbs(user, asker)
         asked = ALIASES.get(about.lower(), about.lower())
         own = {**self._own, **(self._theirs if user else {})}
         if asked in mine:
@@ -118,14 +139,10 @@ class Desk:
         if asked in own:
             return (own[asked].__doc__ or "").strip()
         everybody = "You may say: help, " + ", ".join(own)
-        admin = f"As {'an admin' if user and user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
-        return "\n".join([everybody, *([admin] if mine else []), "`help WORD` explains one."])
-
-
-COMMANDS = frozenset(
-    {"help", "login", "logout", "whoami", "passwd", "prove", *(name.split()[0] for name in (*VERBS, *ALIASES))}
-)
-"""The first words of the desk's commands."""
+        if user is None:
+            return f"{_ABOUT} {self._gate.next_step(asker)}\n{everybody}. {_MORE}"
+        admin = f"As {'an admin' if user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
+        return "\n".join([everybody, *([admin] if mine else []), _MORE])
 
 
 def _run(office: Office, verb: Verb, name: str, line: str) -> str:

@@ -52,6 +52,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "set-password": Verb("passwords:set_password", "Set the password of a user.", Access.NOBODY),
         "link-identity": Verb("users:link_identity", "Add identities to a user.", Access.ADMIN),
         "unlink-identity": Verb("users:unlink_identity", "Remove identities from a user.", Access.ADMIN),
+        "requests": Verb("requests:requests", "List who asks to become a member.", Access.ADMIN),
+        "approve": Verb("requests:approve", "Make somebody who asked a member.", Access.ADMIN),
+        "deny": Verb("requests:deny", "Decline a request to become a member.", Access.ADMIN),
         "mute-user": Verb("sanctions:mute_user", "Stop carrying somebody; bots still answer.", Access.MODERATOR),
         "ban-user": Verb("sanctions:ban_user", "Neither carry nor answer somebody.", Access.MODERATOR),
         "lift": Verb("sanctions:lift", "Lift a mute or ban.", Access.MODERATOR),
@@ -66,6 +69,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "audit": Verb("audit:audit", "Show who changed what, and failed logins.", Access.ADMIN),
         "import-users": Verb("transfer:import_users", "Add many users from a CSV or JSON file.", Access.NOBODY),
         "export-users": Verb("transfer:export_users", "Write all users as CSV or JSON.", Access.NOBODY),
+        "rename-network": Verb(
+            "networks:rename_network", "Move what is kept of a network to a new name.", Access.NOBODY
+        ),
         "backup": Verb("backups:backup", "Copy users, audit log and store into a dated folder.", Access.NOBODY),
         "restore": Verb("backups:restore", "Restore the users, and if asked the store, of a backup.", Access.NOBODY),
     }

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from bridge.admin.verbs.office import Office
-from bridge.config import Config, ConfigError, load_settings
+from bridge.config import Config, ConfigError, load_settings, recall
 from bridge.irc.settings import IrcSettings
 from bridge.lib import durations
 from bridge.model.people import Identity, Proof
@@ -33,10 +33,20 @@ class Completed(_Type):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
-            found = self._choices(load_settings(ctx.params.get("config") or Path("config.yaml")))
+            found = self._choices(_settings(ctx.params.get("config") or Path("config.yaml")))
         except (ConfigError, UsersError):
             return []
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+def _settings(path: Path) -> Config:
+    """The settings, or those that the daemon had last. Raises ConfigError."""
+    try:
+        return load_settings(path)
+    except ConfigError:
+        if (last := recall(path)) is None:
+            raise
+        return last
 
 
 class _Duration(_Type):

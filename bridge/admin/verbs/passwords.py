@@ -4,7 +4,7 @@ import click
 
 from bridge.admin.verbs.office import Answer, Office, done
 from bridge.admin.verbs.params import USER
-from bridge.users.passwords import hash_password
+from bridge.users.passwords import choose_password
 
 
 @click.command("set-password")
@@ -23,4 +23,4 @@ def hash_of(office: Office, *, ask: bool, read: bool) -> str:
     """The hash of a password that is typed (`ask`), or the first line of standard input (`read`)."""
     if ask and read:
         raise click.UsageError("give --password or --password-stdin, not both")
-    return hash_password(office.terminal.read() if read else office.terminal.ask())
+    return choose_password(office.terminal.read() if read else office.terminal.ask())

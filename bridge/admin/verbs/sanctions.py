@@ -8,7 +8,7 @@ from bridge.admin.verbs.office import Answer, Office, done
 from bridge.admin.verbs.params import DURATION, LINK, USER, a_link
 from bridge.model.patterns import Pattern, is_pattern
 from bridge.model.people import Sender
-from bridge.users import Measure, Role, Sanction, UsersError
+from bridge.users import Measure, Role, Sanction, User, UsersError
 from bridge.users.sanctions import Sanctions, checked_target, in_force
 
 _WHERE = click.option("--in", "link", type=LINK, metavar="LINK", help="In this link only; default: in all.")
@@ -109,20 +109,29 @@ def _check_place(office: Office, link: str | None) -> None:
 
 def _check_target(office: Office, target: str) -> None:
     if is_pattern(target):
-        _check_spares_admins(office, target)
+        _check_spares(office, target)
         return
     user = office.users.get(target)
+    if _is_oneself(office, user):
+        raise UsersError("that is you: you could not undo it yourself")
     if user.role is Role.ADMIN and office.role is not Role.ADMIN:
         raise UsersError(f"{user.name} is an admin")
 
 
-def _check_spares_admins(office: Office, target: str) -> None:
-    """Refuse a pattern that fits an admin: somebody must be able to undo it."""
+def _check_spares(office: Office, target: str) -> None:
+    """Refuse a pattern that fits an admin, or who asks: somebody must be able to undo it."""
     pattern = Pattern.parse(checked_target(target))
     for user in office.users.list():
         senders = (Sender(each.network, "", "", (each,), mask=each.value) for each in user.identities)
-        if user.role is Role.ADMIN and any(pattern.fits(sender) for sender in senders):
-            raise UsersError(f"{target} would fit the admin {user.name} too")
+        spared = user.role is Role.ADMIN or _is_oneself(office, user)
+        if spared and any(pattern.fits(sender) for sender in senders):
+            who = "you" if _is_oneself(office, user) else f"the admin {user.name}"
+            raise UsersError(f"{target} would fit {who} too")
+
+
+def _is_oneself(office: Office, user: User) -> bool:
+    """Whether `user` asks, in a chat: who is at the command line of the machine can undo anything."""
+    return not office.at_terminal and user.name == office.by.partition(" ")[0]
 
 
 def _check_admins_word(office: Office, target: str, link: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
 from bridge.model.event import BOTS
@@ -23,6 +25,10 @@ def status(office: Office) -> Answer:
         entries: Sequence[Entry] = office.outbox()
     except Unusable:
         entries = ()  # no daemon has run yet
+    with suppress(Unusable):
+        for orphan in orphans(office.config.networks, office.stored(lambda store: store.networks()), (), ()):
+            if orphan.waiting:
+                office.warn(orphan.words)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
     data = {
         "running": running,

@@ -125,7 +125,7 @@ def _user(row: Mapping[str, Any]) -> User:
     password = row.get("password_hash") or None
     if password is not None and not is_hash(password):
         raise ValueError("password_hash is not an Argon2id hash; give passwords with `set-password`")
-    name = parse.checked_name(row["name"])
+    name = parse.new_name(row["name"])
     return User(name, Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities)), password)
 
 
@@ -168,6 +168,8 @@ def _shape(file: Path, shape: str | None) -> str:
 
 def _read(file: Path) -> str:
     try:
+        if str(file) == "-" and sys.stdin is None:
+            raise click.UsageError("standard input is closed: pipe the users into the command")
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
             content = source.read(_LARGEST + 1)
         if len(content) > _LARGEST:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from bridge.admin.misfits import links_naming
 from bridge.admin.verbs.office import Answer, Json, Office, done
 from bridge.admin.verbs.params import ROLES, USER, identity_options, on_networks, parsed, some
 from bridge.admin.verbs.passwords import hash_of
@@ -42,6 +43,8 @@ def remove_user(office: Office, name: str) -> Answer:
     """Remove the user NAME, who becomes a guest."""
     _check_last_admin(office, name)
     office.users.remove(name)
+    for link in links_naming(office.config, name):
+        office.warn(f"links.{link} names {name} in the config still")
     return done(f"removed {name}", user=name)
 
 
@@ -123,6 +126,10 @@ def plain(user: User) -> dict[str, object]:
     }
 
 
+def _unknown(user: User) -> str:
+    return "a login with the password" if user.password else "nothing: nobody can be this user"
+
+
 def _table(found: Sequence[User], data: Json) -> Answer:
     if not found:
         return Answer(data, "there are no users yet; add one with `add-user`")
@@ -130,7 +137,7 @@ def _table(found: Sequence[User], data: Json) -> Answer:
         (
             user.name,
             str(user.role),
-            "\n".join(f"{identity.kind} {identity}" for identity in user.identities) or "no identity",
+            "\n".join(f"{identity.kind} {identity}" for identity in user.identities) or _unknown(user),
             "yes" if user.password else "no",
         )
         for user in found

@@ -29,7 +29,7 @@ class Synapse(Process):
     @classmethod
     def missing(cls) -> str | None:
         if importlib.util.find_spec("synapse") is None:
-            return "matrix-synapse is not installed in this Python environment (pip install matrix-synapse)"
+            return f"matrix-synapse is not installed here: {sys.executable} -m pip install matrix-synapse"
         return None
 
     def command(self) -> Sequence[str]:

@@ -98,7 +98,9 @@ def event(
     kind, words = said
     text = formatting.parse(words)
     if says_nothing(plain(text)):
-        return None
+        if kind is not Kind.ACTION or spoken.private:
+            return None
+        text = ()  # a bare /me, which says its sender's name
     called = None if spoken.private else _called(plain(text), names)
     return Event(
         id=spoken.id,

@@ -121,17 +121,21 @@ def _bounded(item: Owed, limits: Limits) -> list[Say]:
     shown = said[: most - 1]
     head = shown[0].text[: shown[0].head]
     left = max(len(plain(item.event.text)) - sum(len(one.text) - one.head for one in shown), 1)
-    return [*shown, replace(shown[0], text=f"{head}({left:,} more characters are not shown here)")]
+    before, after = _ACTION if shown[0].text.startswith(_ACTION[0]) else _PLAIN
+    return [*shown, replace(shown[0], text=f"{before}{head}({left:,} more characters are not shown here){after}")]
 
 
 def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Say]:
     event = item.event
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if event.private and message.kind is Kind.ACTION else _PLAIN
+    head = stamp(item) + _clean(mark(event))
+    if not message.text and message.kind is Kind.ACTION:  # a bare /me
+        yield Say(command, item.room.id, head.rstrip())
     for line in lines(message.text):
         words = _flat(line)
         if plain(words).strip():
-            yield from _fitting(command, item.room.id, wrap, stamp(item) + _clean(mark(event)), words, limits)
+            yield from _fitting(command, item.room.id, wrap, head, words, limits)
 
 
 def _fitting(command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits) -> Iterator[Say]:

@@ -28,6 +28,7 @@ _MUTED = Backoff(first_s=5.0, longest_s=60.0)
 that the channel did not take."""
 
 _BY_ITSELF = "nothing to do: the bridge tries again"
+# {us} is our nick: the operators of a channel have to know whom to invite
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "403": ("there is no such channel", "check the channel's name in the configuration"),
@@ -35,10 +36,10 @@ _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "437": ("the channel is not available right now", _BY_ITSELF),
         "448": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
         "471": ("the channel is full", "ask its operators to raise the limit (+l)"),
-        "473": ("the channel is invite-only", "ask its operators to invite the bridge, or to let it in always (+I)"),
+        "473": ("the channel is invite-only", "ask its operators to invite {us}, or to let it in always (+I)"),
         "474": (
             "the bridge is banned from the channel",
-            "ask its operators to lift the ban (-b), or to except the bridge from it (+e)",
+            "ask its operators to lift the ban (-b), or to except {us} from it (+e)",
         ),
         "475": ("the channel has a key (a password)", "ask its operators to remove the key (-k)"),
         "476": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
@@ -195,7 +196,7 @@ class Channels:
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
             return None
-        reason, hint = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators"))
+        reason, hint = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators to let {us} in"))
         if line.command == "470":
             there = printable(line.param(2))
             reason, hint = f"the channel forwards to {there}", f"link {there} instead"

@@ -107,7 +107,8 @@ class Login:
         only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
         account = self._settings.sasl.account if self._settings.sasl is not None else ""
         yield self._refused(
-            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})"
+            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})",
+            self._settings.key("sasl", "password") if self._settings.sasl is not None else (),
         )
 
     def aborted(self, line: Line) -> Iterator[Effect]:
@@ -118,14 +119,16 @@ class Login:
         reason = f"the server broke off the SASL login: {_said(line)}"
         yield Notable("not_logged_in", reason) if self.welcomed else _turned_away(reason)
 
-    def _refused(self, reason: str) -> Effect:
+    def _refused(self, reason: str, key: tuple[str, ...] = ()) -> Effect:
         """A connection that works is kept, though its account is gone."""
-        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason)
+        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason, key)
 
     def wrong_password(self, line: Line) -> Iterator[Effect]:
         """464. Ignored after the welcome: then it is about a wrong operator password."""
         if not self.welcomed:
-            yield Rejected(f"the server does not accept the server password: {_said(line)}")
+            yield Rejected(
+                f"the server does not accept the server password: {_said(line)}", self._settings.key("password")
+            )
 
     def banned(self, line: Line) -> Iterable[Effect]:
         """465. The ERROR that follows says why."""
@@ -140,7 +143,8 @@ class Login:
         elif reason:
             yield _turned_away(f"the server closed the connection: {reason}")
         else:
-            yield Broken("the server closed the connection", by_server=True)
+            perhaps = "" if self.welcomed or self._settings.tls else "; if that is its port for TLS, set `tls: true`"
+            yield Broken(f"the server closed the connection{perhaps}", by_server=True)
 
     def nick_refused(self, line: Line) -> Iterator[Effect]:
         """431, 432, 433, 436, 437 before the welcome: try the next name."""

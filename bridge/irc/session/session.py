@@ -49,6 +49,11 @@ class Session:
         return self._state.isupport
 
     @property
+    def nick(self) -> str:
+        """The nick that we have now."""
+        return self._state.us.nick
+
+    @property
     def channels(self) -> Channels:
         return self._state.channels
 

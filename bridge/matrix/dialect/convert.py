@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Room
+from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Redaction, Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import addressed, merge, plain, says_nothing, shown_name, words
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
 _FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
 _NOT_SAID = frozenset({"m.key.verification.request"})
+_SHORT = 2000  # characters
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -34,6 +35,29 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
 
 
+def is_long(event: Json) -> bool:
+    """Whether `event` takes more than a moment to read."""
+    content = table(event, "content")
+    texts = [
+        word(part, key) for part in (content, table(content, "m.new_content")) for key in ("body", "formatted_body")
+    ]
+    return max(map(len, texts)) > _SHORT
+
+
+def beginning(event: Json) -> Json:
+    """`event` without formatting, and with no more than the beginning of its words: of people who are not carried, only
+    the bots read that much."""
+    content = table(event, "content")
+    kept = {key: content[key] for key in ("m.relates_to", "m.mentions") if key in content}
+    if new := table(content, "m.new_content"):
+        kept["m.new_content"] = _beginning(new)
+    return {**event, "content": {**kept, **_beginning(content)}}
+
+
+def _beginning(content: Json) -> Json:
+    return {"msgtype": word(content, "msgtype"), "body": word(content, "body")[:_SHORT]}
+
+
 def with_id(who: Sender) -> Sender:
     """`who`, their id behind their name, as Matrix clients tell people of one name apart."""
     return replace(who, name=f"{who.name} ({shown_name(who.address, fallback='?')})")
@@ -53,13 +77,17 @@ def message(
     What an edit says is only in its `m.new_content`; its own body is for clients that know no edits (spec, "Event
     replacements")."""
     content = table(event, "content")
+    if word(event, "type") == "m.room.redaction":
+        return _redaction(event, room, who, private=private, replayed=replayed)
     if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
         return None
     edited = _edited(content)
     said = table(content, "m.new_content") if edited else content
     # in private, as in a command, a link to a person means their id, not the name shown
     read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
-    if read is None or says_nothing(plain(read.text)):
+    if read is not None and says_nothing(plain(read.text)):  # but a bare /me says its sender's name
+        read = Read((), read.people) if word(said, "msgtype") == "m.emote" and not private else None
+    if read is None:
         return None
     return Event(
         id=word(event, "event_id"),
@@ -67,6 +95,23 @@ def message(
         sender=who,
         time=said_at(event),
         body=_edit(room, edited, said, read) if edited else _spoken(room, said, read, us),
+        private=private,
+        origin=Origin.REPLAYED if replayed else Origin.LIVE,
+    )
+
+
+def _redaction(event: Json, room: Room, who: Sender, *, private: bool, replayed: bool) -> Event | None:
+    """A removal (spec, "Redactions"): `redacts` is in the content since room version 11, before that beside it."""
+    content = table(event, "content")
+    target = word(content, "redacts") or word(event, "redacts")
+    if not target:
+        return None
+    return Event(
+        id=word(event, "event_id"),
+        room=room,
+        sender=who,
+        time=said_at(event),
+        body=Redaction(EventKey(room, target), _name(content, "reason")),
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )

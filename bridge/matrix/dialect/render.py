@@ -160,6 +160,9 @@ def _marked_lines(item: Owed, text: Text) -> Iterator[_Line]:
     head = printable(mark(item.event))
     if len(head) > _MARK:
         head = f"{head[: _MARK - 3]}…> " if head.startswith("<") else f"{head[: _MARK - 2]}… "
+    if not text and isinstance(item.event.body, Message) and item.event.body.kind is Kind.ACTION:  # a bare /me
+        body = _encodable(stamp(item) + head).rstrip()
+        yield _Line(body, None, 2 * _weight(write((Span(body),))))
     for line in lines(text):
         spoken = merge(_clean(span) for span in line)
         if plain(spoken).strip():

@@ -119,7 +119,7 @@ def _entry(event: Json) -> Entry | None:
     if kind in _STATE and not isinstance(event.get("state_key"), str):
         return None  # it changes nothing, whoever sent it: such an event needs no power
     match kind:
-        case "m.room.message" | "m.sticker":
+        case "m.room.message" | "m.sticker" | "m.room.redaction":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
         case "m.room.member":

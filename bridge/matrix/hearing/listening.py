@@ -1,6 +1,6 @@
 """Listening: turns each sync into events and gaps, and moves the cursor once they are stored."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -18,7 +18,7 @@ from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
-from bridge.model.event import Event
+from bridge.model.event import Event, Room
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap
 
@@ -77,8 +77,10 @@ class Listening:
         joining: Joining,
         private: Private,
         invitations: Invitations,
+        carries: Callable[[Sender, Room], bool],
     ) -> None:
         self._network = network
+        self._carries = carries
         self._asking = asking
         self._rooms = rooms
         self._joining = joining
@@ -201,7 +203,10 @@ class Listening:
             elif entry.user != us.user and entry.id not in joined.past:
                 who = await self._sender(joined, entry.user)
                 private, replayed = joined.private, answer.replayed
-                event = convert.message(entry.event, joined.room, who, us, private=private, replayed=replayed)
+                said = entry.event
+                if convert.is_long(said) and not self._carries(who, joined.room):
+                    said = convert.beginning(said)
+                event = convert.message(said, joined.room, who, us, private=private, replayed=replayed)
                 if event is not None:
                     yield event
 

@@ -2,7 +2,7 @@
 
 import json
 
-_SAID = ("m.room.message", "m.sticker", "m.room.encrypted")
+_SAID = ("m.room.message", "m.sticker", "m.room.encrypted", "m.room.redaction")
 _CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 _NOTHING: dict[str, object] = {"types": []}
 TIMELINE = 100

@@ -7,10 +7,14 @@ from functools import lru_cache
 from urllib.parse import quote
 
 import aiohttp
+import structlog
 from nio import AsyncClient, AsyncClientConfig
 from yarl import URL
 
+from bridge.lib.tls import UNANSWERED_S, is_plain
 from bridge.matrix.dialect.fields import Json, number, tables, word
+
+log = structlog.get_logger()
 
 _API = "/_matrix/client/v3/"
 _WITHIN = 30.0
@@ -32,6 +36,8 @@ _EXPIRED = "the homeserver's operator has to renew its certificate; if they have
 _ANOTHER = "the homeserver's certificate is for another name: check `homeserver` in the configuration"
 _CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
 """Hints by OpenSSL's error code (X509_V_ERR_*)."""
+_PORT = "check the port in `homeserver`: this one may be for plain http://, and the bridge speaks https:// to it"
+_TLS_PORT = "check the host and the port in `homeserver`; if that port is for https://, write so"
 _KEEPS_METHOD = (307, 308)
 _STRANGE = "the answer is not from a Matrix homeserver"
 
@@ -105,7 +111,7 @@ class Homeserver:
     """Client of one homeserver. `token`, if set, goes with each request; `renew` replaces it if it is rejected. Usable
     again after `close`. `configured` is the URL in the configuration."""
 
-    def __init__(self, url: str, user: str) -> None:
+    def __init__(self, url: str, user: str, network: str = "") -> None:
         self.configured = url
         self.token = ""
         self.renew: Callable[[str], Awaitable[None]] | None = None
@@ -113,6 +119,9 @@ class Homeserver:
         config = AsyncClientConfig(
             store_sync_tokens=False, encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0
         )
+        self._network = network  # for the log
+        self._url = URL(url)
+        self._has_answered = False
         self._client = AsyncClient(url.rstrip("/"), user, config=config)
 
     async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
@@ -128,6 +137,7 @@ class Homeserver:
     def move(self, url: str) -> None:
         """Ask the homeserver at `url` from now on."""
         self._client.homeserver = url.rstrip("/")
+        self._url = URL(url)
 
     async def document(self, url: str) -> Json:
         """The JSON object at `url`, which is not of the API. Our token does not go there."""
@@ -176,16 +186,36 @@ class Homeserver:
         return session
 
     async def _answer(self, asked: Awaitable[aiohttp.ClientResponse], within: float, largest: int) -> Json:
+        slow = None if self._has_answered else asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain)
         try:
             # One limit for the head and the body of the answer
             async with asyncio.timeout(within):
                 async with await asked as answer:
                     data = await _body(answer, largest)
         except TimeoutError:
-            raise TooSlow(f"no answer within {within:.0f} s") from None
+            raise TooSlow(f"no answer within {within:.0f} s", self._port_hint()) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreachable(str(error) or type(error).__name__, _hint(error)) from None
+            raise Unreachable(_reason(error), _hint(error) or self._port_hint()) from None
+        finally:
+            if slow is not None:
+                slow.cancel()
+        self._has_answered = True
         return _found(answer.status, data, answer.headers.get("Retry-After", ""))
+
+    def _complain(self) -> None:
+        """Tell the operator about a first request without an answer: the port may be a wrong one."""
+        log.warning(
+            "homeserver_trouble",
+            network=self._network,
+            reason=f"no answer from {self._url.host}:{self._url.port} for {UNANSWERED_S:.0f} s; waiting",
+            hint=self._port_hint(),
+        )
+
+    def _port_hint(self) -> str:
+        """What to check if there was never an answer."""
+        if self._has_answered:
+            return ""
+        return _PORT if self._url.scheme == "https" else _TLS_PORT
 
 
 async def _check_redirect(
@@ -221,6 +251,12 @@ def _size(number: int) -> str:
     return f"{number // 2**20} MB" if number >= 2**20 else f"{number // 2**10} KB"
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and is_plain(error.os_error):
+        return f"{error.host}:{error.port} does not speak TLS"
+    return str(error) or type(error).__name__
+
+
 def _hint(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         found = error.certificate_error
@@ -228,7 +264,7 @@ def _hint(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "check the name in `homeserver`, and this machine's DNS"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "check the port and the https:// in `homeserver`: no TLS connection is possible there"
+        return _PORT
     return ""
 
 

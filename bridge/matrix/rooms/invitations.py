@@ -15,8 +15,8 @@ from bridge.network import Refused
 
 log = structlog.get_logger()
 
-_MOST = 1000
-"""Most invitations that wait for an answer; any more are ignored as abuse."""
+_MOST = 10_000
+"""Most invitations that wait for an answer, some megabytes: as many as conversations are accepted."""
 _AT_ONCE = 8
 """Most answers under way: a remote homeserver may keep each waiting for half a minute."""
 _TRIES = 5
@@ -38,16 +38,20 @@ class Invitations:
         self._private = private
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._open = 0
+        self._ignored = 0
 
     def note(self, invitations: Iterable[Invitation]) -> None:
         """Queue these to be answered."""
         for invitation in invitations:
             if self._open >= _MOST:
-                reason = "too many invitations wait for an answer"
-                log.warning("invitation_ignored", network=self._network, room=invitation.id, reason=reason)
+                self._ignored += 1
                 continue
             self._open += 1
             self._waiting.put_nowait(_Waiting(invitation))
+        if self._ignored:
+            reason = "too many invitations wait for an answer"
+            log.warning("invitations_ignored", network=self._network, invitations=self._ignored, reason=reason)
+            self._ignored = 0
 
     async def answer(self) -> None:
         """Answer the queued ones, some at a time. Does not return."""

@@ -30,7 +30,7 @@ _MOVES = Backoff(first_s=1.0, longest_s=600.0)
 _HEARD = "heard "
 _BY_ITSELF = "nothing to do: the bridge tries again"
 _HINTS: Mapping[str, str] = {
-    "M_FORBIDDEN": "invite the bridge's account to the room, or let everybody join it; lift its ban if there is one",
+    "M_FORBIDDEN": "invite {us} to the room, or let everybody join it; lift its ban if there is one",
     "M_NOT_FOUND": "check the room's name in the configuration",
     "M_UNKNOWN": "the homeserver could not reach the room's server; check the room's name in the configuration",
     "M_LIMIT_EXCEEDED": "nothing to do: the homeserver limits how fast rooms are joined, the bridge tries again",
@@ -213,9 +213,7 @@ class Joining:
             if joined.inside or joined.closed:
                 continue
             stir.clear()
-            self._lament(
-                room, _NotJoined(joined.absence, "invite the bridge's account again, or lift its ban"), _FIRST_PAUSE
-            )
+            self._lament(room, _NotJoined(joined.absence, "invite {us} again, or lift its ban"), _FIRST_PAUSE)
             await is_set_within(stir, _FIRST_PAUSE)
 
     async def _stay(self, joined: JoinedRoom, stir: asyncio.Event) -> None:
@@ -314,7 +312,8 @@ class Joining:
         return next((room for room, known in self._ids.items() if known == room_id), None)
 
     def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
-        reason, hint = str(trouble), f"{trouble.hint}; messages for it wait"
+        reason, us = str(trouble), self._account.us.user
+        hint = f"{trouble.hint.replace('{us}', us)}; messages for it wait"
         log.error("not_joined", network=room.network, room=str(room), reason=reason, hint=hint, retry_in_s=round(pause))
 
     def _stir(self, room: Room) -> None:

@@ -7,9 +7,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bridge.matrix.account import Account
-from bridge.matrix.dialect.fields import Json, table, values
+from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.rooms.direct import Direct
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.network import Memory, PermanentError
 
@@ -32,6 +33,7 @@ class Private:
         self._homeserver = homeserver
         self._account = account
         self._memory = memory
+        self._direct = Direct(network, homeserver, account)
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def recall(self) -> None:
@@ -40,6 +42,11 @@ class Private:
             room_id = key.removeprefix(_WITH)
             if key.startswith(_WITH) and self._rooms.by_id(room_id) is None:
                 self._rooms.add_private(room_id, peer).hear()
+                self._direct.add(room_id, peer)
+
+    async def hold(self) -> None:
+        """Keep m.direct. Does not return."""
+        await self._direct.hold()
 
     async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
         """Answer an invitation by `peer` to a private conversation."""
@@ -108,16 +115,11 @@ class Private:
         peer = joined.peer or ""
         await self._memory.remember({_WITH + joined.id: peer})
         log.info("private_conversation", network=self._network, room=joined.id, sender=peer)
-        direct = dict(await self._direct())
-        known = [*values(direct, peer)]
-        if joined.id not in known:
-            direct[peer] = [*known, joined.id]
-            await self._homeserver.put(*self._direct_path, body=direct)
+        self._direct.add(joined.id, peer)
 
     async def _found(self, user: str) -> JoinedRoom | None:
-        for room_id in values(await self._direct(), user):
-            known = self._rooms.by_id(room_id) if isinstance(room_id, str) else None
-            if isinstance(room_id, str) and known is None and await self._fits(room_id, user):
+        for room_id in await self._direct.rooms(user):
+            if self._rooms.by_id(room_id) is None and await self._fits(room_id, user):
                 return await self._begun(room_id, user)
         return None
 
@@ -157,15 +159,3 @@ class Private:
             if isinstance(error, ApiError) and not error.passes and not error.logged_out:
                 raise PermanentError(f"{user} cannot be invited to a private conversation ({error})") from None
             raise
-
-    async def _direct(self) -> Json:
-        try:
-            return table(dict(await self._homeserver.get(*self._direct_path)))
-        except ApiError as error:
-            if error.code == "M_NOT_FOUND":
-                return {}
-            raise
-
-    @property
-    def _direct_path(self) -> tuple[str, ...]:
-        return ("user", self._account.us.user, "account_data", "m.direct")

@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Iterable
 
-from bridge.model.accounting import Account, Count, Ledger, Tally
-from bridge.model.event import BOTS, Room
+from bridge.model.accounting import REDACTED, Account, Count, Ledger, Tally
+from bridge.model.event import BOTS, Origin, Room
 
 _REASON = 200  # characters kept of a count's reason
-_PEOPLE = "since >= ? AND network != ?"
+_PEOPLE = f"""since >= ? AND deliveries.network != '{BOTS}' AND deliveries.reason != '{REDACTED}' AND EXISTS
+    (SELECT 1 FROM events WHERE events.seq = event AND events.network != '{BOTS}' AND origin != '{Origin.OURS}')"""  # noqa: S608
+"""Deliveries of what people said, to people: neither questions to bots and their answers, nor notices of our own."""
 
 
 def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
@@ -15,17 +17,17 @@ def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
     fates: dict[Room, dict[str, int]] = {}
     for network, room, state, number in sql.execute(
         f"SELECT network, room, state, count(*) FROM deliveries WHERE {_PEOPLE} GROUP BY 1, 2, 3",  # noqa: S608
-        (since, BOTS),
+        (since,),
     ):
         fates.setdefault(Room(network, room), {})[state] = number
     (carried,) = sql.execute(
         f"SELECT count(DISTINCT event) FROM deliveries WHERE {_PEOPLE}",  # noqa: S608
-        (since, BOTS),
+        (since,),
     ).fetchone()
     lost = sql.execute(
         f"SELECT reason, count(*) FROM deliveries WHERE {_PEOPLE} AND state IN ('dead', 'dropped')"  # noqa: S608
         " GROUP BY 1 ORDER BY 2 DESC, 1",
-        (since, BOTS),
+        (since,),
     ).fetchall()
     counted = sql.execute(
         "SELECT network, room, what, reason, sum(number) FROM tallies WHERE minute >= ?"

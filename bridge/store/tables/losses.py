@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from bridge.model.accounting import TOO_MANY, TOO_OLD, Loss
 from bridge.model.event import Room
 
+_LARGEST = 200_000
+"""Most bytes of one event's body, as stored."""
+_HEAVY = 50
 _AT_ONCE = 500
 """Deliveries of a room per transaction: takes milliseconds, so that dropping never delays a message."""
 
@@ -40,19 +43,27 @@ class Losses:
         )
         return [_row(network, row) for row in rows if row is not None]
 
-    def excess(self, network: str, before: float, most: int) -> tuple[str, Sequence[Row]]:
+    def excess(self, network: str, before: float, most: int, most_bytes: int) -> tuple[str, Sequence[Row]]:
         """Some deliveries to drop, with the reason: those queued before `before`, or the oldest of a room with more
-        than `most`. Frozen ones stay: they may be on their way."""
-        for room in self._crowded(network, before, most):
+        than `most`, or more than `most_bytes`. Frozen ones stay: they may be on their way."""
+        for room in self._crowded(network, before, most, most_bytes):
             if old := self._oldest(network, room, "since < ?", before, _AT_ONCE):
                 return TOO_OLD, old
-            (number,) = self._sql.execute(
-                "SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?", (network, room)
-            ).fetchone()
-            many = self._oldest(network, room, "since >= ?", before, min(max(number - most, 0), _AT_ONCE))
-            if many:
+            excess = self._number_over(network, room, most, most_bytes)
+            if many := self._oldest(network, room, "since >= ?", before, min(excess, _AT_ONCE)):
                 return TOO_MANY, many
         return "", ()
+
+    def _number_over(self, network: str, room: str, most: int, most_bytes: int) -> int:
+        """How many of the oldest deliveries in the queue of `room` are over its bounds: all that have `most` or
+        more behind them, or `most_bytes` with those behind them."""
+        (number,) = self._sql.execute(
+            "SELECT count(*) FROM (SELECT row_number() OVER newest AS place, sum(size) OVER newest AS weight"
+            " FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?"
+            " WINDOW newest AS (ORDER BY behind DESC, seq DESC)) WHERE place > ? OR (place > 1 AND weight > ?)",
+            (network, room, most, most_bytes),
+        ).fetchone()
+        return int(number)
 
     def note(self, reason: str, rows: Iterable[Row]) -> None:
         self._sql.executemany(
@@ -78,16 +89,20 @@ class Losses:
             )
             self._sql.execute("DELETE FROM losses WHERE (network, room, reason) = (?, ?, ?) AND number <= 0", where)
 
-    def _crowded(self, network: str, before: float, most: int) -> Sequence[str]:
-        """The rooms whose head is too old, or that have too many deliveries."""
+    def _crowded(self, network: str, before: float, most: int, most_bytes: int) -> Sequence[str]:
+        """The rooms whose head is too old, or that have too many deliveries. Their size is added up only where there
+        may be that much: from `_HEAVY` deliveries on."""
         rows = self._sql.execute(
             "WITH RECURSIVE work (room) AS (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
             " UNION ALL SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = ?1"
             " AND room > work.room) FROM work WHERE work.room IS NOT NULL) SELECT room FROM work WHERE room IS NOT NULL"
             " AND ((SELECT since FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = work.room"
             " AND behind = 1 ORDER BY seq LIMIT 1) < ?2 OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued'"
-            " AND network = ?1 AND room = work.room ORDER BY behind, seq LIMIT 1 OFFSET ?3))",
-            (network, before, most),
+            " AND network = ?1 AND room = work.room ORDER BY behind, seq LIMIT 1 OFFSET ?3)"
+            " OR (EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = work.room"
+            " ORDER BY behind, seq LIMIT 1 OFFSET ?4) AND (SELECT sum(size) FROM deliveries"
+            " WHERE state = 'queued' AND network = ?1 AND room = work.room) > ?5))",
+            (network, before, most, min(_HEAVY, most_bytes // _LARGEST), most_bytes),
         )
         return [room for (room,) in rows.fetchall()]
 

@@ -3,7 +3,19 @@
 import sqlite3
 from collections.abc import Mapping
 
+from bridge.model.event import BOTS
 from bridge.store.contract import LeaseLost, Rewound
+
+
+def waiting(sql: sqlite3.Connection) -> Mapping[str, int]:
+    """The networks in the store but the bots', each with how many deliveries wait for it."""
+    rows = sql.execute(
+        "SELECT name, (SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = name) FROM"
+        " (SELECT name FROM networks UNION SELECT network FROM deliveries WHERE state IN ('queued', 'dead'))"
+        " WHERE name != ? ORDER BY name",
+        (BOTS,),
+    )
+    return dict(rows.fetchall())
 
 
 class Networks:

@@ -1,0 +1,141 @@
+"""Renaming a network in the store: nothing of it stays behind, and everything is found under the new name."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import aclosing, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.model.accounting import Count, Tally
+from bridge.model.event import BOTS, Event, EventKey, Reaction, Room
+from bridge.model.outbox import Addressed, Post
+from bridge.store import Commit, Dead, Dropped, Lease, Unusable, Waits
+from bridge.store.rename import networks_of, renaming
+from bridge.store.sqlite import SqliteStore, lock
+from bridge.store.tables.bodies import dump
+from tests.events import HOME, irc, matrix, said
+
+pytestmark = pytest.mark.real_time
+
+_TABLES = ("networks", "memory", "events", "deliveries", "posts", "rooms", "sent", "tallies", "losses")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+async def _lease(store: SqliteStore, network: str) -> Lease:
+    lease = await store.acquire(network, "test")
+    assert lease is not None
+    return lease
+
+
+def _events(name: str) -> Sequence[Addressed]:
+    """A conversation between home and the IRC network `name`, in which a bot is asked in public and in private."""
+    pond, bob = Room(name, "#pond"), irc("bob", "bob", network=name)
+    first, asked = said(pond, bob, "first", "1"), said(pond, bob, "libera, libera/#pond", "2")
+    owed = [Addressed(said(HOME, matrix("alice"), text), pond) for text in ("sent", "frozen", "dead", "queued", "old")]
+    owed += [Addressed(first, HOME), Addressed(asked, HOME), Addressed(asked, Room(BOTS, f"duck@@{pond}"))]
+    owed += [Addressed(said(pond, bob, "re", "3", reply_to=first.key), HOME)]
+    owed += [Addressed(Event("4", pond, bob, 1.0, Reaction(EventKey(pond, "1"), "+")), HOME)]
+    private = said(Room(name, "bob"), bob, "psst", "5", private=True)
+    return [*owed, Addressed(private, Room(BOTS, f"duck@{name}/bob"))]
+
+
+async def _filled(path: Path, name: str) -> None:
+    """Fill the store at `path` as a daemon does that calls its IRC network `name`."""
+    pond, owed = Room(name, "#pond"), _events(name)
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0, token=lambda: "token")) as store:
+        home, network, bots = await _lease(store, "home"), await _lease(store, name), await _lease(store, BOTS)
+        await home.commit(Commit(cursor="s1", events=[each.event for each in owed[:5]], counts=()))
+        await home.commit(Commit.owing(owed[:5]))
+        count = Count(pond, Tally.REFUSED, "guest")
+        await network.commit(Commit(cursor="at 5", counts=(count,), changes={"away #pond": "[1]"}))
+        await network.commit(Commit.owing(owed[5:]))
+        ids = [each.delivery.id for each in owed]
+        posts = [Post(f"post {part}", pond, (ids[part],), "payload") for part in range(2)]
+        await network.plan(pond, posts)
+        assert await network.sent(posts[0], "remote")
+        await network.settle(Dead([ids[2]], "too large"))
+        await network.settle(Dropped([ids[4]], "too old"))
+        await network.settle(Waits(pond, 2_000.0, "offline"))
+        await home.settle(Waits(HOME, 2_000.0, "offline"))
+        ear = owed[7].room
+        await bots.plan(ear, [Post("question", ear, (ids[7],), f"[{dump(owed[7].event)}]")])
+        for lease in (home, network, bots):
+            await lease.release()
+
+
+def _content(path: Path) -> dict[str, list[Any]]:
+    with closing(sqlite3.connect(path)) as sql:
+        return {table: sorted(sql.execute(f"SELECT * FROM {table}"), key=repr) for table in _TABLES}
+
+
+async def test_a_renamed_store_is_the_store_of_a_daemon_that_always_used_the_new_name(path: Path) -> None:
+    other = path.with_name("other.sqlite")
+    await _filled(path, "libera")
+    await _filled(other, "lagoon")
+    with renaming(path, "libera", "lagoon") as moved:
+        pass
+    assert (moved.found, moved.waiting) == (True, 2)
+    before, after = _content(other), _content(path)
+    del before["networks"], after["networks"]  # the worker of the new name is not known
+    assert after == before
+    assert networks_of(path) == networks_of(other) == {"home": 4, "lagoon": 2}
+
+
+async def test_after_a_rename_the_network_resumes_sends_what_waits_and_knows_what_it_has_heard(path: Path) -> None:
+    await _filled(path, "libera")
+    with renaming(path, "libera", "lagoon"):
+        pass
+    pond, owed = Room("lagoon", "#pond"), _events("lagoon")
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        lagoon = await _lease(store, "lagoon")
+        assert await lagoon.cursor() == "at 5"
+        assert dict(await lagoon.recall()) == {"away #pond": "[1]"}
+        (backlog,) = await lagoon.due(3_000.0)
+        assert [(post.id, post.deliveries) for post in backlog.posts] == [("post 1", (owed[1].delivery.id,))]
+        assert await lagoon.sent(backlog.posts[0], "remote 2")
+        assert await store.remote_ids(owed[0].event.key, pond) == ["remote"]
+        assert (await lagoon.commit(Commit.owing(owed))).new == 0
+
+
+async def test_a_daemon_that_has_run_with_the_new_name_already_does_not_prevent_the_rename(path: Path) -> None:
+    await _filled(path, "libera")
+    pond, late = Room("lagoon", "#pond"), said(HOME, matrix("alice"), "late")
+    async with aclosing(SqliteStore.open(path, lambda: 2_000.0)) as store:
+        lagoon, home = await _lease(store, "lagoon"), await _lease(store, "home")
+        await lagoon.commit(Commit(cursor="at 9", changes={"away #pond": "[2]"}))
+        await home.commit(Commit.owing([Addressed(late, pond)]))
+        await lagoon.plan(pond, [Post("post 9", pond, (Addressed(late, pond).delivery.id,), "payload")])
+    with renaming(path, "libera", "lagoon"):
+        pass
+    async with aclosing(SqliteStore.open(path, lambda: 3_000.0)) as store:
+        lagoon = await _lease(store, "lagoon")
+        assert await lagoon.cursor() == "at 5"  # what was said before the first start under the new name is heard, too
+        (backlog,) = await lagoon.due(3_000.0)
+        assert [post.id for post in backlog.posts] == ["post 1", "post 9"]
+
+
+async def test_what_cannot_be_renamed_stays_as_it_is(path: Path) -> None:
+    await _filled(path, "libera")
+    event = replace(said(HOME, matrix("alice"), "1"), room=Room("lagoon", "#pond"), id="1")
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        await (await _lease(store, "lagoon")).commit(Commit.owing([Addressed(event, HOME)]))
+        held = _content(path)
+        with pytest.raises(Unusable, match="another quackbridge is running"), renaming(path, "libera", "lagoon"):
+            pass
+    held = _content(path)
+    with pytest.raises(Unusable, match="heard under both names"), renaming(path, "libera", "lagoon"):
+        pass
+    with pytest.raises(ZeroDivisionError), renaming(path, "libera", "other"):
+        raise ZeroDivisionError
+    with renaming(path, "never", "other") as moved:
+        assert not moved.found
+    assert _content(path) == held
+    os.close(lock(path))  # and it is free again
