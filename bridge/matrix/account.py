@@ -8,6 +8,7 @@ import structlog
 
 from bridge.matrix.dialect.convert import Us
 from bridge.matrix.dialect.fields import Json, word
+from bridge.matrix.http import wellknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.settings import MatrixSettings
@@ -37,6 +38,7 @@ class Account:
     async def log_in(self) -> None:
         """Log in, however long the homeserver is away. Raises `Refused` if it rejects us."""
         async with self._one_at_a_time:
+            await self._patience.ask(partial(wellknown.find, self._homeserver, self._settings.name))
             await self._admitted()
         name = await self._patience.ask(self._shown)
         self.us = Us(self._settings.user, name)

@@ -67,6 +67,31 @@ async def test_each_line_of_a_carried_message_begins_with_the_senders_name(runni
         assert all(len(line.encode()) < 512 for line in lines)
 
 
+async def test_an_edit_by_the_author_is_carried_and_one_of_somebody_elses_message_is_not(running: Pond) -> None:
+    def edit(target: str, text: str) -> dict[str, Any]:
+        new = {"msgtype": "m.text", "body": text}
+        return {"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": target}}
+
+    async with running.people() as (alice, bob):
+        first = await alice.send(running.room, "frist")
+        await bob.heard("frist")
+        await bob.say(running.channel, "I owe nobody anything")
+        theirs = await alice.heard("I owe nobody")
+        await alice.send(running.room, "* I owe alice money", **edit(theirs.id, "I owe alice money"))
+        await alice.send(running.room, "* fallback", **edit(first, "duck: first"))
+        await alice.send(running.room, "the end")
+        await bob.heard("the end")
+        texts = [text.removeprefix(f"<{running.alice}> ") for text, _ in _from(bob, running.duck)]
+        assert texts == ["frist", "(edited) duck: first", "the end"]
+        private = await alice.direct(running.duck_id)
+        await alice.sees(private, running.duck_id)
+        command = await alice.send(private, "whoam")
+        await alice.heard(lambda heard: heard.room == private and heard.sender == running.duck_id)
+        await alice.send(private, "* whoami", **edit(command, "whoami"))
+        await alice.heard("I do not read edits")
+    assert "only its author may edit a message" in quackbridge(running.folder, "ledger", "--since", "1h").stdout
+
+
 async def test_a_guest_on_irc_is_not_carried_but_answered_by_the_bot_and_gets_one_private_hint(running: Pond) -> None:
     async with running.people() as (alice, bob), running.person(unique("mallory")) as mallory:
         await mallory.join(running.channel)

@@ -60,8 +60,8 @@ def test_message_content_of_any_shape_does_not_raise_and_its_text_can_be_stored(
     found = heard(content)
     if found is not None:
         plain(found.text).encode()
-        is_bare_me = isinstance(found.body, Message) and found.body.kind is Kind.ACTION
-        assert is_bare_me or plain(found.text).strip()
+        bare_action = isinstance(found.body, Message | Edit) and found.body.kind is Kind.ACTION
+        assert plain(found.text).strip() or bare_action
 
 
 @given(_JSON)
@@ -120,6 +120,20 @@ def test_media_is_shown_by_kind_and_name_and_a_message_without_text_is_ignored(
     content: dict[str, object], text: str | None
 ) -> None:
     assert text_of(content) == text
+
+
+def test_a_caption_keeps_its_formatting_its_length_and_whom_it_mentions() -> None:
+    image: dict[str, object] = {"msgtype": "m.image", "filename": "cat.png", "format": HTML}
+    found = heard(image | {"body": "*look*", "formatted_body": "<b>look</b> <a href='matrix:u/duck:hs'>Duck</a>"})
+    assert found is not None
+    assert found.text == (Span("[image: cat.png] "), Span("look", Style.BOLD), Span(" Duck"))
+    assert body_of(found).called == ""
+    assert text_of(image | {"body": "cat.png", "formatted_body": "<b>cat.png</b>"}) == "[image: cat.png]"
+    assert text_of(image | {"body": "look", "format": "x", "formatted_body": "<b>no</b>"}) == "[image: cat.png] look"
+    long = "word " * 3000 + "end"
+    assert text_of(image | {"body": long}) == f"[image: cat.png] {long}"
+    assert text_of(image | {"body": "x", "formatted_body": f"<i>{long}</i>"}) == f"[image: cat.png] {long}"
+    assert text_of({"msgtype": "m.location", "body": long, "geo_uri": "geo:1,2"}) == f"[location: geo:1,2] {long}"
 
 
 def test_a_sticker_is_shown_by_kind_and_name() -> None:

@@ -218,6 +218,13 @@ def test_a_line_with_too_many_styles_keeps_its_spoilers_hidden_and_fits(number: 
         assert "y" not in re.sub("<span data-mx-spoiler>.*?</span>", "", said["formatted_body"])
 
 
+def test_a_long_line_without_a_spoiler_is_not_hidden() -> None:
+    for text in ('"\\' + "\u0800" * 5120 + "\u200b" * 3, "\u0800" * 30_000):
+        for said in contents(owed(text)):
+            assert "[spoiler]" not in said["body"]
+            assert "spoiler" not in said["formatted_body"]
+
+
 def test_runs_of_blanks_and_tabs_are_visible_in_both_forms() -> None:
     for text, shown in (
         ("a    b", "a\u00a0\u00a0\u00a0 b"),

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ _BANNED = {
 
 def test_a_joined_room_gives_its_messages_its_changes_and_the_token_of_its_gap() -> None:
     timeline = {"limited": True, "prev_batch": "t0", "events": [_HI, _BANNED]}
-    state = {"events": [{"type": "m.room.encryption"}]}
+    state = {"events": [{"type": "m.room.encryption", "state_key": ""}]}
     found = read({"next_batch": "t1", "rooms": {"join": {"!pond": {"timeline": timeline, "state": state}}}}, _US)
     banned = Membership(_US, "ban", "", "@op:hs", "noise")
     news = RoomNews("!pond", (Encryption(),), "t0", (Said("$1", "@ann:hs", _HI), banned), 1.0)
@@ -48,16 +49,24 @@ def test_an_invitation_gives_its_sender_and_whether_it_is_direct_and_encrypted()
     member = {"type": "m.room.member", "sender": "@ann:hs", "state_key": _US}
     direct = member | {"content": {"membership": "invite", "is_direct": True}}
     other = member | {"state_key": "@bob:hs"}
+    everybody, invited = (
+        {"type": "m.room.join_rules", "content": {"join_rule": rule}} for rule in ("public", "invite")
+    )
+    alias = {"type": "m.room.canonical_alias", "content": {"alias": "#many:hs"}}
     rooms = {
         "!two": {"invite_state": {"events": [other, direct]}},
-        "!many": {"invite_state": {"events": [member, {"type": "m.room.name", "content": {"name": "Many"}}]}},
+        "!named": {"invite_state": {"events": [member, {"type": "m.room.name", "content": {"name": "Kim"}}, invited]}},
+        "!open": {"invite_state": {"events": [member, everybody]}},
+        "!alias": {"invite_state": {"events": [alias, member]}},
         "!unmarked": {"invite_state": {"events": [member]}},
         "!secret": {"invite_state": {"events": [direct, {"type": "m.room.encryption"}]}},
         "!odd": [],
     }
     assert read({"rooms": {"invite": rooms}}, _US).invited == (
         Invitation("!two", "@ann:hs", direct=True, encrypted=False),
-        Invitation("!many", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!named", "@ann:hs", direct=True, encrypted=False),
+        Invitation("!open", "@ann:hs", direct=False, encrypted=False),
+        Invitation("!alias", "@ann:hs", direct=False, encrypted=False),
         Invitation("!unmarked", "@ann:hs", direct=True, encrypted=False),
         Invitation("!secret", "@ann:hs", direct=True, encrypted=True),
         Invitation("!odd", "", direct=True, encrypted=False),
@@ -65,9 +74,19 @@ def test_an_invitation_gives_its_sender_and_whether_it_is_direct_and_encrypted()
 
 
 def test_events_of_other_types_and_events_without_sender_or_type_are_skipped() -> None:
-    tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}}
+    tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}, "sender": "@ann:hs"}
     odd: list[Json] = [{"type": "m.reaction"}, {"type": "m.room.message", "sender": "@ann:hs"}, {"type": 7}, {}]
-    assert entries([*odd, tombstone, {"type": "m.room.encrypted"}]) == (Replacement("!new"), Undecryptable())
+    found = entries([*odd, tombstone | {"state_key": ""}, {"type": "m.room.encrypted"}])
+    assert found == (Replacement("!new", "hs"), Undecryptable())
+
+
+@pytest.mark.parametrize("kind", ["m.room.tombstone", "m.room.encryption", "m.room.member"])
+def test_an_event_that_is_no_state_changes_nothing_in_the_room(kind: str) -> None:
+    content = {"replacement_room": "!new", "membership": "join"}
+    event: dict[str, object] = {"type": kind, "content": content, "sender": "@ann:hs"}
+    assert entries([event, event | {"state_key": None}, event | {"state_key": 7}]) == ()
+    if kind != "m.room.member":
+        assert entries([event | {"state_key": "x"}]) == ()
 
 
 _KEYS = ("rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")

@@ -7,7 +7,7 @@ from bridge.matrix.dialect.fields import Json, number, table, values, word
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Redaction, Room
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import Text, addressed, plain, says_nothing, shown_name, words
+from bridge.model.text import addressed, merge, plain, says_nothing, shown_name, words
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
 _FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
@@ -111,7 +111,7 @@ def _redaction(event: Json, room: Room, who: Sender, *, private: bool, replayed:
         room=room,
         sender=who,
         time=said_at(event),
-        body=Redaction(EventKey(room, target), _short(word(content, "reason"))),
+        body=Redaction(EventKey(room, target), _name(content, "reason")),
         private=private,
         origin=Origin.REPLAYED if replayed else Origin.LIVE,
     )
@@ -148,28 +148,41 @@ def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | Non
     if kind in _NOT_SAID:
         return None
     if word(event, "type") == "m.sticker":
-        return Read(words(f"[sticker: {_short(word(said, 'body')) or 'no name'}]"), _NOBODY)
+        return Read(words(f"[sticker: {_name(said, 'body') or 'no name'}]"), _NOBODY)
     if kind in _FILES:
-        return Read(_file(_FILES[kind], said), _NOBODY)
+        return _file(_FILES[kind], said, is_reply=is_reply, by_id=by_id)
+    return _words(said, is_reply=is_reply, by_id=by_id)
+
+
+def _words(said: Json, *, is_reply: bool, by_id: bool) -> Read:
+    """The words of a text or a caption: those of its HTML, if it has any that can be read."""
     formatted = word(said, "formatted_body") if word(said, "format") == FORMAT else ""
     found = read(formatted, by_id=by_id) if formatted else None
     if found is not None and plain(found.text).strip():
         return found
-    body = word(said, "body").encode()[:LIMIT].decode(errors="ignore")
+    body = _bounded(word(said, "body"))
     return Read(words(_without_fallback(body) if is_reply else body), _NOBODY)
 
 
-def _file(kind: str, said: Json) -> Text:
-    """Words for a file or a location: its name, and its caption (spec, "Media captions")."""
-    body = _short(word(said, "body"))
-    name = _short(word(said, "filename")) or _short(word(said, "geo_uri")) or body or "no name"
+def _file(kind: str, said: Json, *, is_reply: bool, by_id: bool) -> Read:
+    """Words for a file or a location: its name, and its caption (spec, "Media captions": only if the body is not the
+    name)."""
+    body = _name(said, "body")
+    name = _name(said, "filename") or _name(said, "geo_uri") or body or "no name"
+    shown = words(f"[{kind}: {name}]")
     if not body or body == name:
-        return words(f"[{kind}: {name}]")
-    return words(f"[{kind}: {name}] {body}")
+        return Read(shown, _NOBODY)
+    caption = _words(said, is_reply=is_reply, by_id=by_id)
+    return Read(merge((*shown, *words(" "), *caption.text)), caption.people)
 
 
-def _short(text: str) -> str:
-    return text.strip()[:4000]
+def _name(said: Json, key: str) -> str:
+    return _bounded(word(said, key).strip())
+
+
+def _bounded(text: str) -> str:
+    """`text` within what an event may have: the store is spared any more."""
+    return text.encode()[:LIMIT].decode(errors="ignore")
 
 
 def _relation(content: Json) -> str:

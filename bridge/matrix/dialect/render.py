@@ -221,7 +221,7 @@ def _written(words: Text) -> str:
         return html
     if _weight(html := write(merge(Span(span.text, span.style & Style.SPOILER) for span in words))) <= _STYLED:
         return html
-    return write((Span(plain(words), Style.SPOILER),))
+    return write((Span(plain(words), Style.SPOILER if _hides(words) else Style.PLAIN),))
 
 
 def _covered(words: Text) -> str:
@@ -230,7 +230,11 @@ def _covered(words: Text) -> str:
         return plain(words)
     parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
     body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
-    return body if _weight(body) <= _PIECE else _COVER
+    return body if _weight(body) <= _STYLED or not _hides(words) else _COVER
+
+
+def _hides(words: Text) -> bool:
+    return any(span.style & Style.SPOILER for span in words)
 
 
 def _bold(head: str) -> str:

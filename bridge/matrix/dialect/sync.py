@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, table, tables, word
 
-_NAMES = ("m.room.name", "m.room.canonical_alias")
+_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,10 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The room was upgraded: people go on in room `id` (`m.room.tombstone`)."""
+    """The room was upgraded: people go on in room `id` (`m.room.tombstone`); `via` is a server that is in it."""
 
     id: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`sender` asks us to come to room `id`. `direct`: to a conversation of two, or to a room without a name, which is
-    how such conversations look that a client does not mark."""
+    """`sender` asks us to come to room `id`. `direct`: to what is, or may be, a conversation of two. Many clients do
+    not mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none."""
 
     id: str
     sender: str
@@ -114,7 +115,10 @@ def _room(room_id: str, news: Json) -> RoomNews:
 
 
 def _entry(event: Json) -> Entry | None:
-    match word(event, "type"):
+    kind = word(event, "type")
+    if kind in _STATE and not isinstance(event.get("state_key"), str):
+        return None  # it changes nothing, whoever sent it: such an event needs no power
+    match kind:
         case "m.room.message" | "m.sticker" | "m.room.redaction":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
@@ -122,10 +126,11 @@ def _entry(event: Json) -> Entry | None:
             content = table(event, "content")
             membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
             return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason)
-        case "m.room.encryption":
+        case "m.room.encryption" if word(event, "state_key") == "":
             return Encryption()
-        case "m.room.tombstone":
-            return Replacement(word(table(event, "content"), "replacement_room"))
+        case "m.room.tombstone" if word(event, "state_key") == "":
+            new = word(table(event, "content"), "replacement_room")
+            return Replacement(new, word(event, "sender").partition(":")[2]) if new else None
         case "m.room.encrypted":
             return Undecryptable()
         case _:
@@ -133,10 +138,18 @@ def _entry(event: Json) -> Entry | None:
 
 
 def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
-    sender, direct, encrypted, named = "", False, False, False
+    sender, direct, encrypted, public = "", False, False, False
     for event in tables(invited, "invite_state", "events"):
         encrypted = encrypted or word(event, "type") == "m.room.encryption"
-        named = named or word(event, "type") in _NAMES
+        public = public or _is_public(event)
         if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
             sender, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-    return Invitation(room_id, sender, direct or not named, encrypted)
+    return Invitation(room_id, sender, direct or not public, encrypted)
+
+
+def _is_public(event: Json) -> bool:
+    """Whether the event gives the room an alias, or lets everybody in."""
+    content = table(event, "content")
+    if word(event, "type") == "m.room.canonical_alias":
+        return bool(word(content, "alias"))
+    return word(event, "type") == "m.room.join_rules" and word(content, "join_rule") == "public"

@@ -106,6 +106,10 @@ class Asking:
         """The name of `user` in that room."""
         return await self._patience.ask(partial(look.displayname, self._homeserver, room_id, user))
 
+    async def is_inside(self, room_id: str) -> bool:
+        """Whether we are in that room now."""
+        return await self._patience.ask(partial(look.is_member, self._homeserver, room_id, self.us.user))
+
     async def names(self, room_id: str, at: str | None) -> Names:
         """What the people in that room were called at the token `at` (None: now), as far as the homeserver tells."""
         people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at))

@@ -239,12 +239,9 @@ class Listening:
                     await self._private.close(
                         joined, "the conversation is encrypted now, and encryption is not supported yet"
                     )
-            case Replacement(new):
-                if joined.warns_of("tombstone"):
-                    hint = (
-                        "the room moved: put the new one into the configuration, the bridge does not follow by itself"
-                    )
-                    log.warning("room_replaced", network=self._network, room=str(joined.room), new=new, hint=hint)
+            case Replacement():
+                if not joined.private:
+                    self._joining.replaced(joined, entry)
             case Undecryptable():
                 if joined.warns_of("encrypted"):
                     hint = "encrypted messages are not carried: encryption is not supported yet"
@@ -265,11 +262,11 @@ class Listening:
             await self._private.close(joined, f"{member.user} has left")
 
     async def _removed(self, joined: JoinedRoom, timeline: Iterable[Entry]) -> None:
-        if joined.closed:
-            return
+        if joined.closed or await self._asking.is_inside(joined.id):
+            return  # we have joined it again, after the sync
         reason = "the bridge is no longer in the room"
         for entry in timeline:
-            if isinstance(entry, Membership) and entry.user == self._asking.us.user:
+            if isinstance(entry, Membership) and entry.user == self._asking.us.user and not entry.stays:
                 verb = "banned" if entry.membership == "ban" else "removed"
                 why = f": {entry.reason}" if entry.reason else ""
                 reason = f"{verb} by {entry.sender}{why}"

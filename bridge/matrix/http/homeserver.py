@@ -23,6 +23,9 @@ _WITHIN = 30.0
 _LARGEST = 32 * 1024 * 1024
 """Most bytes of an answer: five times a page of 100 events of the largest size."""
 
+_LARGEST_DOCUMENT = 64 * 1024
+"""Most bytes of a document that is not of the API: it names a server or two."""
+
 _LONGEST_PAUSE = 600.0
 """Most seconds of a pause that a server asks for: a proxy or a wrong clock may ask for more."""
 _UNTRUSTED = (
@@ -41,6 +44,7 @@ _STRANGE = "the answer is not from a Matrix homeserver"
 # Exceptions of a homeserver:
 #   ApiError          it answered with an error
 #   Unreachable       it did not answer, or the answer makes no sense
+#     Stranger        what answered is no Matrix homeserver
 #     TooLarge        the answer is larger than we accept
 #     TooSlow         there was no answer in time
 
@@ -77,6 +81,10 @@ class Unreachable(Exception):
         self.hint = hint
 
 
+class Stranger(Unreachable):
+    """What answered is no Matrix homeserver."""
+
+
 class TooLarge(Unreachable):
     """The answer is too large; the rest was not read."""
 
@@ -101,9 +109,10 @@ def chunk(answer: Json) -> list[Json]:
 
 class Homeserver:
     """Client of one homeserver. `token`, if set, goes with each request; `renew` replaces it if it is rejected. Usable
-    again after `close`."""
+    again after `close`. `configured` is the URL in the configuration."""
 
     def __init__(self, url: str, user: str, network: str = "") -> None:
+        self.configured = url
         self.token = ""
         self.renew: Callable[[str], Awaitable[None]] | None = None
         # We do all retrying; nio does not store, validate against schemas or decrypt anything yet
@@ -118,12 +127,21 @@ class Homeserver:
     async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
         return await self._ask("GET", path, query, None, within)
 
-    async def post(self, *path: str, body: Json | None = None) -> Json:
-        return await self._ask("POST", path, None, json.dumps(body or {}), _WITHIN)
+    async def post(self, *path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Json:
+        return await self._ask("POST", path, query, json.dumps(body or {}), _WITHIN)
 
     async def put(self, *path: str, body: Json | str) -> Json:
         """`body`: an object, or JSON text."""
         return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
+
+    def move(self, url: str) -> None:
+        """Ask the homeserver at `url` from now on."""
+        self._client.homeserver = url.rstrip("/")
+        self._url = URL(url)
+
+    async def document(self, url: str) -> Json:
+        """The JSON object at `url`, which is not of the API. Our token does not go there."""
+        return await self._answer(self._session.get(url), _WITHIN, _LARGEST_DOCUMENT)
 
     async def close(self) -> None:
         await self._client.close()
@@ -155,17 +173,25 @@ class Homeserver:
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        _ = self._session  # the client would make one of its own
+        return await self._answer(self._client.send(method, place, body, headers, timeout=0), within, _LARGEST)
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
         if self._client.client_session is None:
             trace = aiohttp.TraceConfig()
             trace.on_request_redirect.append(_check_redirect)
             self._client.client_session = aiohttp.ClientSession(trace_configs=[trace])
+        session: aiohttp.ClientSession = self._client.client_session
+        return session
+
+    async def _answer(self, asked: Awaitable[aiohttp.ClientResponse], within: float, largest: int) -> Json:
         slow = None if self._has_answered else asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain)
         try:
             # One limit for the head and the body of the answer
             async with asyncio.timeout(within):
-                answer: aiohttp.ClientResponse = await self._client.send(method, place, body, headers, timeout=0)
-                async with answer:
-                    data = await _body(answer)
+                async with await asked as answer:
+                    data = await _body(answer, largest)
         except TimeoutError:
             raise TooSlow(f"no answer within {within:.0f} s", self._port_hint()) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -202,23 +228,27 @@ async def _check_redirect(
         target = redirect.url.join(URL(answer.headers.get("Location", "")))
         elsewhere = target.origin() != redirect.url.origin()
     except ValueError:
-        raise Unreachable(f"the homeserver redirects to an invalid address (HTTP status {answer.status})") from None
+        raise Stranger(f"the homeserver redirects to an invalid address (HTTP status {answer.status})") from None
     if elsewhere or (redirect.method != "GET" and answer.status not in _KEEPS_METHOD):
         hint = f"if {target.origin() if elsewhere else target} is the homeserver, put that into `homeserver`"
-        raise Unreachable(
+        raise Stranger(
             f"it redirects to {target.origin()} (HTTP status {answer.status}), which the bridge does not follow", hint
         )
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    """Read the unpacked body piece by piece. Raises TooLarge beyond `_LARGEST` bytes, to bound our memory."""
+async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
+    """Read the unpacked body piece by piece. Raises TooLarge beyond `largest` bytes, to bound our memory."""
     data = bytearray()
     async for piece in answer.content.iter_any():
         data += piece
-        if len(data) > _LARGEST:
+        if len(data) > largest:
             answer.close()
-            raise TooLarge(f"the answer is larger than {_LARGEST // 2**20} MB, and rejected")
+            raise TooLarge(f"the answer is larger than {_size(largest)}, and rejected")
     return bytes(data)
+
+
+def _size(number: int) -> str:
+    return f"{number // 2**20} MB" if number >= 2**20 else f"{number // 2**10} KB"
 
 
 def _reason(error: Exception) -> str:
@@ -250,7 +280,7 @@ def _found(status: int, data: bytes, retry_after: str) -> Json:
         found = None
     if not isinstance(found, dict):
         if status < 400:
-            raise Unreachable(_STRANGE)
+            raise Stranger(_STRANGE)
         raise ApiError(status, "", "", _pause({}, retry_after))
     if status >= 400:
         raise ApiError(status, word(found, "errcode"), word(found, "error"), _pause(found, retry_after))

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from bridge.matrix.dialect import operations
 from bridge.matrix.dialect.fields import Json, table, tables, word
+from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import filters
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, chunk
 from bridge.model.outbox import Post
@@ -32,6 +33,18 @@ async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
             raise
         return False
     return word(found, "membership") == "join"
+
+
+async def replacement(homeserver: Homeserver, room_id: str) -> Replacement | None:
+    """The room that replaces this one; None if it was not upgraded, or we may not know."""
+    try:
+        found = await homeserver.get("rooms", room_id, "state", "m.room.tombstone", "")
+    except ApiError as error:
+        if error.passes:
+            raise
+        return None
+    new = word(found, "replacement_room")
+    return Replacement(new) if new else None
 
 
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:

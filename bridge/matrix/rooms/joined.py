@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.rooms.names import Names
 from bridge.model.event import Room
 
@@ -28,7 +29,8 @@ class Stage(Enum):
 class JoinedRoom:
     """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
     in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `names`: what people
-    there were called at the last event that we heard, None if not asked for yet."""
+    there were called at the last event that we heard, None if not asked for yet; `replacement`: the room that people
+    go on in, once it was upgraded."""
 
     __slots__ = (
         "_settled",
@@ -40,6 +42,7 @@ class JoinedRoom:
         "names",
         "past",
         "peer",
+        "replacement",
         "room",
         "stage",
     )
@@ -54,6 +57,7 @@ class JoinedRoom:
         self.encrypted = False
         self.checked = False
         self.names: Names | None = None
+        self.replacement: Replacement | None = None
         self._warned: set[str] = set()
         self._settled = asyncio.Event()
 

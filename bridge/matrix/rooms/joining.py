@@ -10,9 +10,11 @@ import structlog
 from bridge.lib.backoff import Backoff
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
+from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
+from bridge.matrix.rooms.upgrades import Upgrades
 from bridge.model.event import Room
 from bridge.network import Memory, Refused
 
@@ -23,6 +25,8 @@ _SOON = 1.0
 """First pause in seconds after an error that passes."""
 _AT_ONCE = 5
 """Most rooms being joined at a time: homeservers limit the rate."""
+_MOVES = Backoff(first_s=1.0, longest_s=600.0)
+"""Pauses between looks for where an upgraded room is found now: its alias may follow later."""
 _HEARD = "heard "
 _BY_ITSELF = "nothing to do: the bridge tries again"
 _HINTS: Mapping[str, str] = {
@@ -70,6 +74,7 @@ class Joining:
         self._group: asyncio.TaskGroup | None = None
         self._ids: dict[Room, str] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._upgrades = Upgrades(homeserver, memory)
 
     async def hold(self) -> None:
         """Join every room, and rejoin it whenever we are not in it any more. Does not return."""
@@ -104,6 +109,7 @@ class Joining:
     async def recall(self) -> None:
         """Hear the rooms that we were in from the start, even if their homeservers are away. Forget those that are not
         wanted any more, or were not for a while: they are new when wanted again."""
+        await self._upgrades.recall()
         kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
         stayed = [room for room in self._stirs if room not in self._late]
         for room in stayed:
@@ -137,9 +143,21 @@ class Joining:
         await self._memory.remember({_HEARD + joined.id: None})
         self._stir(joined.room)
 
+    def replaced(self, joined: JoinedRoom, new: Replacement) -> None:
+        """The room was upgraded. We go on in the new one: once the configured alias names it, or at once if the old one
+        is configured by its id."""
+        if joined.closed or joined.replacement == new:
+            return
+        joined.replacement = new
+        hint = f"the bridge goes on in the new room once {joined.room.id} is its alias"
+        if not _is_alias(joined.room):
+            hint = "put the new room into the configuration; the bridge goes there by itself, if it is let in"
+        log.warning("room_replaced", network=joined.room.network, room=str(joined.room), new=new.id, hint=hint)
+        self._stir(joined.room)
+
     async def invited(self, room_id: str) -> bool:
-        """Join the room now if it is a configured one; whether it is."""
-        room = self._known_as(room_id) or await self._resolved_to(room_id)
+        """Join the room now if it is a configured one, or replaces one; whether it does."""
+        room = self._known_as(room_id) or self._replaced_by(room_id) or await self._resolved_to(room_id)
         if room is None:
             return False
         self._stir(room)
@@ -191,12 +209,42 @@ class Joining:
             self._missing.discard(room)
             self._tried[room].set()
             self._note()
-            await stir.wait()
-            if joined.inside:
+            await self._stay(joined, stir)
+            if joined.inside or joined.closed:
                 continue
             stir.clear()
             self._lament(room, _NotJoined(joined.absence, "invite {us} again, or lift its ban"), _FIRST_PAUSE)
             await is_set_within(stir, _FIRST_PAUSE)
+
+    async def _stay(self, joined: JoinedRoom, stir: asyncio.Event) -> None:
+        """Return when the room, or another in its place, has to be joined: it is stirred, or was upgraded and is found
+        elsewhere now."""
+        looks = 0
+        while not stir.is_set() or (joined.inside and joined.replacement is not None):
+            if not joined.inside or joined.replacement is None:
+                await stir.wait()
+                continue
+            stir.clear()
+            if await self._has_moved(joined, joined.replacement):
+                return
+            await is_set_within(stir, _MOVES.plain(looks))
+            looks += 1
+
+    async def _has_moved(self, joined: JoinedRoom, new: Replacement) -> bool:
+        """Whether the room is found in another place than `joined` now. A place that does not let us in yet is tried
+        again later, and when we are invited."""
+        try:
+            if not _is_alias(joined.room) and not await self._upgrades.follow(joined, new):
+                return False
+            return await self._resolve(joined.room) != joined.id
+        except (ApiError, Unreachable, Refused) as error:
+            if joined.warns_of("tombstone"):
+                room, reason = joined.room, str(error)
+                hint = "invite the bridge's account to the new room; until then it stays in the old one"
+                log.warning(
+                    "room_not_followed", network=room.network, room=str(room), new=new.id, reason=reason, hint=hint
+                )
+            return False
 
     async def _join(self, room: Room) -> JoinedRoom:
         try:
@@ -224,17 +272,18 @@ class Joining:
         stayed = joined.room in self._late and await look.is_member(self._homeserver, joined.id, us)
         if not stayed:
             self._late.discard(joined.room)  # if the next try finds us in it, we came by this one
-        expected(await self._homeserver.post("join", joined.room.id), "room_id")
+        expected(await self._homeserver.post("join", self._upgrades.place(joined.room)), "room_id")
         past: frozenset[str] = frozenset()
         if not joined.heard:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
         if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
             joined.encrypted = True
+        joined.replacement = joined.replacement or await look.replacement(self._homeserver, joined.id)
         joined.enter(past)
 
     async def _resolve(self, room: Room) -> str:
-        room_id = room.id
-        if room.id.startswith("#"):
+        room_id = self._upgrades.place(room)
+        if _is_alias(room):
             room_id = expected(await self._homeserver.get("directory", "room", room.id), "room_id")
         if not self.wants(room):  # it was removed while we asked
             return room_id
@@ -246,12 +295,18 @@ class Joining:
         return room_id
 
     async def _resolved_to(self, room_id: str) -> Room | None:
-        """The configured room with this id. Resolves unknown aliases again: they may be newer than our last look."""
-        for room in [*self._missing]:
+        """The configured room whose alias is this room's now. Resolves all aliases again: they may have moved since our
+        last look."""
+        for room in [room for room in self._stirs if _is_alias(room)]:
             with suppress(ApiError, Unreachable):
-                if room not in self._ids and await self._resolve(room) == room_id:
+                if await self._resolve(room) == room_id:
                     return self._known_as(room_id)
         return None
+
+    def _replaced_by(self, room_id: str) -> Room | None:
+        """The configured room that the room with this id replaces."""
+        replacements = ((joined.room, joined.replacement) for joined in self._rooms if not joined.private)
+        return next((room for room, new in replacements if new is not None and new.id == room_id), None)
 
     def _known_as(self, room_id: str) -> Room | None:
         return next((room for room, known in self._ids.items() if known == room_id), None)
@@ -268,3 +323,7 @@ class Joining:
     def _note(self) -> None:
         if not self._missing:
             self.complete.set()
+
+
+def _is_alias(room: Room) -> bool:
+    return room.id.startswith("#")

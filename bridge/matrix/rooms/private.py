@@ -21,7 +21,7 @@ _ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation
 _BUSY = "the bridge has too many private conversations already"
 _MOST = 10_000
 """Most private conversations: each takes some kilobytes, and anybody may begin one."""
-_CROWDED = "only conversations with one person are accepted"
+_CROWDED = "this bridge joins only the rooms in its configuration, and conversations with one person"
 
 
 class Private:
