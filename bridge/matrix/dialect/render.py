@@ -226,11 +226,11 @@ def _written(words: Text) -> str:
 
 def _covered(words: Text) -> str:
     """`words` without the words of spoilers."""
-    if not any(span.style & Style.SPOILER for span in words):
+    if not _hides(words):
         return plain(words)
     parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
     body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
-    return body if _weight(body) <= _STYLED or not _hides(words) else _COVER
+    return body if _weight(body) <= _STYLED else _COVER
 
 
 def _hides(words: Text) -> bool:
