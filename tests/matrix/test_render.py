@@ -219,7 +219,7 @@ def test_a_line_with_too_many_styles_keeps_its_spoilers_hidden_and_fits(number: 
 
 
 def test_a_long_line_without_a_spoiler_is_not_hidden() -> None:
-    for text in ('"\\' + "\u0800" * 5120 + "\u200b" * 3, "\u0800" * 30_000):
+    for text in ("0 " + "\u0800" * 6000, "\u0800" * 30_000):
         for said in contents(owed(text)):
             assert "[spoiler]" not in said["body"]
             assert "spoiler" not in said["formatted_body"]
