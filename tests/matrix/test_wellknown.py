@@ -151,16 +151,20 @@ async def test_a_document_is_not_read_beyond_64_kib() -> None:
 
 async def test_a_document_elsewhere_is_not_read_and_our_token_is_not_sent_to_a_document(tls: ssl.SSLContext) -> None:
     async with serving(other := Site(_naming("https://hs.example")), tls) as there:
-        moved = web.Response(status=302, headers={"Location": f"{there}/.well-known/matrix/client"})
-        async with serving(site := Site(moved), tls) as url:
+        async with serving(Site(_moved(there)), tls) as url:
             assert f"it redirects to {there}" in str(await _refusal(url))
+        async with serving(site := Site(_moved(there)), tls) as url:
             homeserver = Homeserver(url, _US)
             homeserver.token = _TOKEN
-            with pytest.raises(Unreachable):
+            with pytest.raises(Unreachable, match="redirects"):
                 await homeserver.document(f"{url}/.well-known/matrix/client")
             await homeserver.close()
     assert not other.asked
     assert {token for _, token in site.asked} == {""}
+
+
+def _moved(there: str) -> web.Response:
+    return web.Response(status=302, headers={"Location": f"{there}/.well-known/matrix/client"})
 
 
 async def test_a_named_place_where_no_homeserver_answers_is_named_in_the_error(tls: ssl.SSLContext) -> None:
