@@ -103,7 +103,7 @@ class BotHost:
         payload = _QUESTIONS.dump_json(tuple(item.event for item in owed)).decode()
         return [Post.of(owed[0].room, tuple(item.delivery for item in owed), 0, payload)]
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """Ask the bot, and return when its answers are stored."""
         hosted = self._bots.get(self._key(post.room))
         if hosted is None:

@@ -112,10 +112,11 @@ class Network(Protocol):
         """
         ...
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """Send, wait for the network's proof, and return the id by which the network knows it.
 
-        `again`: an earlier run may have sent it. Safe to repeat, unless it raises `InDoubt`. The other expected errors
+        `trial`: send it now, even if the room lets nothing through as far as we know, or fail at once. `again`: an
+        earlier run may have sent it. Safe to repeat, unless it raises `InDoubt`. The other expected errors
         are `TransientError` and `PermanentError`.
         """
         ...

@@ -99,21 +99,21 @@ class IrcNetwork:
         """See `bridge.network.Network`. Uses the limits that the server told us last."""
         return render(owed, self._current_limits())
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A line that no longer fits (our host changed since it was rendered) goes out as
         several; the id of the last is returned."""
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
-            connection = await self._place(post.room, said.target)
+            connection = await self._place(post.room, said.target, trial=trial)
             known = self._settled(connection, post, again=again)
             if known is not None:
                 return known
             async with self._doubts.turn() as alone:
                 *first, last = refit(said, self._current_limits())
                 for part in first:
-                    connection = await self._written(connection, post, said, alone=alone)
+                    connection = await self._written(connection, post, said, alone=alone, trial=trial)
                     await self._landed(connection, post, connection.launch(post, part))
-                connection = await self._written(connection, post, said, alone=alone)
+                connection = await self._written(connection, post, said, alone=alone, trial=trial)
                 if self._doubts.is_suspect(post.id):
                     await connection.answers()
                 flight = connection.launch(post, last)
@@ -160,10 +160,10 @@ class IrcNetwork:
             raise InDoubt("the connection broke before the server confirmed the message", resend=resend)
         return None
 
-    async def _written(self, connection: Connection, post: Post, said: Say, *, alone: bool) -> Connection:
+    async def _written(self, connection: Connection, post: Post, said: Say, *, alone: bool, trial: bool) -> Connection:
         """Wait for the turn of a line of `post`; return the connection to write it on."""
-        while not await connection.turn(post.room) or self._placed(said.target) is not connection:
-            connection = await self._place(post.room, said.target)
+        while not await connection.turn(post.room) or self._placed(said.target, trial=trial) is not connection:
+            connection = await self._place(post.room, said.target, trial=trial)
             if not alone and self._doubts.any:
                 raise TransientError("the connection was lost before its turn", _LOOK_AGAIN)
         return connection
@@ -200,13 +200,13 @@ class IrcNetwork:
             self._limits = self._connection.session.limits
         return self._limits
 
-    async def _place(self, room: Room, target: str) -> Connection:
+    async def _place(self, room: Room, target: str, *, trial: bool) -> Connection:
         """Wait until we are online and may speak to `target`; return the connection."""
         now = asyncio.get_running_loop().time
         deadline = now() + _PLACE_WITHIN
-        connection = self._placed(target)
-        while connection is None and await is_set_within(self._changed, deadline - now()):
-            connection = self._placed(target)
+        connection = self._placed(target, trial=trial)
+        while connection is None and not trial and await is_set_within(self._changed, deadline - now()):
+            connection = self._placed(target, trial=trial)
         if connection is not None:
             return connection
         if self._connection is not None and self._connection.open:
@@ -215,7 +215,7 @@ class IrcNetwork:
             raise TransientError(f"not in {room.id} yet", _RETRY_AFTER)
         raise TransientError("offline: no connection to the server", _LOOK_AGAIN)
 
-    def _placed(self, target: str) -> Connection | None:
+    def _placed(self, target: str, *, trial: bool) -> Connection | None:
         connection = self._connection
         if connection is None or not connection.open:
             return None
@@ -223,7 +223,7 @@ class IrcNetwork:
         if not session.isupport.is_channel(target):
             return connection
         if session.may_speak(target):
-            return None if session.channels.muted(target) else connection
+            return None if session.channels.muted(target) and not trial else connection
         if session.channels.room(target) is None:
             raise PermanentError(f"{target} is no longer in the configuration")
         if (absent := session.absence(target)) is not None:

@@ -46,6 +46,7 @@ _BUSY = 0.005
 """Seconds of work after which an equally long rest is due: no server gets more than half of the event loop."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
+_PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
 _COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
@@ -165,6 +166,7 @@ class Connection:
                 self._complain(post.room, outcome)
             raise outcome
         self._muted.discard(post.room.id)
+        self._do([*self.session.channels.spoke(post.room.id)])
         return outcome
 
     async def answers(self) -> None:
@@ -179,12 +181,21 @@ class Connection:
             patience.cancel()
 
     def _overdue(self, flight: "Flight") -> None:
+        """There is no proof in time. If the server still answers a PING, it may be this line that it does not bear."""
         if flight.done():
             return
         if self._paused:  # the proof may be there, unread
             self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
-        else:
-            self._end(Ending(f"no confirmation of a message within {_PROOF_WITHIN:.0f} s"))
+            return
+        probe: Flight = self._loop.create_future()
+        if self._flights.setdefault(PROBE, probe) is probe:
+            self._do(self.session.probe())
+        self._loop.call_later(min(_PROBED_WITHIN, _PROOF_WITHIN), self._give_up, flight, probe)
+
+    def _give_up(self, flight: "Flight", probe: "Flight") -> None:
+        if not flight.done():
+            answers = probe.done() and isinstance(probe.result(), str)
+            self._end(Ending(f"no confirmation of a message within {_PROOF_WITHIN:.0f} s", by_server=answers))
 
     def _complain(self, room: Room, error: SendError) -> None:
         """Log the error once per room, until the room takes a post again."""

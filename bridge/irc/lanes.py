@@ -41,6 +41,7 @@ class Lanes:
         lane = self._lanes.setdefault(room, _Lane())
         lane.users += 1
         try:
+            await asyncio.sleep(0)  # let those come in that were begun together: if the first fails, they must too
             await lane.lock.acquire()
             turn = Turn(lane)
             try:

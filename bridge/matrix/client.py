@@ -80,7 +80,7 @@ class MatrixNetwork:
         """See `bridge.network.Network`."""
         return render(owed)
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A post sent again stays one event: the transaction id is the same."""
         return await self._sending.send(post, again=again)
 

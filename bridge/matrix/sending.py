@@ -27,7 +27,7 @@ _LOOK_AGAIN = 0.1
 """Seconds until the next try while offline. `send` itself waits, to go as soon as the homeserver is back."""
 _TYPING = 30_000
 """Milliseconds until others stop showing that we type, even if we do not say that we have stopped."""
-_NEVER = (400, 404, 405, 413)
+_NEVER = (400, 413)
 _SILENT = "silent"
 
 
@@ -53,7 +53,7 @@ class Sending:
         self._online = online
         self._doubtful: set[str] = set()  # posts that may be in their rooms, though we had no answer
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`."""
         await self._connected()
         try:
@@ -151,6 +151,6 @@ class Sending:
             return TransientError(
                 f"the homeserver cannot take the message now ({error})", patience, refused=error.breaks
             )
-        if error.status in _NEVER and error.code:
+        if error.status in _NEVER and error.code and error.code != "M_UNRECOGNIZED":
             return PermanentError(f"the homeserver rejects the message ({error})")
         return TransientError(f"the homeserver refuses the message for now ({error})", _RETRY_AFTER, refused=True)

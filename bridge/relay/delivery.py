@@ -25,6 +25,9 @@ _LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
 _ROOMS = 32  # most rooms of one network that are delivered to side by side
 _EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
+_SILENCED, _REFUSED = (2, 1), (3, 3)
+"""After how many refusals of a post others are tried, and how many rounds prove that it is the post (see `Suspects`):
+where we may not speak, or where the network refuses for another reason, which may be a fault that comes and goes."""
 _FRESH = 10_000  # most unsent frozen posts of this run that are remembered: more than can be on their way
 
 
@@ -189,6 +192,9 @@ class Dispatch:
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out.
         Returns the first that failed, with its error. After a failure, or once `stopping`, no more are begun."""
+        posts = [post for post in posts if not self._is_removed(post)]
+        if not posts:
+            return None
         if len(posts) == 1:
             (post,) = posts
             return await self._store(post, await self._attempt(post)) if self._may_go_on(stopping) else None
@@ -202,6 +208,8 @@ class Dispatch:
                         left.clear()
                         break
                     post = left.popleft()
+                    if self._is_removed(post):
+                        continue
                     flying.append((post, group.create_task(self._attempt(post))))
                 if not flying:
                     return failed
@@ -209,25 +217,32 @@ class Dispatch:
                 not_sent = await self._store(post, await flight)
                 failed = failed or not_sent
 
+    def _is_removed(self, post: Post) -> bool:
+        """Whether all that `post` carries was removed meanwhile: the store has dropped it."""
+        return all(delivery in self._shared.removed for delivery in post.deliveries)
+
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
-    async def _attempt(self, post: Post) -> str | SendError:
+    async def _attempt(self, post: Post, *, trial: bool = False) -> str | SendError:
         """Send `post`; the network's id of it, or the error."""
         try:
-            return await self._network.send(post, again=post.id not in self._fresh)
+            again = post.id not in self._fresh
+            if trial:
+                return await self._network.send(post, again=again, trial=True)
+            return await self._network.send(post, again=again)
         except SendError as error:
             return error
 
     async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
         """Store that `post` was sent. If it was not, return it with its error."""
         if isinstance(outcome, SendError):
-            if isinstance(outcome, TransientError) and outcome.refused:
-                self._suspects.refused(post)
+            if _is_refusal(outcome):
+                self._suspects.refused(post, self._now())
             return post, outcome
         await stored(self._lease.sent, post, outcome)
         self._fresh.discard(post.id)
-        self._suspects.went_through(post)
+        self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
@@ -237,9 +252,10 @@ class Dispatch:
         if isinstance(error, Silenced):
             self._shared.outages.silenced(post.room, str(error))
         if isinstance(error, TransientError):
-            if error.refused and await self._is_guilty(post, posts):
+            if error.refused and (fate := await self._tried(post, posts, error)) is not None:
                 self._suspects.settled(post)
-                await self._bury(post.room, post.deliveries, error)
+                if isinstance(fate, SendError):
+                    await self._bury(post.room, post.deliveries, fate)
                 return True
             await self._postpone(backlog, error)
             return False
@@ -253,26 +269,54 @@ class Dispatch:
             self._fresh.discard(post.id)
         return True
 
-    async def _is_guilty(self, post: Post, posts: Sequence[Post]) -> bool:
-        """Whether `post`, which was refused, will never be taken, while its room takes others. If nothing tells yet,
-        the next message in line is tried: when it goes through, `post` has one more chance."""
-        if self._suspects.is_guilty(post):
-            return True
-        if self._suspects.wants_a_trial(post) and self._may_go_on(self._stopping):
-            await self._try_another(post, posts)
-        return False
+    async def _tried(self, post: Post, posts: Sequence[Post], error: TransientError) -> str | SendError | None:
+        """The fate of `post` of the plan `posts`, which was refused: the error if it will never be taken while its room
+        takes others, its id if it was sent after all; None if that is open. To find out, what waits behind it is tried,
+        and when that goes through, `post` at once again."""
+        patience, needed = _SILENCED if isinstance(error, Silenced) else _REFUSED
+        outcome: str | SendError = error
+        while self._suspects.rounds(post) < needed:
+            if self._suspects.refusals(post) < patience or not self._may_go_on(self._stopping):
+                return None
+            if len(post.deliveries) > 1:
+                await self._tell_apart(post, posts)
+                return None
+            others = await self._others(post, posts)
+            if not others or not await self._pass(others):
+                await self._thaw(posts)
+                return None
+            posts = [each for each in posts if each not in others]
+            outcome = await self._attempt(post, trial=True)
+            if await self._store(post, outcome) is None or not _is_refusal(outcome):
+                return outcome if isinstance(outcome, str) else None
+        return outcome
 
-    async def _try_another(self, post: Post, posts: Sequence[Post]) -> None:
-        """Send what waits behind `post`, in the plan `posts` or after it. Messages that share a post are told apart
-        first."""
-        if len(post.deliveries) > 1:
-            if await stored(self._lease.thaw, post.room):
-                self._suspects.render_alone(post)
-            return
-        following = posts[posts.index(post) + 1 :]
-        others = [each for each in following if each.deliveries != post.deliveries] or await self._append(post.room)
-        if others:
-            await self._store(others[0], await self._attempt(others[0]))
+    async def _pass(self, posts: Sequence[Post]) -> bool:
+        """Send the posts of one message; whether all went through."""
+        for post in posts:
+            if await self._store(post, await self._attempt(post, trial=True)) is not None:
+                return False
+        return True
+
+    async def _others(self, post: Post, posts: Sequence[Post]) -> Sequence[Post]:
+        """The posts of the next message behind `post` that was not refused yet, else of the one refused the least."""
+        behind: dict[tuple[str, ...], list[Post]] = {}
+        for each in posts[posts.index(post) + 1 :]:
+            if each.deliveries != post.deliveries:
+                behind.setdefault(each.deliveries, []).append(each)
+        fewest = min(behind.values(), key=lambda group: self._suspects.refusals(group[0]), default=None)
+        if fewest is not None and (self._suspects.refusals(fewest[0]) == 0 or len(behind) >= self._each):
+            return fewest
+        return await self._append(post.room) or fewest or ()
+
+    async def _tell_apart(self, post: Post, posts: Sequence[Post]) -> None:
+        """Have each delivery in `post` rendered alone: one of them may be refused."""
+        if await self._thaw(posts):
+            self._suspects.render_alone(post)
+
+    async def _thaw(self, posts: Sequence[Post]) -> bool:
+        """Let posts that were refused be rendered again: frozen ones never grow too old."""
+        return all(post.id in self._fresh for post in posts) and await stored(self._lease.thaw, posts[0].room)
 
     async def _append(self, room: Room) -> Sequence[Post]:
         """Render and freeze what comes after the frozen posts of `room`."""
@@ -281,10 +325,15 @@ class Dispatch:
             return ()
         try:
             posts = await stored(self._lease.append, room, self._network.render([behind]))
-        except PermanentError:
+        except PermanentError as error:
+            await self._bury(room, (behind.delivery,), error)
             return ()
         self._note_fresh(posts)
         return posts
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     def _note_fresh(self, posts: Sequence[Post]) -> None:
         for post in posts:
@@ -307,3 +356,7 @@ class Dispatch:
             await stored(self._lease.commit, Commit.owing(told))
         hint = "not delivered, and kept: `quackbridge outbox list` shows it, `outbox retry ID` sends it again"
         log.error("dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint=hint)
+
+
+def _is_refusal(outcome: str | SendError) -> bool:
+    return isinstance(outcome, TransientError) and outcome.refused

@@ -19,7 +19,7 @@ from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
-from bridge.rules.case import Aside, Told, Verdict
+from bridge.rules.case import Aside, Case, Told, Verdict
 from bridge.rules.gate import Gate, asked_about
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
@@ -95,10 +95,19 @@ class Relay:
         self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link else ()
         changes = (case.event,) if refusal is None and event.target is not None else ()
-        # No adapter takes back what it has delivered yet; what still waits is dropped by the store
-        audience = () if isinstance(case.event.body, Redaction) else verdict.audience
+        audience = verdict.audience
+        if isinstance(case.event.body, Redaction):  # no adapter takes back yet what it has delivered
+            audience = ()
+            self._remove(case)
         carried = (Addressed(case.event, room) for room in audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
+
+    def _remove(self, case: Case) -> None:
+        """Stop the deliveries of a removed message that are on their way; the store drops those that wait."""
+        if case.target is None or case.link is None:
+            return
+        for room in case.link.rooms:
+            self._shared.removed.add(Delivery.of(case.target.source, room).id)
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
         """The notices to the sender."""

@@ -4,11 +4,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bridge.lib.lru import LruSet
 from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
 from bridge.relay.requests import RequestNews
+
+_REMOVED = 10_000
 
 
 @dataclass(slots=True)
@@ -20,5 +23,7 @@ class Shared:
     notices: Notices
     outages: Outages = field(default_factory=Outages)
     gaps: Gaps = field(default_factory=Gaps)
+    removed: LruSet[str] = field(default_factory=lambda: LruSet[str](_REMOVED))
+    """Deliveries of messages that were removed: what is still to be sent of them is not."""
     terms: Terms = field(default_factory=Terms)
     requests: RequestNews | None = None

@@ -9,53 +9,61 @@ from bridge.model.outbox import Post
 
 _ROOMS = 10_000
 _DELIVERIES = 10_000
-_TWICE = 2
+_AT_ONCE_S = 2.0
+"""Seconds after another post went through in which a refusal is about the post and not about the room."""
 
 
 @dataclass(slots=True)
 class _Suspect:
     refusals: int = 0
-    others_pass: bool = False
+    rounds: int = 0
+
+
+@dataclass(slots=True)
+class _Scene:
+    suspects: dict[str, _Suspect]
+    passed_at: float | None = None
 
 
 class Suspects:
-    """The posts that were refused. One is guilty if it was refused, then another went through to the same room, and
-    then it was refused again. Pure."""
+    """The posts that were refused. What tells against one is a round: another post goes through to the same room, and
+    at once the suspect is refused again. Pure; times are seconds of a clock that does not go back."""
 
     def __init__(self) -> None:
-        self._of = LruDict[Room, dict[str, _Suspect]](_ROOMS)
+        self._scenes = LruDict[Room, _Scene](_ROOMS)
         self._alone = LruSet[str](_DELIVERIES)
 
-    def refused(self, post: Post) -> None:
+    def refused(self, post: Post, now: float) -> None:
         """The network has answered to `post` that it does not take it."""
-        of_room = self._of.get(post.room) or {}
-        of_room.setdefault(post.id, _Suspect()).refusals += 1
-        self._of[post.room] = of_room
+        scene = self._scenes.get(post.room) or _Scene({})
+        suspect = scene.suspects.setdefault(post.id, _Suspect())
+        suspect.refusals += 1
+        if scene.passed_at is not None and now - scene.passed_at <= _AT_ONCE_S and suspect.refusals > 1:
+            suspect.rounds += 1
+            scene.passed_at = None  # one that went through tells once
+        self._scenes[post.room] = scene
 
-    def went_through(self, post: Post) -> None:
-        """`post` was taken: what its room has refused may be guilty."""
-        if self._of.get(post.room) is None:
-            return
-        self.settled(post)
-        for suspect in (self._of.get(post.room) or {}).values():
-            suspect.others_pass = True
+    def went_through(self, post: Post, now: float) -> None:
+        """`post` was taken."""
+        if (scene := self._scenes.get(post.room)) is not None:
+            scene.passed_at = now
+            self.settled(post)
 
     def settled(self, post: Post) -> None:
         """The fate of `post` is known."""
-        of_room = self._of.get(post.room) or {}
-        of_room.pop(post.id, None)
-        if not of_room:
-            self._of.pop(post.room)
+        scene = self._scenes.get(post.room)
+        if scene is not None:
+            scene.suspects.pop(post.id, None)
+            if not scene.suspects:
+                self._scenes.pop(post.room)
 
-    def is_guilty(self, post: Post) -> bool:
-        """Whether the room takes others, but not `post`."""
-        suspect = self._suspect(post)
-        return suspect.others_pass and suspect.refusals >= _TWICE
+    def refusals(self, post: Post) -> int:
+        """How often `post` was refused."""
+        return self._suspect(post).refusals
 
-    def wants_a_trial(self, post: Post) -> bool:
-        """Whether it is time to see if another post goes through."""
-        suspect = self._suspect(post)
-        return not suspect.others_pass and suspect.refusals >= _TWICE
+    def rounds(self, post: Post) -> int:
+        """How often `post` was refused just after another had gone through."""
+        return self._suspect(post).rounds
 
     def render_alone(self, post: Post) -> None:
         """One of the deliveries in `post` may be guilty: each gets a post of its own."""
@@ -68,4 +76,5 @@ class Suspects:
         return delivery in self._alone
 
     def _suspect(self, post: Post) -> _Suspect:
-        return (self._of.get(post.room) or {}).get(post.id) or _Suspect()
+        scene = self._scenes.get(post.room)
+        return (scene.suspects.get(post.id) if scene is not None else None) or _Suspect()

@@ -163,11 +163,14 @@ class Core:
             return
         self._messages.erase(seq)
         for delivery, network, room in self._sql.execute(
-            "SELECT id, network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'dead')", (seq,)
+            "SELECT id, network, room FROM deliveries WHERE state IN ('queued', 'dead')"
+            " AND event IN (SELECT seq FROM events WHERE seq = ?1 OR target = ?1)",
+            (seq,),
         ).fetchall():
-            self._done(delivery, self._clock(), State.DROPPED, REDACTED)
-            self._plans.let_go(delivery, Room(network, room))
-            self.woken.add(network)
+            if not self._plans.is_shared(delivery, Room(network, room)):
+                self._done(delivery, self._clock(), State.DROPPED, REDACTED)
+                self._plans.let_go(delivery, Room(network, room))
+                self.woken.add(network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
         self.cursor(network, token)

@@ -4,6 +4,7 @@ hand-written."""
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -46,8 +47,19 @@ def sanctions(rows: Mapping[str, Row]) -> Iterator[Sanction]:
 
 
 def requests(rows: Mapping[str, Row]) -> Iterator[MembershipRequest]:
-    """The requests in `rows`. Raises UsersError if one is broken."""
-    return (_made("request", number, row, _request) for number, row in rows.items())
+    """The requests in `rows`. A broken one is left out: it lets nobody in, and must not keep users from being read."""
+    for number, row in rows.items():
+        with suppress(UsersError):
+            yield _made("request", number, row, _request)
+
+
+def check_request(request: MembershipRequest) -> None:
+    """Raises UsersError if `request` could not be read again: its address may be a hostile server's."""
+    try:
+        str(request.room).encode()
+    except UnicodeEncodeError as error:
+        raise UsersError("the address of who asks cannot be stored") from error
+    _made("request", "1", of_request(request), _request)
 
 
 def opened(row: Row) -> Mapping[str, Any]:

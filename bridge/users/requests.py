@@ -72,9 +72,13 @@ class Requests:
         return self if moved == [*self.all] else Requests(moved)
 
     def without_users(self, is_held: Callable[[Identity], bool]) -> "Requests":
-        """A copy without the open requests of identities that a user holds by now; itself, if there are none."""
-        left = [each for each in self.all if each.standing is not Standing.OPEN or not is_held(each.identity)]
-        return self if len(left) == len(self.all) else Requests(left)
+        """A copy in which the open requests of identities that a user holds by now are dropped; itself, if there are
+        none. Their handles stay taken for a while: an admin who has read one must not approve somebody else by it."""
+        held = [each for each in self.all if each.standing is Standing.OPEN and is_held(each.identity)]
+        if not held:
+            return self
+        closed = [replace(each, standing=Standing.DROPPED, decided=each.since) for each in held]
+        return Requests([*(each for each in self.all if each not in held), *closed])
 
 
 def _moved(request: MembershipRequest, old: str, new: str) -> MembershipRequest:

@@ -211,6 +211,7 @@ class TinyUsers:
         return moved
 
     def ask(self, request: MembershipRequest) -> MembershipRequest:
+        documents.check_request(replace(request, handle=request.handle or "x"))
         made = [request]
 
         def decide(state: _State) -> _Change:

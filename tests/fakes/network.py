@@ -1,7 +1,7 @@
 """A network in memory that keeps the contract of bridge.network, and can be told to fail."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import Event, Room
@@ -25,6 +25,8 @@ class MemoryNetwork:
         self.sent: list[tuple[Room, str]] = []
         self.acknowledged = 0
         self.failures: dict[Room, list[SendError]] = {}
+        self.moody: Callable[[], SendError | None] = lambda: None
+        """What it says of the next post, whatever that is."""
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
         self.slots = asyncio.Semaphore(10_000)
@@ -71,7 +73,7 @@ class MemoryNetwork:
             for part, line in enumerate(lines(item.event.text))
         ]
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         if again:
             self.again.append(post.payload)
         await self.slots.acquire()
@@ -79,6 +81,8 @@ class MemoryNetwork:
             raise PermanentError(f"{post.room} is no configured room")
         if failures := self.failures.get(post.room):
             raise failures.pop(0)
+        if (mood := self.moody()) is not None:
+            raise mood
         for words, error in self.refused.items():
             if words in post.payload:
                 raise error

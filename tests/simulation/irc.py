@@ -158,7 +158,7 @@ class IrcNetwork:
             for part, line in enumerate(lines(item.event.text))
         ]
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         if self._server.connection is None:
             raise TransientError("not connected")
         if self._settles and post.id in self._server.posts:

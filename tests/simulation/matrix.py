@@ -86,7 +86,7 @@ class MatrixNetwork:
         said = [mark(item.event) + plain(line) for item in together for line in lines(item.event.text)]
         return [Post.of(owed[0].room, tuple(item.delivery for item in together), 0, "\n".join(said))]
 
-    async def send(self, post: Post, *, again: bool = False) -> str:
+    async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """In the order in which it was asked for; where one fails, those that wait behind it fail too."""
         before = self._last.get(post.room)
         done = self._last[post.room] = asyncio.get_running_loop().create_future()

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof
-from bridge.users import MembershipRequest, Role, User, UsersError, UsersUnavailable, audit, layout, storage
+from bridge.users import MembershipRequest, Role, Standing, User, UsersError, UsersUnavailable, audit, layout, storage
 from bridge.users.audit import Record
 from bridge.users.tinydb import TinyUsers
 from tests.events import matrix
@@ -483,14 +484,20 @@ def test_a_table_that_this_program_does_not_know_is_left_as_it_is(path: Path) ->
         ("decided", 5.0),
     ],
 )
-def test_a_broken_request_is_refused_with_its_place(path: Path, key: str, value: object) -> None:
+def test_a_broken_request_is_left_out_and_the_users_are_read(path: Path, key: str, value: object) -> None:
     users = TinyUsers(path)
     users.ask(_WISH)
     document = json.loads(path.read_text())
     document["requests"]["1"][key] = value
     path.write_text(json.dumps(document))
-    with pytest.raises(UsersError, match="request 1 is broken"):
-        TinyUsers(path)
+    assert TinyUsers(path).requests() == ()
+
+
+@pytest.mark.parametrize("address", ["", "x\ud800"])
+def test_a_request_that_could_not_be_read_again_is_not_stored(path: Path, address: str) -> None:
+    with pytest.raises(UsersError):
+        TinyUsers(path).ask(replace(_WISH, room=Room("libera", address)))
+    assert TinyUsers(path).requests() == ()
 
 
 def test_an_open_request_of_somebody_who_is_a_user_by_hand_is_no_request(path: Path) -> None:
@@ -498,4 +505,4 @@ def test_an_open_request_of_somebody_who_is_a_user_by_hand_is_no_request(path: P
     document = json.loads(path.read_text())
     document["users"]["1"] = _EVE | {"identities": [{"kind": "irc", "network": "libera", "value": "BOB"}]}
     path.write_text(json.dumps(document))
-    assert TinyUsers(path).requests() == ()
+    assert [each.standing for each in TinyUsers(path).requests()] == [Standing.DROPPED]

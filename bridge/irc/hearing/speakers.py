@@ -14,7 +14,7 @@ from bridge.model.casemap import Casemapping
 
 _ANSWER_WITHIN_S = 10.0
 """Seconds after which a line is carried as an unknown person's: a lost answer must not stop the conversation."""
-_OLD_ANSWER_WITHIN_S = 60.0
+_OLD_ANSWER_WITHIN_S = 20.0
 """The same for a line of history: there may be many people to ask about."""
 _AT_ONCE, _PER_SECOND = 4, 0.5
 """WHOIS questions at once, and then per second: the server counts each as a line of ours."""

@@ -134,6 +134,12 @@ class Channels:
             channel.mutes = channel.mutes + 1 if lately else 0
             channel.muted, channel.muted_until = reason, now + _MUTED.plain(channel.mutes)
 
+    def spoke(self, name: str) -> Iterator[Effect]:
+        """The channel has taken a line of ours: it lets us speak."""
+        channel = self._of(name)
+        if channel is not None:
+            yield from self._unmute(channel)
+
     def changed(self, name: str) -> Iterator[Effect]:
         """The channel's modes changed: it may let us speak now."""
         channel = self._of(name)

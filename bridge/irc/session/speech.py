@@ -115,7 +115,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
 def _is_server(line: Line) -> bool:
     """Whether a line has no person for its source: a server's name has a dot, which no nick may have. Some servers show
     people by their nicks alone."""
-    return not line.source.user and (not line.source.nick or "." in line.source.nick)
+    return not line.source.nick or (not line.source.user and "." in line.source.nick)
 
 
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:

@@ -80,6 +80,10 @@ class Plans:
         ).fetchone()
         return int(part)
 
+    def is_shared(self, delivery: str, room: Room) -> bool:
+        """Whether a frozen post carries `delivery` together with others, which might come twice without it."""
+        return any(delivery in post.deliveries and len(post.deliveries) > 1 for post in self.frozen(room))
+
     def let_go(self, delivery: str, room: Room) -> None:
         """Unfreeze what carries `delivery`, and end the room's wait if nothing is queued there any more."""
         frozen = self.frozen(room)
