@@ -80,8 +80,13 @@ class Relay:
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
         targets = {target for event in batch.events if (target := asked_about(event)) is not None}
-        known = await stored(lease.known, targets) if targets else {}
-        outcomes = [self._outcome(event, known) for event in batch.events]
+        known = dict(await stored(lease.known, targets)) if targets else {}
+        outcomes = []
+        for event in batch.events:
+            outcomes.append(outcome := self._outcome(event, known))
+            if event.key in targets and event.key not in known:  # what is about it comes in the same batch
+                rooms = (event.room, *(each.room for each in outcome.owed if each.event.key == event.key))
+                known[event.key] = Known(event.key, event.sender, rooms=rooms)
         commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])
         gone = await self._store(lease, commit)
         for gap in batch.gaps:

@@ -102,11 +102,12 @@ class Core:
     def _store(self, commit: Commit, now: float) -> Set[str]:
         """Store events and deliveries; returns the ids of the new deliveries."""
         events = {event.key: event for event in commit.events}
-        for event in events.values():
+        bodies = {key: dump(event) for key, event in events.items()}
+        new = {each.id for each in commit.deliveries if self._queue(each, events[each.event], bodies[each.event], now)}
+        for event in events.values():  # after that: what is removed may be in the same commit
             if isinstance(event.body, Redaction):
                 self._erase(event.body.target)
-        bodies = {key: dump(event) for key, event in events.items()}
-        return {each.id for each in commit.deliveries if self._queue(each, events[each.event], bodies[each.event], now)}
+        return new
 
     def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
         """Freeze the posts of rooms whose network is run by the worker of `network`; returns the rooms frozen."""
