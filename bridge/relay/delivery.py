@@ -79,6 +79,7 @@ class Dispatch:
         self._rooms: dict[Room, _Work] = {}
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
+        self._sent = LruSet[str](_FRESH)  # posts that this run has sent
         self._suspects = Suspects()
 
     async def run(self) -> None:
@@ -242,6 +243,7 @@ class Dispatch:
             return post, outcome
         await stored(self._lease.sent, post, outcome)
         self._fresh.discard(post.id)
+        self._sent.add(post.id)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
@@ -273,6 +275,7 @@ class Dispatch:
         """The fate of `post` of the plan `posts`, which was refused: the error if it will never be taken while its room
         takes others, its id if it was sent after all; None if that is open. To find out, what waits behind it is tried,
         and when that goes through, `post` at once again."""
+        posts = [each for each in posts if each.id not in self._sent]
         patience, needed = _SILENCED if isinstance(error, Silenced) else _REFUSED
         outcome: str | SendError = error
         while self._suspects.rounds(post) < needed:
@@ -281,11 +284,12 @@ class Dispatch:
             if len(post.deliveries) > 1:
                 await self._tell_apart(post, posts)
                 return None
-            others = await self._others(post, posts)
-            if not others or not await self._pass(others):
-                await self._thaw(posts)
-                return None
-            posts = [each for each in posts if each not in others]
+            if not self._suspects.just_passed(post.room, self._now()):
+                others = await self._others(post, posts)
+                if not others or not await self._pass(others):
+                    await self._thaw(posts)
+                    return None
+                posts = [each for each in posts if each not in others]
             outcome = await self._attempt(post, trial=True)
             if await self._store(post, outcome) is None or not _is_refusal(outcome):
                 return outcome if isinstance(outcome, str) else None

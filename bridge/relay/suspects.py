@@ -49,6 +49,11 @@ class Suspects:
             scene.passed_at = now
             self.settled(post)
 
+    def just_passed(self, room: Room, now: float) -> bool:
+        """Whether a post has just gone through to `room`, where another was refused."""
+        scene = self._scenes.get(room)
+        return scene is not None and scene.passed_at is not None and now - scene.passed_at <= _AT_ONCE_S
+
     def settled(self, post: Post) -> None:
         """The fate of `post` is known."""
         scene = self._scenes.get(post.room)

@@ -25,6 +25,8 @@ class MemoryNetwork:
         self.sent: list[tuple[Room, str]] = []
         self.acknowledged = 0
         self.failures: dict[Room, list[SendError]] = {}
+        self.doubled: list[str] = []
+        """What was sent once more, though it was there."""
         self.moody: Callable[[], SendError | None] = lambda: None
         """What it says of the next post, whatever that is."""
         self.refused: dict[str, SendError] = {}
@@ -91,6 +93,8 @@ class MemoryNetwork:
                 self._known[post.id] = f"{self.name}-{len(self._known)}"
                 self.sent.append((post.room, post.payload))
                 self._stir.notify_all()
+            else:
+                self.doubled.append(post.payload)
         return self._known[post.id]
 
     def use(self, rooms: Sequence[Room]) -> None:

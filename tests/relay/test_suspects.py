@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -19,8 +19,10 @@ BROKEN = TransientError("M_UNKNOWN: internal server error", refused=True)
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    world = World()
+    yield world
+    assert world.libera.doubled == []
 
 
 @asynccontextmanager
@@ -126,7 +128,9 @@ async def test_what_was_refused_before_a_restart_is_neither_lost_nor_doubled(wor
         assert await world.libera.delivered(2) == ["<alice> one", "<alice> two"]
 
 
-async def test_two_messages_in_a_row_that_are_refused_do_not_silence_the_room(world: World) -> None:
+@pytest.mark.parametrize("window", [1, 4])
+async def test_two_messages_in_a_row_that_are_refused_do_not_silence_the_room(world: World, window: int) -> None:
+    world.libera.window = window
     world.libera.refused["poison"] = MUTED
     async with world.running(), _passing(world):
         texts = ("one", "poison", "poison again", "still poison", "two", "three")
