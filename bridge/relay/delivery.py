@@ -219,8 +219,8 @@ class Dispatch:
                 failed = failed or not_sent
 
     def _is_removed(self, post: Post) -> bool:
-        """Whether all that `post` carries was removed meanwhile: the store has dropped it."""
-        return all(delivery in self._shared.removed for delivery in post.deliveries)
+        """Whether the one message in `post` was removed meanwhile. What shares a post stays stored, and is sent."""
+        return len(post.deliveries) == 1 and post.deliveries[0] in self._shared.removed
 
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
@@ -275,7 +275,7 @@ class Dispatch:
         """The fate of `post` of the plan `posts`, which was refused: the error if it will never be taken while its room
         takes others, its id if it was sent after all; None if that is open. To find out, what waits behind it is tried,
         and when that goes through, `post` at once again."""
-        posts = [each for each in posts if each.id not in self._sent]
+        posts = [each for each in posts if each is post or each.id not in self._sent]
         patience, needed = _SILENCED if isinstance(error, Silenced) else _REFUSED
         outcome: str | SendError = error
         while self._suspects.rounds(post) < needed:

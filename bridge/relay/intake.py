@@ -103,7 +103,8 @@ class Relay:
         audience = verdict.audience
         if isinstance(case.event.body, Redaction):  # no adapter takes back yet what it has delivered
             audience = ()
-            self._remove(case)
+            if refusal is None:
+                self._remove(case)
         carried = (Addressed(case.event, room) for room in audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 

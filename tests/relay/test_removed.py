@@ -1,9 +1,12 @@
 """A message that is removed is not delivered, nor what is left of it, nor its edits."""
 
 import asyncio
+from collections.abc import Sequence
 
 from bridge.model.event import Edit, Event, EventKey, Redaction
-from bridge.model.text import words
+from bridge.model.outbox import Owed, Post
+from bridge.model.text import plain, words
+from bridge.network import TransientError
 from tests.events import HOME, LIBERA, matrix, said
 from tests.relay.test_relay import World
 from tests.relay.test_suspects import _passing
@@ -42,3 +45,44 @@ async def test_the_edit_of_a_removed_message_is_not_delivered_either() -> None:
         await world.home.hear(_removal("$slip"))
         await world.home.settled()
         assert [entry for entry in await world.store.outbox() if entry.room == LIBERA] == []
+
+
+async def test_a_removal_that_is_refused_keeps_nothing_from_being_delivered() -> None:
+    world = World()
+    world.libera.slots = asyncio.Semaphore(1)
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "one\ntwo\nthree", "$mine"))
+        await world.libera.delivered(1)
+        theirs = Event("$removal", HOME, matrix("mallory"), 1_000.0, Redaction(EventKey(HOME, "$mine")))
+        await world.home.hear(theirs)
+        await world.home.settled()
+        for _ in range(2):
+            world.libera.slots.release()
+        async with asyncio.timeout(60):
+            assert await world.libera.delivered(3) == ["<alice> one", "<alice> two", "<alice> three"]
+
+
+async def test_messages_that_share_a_post_are_sent_though_all_of_them_were_removed_meanwhile() -> None:
+    """The post may be on its way: what is left of it would come twice, and a room must never wait for it."""
+    world = World()
+
+    def merged(owed: Sequence[Owed]) -> Sequence[Post]:
+        text = "; ".join(plain(each.event.text) for each in owed)
+        return [Post.of(owed[0].room, tuple(each.delivery for each in owed), 0, text)]
+
+    world.libera.render = merged  # type: ignore[method-assign]
+    world.libera.failures[LIBERA] = [TransientError("not now"), TransientError("not now")]
+    async with world.running(), _passing(world):
+        await world.home.hear(*(said(HOME, matrix("alice"), text) for text in ("zero", "x", "y")))
+        await asyncio.sleep(2)
+        for target in ("$zero", "$x", "$y"):
+            removal = Event(f"${target}-gone", HOME, matrix("alice"), 1_000.0, Redaction(EventKey(HOME, target)))
+            await world.home.hear(removal)
+        await world.home.settled()
+        await asyncio.sleep(60)
+        await world.home.hear(said(HOME, matrix("alice"), "sorry"))
+        for _ in range(600):
+            if any("sorry" in text for room, text in world.libera.sent if room == LIBERA):
+                return
+            await asyncio.sleep(1)
+    raise AssertionError("the room waits for ever")
