@@ -19,7 +19,7 @@ from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
-from bridge.rules.case import Aside, Case, Told, Verdict
+from bridge.rules.case import Aside, Told, Verdict
 from bridge.rules.gate import Gate, asked_about
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
@@ -89,6 +89,9 @@ class Relay:
                 known[event.key] = Known(event.key, event.sender, rooms=rooms)
         commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])
         gone = await self._store(lease, commit)
+        for event in commit.events:
+            if isinstance(event.body, Redaction):
+                self._remove(known[event.body.target], event.room)
         for gap in batch.gaps:
             _log_gap(gap)
         return gone
@@ -103,17 +106,13 @@ class Relay:
         audience = verdict.audience
         if isinstance(case.event.body, Redaction):  # no adapter takes back yet what it has delivered
             audience = ()
-            if refusal is None:
-                self._remove(case)
         carried = (Addressed(case.event, room) for room in audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
-    def _remove(self, case: Case) -> None:
-        """Stop the deliveries of a removed message that are on their way; the store drops those that wait."""
-        if case.target is None or case.link is None:
-            return
-        for room in case.link.rooms:
-            self._shared.removed.add(Delivery.of(case.target.source, room).id)
+    def _remove(self, target: Known, room: Room) -> None:
+        """Stop the deliveries of a removed message that are on their way; the store has dropped those that wait."""
+        for other in self._gate.links.others(room):
+            self._shared.removed.add(Delivery.of(target.source, other).id)
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
         """The notices to the sender."""
