@@ -47,6 +47,7 @@ class Scripted(Homeserver):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         self.asked.append("/".join(path))

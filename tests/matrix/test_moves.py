@@ -39,6 +39,7 @@ class Estate(Doorkeeper):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         if (error := self.falls.get(f"{method} {'/'.join(path)}")) is not None:

@@ -50,6 +50,7 @@ class Told(Homeserver):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         place = "/".join(path)
