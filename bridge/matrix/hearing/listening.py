@@ -1,6 +1,6 @@
 """Listening: turns each sync into events and gaps, and moves the cursor once they are stored."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -63,10 +63,10 @@ class _Told:
     fresh: list[JoinedRoom] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
 
-    def batch(self, cursor: str) -> Batch:
+    def batch(self, cursor: str, changes: Mapping[str, str | None]) -> Batch:
         """The batch that ends a sync."""
         moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
-        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves)
+        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, changes)
 
     def add(self, news: _News) -> None:
         match news:
@@ -111,7 +111,7 @@ class Listening:
         """See `bridge.network.Network.events`."""
         if cursor is None:
             cursor = (await self._first()).dump()
-            yield Batch((), cursor)
+            yield Batch((), cursor, changes=self._invitations.changes())
             for joined in self._rooms:
                 if joined.stage is Stage.NEW:
                     await self._joining.heard(joined)
@@ -122,7 +122,7 @@ class Listening:
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps)
+                yield Batch((), cursor, gaps, changes=self._invitations.changes())
                 continue
             told = _Told()
             async with aclosing(self._news(answer, since)) as all_news:
@@ -134,7 +134,7 @@ class Listening:
             since = answer.position
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor)
+                yield told.batch(cursor, self._invitations.changes())
             for joined in told.fresh:
                 await self._joining.heard(joined)
 
