@@ -14,6 +14,7 @@ from bridge.lib.ids import digest
 from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Role, Sender
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Text, addressed, plain, words
 from bridge.network import Batch, PermanentError
 
@@ -98,7 +99,7 @@ class BotHost:
             if not stored.cancelled():
                 stored.set_result(None)
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """All the questions that wait in one ear, as one post: the bot is asked all of them at once."""
         payload = _QUESTIONS.dump_json(tuple(item.event for item in owed)).decode()
         return [Post.of(owed[0].room, tuple(item.delivery for item in owed), 0, payload)]

@@ -24,6 +24,7 @@ from bridge.irc.wire.line import Unwritable
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.model.outbox import Owed, Post
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, Silenced, TransientError
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ class IrcNetwork:
             if not life.cancelled():
                 life.exception()  # marked as retrieved: it was raised above, or our closer does not want it
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`. Uses the limits that the server told us last."""
         return render(owed, self._current_limits())
 

@@ -20,6 +20,7 @@ from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import Batch, Memory
 
 
@@ -76,7 +77,7 @@ class MatrixNetwork:
             await asyncio.wait({life, known})
             await self._homeserver.close()
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`."""
         return render(owed)
 

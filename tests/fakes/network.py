@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Owed, Post
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, printable
 from bridge.network import Batch, Gap, PermanentError, SendError
 
@@ -68,7 +69,7 @@ class MemoryNetwork:
             gaps, self.gaps = tuple(self.gaps), []
             yield Batch(batch, str(position), gaps)
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         return [
             Post.of(item.room, (item.delivery,), part, stamp(item) + mark(item.event) + printable(plain(line)))
             for item in owed

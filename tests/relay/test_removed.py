@@ -66,7 +66,7 @@ async def test_messages_that_share_a_post_are_sent_though_all_of_them_were_remov
     """The post may be on its way: what is left of it would come twice, and a room must never wait for it."""
     world = World()
 
-    def merged(owed: Sequence[Owed]) -> Sequence[Post]:
+    def merged(owed: Sequence[Owed], _: object = None) -> Sequence[Post]:
         text = "; ".join(plain(each.event.text) for each in owed)
         return [Post.of(owed[0].room, tuple(each.delivery for each in owed), 0, text)]
 
