@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.model.text import plain
@@ -131,6 +131,11 @@ class Relay:
             return event
         earlier = [outcome.known(said) for outcome in reversed(before) for said in outcome.said_in(event.room)]
         earlier += await stored(lease.said_in, event.room, now - RECENT_S, RECENT)
+        bodies = (changed.body for outcome in before for changed in outcome.changes)
+        edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
+        earlier = [
+            replace(each, excerpt=plain(edited[each.source])) if each.source in edited else each for each in earlier
+        ]
         meant = understood(event, earlier, self._shared.terms.excerpt, **may)
         known.update((each.source, each) for each in earlier if each.source in meant.refers)
         return meant
