@@ -166,7 +166,7 @@ def test_a_text_is_split_between_words_and_inside_a_word_only_if_that_is_too_lon
 
 
 def test_what_keeps_a_comma_apart_from_a_colour_counts_as_part_of_the_piece() -> None:
-    assert [*split((Span("," * 28, fg="#ff0000"),), 20)] == ["\x0304\x02\x02" + "," * 14] * 2
+    assert [*split((Span("," * 28, fg="#ff0000"),), 19)] == ["\x0304\x02\x02" + "," * 14] * 2
 
 
 def test_each_piece_opens_its_formatting_anew() -> None:
