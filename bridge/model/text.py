@@ -57,7 +57,8 @@ _INVISIBLE = re.compile(
 _JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _AT_ONCE = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What a client may show as a new line."""
 _TAB = " " * 4
 """A tab, where it would be shown as one blank, as two signs, or not at all."""
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
@@ -110,7 +111,7 @@ def lines(text: Text) -> Iterator[Text]:
     """The lines of `text`, split at LF, CR LF, CR and every other character that a client may show as a new line."""
     current: list[Span] = []
     for span in text:
-        first, *rest = _LINE_END.split(span.text)
+        first, *rest = LINE_END.split(span.text)
         current.append(span.with_text(first) if rest else span)
         for part in rest:
             yield merge(current)

@@ -178,7 +178,10 @@ def _spelt(shown: list[Span], link: str) -> list[Span]:
         return [shown[0].with_text(address)] if " " in words else shown
     if address in words.split():
         return shown
-    return [*shown, Span(f" ({address})", shown[-1].style & Style.SPOILER)]
+    last = shown[-1]
+    text = last.text.rstrip()
+    after = last.text[len(text) :]
+    return [*shown[:-1], last.with_text(text), Span(f" ({address}){after}", last.style & Style.SPOILER)]
 
 
 def _fenced(words: Text) -> Text:
