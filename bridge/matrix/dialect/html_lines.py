@@ -83,6 +83,8 @@ class Lines:
             self._put(look.prefix, PLAIN)
         *ended, last = text.split("\n")
         for number, line in enumerate(ended, 1):
+            if not self.left:
+                return
             self._put(line, look)
             self._put("\n" if number == len(ended) and not last else f"\n{look.prefix}", PLAIN)
         self._put(last, look)
