@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.irc.dialect import formatting, render
@@ -27,6 +27,7 @@ _ON_IRC = "".join(_CODES)
 
 
 @given(st.lists(_PARTS | runs(" ,<&", 50), max_size=12).map("".join).filter(lambda said: "\x04" not in said))
+@example("\x0304\x02\x02,5 \x0399,12,5\x034,4,\x16\x031,00\x16,")
 def test_irc_text_keeps_its_words_styles_and_colours_over_matrix(said: str) -> None:
     text = formatting.parse(said)
     carried = read(write(text))
@@ -74,6 +75,7 @@ def test_any_html_becomes_lines_that_both_networks_can_show(said: str, by_id: bo
 
 
 @given(html(), st.integers(1, 3))
+@example("&#x2028;b<br>c<div>&#x2029;d</div><pre>e\n\nf&#11;g</pre>", 2)
 def test_what_is_quoted_has_a_sign_before_each_line_and_mentions_nobody(said: str, depth: int) -> None:
     inside = re.sub("</?(?:blockquote|table|tr|td|th|caption|thead|tbody|li)", "<x", said.replace("<!--", ""))
     found = read("<blockquote>" * depth + f"a{inside}</x>" + "</blockquote>" * depth)

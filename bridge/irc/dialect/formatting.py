@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from bridge.irc.dialect.palette import BLACK, DEFAULT, WHITE, colour, number
@@ -107,13 +108,17 @@ def look(span: Span) -> Look:
 def transition(before: Look, after: Look, text: str) -> str:
     """The codes that change one look into another, before `text`. Only a reset switches styles and colours off: unlike
     a colour code, it cannot swallow digits of the text."""
-    if before == after:
-        return ""
+    return "" if before == after else _codes(before, after, has_comma=text.startswith(","))
+
+
+@lru_cache(maxsize=4096)
+def _codes(before: Look, after: Look, *, has_comma: bool) -> str:
+    """Cached: a message has few looks, and arithmetic with flags is slow."""
     if before.style & ~after.style or (before.fg and not after.fg) or (before.bg and not after.bg):
-        return RESET + transition(PLAIN, after, text)
+        return RESET + (_codes(PLAIN, after, has_comma=has_comma) if after != PLAIN else "")
     colours = _colours(before, after)
     toggles = "".join(code for code, style in _TOGGLES.items() if after.style & ~before.style & style)
-    if not toggles and text.startswith(",") and len(colours) == len("\x0300"):
+    if has_comma and not toggles and len(colours) == len("\x0300"):
         toggles = _NOTHING
     return colours + toggles
 
@@ -129,7 +134,7 @@ def _colours(before: Look, after: Look) -> str:
 
 def encode(text: Text) -> str:
     """`text` with formatting codes, starting plain; links are left out."""
-    return encoded((span.text, look(span)) for span in text)
+    return encoded([(span.text, look(span)) for span in text])
 
 
 def encoded(parts: Iterable[tuple[str, Look]]) -> str:
