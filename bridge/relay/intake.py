@@ -14,7 +14,7 @@ from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message,
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.model.text import plain
-from bridge.network import Batch, Gap, Network
+from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
@@ -99,7 +99,7 @@ class Relay:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
         for signal in batch.signals:
             self._shared.momentary.typing(signal, self._gate)
-        if batch.cursor == expect and not (batch.events or batch.gaps or batch.changes):
+        if batch.cursor == expect and batch.is_momentary:
             return True
         targets = {target for event in batch.events if (target := asked_about(event)) is not None}
         known = dict(await stored(lease.known, targets)) if targets else {}
@@ -109,7 +109,8 @@ class Relay:
             outcomes.append(outcome := self._outcome(event, known))
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
                 known[event.key] = outcome.known(event)
-        gone = await self._store(lease, _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)]))
+        outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
+        gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
         return gone
@@ -184,6 +185,12 @@ class Relay:
         told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
         return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
 
+    def _of_move(self, move: Moved) -> Outcome:
+        """Tell all rooms of the link."""
+        links, now = self._gate.links, self._shared.clock()
+        rooms = (move.room, *links.others(move.room)) if links.of(move.room) else ()
+        return Outcome(tuple(outages.moved(move, room, now) for room in rooms))
+
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
         transaction and a look into the store. Returns whether all of it is on its way. A room is not kept waiting while
@@ -251,7 +258,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         batch.cursor,
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
-        counts=tuple(count for outcome in outcomes for count in outcome.counts),
+        counts=(*batch.counts, *(count for outcome in outcomes for count in outcome.counts)),
         changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from bridge.model.accounting import Count
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import Event, EventKey, Redaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, printable, words
-from bridge.network import Batch, Gap, PermanentError, SendError, Typing
+from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing
 
 
 class MemoryNetwork:
@@ -32,6 +33,9 @@ class MemoryNetwork:
         """What it says of the next post, whatever that is."""
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
+        self.moves: tuple[Moved, ...] = ()
+        self.counts: tuple[Count, ...] = ()
+        """What the next batch says of rooms, besides events."""
         self.slots = asyncio.Semaphore(10_000)
         """How many more posts can be sent; further ones wait."""
         self.gathers: dict[str, float] = {}
@@ -88,8 +92,9 @@ class MemoryNetwork:
                 batch = tuple(self._said[position:])
             position += len(batch)
             gaps, self.gaps = tuple(self.gaps), []
+            (moves, self.moves), (counts, self.counts) = (self.moves, ()), (self.counts, ())
             signals, self._signals = tuple(self._signals), []
-            yield Batch(batch, str(position), gaps, signals=signals)
+            yield Batch(batch, str(position), gaps, counts, moves, signals=signals)
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         self.rendered.append(tuple(owed))
