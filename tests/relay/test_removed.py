@@ -70,7 +70,7 @@ async def test_messages_that_share_a_post_are_sent_though_all_of_them_were_remov
         text = "; ".join(plain(each.event.text) for each in owed)
         return [Post.of(owed[0].room, tuple(each.delivery for each in owed), 0, text)]
 
-    world.libera.render = merged  # type: ignore[method-assign]
+    world.libera.render = merged  # type: ignore[method-assign, assignment]
     world.libera.failures[LIBERA] = [TransientError("not now"), TransientError("not now")]
     async with world.running(), _passing(world):
         await world.home.hear(*(said(HOME, matrix("alice"), text) for text in ("zero", "x", "y")))

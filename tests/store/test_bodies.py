@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.irc.dialect.render import Limits
+from bridge.irc.dialect.place import Place
 from bridge.irc.dialect.render import render as to_irc
 from bridge.matrix.dialect.render import render as to_matrix
 from bridge.model.accounting import Account
@@ -48,7 +48,7 @@ BODIES: Sequence[Body] = (
     Topic("ducks"),
 )
 RENDERERS: dict[Room, Callable[[Sequence[Owed]], Sequence[Post]]] = {
-    LIBERA: partial(to_irc, limits=Limits()),
+    LIBERA: partial(to_irc, place=Place()),
     HOME: to_matrix,
 }
 

@@ -1,17 +1,19 @@
 """Renders our events for IRC: a room's deliveries become frozen posts that fit the server's lines."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import assert_never
 
 from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.formatting import parse
+from bridge.irc.dialect.operations import Say, encode
+from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.split import LEAST, split
 from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
 from bridge.network import PermanentError
 
@@ -22,51 +24,7 @@ _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long our lines may be: `line` bytes with CR LF and without tags. `prefix` bytes of these are the
-    `:nick!user@host ` that the server puts before what we wrote when it shows it to others."""
-
-    line: int = 512
-    prefix: int = 1 + 32 + 1 + 12 + 1 + 64 + 1
-
-    def budget(self, command: str, target: str) -> int:
-        """Bytes left for the text of one line."""
-        return self.line - self.prefix - len(f"{command} {target} :\r\n".encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """What one post says. The first `head` characters of `text` are the mark that each line of it must begin with."""
-
-    command: str
-    target: str
-    text: str
-    head: int = 0
-
-    def encode(self) -> str:
-        fields = {"op": "say", "command": self.command, "target": self.target, "text": self.text, "head": self.head}
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-
-
-def decode(payload: str) -> Say:
-    """Read what `Say.encode` wrote, also in earlier versions, which did not name the operation. Raises PermanentError
-    for anything else."""
-    try:
-        fields = json.loads(payload)
-    except ValueError:
-        fields = None
-    match fields:
-        case {"op": str(operation)} if operation != "say":
-            raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
-        case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
-            head = rest.get("head", 0)
-            return Say(command, target, text, head if isinstance(head, int) else 0)
-        case _:
-            raise PermanentError("the stored message cannot be read")
-
-
-def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
+def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> Sequence[Post]:
     """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show. Raises
     `PermanentError` if that is the first of `owed`.
 
@@ -76,14 +34,14 @@ def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
     posts: list[Post] = []
     for item in owed:
         try:
-            said = _bounded(item, limits)
+            said = _bounded(item, place.limits)
         except PermanentError:
             if not posts:
                 raise
             break
         if not said:
             break
-        posts += (Post.of(item.room, (item.delivery,), part, one.encode()) for part, one in enumerate(said))
+        posts += (Post.of(item.room, (item.delivery,), part, encode(one)) for part, one in enumerate(said))
     if not posts:
         raise PermanentError("the message has no words that IRC can show")
     return posts
