@@ -12,8 +12,8 @@ from bridge.model.text import addressed, plain
 WORDS = 50
 """Most characters of quoted words."""
 _REMOVED = "a deleted message"
-_WORDS_PART = re.compile(r"""(?<=\{name\}).*\{words\}["'”’»]*|["'“‘„«]*\{words\}.*?(?=\{name\})""", re.DOTALL)
-"""The part of a template with `{words}`, up to `{name}`."""
+_WORDS_PART = re.compile(r"""[\s:,–—-]*["'“‘„«]*\{words\}["'”’»]*""")
+"""The part of a template that is left out where there are no words."""
 _FIELD = re.compile(r"\{(name|words)\}")
 
 
@@ -24,7 +24,7 @@ def lead(item: Owed, message: Message, template: str, names: Names, before: Owed
     `(thread: "its first words") `, if what was said here last, or what is sent just `before`, is not of the thread.
     """
     answered, root = item.known(message.reply_to), item.known(message.thread)
-    if answered is not None and answered.last:
+    if answered is not None and answered.last and not _is_between(before, message):
         return _address(item, message, answered, names)
     if answered is not None and (quotation := _quotation(item, answered, template, names)):
         return _threaded(quotation) if message.thread not in (None, message.reply_to) else quotation
@@ -59,23 +59,26 @@ def _quotation(item: Owed, answered: Known, template: str, names: Names) -> str:
     """'' if nothing is known of what was said."""
     quoted = quoted_words(answered, names)
     if answered.removed:
-        return _filled(_WORDS_PART.sub("", template), _REMOVED, _REMOVED)
+        return _filled(template, _REMOVED, "")
     name = names.answered(answered.who, item) if answered.who is not None else ""
-    if name and quoted:
-        return _filled(template, name, quoted)
-    if name or quoted:
-        template = _WORDS_PART.sub("", template) if name else template
-        return _filled(template, name or "somebody", quoted or name)
-    return ""
+    return _filled(template, name or "somebody", quoted) if name or quoted else ""
 
 
 def _filled(template: str, name: str, quoted: str) -> str:
-    values = {"name": name, "words": quoted}
+    """`template` with both fields; without words, the name alone, in their place if it has no other."""
+    if not quoted and "{name}" in template:
+        template = _WORDS_PART.sub("", template).lstrip(" :,–—-")
+    values = {"name": name, "words": quoted or name}
     return _FIELD.sub(lambda field: values[field[1]], template)
 
 
 def _threaded(quotation: str) -> str:
     return f"(thread, {quotation[1:]}" if quotation.startswith("(") else f"(thread) {quotation}"
+
+
+def _is_between(before: Owed | None, message: Message) -> bool:
+    """Whether `before` is a message other than the one that is answered."""
+    return before is not None and isinstance(before.event.body, Message) and before.event.key != message.reply_to
 
 
 def _thread_of(item: Owed | None) -> EventKey | None:
