@@ -3,6 +3,7 @@
 import re
 from functools import cached_property
 from hashlib import blake2b
+from itertools import groupby
 
 import regex
 
@@ -14,6 +15,7 @@ from bridge.model.event import BOTS, Event, Mentioned
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation
+from bridge.model.text import Span, Text
 
 GUARD = "\u200b"
 """Has no width. Between the characters of a name it keeps clients from taking that for the nick of their user."""
@@ -65,6 +67,21 @@ class Names:
             return None
         nicks = (self._place.nick_of(each) for each in event.mentioned if each.address == address)
         return next((clean(nick) for nick in nicks if nick), None)
+
+    def called(self, text: Text, event: Event) -> Text:
+        """`text` with the nicks of those whom it mentions and who are in the channel; others by the names that it has
+        for them, which call nobody if a guest wrote them."""
+        if not any(span.mention for span in text):
+            return text
+        spans: list[Span] = []
+        for address, group in groupby(text, key=lambda span: span.mention):
+            named = [*group]
+            if address and (nick := self.mentioned(address, event)):
+                named = [named[0].with_text(nick)]
+            elif address and not may_call(event):
+                named = [span.with_text(self.guarded(span.text)) for span in named]
+            spans += named
+        return tuple(spans)
 
     def guarded(self, text: str) -> str:
         """`text` with a sign in each word that somebody's client in the channel may take for their nick."""

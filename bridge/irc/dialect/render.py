@@ -119,6 +119,7 @@ def _operations(
 
 
 def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say]:
+    message = replace(message, text=names.called(message.text, item.event))
     said = _bounded(item, message, lead, place.limits, names.head(item))
     if not said:
         raise PermanentError("the message has no words that IRC can show")
