@@ -10,7 +10,9 @@ import structlog
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
-from bridge.irc.dialect.render import Limits, Say, decode, refit, render
+from bridge.irc.dialect.operations import Say, decode
+from bridge.irc.dialect.place import Limits, Place
+from bridge.irc.dialect.render import refit, render
 from bridge.irc.doubts import Doubts
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
@@ -98,12 +100,14 @@ class IrcNetwork:
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`. Uses the limits that the server told us last."""
-        return render(owed, self._current_limits())
+        return render(owed, Place(self._current_limits()), how)
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A line that no longer fits (our host changed since it was rendered) goes out as
         several; the id of the last is returned."""
         said = decode(post.payload)
+        if not isinstance(said, Say):
+            raise PermanentError("IRC cannot send this yet")
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target, trial=trial)
             known = self._settled(connection, post, again=again)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialect.render import Say
+from bridge.irc.dialect.operations import Say
 from bridge.irc.effects import (
     Barred,
     Broken,

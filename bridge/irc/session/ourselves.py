@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from bridge.irc.dialect.render import Limits
+from bridge.irc.dialect.place import Limits
 from bridge.irc.effects import Effect, Notable, written
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bridge.irc.dialect import formatting
-from bridge.irc.dialect.render import Limits
+from bridge.irc.dialect.place import Limits
 from bridge.irc.effects import Effect, Write, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
