@@ -25,6 +25,7 @@ from bridge.irc.effects import (
     Online,
     Proved,
     Rejected,
+    Typed,
     Write,
 )
 from bridge.irc.flood import Flood
@@ -248,7 +249,7 @@ class Connection:
             match effect:
                 case Write(data):
                     out += self._charged(data)
-                case Heard():
+                case Heard() | Typed():
                     self._inbox.put(effect)
                 case CaughtUp():
                     self._inbox.put(effect)

@@ -76,6 +76,11 @@ class Talk:
 
     @property
     def heard(self) -> list[Event]:
+        """The messages that were heard."""
+        return [each for each in self.events if isinstance(each.body, Message)]
+
+    @property
+    def events(self) -> list[Event]:
         return [each.event for each in self.effects if isinstance(each, Heard)]
 
     def welcomed(self, caps: str = "", supports: str = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=#") -> "Talk":

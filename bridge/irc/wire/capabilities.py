@@ -17,6 +17,7 @@ WANTED = (
     "labeled-response",
     "multi-prefix",
     "draft/chathistory",
+    "draft/message-redaction",
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
