@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.irc.dialect.operations import Say
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -65,7 +66,7 @@ class Talk:
 
     def says(self, post: str, target: str = "#Pond", text: str = "<Ann> hi") -> list[str]:
         before = len(self.effects)
-        self._take(self.session.say(post, "PRIVMSG", target, text))
+        self._take(self.session.perform(post, Say("PRIVMSG", target, text)))
         return self.written(before)
 
     def written(self, since: int = 0) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from bridge.irc.dialect.convert import Spoken
+from bridge.irc.dialect.convert import Spoken, known_as
 from bridge.irc.effects import CaughtUp, Joined, written
 from bridge.irc.hearing.cursor import Position
 from bridge.irc.hearing.steps import AskWho, Fence, Now, Old, Step
@@ -169,7 +169,7 @@ class History:
     def mine(self, room: Room, post: str, msgid: str, time: float) -> None:
         """The history has a line of ours; `post` is '' if it does not say which post it is."""
         if post:
-            self._ours[post] = msgid or post
+            self._ours[post] = known_as(msgid) or post
         if (catching := self._channels.get(room)) is not None:
             catching.lines += 1
             catching.page += 1

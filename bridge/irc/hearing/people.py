@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bridge.irc.wire.line import Source
@@ -12,6 +13,7 @@ _TRUSTED_FOR = 60.0
 """Seconds for which an account is believed if the network does not tell us when somebody logs out."""
 _MOST = 100_000
 """Most people that are remembered, some 50 MB: more than any network has in one bot's channels."""
+_NOBODY: frozenset[str] = frozenset()
 _MOST_LOOKED_AT = 5000
 """Most people who are compared with one mask: some milliseconds."""
 
@@ -42,6 +44,7 @@ class People:
         self.casemapping = Casemapping.RFC1459
         self._told_of_logins = False
         self._people: dict[str, _Person] = {}
+        self._nicks: dict[str, set[str]] = {}  # of each channel, both folded
         self._by_account: dict[str, set[str]] = {}  # folded nicks of those who have it, or had it a moment ago
         self._connections = (f"{origin} {number}" for number in itertools.count(1))
 
@@ -119,6 +122,7 @@ class People:
             person = self._people[key] = _Person(source.nick, next(self._connections))
         person.nick = source.nick
         self._recognise(person, source)
+        self._nicks.setdefault(name, set()).add(key)
         person.channels[name] = person.channels.get(name, "") if ranks is None else ranks
 
     def ranked(self, nick: str, channel: str, rank: str, *, on: bool) -> None:
@@ -142,6 +146,10 @@ class People:
         """The channels that a person shares with us, casefolded."""
         person = self._people.get(self.casemapping.fold(nick))
         return tuple(person.channels) if person is not None else ()
+
+    def nicks(self, channel: str) -> Collection[str]:
+        """The nicks in `channel`, casefolded. It changes as people come and go."""
+        return self._nicks.get(self.casemapping.fold(channel), _NOBODY)
 
     def is_in(self, nick: str, channel: str) -> bool:
         """Whether somebody in `channel` has that nick."""
@@ -170,14 +178,19 @@ class People:
         person = self._people.get(key)
         if person is None:
             return
-        person.channels.pop(self.casemapping.fold(channel), None)
+        name = self.casemapping.fold(channel)
+        if person.channels.pop(name, None) is not None:
+            self._leaves(key, name)
         if not person.channels:
             self.quit(nick)
 
     def quit(self, nick: str) -> None:
-        person = self._people.pop(self.casemapping.fold(nick), None)
+        key = self.casemapping.fold(nick)
+        person = self._people.pop(key, None)
         if person is not None:
             self._forget_account(person)
+            for name in person.channels:
+                self._leaves(key, name)
 
     def renamed(self, source: Source, nick: str) -> None:
         """The connection stays; without account-notify the account is forgotten: services may log a nick out."""
@@ -187,7 +200,11 @@ class People:
             return
         self._forget_account(person)
         person.nick = nick
-        self._people[self.casemapping.fold(nick)] = person
+        key = self.casemapping.fold(nick)
+        self._people[key] = person
+        for name in person.channels:
+            self._leaves(self.casemapping.fold(source.nick), name)
+            self._nicks.setdefault(name, set()).add(key)
         if self._told_of_logins:
             self._index(person)
         else:
@@ -211,6 +228,12 @@ class People:
             person.account = person.since = None
             person.connection = next(self._connections)
         person.user, person.host = source.user, source.host
+
+    def _leaves(self, nick: str, channel: str) -> None:
+        nicks = self._nicks.get(channel, set())
+        nicks.discard(nick)
+        if not nicks:
+            self._nicks.pop(channel, None)
 
     def _index(self, person: _Person) -> None:
         if person.account:

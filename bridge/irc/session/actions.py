@@ -19,6 +19,8 @@ _TYPING_EVERY_S = 2.0
 
 def tagmsg(state: State, line: Line) -> Iterable[Step]:
     """TAGMSG in a channel: a reaction, or a sign that somebody types."""
+    if state.us.is_us(line.source.nick) and _TYPING in line.tags:
+        return ()
     if state.us.is_us(line.source.nick):
         return state.proofs.echo(line, state.batches.label(line))
     room = state.channels.heard(line.param(0))

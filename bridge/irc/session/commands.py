@@ -23,6 +23,10 @@ _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
 
+_MERELY_SHOWN = frozenset({"REDACT", "TAGMSG"})
+"""What a server may refuse without a loss: it is told in words too, where words are wanted, and trying it again would
+hold up what people say."""
+
 Handler = Callable[[State, Line], Iterable[Step]]
 
 
@@ -150,10 +154,20 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     pending = state.proofs.refused(line, state.batches.label(line))
     if pending is None:
         return ()
-    error = state.absence(pending.target) or proof.refusal(line, pending)
+    absent = state.absence(pending.target)
+    if pending.command in _MERELY_SHOWN and absent is None:
+        refused = Notable(f"{pending.command.lower()}_refused", one_line(" ".join(line.params), 300))
+        return (Proved(pending.post, pending.post), refused)
+    error = absent or proof.refusal(line, pending)
     if isinstance(error, Silenced):
         state.channels.mute(pending.target, one_line(line.last), state.now, fancy=pending.fancy)
     return (Failed(pending.post, pending.target, error),)
+
+
+def _unknown_command(state: State, line: Line) -> Iterator[Step]:
+    """421 (ERR_UNKNOWNCOMMAND)."""
+    yield from presence.unknown_command(state, line)
+    yield from _error(state, line)
 
 
 def _mode(state: State, line: Line) -> Iterable[Step]:
@@ -229,7 +243,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "354": presence.whox,
         "376": _greeted,
         "396": _visible_host,
-        "421": presence.unknown_command,
+        "421": _unknown_command,
         "422": _greeted,
         "431": _nick_refused,
         "432": _nick_refused,

@@ -113,6 +113,8 @@ def batch(state: State, line: Line) -> Iterable[Step]:
     if begun is not None and begun.is_history:
         state.page_end = ("", 0.0)
     ended = state.batches.ended(line)
+    if ended is not None and ended.label and not ended.is_inner:
+        return state.proofs.answered(ended.label)
     if ended is not None and ended.is_history and (room := state.channels.heard(ended.channel)) is not None:
         return state.history.page_ended(room, *state.page_end, state.now)
     return ()
