@@ -8,7 +8,7 @@ from typing import assert_never
 import structlog
 
 from bridge.lib.lru import LruDict
-from bridge.matrix.dialect import convert, sync
+from bridge.matrix.dialect import content, convert, sync
 from bridge.matrix.dialect.sync import Encryption, Entry, Membership, Replacement, RoomNews, Said, Undecryptable
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.gap import NotShown
@@ -204,9 +204,9 @@ class Listening:
                 who = await self._sender(joined, entry.user)
                 private, replayed = joined.private, answer.replayed
                 said = entry.event
-                if convert.is_long(said) and not self._carries(who, joined.room):
-                    said = convert.beginning(said)
-                event = convert.message(said, joined.room, who, us, private=private, replayed=replayed)
+                if content.is_long(said) and not self._carries(who, joined.room):
+                    said = content.beginning(said)
+                event = convert.event(said, joined.room, who, us, private=private, replayed=replayed)
                 if event is not None:
                     yield event
 

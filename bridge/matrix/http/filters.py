@@ -2,7 +2,7 @@
 
 import json
 
-_SAID = ("m.room.message", "m.sticker", "m.room.encrypted", "m.room.redaction")
+_SAID = ("m.room.message", "m.sticker", "m.room.encrypted", "m.room.redaction", "m.reaction", "m.room.topic")
 _CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone")
 _NOTHING: dict[str, object] = {"types": []}
 TIMELINE = 100
