@@ -78,6 +78,11 @@ class RoomNews:
     begins: float
     typing: tuple[str, ...] | None = None
 
+    @property
+    def is_about_typing(self) -> bool:
+        """Whether nothing else is new."""
+        return self.typing is not None and not (self.state or self.timeline or self.before)
+
 
 @dataclass(frozen=True, slots=True)
 class Invitation:

@@ -7,12 +7,13 @@ from typing import assert_never
 
 import structlog
 
-from bridge.lib.lru import LruDict
 from bridge.matrix.dialect import content, convert, sync
 from bridge.matrix.dialect.sync import Encryption, Entry, Membership, Replacement, RoomNews, Said, Undecryptable
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.gap import NotShown
+from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.position import SyncPosition
+from bridge.matrix.hearing.typists import Typists
 from bridge.matrix.http.homeserver import ApiError
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
@@ -28,8 +29,6 @@ _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said; until then a restart repeats only empty syncs."""
 _BATCH = 200
 """Most messages held before they are stored."""
-_NAMES = 5000
-"""Most display names remembered; the least recently used is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class _Told:
                 assert_never(never)
 
     def __bool__(self) -> bool:
+        """Whether there is anything to store."""
         return bool(self.events or self.gaps or self.fresh)
 
 
@@ -86,24 +86,24 @@ class Listening:
         self._joining = joining
         self._private = private
         self._invitations = invitations
-        self._names: LruDict[tuple[str, str], str] = LruDict(_NAMES)
+        self._people = People(network, asking)
+        self._typists = Typists(network, rooms)
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
         if cursor is None:
             cursor = (await self._first()).dump()
             yield Batch((), cursor)
-            for joined in self._rooms:
-                if joined.stage is Stage.NEW:
-                    await self._joining.heard(joined)
+            for joined in [*filter(_is_new, self._rooms)]:
+                await self._joining.heard(joined)
         since = stored = SyncPosition.parse(cursor)
         while True:
             try:
-                answer = await self._asking.sync(since.token)
+                answer = await self._asking.sync(since.token, typing=self._typists.are_heard(since.at))
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps)
+                yield Batch((), cursor, gaps, signals=self._typists.stop())
                 continue
             told = _Told()
             async with aclosing(self._news(answer, since)) as all_news:
@@ -112,10 +112,12 @@ class Listening:
                     if len(told.events) >= _BATCH:
                         yield Batch(tuple(told.events), cursor)
                         told.events.clear()
-            since = answer.position
+            since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield Batch(tuple(told.events), cursor, tuple(told.gaps))
+                yield Batch(tuple(told.events), cursor, tuple(told.gaps), signals=signals)
+            elif signals:  # the cursor stays: it is not worth a transaction
+                yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
                 await self._joining.heard(joined)
 
@@ -166,7 +168,7 @@ class Listening:
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
     ) -> AsyncGenerator[Event | Gap, None]:
         await self._changes(joined, news.state)
-        if joined.names is None and not joined.private and (news.before or _is_spoken_in(news.timeline)):
+        if joined.names is None and not joined.private and (news.before or _shows_names(news.timeline)):
             joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
         if news.before:
             async for told in self._missed(joined, news, answer, since):
@@ -199,9 +201,12 @@ class Listening:
             if joined.closed:
                 return
             if not isinstance(entry, Said):
+                if isinstance(entry, Membership):
+                    async for moved in self._moved(joined, entry, answer):
+                        yield moved
                 await self._change(joined, entry)
             elif entry.user != us.user and entry.id not in joined.past:
-                who = await self._sender(joined, entry.user)
+                who = await self._people.sender(joined, entry.user)
                 private, replayed = joined.private, answer.replayed
                 said = entry.event
                 if content.is_long(said) and not self._carries(who, joined.room):
@@ -210,19 +215,12 @@ class Listening:
                 if event is not None:
                     yield event
 
-    async def _sender(self, joined: JoinedRoom, user: str) -> Sender:
-        """The person `user`, by the name that they had when the event that we hear now was said."""
-        known = joined.names.of(user) if joined.names is not None else None
-        name = known if known is not None else await self._name(joined, user)
-        who = convert.sender(self._network, user, name)
-        ambiguous = joined.names is not None and joined.names.is_ambiguous(user, name)
-        return convert.with_id(who) if ambiguous else who
-
-    async def _name(self, joined: JoinedRoom, user: str) -> str:
-        name = self._names.get((joined.id, user))
-        if name is None:
-            name = self._names[joined.id, user] = await self._asking.displayname(joined.id, user)
-        return name
+    async def _moved(self, joined: JoinedRoom, member: Membership, answer: Answer) -> AsyncGenerator[Event, None]:
+        """What others in the room see of a change of membership."""
+        if not joined.private and member.id not in joined.past:
+            event = await self._people.moved(joined, member, replayed=answer.replayed)
+            if event is not None:
+                yield event
 
     async def _changes(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
         for entry in state:
@@ -251,7 +249,7 @@ class Listening:
 
     async def _member(self, joined: JoinedRoom, member: Membership) -> None:
         if member.membership == "join":
-            self._names[joined.id, member.user] = member.name
+            self._people.rename(joined, member.user, member.name)
         if joined.names is not None:
             joined.names.change(member.user, member.name if member.stays else None)
         if not joined.private or joined.closed or member.user == self._asking.us.user:
@@ -276,8 +274,13 @@ class Listening:
             await self._joining.left(joined, reason)
 
 
-def _is_spoken_in(entries: Iterable[Entry]) -> bool:
-    return any(isinstance(entry, Said) for entry in entries)
+def _is_new(joined: JoinedRoom) -> bool:
+    return joined.stage is Stage.NEW
+
+
+def _shows_names(entries: Iterable[Entry]) -> bool:
+    """Whether anybody spoke, came or went."""
+    return any(isinstance(entry, Said | Membership) for entry in entries)
 
 
 def _gap(joined: JoinedRoom, since: SyncPosition, until: float) -> Gap:
