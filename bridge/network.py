@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from bridge.model.accounting import Count
 from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
@@ -74,6 +75,16 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """People who talk in `room` go on in another place, which the network calls `place`, and so do we; `why` says it in
+    words."""
+
+    room: Room
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Typing:
     """`sender` types in `room`, or has stopped."""
 
@@ -86,13 +97,16 @@ class Typing:
 class Batch:
     """Events in the order in which they happened, and the `cursor` from which to resume once they are stored.
 
-    Events may be missing in the `gaps`. `signals` are never stored. `changes` is what the network must remember in the
-    same transaction as the cursor (see `Memory`); None forgets a key.
+    Events may be missing in the `gaps`. `counts`: what was heard and is no event, by rooms. `moves`: rooms that are in
+    another place since then. `signals` are never stored. `changes` is what the network must remember in the same
+    transaction as the cursor (see `Memory`); None forgets a key.
     """
 
     events: tuple[Event, ...]
     cursor: str
     gaps: tuple[Gap, ...] = ()
+    counts: tuple[Count, ...] = ()
+    moves: tuple[Moved, ...] = ()
     changes: Mapping[str, str | None] = field(default_factory=dict)
     signals: tuple[Typing, ...] = ()
 

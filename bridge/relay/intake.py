@@ -13,7 +13,7 @@ from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Event, EventKey, Redaction, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap, Network
+from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
@@ -87,7 +87,7 @@ class Relay:
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
                 rooms = (event.room, *(each.room for each in outcome.owed if each.event.key == event.key))
                 known[event.key] = Known(event.key, event.sender, rooms=rooms)
-        commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])
+        commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)])
         gone = await self._store(lease, commit)
         for event in commit.events:
             if isinstance(event.body, Redaction):
@@ -139,6 +139,12 @@ class Relay:
         due = shared.gaps.heard(gap, shared.clock(), shared.terms.tell_gaps)
         told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
         return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
+
+    def _of_move(self, move: Moved) -> Outcome:
+        """Tell all rooms of the link."""
+        links, now = self._gate.links, self._shared.clock()
+        rooms = (move.room, *links.others(move.room)) if links.of(move.room) else ()
+        return Outcome(tuple(outages.moved(move, room, now) for room in rooms))
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
@@ -203,7 +209,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         batch.cursor,
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
-        counts=tuple(count for outcome in outcomes for count in outcome.counts),
+        counts=(*batch.counts, *(count for outcome in outcomes for count in outcome.counts)),
         changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 

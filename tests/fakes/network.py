@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from bridge.model.accounting import Count
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, printable
-from bridge.network import Batch, Gap, PermanentError, SendError
+from bridge.network import Batch, Gap, Moved, PermanentError, SendError
 
 
 class MemoryNetwork:
@@ -32,6 +33,9 @@ class MemoryNetwork:
         """What it says of the next post, whatever that is."""
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
+        self.moves: tuple[Moved, ...] = ()
+        self.counts: tuple[Count, ...] = ()
+        """What the next batch says of rooms, besides events."""
         self.slots = asyncio.Semaphore(10_000)
         """How many more posts can be sent; further ones wait."""
         self._rooms: Sequence[Room] | None = None
@@ -67,7 +71,8 @@ class MemoryNetwork:
                 batch = tuple(self._said[position:])
             position += len(batch)
             gaps, self.gaps = tuple(self.gaps), []
-            yield Batch(batch, str(position), gaps)
+            (moves, self.moves), (counts, self.counts) = (self.moves, ()), (self.counts, ())
+            yield Batch(batch, str(position), gaps, counts, moves)
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         return [

@@ -19,6 +19,7 @@ from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlo
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.matrix.rooms.names import Names
+from bridge.matrix.rooms.power import Power
 
 _POLL = 30.0
 _MARGIN = 15.0
@@ -119,6 +120,10 @@ class Asking:
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return found
+
+    async def power(self, room_id: str, event_id: str) -> Power:
+        """Who had which power in that room when that event was sent."""
+        return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
 
     async def _once(self, since: str | None, limit: int, within: float, *, typing: bool) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there

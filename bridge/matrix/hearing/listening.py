@@ -2,15 +2,26 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 import structlog
 
 from bridge.matrix.dialect import content, convert, sync
-from bridge.matrix.dialect.sync import Encryption, Entry, Membership, Replacement, RoomNews, Said, Undecryptable
+from bridge.matrix.dialect.sync import (
+    Encryption,
+    Entry,
+    Membership,
+    PowerLevels,
+    Replacement,
+    RoomNews,
+    Said,
+    Uncarried,
+    Undecryptable,
+)
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.gap import NotShown
+from bridge.matrix.hearing.pending import Fresh, News, Pending
 from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.position import SyncPosition
 from bridge.matrix.hearing.typists import Typists
@@ -19,6 +30,7 @@ from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
+from bridge.model.accounting import Count, Tally
 from bridge.model.event import Event, Room
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap
@@ -29,41 +41,6 @@ _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said; until then a restart repeats only empty syncs."""
 _BATCH = 200
 """Most messages held before they are stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """The first sync with a room since we joined it."""
-
-    joined: JoinedRoom
-
-
-_News = Event | Gap | _Fresh
-"""One piece of news in a sync; those of a room come in its order."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """The news of a sync that are not stored yet."""
-
-    events: list[Event] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    fresh: list[JoinedRoom] = field(default_factory=list)
-
-    def add(self, news: _News) -> None:
-        match news:
-            case Event():
-                self.events.append(news)
-            case Gap():
-                self.gaps.append(news)
-            case _Fresh(joined):
-                self.fresh.append(joined)
-            case _ as never:
-                assert_never(never)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to store."""
-        return bool(self.events or self.gaps or self.fresh)
 
 
 class Listening:
@@ -105,7 +82,7 @@ class Listening:
                 stored, cursor = since, since.dump()
                 yield Batch((), cursor, gaps, signals=self._typists.stop())
                 continue
-            told = _Told()
+            told = Pending()
             async with aclosing(self._news(answer, since)) as all_news:
                 async for news in all_news:
                     told.add(news)
@@ -115,7 +92,7 @@ class Listening:
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield Batch(tuple(told.events), cursor, tuple(told.gaps), signals=signals)
+                yield told.batch(cursor, signals)
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
@@ -135,15 +112,15 @@ class Listening:
         hint = "the homeserver does not know where we stopped; messages sent since then are lost, new ones are carried"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
         for joined in self._rooms:
-            joined.names = None
+            joined.forget()
         now = await self._first()
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
 
-    async def _news(self, answer: Answer, since: SyncPosition) -> AsyncGenerator[_News, None]:
+    async def _news(self, answer: Answer, since: SyncPosition) -> AsyncGenerator[News, None]:
         for news in answer.sync.joined:
             if (joined := await self._ready(news.id, inside=True)) is not None:
                 if joined.stage is Stage.NEW:
-                    yield _Fresh(joined)
+                    yield Fresh(joined)
                 async for told in self._room(joined, news, answer, since):
                     yield told
         for news in answer.sync.left:
@@ -166,7 +143,7 @@ class Listening:
 
     async def _room(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         await self._changes(joined, news.state)
         if joined.names is None and not joined.private and (news.before or _shows_names(news.timeline)):
             joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
@@ -178,7 +155,7 @@ class Listening:
 
     async def _missed(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         """What the sync left out, and a gap if the homeserver does not show all of it."""
         missed = self._asking.missed(joined, since.token if joined.heard else None, news.before)
         shown = answer.at
@@ -190,44 +167,55 @@ class Listening:
         except (ApiError, NotShown) as error:
             hint = "some messages sent there while the bridge was away are lost; new ones are carried"
             log.error("gap_not_filled", network=self._network, room=str(joined.room), reason=str(error), hint=hint)
-            joined.names = None  # some may have changed in between
+            joined.forget()
             yield _gap(joined, since, min(shown, news.begins))
 
     async def _events(
         self, joined: JoinedRoom, entries: Iterable[Entry], answer: Answer
-    ) -> AsyncGenerator[Event, None]:
-        us = self._asking.us
+    ) -> AsyncGenerator[Event | Count, None]:
         for entry in entries:
             if joined.closed:
                 return
-            if not isinstance(entry, Said):
-                if isinstance(entry, Membership):
-                    async for moved in self._moved(joined, entry, answer):
-                        yield moved
+            heard = await self._heard(joined, entry, answer)
+            if heard is not None:
+                yield heard
+            if not isinstance(entry, Said | Uncarried):
                 await self._change(joined, entry)
-            elif entry.user != us.user and entry.id not in joined.past:
-                who = await self._people.sender(joined, entry.user)
-                private, replayed = joined.private, answer.replayed
-                said = entry.event
-                if content.is_long(said) and not self._carries(who, joined.room):
-                    said = content.beginning(said)
-                event = convert.event(said, joined.room, who, us, private=private, replayed=replayed)
-                if event is not None:
-                    yield event
 
-    async def _moved(self, joined: JoinedRoom, member: Membership, answer: Answer) -> AsyncGenerator[Event, None]:
-        """What others in the room see of a change of membership."""
-        if not joined.private and member.id not in joined.past:
-            event = await self._people.moved(joined, member, replayed=answer.replayed)
-            if event is not None:
-                yield event
+    async def _heard(self, joined: JoinedRoom, entry: Entry, answer: Answer) -> Event | Count | None:
+        """What is told of `entry`, which has not changed yet what we know of the room. Nothing of what we did."""
+        us = self._asking.us.user
+        match entry:
+            case Said() | Membership() | Uncarried() if entry.id in joined.past or us == entry.user:
+                return None
+            case Said():
+                return await self._said(joined, entry, answer)
+            case Membership() if not joined.private:
+                return await self._people.moved(joined, entry, replayed=answer.replayed)
+            case Uncarried(reason=reason) if not joined.private:
+                return Count(joined.room, Tally.REFUSED, reason)
+            case _:
+                return None
+
+    async def _said(self, joined: JoinedRoom, entry: Said, answer: Answer) -> Event | None:
+        room, private = joined.room, joined.private
+        if joined.power is None and not private and entry.needs_power:
+            joined.power = await self._asking.power(joined.id, entry.id)
+        who, said = await self._people.sender(joined, entry.user), entry.event
+        if content.is_long(said) and not self._carries(who, room):
+            said = content.beginning(said)
+        moderated = partial(_may_remove, joined, entry.user)
+        us, replayed = self._asking.us, answer.replayed
+        return convert.event(said, room, who, us, private=private, replayed=replayed, moderated=moderated)
 
     async def _changes(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
         for entry in state:
-            if not isinstance(entry, Said):
+            if not isinstance(entry, Said | Uncarried):
                 await self._change(joined, entry)
 
-    async def _change(self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | Undecryptable) -> None:
+    async def _change(
+        self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | PowerLevels | Undecryptable
+    ) -> None:
         match entry:
             case Membership():
                 await self._member(joined, entry)
@@ -240,6 +228,9 @@ class Listening:
             case Replacement():
                 if not joined.private:
                     self._joining.replaced(joined, entry)
+            case PowerLevels(levels):
+                if joined.power is not None:
+                    joined.power = joined.power.with_levels(levels)
             case Undecryptable():
                 if joined.warns_of("encrypted"):
                     hint = "encrypted messages are not carried: encryption is not supported yet"
@@ -272,6 +263,11 @@ class Listening:
             await self._private.close(joined, reason)
         else:
             await self._joining.left(joined, reason)
+
+
+def _may_remove(joined: JoinedRoom, user: str) -> bool:
+    """Whether `user` may remove what others said there; False if that is not known."""
+    return joined.power is not None and joined.power.may_redact(user)
 
 
 def _is_new(joined: JoinedRoom) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 
-from bridge.matrix.dialect import operations
+from bridge.matrix.dialect import operations, sync
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import filters
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, chunk
+from bridge.matrix.rooms import power as powers
+from bridge.matrix.rooms.power import Power
 from bridge.model.outbox import Post
 
 _BEFORE = 2 * filters.TIMELINE
@@ -37,14 +39,45 @@ async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
 
 async def replacement(homeserver: Homeserver, room_id: str) -> Replacement | None:
     """The room that replaces this one; None if it was not upgraded, or we may not know."""
+    tombstone = await _state(homeserver, room_id, "m.room.tombstone")
+    return sync.replacement(tombstone) if tombstone else None
+
+
+async def predecessor(homeserver: Homeserver, room_id: str) -> str:
+    """The id of the room that this one names as the one that it replaces; empty if there is none."""
+    created = await homeserver.get("rooms", room_id, "state", "m.room.create", "")
+    return word(table(created, "predecessor"), "room_id")
+
+
+async def power(homeserver: Homeserver, room_id: str, event_id: str) -> Power:
+    """Who had which power in the room when that event was sent; or who has it now, if the homeserver does not show the
+    event. Nobody has any if we may not know."""
+    query = {"limit": "0", "filter": filters.state(powers.TYPES)}
     try:
-        found = await homeserver.get("rooms", room_id, "state", "m.room.tombstone", "")
+        found = await homeserver.get("rooms", room_id, "context", event_id, query=query)
     except ApiError as error:
-        if error.passes:
+        if error.passes or error.logged_out:
+            raise
+        found = {}
+    state = {word(event, "type"): event for event in tables(found, "state") if event.get("state_key") == ""}
+    create, levels = (state.get(kind) for kind in powers.TYPES)
+    if create is None:
+        create, levels = [await _state(homeserver, room_id, kind) for kind in powers.TYPES]
+    if create is None:
+        return Power.of_room({}, {})
+    return Power.of_room(create, None if levels is None else table(levels, "content"))
+
+
+async def _state(homeserver: Homeserver, room_id: str, kind: str) -> Json | None:
+    """A state event of the room, in client format; None if there is none, or we may not know. Servers that know no
+    `format` answer with its content: then its sender is unknown."""
+    try:
+        found = await homeserver.get("rooms", room_id, "state", kind, "", query={"format": "event"})
+    except ApiError as error:
+        if error.passes or error.logged_out:
             raise
         return None
-    new = word(found, "replacement_room")
-    return Replacement(new) if new else None
+    return found if "content" in found else {"content": {**found}}
 
 
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:

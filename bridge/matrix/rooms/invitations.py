@@ -26,6 +26,7 @@ _BACKOFF = Backoff(first_s=2.0, longest_s=32.0)
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     invitation: Invitation
+    noted: float
     failures: int = 0
 
 
@@ -42,12 +43,13 @@ class Invitations:
 
     def note(self, invitations: Iterable[Invitation]) -> None:
         """Queue these to be answered."""
+        now = asyncio.get_running_loop().time()
         for invitation in invitations:
             if self._open >= _MOST:
                 self._ignored += 1
                 continue
             self._open += 1
-            self._waiting.put_nowait(_Waiting(invitation))
+            self._waiting.put_nowait(_Waiting(invitation, now))
         if self._ignored:
             reason = "too many invitations wait for an answer"
             log.warning("invitations_ignored", network=self._network, invitations=self._ignored, reason=reason)
@@ -72,7 +74,7 @@ class Invitations:
     async def _answer(self, waiting: _Waiting) -> float | None:
         """Try once; the seconds until the next try, or None if it is done."""
         try:
-            await self._decide(waiting.invitation)
+            await self._decide(waiting.invitation, waiting.noted)
         except (ApiError, Unreachable, Refused) as error:
             asked = error.retry_after if isinstance(error, ApiError) and error.passes else None
             lost = isinstance(error, ApiError) and not error.passes
@@ -82,8 +84,8 @@ class Invitations:
             log.warning("invitation_not_answered", network=self._network, room=room_id, reason=str(error))
         return None
 
-    async def _decide(self, invitation: Invitation) -> None:
-        if await self._joining.invited(invitation.id):
+    async def _decide(self, invitation: Invitation, noted: float) -> None:
+        if await self._joining.invited(invitation.id, noted, invitation.predecessor):
             return
         if invitation.direct and invitation.sender:
             await self._private.accept(invitation.id, invitation.sender, encrypted=invitation.encrypted)
