@@ -1,6 +1,7 @@
 """What people do on a real Synapse besides talking: reactions, threads, removals, coming and going, topics, typing."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from bridge.model.event import Change, Event, EventKey, Membership, Message, Ori
 from bridge.model.text import words
 from tests.events import body_of
 from tests.integration.servers import unique
-from tests.integration.test_matrix import Ours, pond
+from tests.integration.test_matrix import Ours, eventually, pond
 
 pytestmark = pytest.mark.servers
 
@@ -50,6 +51,23 @@ async def test_a_reaction_is_heard_and_so_is_that_it_is_taken_back(synapse: Syna
         assert us.heard.index(thumb) < us.heard.index(gone) < us.heard.index(party)
 
 
+async def test_a_removal_by_a_moderator_is_moderated_and_one_by_the_author_is_not(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), MatrixPerson(synapse.url, unique("bob")) as bob, us.running():
+        await bob.join(place)
+        said = [await bob.send(place, text) for text in ("one", "two", "three")]
+        await bob.redact(place, said[0])
+        await alice.redact(place, said[1])
+        levels = await alice.call("GET", f"rooms/{place}/state/m.room.power_levels/")
+        levels["users"][bob.user_id] = 50
+        await set_state(alice, place, "m.room.power_levels", levels)
+        await bob.redact(place, said[2])
+        bodies = [event.body for event in await hears(us, Redaction, 3)]
+        targets = [EventKey(us.rooms[0], each) for each in said]
+        assert bodies == [
+            Redaction(target, moderated=by) for target, by in zip(targets, (False, True, True), strict=True)
+        ]
+
+
 async def test_a_message_in_a_thread_names_its_root_and_whom_it_mentions(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running():
         root = await alice.send(place, "root")
@@ -73,6 +91,7 @@ async def test_coming_going_and_being_renamed_or_removed_is_heard_and_what_was_b
             await bob.rename("Bobby")
             await hears(us, Membership, 2)
             await bob.call("PUT", f"profile/{bob.user_id}/avatar_url", {"avatar_url": "mxc://hs/bob"})
+            await eventually(partial(_has_a_picture, bob, place))
             await bob.leave(place)
             await alice.invite(place, bob.user_id)
             await bob.join(place)
@@ -95,6 +114,12 @@ async def test_coming_going_and_being_renamed_or_removed_is_heard_and_what_was_b
         left = next(event for event in us.heard if isinstance(event.body, Membership) and event.body.detail == "noise")
         assert isinstance(left.body, Membership)
         assert (left.sender.address, left.body.person.name, left.origin) == (alice.user_id, "Bobby", Origin.LIVE)
+
+
+async def _has_a_picture(person: MatrixPerson, place: str) -> bool:
+    """Whether the picture has reached the room: homeservers take their time."""
+    state = await person.call("GET", f"rooms/{place}/state/m.room.member/{person.user_id}")
+    return "avatar_url" in state
 
 
 async def test_who_came_and_went_while_the_bridge_was_away_is_heard_in_order_and_once(synapse: Synapse) -> None:

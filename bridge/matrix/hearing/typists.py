@@ -43,7 +43,7 @@ class Typists:
         if answer.replayed:
             yield from self._stops()
         for news in answer.sync.joined:
-            if news.typing is not None:
+            if news.typing is not None and self._heard:
                 yield from self._change(news.id, (user for user in news.typing if user != us))
         for left in answer.sync.left:
             yield from self._change(left.id, ())
