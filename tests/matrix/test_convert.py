@@ -138,7 +138,8 @@ def test_of_a_long_message_that_is_not_carried_only_the_beginning_is_read() -> N
     assert read.text[0].style is Style.PLAIN
     assert body_of(read).called == "duck"
     assert not is_long({"type": "m.room.message", "content": said("short")})
-    assert not is_long({"content": []})
+    assert not is_long({"type": "m.room.message", "content": []})
+    assert not is_long({"type": "m.room.redaction", "content": {"redacts": "$0", "body": long}})
 
 
 def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:

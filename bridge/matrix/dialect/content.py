@@ -5,6 +5,7 @@ from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.model.identifiers import MATRIX_ID_LIMIT
 from bridge.model.text import merge, plain, says_nothing, words
 
+MESSAGES = ("m.room.message", "m.sticker")
 _FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
 _NOT_SAID = frozenset({"m.key.verification.request"})
 _SHORT = 2000  # characters
@@ -12,7 +13,9 @@ _NOBODY: frozenset[str] = frozenset()
 
 
 def is_long(event: Json) -> bool:
-    """Whether `event` takes more than a moment to read."""
+    """Whether `event` is a message that takes more than a moment to read."""
+    if word(event, "type") not in MESSAGES:
+        return False
     content = table(event, "content")
     texts = [
         word(part, key) for part in (content, table(content, "m.new_content")) for key in ("body", "formatted_body")
