@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bridge.model.attribution import mark, stamp
-from bridge.model.event import Event, Room
+from bridge.model.event import Event, Redaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.model.text import lines, plain, printable
+from bridge.model.text import lines, plain, printable, words
 from bridge.network import Batch, Gap, PermanentError, SendError
 
 
@@ -71,9 +71,9 @@ class MemoryNetwork:
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         return [
-            Post.of(item.room, (item.delivery,), part, stamp(item) + mark(item.event) + printable(plain(line)))
+            Post.of(item.room, item.deliveries, part, stamp(item) + mark(item.event) + printable(plain(line)))
             for item in owed
-            for part, line in enumerate(lines(item.event.text))
+            for part, line in enumerate(lines(words("(deleted)") if _is_removal(item) else item.event.text))
         ]
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -86,8 +86,8 @@ class MemoryNetwork:
             raise failures.pop(0)
         if (mood := self.moody()) is not None:
             raise mood
-        for words, error in self.refused.items():
-            if words in post.payload:
+        for refused, error in self.refused.items():
+            if refused in post.payload:
                 raise error
         async with self._stir:
             if post.id not in self._known:
@@ -110,3 +110,7 @@ class MemoryNetwork:
 
     async def ready(self) -> None:
         """It is always ready."""
+
+
+def _is_removal(item: Owed) -> bool:
+    return isinstance(item.event.body, Redaction)
