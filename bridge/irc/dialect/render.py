@@ -160,17 +160,28 @@ def _clipped(head: str, budget: int) -> str:
 
 
 def _flat(line: Text) -> Text:
-    """`line` without control characters, its links spelt out: "text (url)", or the text alone if it is the address."""
+    """`line` without control characters and mentions, its links spelt out: "text (url)", or the text alone if it has
+    the address."""
     spans: list[Span] = []
     for link, group in groupby(line, key=lambda span: span.link):
-        shown = [replace(span, text=_clean(untabbed(span.text)), link=None) for span in group]
-        words = plain(tuple(shown)).strip()
-        if link and not is_address_of(words, link):
-            shown.append(Span(f" ({_clean(link)})", shown[-1].style & Style.SPOILER))
-        elif link and " " in words:  # an address with blanks for their escapes could not be followed
-            shown = [Span(_clean(link), shown[0].style)]
+        shown = [Span(_clean(untabbed(span.text)), span.style, None, span.fg, span.bg) for span in group]
+        if link:
+            shown = _spelt(shown, link)
         spans += shown
     return _fenced(merge(spans))
+
+
+def _spelt(shown: list[Span], link: str) -> list[Span]:
+    words, address = plain(tuple(shown)).strip(), _clean(link)
+    if is_address_of(words, link):
+        # an address with blanks for their escapes could not be followed
+        return [shown[0].with_text(address)] if " " in words else shown
+    if address in words.split():
+        return shown
+    last = shown[-1]
+    text = last.text.rstrip()
+    after = last.text[len(text) :]
+    return [*shown[:-1], last.with_text(text), Span(f" ({address}){after}", last.style & Style.SPOILER)]
 
 
 def _fenced(words: Text) -> Text:
