@@ -17,9 +17,9 @@ from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.profile import PROFILE, profile_id
 from bridge.matrix.dialect.render import render
 from bridge.model.casemap import Casemapping
-from bridge.model.event import Edit, Event, Kind, Message, Origin
+from bridge.model.event import Edit, Event, Kind, Mentioned, Message, Origin
 from bridge.model.outbox import Owed
-from bridge.model.people import Sender
+from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Presentation
 from bridge.model.text import Span, Style, plain, words
 from tests.matrix.test_render import BOB, FAR, ROOM
@@ -130,9 +130,9 @@ def test_people_have_different_pictures() -> None:
 def test_people_who_are_spoken_to_become_pills(text: str, pills: list[str]) -> None:
     found = name(words(text), who, "bob")
     assert plain(found.text) == text
-    linked = [span for span in found.text if span.link]
+    linked = [span for span in found.text if span.mention]
     assert [span.text for span in linked] == pills
-    assert {span.link for span in linked} == {f"https://matrix.to/#/{user}" for user in found.users}
+    assert {span.mention for span in linked} == {*found.users}
 
 
 def test_only_users_mention_others_and_never_the_room_or_themselves() -> None:
@@ -143,6 +143,26 @@ def test_only_users_mention_others_and_never_the_room_or_themselves() -> None:
         silent = content(Message(words("alice: look")), sender, private=private)
         assert silent["m.mentions"] == {}
         assert "matrix.to" not in silent.get("formatted_body", "")
+
+
+def test_a_pill_of_another_network_mentions_who_is_in_the_room_and_stays_a_pill() -> None:
+    text = (Span("Al", mention="@alice:hs"), Span(" and "), Span("Dan", mention="@dan:hs"))
+    said = content(Message(text), _USER)
+    assert said["m.mentions"] == {"user_ids": ["@alice:hs"]}
+    for user, called in (("@alice:hs", "Al"), ("@dan:hs", "Dan")):
+        assert f'<a href="https://matrix.to/#/{user}">{called}</a>' in said["formatted_body"]
+    assert content(Message(text))["m.mentions"] == {}
+
+
+def test_a_user_who_is_called_by_their_name_elsewhere_is_mentioned_by_the_matrix_id() -> None:
+    identities = (Identity(Proof.IRC, "far", "al"), Identity(Proof.MATRIX, "", "@alice:hs"))
+    mentioned = (
+        Mentioned("Al[", "alice", identities),
+        Mentioned("dan", "dan", (Identity(Proof.MATRIX, "", "@dan:x"),)),
+    )
+    sender = replace(_USER, casemapping=Casemapping.RFC1459)
+    said = content(Message(words("al{: look, @dan")), sender, mentioned=mentioned)
+    assert said["m.mentions"] == {"user_ids": ["@alice:hs"]}
 
 
 def test_an_edit_mentions_nobody() -> None:

@@ -133,7 +133,7 @@ def _units(line: Text) -> Iterator[Span]:
     for span in line:
         for run in _RUN.findall(span.text):
             parts = (run,) if _weight(write((Span(run),))) <= _HEAVY else _cut(run)
-            yield from (replace(span, text=part) for part in parts)
+            yield from (span.with_text(part) for part in parts)
 
 
 def _cut(run: str) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _clean(span: Span) -> Span:
 
 def _marked(mark: Mark, words: Text) -> Line:
     body = mark.when + mark.who + _covered(words)
-    if not mark.who and all(span.style is Style.PLAIN and span.link is None for span in words):
+    if not mark.who and all(span.is_plain for span in words):
         return Line(body, None, 2 * _weight(write((Span(body),))))
     html = mark.html + _written(words)
     return Line(body, html, _weight(body) + _weight(html) + _BREAKS)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from bridge.model import identifiers
 from bridge.model.text import NAME_LIMIT, Span, Style, Text, merge
@@ -12,7 +11,6 @@ MOST = 10
 """Most people whom one message names."""
 _TRIES = 50
 """Most words that are looked up."""
-_LINK = "https://matrix.to/#/"
 _CALLED = re.compile(rf"\s{{0,9}}(@?(?=\S)[^:,\n]{{1,{NAME_LIMIT}}})[:,](?=\s|$)")
 _AT = re.compile(rf"(?<!\S)@[^\s@]{{1,{identifiers.MATRIX_ID_LIMIT}}}(?!\S)")
 _AFTER = ".,:;!?)'\"…"
@@ -32,12 +30,15 @@ class Named:
 def name(text: Text, who: Callable[[str], str | None], speaker: str) -> Named:
     """`text` with a pill for each of those whom it names, at the beginning of a line before a colon or a comma or by a
     word after `@`. `who`: as in `Place`. The `speaker` (an address) is not named, and nobody in a line that is quoted.
+    Who is named by a pill already is named.
     """
     users: dict[str, None] = {}
     spans: list[Span] = []
     start, quoted, tries = True, False, _TRIES
     for span in text:
         at = 0
+        if span.mention and len(users) < MOST and (user := who(span.mention)) not in (None, speaker):
+            users[user or ""] = None
         for found in _candidates(span, starts=start) if tries else ():
             line = span.text.rfind("\n", 0, found.start(found.lastindex or 0)) + 1
             if _is_quoted(span.text, line) or (quoted and not line) or not tries:
@@ -47,12 +48,9 @@ def name(text: Text, who: Callable[[str], str | None], speaker: str) -> Named:
             if user is None or user == speaker or (user not in users and len(users) == MOST) or begin < at:
                 continue
             users[user] = None
-            spans += (
-                replace(span, text=span.text[at:begin]),
-                replace(span, text=called, link=_LINK + quote(user, safe="@:")),
-            )
+            spans += (span.with_text(span.text[at:begin]), replace(span, text=called, mention=user))
             at = begin + len(called)
-        spans.append(replace(span, text=span.text[at:]))
+        spans.append(span.with_text(span.text[at:]))
         last = span.text.rfind("\n") + 1
         quoted = _is_quoted(span.text, last) if last or start else quoted
         start = span.text.endswith("\n") if span.text else start
@@ -61,7 +59,7 @@ def name(text: Text, who: Callable[[str], str | None], speaker: str) -> Named:
 
 def _candidates(span: Span, *, starts: bool) -> Iterator[re.Match[str]]:
     """Where somebody may be named in `span`, in order. `starts`: a line begins with it."""
-    if span.link or span.style & _UNREAD:
+    if span.link or span.mention or span.style & _UNREAD:
         return
     at = 0
     while at <= len(span.text):

@@ -1,6 +1,6 @@
 """Our events to Matrix: renders what is owed to a room as posts that no homeserver finds too large."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import assert_never
@@ -15,6 +15,7 @@ from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.comings import comings
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.people import Proof
 from bridge.model.text import printable, visible
 from bridge.network import Needless, PermanentError
 
@@ -139,9 +140,21 @@ def _said(item: Owed, message: Message, place: Place) -> _Said:
     text = message.text
     users: tuple[str, ...] = ()
     if event.sender.user is not None and has_profile(event) and not event.sender.bot:
-        named = mentions.name(text, place.who, event.sender.address)
+        named = mentions.name(text, _who(event, place), event.sender.address)
         text, users = named.text, named.users
     return _Said(item, (*marked(head, text),), users)
+
+
+def _who(event: Event, place: Place) -> Callable[[str], str | None]:
+    """`place.who`, who also knows by their names elsewhere the users whom `event` mentions."""
+    fold = event.sender.casemapping.fold
+    users = {
+        fold(each.address): identity.value
+        for each in event.mentioned
+        for identity in each.identities
+        if identity.kind is Proof.MATRIX and place.who(identity.value)
+    }
+    return lambda called: place.who(called) or users.get(fold(called))
 
 
 def _says(said: Sequence[_Said], message: Message, place: Place) -> Iterator[Say]:
@@ -165,7 +178,8 @@ def _relation(item: Owed, message: Message, *, is_first: bool = True) -> dict[st
     long one only the first post is a reply, but all are in the thread."""
     ids = item.ids_of(message.reply_to)
     answered = item.known(message.reply_to) if ids else None
-    root = next(iter(item.ids_of(message.thread)), "") or (answered.thread if answered else "")
+    thread = item.known(message.thread) if item.ids_of(message.thread) else None
+    root = (thread.thread or thread.ids[0]) if thread else answered.thread if answered else ""
     reply = {"event_id": ids[0]} if ids and is_first else {}
     if root and (root not in ids or message.thread is not None):
         told: dict[str, object] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": not reply}
