@@ -35,7 +35,7 @@ def page(us: str) -> str:
 
 
 def ours(us: str) -> str:
-    return json.dumps({"types": ["m.room.message", "m.reaction"], "senders": [us]})
+    return json.dumps({"types": ["m.room.message", "m.reaction", "m.room.redaction"], "senders": [us]})
 
 
 def arrival() -> str:
