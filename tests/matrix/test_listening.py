@@ -47,6 +47,7 @@ class Scripted(Homeserver):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         self.asked.append("/".join(path))
@@ -77,7 +78,7 @@ class Listener:
         asking = Asking(self.homeserver, account, patience, self.rooms, asyncio.Event(), time.time)
         joining = Joining([_POND], self.rooms, self.homeserver, account, memory, rng)
         private = Private("home", self.rooms, self.homeserver, account, memory)
-        invitations = Invitations("home", joining, private)
+        invitations = Invitations("home", joining, private, memory)
         self.listening = Listening("home", asking, self.rooms, joining, private, invitations, lambda *_: True)
         self.joined: JoinedRoom = self.rooms.add("!pond", _POND)
         self.joined.recall()
@@ -210,6 +211,15 @@ async def test_while_people_type_all_the_time_the_next_sync_does_not_ask_for_it(
     batches = await listener.hears(62)
     assert [len(batch.signals) for batch in batches] == [0, 1, *[2] * 58, 3, 0]
     assert [asked for asked in listener.homeserver.asked if "filter" in asked] == [f"user/{_US}/filter"] * 2
+
+
+async def test_an_open_invitation_is_kept_together_with_the_position_after_which_it_is_not_shown_again() -> None:
+    invited = {"type": "m.room.member", "sender": _ANN, "state_key": _US, "content": {"membership": "invite"}}
+    rooms = {"invite": {"!two": {"invite_state": {"events": [invited]}}}}
+    listener = Listener({"rooms": rooms, "next_batch": "s1"})
+    (batch,) = await listener.hears(1)
+    assert batch.cursor.startswith("s1 ")
+    assert batch.changes == {"invited !two": '["@ann:hs", true, false, ""]'}
 
 
 async def test_a_room_that_we_have_moved_to_is_told_of_with_its_first_messages() -> None:

@@ -39,6 +39,7 @@ class Estate(Doorkeeper):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         if (error := self.falls.get(f"{method} {'/'.join(path)}")) is not None:
@@ -158,11 +159,29 @@ async def test_a_room_that_names_another_predecessor_is_left_again_and_the_old_o
             await adapter.complete()
             adapter.replaced(room)
             await asyncio.sleep(1000)
+            adapter.replaced(room)  # a sync repeats it
+            assert await adapter.joining.invited("!pond")  # so that its state is looked at again
+            await asyncio.sleep(1000)
             assert (adapter.at(room).id, adapter.at(room).inside) == ("!pond", True)
             assert adapter.rooms.by_id("!new") is None
     assert adapter.homeserver.left == ["!new"]
     assert [line["new"] for line in logs if line["event"] == "room_not_followed"] == ["!new"]
     assert adapter.memory.kept == {}
+
+
+async def test_an_alias_that_comes_back_to_the_old_room_of_an_upgrade_does_not_take_us_there() -> None:
+    adapter = Adapter(_ALIAS)
+    async with adapter.holding():
+        await adapter.complete()
+        adapter.homeserver.ids[_ALIAS.id] = "!new"
+        adapter.replaced(_ALIAS)
+        await adapter.follows(_ALIAS, "!new")
+        adapter.homeserver.ids[_ALIAS.id] = "!pond"
+        await asyncio.sleep(1000)
+        assert (adapter.at(_ALIAS).id, adapter.at(_ALIAS).inside) == ("!new", True)
+        adapter.homeserver.ids[_ALIAS.id] = "!lake"
+        await adapter.follows(_ALIAS, "!lake")
+    assert adapter.memory.kept == {"heard !lake": _ALIAS.id, "moved !pond": "!new"}
 
 
 async def test_an_alias_that_is_moved_by_hand_is_followed_within_minutes_also_by_its_people() -> None:

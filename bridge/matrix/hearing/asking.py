@@ -18,7 +18,7 @@ from bridge.matrix.http import filters, look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
-from bridge.matrix.rooms.names import Names
+from bridge.matrix.rooms.names import MOST, Names
 from bridge.matrix.rooms.power import Power
 
 _POLL = 30.0
@@ -113,7 +113,7 @@ class Asking:
 
     async def names(self, room_id: str, at: str | None) -> Names:
         """What the people in that room were called at the token `at` (None: now), as far as the homeserver tells."""
-        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at))
+        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at, MOST))
         found = Names(self.us.user, self.us.names, are_known=people is not None)
         for number, (user, name) in enumerate((people or {}).items()):
             found.change(user, name)

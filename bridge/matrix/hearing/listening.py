@@ -70,7 +70,7 @@ class Listening:
         """See `bridge.network.Network.events`."""
         if cursor is None:
             cursor = (await self._first()).dump()
-            yield Batch((), cursor)
+            yield Batch((), cursor, changes=self._invitations.changes())
             for joined in [*filter(_is_new, self._rooms)]:
                 await self._joining.heard(joined)
         since = stored = SyncPosition.parse(cursor)
@@ -80,7 +80,7 @@ class Listening:
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps, signals=self._typists.stop())
+                yield Batch((), cursor, gaps, changes=self._invitations.changes(), signals=self._typists.stop())
                 continue
             told = Pending()
             async with aclosing(self._news(answer, since)) as all_news:
@@ -92,7 +92,7 @@ class Listening:
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor, signals)
+                yield told.batch(cursor, self._invitations.changes(), signals)
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:

@@ -1,5 +1,6 @@
 """The news of a sync, one piece after the other, and those that are not stored yet."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -29,10 +30,10 @@ class Pending:
     fresh: list[JoinedRoom] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
 
-    def batch(self, cursor: str, signals: tuple[Typing, ...]) -> Batch:
+    def batch(self, cursor: str, changes: Mapping[str, str | None], signals: tuple[Typing, ...]) -> Batch:
         """The batch that ends a sync."""
         moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
-        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, signals=signals)
+        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, changes, signals)
 
     def add(self, news: News) -> None:
         match news:

@@ -1,6 +1,7 @@
 """Questions about one room: is it encrypted, who is in it, what was said there before we came, and by us."""
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from bridge.matrix.dialect import operations, sync
 from bridge.matrix.dialect.fields import Json, table, tables, word
@@ -14,6 +15,14 @@ from bridge.model.outbox import Post
 _BEFORE = 2 * filters.TIMELINE
 """Events searched for our arrival: a first sync shows at most half as many from before it."""
 _TOO_MANY = 429
+_CROWD = 10
+"""Most members that are looked at in a room that may be a private conversation."""
+_MOST = 1000
+"""The same, with those who are banned."""
+
+
+class _Enough(Exception):
+    """We do not need to read the rest."""
 
 
 async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
@@ -81,28 +90,48 @@ async def _state(homeserver: Homeserver, room_id: str, kind: str) -> Json | None
 
 
 async def members(homeserver: Homeserver, room_id: str) -> set[str]:
-    """The users who are in the room or invited to it."""
-    found = await homeserver.get("rooms", room_id, "members")
-    memberships = {word(event, "state_key"): _membership(event) for event in chunk(found)}
-    return {user for user, membership in memberships.items() if membership in ("join", "invite")}
+    """The users who are in the room or invited to it. Of a crowd only some, and an empty id for the others: anybody may
+    invite us to one."""
+    there: set[str] = set()
+    read = 0
+
+    def take(event: Json) -> None:
+        nonlocal read
+        read += 1
+        if _membership(event) in ("join", "invite"):
+            there.add(word(event, "state_key"))
+        if len(there) > _CROWD or read > _MOST:
+            there.add("")
+            raise _Enough
+
+    with suppress(_Enough):
+        chunk(await homeserver.each("rooms", room_id, "members", query={"not_membership": "leave"}, take=take))
+    return there
 
 
-async def names(homeserver: Homeserver, room_id: str, at: str | None) -> dict[str, str] | None:
+async def names(homeserver: Homeserver, room_id: str, at: str | None, most: int) -> dict[str, str] | None:
     """The display names of the users who were in the room, or invited, at the token `at` (None: who are now). None if
-    there are too many; empty if the homeserver does not tell."""
+    there are more than `most`; empty if the homeserver does not tell."""
     query = {"not_membership": "leave"} | ({"at": at} if at is not None else {})
+    found: dict[str, str] = {}
+
+    def take(event: Json) -> None:
+        if _membership(event) in ("join", "invite"):
+            found[word(event, "state_key")] = word(table(event, "content"), "displayname")
+        if len(found) > most:
+            raise _Enough
+
     try:
-        found = await homeserver.get("rooms", room_id, "members", query=query)
+        await homeserver.each("rooms", room_id, "members", query=query, take=take)
     except ApiError as error:
         if error.passes or error.logged_out:
             raise
-        return {} if at is None else await names(homeserver, room_id, None)
-    except TooLarge:
+        return {} if at is None else await names(homeserver, room_id, None, most)
+    except (TooLarge, _Enough):
         return None
     except TooSlow:
         return {}
-    there = [event for event in tables(found, "chunk") if _membership(event) in ("join", "invite")]
-    return {word(event, "state_key"): word(table(event, "content"), "displayname") for event in there}
+    return found
 
 
 async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:

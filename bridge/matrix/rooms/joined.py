@@ -32,7 +32,8 @@ class JoinedRoom:
     in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `names`: what people
     there were called at the last event that we heard, None if not asked for yet; `power`: who had which power then,
     None if not asked for yet, and in private; `replacement`: the room that people go on in, once it was upgraded;
-    `moved`: why we go on in this room instead of another, empty if we do not."""
+    `refused`: one that claims to be that, and is not; `moved`: why we go on in this room instead of another, empty if
+    we do not."""
 
     __slots__ = (
         "_settled",
@@ -46,6 +47,7 @@ class JoinedRoom:
         "past",
         "peer",
         "power",
+        "refused",
         "replacement",
         "room",
         "stage",
@@ -64,6 +66,7 @@ class JoinedRoom:
         self.power: Power | None = None
         self.moved = ""
         self.replacement: Replacement | None = None
+        self.refused: Replacement | None = None
         self._warned: set[str] = set()
         self._settled = asyncio.Event()
 

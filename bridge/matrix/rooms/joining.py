@@ -153,7 +153,7 @@ class Joining:
 
     def replaced(self, joined: JoinedRoom, new: Replacement) -> None:
         """The room was upgraded. We go on in the new one once it lets us in."""
-        if joined.closed or joined.replacement == new:
+        if joined.closed or new in (joined.replacement, joined.refused):
             return
         joined.replacement = new
         joined.is_over(_ELSEWHERE)
@@ -273,7 +273,7 @@ class Joining:
         except NotFollowed as error:
             self._stays(joined, place, str(error), "the bridge stays in the old room")
             if place == joined.id and joined.replacement == new:
-                joined.replacement = None
+                joined.replacement, joined.refused = None, new
             return False
         except (ApiError, Unreachable, Refused) as error:
             hint = f"invite {self._account.us.user} to the new room; until then it stays in the old one"
@@ -355,7 +355,8 @@ class Joining:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
         if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
             joined.encrypted = True
-        joined.replacement = joined.replacement or await look.replacement(self._homeserver, joined.id)
+        if (new := await look.replacement(self._homeserver, joined.id)) != joined.refused:
+            joined.replacement = joined.replacement or new
         joined.enter(past)
 
     async def _look_up(self, room: Room) -> str:

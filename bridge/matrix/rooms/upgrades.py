@@ -71,15 +71,13 @@ class Upgrades:
             await self._leave(new.id)
             await self.give_up(joined.room)
             raise NotFollowed("the new room does not name this one as the one that it replaces")
-        await self._arrived(joined, new.id, {_MOVED + joined.id: new.id, _MOVED + new.id: None})
-        self._moved[joined.id] = new.id
-        self._moved.pop(new.id, None)
+        await self._arrived(joined, new.id)
 
     async def go(self, joined: JoinedRoom, room_id: str, by: str, why: str) -> None:
         """Join the room that takes the place of `joined` by the operator's own words; `by` is its alias or its id.
         Raises NotFollowed if it cannot, and ApiError, Unreachable or Refused if it does not let us in."""
         await self._join(joined, room_id, why, by)
-        await self._arrived(joined, room_id, {})
+        await self._arrived(joined, room_id)
 
     async def give_up(self, room: Room) -> None:
         """We do not go to any other place of `room`: a sync need not wait for one."""
@@ -119,10 +117,17 @@ class Upgrades:
                 await self.give_up(room)
             raise
 
-    async def _arrived(self, joined: JoinedRoom, room_id: str, changes: Mapping[str, str | None]) -> None:
-        await self._memory.remember({HEARD + joined.id: None, **changes})
-        self._rooms.remove(joined)
+    async def _arrived(self, joined: JoinedRoom, room_id: str) -> None:
+        """We are in the other room. After an upgrade, the alias may go on naming the old one, or again."""
         room, why = joined.room, self._rooms.expect(room_id, joined.room).moved
+        changes: dict[str, str | None] = {HEARD + joined.id: None}
+        if why == UPGRADED:
+            changes |= {_MOVED + joined.id: room_id, _MOVED + room_id: None}
+        await self._memory.remember(changes)
+        if why == UPGRADED:
+            self._moved.pop(room_id, None)
+            self._moved[joined.id] = room_id
+        self._rooms.remove(joined)
         hint = "the bridge goes on in the new room"
         if not room.id.startswith("#"):
             hint = f"{hint}: put {room_id} into the configuration"
