@@ -44,7 +44,11 @@ class PermanentError(SendError):
 
 class Needless(Exception):
     """The network shows nothing of the first of what is owed to a room, and that is as it should be: its delivery is
-    done."""
+    done. `deliveries`, if any, are done together with it: the first of them is the first that is owed."""
+
+    def __init__(self, reason: str = "", deliveries: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.deliveries = tuple(deliveries)
 
 
 class InDoubt(SendError):
@@ -75,6 +79,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """`sender` types in `room`, or has stopped."""
+
+    room: Room
+    sender: Sender
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """People who talk in `room` go on in another place, which the network calls `place`, and so do we; `why` says it in
     words."""
@@ -82,15 +95,6 @@ class Moved:
     room: Room
     place: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Typing:
-    """`sender` types in `room`, or has stopped."""
-
-    room: Room
-    sender: Sender
-    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,11 @@ class Batch:
     moves: tuple[Moved, ...] = ()
     changes: Mapping[str, str | None] = field(default_factory=dict)
     signals: tuple[Typing, ...] = ()
+
+    @property
+    def is_momentary(self) -> bool:
+        """Whether nothing in it is to be stored, save perhaps the cursor."""
+        return not (self.events or self.gaps or self.counts or self.moves or self.changes)
 
 
 class Memory(Protocol):

@@ -38,9 +38,9 @@ class Presentation:
     """What the renderers need to know of a link.
 
     `quotation`: the template before a reply on IRC, unless it answers the last thing said. `reactions`: see
-    `Reactions`. `deletions`: a removal is told on IRC in words. `guard_names`: a zero-width sign in names on IRC, so that nobody is
-    pinged by their own relayed words. `colour_names`: names on IRC have a colour each. `profiles`: messages on Matrix
-    have a per-message profile (MSC4144), their speaker's name and picture.
+    `Reactions`. `deletions`: a removal is told on IRC in words. `guard_names`: a zero-width sign in names on IRC, so
+    that nobody is pinged by their own relayed words. `colour_names`: names on IRC have a colour each. `profiles`:
+    messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture.
     """
 
     quotation: str = QUOTATION

@@ -146,6 +146,15 @@ async def test_the_power_of_people_is_asked_for_once_when_it_is_needed_and_kept_
     assert may_redact() == ["unknown"]  # others may be powerful when we are back
 
 
+async def test_an_open_invitation_is_kept_together_with_the_position_after_which_it_is_not_shown_again() -> None:
+    invited = {"type": "m.room.member", "sender": _ANN, "state_key": _US, "content": {"membership": "invite"}}
+    rooms = {"invite": {"!two": {"invite_state": {"events": [invited]}}}}
+    listener = Listener({"rooms": rooms, "next_batch": "s1"})
+    (batch,) = await listener.hears(1)
+    assert batch.cursor.startswith("s1 ")
+    assert batch.changes == {"invited !two": '["@ann:hs", true, false, ""]'}
+
+
 async def test_a_removal_is_moderated_if_its_sender_had_the_power_to_remove_what_others_say() -> None:
     demoted = _event(5, "m.room.power_levels", content={"users": {}}, state_key="")
     removals = [_redaction(2, _MOD), _redaction(3, _ANN)]
@@ -211,15 +220,6 @@ async def test_while_people_type_all_the_time_the_next_sync_does_not_ask_for_it(
     batches = await listener.hears(62)
     assert [len(batch.signals) for batch in batches] == [0, 1, *[2] * 58, 3, 0]
     assert [asked for asked in listener.homeserver.asked if "filter" in asked] == [f"user/{_US}/filter"] * 2
-
-
-async def test_an_open_invitation_is_kept_together_with_the_position_after_which_it_is_not_shown_again() -> None:
-    invited = {"type": "m.room.member", "sender": _ANN, "state_key": _US, "content": {"membership": "invite"}}
-    rooms = {"invite": {"!two": {"invite_state": {"events": [invited]}}}}
-    listener = Listener({"rooms": rooms, "next_batch": "s1"})
-    (batch,) = await listener.hears(1)
-    assert batch.cursor.startswith("s1 ")
-    assert batch.changes == {"invited !two": '["@ann:hs", true, false, ""]'}
 
 
 async def test_a_room_that_we_have_moved_to_is_told_of_with_its_first_messages() -> None:

@@ -93,7 +93,7 @@ class Listening:
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor, self._invitations.changes(), signals)
+                yield told.batch(cursor, signals, self._invitations.changes())
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:

@@ -30,7 +30,7 @@ class Pending:
     fresh: list[JoinedRoom] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
 
-    def batch(self, cursor: str, changes: Mapping[str, str | None], signals: tuple[Typing, ...]) -> Batch:
+    def batch(self, cursor: str, signals: tuple[Typing, ...], changes: Mapping[str, str | None]) -> Batch:
         """The batch that ends a sync."""
         moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
         return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, changes, signals)
