@@ -174,7 +174,7 @@ def _flat(line: Text) -> Text:
 
 
 def _blank(text: str) -> str:
-    """`text` with blanks for tabs, and for no-break spaces in a row: HTML shows several blanks so, and people copy it."""
+    """`text` with blanks for tabs, and for no-break spaces in a row, with which HTML shows blanks that people copy."""
     text = untabbed(text)
     return text if text.isascii() else _WIDE.sub(lambda blanks: " " * len(blanks[0]), text)
 
