@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from bridge.model.event import Event, Room
+from bridge.model.accounting import Count
+from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Owed, Post
+from bridge.model.people import Sender
+from bridge.model.presentation import DEFAULT, Presentation
 
 # Exceptions of a network:
 #   SendError
@@ -13,6 +16,7 @@ from bridge.model.outbox import Owed, Post
 #       Silenced        sending works once we may speak in the room
 #     PermanentError    sending will never work
 #     InDoubt           the post may have been sent already
+#   Needless            there is nothing to send
 #   Refused             our configuration is not accepted: the operator has to act
 
 
@@ -36,6 +40,15 @@ class Silenced(TransientError):
 
 class PermanentError(SendError):
     """This post can never be sent. Its deliveries are dead; the next ones of the room go on."""
+
+
+class Needless(Exception):
+    """The network shows nothing of the first of what is owed to a room, and that is as it should be: its delivery is
+    done. `deliveries`, if any, are done together with it: the first of them is the first that is owed."""
+
+    def __init__(self, reason: str = "", deliveries: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.deliveries = tuple(deliveries)
 
 
 class InDoubt(SendError):
@@ -66,17 +79,45 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """`sender` types in `room`, or has stopped."""
+
+    room: Room
+    sender: Sender
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """People who talk in `room` go on in another place, which the network calls `place`, and so do we; `why` says it in
+    words."""
+
+    room: Room
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Events in the order in which they happened, and the `cursor` from which to resume once they are stored.
 
-    Events may be missing in the `gaps`. `changes` is what the network must remember in the same transaction as the
-    cursor (see `Memory`); None forgets a key.
+    Events may be missing in the `gaps`. `counts`: what was heard and is no event, by rooms. `moves`: rooms that are in
+    another place since then. `signals` are never stored. `changes` is what the network must remember in the same
+    transaction as the cursor (see `Memory`); None forgets a key.
     """
 
     events: tuple[Event, ...]
     cursor: str
     gaps: tuple[Gap, ...] = ()
+    counts: tuple[Count, ...] = ()
+    moves: tuple[Moved, ...] = ()
     changes: Mapping[str, str | None] = field(default_factory=dict)
+    signals: tuple[Typing, ...] = ()
+
+    @property
+    def is_momentary(self) -> bool:
+        """Whether nothing in it is to be stored, save perhaps the cursor."""
+        return not (self.events or self.gaps or self.counts or self.moves or self.changes)
 
 
 class Memory(Protocol):
@@ -104,11 +145,11 @@ class Network(Protocol):
         """
         ...
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """Turn consecutive deliveries of one room (at least one) into posts in this network's format, in order. No I/O.
 
-        Each post names the deliveries it carries a part of. The posts need not cover all of `owed`, but the first.
-        A `PermanentError` concerns the first of `owed`.
+        Each post names the deliveries it carries a part of (`Owed.deliveries`). The posts need not cover all of `owed`,
+        but the first. A `PermanentError` or `Needless` concerns the first of `owed`.
         """
         ...
 
@@ -147,4 +188,22 @@ class Signals(Protocol):
 
     async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
         """Show others in `room` that we are typing, or have stopped. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Receipts(Protocol):
+    """A network where people see who has read what."""
+
+    async def read(self, event: EventKey) -> None:
+        """Show others in its room that we have read `event`, which arrived elsewhere. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """A network where it is better to say several things of a type as one."""
+
+    def gather(self, event: Event) -> float:
+        """How many seconds `event` may wait for more of its type."""
         ...

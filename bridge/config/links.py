@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bridge.config.settings import Config, LinkSection
 from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
+from bridge.model.presentation import Presentation, Reactions, Topics
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
 from bridge.rules.joining import Door
@@ -15,6 +16,7 @@ from bridge.users.identities import same_name
 def links_of(config: Config) -> Sequence[rules.Link]:
     """The links with their rooms, rules and bots."""
     bots = {key: LinkedBot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
+    on_irc = frozenset(name for name, network in config.networks.items() if isinstance(network, IrcSettings))
     return [
         rules.Link(
             name,
@@ -24,6 +26,11 @@ def links_of(config: Config) -> Sequence[rules.Link]:
             link.welcome.member,
             link.welcome.guest,
             shows_the_way="guest" not in link.welcome.model_fields_set,
+            presentation=_presentation(link),
+            by_hand=frozenset(room for room in link.rooms if room.network in on_irc),
+            topics_to=frozenset(
+                room for room in link.rooms if _takes_topics(link.topic, on_irc=room.network in on_irc)
+            ),
         )
         for name, link in config.links.items()
     ]
@@ -55,4 +62,25 @@ def _rules(link: LinkSection) -> Rules:
         per_link=Allowance(budget.per_link, budget.per_link),
         member_lines=link.max_lines.members,
         guest_lines=link.max_lines.guests,
+        reactions=link.reactions is not Reactions.OFF,
+        edits_from_irc=link.edits_from_irc,
+        replies_from_irc=link.replies_from_irc,
+        memberships=link.membership,
+        typing=link.typing,
+        receipts=link.receipts,
     )
+
+
+def _presentation(link: LinkSection) -> Presentation:
+    return Presentation(
+        quotation=link.quotation,
+        reactions=link.reactions,
+        deletions=link.deletions,
+        guard_names=link.guard_names,
+        colour_names=link.colour_names,
+        profiles=link.profiles,
+    )
+
+
+def _takes_topics(topic: Topics, *, on_irc: bool) -> bool:
+    return topic is Topics.BOTH or topic is (Topics.TO_IRC if on_irc else Topics.TO_MATRIX)

@@ -1,5 +1,6 @@
 """The settings: one model per section. schema.py puts the docstring under each key into the JSON Schema."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +14,9 @@ from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
-from bridge.lib.settings import Count, Duration, FilePath, Line, Section, number
+from bridge.lib.settings import Count, Duration, FilePath, Line, Section, number, switch
 from bridge.matrix.settings import MatrixSettings
+from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Answers, Guests
 
 
@@ -28,6 +30,16 @@ def _minutes(seconds: float) -> float:
     if seconds < 60:
         raise ValueError("must be at least 1m: networks are often away for that long, and the messages would be lost")
     return seconds
+
+
+def _template(text: str) -> str:
+    try:
+        shown = text.format(name="", words="")
+    except (LookupError, ValueError, AttributeError):
+        shown = text
+    if shown == text or re.search(r"[{}]", shown) or not set(re.findall(r"\{([^{}]*)\}", text)) <= {"name", "words"}:
+        raise ValueError("must have {name}, {words} or both in it, and no other braces")
+    return text
 
 
 class WelcomeSection(Section):
@@ -81,6 +93,31 @@ class LinkSection(Section):
     """How much guests may ask the bots."""
     max_lines: MaxLinesSection = MaxLinesSection()
     """How many lines of IRC one message may take."""
+    reactions: Annotated[Reactions, BeforeValidator(switch)] = Reactions.WORDS
+    """How reactions reach IRC: as a line of `words`, gathered for ten seconds; by `tags`, where the network has them;
+    `both`; or `off`."""
+    quotation: Annotated[Line, AfterValidator(_template)] = QUOTATION
+    """What goes before a reply on IRC, unless it answers the last thing said: `{name}` said `{words}`."""
+    deletions: bool = True
+    """Tell IRC in words when a message is deleted."""
+    edits_from_irc: bool = True
+    """Let people on IRC correct what they said within the last five minutes: `s/wrong/right/`."""
+    replies_from_irc: bool = True
+    """Make `alice: yes`, said on IRC, a reply to what alice said in the last minutes."""
+    membership: Annotated[Memberships, BeforeValidator(switch)] = Memberships.SPEAKERS
+    """Whose coming, leaving and renaming is told: that of `speakers`, who spoke within the hour; of `all`; or `off`."""
+    topic: Annotated[Topics, BeforeValidator(switch)] = Topics.OFF
+    """Which way topics are carried: `to-irc`, `to-matrix`, `both`, or `off`."""
+    typing: bool = True
+    """Show on one side that somebody types on the other."""
+    receipts: bool = True
+    """Mark messages on Matrix as read once they have arrived on the other side."""
+    profiles: bool = True
+    """Show who speaks on Matrix by a name and a picture for each message, in clients that know such (MSC4144)."""
+    colour_names: bool = True
+    """Give each name a colour of its own on IRC, in channels that allow colours."""
+    guard_names: bool = True
+    """Put an invisible sign into names on IRC, so that nobody's client calls them for what they said themselves."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: WelcomeSection = WelcomeSection()

@@ -66,6 +66,11 @@ def number(value: object) -> object:
     return value
 
 
+def switch(value: object) -> object:
+    """`off` as YAML 1.1 reads it: without quotes it is False."""
+    return "off" if value is False else value
+
+
 FilePath = Annotated[Path, AfterValidator(_path)]
 Duration = Annotated[
     float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})

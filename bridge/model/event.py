@@ -6,7 +6,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
-from bridge.model.people import Sender
+from bridge.model.people import Identity, Sender
 from bridge.model.text import Text, words
 
 BOTS = "bots"
@@ -119,10 +119,12 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """The event `target` is to be removed everywhere."""
+    """The event `target` is to be removed everywhere. `moderated`: the network vouches that the sender may remove what
+    others say in the room of the event."""
 
     target: EventKey
     reason: str = ""
+    moderated: bool = False
     type: Literal["redaction"] = "redaction"
 
 
@@ -159,11 +161,21 @@ Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic, Fie
 
 
 @dataclass(frozen=True, slots=True)
+class Mentioned:
+    """The user whom a message mentions by `address`, on the network of the message, and all that proves them."""
+
+    address: str
+    user: str
+    identities: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a room: all that store, gate, delivery, notices and desk need to know.
 
     `time` is in seconds since the epoch, by the network's clock. `private`: in a conversation with one person.
-    `max_lines` is set by the gate: most lines on a network where a message is made of lines; 0: no limit.
+    The gate sets `max_lines`, the most lines on a network where a message is made of lines (0: no limit), and
+    `mentioned`, the users among those whom the message mentions.
     """
 
     id: str
@@ -174,6 +186,7 @@ class Event:
     private: bool = False
     origin: Origin = Origin.LIVE
     max_lines: int = 0
+    mentioned: tuple[Mentioned, ...] = ()
 
     @property
     def key(self) -> EventKey:

@@ -12,29 +12,34 @@ from bridge.model.people import Sender
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event to be sent to one room; `ahead`: before what waits there and is not frozen yet."""
+    """One event to be sent to one room; `ahead`: before what waits there and is not frozen yet; `gather`: it waits so
+    many seconds for more of its type, and what comes after it goes before."""
 
     id: str
     event: EventKey
     room: Room
     ahead: bool = False
+    gather: float = 0.0
 
     @classmethod
-    def of(cls, event: EventKey, room: Room, *, ahead: bool = False) -> Self:
-        return cls(digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room, ahead)
+    def of(cls, event: EventKey, room: Room, *, ahead: bool = False, gather: float = 0.0) -> Self:
+        return cls(
+            digest(event.room.network, event.room.id, event.id, room.network, room.id), event, room, ahead, gather
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """An event and one room that is to get it; `ahead`: before what waits there."""
+    """An event and one room that is to get it. `ahead`, `gather`: as in `Delivery`."""
 
     event: Event
     room: Room
     ahead: bool = False
+    gather: float = 0.0
 
     @property
     def delivery(self) -> Delivery:
-        return Delivery.of(self.event.key, self.room, ahead=self.ahead)
+        return Delivery.of(self.event.key, self.room, ahead=self.ahead, gather=self.gather)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,12 @@ class Known:
     """What the store knows of an event that another refers to.
 
     `source` is the event as it was first heard, `who` said it (None if unknown), and `excerpt` is the beginning of its
-    text ('' if not kept). `rooms`: where it was said, and where it went. `ids` are its ids in the room asked about, one
-    per post; empty if it was not sent there.
+    text, as it was last edited ('' if not kept, or removed). `rooms`: where it was said, and where it went. `type` is
+    that of its body.
+
+    Of the room asked about: `ids` are its ids there, one per post, empty if it was not sent there; `before` is the
+    beginning of its text as people saw it there last; `last`: nothing else was said there since; `thread` is the id of
+    the root of its thread, '' if it is in none.
     """
 
     source: EventKey
@@ -51,12 +60,18 @@ class Known:
     excerpt: str = ""
     rooms: tuple[Room, ...] = ()
     ids: tuple[str, ...] = ()
+    before: str = ""
+    last: bool = False
+    thread: str = ""
+    removed: bool = False
+    type: str = "message"
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
     """A delivery with what rendering it needs: the event, and in `context` what is known of the events that it refers
-    to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago."""
+    to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago. `also`: deliveries of edits
+    that the event has in it already; posts of this one carry them too."""
 
     delivery: str
     room: Room
@@ -64,10 +79,19 @@ class Owed:
     context: Mapping[EventKey, Known] = field(default_factory=dict)
     said: float = 0.0
     age: float = 0.0
+    also: tuple[str, ...] = ()
+
+    @property
+    def deliveries(self) -> tuple[str, ...]:
+        return (self.delivery, *self.also)
+
+    def known(self, event: EventKey | None) -> Known | None:
+        """What is known of `event`, to which this one refers."""
+        return self.context.get(event) if event is not None else None
 
     def ids_of(self, event: EventKey | None) -> tuple[str, ...]:
         """The ids of `event` in this room; empty if it has none."""
-        known = self.context.get(event) if event is not None else None
+        known = self.known(event)
         return known.ids if known is not None else ()
 
 

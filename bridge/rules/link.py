@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from bridge.model.event import Room
 from bridge.model.patterns import Pattern
+from bridge.model.presentation import DEFAULT, Memberships, Presentation
 from bridge.rules.budget import Allowance
 from bridge.users import User
 from bridge.users.identities import same_name
@@ -32,7 +33,10 @@ class Answers(StrEnum):
 class Rules:
     """Who may do what in a link. `members` and `moderators` are names of users, normalised by `same_name`; `members`
     None: every user is a member. `per_guest` and `per_link` limit questions to the bots, by each guest and by all.
-    `member_lines` and `guest_lines`: most lines on IRC of one message."""
+    `member_lines` and `guest_lines`: most lines on IRC of one message.
+
+    What is carried: `reactions`; `edits_from_irc`, `replies_from_irc`: what people write there as words; `memberships`;
+    `typing` and `receipts`, which are not stored."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -42,6 +46,12 @@ class Rules:
     per_link: Allowance = _TOGETHER
     member_lines: int = 20
     guest_lines: int = 6
+    reactions: bool = True
+    edits_from_irc: bool = True
+    replies_from_irc: bool = True
+    memberships: Memberships = Memberships.SPEAKERS
+    typing: bool = True
+    receipts: bool = True
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)
@@ -66,7 +76,9 @@ class LinkedBot:
 @dataclass(frozen=True, slots=True)
 class Link:
     """Rooms joined into one conversation, with rules, bots, and welcomes, told to members and guests once a day.
-    `shows_the_way`: how to become a member is said after the guests' welcome, which is not the operator's own."""
+    `shows_the_way`: how to become a member is said after the guests' welcome, which is not the operator's own.
+    `topics_to`: its rooms that get the topics of the others. `by_hand`: its rooms where people write corrections and
+    replies by hand (`bridge.rules.corrections`)."""
 
     name: str
     rooms: tuple[Room, ...]
@@ -75,3 +87,6 @@ class Link:
     welcome_member: str | None = None
     welcome_guest: str | None = None
     shows_the_way: bool = False
+    presentation: Presentation = DEFAULT
+    topics_to: frozenset[Room] = frozenset()
+    by_hand: frozenset[Room] = frozenset()

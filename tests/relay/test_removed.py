@@ -31,7 +31,10 @@ async def test_the_rest_of_a_long_message_that_is_removed_while_it_goes_out_is_n
         while "<alice> sorry" not in sent:
             await asyncio.sleep(1)
             sent = [text for room, text in world.libera.sent if room == LIBERA]
-    assert sent in (["<alice> one", "<alice> sorry"], ["<alice> one", "<alice> two", "<alice> sorry"])
+    assert [text for text in sent if text not in ("<alice> two", "<alice> (deleted)")] == [
+        "<alice> one",
+        "<alice> sorry",
+    ]
 
 
 async def test_the_edit_of_a_removed_message_is_not_delivered_either() -> None:
@@ -66,11 +69,11 @@ async def test_messages_that_share_a_post_are_sent_though_all_of_them_were_remov
     """The post may be on its way: what is left of it would come twice, and a room must never wait for it."""
     world = World()
 
-    def merged(owed: Sequence[Owed]) -> Sequence[Post]:
+    def merged(owed: Sequence[Owed], _: object = None) -> Sequence[Post]:
         text = "; ".join(plain(each.event.text) for each in owed)
         return [Post.of(owed[0].room, tuple(each.delivery for each in owed), 0, text)]
 
-    world.libera.render = merged  # type: ignore[method-assign]
+    world.libera.render = merged  # type: ignore[method-assign, assignment]
     world.libera.failures[LIBERA] = [TransientError("not now"), TransientError("not now")]
     async with world.running(), _passing(world):
         await world.home.hear(*(said(HOME, matrix("alice"), text) for text in ("zero", "x", "y")))

@@ -10,6 +10,7 @@ from bridge.model.casemap import Casemapping
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
 from tests.simulation.matrix import Said
@@ -151,7 +152,7 @@ class IrcNetwork:
             else:
                 return
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         return [
             Post.of(item.room, (item.delivery,), part, mark(item.event) + plain(line))
             for item in owed

@@ -8,6 +8,7 @@ from bridge.model.attribution import mark
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
 from tests.simulation.weather import Stir, Weather
@@ -77,7 +78,7 @@ class MatrixNetwork:
             if events:
                 yield Batch(events, str(position))
 
-    def render(self, owed: Sequence[Owed]) -> Sequence[Post]:
+    def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         together = [owed[0]]
         for item in owed[1 : _MERGED if self._merges else 1]:
             if item.event.sender != owed[0].event.sender:
