@@ -219,9 +219,14 @@ def test_an_address_of_a_link_over_several_lines_is_said_in_the_last_of_them(htm
 
 
 def test_colours_are_written_for_clients_that_follow_the_spec_and_for_those_that_know_only_font() -> None:
-    assert write((Span("<", Style.BOLD, None, "#ff0000", "#00ff00"),)) == (
-        '<strong><span data-mx-color="#ff0000" data-mx-bg-color="#00ff00">'
-        '<font color="#ff0000">&lt;</font></span></strong>'
+    assert write((Span("<", Style.BOLD, None, "#ff0000"),)) == (
+        '<strong><span data-mx-color="#ff0000"><font color="#ff0000">&lt;</font></span></strong>'
+    )
+
+
+def test_text_is_not_coloured_for_clients_that_cannot_show_what_is_behind_it() -> None:
+    assert write((Span("x", fg="#ffffff", bg="#000000"),)) == (
+        '<span data-mx-color="#ffffff" data-mx-bg-color="#000000">x</span>'
     )
     assert write((Span("x", bg="#00ff00"),)) == '<span data-mx-bg-color="#00ff00">x</span>'
     assert write((Span("x", fg='"><b>', bg="red"),)) == "x"

@@ -67,9 +67,9 @@ def _tagged(span: Span, text: str) -> str:
 
 def _coloured(html: str, span: Span) -> str:
     """`html` in its colours: `span` is for clients that follow the spec, `font` for those that show nothing else, as
-    nheko. There is no way to give nheko a background."""
+    nheko. There is no way to give nheko a background, without which the text might be invisible: white on white."""
     fg, bg = (colour if _COLOUR.fullmatch(colour) else "" for colour in (span.fg, span.bg))
-    if fg:
+    if fg and not bg:
         html = f'<font color="{fg}">{html}</font>'
     attributes = (f' data-mx-{name}="{colour}"' for name, colour in (("color", fg), ("bg-color", bg)) if colour)
     return f"<span{''.join(attributes)}>{html}</span>" if fg or bg else html
