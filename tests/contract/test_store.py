@@ -1013,6 +1013,14 @@ async def test_sender_excerpt_and_rooms_of_an_event_stay_known_after_its_deliver
     assert dict(backlog.owed[0].context) == {delivery.event: there}
 
 
+async def test_what_is_known_of_an_event_tells_whether_it_is_a_message_or_a_reaction(home: Lease) -> None:
+    (delivery,) = await say(home, "hello")
+    reaction = Event("$like", HOME, matrix("alice"), NOW, Reaction(delivery.event, "👍"))
+    await home.commit(Commit("1", "c2", [reaction], owed([reaction], LIBERA)))
+    known = await home.known([delivery.event, reaction.key])
+    assert [known[key].type for key in (delivery.event, reaction.key)] == ["message", "reaction"]
+
+
 async def test_the_rooms_of_an_event_do_not_include_one_where_its_delivery_was_dropped(
     home: Lease, libera: Lease
 ) -> None:

@@ -174,7 +174,7 @@ def _lines(item: Owed, message: Message, lead: str, limits: Limits, head: str) -
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
     if not message.text and message.kind is Kind.ACTION:  # a bare /me
-        yield Say(command, item.room.id, head.rstrip())
+        yield Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip())
     for line in lines(message.text):
         shown = _flat(line)
         if plain(shown).strip():

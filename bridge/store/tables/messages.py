@@ -51,12 +51,12 @@ class Messages:
         source = self.source(key)
         ids = () if there is None else self._ids(source, there)
         row = self._sql.execute(
-            "SELECT seq, sender, excerpt, thread, removed FROM events WHERE network = ? AND room = ? AND id = ?",
+            "SELECT seq, sender, excerpt, thread, removed, type FROM events WHERE network = ? AND room = ? AND id = ?",
             (source.room.network, source.room.id, source.id),
         ).fetchone()
         if row is None:
             return Known(source, ids=ids) if ids else None
-        seq, sender, excerpt, thread, removed = row
+        seq, sender, excerpt, thread, removed, type_ = row
         went = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'sent') ORDER BY seq", (seq,)
         )
@@ -72,6 +72,7 @@ class Messages:
             last=there is not None and by is not None and self._is_last(seq, by, there),
             thread=self._thread(EventKey(source.room, thread), there) if thread and there is not None else "",
             removed=bool(removed),
+            type=type_,
         )
 
     def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:
