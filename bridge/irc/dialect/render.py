@@ -132,7 +132,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     item, edit = items[-1], items[-1].event.body
     assert isinstance(edit, Edit)
     new, known = covered(edit.text), items[0].known(edit.target)
-    before = known.before if known is not None else ""
+    before = known.before if known is not None and known.ids else ""
     if says_nothing(new):
         return ()
     told = change(before, new) if before else Change(Extent.WHOLE)

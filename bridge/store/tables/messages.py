@@ -113,16 +113,28 @@ class Messages:
         return row[0] if row else excerpt
 
     def _is_last(self, seq: int, by: int, there: Room) -> bool:
-        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`."""
+        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`. If
+        the first is the root of the thread of the second, messages of that thread do not count."""
         if not seq < by <= seq + _LOOKED_THROUGH:
             return False
         row = self._sql.execute(
             "SELECT 1 FROM events AS e WHERE e.seq > ?1 AND e.seq < ?2 AND type = 'message'"
             " AND ((e.network = ?3 AND e.room = ?4) OR EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event = e.seq"
-            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent'))) LIMIT 1",
-            (seq, by, there.network, there.id),
+            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent')))"
+            " AND (?5 IS NULL OR (e.network, e.room, e.thread) != (?5, ?6, ?7)) LIMIT 1",
+            (seq, by, there.network, there.id, *self._thread_from(seq, by)),
         ).fetchone()
         return row is None
+
+    def _thread_from(self, root: int, by: int) -> tuple[str, str, str] | tuple[None, None, None]:
+        """The network, room and thread of the event in row `by`, if that thread begins with the one in row `root`."""
+        network, room, thread = self._sql.execute(
+            "SELECT network, room, thread FROM events WHERE seq = ?", (by,)
+        ).fetchone()
+        source = self.source(EventKey(Room(network, room), thread))
+        begins = self._sql.execute("SELECT network, room, id FROM events WHERE seq = ?", (root,)).fetchone()
+        same = thread and begins == (source.room.network, source.room.id, source.id)
+        return (network, room, thread) if same else (None, None, None)
 
     def _thread(self, root: EventKey, there: Room) -> str:
         return next(iter(self._ids(self.source(root), there)), "")
