@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +17,7 @@ from bridge.model.outbox import Owed, Post
 from bridge.model.people import Role, Sender
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Text, addressed, plain, words
-from bridge.network import Batch, PermanentError
+from bridge.network import Batch, Needless, PermanentError
 
 log = structlog.get_logger()
 
@@ -100,9 +101,13 @@ class BotHost:
                 stored.set_result(None)
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        """All the questions that wait in one ear, as one post: the bot is asked all of them at once."""
-        payload = _QUESTIONS.dump_json(tuple(item.event for item in owed)).decode()
-        return [Post.of(owed[0].room, tuple(item.delivery for item in owed), 0, payload)]
+        """All the questions that wait in one ear, as one post: the bot is asked all of them at once. An edit comes too
+        late for its question: it would be in it otherwise."""
+        asked = [*takewhile(lambda item: isinstance(item.event.body, Message), owed)]
+        if not asked:
+            raise Needless
+        payload = _QUESTIONS.dump_json(tuple(item.event for item in asked)).decode()
+        return [Post.of(owed[0].room, tuple(each for item in asked for each in item.deliveries), 0, payload)]
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """Ask the bot, and return when its answers are stored."""

@@ -43,6 +43,7 @@ def terms(config: Config) -> Terms:
     outbox, outages = config.outbox, config.outages
     return Terms(
         per_room=outbox.per_room,
+        excerpt=config.store.excerpt,
         per_room_bytes=outbox.per_room_bytes,
         max_age=outbox.max_age,
         tell_after=outages.tell_after,

@@ -27,6 +27,7 @@ def links_of(config: Config) -> Sequence[rules.Link]:
             link.welcome.guest,
             shows_the_way="guest" not in link.welcome.model_fields_set,
             presentation=_presentation(link),
+            by_hand=frozenset(room for room in link.rooms if room.network in on_irc),
             topics_to=frozenset(
                 room for room in link.rooms if _takes_topics(link.topic, on_irc=room.network in on_irc)
             ),

@@ -3,7 +3,7 @@ each post."""
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,12 +11,14 @@ import structlog
 from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import TOO_OLD, Count, Tally
-from bridge.model.event import Room
+from bridge.model.event import Event, Room
 from bridge.model.outbox import Backlog, Owed, Post
-from bridge.network import InDoubt, Network, PermanentError, SendError, Silenced, TransientError
+from bridge.model.presentation import DEFAULT
+from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
 from bridge.relay.shared import Shared
 from bridge.relay.suspects import Suspects
-from bridge.store import Commit, Dead, Dropped, Lease, Waits, stored
+from bridge.rules.routing import Links
+from bridge.store import Commit, Dead, Dropped, Lease, Shown, Waits, stored
 from bridge.store.contract import LONGEST_WAIT_S
 
 log = structlog.get_logger()
@@ -67,8 +69,11 @@ class _Work:
 class Dispatch:
     """Delivers one network's posts. Posts frozen by an earlier run may have been sent already."""
 
-    def __init__(self, network: Network, lease: Lease, shared: Shared, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, network: Network, lease: Lease, shared: Shared, stopping: asyncio.Event, links: Callable[[], Links]
+    ) -> None:
         self._network = network
+        self._links = links
         self._lease = lease
         self._shared = shared
         self._stopping = stopping
@@ -104,8 +109,8 @@ class Dispatch:
         if unclear or self._shared.outages.holds(room) or len(owed) > self._each:
             return None
         try:
-            posts = self._network.render(owed)
-        except PermanentError:
+            posts = self._rendered(owed)
+        except (PermanentError, Needless):
             return None
         whole = {delivery for post in posts for delivery in post.deliveries} == {item.delivery for item in owed}
         if not whole or len(posts) > self._network.window:
@@ -173,20 +178,27 @@ class Dispatch:
         try:
             posts = backlog.posts or await self._freeze(backlog)
         except PermanentError as error:
-            await self._bury(room, (backlog.owed[0].delivery,), error)
+            await self._bury(room, backlog.owed[0].deliveries, error)
+            return True
+        except Needless:
+            await stored(self._lease.settle, Shown(backlog.owed[0].deliveries))
             return True
         failed = await self._send(posts, stopping=None if planned else self._stopping)
         if failed is not None:
             return await self._failed(backlog, posts, *failed)
         if self._stopping.is_set() or not self._lease.valid():
             return False
+        if (link := self._links().of(room)) is not None and link.rules.receipts:
+            for item in backlog.owed:
+                self._shared.momentary.arrived(item.event)
         carried = {delivery for post in posts for delivery in post.deliveries}
-        return len(backlog.owed) == self._each or carried != {item.delivery for item in backlog.owed}
+        owed = {delivery for item in backlog.owed for delivery in item.deliveries}
+        return len(owed) >= self._each or carried != owed
 
     async def _freeze(self, backlog: Backlog) -> Sequence[Post]:
         """Render the first deliveries of a room, and store the posts before the first is sent."""
         owed = backlog.owed[:1] if self._suspects.is_alone(backlog.owed[0].delivery) else backlog.owed
-        posts = await stored(self._lease.plan, backlog.room, self._network.render(owed))
+        posts = await stored(self._lease.plan, backlog.room, self._rendered(owed))
         self._note_fresh(posts)
         return posts
 
@@ -219,8 +231,8 @@ class Dispatch:
                 failed = failed or not_sent
 
     def _is_removed(self, post: Post) -> bool:
-        """Whether the one message in `post` was removed meanwhile. What shares a post stays stored, and is sent."""
-        return len(post.deliveries) == 1 and post.deliveries[0] in self._shared.removed
+        """Whether all that is in `post` was removed meanwhile. What shares a post stays stored, and is sent."""
+        return all(delivery in self._shared.removed for delivery in post.deliveries)
 
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
@@ -234,6 +246,8 @@ class Dispatch:
             return await self._network.send(post, again=again)
         except SendError as error:
             return error
+        except Needless:
+            return ""
 
     async def _store(self, post: Post, outcome: str | SendError) -> tuple[Post, SendError] | None:
         """Store that `post` was sent. If it was not, return it with its error."""
@@ -281,7 +295,7 @@ class Dispatch:
         while self._suspects.rounds(post) < needed:
             if self._suspects.refusals(post) < patience or not self._may_go_on(self._stopping):
                 return None
-            if len(post.deliveries) > 1:
+            if len(post.deliveries) > 1 and not self._suspects.is_of_one(post):
                 await self._tell_apart(post, posts)
                 return None
             if not self._suspects.just_passed(post.room, self._now()):
@@ -328,12 +342,23 @@ class Dispatch:
         if behind is None:
             return ()
         try:
-            posts = await stored(self._lease.append, room, self._network.render([behind]))
+            posts = await stored(self._lease.append, room, self._rendered([behind]))
         except PermanentError as error:
-            await self._bury(room, (behind.delivery,), error)
+            await self._bury(room, behind.deliveries, error)
+            return ()
+        except Needless:
+            await stored(self._lease.settle, Shown(behind.deliveries))
             return ()
         self._note_fresh(posts)
         return posts
+
+    def _rendered(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        link = self._links().of(owed[0].room)
+        return self._network.render(owed, link.presentation if link is not None else DEFAULT)
+
+    def gather(self, event: Event) -> float:
+        """How many seconds `event` may wait for more of its type."""
+        return self._network.gather(event) if isinstance(self._network, Gathering) else 0.0
 
     @staticmethod
     def _now() -> float:

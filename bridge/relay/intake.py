@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -10,22 +10,26 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Redaction, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap, Network
+from bridge.model.text import plain
+from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
 from bridge.relay.notices import REMEMBERED
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
+from bridge.rules.corrections import RECENT, RECENT_S, asks_for_earlier, understood
 from bridge.rules.gate import Gate, asked_about
+from bridge.rules.speakers import LATELY_S
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
 
 _REWOUND = "the store is older than the connection (was it restored?); the bridge fetches again what the store lacks"
+_EXCERPT = 2000  # characters of a message that others in its batch may refer to
 _PULSE_S = 10.0  # seconds between renewals of a lease while nothing is heard
 _GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before asking for more takes the event loop
 
@@ -40,6 +44,17 @@ class Outcome:
     changes: tuple[Event, ...] = ()
     memory: Mapping[str, str] = field(default_factory=dict)
 
+    def known(self, event: Event) -> Known:
+        """What will be known of `event`, which this follows from, once it is stored."""
+        rooms = tuple(each.room for each in self.owed if each.event.key == event.key)
+        sender = next((each.event.sender for each in self.owed if each.event.key == event.key), event.sender)
+        return Known(event.key, sender, plain(event.text)[:_EXCERPT], (event.room, *rooms))
+
+    def said_in(self, room: Room) -> Iterator[Event]:
+        """The message that was said in `room`, if it is carried."""
+        events = {each.event.key: each.event for each in self.owed if each.event.room == room}
+        yield from (event for event in events.values() if isinstance(event.body, Message))
+
 
 class Relay:
     """Carries events between networks. Each network has one task that accepts and one that delivers; they meet only in
@@ -52,6 +67,7 @@ class Relay:
         self._gate = gate
         self._shared = shared
         self._whisper = whisper
+        self._asked: LruSet[Room] = LruSet(REMEMBERED)  # rooms of which the store was asked who has spoken there
         self._refused: LruSet[Hashable] = LruSet(REMEMBERED)
         self._dispatches: dict[str, Dispatch] = {}
 
@@ -74,45 +90,74 @@ class Relay:
 
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
-        dispatch = self._dispatches[network.name] = Dispatch(network, lease, self._shared, stopping)
+        self._shared.momentary.networks[network.name] = network
+        dispatch = Dispatch(network, lease, self._shared, stopping, lambda: self._gate.links)
+        self._dispatches[network.name] = dispatch
         await dispatch.run()
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
+        for signal in batch.signals:
+            self._shared.momentary.typing(signal, self._gate)
+        if batch.cursor == expect and batch.is_momentary:
+            return True
         targets = {target for event in batch.events if (target := asked_about(event)) is not None}
         known = dict(await stored(lease.known, targets)) if targets else {}
-        outcomes = []
-        for event in batch.events:
+        outcomes: list[Outcome] = []
+        for heard in batch.events:
+            event = await self._meant(lease, heard, outcomes, known)
             outcomes.append(outcome := self._outcome(event, known))
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
-                rooms = (event.room, *(each.room for each in outcome.owed if each.event.key == event.key))
-                known[event.key] = Known(event.key, event.sender, rooms=rooms)
-        commit = _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)])
-        gone = await self._store(lease, commit)
-        for event in commit.events:
-            if isinstance(event.body, Redaction):
-                self._remove(known[event.body.target], event.room)
+                known[event.key] = outcome.known(event)
+        outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
+        gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
         return gone
 
+    async def _meant(
+        self, lease: Lease, event: Event, before: Sequence[Outcome], known: dict[EventKey, Known]
+    ) -> Event:
+        """`event`, understood as people mean it who have no edits and replies. Who has spoken lately is asked for, if
+        that is not known since a restart."""
+        link, now = self._gate.links.of(event.room), self._shared.clock()
+        if isinstance(event.body, Membership) and link is not None and self._asked.add(event.room):
+            for each in await stored(lease.said_in, event.room, now - LATELY_S, RECENT):
+                if each.who is not None and each.source.room == event.room:
+                    self._gate.speakers.spoke(event.room, each.who, now)
+        if link is None or event.room not in link.by_hand:
+            return event
+        may = {"edits": link.rules.edits_from_irc, "replies": link.rules.replies_from_irc}
+        if not asks_for_earlier(event, **may):
+            return event
+        earlier = [outcome.known(said) for outcome in reversed(before) for said in outcome.said_in(event.room)]
+        earlier += await stored(lease.said_in, event.room, now - RECENT_S, RECENT)
+        bodies = (changed.body for outcome in before for changed in outcome.changes)
+        edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
+        earlier = [
+            replace(each, excerpt=plain(edited[each.source])) if each.source in edited else each for each in earlier
+        ]
+        meant = understood(event, earlier, self._shared.terms.excerpt, **may)
+        known.update((each.source, each) for each in earlier if each.source in meant.refers)
+        return meant
+
     def _outcome(self, event: Event, known: Mapping[EventKey, Known]) -> Outcome:
         """Decide on `event`, log the decision, and whisper to the desk what may not be stored."""
+        self._shared.momentary.said(event)
         verdict = self._gate.decide(event, known)
         refusal, case = verdict.refusal, verdict.case
-        self._log(verdict)
-        counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link else ()
+        coming = isinstance(event.body, Membership)  # thousands of strangers come and go: that is no message refused
+        if not coming:
+            self._log(verdict)
+        counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link and not coming else ()
         changes = (case.event,) if refusal is None and event.target is not None else ()
-        audience = verdict.audience
-        if isinstance(case.event.body, Redaction):  # no adapter takes back yet what it has delivered
-            audience = ()
-        carried = (Addressed(case.event, room) for room in audience)
+        carried = (Addressed(case.event, room, gather=self._gather(case.event, room)) for room in verdict.audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
-    def _remove(self, target: Known, room: Room) -> None:
-        """Stop the deliveries of a removed message that are on their way; the store has dropped those that wait."""
-        for other in self._gate.links.others(room):
-            self._shared.removed.add(Delivery.of(target.source, other).id)
+    def _gather(self, event: Event, room: Room) -> float:
+        """How many seconds `event` may wait for more of its type: a network that does not run here waits for none."""
+        dispatch = None if isinstance(event.body, Message) else self._dispatches.get(room.network)
+        return dispatch.gather(event) if dispatch is not None else 0.0
 
     def _notices(self, verdict: Verdict) -> Iterator[Addressed]:
         """The notices to the sender."""
@@ -124,7 +169,7 @@ class Relay:
             told.append(notices.spent(case.event))
         if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
             told.append(notices.refusal(case.event, case.link, refusal, self._gate.next_step))
-        elif refusal is None and case.link is not None and case.is_member:
+        elif refusal is None and case.link is not None and case.is_member and isinstance(case.event.body, Message):
             told.append(notices.welcome(case.event, case.link))
         if case.user is not None and self._shared.requests is not None:
             told.append(self._shared.requests.to_speaker(case.event, case.user))
@@ -140,6 +185,12 @@ class Relay:
         told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
         return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
 
+    def _of_move(self, move: Moved) -> Outcome:
+        """Tell all rooms of the link."""
+        links, now = self._gate.links, self._shared.clock()
+        rooms = (move.room, *links.others(move.room)) if links.of(move.room) else ()
+        return Outcome(tuple(outages.moved(move, room, now) for room in rooms))
+
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
         transaction and a look into the store. Returns whether all of it is on its way. A room is not kept waiting while
@@ -148,18 +199,20 @@ class Relay:
         planned = frozenset[Room]()
         try:
             posts = [post for reservation in reserved for post in reservation.posts]
-            _, planned = await lease.commit(replace(commit, posts=posts))
+            _, planned, erased = await lease.commit(replace(commit, posts=posts))
         except (Full, Unavailable):
             for reservation in reserved:
                 reservation.give_back()
             reserved = []
-            await stored(lease.commit, commit)
+            erased = (await stored(lease.commit, commit)).erased
         finally:
             for reservation in reserved:
                 if reservation.room in planned:
                     reservation.begin()
                 else:
                     reservation.give_back()
+        for delivery in erased:
+            self._shared.removed.add(delivery)
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:
@@ -168,6 +221,8 @@ class Relay:
         now = self._shared.clock()
         rooms: dict[Room, dict[str, Owed]] = {}
         for delivery in commit.deliveries:
+            if delivery.gather:
+                continue
             owed = _owed(delivery, events[delivery.event], now)
             rooms.setdefault(delivery.room, {}).setdefault(delivery.id, owed)
         for room, all_owed in rooms.items():
@@ -203,7 +258,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         batch.cursor,
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
-        counts=tuple(count for outcome in outcomes for count in outcome.counts),
+        counts=(*batch.counts, *(count for outcome in outcomes for count in outcome.counts)),
         changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 

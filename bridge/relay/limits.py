@@ -23,9 +23,11 @@ class TellGaps(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """At most `per_room` messages, of `per_room_bytes` in all, wait for a room; none older than `max_age` seconds is
-    carried. The other rooms of a link are told of an outage that has lasted `tell_after` seconds."""
+    carried. The other rooms of a link are told of an outage that has lasted `tell_after` seconds. `excerpt`: characters
+    kept of each message."""
 
     per_room: int = 10_000
+    excerpt: int = 300
     per_room_bytes: int = 10_000_000
     max_age: float = 86_400.0
     tell_after: float = 60.0

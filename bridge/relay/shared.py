@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bridge.lib.lru import LruSet
 from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
+from bridge.relay.momentary import Momentary
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
 from bridge.relay.requests import RequestNews
@@ -24,6 +25,7 @@ class Shared:
     outages: Outages = field(default_factory=Outages)
     gaps: Gaps = field(default_factory=Gaps)
     removed: LruSet[str] = field(default_factory=lambda: LruSet[str](_REMOVED))
-    """Deliveries of messages that were removed: what is still to be sent of them is not."""
+    """Deliveries that were erased because their message was removed: what is still to be sent of them is not."""
+    momentary: Momentary = field(default_factory=Momentary)
     terms: Terms = field(default_factory=Terms)
     requests: RequestNews | None = None

@@ -32,6 +32,7 @@ class Suspects:
     def __init__(self) -> None:
         self._scenes = LruDict[Room, _Scene](_ROOMS)
         self._alone = LruSet[str](_DELIVERIES)
+        self._apart = LruSet[str](_DELIVERIES)
 
     def refused(self, post: Post, now: float) -> None:
         """The network has answered to `post` that it does not take it."""
@@ -75,6 +76,11 @@ class Suspects:
         self.settled(post)
         for delivery in post.deliveries:
             self._alone.add(delivery)
+        self._apart.add(post.id)
+
+    def is_of_one(self, post: Post) -> bool:
+        """Whether `post` came out the same when it was rendered alone: a message and its edits."""
+        return post.id in self._apart
 
     def is_alone(self, delivery: str) -> bool:
         """Whether `delivery` is to have a post of its own."""

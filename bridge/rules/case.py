@@ -16,7 +16,8 @@ class Case:
     """One event, with all that is known for the decision.
 
     `event` is as it is carried, with the user and the note of its sender. `link` is the link of its room, `sanction`
-    the one in force against the sender there, and `target` what is known of the event that this one is about.
+    the one in force against the sender there, and `target` what is known of the event that this one is about. `spoke`:
+    whoever comes or leaves has spoken there lately.
     """
 
     event: Event
@@ -24,6 +25,7 @@ class Case:
     user: User | None = None
     sanction: Sanction | None = None
     target: Known | None = None
+    spoke: bool = False
 
     @property
     def rules(self) -> Rules:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.model.event import BOTS, Event, EventKey, Message, Room
+from bridge.model.event import BOTS, Event, EventKey, Membership, Mentioned, Message, Room
 from bridge.model.outbox import Known
-from bridge.model.people import Proof, Sender
+from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import lookalike
 from bridge.rules import policy, routing
 from bridge.rules.case import Aside, Case, Verdict
@@ -15,6 +15,7 @@ from bridge.rules.guests import GuestBudgets
 from bridge.rules.joining import Door, next_step
 from bridge.rules.link import Guests, Link, Rules
 from bridge.rules.routing import Commands, Links
+from bridge.rules.speakers import Speakers
 from bridge.users import User, Users
 
 _GUEST = "guest"
@@ -53,6 +54,7 @@ class Gate:
         self._clock = clock
         self._commands = commands
         self._budgets = GuestBudgets()
+        self.speakers = Speakers()
         self.set_links(links)
 
     def set_links(self, links: Iterable[Link]) -> None:
@@ -80,6 +82,8 @@ class Gate:
         bots is charged to their budget."""
         case = self._case(_heeded(event, known), known)
         refusal = policy.judge(case, self._names, self._users.find)
+        if refusal is None and isinstance(event.body, Message):
+            self.speakers.spoke(event.room, case.event.sender, self._clock())
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
 
@@ -96,13 +100,31 @@ class Gate:
         if event.room.network == BOTS:
             return Case(replace(event, max_lines=_NO_LINK.member_lines))
         self._with_services |= {proof.network for proof in event.sender.proofs if proof.kind is Proof.IRC}
-        link, user = self.links.of(event.room), self.who(event.sender)
-        sanction = self._users.sanctioned(event.sender, user, link.name if link else None, self._clock())
+        link, rules = self.links.of(event.room), _rules(self.links.of(event.room))
+        about = event.body.person if isinstance(event.body, Membership) else event.sender
+        user = self.who(about)
+        sanction = self._users.sanctioned(about, user, link.name if link else None, self._clock())
         target = known.get(event.target) if event.target is not None else None
-        rules = link.rules if link else _NO_LINK
-        note = self._note(event.sender, user, rules)
-        sender = replace(event.sender, user=user.name if user else None, note=note)
-        return Case(replace(event, sender=sender, max_lines=rules.max_lines(user)), link, user, sanction, target)
+        about, body = self._known(about, user, rules), event.body
+        spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
+        if isinstance(body, Membership):
+            body, sender = replace(body, person=about), self._known(event.sender, self.who(event.sender), rules)
+        else:
+            sender = about
+        mentioned = self._mentioned(event)
+        event = replace(event, sender=sender, body=body, max_lines=rules.max_lines(user), mentioned=mentioned)
+        return Case(event, link, user, sanction, target, spoke)
+
+    def _known(self, sender: Sender, user: User | None, rules: Rules) -> Sender:
+        """`sender`, with the name of their user and the note that shows."""
+        return replace(sender, user=user.name if user else None, note=self._note(sender, user, rules))
+
+    def _mentioned(self, event: Event) -> tuple[Mentioned, ...]:
+        """The users among those whom a message mentions by their Matrix ids."""
+        addresses = event.body.mentions if isinstance(event.body, Message) else ()
+        people = (Sender(event.room.network, each, each, (Identity(Proof.MATRIX, "", each),)) for each in addresses)
+        users = ((sender.address, self._users.identify(sender)) for sender in people)
+        return tuple(Mentioned(address, user.name, tuple(user.identities)) for address, user in users if user)
 
     def _note(self, sender: Sender, user: User | None, rules: Rules) -> str:
         """The note shown behind a name, against impersonation: marks guests, and members who go by the name of another
@@ -123,6 +145,10 @@ class Gate:
             return verdict
         aside = Aside.SPENT if self._budgets.is_news(verdict.case, now) else Aside.NONE
         return replace(verdict, audience=tuple(room for room in verdict.audience if room.network != BOTS), aside=aside)
+
+
+def _rules(link: Link | None) -> Rules:
+    return link.rules if link is not None else _NO_LINK
 
 
 def asked_about(event: Event) -> EventKey | None:

@@ -77,7 +77,8 @@ class LinkedBot:
 class Link:
     """Rooms joined into one conversation, with rules, bots, and welcomes, told to members and guests once a day.
     `shows_the_way`: how to become a member is said after the guests' welcome, which is not the operator's own.
-    `topics_to`: its rooms that get the topics of the others."""
+    `topics_to`: its rooms that get the topics of the others. `by_hand`: its rooms where people write corrections and
+    replies by hand (`bridge.rules.corrections`)."""
 
     name: str
     rooms: tuple[Room, ...]
@@ -88,3 +89,4 @@ class Link:
     shows_the_way: bool = False
     presentation: Presentation = DEFAULT
     topics_to: frozenset[Room] = frozenset()
+    by_hand: frozenset[Room] = frozenset()

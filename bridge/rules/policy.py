@@ -8,6 +8,7 @@ from typing import assert_never
 from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
 from bridge.model.outbox import Known
 from bridge.model.patterns import compared
+from bridge.model.presentation import Memberships
 from bridge.model.text import plain
 from bridge.rules.case import Case, Refusal, Told
 from bridge.rules.link import Guests
@@ -20,6 +21,8 @@ _UNKNOWN_TARGET = Refusal(
 )
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
 _EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
+_NO_REACTIONS = Refusal("reactions are not carried in this link", Told.NOTHING, heard=False)
+_COMES_OR_GOES = Refusal("that they come or leave is not told in this link", Told.NOTHING, heard=False)
 _MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
 
 
@@ -30,8 +33,8 @@ def judge(
     tells whether a word is the name of a user."""
     if case.event.room.network == BOTS:
         return None
-    refusal = _of_anybody(case, names, is_user) or _of_a_stranger_to_its_target(case)
-    if refusal is None and not case.is_member:
+    refusal = _of_anybody(case, names, is_user) or _of_a_stranger_to_its_target(case) or _of_the_link(case)
+    if refusal is None and not case.is_member and not _is_moderated(case.event):
         refusal = _UNPROVEN if _is_unproven(case) else _of_a_guest(case)
     if refusal is not None and not _may_be_told(case.event, refusal):
         return replace(refusal, told=Told.NOTHING)
@@ -66,12 +69,32 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     match case.event.body:
         case Edit() if not _is_author(case.event, case.target):
             return _NOT_THE_AUTHOR
-        case Redaction() if not (_is_author(case.event, case.target) or _may_moderate(case)):
+        case Redaction() if not (
+            _is_author(case.event, case.target) or _may_moderate(case) or _is_moderated(case.event)
+        ):
             return _MAY_NOT_REDACT
         case Edit() | Redaction() | Reaction() | Message() | Membership() | Topic():
             return None
         case _ as never:
             assert_never(never)
+
+
+def _of_the_link(case: Case) -> Refusal | None:
+    """Refuse what the link does not carry of anybody."""
+    match case.event.body:
+        case Reaction() if not case.rules.reactions:
+            return _NO_REACTIONS
+        case Membership() if case.rules.memberships is Memberships.OFF:
+            return _COMES_OR_GOES
+        case Membership() if case.rules.memberships is Memberships.SPEAKERS and not case.spoke:
+            return _COMES_OR_GOES
+        case _:
+            return None
+
+
+def _is_moderated(event: Event) -> bool:
+    """Whether the network vouches that the sender may remove what others say: they need not be a user here."""
+    return isinstance(event.body, Redaction) and event.body.moderated
 
 
 def _is_author(event: Event, target: Known) -> bool:

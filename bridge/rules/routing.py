@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
+from bridge.model.event import BOTS, DESK, Edit, Event, Kind, Message, Room, Topic
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
@@ -96,13 +96,15 @@ def route(case: Case, refusal: Refusal | None, links: Links, commands: Commands 
     if refusal is not None and not refusal.heard:
         return Route((), Aside.WHISPER if refusal.secret and _is_for_the_desk(case) else Aside.NONE)
     if case.target is not None:
-        return Route(_where_it_went(case.target, event.room) if carried else ())
+        return Route(_where_it_went(case.target, event) if carried else ())
     if event.private:
         if _may_ask(event) and commands(plain(event.text), case.user):
             return Route((ear(DESK, str(event.room)),))
         return Route(_private_audience(event, links, carried=carried))
     if case.link is None:
         return Route(())
+    if isinstance(event.body, Topic):
+        return Route(tuple(room for room in links.others(event.room) if room in case.link.topics_to))
     scope = everywhere(event.room) if carried else str(event.room)
     asked = [bot for bot in case.link.bots if asks(event, bot.names, bot.answers)]
     ears = tuple(ear(bot.key, scope) for bot in asked)
@@ -132,9 +134,11 @@ def _is_for_the_desk(case: Case) -> bool:
     return case.event.private and not banned and _may_ask(case.event)
 
 
-def _where_it_went(target: Known, heard_in: Room) -> tuple[Room, ...]:
-    """The rooms where `target` is, without `heard_in`: events about it go there, even if the link has changed."""
-    return tuple(room for room in dict.fromkeys(target.rooms) if room != heard_in and room.network != BOTS)
+def _where_it_went(target: Known, event: Event) -> tuple[Room, ...]:
+    """The rooms where `target` is, without that of `event`: events about it go there, even if the link has changed. Of
+    bots, only edits are heard: they change a question that still waits."""
+    bots = isinstance(event.body, Edit)
+    return tuple(room for room in dict.fromkeys(target.rooms) if room != event.room and (bots or room.network != BOTS))
 
 
 def _wants_in(event: Event, asked: Iterable[LinkedBot]) -> bool:

@@ -80,10 +80,12 @@ class Commit:
 
 
 class Committed(NamedTuple):
-    """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these."""
+    """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these.
+    `erased`: deliveries that waited, or were on their way, of messages that are removed."""
 
     new: int = 0
     planned: frozenset[Room] = frozenset()
+    erased: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,14 @@ class Dropped:
     reason: str
 
 
-Fate = Waits | Dead | Dropped
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Nothing has to be sent of these deliveries, which are not frozen: they are done."""
+
+    deliveries: Sequence[str]
+
+
+Fate = Waits | Dead | Dropped | Shown
 
 
 class Engine(Protocol):
@@ -259,6 +268,11 @@ class Lease:
         """At most `rooms` rooms of this network, none of `without`, whose head may be sent at `now`: each with its
         frozen posts or, if nothing is frozen, its first `each` deliveries."""
 
+    @_reads
+    async def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:
+        """The last messages that people saw in `room`, heard after `since` (seconds since the epoch), at most `most`,
+        the newest first: what was said there, and what was sent there, each with its ids there."""
+
     @_writes
     async def plan(self, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
         """Freeze `posts`, rendered from the head of `room`. If posts are frozen already, they stay and are returned."""
@@ -279,7 +293,8 @@ class Lease:
 
     @_writes
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
-        """Record that a frozen post was accepted as `remote_id`; False if it is not frozen (any more).
+        """Record that a frozen post was accepted as `remote_id` ('': nothing had to be sent); False if it is not frozen
+        (any more).
 
         Posts of a plan may be confirmed in any order; `remote_ids` keeps the order of the plan. A delivery is complete
         once no frozen post carries it. Clears the room's postponement and attempts. `then` is the next plan, frozen in
@@ -287,8 +302,8 @@ class Lease:
 
     @_writes
     async def settle(self, fate: Fate) -> Sequence[Event]:
-        """Record the fate of deliveries that were not sent: see `Waits`, `Dead` and `Dropped`. Changes only queued
-        deliveries, and removes the frozen posts of dead and dropped ones. Returns the events that are dead now."""
+        """Record the fate of deliveries that were not sent: see `Fate`. Changes only queued deliveries, and removes
+        the frozen posts of dead and dropped ones. Returns the events that are dead now."""
 
     @_writes
     async def explain(self, room: Room, reason: str) -> None:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, S
 from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss
-from bridge.model.event import Event, EventKey, Redaction, Room
-from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State, said_at
-from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Waits
+from bridge.model.event import Event, EventKey, Message, Redaction, Room
+from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State
+from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
 from bridge.store.tables import ledger
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.networks import Networks, waiting
 from bridge.store.tables.plans import Plans
+from bridge.store.tables.queue import Queue
+from bridge.store.tables.removals import fruitless
 
 EXCERPT = 300
 """Default number of characters kept of each carried message."""
@@ -30,9 +32,9 @@ _WORK = """
     )
     SELECT work.room, coalesce(rooms.attempts, 0),
         (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
-            ORDER BY behind, seq LIMIT 1) AS head
+            AND held <= :now ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
-    WHERE work.room IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
+    WHERE head IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
         AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
     ORDER BY head LIMIT :rooms
 """
@@ -53,6 +55,7 @@ class Core:
         self._excerpt = excerpt
         self._networks = Networks(connection)
         self._messages = Messages(connection)
+        self._waiting = Queue(connection, self._messages)
         self._plans = Plans(connection)
         self._losses = Losses(connection)
         self.woken: set[str] = set()
@@ -88,7 +91,7 @@ class Core:
         elif not self._networks.expect(network, token, commit.expect, after=commit.cursor):
             return Committed()
         now = self._clock()
-        new = self._store(commit, now)
+        new, erased = self._store(commit, now)
         ledger.count(self._sql, commit.counts, now)
         self._networks.remember(network, commit.changes)
         if new or not commit.deliveries:  # else the call is repeated because its answer was lost
@@ -97,17 +100,16 @@ class Core:
             self._networks.advance(network, commit.cursor)
         planned = self._take_up(network, commit.posts, new) if commit.posts else frozenset()
         self.woken.update(delivery.room.network for delivery in commit.deliveries if delivery.room not in planned)
-        return Committed(len(new), planned)
+        return Committed(len(new), planned, erased)
 
-    def _store(self, commit: Commit, now: float) -> Set[str]:
-        """Store events and deliveries; returns the ids of the new deliveries."""
+    def _store(self, commit: Commit, now: float) -> tuple[Set[str], frozenset[str]]:
+        """Store events and deliveries; returns the ids of the new deliveries, and of those that were erased."""
         events = {event.key: event for event in commit.events}
         bodies = {key: dump(event) for key, event in events.items()}
         new = {each.id for each in commit.deliveries if self._queue(each, events[each.event], bodies[each.event], now)}
-        for event in events.values():  # after that: what is removed may be in the same commit
-            if isinstance(event.body, Redaction):
-                self._erase(event.body.target)
-        return new
+        removals = (event.body for event in events.values() if isinstance(event.body, Redaction))
+        erased = {each for body in removals for each in self._erase(body.target)}  # perhaps of the same commit
+        return new - erased, frozenset(erased)
 
     def _take_up(self, network: str, posts: Sequence[Post], new: Set[str]) -> frozenset[Room]:
         """Freeze the posts of rooms whose network is run by the worker of `network`; returns the rooms frozen."""
@@ -116,27 +118,15 @@ class Core:
             offers.setdefault(post.room, []).append(post)
         ours = self._networks.of_worker_of(network)
         return frozenset(
-            room for room, of in offers.items() if room.network in ours and self._plans.take_up(room, of, new)
+            room
+            for room, of in offers.items()
+            if room.network in ours and self._plans.take_up(room, of, new, self._clock())
         )
 
     def _queue(self, delivery: Delivery, event: Event, body: str, now: float) -> bool:
         """Queue `delivery` if it is new; returns whether it is."""
         seq, has_body = self._event(event, body)
-        inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind, size)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                delivery.id,
-                seq,
-                delivery.room.network,
-                delivery.room.id,
-                now,
-                said_at(event, now),
-                not delivery.ahead,
-                len(body.encode()),
-            ),
-        )
-        if inserted.rowcount == 0:
+        if not self._waiting.add(delivery, seq, event, len(body.encode()), now):
             return False
         if not has_body:
             self._sql.execute("UPDATE events SET body = ? WHERE seq = ?", (body, seq))
@@ -145,33 +135,47 @@ class Core:
     def _event(self, event: Event, body: str) -> tuple[int, bool]:
         """Store `event` if it is new; returns its row and whether it has a body. Private events get no sender and no
         excerpt, so nothing of them is kept once the body is gone."""
-        key, sender, begins, target = event.key, None, "", None
+        key, kind, sender, begins, target = event.key, event.body.type, None, "", None
+        thread = event.body.thread.id if isinstance(event.body, Message) and event.body.thread else ""
         if not event.private:
             sender, begins = dump_sender(event.sender), excerpt(event, self._excerpt)
         if event.target is not None:
             target = self._messages.seq(self._messages.source(event.target))
         row: tuple[int, bool] = self._sql.execute(
-            "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, thread, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq, body IS NOT NULL",
-            (key.room.network, key.room.id, key.id, event.body.type, event.origin, sender, target, begins, body),
+            (
+                key.room.network,
+                key.room.id,
+                key.id,
+                kind,
+                event.origin,
+                sender,
+                target,
+                begins,
+                thread,
+                body,
+            ),
         ).fetchone()
         return row
 
-    def _erase(self, target: EventKey) -> None:
-        """Erase a redacted event: its excerpts, and what waits to be delivered of it."""
+    def _erase(self, target: EventKey) -> Iterator[str]:
+        """Erase a redacted event: its excerpts, and what waits to be delivered of it. Yields the deliveries."""
         if (seq := self._messages.seq(self._messages.source(target))) is None:
             return
         self._messages.erase(seq)
-        for delivery, network, room in self._sql.execute(
-            "SELECT id, network, room FROM deliveries WHERE state IN ('queued', 'dead')"
-            " AND event IN (SELECT seq FROM events WHERE seq = ?1 OR target = ?1)",
-            (seq,),
-        ).fetchall():
-            if not self._plans.is_shared(delivery, Room(network, room)):
+        rooms: dict[Room, set[str]] = {}
+        for delivery, room in fruitless(self._sql, seq):
+            rooms.setdefault(room, set()).add(delivery)
+        for room, deliveries in rooms.items():
+            if self._plans.is_shared(deliveries, room):
+                continue
+            for delivery in deliveries:
                 self._done(delivery, self._clock(), State.DROPPED, REDACTED)
-                self._plans.let_go(delivery, Room(network, room))
-                self.woken.add(network)
+                self._plans.let_go(delivery, room)
+                yield delivery
+            self.woken.add(room.network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
         self.cursor(network, token)
@@ -207,7 +211,7 @@ class Core:
         for name, attempts, _ in found:
             room = Room(network, name)
             posts = self._plans.frozen(room)
-            backlogs.append(Backlog(room, posts, () if posts else tuple(self._owed(room, each, now)), attempts))
+            backlogs.append(Backlog(room, posts, () if posts else tuple(self._waiting.owed(room, each, now)), attempts))
         return backlogs
 
     def plan(self, network: str, token: str, room: Room, posts: Sequence[Post]) -> Sequence[Post]:
@@ -225,7 +229,7 @@ class Core:
     def behind(self, network: str, token: str, room: Room) -> Owed | None:
         self.cursor(network, token)
         frozen = {delivery for post in self._plans.frozen(room) for delivery in post.deliveries}
-        queued = self._owed(room, len(frozen) + 1, self._clock())
+        queued = self._waiting.owed(room, len(frozen) + 1, self._clock())
         return next((owed for owed in queued if owed.delivery not in frozen), None)
 
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
@@ -238,7 +242,7 @@ class Core:
         self._sql.execute("DELETE FROM rooms WHERE network = ? AND room = ?", where)
         unfinished = {delivery for other in frozen if other.id != post.id for delivery in other.deliveries}
         for delivery in post.deliveries:
-            self._sql.execute(
+            remote_id and self._sql.execute(
                 "INSERT INTO sent (delivery, part, remote, network, room) SELECT seq, ?, ?, ?, ?"
                 " FROM deliveries WHERE id = ?",
                 (part, remote_id, *where, delivery),
@@ -258,6 +262,10 @@ class Core:
             case Dead(deliveries, reason):
                 now = self._clock()
                 return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
+            case Shown(deliveries):
+                for delivery in deliveries:
+                    self._done(delivery, self._clock())
+                return ()
             case Dropped(deliveries, reason):
                 self._lose(reason, self._losses.queued(network, deliveries))
                 return ()
@@ -320,18 +328,6 @@ class Core:
         self._sql.execute("UPDATE deliveries SET since = since + ?1, said = said + ?1 WHERE state = 'queued'", (step,))
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
 
-    def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
-        rows = self._sql.execute(
-            "SELECT d.id, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? ORDER BY d.behind, d.seq LIMIT ?",
-            (room.network, room.id, each),
-        ).fetchall()
-        for delivery, body, said in rows:
-            event = load(body)
-            known = {key: self._messages.known(key, room) for key in event.refers}
-            context = {key: found for key, found in known.items() if found is not None}
-            yield Owed(delivery, room, event, context, said, max(0.0, now - said))
-
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
         """Finish `delivery`. Its row stays, so that its event is recognised if it is heard again."""
         row = self._sql.execute(
@@ -345,6 +341,10 @@ class Core:
                 " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND state IN ('queued', 'dead'))",
                 row,
             )
+
+    def said_in(self, network: str, token: str, room: Room, since: float, most: int) -> Sequence[Known]:
+        self.cursor(network, token)
+        return self._messages.said_in(room, since, most)
 
     # Without a lease
 

@@ -86,6 +86,17 @@ MIGRATIONS: Sequence[str] = (
     DROP INDEX queued;
     CREATE INDEX queued ON deliveries (network, room, behind, seq, size) WHERE state = 'queued';
     """,
+    # Version 7: reactions and edits wait for more of their type. An event has the root of its thread, and is known
+    # once it is removed. Indexes to find what was said in a room last.
+    """
+    ALTER TABLE deliveries ADD COLUMN held REAL NOT NULL DEFAULT 0;  -- not due before
+    DROP INDEX queued;
+    CREATE INDEX queued ON deliveries (network, room, behind, seq, size, held) WHERE state = 'queued';
+    ALTER TABLE events ADD COLUMN thread TEXT NOT NULL DEFAULT '';  -- an event's id in the same room
+    ALTER TABLE events ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX events_in ON events (network, room, seq);
+    CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bridge.irc.dialect import formatting
 from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.operations import Say, decode
+from bridge.irc.dialect.palette import colour, number
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import refit, render
 from bridge.irc.dialect.split import LEAST, split
@@ -20,18 +21,96 @@ from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.text import Span, Style, Text, merge, plain, words
 from bridge.network import PermanentError
-from tests.strategies import with_runs
+from tests.strategies import looks, with_runs
 
 ROOM = Room("net", "#pond")
-_STYLES = st.integers(0, 63).map(Style)
 _WORDS = with_runs(st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60), " \u00a0\u200b\u3000\ufe0f")
 _EMOJI = st.sampled_from(["👨‍👩‍👧‍👦", "🇩🇪", "é", "e\u0301", "ＡＢ", "क्षि", " ", "duck ", "1,2"])
-_LINES = st.lists(st.builds(Span, _WORDS | st.lists(_EMOJI, max_size=20).map("".join), _STYLES), max_size=6).map(merge)
+_LINES = st.lists(looks(_WORDS | st.lists(_EMOJI, max_size=20).map("".join)), max_size=6).map(merge)
+
+
+def on_irc(text: Text) -> Text:
+    """`text` as IRC can show it: in the colours that have numbers, and spoilers in no colour."""
+    return merge(_on_irc(span) for span in text)
+
+
+def _on_irc(span: Span) -> Span:
+    if span.style & Style.SPOILER:
+        return replace(span, fg="", bg="")
+    fg, bg = ("#" + colour(number(one))[1:] if one else "" for one in (span.fg, span.bg))
+    return replace(span, fg=fg, bg="" if fg == bg else bg)
 
 
 @given(_LINES)
-def test_formatting_survives_the_way_to_irc_and_back(text: Text) -> None:
-    assert formatting.parse(formatting.encode(text)) == text
+def test_styles_and_colours_survive_the_way_to_irc_and_back(text: Text) -> None:
+    assert formatting.parse(formatting.encode(text)) == on_irc(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "fg", "bg"),
+    [
+        ("\x034x", "#ff0000", ""),
+        ("\x0304,2x", "#ff0000", "#00007f"),
+        ("\x0304,2\x0316x", "#470000", "#00007f"),
+        ("\x0304,2\x0399x", "", "#00007f"),
+        ("\x0304,2\x039,99x", "#00fc00", ""),
+        ("\x0304,2\x03x", "", ""),
+        ("\x0398x", "#ffffff", ""),
+        ("\x04AbCdEFx", "#abcdef", ""),
+        ("\x04abcdef,123456x", "#abcdef", "#123456"),
+        ("\x04abcdef,123456\x04x", "", ""),
+        ("\x04abcdef\x03,04x", "", ""),
+        ("\x0304,2\x16x", "#00007f", "#ff0000"),
+        ("\x16\x0304,2x", "#00007f", "#ff0000"),
+        ("\x0304,2\x16\x16x", "#ff0000", "#00007f"),
+        ("\x0304,2\x16\x0fx", "", ""),
+        ("\x16x", "#ffffff", "#000000"),
+        ("\x0304\x16x", "#ffffff", "#ff0000"),
+        ("\x0399,04\x16x", "#ff0000", "#000000"),
+        ("\x0300\x16x", "#000000", "#ffffff"),
+        ("\x0399,01\x16x", "#ffffff", "#000000"),
+    ],
+)
+def test_each_colour_code_is_read_as_the_colours_that_clients_show(code: str, fg: str, bg: str) -> None:
+    (*_, last) = formatting.parse(code)
+    assert (last.text.lstrip(",04"), last.style, last.fg, last.bg) == ("x", Style.PLAIN, fg, bg)
+
+
+def test_each_of_the_99_colours_keeps_its_number_and_the_lower_one_of_two() -> None:
+    numbers = [number(colour(str(n))) for n in range(99)]
+    twins = {52: 4, 54: 8, 58: 11, 62: 13, 88: 1, 98: 0}
+    assert numbers == [f"{twins.get(n, n):02}" for n in range(99)]
+    assert (colour("99"), number("")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("shown", "like"),
+    [("#fe0102", "04"), ("#020202", "01"), ("#0000fd", "12"), ("#808080", "14"), ("#ffa500", "53"), ("#ff69b4", "75")],
+)
+def test_a_colour_without_a_number_becomes_the_one_that_looks_most_like_it(shown: str, like: str) -> None:
+    assert number(shown) == like
+
+
+@pytest.mark.parametrize("no_colour", ["red", "#FF0000", "#ff00", "#ff0000\x0304", "#gg0000"])
+def test_what_is_no_colour_is_written_as_none(no_colour: str) -> None:
+    assert number(no_colour) == ""
+
+
+@pytest.mark.parametrize("text", ["4", "04", ",4", ",", ",x", "4,4", "x"])
+@pytest.mark.parametrize("before", [(), (Span("b", Style.BOLD),), (Span("b", fg="#00007f", bg="#ffff00"),)])
+@pytest.mark.parametrize("colours", [("#ff0000", ""), ("", "#ff0000"), ("#ff0000", "#ffff00"), ("", "")])
+@pytest.mark.parametrize("style", [Style.PLAIN, Style.BOLD])
+def test_digits_and_commas_behind_a_colour_code_stay_text(
+    text: str, before: Text, colours: tuple[str, str], style: Style
+) -> None:
+    said = merge((*before, Span(text, style, None, *colours)))
+    assert formatting.parse(formatting.encode(said)) == said
+    parts = (*before, Span("", style, None, *colours), *(Span(sign, style, None, *colours) for sign in text))
+    assert formatting.parse(formatting.encode(parts)) == said
+
+
+def test_two_colours_that_have_one_number_do_not_hide_the_text() -> None:
+    assert formatting.encode((Span("x", fg="#ff0000", bg="#fe0000"),)) == "\x0304x"
 
 
 @pytest.mark.parametrize(
@@ -43,9 +122,10 @@ def test_formatting_survives_the_way_to_irc_and_back(text: Text) -> None:
         ("\x0301,1x", Style.SPOILER),
         ("\x034,4\x02x", Style.SPOILER | Style.BOLD),
         ("\x04ff0000,ff0000x", Style.SPOILER),
-        ("\x034x", Style.PLAIN),
-        ("\x034,5x", Style.PLAIN),
-        ("\x16x", Style.PLAIN),
+        ("\x0300,98x", Style.SPOILER),
+        ("\x0304,04\x16x", Style.SPOILER),
+        ("\x03x", Style.PLAIN),
+        ("\x16\x16x", Style.PLAIN),
         ("\x02\x02x", Style.PLAIN),
         ("\x02\x1d\x0fx", Style.PLAIN),
         ("\x031,1\x03x", Style.PLAIN),
@@ -67,7 +147,7 @@ def test_the_pieces_of_a_split_text_fit_the_budget_join_back_to_it_and_keep_its_
     back = [formatting.parse(piece) for piece in pieces]
     assert "".join(map(plain, back)) == plain(text)
     if regex.findall(r"\X", plain(text)) == [g for span in text for g in regex.findall(r"\X", span.text)]:
-        assert merge(span for piece in back for span in piece) == text
+        assert merge(span for piece in back for span in piece) == on_irc(text)
 
 
 @given(_LINES, st.integers(LEAST, 120))
@@ -85,6 +165,10 @@ def test_a_grapheme_is_cut_only_if_it_alone_exceeds_the_budget(text: Text, budge
 def test_a_text_is_split_between_words_and_inside_a_word_only_if_that_is_too_long() -> None:
     assert [*split(words("the quick brown fox"), 15)] == ["the quick ", "brown fox"]
     assert [*split(words("a " + "x" * 40), 20)] == ["a ", "x" * 20, "x" * 20]
+
+
+def test_what_keeps_a_comma_apart_from_a_colour_counts_as_part_of_the_piece() -> None:
+    assert [*split((Span("," * 28, fg="#ff0000"),), 19)] == ["\x0304\x02\x02" + "," * 14] * 2
 
 
 def test_each_piece_opens_its_formatting_anew() -> None:
@@ -165,6 +249,8 @@ def test_the_url_of_a_hyperlink_is_shown_unless_it_is_the_text() -> None:
     assert rendered(message((Span("a", Style.SPOILER), Span("b", Style.SPOILER, url))))[0].text.endswith(
         f"b ({url})\x0f||"
     )
+    assert rendered(message((Span(f"see {url} there", link=url),)))[0].text == f"<Ann> see {url} there"
+    assert rendered(message((Span("red", link=url, fg="#ff0000"),)))[0].text == f"<Ann> \x0304red\x0f ({url})"
     spaced = "https://example.org/a b"
     assert rendered(message((Span(spaced, link=f"{url}a%20b"),)))[0].text == "<Ann> https://example.org/a%20b"
 
@@ -199,6 +285,10 @@ def test_a_link_that_shows_its_own_address_is_known_however_it_is_written(shown:
     assert is_address_of(shown, link) is same
 
 
+def test_a_mention_is_shown_by_its_name_without_the_address() -> None:
+    assert rendered(message((Span("Bob", mention="@bob:hs"), Span(": hi"))))[0].text == "<Ann> Bob: hi"
+
+
 def test_blanks_and_tabs_are_kept_on_irc_and_a_tab_is_four_blanks() -> None:
     assert rendered(message(words("a    b\tc")))[0].text == "<Ann> a    b    c"
 
@@ -211,7 +301,7 @@ def test_a_spoiler_is_hidden_by_colours_and_fenced_by_bars_where_there_are_no_co
 
 
 @given(
-    st.lists(st.builds(Span, with_runs(st.text(max_size=300)), _STYLES), max_size=4),
+    st.lists(looks(with_runs(st.text(max_size=300))), max_size=4),
     st.text(max_size=80),
     st.booleans(),
 )

@@ -126,7 +126,8 @@ def test_a_caption_keeps_its_formatting_its_length_and_whom_it_mentions() -> Non
     image: dict[str, object] = {"msgtype": "m.image", "filename": "cat.png", "format": HTML}
     found = heard(image | {"body": "*look*", "formatted_body": "<b>look</b> <a href='matrix:u/duck:hs'>Duck</a>"})
     assert found is not None
-    assert found.text == (Span("[image: cat.png] "), Span("look", Style.BOLD), Span(" Duck"))
+    look, duck = Span("look", Style.BOLD), Span("Duck", mention="@duck:hs")
+    assert found.text == (Span("[image: cat.png] "), look, Span(" "), duck)
     assert body_of(found).called == ""
     assert text_of(image | {"body": "cat.png", "formatted_body": "<b>cat.png</b>"}) == "[image: cat.png]"
     assert text_of(image | {"body": "look", "format": "x", "formatted_body": "<b>no</b>"}) == "[image: cat.png] look"

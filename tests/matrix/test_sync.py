@@ -11,9 +11,11 @@ from bridge.matrix.dialect.sync import (
     Encryption,
     Invitation,
     Membership,
+    PowerLevels,
     Replacement,
     RoomNews,
     Said,
+    Uncarried,
     Undecryptable,
     entries,
     read,
@@ -77,10 +79,48 @@ def test_events_of_other_types_and_events_without_sender_or_type_are_skipped() -
     tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}, "sender": "@ann:hs"}
     odd: list[Json] = [{"type": "m.reaction"}, {"type": "m.room.message", "sender": "@ann:hs"}, {"type": 7}, {}]
     found = entries([*odd, tombstone | {"state_key": ""}, {"type": "m.room.encrypted"}])
-    assert found == (Replacement("!new", "hs"), Undecryptable())
+    assert found == (Replacement("!new", "@ann:hs"), Undecryptable())
 
 
-@pytest.mark.parametrize("kind", ["m.room.tombstone", "m.room.encryption", "m.room.member"])
+def test_an_event_of_a_kind_that_is_not_carried_is_counted_under_few_reasons_whatever_its_type() -> None:
+    event = {"event_id": "$1", "sender": "@ann:hs", "content": {"x": 1}}
+    unknown = "not a kind of event that is carried"
+    assert entries([event | {"type": "m.poll.start"}]) == (Uncarried("$1", "@ann:hs", f"{unknown}: m.poll.start"),)
+    made_up = [event | {"type": f"org.example.{number}"} for number in range(1000)]
+    assert {entry.reason for entry in entries(made_up) if isinstance(entry, Uncarried)} == {unknown}
+    assert len(entries(made_up)) == 1000
+
+
+def test_state_signals_between_clients_and_redacted_events_are_no_refused_messages() -> None:
+    event = {"event_id": "$1", "sender": "@ann:hs", "content": {"x": 1}}
+    quiet: list[Json] = [
+        event | {"type": "m.room.topic", "state_key": ""},
+        event | {"type": "org.example.state", "state_key": "x"},
+        event | {"type": "m.call.candidates"},
+        event | {"type": "m.key.verification.ready"},
+        event | {"type": "m.poll.start", "content": {}},
+        event | {"type": "m.poll.start", "sender": None},
+    ]
+    assert entries(quiet) == ()
+
+
+def test_power_levels_and_who_announced_a_new_room_are_read() -> None:
+    state = {"state_key": "", "sender": "@ann:hs", "event_id": "$1"}
+    levels = state | {"type": "m.room.power_levels", "content": {"redact": 7}}
+    new = state | {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}}
+    found = (PowerLevels({"redact": 7}), Replacement("!new", "@ann:hs", "$1"))
+    assert entries([levels, new, levels | {"state_key": "x"}]) == found
+    assert found[1].via == "hs"
+    assert entries([levels | {"content": 7}]) == (PowerLevels({}),)
+
+
+def test_an_invitation_gives_the_room_that_it_claims_to_replace() -> None:
+    create = {"type": "m.room.create", "content": {"predecessor": {"room_id": "!old"}}}
+    (invited,) = read({"rooms": {"invite": {"!new": {"invite_state": {"events": [create]}}}}}, _US).invited
+    assert invited.predecessor == "!old"
+
+
+@pytest.mark.parametrize("kind", ["m.room.tombstone", "m.room.encryption", "m.room.member", "m.room.power_levels"])
 def test_an_event_that_is_no_state_changes_nothing_in_the_room(kind: str) -> None:
     content = {"replacement_room": "!new", "membership": "join"}
     event: dict[str, object] = {"type": kind, "content": content, "sender": "@ann:hs"}

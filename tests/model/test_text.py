@@ -1,3 +1,7 @@
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +10,13 @@ from bridge.model.text import Span, Style, addressed, lines, merge, one_line, pl
 from tests.strategies import with_runs
 
 spans = st.builds(
-    Span, with_runs(st.text()), st.sampled_from(list(Style)), st.sampled_from([None, "https://example.org"])
+    Span,
+    with_runs(st.text()),
+    st.sampled_from(list(Style)),
+    st.sampled_from([None, "https://example.org"]),
+    st.sampled_from(["", "#ff0000"]),
+    st.sampled_from(["", "#00007f"]),
+    st.sampled_from(["", "@bob:hs"]),
 )
 
 
@@ -16,6 +26,9 @@ def test_merging_changes_no_word_and_leaves_nothing_to_merge(text: tuple[Span, .
     assert plain(merged) == plain(text)
     assert all(span.text for span in merged)
     assert merge(merged) == merged
+    assert all(replace(one, text="") != replace(other, text="") for one, other in pairwise(merged))
+    signs = [replace(span, text=sign) for span in text for sign in span.text]
+    assert [replace(span, text=sign) for span in merged for sign in span.text] == signs
 
 
 @given(st.lists(spans).map(tuple))
@@ -30,6 +43,17 @@ def test_a_line_end_inside_a_span_keeps_the_style_on_both_sides() -> None:
         (Span("one ", Style.BOLD), Span("two", Style.ITALIC)),
         (Span("three", Style.ITALIC),),
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"style": Style.BOLD}, {"link": "https://x.y"}, {"fg": "#ff0000"}, {"bg": "#ff0000"}, {"mention": "@b:h"}],
+)
+def test_a_span_is_plain_if_its_text_is_all_and_another_text_in_it_looks_the_same(change: dict[str, Any]) -> None:
+    span = Span("one", **change)
+    assert not span.is_plain
+    assert span.with_text("two") == Span("two", **change)
+    assert Span("one").is_plain
 
 
 def test_an_empty_line_is_a_line() -> None:

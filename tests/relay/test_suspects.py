@@ -105,7 +105,7 @@ async def test_a_message_that_was_refused_with_its_room_is_tried_once_more_befor
 async def test_messages_that_share_a_post_are_told_apart_and_one_alone_is_dead(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def merged(owed: Sequence[Owed]) -> Sequence[Post]:
+    def merged(owed: Sequence[Owed], _: object = None) -> Sequence[Post]:
         text = "; ".join(plain(each.event.text) for each in owed)
         return [Post.of(owed[0].room, tuple(each.delivery for each in owed), 0, text)]
 

@@ -1,12 +1,12 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from bridge.model.event import Event, Room
-from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.outbox import Backlog, Delivery, Post
 from bridge.store import Commit, Committed, Lease
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
@@ -63,8 +63,9 @@ class Unfrozen(Lease):
 class Disordered(Core):
     """The deliveries of a room are sent in any order."""
 
-    def _owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
-        return iter(sorted(super()._owed(room, each, now), key=lambda owed: owed.delivery))
+    def due(self, *args: Any, **named: Any) -> Sequence[Backlog]:
+        found = super().due(*args, **named)
+        return [replace(each, owed=tuple(sorted(each.owed, key=lambda owed: owed.delivery))) for each in found]
 
 
 class Undeduped(Core):

@@ -1,11 +1,15 @@
 """mIRC formatting codes to styled spans, and back (https://modern.ircdocs.horse/formatting)."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
+from bridge.irc.dialect.palette import BLACK, DEFAULT, WHITE, colour, number
 from bridge.model.text import Span, Style, Text, merge
 
 RESET = "\x0f"
+_REVERSE = "\x16"
 _TOGGLES = {
     "\x02": Style.BOLD,
     "\x1d": Style.ITALIC,
@@ -15,39 +19,57 @@ _TOGGLES = {
 }
 _HIDDEN = "\x0301,01"
 """Black on black, both in two digits, so that no digit of the text can become part of the code."""
-_CODES = (*((style, code) for code, style in _TOGGLES.items()), (Style.SPOILER, _HIDDEN))
-_DEFAULT = 99
-"""The number of the reader's own colour, in front as behind."""
+_NOTHING = "\x02\x02"
+"""Bold on and off again: keeps a comma of the text apart from a colour code."""
 _HAS_CODE = re.compile("[\x02\x03\x04\x0f\x11\x16\x1d-\x1f]")
 _CODE = re.compile(
     "([\x02\x1d\x1f\x1e\x11\x0f\x16]|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """`front` and `back` are the colours that are set, '' for the reader's own."""
+class Look(NamedTuple):
+    """How a text looks on IRC: its styles, and the numbers of its colours in two digits, empty for the reader's own."""
 
     style: Style = Style.PLAIN
-    front: str = ""
-    back: str = ""
+    fg: str = ""
+    bg: str = ""
 
-    @property
-    def is_hidden(self) -> bool:
-        return bool(self.front) and self.front == self.back
+
+PLAIN = Look()
+
+
+class _State(NamedTuple):
+    """What the codes so far have set. `fg` and `bg` are colours as in `Span`."""
+
+    style: Style = Style.PLAIN
+    fg: str = ""
+    bg: str = ""
+    is_reversed: bool = False
+
+    def span(self, text: str) -> Span:
+        """`text` as it looks. Text in the colour of its background is a spoiler."""
+        if self.fg and self.fg == self.bg:
+            return Span(text, self.style | Style.SPOILER)
+        if not self.is_reversed:
+            return Span(text, self.style, None, self.fg, self.bg)
+        # What the reader's own colours are is not known: in mIRC, and on paper, they are black on white
+        fg, bg = self.bg or WHITE, self.fg or BLACK
+        if fg == bg:
+            fg = WHITE if bg == BLACK else BLACK
+        return Span(text, self.style, None, fg, bg)
 
 
 def parse(text: str) -> Text:
-    """The spans of one IRC text. Colours are dropped, but text in the colour of its background is a spoiler."""
+    """The spans of one IRC text."""
     if not _HAS_CODE.search(text):
         return (Span(text),) if text else ()
     spans: list[Span] = []
-    look = _Look()
+    state = _State()
     for index, part in enumerate(_CODE.split(text)):
         if index % 2:
-            look = _after(look, part)
+            state = _after(state, part)
         elif part:
-            spans.append(Span(part, look.style | Style.SPOILER if look.is_hidden else look.style))
+            spans.append(state.span(part))
     return merge(spans)
 
 
@@ -56,41 +78,71 @@ def stripped(text: str) -> str:
     return _CODE.sub("", text) if _HAS_CODE.search(text) else text
 
 
-def _after(look: _Look, code: str) -> _Look:
+def _after(state: _State, code: str) -> _State:
     if code == RESET:
-        return _Look()
+        return _State()
     if code in _TOGGLES:
-        return replace(look, style=look.style ^ _TOGGLES[code])
-    if code[0] not in "\x03\x04":
-        return look
-    front, _, back = code[1:].partition(",")
-    if not front:
-        return _Look(look.style)
-    return _Look(look.style, _colour(code[0], front), _colour(code[0], back) if back else look.back)
+        return state._replace(style=state.style ^ _TOGGLES[code])
+    if code == _REVERSE:
+        return state._replace(is_reversed=not state.is_reversed)
+    fg, _, bg = code[1:].partition(",")
+    if not fg:
+        return state._replace(fg="", bg="")
+    return state._replace(fg=_colour(code[0], fg), bg=_colour(code[0], bg) if bg else state.bg)
 
 
 def _colour(code: str, digits: str) -> str:
-    """What tells a colour from others; '' for the default one."""
-    if code == "\x04":
-        return f"#{digits.lower()}"
-    return "" if int(digits) == _DEFAULT else str(int(digits))
+    return f"#{digits.lower()}" if code == "\x04" else colour(digits)
 
 
-def transition(before: Style, after: Style) -> str:
-    """The codes that change one style into another. Only a reset switches styles off: unlike a colour code, it cannot
-    swallow digits of the text."""
-    if before == after:
-        return ""
-    if before & ~after:
-        return RESET + transition(Style.PLAIN, after)
-    return "".join(code for style, code in _CODES if after & ~before & style)
+def look(span: Span) -> Look:
+    """How `span` looks on IRC. A spoiler is black on black, whatever its colours."""
+    if not (span.fg or span.bg):
+        return PLAIN if span.style is Style.PLAIN else Look(span.style)
+    if span.style & Style.SPOILER:
+        return Look(span.style)
+    fg, bg = number(span.fg), number(span.bg)
+    return Look(span.style, fg, "" if fg == bg else bg)  # two colours of one number would hide the text
+
+
+def transition(before: Look, after: Look, text: str) -> str:
+    """The codes that change one look into another, before `text`. Only a reset switches styles and colours off: unlike
+    a colour code, it cannot swallow digits of the text."""
+    return "" if before == after else _codes(before, after, has_comma=text.startswith(","))
+
+
+@lru_cache(maxsize=4096)
+def _codes(before: Look, after: Look, *, has_comma: bool) -> str:
+    """Cached: a message has few looks, and arithmetic with flags is slow."""
+    if before.style & ~after.style or (before.fg and not after.fg) or (before.bg and not after.bg):
+        return RESET + (_codes(PLAIN, after, has_comma=has_comma) if after != PLAIN else "")
+    colours = _colours(before, after)
+    toggles = "".join(code for code, style in _TOGGLES.items() if after.style & ~before.style & style)
+    if has_comma and not toggles and len(colours) == len("\x0300"):
+        toggles = _NOTHING
+    return colours + toggles
+
+
+def _colours(before: Look, after: Look) -> str:
+    """The colour code between two looks, of which the second has all that the first has. Each number has two digits."""
+    if after.style & ~before.style & Style.SPOILER:
+        return _HIDDEN
+    if before.bg != after.bg:
+        return f"\x03{after.fg or DEFAULT},{after.bg}"
+    return "" if before.fg == after.fg else f"\x03{after.fg}"
 
 
 def encode(text: Text) -> str:
     """`text` with formatting codes, starting plain; links are left out."""
-    parts: list[str] = []
-    style = Style.PLAIN
-    for span in text:
-        parts += (transition(style, span.style), span.text)
-        style = span.style
-    return "".join(parts)
+    return encoded([(span.text, look(span)) for span in text])
+
+
+def encoded(parts: Iterable[tuple[str, Look]]) -> str:
+    """Texts and how each looks, as one text with formatting codes, starting plain."""
+    codes: list[str] = []
+    before = PLAIN
+    for text, after in parts:
+        if text:
+            codes += (transition(before, after, text), text)
+            before = after
+    return "".join(codes)

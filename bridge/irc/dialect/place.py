@@ -31,14 +31,14 @@ class Place:
     """A channel or a private conversation.
 
     `tags`: client-only tags may be sent. `redaction`: the server has draft/message-redaction. `colours`: colour codes
-    get through, as they do not in a channel with mode +c. `nicks` are those of the people in the channel, folded by
+    get through, unlike in a channel with mode +c. `nicks` are those of the people in the channel, folded by
     `casemapping`. `nick_of` gives the nick there of a user whom a message mentions; None if they are not there.
     """
 
     limits: Limits = Limits()
     tags: bool = False
     redaction: bool = False
-    colours: bool = True
+    colours: bool = False
     nicks: Collection[str] = frozenset()
     nick_of: Callable[[Mentioned], str | None] = _of_nobody
     casemapping: Casemapping = Casemapping.RFC1459

@@ -1,16 +1,17 @@
 """Splits one line of styled text into pieces that each fit a number of bytes."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import regex
 
-from bridge.irc.dialect.formatting import encode, transition
-from bridge.model.text import Span, Style, Text, merge
+from bridge.irc.dialect.formatting import PLAIN, Look, encode, encoded, look, transition
+from bridge.model.text import Style, Text
 
 _GRAPHEME = regex.compile(r"\X")
-_Unit = tuple[str, Style]
+_Unit = tuple[str, Look]
 _NO_BREAK = "\u00a0"
-LEAST = 4 + len(transition(Style.PLAIN, Style(63)))
+LEAST = 4 + len(transition(PLAIN, Look(Style(63)), ""))
 """Bytes that any one character needs at most, with all the formatting codes."""
 
 
@@ -28,25 +29,25 @@ def split(text: Text, budget: int) -> Iterator[str]:
         return
     units, ahead = _units(text, budget), list[_Unit]()
     while end := _end(ahead, units, budget):
-        yield encode(merge(Span(word, style) for word, style in ahead[:end]))
+        yield encoded(ahead[:end])
         del ahead[:end]
 
 
 def _units(text: Text, budget: int) -> Iterator[_Unit]:
-    """The units that stay whole: graphemes in the style of their first character, or the code points of a huge one."""
-    styles = [span.style for span in text for _ in span.text]
+    """The units that stay whole: graphemes in the look of their first character, or the code points of a huge one."""
+    looks = [*chain.from_iterable(repeat(look(span), len(span.text)) for span in text)]
     at = 0
     for match in _GRAPHEME.finditer("".join(span.text for span in text)):
-        word, style = match.group(), styles[at]
+        word, wanted = match.group(), looks[at]
         at += len(word)
-        huge = len(transition(Style.PLAIN, style)) + len(word.encode()) > budget
-        yield from ((part, style) for part in word) if huge else ((word, style),)
+        huge = len(transition(PLAIN, wanted, word)) + len(word.encode()) > budget
+        yield from ((part, wanted) for part in word) if huge else ((word, wanted),)
 
 
 def _end(ahead: list[_Unit], units: Iterator[_Unit], budget: int) -> int:
     """How many units make the next piece; 0: there are no more. Those that are looked at are taken from `units` and put
     into `ahead`: a caller who wants only the first pieces does not pay for all."""
-    used, style, word_end, index = 0, Style.PLAIN, 0, 0
+    used, before, word_end, index = 0, PLAIN, 0, 0
     while True:
         if index == len(ahead):
             unit = next(units, None)
@@ -54,8 +55,8 @@ def _end(ahead: list[_Unit], units: Iterator[_Unit], budget: int) -> int:
                 return index
             ahead.append(unit)
         word, wanted = ahead[index]
-        used += len(transition(style, wanted)) + len(word.encode())
-        style = wanted
+        used += len(transition(before, wanted, word)) + len(word.encode())
+        before = wanted
         if used > budget:
             return word_end or index
         index += 1

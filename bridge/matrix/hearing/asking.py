@@ -18,7 +18,8 @@ from bridge.matrix.http import filters, look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
-from bridge.matrix.rooms.names import Names
+from bridge.matrix.rooms.names import MOST, Names
+from bridge.matrix.rooms.power import Power
 
 _POLL = 30.0
 _MARGIN = 15.0
@@ -112,13 +113,17 @@ class Asking:
 
     async def names(self, room_id: str, at: str | None) -> Names:
         """What the people in that room were called at the token `at` (None: now), as far as the homeserver tells."""
-        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at))
+        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at, MOST))
         found = Names(self.us.user, self.us.names, are_known=people is not None)
         for number, (user, name) in enumerate((people or {}).items()):
             found.change(user, name)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return found
+
+    async def power(self, room_id: str, event_id: str) -> Power:
+        """Who had which power in that room when that event was sent."""
+        return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
 
     async def _once(self, since: str | None, limit: int, within: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there

@@ -1,6 +1,6 @@
 """Listening: turns each sync into events and gaps, and moves the cursor once they are stored."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -9,7 +9,17 @@ import structlog
 
 from bridge.lib.lru import LruDict
 from bridge.matrix.dialect import convert, sync
-from bridge.matrix.dialect.sync import Encryption, Entry, Membership, Replacement, RoomNews, Said, Undecryptable
+from bridge.matrix.dialect.sync import (
+    Encryption,
+    Entry,
+    Membership,
+    PowerLevels,
+    Replacement,
+    RoomNews,
+    Said,
+    Uncarried,
+    Undecryptable,
+)
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.gap import NotShown
 from bridge.matrix.hearing.position import SyncPosition
@@ -18,9 +28,10 @@ from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
+from bridge.model.accounting import Count, Tally
 from bridge.model.event import Event, Room
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap
+from bridge.network import Batch, Gap, Moved
 
 log = structlog.get_logger()
 
@@ -39,7 +50,7 @@ class _Fresh:
     joined: JoinedRoom
 
 
-_News = Event | Gap | _Fresh
+_News = Event | Gap | Count | _Fresh
 """One piece of news in a sync; those of a room come in its order."""
 
 
@@ -50,6 +61,12 @@ class _Told:
     events: list[Event] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     fresh: list[JoinedRoom] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+
+    def batch(self, cursor: str, changes: Mapping[str, str | None]) -> Batch:
+        """The batch that ends a sync."""
+        moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
+        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, changes)
 
     def add(self, news: _News) -> None:
         match news:
@@ -57,13 +74,15 @@ class _Told:
                 self.events.append(news)
             case Gap():
                 self.gaps.append(news)
+            case Count():
+                self.counts.append(news)
             case _Fresh(joined):
                 self.fresh.append(joined)
             case _ as never:
                 assert_never(never)
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.gaps or self.fresh)
+        return bool(self.events or self.gaps or self.fresh or self.counts)
 
 
 class Listening:
@@ -92,7 +111,7 @@ class Listening:
         """See `bridge.network.Network.events`."""
         if cursor is None:
             cursor = (await self._first()).dump()
-            yield Batch((), cursor)
+            yield Batch((), cursor, changes=self._invitations.changes())
             for joined in self._rooms:
                 if joined.stage is Stage.NEW:
                     await self._joining.heard(joined)
@@ -103,7 +122,7 @@ class Listening:
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps)
+                yield Batch((), cursor, gaps, changes=self._invitations.changes())
                 continue
             told = _Told()
             async with aclosing(self._news(answer, since)) as all_news:
@@ -115,7 +134,7 @@ class Listening:
             since = answer.position
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield Batch(tuple(told.events), cursor, tuple(told.gaps))
+                yield told.batch(cursor, self._invitations.changes())
             for joined in told.fresh:
                 await self._joining.heard(joined)
 
@@ -133,7 +152,7 @@ class Listening:
         hint = "the homeserver does not know where we stopped; messages sent since then are lost, new ones are carried"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
         for joined in self._rooms:
-            joined.names = None
+            joined.forget()
         now = await self._first()
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
 
@@ -164,7 +183,7 @@ class Listening:
 
     async def _room(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         await self._changes(joined, news.state)
         if joined.names is None and not joined.private and (news.before or _is_spoken_in(news.timeline)):
             joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
@@ -176,7 +195,7 @@ class Listening:
 
     async def _missed(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         """What the sync left out, and a gap if the homeserver does not show all of it."""
         missed = self._asking.missed(joined, since.token if joined.heard else None, news.before)
         shown = answer.at
@@ -188,19 +207,24 @@ class Listening:
         except (ApiError, NotShown) as error:
             hint = "some messages sent there while the bridge was away are lost; new ones are carried"
             log.error("gap_not_filled", network=self._network, room=str(joined.room), reason=str(error), hint=hint)
-            joined.names = None  # some may have changed in between
+            joined.forget()
             yield _gap(joined, since, min(shown, news.begins))
 
     async def _events(
         self, joined: JoinedRoom, entries: Iterable[Entry], answer: Answer
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Event | Count, None]:
         us = self._asking.us
         for entry in entries:
             if joined.closed:
                 return
-            if not isinstance(entry, Said):
+            if isinstance(entry, Uncarried):
+                if entry.user != us.user and entry.id not in joined.past and not joined.private:
+                    yield Count(joined.room, Tally.REFUSED, entry.reason)
+            elif not isinstance(entry, Said):
                 await self._change(joined, entry)
             elif entry.user != us.user and entry.id not in joined.past:
+                if joined.power is None and not joined.private and entry.needs_power:
+                    joined.power = await self._asking.power(joined.id, entry.id)
                 who = await self._sender(joined, entry.user)
                 private, replayed = joined.private, answer.replayed
                 said = entry.event
@@ -226,10 +250,12 @@ class Listening:
 
     async def _changes(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
         for entry in state:
-            if not isinstance(entry, Said):
+            if not isinstance(entry, Said | Uncarried):
                 await self._change(joined, entry)
 
-    async def _change(self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | Undecryptable) -> None:
+    async def _change(
+        self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | PowerLevels | Undecryptable
+    ) -> None:
         match entry:
             case Membership():
                 await self._member(joined, entry)
@@ -242,6 +268,9 @@ class Listening:
             case Replacement():
                 if not joined.private:
                     self._joining.replaced(joined, entry)
+            case PowerLevels(levels):
+                if joined.power is not None:
+                    joined.power = joined.power.with_levels(levels)
             case Undecryptable():
                 if joined.warns_of("encrypted"):
                     hint = "encrypted messages are not carried: encryption is not supported yet"

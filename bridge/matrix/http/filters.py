@@ -1,9 +1,20 @@
 """Filters for syncs and pages. They exclude our own events, which would be most of the traffic."""
 
 import json
+from collections.abc import Iterable
 
-_SAID = ("m.room.message", "m.sticker", "m.room.encrypted", "m.room.redaction")
-_CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone")
+_CHANGED = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels")
+_NOISE = (
+    "m.call.candidates",
+    "m.call.member",
+    "m.room.avatar",
+    "m.room.pinned_events",
+    "m.room.server_acl",
+    "m.space.*",
+    "org.matrix.msc3401.call.member",
+)
+"""What clients and servers say all the time, and does not concern us. Everything else is heard: what is not carried is
+counted."""
 _NOTHING: dict[str, object] = {"types": []}
 TIMELINE = 100
 """Most events of a room in one sync; older ones are fetched."""
@@ -15,7 +26,7 @@ PAGE = 100
 
 def heard(us: str) -> dict[str, object]:
     """Events of a timeline that may concern us (spec, "Filtering": RoomEventFilter)."""
-    return {"types": [*_SAID, *_CHANGED], "not_senders": [us]}
+    return {"not_types": [*_NOISE], "not_senders": [us]}
 
 
 def page(us: str) -> str:
@@ -28,7 +39,12 @@ def ours(us: str) -> str:
 
 def arrival() -> str:
     """Like `page`, with our own events: our arrival is one."""
-    return json.dumps({"types": [*_SAID, *_CHANGED]})
+    return json.dumps({"not_types": [*_NOISE]})
+
+
+def state(types: Iterable[str]) -> str:
+    """Of the state of a room, what has one of these types, and no members."""
+    return json.dumps({"types": [*types], "lazy_load_members": True})
 
 
 def first(us: str) -> dict[str, object]:

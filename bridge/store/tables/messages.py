@@ -7,6 +7,9 @@ from bridge.model.event import EventKey, Room
 from bridge.model.outbox import Delivery, Known
 from bridge.store.tables.bodies import load_sender
 
+_LOOKED_THROUGH = 200
+"""Events after a message at most, of which one may have been said in its room."""
+
 
 class Messages:
     """The tables of events and sent posts. Begins and ends no transaction."""
@@ -42,24 +45,83 @@ class Messages:
         ).fetchone()
         return row[0] if row else None
 
-    def known(self, key: EventKey, there: Room | None = None) -> Known | None:
+    def known(self, key: EventKey, there: Room | None = None, by: int | None = None) -> Known | None:
         """What is known of an event, with its ids in the room `there`. Even an event that we never carried has an id in
-        its own room."""
+        its own room. `by`: the row of the event that refers to it."""
         source = self.source(key)
-        ids = () if there is None else (source.id,) if source.room == there else tuple(self.remote_ids(source, there))
+        ids = () if there is None else self._ids(source, there)
         row = self._sql.execute(
-            "SELECT seq, sender, excerpt FROM events WHERE network = ? AND room = ? AND id = ?",
+            "SELECT seq, sender, excerpt, thread, removed FROM events WHERE network = ? AND room = ? AND id = ?",
             (source.room.network, source.room.id, source.id),
         ).fetchone()
         if row is None:
             return Known(source, ids=ids) if ids else None
-        seq, sender, excerpt = row
+        seq, sender, excerpt, thread, removed = row
         went = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'sent') ORDER BY seq", (seq,)
         )
         rooms = (source.room, *(Room(*place) for place in went))
-        return Known(source, load_sender(sender) if sender else None, excerpt, rooms, ids)
+        edited = None if removed else self._edited(seq)
+        return Known(
+            source,
+            load_sender(sender) if sender else None,
+            excerpt if edited is None else edited,
+            rooms,
+            ids,
+            before="" if there is None else self._before(seq, excerpt, there),
+            last=there is not None and by is not None and self._is_last(seq, by, there),
+            thread=self._thread(EventKey(source.room, thread), there) if thread and there is not None else "",
+            removed=bool(removed),
+        )
+
+    def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:
+        """The last messages that people saw in `room`, the newest first: said or sent there, heard after `since`."""
+        rows = self._sql.execute(
+            "SELECT network, room, id FROM events WHERE type = 'message' AND seq IN ("
+            " SELECT seq FROM (SELECT seq FROM events WHERE network = ?1 AND room = ?2 ORDER BY seq DESC LIMIT ?4)"
+            " UNION SELECT event FROM (SELECT event FROM deliveries WHERE network = ?1 AND room = ?2"
+            " AND state = 'sent' ORDER BY seq DESC LIMIT ?4))"
+            " AND EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND said >= ?3) ORDER BY seq DESC LIMIT ?4",
+            (room.network, room.id, since, most),
+        ).fetchall()
+        found = (self.known(EventKey(Room(network, name), event), room) for network, name, event in rows)
+        return [known for known in found if known is not None]
 
     def erase(self, target: int) -> None:
         """Erase the excerpts of a redacted event and of the events about it."""
         self._sql.execute("UPDATE events SET excerpt = '' WHERE seq = ?1 OR target = ?1", (target,))
+        self._sql.execute("UPDATE events SET removed = 1 WHERE seq = ?", (target,))
+
+    def _ids(self, source: EventKey, there: Room) -> tuple[str, ...]:
+        return (source.id,) if source.room == there else tuple(self.remote_ids(source, there))
+
+    def _edited(self, seq: int) -> str | None:
+        """The excerpt of the last edit of an event; None if it was not edited."""
+        row = self._sql.execute(
+            "SELECT excerpt FROM events WHERE target = ? AND type = 'edit' ORDER BY seq DESC LIMIT 1", (seq,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _before(self, seq: int, excerpt: str, there: Room) -> str:
+        """The excerpt of the last edit of an event that was sent to `there`, else its own."""
+        row = self._sql.execute(
+            "SELECT e.excerpt FROM events AS e CROSS JOIN deliveries AS d ON d.event = e.seq WHERE e.target = ?"
+            " AND type = 'edit' AND state = 'sent' AND d.network = ? AND d.room = ? ORDER BY e.seq DESC LIMIT 1",
+            (seq, there.network, there.id),
+        ).fetchone()
+        return row[0] if row else excerpt
+
+    def _is_last(self, seq: int, by: int, there: Room) -> bool:
+        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`."""
+        if not seq < by <= seq + _LOOKED_THROUGH:
+            return False
+        row = self._sql.execute(
+            "SELECT 1 FROM events AS e WHERE e.seq > ?1 AND e.seq < ?2 AND type = 'message'"
+            " AND ((e.network = ?3 AND e.room = ?4) OR EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event = e.seq"
+            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent'))) LIMIT 1",
+            (seq, by, there.network, there.id),
+        ).fetchone()
+        return row is None
+
+    def _thread(self, root: EventKey, there: Room) -> str:
+        return next(iter(self._ids(self.source(root), there)), "")

@@ -60,12 +60,12 @@ class Plans:
         )
         return tuple(posts)
 
-    def take_up(self, room: Room, posts: Sequence[Post], new: Set[str]) -> bool:
-        """Freeze `posts` if they carry only deliveries in `new`, and exactly what is queued in `room`."""
+    def take_up(self, room: Room, posts: Sequence[Post], new: Set[str], now: float) -> bool:
+        """Freeze `posts` if they carry only deliveries in `new`, and exactly what is due in `room`."""
         carried = {each for post in posts for each in post.deliveries}
         queued = self._sql.execute(
-            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? LIMIT ?",
-            (room.network, room.id, len(carried) + 1),
+            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? AND held <= ? LIMIT ?",
+            (room.network, room.id, now, len(carried) + 1),
         ).fetchall()
         if not carried <= new or {delivery for (delivery,) in queued} != carried:
             return False
@@ -80,9 +80,10 @@ class Plans:
         ).fetchone()
         return int(part)
 
-    def is_shared(self, delivery: str, room: Room) -> bool:
-        """Whether a frozen post carries `delivery` together with others, which might come twice without it."""
-        return any(delivery in post.deliveries and len(post.deliveries) > 1 for post in self.frozen(room))
+    def is_shared(self, deliveries: Set[str], room: Room) -> bool:
+        """Whether a frozen post carries one of `deliveries` together with others, which might come twice without it."""
+        carried = (set(post.deliveries) for post in self.frozen(room))
+        return any(not deliveries.isdisjoint(post) and not deliveries >= post for post in carried)
 
     def let_go(self, delivery: str, room: Room) -> None:
         """Unfreeze what carries `delivery`, and end the room's wait if nothing is queued there any more."""

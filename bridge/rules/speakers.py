@@ -1,0 +1,27 @@
+"""Who has spoken lately in a room: of these it is told that they come and leave."""
+
+from bridge.lib.lru import LruDict
+from bridge.model.event import Room
+from bridge.model.people import Sender
+
+LATELY_S = 3600.0
+_MOST = 10_000
+
+
+class Speakers:
+    """`now` is in seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self._spoke: LruDict[tuple[Room, str], float] = LruDict(_MOST)
+
+    def spoke(self, room: Room, sender: Sender, now: float) -> None:
+        self._spoke[room, _who(sender)] = now
+
+    def has_spoken(self, room: Room, sender: Sender, now: float) -> bool:
+        at = self._spoke.peek((room, _who(sender)))
+        return at is not None and now - at <= LATELY_S
+
+
+def _who(sender: Sender) -> str:
+    """The user, whatever they are called right now; of guests, the address."""
+    return f"user {sender.user}" if sender.user is not None else sender.casemapping.fold(sender.address)

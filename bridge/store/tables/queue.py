@@ -1,0 +1,107 @@
+"""What waits for each room, with all that rendering it needs: edits that overtook their message, what is known of the
+messages that are referred to."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from bridge.model.event import Edit, Event, EventKey, Message, Room
+from bridge.model.outbox import Delivery, Known, Owed, said_at
+from bridge.store.tables.bodies import load
+from bridge.store.tables.messages import Messages
+
+
+class _Row(NamedTuple):
+    """A queued delivery, the row and the body of its event, and when it was said."""
+
+    delivery: str
+    event: int
+    body: str
+    said: float
+
+
+class Queue:
+    """The table of deliveries, as far as they are queued. Begins and ends no transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, messages: Messages) -> None:
+        self._sql = connection
+        self._messages = messages
+
+    def add(self, delivery: Delivery, seq: int, event: Event, size: int, now: float) -> bool:
+        """Queue `delivery` of the event in row `seq`, whose body takes `size` bytes; False if it is known already."""
+        inserted = self._sql.execute(
+            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind, size, held)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                delivery.id,
+                seq,
+                delivery.room.network,
+                delivery.room.id,
+                now,
+                said_at(event, now),
+                not delivery.ahead,
+                size,
+                self._held(delivery, event, now) if delivery.gather else 0.0,
+            ),
+        )
+        return inserted.rowcount == 1
+
+    def _held(self, delivery: Delivery, event: Event, now: float) -> float:
+        """Until when `delivery` waits for more of its type: all that gather in a room become due together."""
+        (due,) = self._sql.execute(
+            "SELECT min(held) FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held > ? AND type = ?",
+            (delivery.room.network, delivery.room.id, now, event.body.type),
+        ).fetchone()
+        return min(now + delivery.gather, due if due is not None else now + delivery.gather)
+
+    def owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
+        """The first `each` deliveries of `room`, without those of edits that their messages, which wait too, have in
+        them already."""
+        rows = self._sql.execute(
+            "SELECT d.id, event, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held <= ? ORDER BY d.behind, d.seq LIMIT ?",
+            (room.network, room.id, now, each),
+        ).fetchall()
+        merged: set[str] = set()
+        for row in map(_Row._make, rows):
+            if row.delivery in merged:
+                continue
+            event, edits = load(row.body), self._edits(row.event, room)
+            merged.update(edits)
+            if isinstance(event.body, Message):
+                event = _edited(event, edits.values())
+            yield Owed(
+                row.delivery,
+                room,
+                event,
+                self._context(event, row.event, room),
+                row.said,
+                max(0.0, now - row.said),
+                tuple(edits),
+            )
+
+    def _edits(self, seq: int, room: Room) -> Mapping[str, Edit]:
+        """The edits of an event that wait for `room`, by their deliveries, in order. CROSS JOIN keeps SQLite from
+        looking through all that waits."""
+        rows = self._sql.execute(
+            "SELECT d.id, body FROM events CROSS JOIN deliveries AS d ON d.event = events.seq"
+            " WHERE target = ? AND type = 'edit' AND state = 'queued' AND d.network = ? AND d.room = ?"
+            " ORDER BY events.seq",
+            (seq, room.network, room.id),
+        )
+        found = ((delivery, load(body).body) for delivery, body in rows.fetchall())
+        return {delivery: body for delivery, body in found if isinstance(body, Edit)}
+
+    def _context(self, event: Event, seq: int, room: Room) -> Mapping[EventKey, Known]:
+        known = {key: self._messages.known(key, room, by=seq) for key in event.refers}
+        return {key: found for key, found in known.items() if found is not None}
+
+
+def _edited(event: Event, edits: Iterable[Edit]) -> Event:
+    """`event`, a message, as the last of `edits` has it."""
+    for edit in edits:
+        assert isinstance(event.body, Message)
+        event = replace(event, body=replace(event.body, text=edit.text, kind=edit.kind))
+    return event
