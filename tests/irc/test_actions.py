@@ -329,6 +329,15 @@ def test_who_says_something_or_leaves_types_no_more(line: str) -> None:
     assert signals(talk) == [("al", True), ("al", False)]
 
 
+def test_who_gives_no_new_sign_for_six_seconds_types_no_more() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.hears("@+typing=active :al!u@h TAGMSG #pond")
+    talk.passes(6)
+    assert signals(talk) == [("al", True)]
+    talk.passes(10)
+    assert signals(talk) == [("al", True), ("al", False)]
+
+
 def test_typing_of_somebody_whose_account_is_unknown_is_dropped_and_asks_nobody() -> None:
     talk = Talk().welcomed("message-tags")
     assert talk.hears(":irc 353 duck = #pond :al duck", "@+typing=active :al!u@h TAGMSG #pond") == []
