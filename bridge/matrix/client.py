@@ -4,24 +4,31 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from bridge.matrix.account import Account
+from bridge.matrix.avatars import Avatars
+from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.http.homeserver import Homeserver
 from bridge.matrix.http.patience import Patience
+from bridge.matrix.receipts import Receipts
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import Rooms
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
-from bridge.model.event import Room
+from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import Batch, Memory
+
+_GATHER_S = 4.0
+"""Seconds that memberships wait for more: a netsplit ends for many people within these."""
 
 
 class MatrixNetwork:
@@ -54,6 +61,8 @@ class MatrixNetwork:
         self._sending = Sending(
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
         )
+        self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
+        self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
 
@@ -79,7 +88,10 @@ class MatrixNetwork:
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`."""
-        return render(owed)
+        joined = self._rooms.of(owed[0].room)
+        names = joined.names if joined is not None else None
+        place = Place(how, picture=self._avatars.of)
+        return render(owed, place if names is None else replace(place, who=names.who))
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A post sent again stays one event: the transaction id is the same."""
@@ -104,6 +116,14 @@ class MatrixNetwork:
         """Show others in `room` that we type, or have stopped. Never raises."""
         await self._sending.typing(room, active=active)
 
+    async def read(self, event: EventKey) -> None:
+        """Show others in its room that we have read `event`. Returns at once, and never raises."""
+        self._receipts.read(event)
+
+    def gather(self, event: Event) -> float:
+        """See `bridge.network.Gathering`."""
+        return _GATHER_S if isinstance(event.body, Membership) else 0.0
+
     async def ready(self) -> None:
         """See `bridge.network.Network`."""
         await self._joining.complete.wait()
@@ -119,10 +139,13 @@ class MatrixNetwork:
         await self._joining.recall()
         await self._private.recall()
         await self._invitations.recall()
+        await self._avatars.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
+            group.create_task(self._avatars.hold(), name=f"avatars {self.name}")
+            group.create_task(self._receipts.hold(), name=f"receipts {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
 
 

@@ -7,15 +7,15 @@ import structlog
 
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
-from bridge.matrix.dialect.operations import request
+from bridge.matrix.acting import Acting
 from bridge.matrix.http import look
-from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.model.event import Room
 from bridge.model.outbox import Post
-from bridge.network import PermanentError, Refused, Silenced, TransientError
+from bridge.network import Needless, PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()
 
@@ -73,11 +73,12 @@ class Sending:
         return event_id
 
     async def _put(self, joined: JoinedRoom, post: Post) -> str:
-        event_type, content = request(post)
-        path = ("rooms", joined.id, "send", event_type, post.id)
         self._doubtful.add(post.id)
         try:
-            return expected(await self._homeserver.put(*path, body=content), "event_id")
+            return await Acting(self._homeserver, self._account.us.user).perform(joined.id, post)
+        except (Needless, PermanentError):
+            self._doubtful.discard(post.id)
+            raise
         except ApiError as error:
             if error.status < 500:
                 self._doubtful.discard(post.id)

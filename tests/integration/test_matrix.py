@@ -209,7 +209,9 @@ async def test_what_we_send_mentions_nobody_and_may_be_a_reply(synapse: Synapse)
         assert isinstance(raw, dict)
         assert raw["m.mentions"] == {}
         assert raw["m.relates_to"] == {"m.in_reply_to": {"event_id": first}}
-        assert raw["formatted_body"] == "<strong>&lt;bob&gt;</strong> @room &lt;i&gt;x&lt;/i&gt;"
+        assert (
+            raw["formatted_body"] == "<strong data-mx-profile-fallback>&lt;bob&gt;: </strong>@room &lt;i&gt;x&lt;/i&gt;"
+        )
 
 
 async def test_device_and_token_are_used_again_after_a_restart(synapse: Synapse) -> None:

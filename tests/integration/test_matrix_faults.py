@@ -1,7 +1,6 @@
 """The Matrix adapter behind a proxy that spoils what a real Synapse answers: nothing is lost or doubled."""
 
 import asyncio
-import json
 import ssl
 from collections.abc import MutableMapping, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
-from bridge.matrix.dialect.operations import request
+from bridge.matrix.dialect.operations import ID, Say, decode
 from bridge.matrix.hearing import asking
 from bridge.matrix.http import filters, homeserver, look, patience
 from bridge.matrix.rooms import joining
@@ -54,7 +53,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "_SOON", 0.05)
     monkeypatch.setattr(homeserver, "_WITHIN", 1.0)
     monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__ or {}, "within", 1.0)
-    monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0))
+    monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0, None))
     monkeypatch.setattr(homeserver, "_LARGEST", 2**20)
     monkeypatch.setattr(asking, "_POLL", 1.0)
     monkeypatch.setattr(asking, "_MARGIN", 0.5)
@@ -129,7 +128,9 @@ async def test_a_post_whose_transaction_id_is_forgotten_is_found_in_the_room_and
     async with pond(synapse) as (us, alice, place), us.running() as network:
         (post,) = network.render([owed(us.rooms[0], "once")])
         async with MatrixPerson(synapse.url, us.user, _PASSWORD) as earlier:
-            sent = await earlier.send_event(place, "m.room.message", json.loads(request(post)[1]))
+            operation = decode(post.payload)
+            assert isinstance(operation, Say)
+            sent = await earlier.send_event(place, "m.room.message", {**operation.content, ID: post.id})
         assert await network.send(post, again=True) == sent
         (new,) = network.render([owed(us.rooms[0], "new")])
         await network.send(new, again=True)  # it was never sent

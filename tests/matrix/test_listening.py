@@ -20,7 +20,7 @@ from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.model.accounting import Tally
-from bridge.model.event import Room
+from bridge.model.event import Change, Membership, Redaction, Room
 from bridge.model.text import plain
 from bridge.network import Batch
 from tests.fakes.memory import Notebook
@@ -155,6 +155,73 @@ async def test_an_open_invitation_is_kept_together_with_the_position_after_which
     assert batch.changes == {"invited !two": '["@ann:hs", true, false, ""]'}
 
 
+async def test_a_removal_is_moderated_if_its_sender_had_the_power_to_remove_what_others_say() -> None:
+    demoted = _event(5, "m.room.power_levels", content={"users": {}}, state_key="")
+    removals = [_redaction(2, _MOD), _redaction(3, _ANN)]
+    listener = Listener(_sync(_event(1)), _sync(*removals, demoted, _redaction(6, _MOD)))
+    _, batch = await listener.hears(2)
+    moderated = [event.body.moderated for event in batch.events if isinstance(event.body, Redaction)]
+    assert moderated == [True, False, False]
+
+
+def _member(number: int, user: str, membership: str = "join", sender: str = "", **more: object) -> dict[str, object]:
+    content = {"membership": membership, "displayname": user[1:].partition(":")[0]}
+    return _event(number, "m.room.member", sender or user, state_key=user, content=content, **more)
+
+
+def _changes(batches: Sequence[Batch]) -> list[tuple[str, Change]]:
+    bodies = (event.body for batch in batches for event in batch.events)
+    return [(body.person.address, body.change) for body in bodies if isinstance(body, Membership)]
+
+
+async def test_a_mass_join_is_heard_in_bounded_batches_without_a_question_for_each_name() -> None:
+    joins = [_member(number, f"@u{number}:hs") for number in range(1000)]
+    listener = Listener(_sync(*joins))
+    batches = await listener.hears(6)
+    assert [len(batch.events) for batch in batches] == [200, 200, 200, 200, 200, 0]
+    assert _changes(batches) == [(f"@u{number}:hs", Change.JOINED) for number in range(1000)]
+    assert len({batch.cursor for batch in batches[:5]}) == 1
+    assert len(listener.homeserver.asked) == 3  # the filter, the sync, and the names of all
+
+
+async def test_of_changes_only_those_in_the_timeline_since_we_came_are_events_and_none_in_private() -> None:
+    before, after = _member(1, "@old:hs"), _member(2, "@new:hs")
+    listener = Listener(_sync(before, after, _member(3, _US, "leave", _MOD)))
+    listener.joined.past = frozenset({"$1"})
+    assert _changes(await listener.hears(1)) == [("@new:hs", Change.JOINED)]
+    state = {"rooms": {"join": {"!pond": {"state": {"events": [before]}, "timeline": {"events": [_event(2)]}}}}}
+    assert _changes(await Listener(state).hears(1)) == []
+    listener = Listener(_sync(_member(1, _ANN, unsigned={"prev_content": {"membership": "invite"}}), _event(2)))
+    listener.rooms.remove(listener.joined)
+    listener.rooms.add_private("!pond", _ANN).hear()
+    assert _changes(await listener.hears(1)) == []
+
+
+def _typing(*users: str, events: Sequence[object] = ()) -> Json:
+    ephemeral = {"events": [{"type": "m.typing", "content": {"user_ids": [*users]}}]}
+    return {"rooms": {"join": {"!pond": {"ephemeral": ephemeral, "timeline": {"events": [*events]}}}}}
+
+
+async def test_typing_alone_leaves_the_cursor_where_it_is_and_beside_a_message_comes_with_it() -> None:
+    syncs = (_sync(_event(1)), _typing(_ANN), _typing(_US, _ANN), _typing(_MOD), _typing(events=[_event(2)]))
+    listener = Listener(*syncs)
+    first, begun, other, ended = await listener.hears(4)
+    assert (first.signals, begun.events, begun.cursor, other.cursor) == ((), (), first.cursor, first.cursor)
+    assert [[(each.sender.address, each.active) for each in batch.signals] for batch in (begun, other, ended)] == [
+        [(_ANN, True)],
+        [(_ANN, False), (_MOD, True)],
+        [(_MOD, False)],
+    ]
+    assert [plain(event.text) for event in ended.events] == ["number 2"]
+
+
+async def test_while_people_type_all_the_time_the_next_sync_does_not_ask_for_it() -> None:
+    listener = Listener(_sync(_event(0)), *(_typing(f"@u{number}:hs") for number in range(70)), _sync(_event(1)))
+    batches = await listener.hears(62)
+    assert [len(batch.signals) for batch in batches] == [0, 1, *[2] * 58, 3, 0]
+    assert [asked for asked in listener.homeserver.asked if "filter" in asked] == [f"user/{_US}/filter"] * 2
+
+
 async def test_a_room_that_we_have_moved_to_is_told_of_with_its_first_messages() -> None:
     listener = Listener(_sync(_event(1)))
     listener.rooms.remove(listener.joined)
@@ -176,6 +243,7 @@ _TYPES = st.sampled_from(
         "m.room.encrypted",
         "m.room.power_levels",
         "m.room.create",
+        "m.room.topic",
         "m.poll.start",
     ]
 )
@@ -191,9 +259,12 @@ _CONTENT = st.dictionaries(
             "m.mentions",
             "redacts",
             "users",
+            "membership",
+            "displayname",
+            "topic",
         ]
     ),
-    JSON | st.sampled_from(["m.text", "m.emote", "m.image", "org.matrix.custom.html"]),
+    JSON | st.sampled_from(["m.text", "m.emote", "m.image", "org.matrix.custom.html", "join", "leave"]),
     max_size=5,
 )
 _EVENT = st.fixed_dictionaries(

@@ -75,3 +75,27 @@ def test_in_a_room_of_more_people_than_can_be_known_each_is_shown_with_an_id(mon
 def test_a_name_with_an_id_stays_short() -> None:
     long = with_id(sender("home", "@" + "x" * 250 + ":hs", "k" * 1000)).name
     assert len(long) <= 2 * NAME_LIMIT + 3
+
+
+def test_somebody_is_found_by_name_local_part_and_id_if_it_is_only_one() -> None:
+    there = room(kim="Kim Possible", twin="Tim", ann="Ann", duck="Little Yellow Duck")
+    for called in ("kim possible", "KIM", "@kim:hs", " \uff2bim "):
+        assert there.who(called) == _KIM
+    assert there.who("nobody") is None
+    assert there.who("duck") is None
+    assert there.who(_US) is None
+    there.change("@tim:hs", "Other")
+    assert there.who("tim") is None  # one by name, another by id
+    there.change(_TWIN, None)
+    assert there.who("tim") == "@tim:hs"
+
+
+def test_nobody_is_found_by_a_name_that_several_bear_until_one_is_left() -> None:
+    there = room(kim="Kim", twin="kim", ann="KIM")
+    assert there.who("Kim") is None
+    there.change(_TWIN, "Tim")
+    assert there.who("Kim") is None
+    there.change(_ANN, None)
+    assert there.who("Kim") == _KIM
+    there.change(_KIM, None)
+    assert there.who("Kim") is None

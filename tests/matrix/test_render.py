@@ -1,7 +1,7 @@
 """What is owed to Matrix rooms, as posts (bridge.matrix.dialect.render)."""
 
-import json
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -10,16 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.dialect.html import read
-from bridge.matrix.dialect.operations import ID, request
-from bridge.matrix.dialect.render import render
-from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
+from bridge.matrix.dialect.operations import PARTS, Say, decode
+from bridge.matrix.dialect.place import Place
+from bridge.matrix.dialect.render import render as render_in
+from bridge.model.event import Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
+from bridge.model.presentation import Presentation
 from bridge.model.text import Span, Style, Text, plain
 from bridge.network import PermanentError
 from tests.strategies import with_runs
 
 ROOM = Room("home", "#pond:hs")
+PLAIN = Place(Presentation(profiles=False))
 FAR = Room("far", "#pond")
 BOB = Sender("far", "bob", "bob")
 ANN = Sender("far", "ann", "ann")
@@ -49,14 +52,23 @@ def owed(
     return Owed(Delivery.of(event.key, ROOM).id, ROOM, event, context)
 
 
+def render(items: Sequence[Owed]) -> Sequence[Post]:
+    """Without profiles: see tests/matrix/test_profile.py."""
+    return render_in(items, PLAIN)
+
+
 def contents(*items: Owed) -> list[dict[str, Any]]:
     return [_sent(post) for post in render(items)]
 
 
 def _sent(post: Post) -> dict[str, Any]:
-    """The content of its event, without our own id."""
-    content: dict[str, Any] = json.loads(request(post)[1])
-    assert content.pop(ID) == post.id
+    """The content of its event, without our own notes."""
+    operation = decode(post.payload)
+    assert isinstance(operation, Say)
+    content: dict[str, Any] = dict(operation.content)
+    parts = content.pop(PARTS)
+    assert [part for part, _ in parts] == [*post.deliveries]
+    assert sum(number for _, number in parts) == content["body"].count("\n") + 1
     return content
 
 
@@ -107,16 +119,6 @@ def test_a_reply_refers_to_its_event_and_is_a_post_of_its_own() -> None:
     assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
     assert "m.relates_to" not in first
     assert "m.relates_to" not in third
-
-
-def test_an_edit_is_a_reply_to_its_message_in_a_post_of_its_own() -> None:
-    target = EventKey(FAR, "$target")
-    for kind, body in ((Kind.TEXT, "<bob> (edited) duck: second"), (Kind.ACTION, "* bob (edited) duck: second")):
-        event = Event("$1", FAR, BOB, 0.0, Edit(target, (Span("duck: second"),), kind))
-        edit = Owed("d", ROOM, event, {target: Known(target, ids=("$x",))})
-        first, second = contents(owed("first"), edit)
-        assert (first["body"], second["body"]) == ("<bob> first", body)
-        assert second["m.relates_to"] == {"m.in_reply_to": {"event_id": "$x"}}
 
 
 def test_messages_of_one_sender_in_a_row_are_one_post_of_up_to_twenty() -> None:

@@ -1,15 +1,16 @@
-"""The operations of Matrix posts: tagged, frozen in the payload, and the request that goes out for each."""
+"""The operations of Matrix posts: tagged, and frozen in the payload."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from bridge.model.outbox import Post
 from bridge.network import PermanentError
 
 ID = "example.quackbridge.id"
 """The key in an event's content that holds the post's id. Nobody can own its domain (RFC 2606)."""
+PARTS = "example.quackbridge.parts"
+"""The key in a message's content that tells which of its lines are whose: `[[delivery id, number of lines], ...]`."""
 _COMPACT = (",", ":")
 
 
@@ -21,39 +22,78 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Amend:
+    """The lines of `part` (see `PARTS`) of the event `target` become those of `content`."""
+
+    target: str
+    part: str
+    content: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """The lines of `part` (see `PARTS`) of the event `target` are removed, or all of it if nothing else is in it."""
+
+    target: str
+    part: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class React:
-    """A reaction with `key` to the event `target` (spec, "m.annotation")."""
+    """A reaction with `key` to the event `target` (spec, "m.annotation"), or its end if `removed`."""
 
     target: str
     key: str
+    removed: bool = False
 
 
-Operation = Say | React
+@dataclass(frozen=True, slots=True)
+class SetTopic:
+    """The room's topic becomes `text`."""
+
+    text: str
+
+
+Operation = Say | Amend | Redact | React | SetTopic
 
 
 def encode(operation: Operation) -> str:
     """The payload of a post, in JSON."""
+    fields: dict[str, object]
     match operation:
         case Say(content):
             fields = {"op": "say", "content": content}
-        case React(target, key):
-            fields = {"op": "react", "target": target, "key": key}
+        case Amend(target, part, content):
+            fields = {"op": "amend", "target": target, "part": part, "content": content}
+        case Redact(target, part, reason):
+            fields = {"op": "redact", "target": target, "part": part, "reason": reason}
+        case React(target, key, removed):
+            fields = {"op": "react", "target": target, "key": key} | ({"removed": True} if removed else {})
+        case SetTopic(text):
+            fields = {"op": "topic", "text": text}
         case _ as never:
             assert_never(never)
-    return json.dumps(fields, ensure_ascii=False, separators=_COMPACT)
+    return compact(fields)
 
 
 def decode(payload: str) -> Operation:
     """Read what `encode` wrote, or the bare content of an earlier version. Raises PermanentError for any other."""
     try:
         fields = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     match fields:
         case {"op": "say", "content": dict(content)}:
             return Say(content)
-        case {"op": "react", "target": str(target), "key": str(key)}:
-            return React(target, key)
+        case {"op": "amend", "target": str(target), "part": str(part), "content": dict(content)}:
+            return Amend(target, part, content)
+        case {"op": "redact", "target": str(target), "part": str(part), "reason": str(reason)}:
+            return Redact(target, part, reason)
+        case {"op": "react", "target": str(target), "key": str(key), **more}:
+            return React(target, key, more.get("removed") is True)
+        case {"op": "topic", "text": str(text)}:
+            return SetTopic(text)
         case {"m.relates_to": {"rel_type": "m.annotation", "event_id": str(target), "key": str(key)}}:
             return React(target, key)
         case {"body": str()}:
@@ -62,16 +102,6 @@ def decode(payload: str) -> Operation:
             raise PermanentError("the stored message cannot be read")
 
 
-def request(post: Post) -> tuple[str, str]:
-    """The event type and the JSON content to send for `post`, with the id by which we can find it again. Raises
-    PermanentError if its payload cannot be read."""
-    content: dict[str, object]
-    match decode(post.payload):
-        case Say(content=said):
-            event_type, content = "m.room.message", {**said}
-        case React(target, key):
-            event_type = "m.reaction"
-            content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
-        case _ as never:
-            assert_never(never)
-    return event_type, json.dumps(content | {ID: post.id}, ensure_ascii=False, separators=_COMPACT)
+def compact(fields: object) -> str:
+    """JSON without blanks."""
+    return json.dumps(fields, ensure_ascii=False, separators=_COMPACT)

@@ -1,253 +1,239 @@
-"""Our events to Matrix messages: renders what is owed to a room as posts that no homeserver finds too large."""
+"""Our events to Matrix: renders what is owed to a room as posts that no homeserver finds too large."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import assert_never
 
-import regex
-
-from bridge.matrix.dialect.html import FORMAT, safe_link, write
-from bridge.matrix.dialect.operations import React, Say, encode
+from bridge.matrix.dialect import mentions
+from bridge.matrix.dialect.html import FORMAT
+from bridge.matrix.dialect.lines import Line, Mark, encodable, marked, shares, size
+from bridge.matrix.dialect.operations import PARTS, Amend, Operation, React, Redact, Say, SetTopic, encode
+from bridge.matrix.dialect.place import Place
+from bridge.matrix.dialect.profile import PROFILE, has_profile, profile
 from bridge.model.attribution import mark, spoken, stamp
+from bridge.model.comings import comings
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
-from bridge.model.outbox import Owed, Post
-from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
-from bridge.network import PermanentError
+from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.people import Proof
+from bridge.model.text import printable, visible
+from bridge.network import Needless, PermanentError
 
-_LARGEST = 40 * 1024
-"""Most bytes of a post's words in JSON, plain and HTML together: an event may have 65,536 bytes (spec, "Size limits")
-with what the homeserver adds."""
-_PIECE = 15 * 1024
-"""Most bytes of one line, as HTML in JSON: it fits a post as plain text and HTML with a mark."""
-_STYLED = 20 * 1024
-"""Most bytes of a line as HTML; beyond it the words go out without their styles."""
 _JOINED = 16 * 1024
 """Most bytes of a post of several deliveries, of which there are at most `_AT_ONCE`: no wall of text."""
 _AT_ONCE = 20
-_COVER = "[spoiler]"
-"""What the plain text has for the words of a spoiler: notifications show it (spec, "Spoiler messages")."""
-_MARK = 200
-"""Most characters of a mark; a longer name is cut."""
-_HUGE = 64
-"""A grapheme of more code points may be cut: nothing that people write has as many."""
+_CROWD = 1000
+"""Most memberships of one post: naming few of them, it stays short."""
 _KEY = 100
 """Most characters of a reaction: clients show few."""
-_BREAKS = len("\\n<br>")
-_GRAPHEME = regex.compile(r"\X")
-_RUN = regex.compile(r".{1,200}\s{1,9}+|\X{1,200}", regex.DOTALL)
-"""What is not cut unless it is too heavy: looking at each grapheme of a long line takes a third of a second."""
-_HEAVY = 4 * 1024
-"""Bytes of a run that is cut after all: it has graphemes of many code points."""
+_REASON = 1000
+_TOPIC = 4000
+"""Most characters of a topic: with four bytes each it fits an event."""
+_EVERYWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of a post, and how many bytes of JSON it takes; `html` is None if it says no more than `body`."""
+class _Said:
+    """A message, its lines, and the people it names."""
 
-    body: str
-    html: str | None
-    size: int
+    item: Owed
+    lines: Sequence[Line]
+    users: tuple[str, ...] = ()
 
 
-def render(owed: Sequence[Owed]) -> Sequence[Post]:
+def render(owed: Sequence[Owed], place: Place = _EVERYWHERE) -> Sequence[Post]:
     """Posts for `owed`, in order, up to the first delivery that cannot be shown; if that is the head, raises
-    PermanentError. Consecutive messages of one sender become one post."""
+    PermanentError or Needless. Consecutive messages of one sender become one post, and so do memberships."""
     posts: list[Post] = []
-    group: list[Owed] = []
-    said: list[_Line] = []
-    for item in owed:
+    at = 0
+    while at < len(owed):
         try:
-            spoken = [*_lines(item)]
-        except PermanentError:
-            if not group:
+            run, made = _first(owed[at : at + _CROWD], place)
+        except (PermanentError, Needless):
+            if not posts:
                 raise
             break
-        if not spoken:
-            break
-        if group and not (_alike(group, item) and _size(said) + _size(spoken) <= _JOINED):
-            posts += _posts(group, said)
-            group, said = [], []
-        group.append(item)
-        said += spoken
-    if not group:
+        deliveries = tuple(delivery for item in run for delivery in item.deliveries)
+        posts += (Post.of(run[0].room, deliveries, part, encode(one)) for part, one in enumerate(made))
+        at += len(run)
+    return posts
+
+
+def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence[Operation]]:
+    """The first deliveries of `owed` that go together, and the operations for them."""
+    head = owed[0]
+    match head.event.body:
+        case Message() as message:
+            return _messages(owed, message, place)
+        case Edit() as edit:
+            return (head,), [*_edited(head, edit, place)]
+        case Redaction(reason=reason) as redaction:
+            part = _part(head, redaction)
+            there = [Redact(target, part, printable(reason)[:_REASON]) for target in _targets(head, redaction)]
+            return (head,), there
+        case Reaction(key=key, removed=removed) as reaction:
+            shown = encodable(printable(key)).strip()[:_KEY]
+            if not shown:
+                raise Needless
+            return (head,), (React(_targets(head, reaction)[0], shown, removed),)
+        case Membership():
+            run = [*takewhile(lambda item: isinstance(item.event.body, Membership), owed)]
+            body = encodable(comings([item.event for item in run]))
+            return run, (Say({"msgtype": "m.notice", "body": body, "m.mentions": {}}),)
+        case Topic(text=text):
+            return (head,), (SetTopic(encodable(visible(text))[:_TOPIC]),)
+        case _ as never:
+            assert_never(never)
+
+
+def _targets(item: Owed, body: Edit | Redaction | Reaction) -> tuple[str, ...]:
+    """The ids of what `body` is about. Raises Needless if it is not there, or not any more."""
+    known = item.known(body.target)
+    if known is None or not known.ids or (known.removed and not isinstance(body, Redaction)):
+        raise Needless
+    return known.ids
+
+
+def _part(item: Owed, body: Edit | Redaction) -> str:
+    """The part (see `PARTS`) of the message that `body` is about."""
+    known = item.known(body.target)
+    return Delivery.of(known.source if known else body.target, item.room).id
+
+
+# Messages
+
+
+def _messages(owed: Sequence[Owed], message: Message, place: Place) -> tuple[Sequence[Owed], Sequence[Operation]]:
+    """The first of `owed` and those that share its post, and what says them."""
+    said = [_said(owed[0], message, place)]
+    if not said[0].lines:
         raise PermanentError("the message has no words that Matrix can show")
-    return [*posts, *_posts(group, said)]
+    for item in owed[1:]:
+        if not isinstance(item.event.body, Message) or not _alike(said, item.event.body, item):
+            break
+        more = _said(item, item.event.body, place)
+        if not more.lines or sum(size(each.lines) for each in said) + size(more.lines) > _JOINED:
+            break
+        said.append(more)
+    run = [each.item for each in said]
+    return run, [*_says(said, message, place)]
 
 
-def _alike(group: Sequence[Owed], item: Owed) -> bool:
-    """Whether `item` may share a post with `group`. An event that refers to another has a post of its own."""
-    last, event = group[-1].event, item.event
-    if not (isinstance(last.body, Message) and isinstance(event.body, Message)):
-        return False
+def _alike(said: Sequence[_Said], message: Message, item: Owed) -> bool:
+    """Whether `item` may share a post with those before it. A message that refers to another has a post of its own."""
+    last, event = said[-1].item.event, item.event
     same = (last.sender, last.private, last.origin) == (event.sender, event.private, event.origin)
     return (
         same
-        and last.body.kind == event.body.kind
-        and not (_refers(group[0]) or _refers(item))
-        and len(group) < _AT_ONCE
+        and isinstance(last.body, Message)
+        and last.body.kind == message.kind
+        and not (_relation(said[0].item, last.body) or _relation(item, message))
+        and len(said) < _AT_ONCE
     )
 
 
-def _refers(item: Owed) -> bool:
-    """Whether it refers to an event that is known in the room."""
-    return any(item.ids_of(key) for key in item.event.refers)
+def _said(item: Owed, message: Message, place: Place) -> _Said:
+    event = item.event
+    head = Mark.of(stamp(item), mark(event), hides=_is_profiled(event, place))
+    if not message.text and message.kind is Kind.ACTION:  # a bare /me
+        return _Said(item, (head.alone,))
+    text = message.text
+    users: tuple[str, ...] = ()
+    if event.sender.user is not None and has_profile(event) and not event.sender.bot:
+        named = mentions.name(text, _who(event, place), event.sender.address)
+        text, users = named.text, named.users
+    return _Said(item, (*marked(head, text),), users)
 
 
-def _posts(group: Sequence[Owed], said: Sequence[_Line]) -> Iterator[Post]:
-    first = group[0]
-    deliveries = tuple(item.delivery for item in group)
-    body = first.event.body
-    if isinstance(body, Reaction):
-        reaction = React(first.ids_of(body.target)[0], body.key[:_KEY])
-        yield Post.of(first.room, deliveries, 0, encode(reaction))
-        return
-    assert isinstance(body, Message | Edit)  # `_lines` refuses all others
-    ids = first.ids_of(body.target if isinstance(body, Edit) else body.reply_to)
-    for part, share in enumerate(_shares(said)):
-        content = _content(first.event, spoken(body), share)
-        if part == 0 and ids:
-            content["m.relates_to"] = {"m.in_reply_to": {"event_id": ids[0]}}
-        yield Post.of(first.room, deliveries, part, encode(Say(content)))
+def _who(event: Event, place: Place) -> Callable[[str], str | None]:
+    """`place.who`, who also knows by their names elsewhere the users whom `event` mentions."""
+    fold = event.sender.casemapping.fold
+    users = {
+        fold(each.address): identity.value
+        for each in event.mentioned
+        for identity in each.identities
+        if identity.kind is Proof.MATRIX and place.who(identity.value)
+    }
+    return lambda called: place.who(called) or users.get(fold(called))
 
 
-def _content(event: Event, message: Message, said: Sequence[_Line]) -> dict[str, object]:
+def _says(said: Sequence[_Said], message: Message, place: Place) -> Iterator[Say]:
+    """What says them: one event, or several for one long message."""
+    first = said[0].item
+    lines = [line for each in said for line in each.lines]
+    users = [*dict.fromkeys(user for each in said for user in each.users)][: mentions.MOST]
+    for number, share in enumerate(shares(lines)):
+        content = _content(first.event, message, share, place)
+        whose = [[each.item.delivery, len(each.lines)] for each in said]
+        content[PARTS] = whose if len(said) > 1 else [[first.delivery, len(share)]]
+        if number == 0 and users:
+            content["m.mentions"] = {"user_ids": users}
+        if relation := _relation(first, message, is_first=number == 0):
+            content["m.relates_to"] = relation
+        yield Say(content)
+
+
+def _relation(item: Owed, message: Message, *, is_first: bool = True) -> dict[str, object]:
+    """What the message belongs to (spec, "Rich replies" and "Threading"); empty if that is not known in the room. Of a
+    long one only the first post is a reply, but all are in the thread."""
+    ids = item.ids_of(message.reply_to)
+    answered = item.known(message.reply_to) if ids else None
+    thread = item.known(message.thread) if item.ids_of(message.thread) else None
+    root = (thread.thread or thread.ids[0]) if thread else answered.thread if answered else ""
+    reply = {"event_id": ids[0]} if ids and is_first else {}
+    if root and (root not in ids or message.thread is not None):
+        told: dict[str, object] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": not reply}
+        return told | {"m.in_reply_to": reply or {"event_id": root}}
+    return {"m.in_reply_to": reply} if reply else {}
+
+
+def _content(event: Event, message: Message, said: Sequence[Line], place: Place) -> dict[str, object]:
+    """What `message`, or a post of it, is in an event."""
     content: dict[str, object] = {
         "msgtype": "m.notice" if message.kind is Kind.NOTICE else "m.text",
         "body": "\n".join(line.body for line in said),
-        "m.mentions": {},  # carried messages mention nobody
+        "m.mentions": {},  # also `@room` pings nobody with this
     }
     if event.private and message.kind is Kind.ACTION:
         content["msgtype"] = "m.emote"
     if any(line.html is not None for line in said):
         content["format"] = FORMAT
-        content["formatted_body"] = "<br>".join(write((Span(x.body),)) if x.html is None else x.html for x in said)
+        content["formatted_body"] = "<br>".join(line.markup for line in said)
+    if place.how.profiles and has_profile(event):
+        content[PROFILE] = profile(event, place.picture(event.sender), fallback=_is_profiled(event, place))
     return content
 
 
-def _shares(said: Sequence[_Line]) -> Iterator[Sequence[_Line]]:
-    """`said` in runs that each fit one post."""
-    share: list[_Line] = []
-    size = 0
-    for line in said:
-        if share and size + line.size > _LARGEST:
-            yield share
-            share, size = [], 0
-        share.append(line)
-        size += line.size
-    yield share
+def _is_profiled(event: Event, place: Place) -> bool:
+    """Whether the name in the words is for clients that know no profiles. In an action it is part of the sentence."""
+    kind = event.body.kind if isinstance(event.body, Message | Edit) else Kind.TEXT
+    return place.how.profiles and has_profile(event) and kind is not Kind.ACTION
 
 
-def _size(said: Sequence[_Line]) -> int:
-    return sum(line.size for line in said)
+# Edits
 
 
-def _lines(item: Owed) -> Iterator[_Line]:
-    match item.event.body:
-        case Reaction(target=target) if not item.ids_of(target):
-            raise PermanentError("the message that this reaction is for is not known in this room")
-        case Message() | Edit() as body:
-            yield from _marked_lines(item, spoken(body).text)
-        case Reaction(removed=False):
-            yield from _marked_lines(item, item.event.text)
-        case Redaction() | Reaction() | Membership() | Topic() as body:
-            raise PermanentError(f"not supported on Matrix yet: {body.type}")
-        case _ as never:
-            assert_never(never)
-
-
-def _marked_lines(item: Owed, text: Text) -> Iterator[_Line]:
-    head = printable(mark(item.event))
-    if len(head) > _MARK:
-        head = f"{head[: _MARK - 3]}…> " if head.startswith("<") else f"{head[: _MARK - 2]}… "
-    if not text and isinstance(item.event.body, Message) and item.event.body.kind is Kind.ACTION:  # a bare /me
-        body = _encodable(stamp(item) + head).rstrip()
-        yield _Line(body, None, 2 * _weight(write((Span(body),))))
-    for line in lines(text):
-        spoken = merge(_clean(span) for span in line)
-        if plain(spoken).strip():
-            yield from (_marked(stamp(item), _encodable(head), piece) for piece in _pieces(spoken))
-
-
-def _pieces(line: Text) -> Iterator[Text]:
-    """`line` in parts that each fit, cut after white space, else between graphemes, else between code points."""
-    if _weight(write((Span(plain(line)),))) <= _PIECE:
-        yield line
+def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
+    """What edits the posts of a message: each gets its share of the new words, one too many is removed, and what is too
+    much for them is said behind them. A message that is not known there is said anew."""
+    known = item.known(edit.target)
+    if known is not None and known.removed:
+        raise Needless
+    ids = known.ids if known is not None else ()
+    if not ids:
+        anew = spoken(edit)
+        said = _said(item, anew, place)
+        if not said.lines:
+            raise PermanentError("the message has no words that Matrix can show")
+        yield from _says((_Said(item, said.lines),), anew, place)
         return
-    piece: list[Span] = []
-    used = cut = 0
-    for span in _units(line):
-        weight = _weight(write((Span(span.text),)))
-        if used + weight > _PIECE:
-            cut = cut or len(piece)
-            yield merge(piece[:cut])
-            piece, cut = piece[cut:], 0
-            used = sum(_weight(write((Span(rest.text),))) for rest in piece)
-        piece.append(span)
-        used += weight
-        if span.text[-1:].isspace():
-            cut = len(piece)
-    yield merge(piece)
-
-
-def _units(line: Text) -> Iterator[Span]:
-    for span in line:
-        for run in _RUN.findall(span.text):
-            parts = (run,) if _weight(write((Span(run),))) <= _HEAVY else _cut(run)
-            yield from (replace(span, text=part) for part in parts)
-
-
-def _cut(run: str) -> Iterator[str]:
-    for grapheme in _GRAPHEME.findall(run):
-        yield from (grapheme[at : at + _HUGE] for at in range(0, len(grapheme), _HUGE))
-
-
-def _clean(span: Span) -> Span:
-    link = safe_link(span.link) if span.link else None
-    return replace(span, text=_encodable(printable(untabbed(span.text))), link=link and _encodable(printable(link)))
-
-
-def _marked(when: str, who: str, words: Text) -> _Line:
-    body = when + who + _covered(words)
-    if not who and all(span.style is Style.PLAIN and span.link is None for span in words):
-        return _Line(body, None, 2 * _weight(write((Span(body),))))
-    html = when + _bold(who) + _written(words)
-    return _Line(body, html, _weight(body) + _weight(html) + _BREAKS)
-
-
-def _written(words: Text) -> str:
-    """`words` as HTML; without styles and links if they take too much, but spoilers stay spoilers."""
-    if _weight(html := write(words)) <= _STYLED:
-        return html
-    if _weight(html := write(merge(Span(span.text, span.style & Style.SPOILER) for span in words))) <= _STYLED:
-        return html
-    return write((Span(plain(words), Style.SPOILER if _hides(words) else Style.PLAIN),))
-
-
-def _covered(words: Text) -> str:
-    """`words` without the words of spoilers."""
-    if not _hides(words):
-        return plain(words)
-    parts = groupby(words, lambda span: bool(span.style & Style.SPOILER))
-    body = "".join(_COVER if hidden else plain(tuple(group)) for hidden, group in parts)
-    return body if _weight(body) <= _STYLED else _COVER
-
-
-def _hides(words: Text) -> bool:
-    return any(span.style & Style.SPOILER for span in words)
-
-
-def _bold(head: str) -> str:
-    """The mark with the name in bold."""
-    words = head.removesuffix(" ")
-    before = "* " if words.startswith("* ") else ""
-    return write((Span(before), Span(words.removeprefix(before), Style.BOLD), Span(" "))) if words else ""
-
-
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _weight(text: str) -> int:
-    """Bytes of `text`, which has no control characters, in JSON."""
-    return len(text.encode()) + text.count('"') + text.count("\\")
+    message = Message(edit.text, edit.kind)
+    head = Mark.of("", mark(item.event), hides=_is_profiled(item.event, place))
+    lines = (head.alone,) if not edit.text and edit.kind is Kind.ACTION else (*marked(head, edit.text),)
+    if not lines:
+        raise PermanentError("the message has no words that Matrix can show")
+    part = _part(item, edit)
+    contents = [_content(item.event, message, share, place) | {PARTS: [[part, len(share)]]} for share in shares(lines)]
+    yield from (Amend(target, part, content) for target, content in zip(ids, contents, strict=False))
+    yield from (Redact(target, part) for target in ids[len(contents) :])
+    yield from (Say(content) for content in contents[len(ids) :])

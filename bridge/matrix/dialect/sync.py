@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 from bridge.matrix.dialect.convert import said_at
-from bridge.matrix.dialect.fields import Json, table, tables, word
+from bridge.matrix.dialect.fields import Json, table, tables, values, word
 
-_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels")
+_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels", "m.room.topic")
 _UNKNOWN = "not a kind of event that is carried"
 _KNOWN = frozenset(
     {
@@ -16,7 +17,6 @@ _KNOWN = frozenset(
         "m.poll.end",
         "m.poll.response",
         "m.poll.start",
-        "m.reaction",
         "org.matrix.msc3381.poll.end",
         "org.matrix.msc3381.poll.response",
         "org.matrix.msc3381.poll.start",
@@ -28,11 +28,14 @@ _KNOWN = frozenset(
 """The kinds that are named in the ledger. Anybody may make up others: those are counted under one reason."""
 _UNSEEN = ("m.call.candidates", "m.call.negotiate", "m.call.select_answer", "m.key.verification.", "m.room.redaction")
 """How the types begin of what clients say to each other, and people never see."""
+_TYPISTS = 100
+"""People read of those who type in a room: more are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message of `user`; `event` is the whole event (client format)."""
+    """What `user` said or did for others to see, such as a message, a reaction or a new topic; `event` is the whole
+    event (client format)."""
 
     id: str
     user: str
@@ -46,13 +49,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The membership of `user` in the room (spec, `m.room.member`)."""
+    """The membership of `user` in the room (spec, `m.room.member`); `event` is the whole event (client format)."""
 
     user: str
     membership: str
     name: str
     sender: str
     reason: str
+    event: Json = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return word(self.event, "event_id")
 
     @property
     def stays(self) -> bool:
@@ -106,13 +114,20 @@ Entry = Said | Membership | Encryption | Replacement | PowerLevels | Undecryptab
 @dataclass(frozen=True, slots=True)
 class RoomNews:
     """What is new in room `id`. `before`: the token to fetch older events that were left out, else empty. `begins`:
-    when the earliest event of the timeline was said (seconds since the epoch), infinite if there is none."""
+    when the earliest event of the timeline was said (seconds since the epoch), infinite if there is none. `typing`:
+    who types now, at most 100 people; None if that has not changed."""
 
     id: str
     state: tuple[Entry, ...]
     before: str
     timeline: tuple[Entry, ...]
     begins: float
+    typing: tuple[str, ...] | None = None
+
+    @property
+    def is_about_typing(self) -> bool:
+        """Whether nothing else is new."""
+        return self.typing is not None and not (self.state or self.timeline or self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +181,18 @@ def _room(room_id: str, news: Json) -> RoomNews:
     events = [*tables(timeline, "events")]
     before = word(timeline, "prev_batch") if timeline.get("limited") is True else ""
     begins = min(map(said_at, events), default=math.inf)
-    return RoomNews(room_id, entries(tables(news, "state", "events")), before, entries(events), begins)
+    state = entries(tables(news, "state", "events"))
+    return RoomNews(room_id, state, before, entries(events), begins, _typing(tables(news, "ephemeral", "events")))
+
+
+def _typing(events: Iterable[Json]) -> tuple[str, ...] | None:
+    """Who types (spec, "Typing Notifications"): each such event names all of them."""
+    now = None
+    for event in events:
+        if word(event, "type") == "m.typing":
+            users = islice(values(table(event, "content"), "user_ids"), _TYPISTS)
+            now = tuple(user for user in users if isinstance(user, str))
+    return now
 
 
 def _entry(event: Json) -> Entry | None:
@@ -174,13 +200,15 @@ def _entry(event: Json) -> Entry | None:
     if kind in _STATE and not isinstance(event.get("state_key"), str):
         return None  # it changes nothing, whoever sent it: such an event needs no power
     match kind:
-        case "m.room.message" | "m.sticker" | "m.room.redaction":
+        case "m.room.topic" if word(event, "state_key"):
+            return None
+        case "m.room.message" | "m.sticker" | "m.room.redaction" | "m.reaction" | "m.room.topic":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
         case "m.room.member":
             content = table(event, "content")
             membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
-            return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason)
+            return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason, event)
         case "m.room.encryption" if word(event, "state_key") == "":
             return Encryption()
         case "m.room.tombstone" if word(event, "state_key") == "":

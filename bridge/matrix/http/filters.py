@@ -16,6 +16,7 @@ _NOISE = (
 """What clients and servers say all the time, and does not concern us. Everything else is heard: what is not carried is
 counted."""
 _NOTHING: dict[str, object] = {"types": []}
+_TYPING: dict[str, object] = {"types": ["m.typing"]}
 TIMELINE = 100
 """Most events of a room in one sync; older ones are fetched."""
 FEW = 5
@@ -34,7 +35,7 @@ def page(us: str) -> str:
 
 
 def ours(us: str) -> str:
-    return json.dumps({"types": ["m.room.message", "m.reaction"], "senders": [us]})
+    return json.dumps({"types": ["m.room.message", "m.reaction", "m.room.redaction"], "senders": [us]})
 
 
 def arrival() -> str:
@@ -52,15 +53,18 @@ def first(us: str) -> dict[str, object]:
     return _sync(heard(us) | {"limit": 1}, {"types": [*_CHANGED], "lazy_load_members": True})
 
 
-def sync(us: str, limit: int = TIMELINE) -> dict[str, object]:
+def sync(us: str, limit: int = TIMELINE, *, typing: bool = False) -> dict[str, object]:
     """For later syncs: no state, which costs the homeserver milliseconds a message. Changes of a room are in its
-    timeline, or in the gap once that is filled; names are asked for when somebody speaks."""
-    return _sync(heard(us) | {"limit": limit}, _NOTHING)
+    timeline, or in the gap once that is filled; names are asked for when somebody speaks. `typing`: also who types,
+    but not who has read what."""
+    return _sync(heard(us) | {"limit": limit}, _NOTHING, _TYPING if typing else _NOTHING)
 
 
-def _sync(timeline: dict[str, object], state: dict[str, object]) -> dict[str, object]:
+def _sync(
+    timeline: dict[str, object], state: dict[str, object], ephemeral: dict[str, object] = _NOTHING
+) -> dict[str, object]:
     return {
         "presence": _NOTHING,
         "account_data": _NOTHING,
-        "room": {"timeline": timeline, "state": state, "ephemeral": _NOTHING, "account_data": _NOTHING},
+        "room": {"timeline": timeline, "state": state, "ephemeral": ephemeral, "account_data": _NOTHING},
     }

@@ -18,6 +18,10 @@ from bridge.matrix.http.chunks import Chunks
 log = structlog.get_logger()
 
 _API = "/_matrix/client/v3/"
+_V1 = "/_matrix/client/v1/"
+_NEWER = frozenset(("relations",))
+"""What is asked of a room by a newer endpoint: it exists in version 1 only (spec, "Relationships API")."""
+_UPLOAD = "/_matrix/media/v3/upload"
 _WITHIN = 30.0
 """Seconds for an answer. A join of a room elsewhere may take this long."""
 
@@ -146,6 +150,14 @@ class Homeserver:
         """`body`: an object, or JSON text."""
         return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
 
+    async def upload(self, data: bytes, mime: str, name: str) -> str:
+        """Store a file on the homeserver, and return its `mxc://` URI. Not retried."""
+        headers = {"Content-Type": mime, "Authorization": f"Bearer {self.token}"}
+        _ = self._session  # the client would make one of its own
+        place = f"{_UPLOAD}?filename={_quoted(name)}"
+        asked = self._client.send("POST", place, data, headers, timeout=0)
+        return expected(await self._answer(asked, _WITHIN, _LARGEST_DOCUMENT), "content_uri")
+
     def move(self, url: str) -> None:
         """Ask the homeserver at `url` from now on."""
         self._client.homeserver = url.rstrip("/")
@@ -187,7 +199,8 @@ class Homeserver:
     ) -> Json:
         """One request with the current token, not retried. `take` gets what the answer has in its `chunk`, and the rest
         of it is returned."""
-        place = _API + "/".join(map(_quoted, path))
+        api = _API if _NEWER.isdisjoint(path[2:3]) else _V1
+        place = api + "/".join(map(_quoted, path))
         if query:
             place += "?" + "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query.items())
         headers = {"Content-Type": "application/json"}

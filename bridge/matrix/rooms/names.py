@@ -1,8 +1,8 @@
 """What the people in a room call themselves, and whose name is told apart from another's by their id. No I/O."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 
 from bridge.model.text import lookalike, shown_name
 
@@ -22,7 +22,8 @@ class Names:
         self._us = us
         self._ours = frozenset(lookalike(name) for name in ours if name)
         self._people: dict[str, str] = {}
-        self._number: Counter[str] = Counter()
+        self._called = _Index()
+        self._local = _Index()
         self._overfull = not are_known
 
     def change(self, user: str, name: str | None) -> None:
@@ -42,22 +43,70 @@ class Names:
             return False
         key = lookalike(shown)
         theirs = self._people.get(user)
-        others = self._number[key] - (theirs is not None and self._key(user, theirs) == key)
+        others = self._called.number(key) - (theirs is not None and self._key(user, theirs) == key)
         return self._overfull or others > 0 or key in self._ours or _IS_LIKE_AN_ID.search(shown) is not None
+
+    def who(self, called: str) -> str | None:
+        """The one person here whom others may call so, by display name, by the local part of their id or by all of it.
+        None if that is nobody or several, and for ourselves."""
+        if self._overfull:
+            return None
+        if called in self._people:
+            return called if called != self._us else None
+        key = lookalike(called)
+        found = {*self._called.some(key), *self._local.some(key)}
+        return next(iter(found - {self._us}), None) if len(found) == 1 else None
 
     def _set(self, user: str, name: str) -> None:
         if self._overfull or len(self._people) >= MOST:
             self._overfull = True
             return
         self._people[user] = name
-        self._number[self._key(user, name)] += 1
+        self._called.add(self._key(user, name), user)
+        self._local.add(_local_part(user), user)
 
     def _forget(self, user: str) -> None:
         if (name := self._people.pop(user, None)) is not None:
-            key = self._key(user, name)
-            self._number[key] -= 1
-            if not self._number[key]:
-                del self._number[key]
+            self._called.remove(self._key(user, name), user)
+            self._local.remove(_local_part(user), user)
 
     def _key(self, user: str, name: str) -> str:
         return lookalike(shown_name(name, fallback=user))
+
+
+class _Index:
+    """Who goes by which key. Nearly all keys have one person, and take no set."""
+
+    def __init__(self) -> None:
+        self._one: dict[str, str] = {}
+        self._several: dict[str, set[str]] = {}
+
+    def add(self, key: str, user: str) -> None:
+        if key in self._several:
+            self._several[key].add(user)
+        elif self._one.setdefault(key, user) != user:
+            self._several[key] = {self._one.pop(key), user}
+
+    def remove(self, key: str, user: str) -> None:
+        several = self._several.get(key)
+        if several is None:
+            if self._one.get(key) == user:
+                del self._one[key]
+            return
+        several.discard(user)
+        if len(several) == 1:
+            self._one[key] = self._several.pop(key).pop()
+
+    def number(self, key: str) -> int:
+        """How many people go by `key`."""
+        return len(self._several[key]) if key in self._several else int(key in self._one)
+
+    def some(self, key: str) -> tuple[str, ...]:
+        """Those who go by `key`; of several only two."""
+        if key in self._several:
+            return tuple(islice(self._several[key], 2))
+        return (self._one[key],) if key in self._one else ()
+
+
+def _local_part(user: str) -> str:
+    return lookalike(user.removeprefix("@").partition(":")[0])
