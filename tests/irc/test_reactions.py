@@ -59,7 +59,7 @@ def test_a_reaction_in_a_channel_with_a_long_name_fits_one_line() -> None:
     limits, channel = Limits(256, 112), Room("libera", "#" + "c" * 90)
     item = replace(reaction("alice", "👍", 1, of=known("x" * 50)), room=channel)
     (line,) = said(item, Place(limits))
-    assert len(line.encode()) <= limits.budget("NOTICE", channel.id) == 41
+    assert len(line.encode()) <= limits.budget("NOTICE", channel.id) == 42
     assert line.startswith("alice reacted")
 
 
