@@ -43,7 +43,11 @@ class PermanentError(SendError):
 
 class Needless(Exception):
     """The network shows nothing of the first of what is owed to a room, and that is as it should be: its delivery is
-    done."""
+    done. `deliveries`, if any, are done together with it: the first of them is the first that is owed."""
+
+    def __init__(self, reason: str = "", deliveries: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.deliveries = tuple(deliveries)
 
 
 class InDoubt(SendError):

@@ -248,13 +248,13 @@ async def test_a_user_has_a_picture_that_is_stored_once(synapse: Synapse) -> Non
 async def test_memberships_are_one_notice_and_a_topic_is_set(synapse: Synapse) -> None:
     levels = {"events": {"m.room.topic": 0}}
     async with pond(synapse, power_level_content_override=levels) as (us, alice, place), us.running() as network:
-        people = [irc(f"n{number}") for number in range(5)]
+        people = [irc(f"n{number}") for number in range(7)]
         items = [owed(us.rooms[0], Membership(who, Change.JOINED), who=who) for who in people]
         assert {network.gather(item.event) for item in items} == {4.0}
         assert network.gather(said(us.rooms[0], "a", "x").event) == 0.0
         (sent,) = await send(network, *items)
         content = (await event(alice, place, sent))["content"]
-        assert (content["msgtype"], content["body"]) == ("m.notice", "n0, n1 and 3 others have joined")
+        assert (content["msgtype"], content["body"]) == ("m.notice", "n0, n1, n2, n3 and 3 others have joined")
         await send(network, owed(us.rooms[0], Topic("ducks only")))
         path = f"rooms/{quote(place, safe='')}/state/m.room.topic/"
         assert (await alice.call("GET", path))["topic"] == "ducks only"
