@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from bridge.model.accounting import Count
 from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
@@ -87,18 +88,36 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """People who talk in `room` go on in another place, which the network calls `place`, and so do we; `why` says it in
+    words."""
+
+    room: Room
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Events in the order in which they happened, and the `cursor` from which to resume once they are stored.
 
-    Events may be missing in the `gaps`. `signals` are never stored. `changes` is what the network must remember in the
-    same transaction as the cursor (see `Memory`); None forgets a key.
+    Events may be missing in the `gaps`. `counts`: what was heard and is no event, by rooms. `moves`: rooms that are in
+    another place since then. `signals` are never stored. `changes` is what the network must remember in the same
+    transaction as the cursor (see `Memory`); None forgets a key.
     """
 
     events: tuple[Event, ...]
     cursor: str
     gaps: tuple[Gap, ...] = ()
+    counts: tuple[Count, ...] = ()
+    moves: tuple[Moved, ...] = ()
     changes: Mapping[str, str | None] = field(default_factory=dict)
     signals: tuple[Typing, ...] = ()
+
+    @property
+    def is_momentary(self) -> bool:
+        """Whether nothing in it is to be stored, save perhaps the cursor."""
+        return not (self.events or self.gaps or self.counts or self.moves or self.changes)
 
 
 class Memory(Protocol):

@@ -4,13 +4,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
-from bridge.irc.dialect.render import Limits, Say, decode, refit, render
+from bridge.irc.dialect.operations import Operation, Say, decode
+from bridge.irc.dialect.place import Limits, Place
+from bridge.irc.dialect.render import refit, render
 from bridge.irc.doubts import Doubts
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
@@ -22,7 +25,7 @@ from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
 from bridge.lib.waiting import is_set_within
-from bridge.model.event import Room
+from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, Silenced, TransientError
@@ -35,6 +38,9 @@ _PLACE_WITHIN = 30.0
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 0.1
 """Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
+
+_GATHERED = ((Reaction, 9.0), (Edit, 3.0), (Membership, 4.0))
+"""Seconds that these wait for more of them: a channel is told of several in one line."""
 
 
 class IrcNetwork:
@@ -97,8 +103,17 @@ class IrcNetwork:
                 life.exception()  # marked as retrieved: it was raised above, or our closer does not want it
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        """See `bridge.network.Network`. Uses the limits that the server told us last."""
-        return render(owed, self._current_limits())
+        """See `bridge.network.Network`. Without a connection, uses the limits that the server told us last."""
+        return render(owed, self._place_of(owed[0].room), how)
+
+    def gather(self, event: Event) -> float:
+        """See `bridge.network.Gathering`. Each line costs some of the flood budget."""
+        return next((seconds for kind, seconds in _GATHERED if isinstance(event.body, kind)), 0.0)
+
+    async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
+        """See `bridge.network.Signals`."""
+        if self._connection is not None and self._connection.open:
+            self._connection.typing(room, active=active)
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A line that no longer fits (our host changed since it was rendered) goes out as
@@ -106,11 +121,11 @@ class IrcNetwork:
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target, trial=trial)
-            known = self._settled(connection, post, again=again)
+            known = self._settled(connection, post, again=again, repeatable=not isinstance(said, Say))
             if known is not None:
                 return known
             async with self._doubts.turn() as alone:
-                *first, last = refit(said, self._current_limits())
+                *first, last = self._lines(said)
                 for part in first:
                     connection = await self._written(connection, post, said, alone=alone, trial=trial)
                     await self._landed(connection, post, connection.launch(post, part))
@@ -120,7 +135,14 @@ class IrcNetwork:
                 flight = connection.launch(post, last)
                 if not alone:
                     lane.go_on()
-                return await self._landed(connection, post, flight)
+                return await self._landed(connection, post, flight, speech=isinstance(said, Say))
+
+    def _lines(self, operation: Operation) -> Sequence[Operation]:
+        """The lines that an operation needs. A reply names what it answers in the first."""
+        if not isinstance(operation, Say):
+            return [operation]
+        first, *rest = refit(operation, self._current_limits())
+        return [replace(first, reply=operation.reply), *rest]
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
@@ -142,8 +164,9 @@ class IrcNetwork:
         absent = session.absence(room.id)
         return str(absent) if absent is not None else f"not in {room.id} yet"
 
-    def _settled(self, connection: Connection, post: Post, *, again: bool) -> str | None:
-        """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown."""
+    def _settled(self, connection: Connection, post: Post, *, again: bool, repeatable: bool) -> str | None:
+        """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown, unless
+        it is `repeatable`: doing it twice changes nothing."""
         history = connection.session.history
         known = history.ours(post.id)
         if known is not None:
@@ -152,7 +175,8 @@ class IrcNetwork:
         if guilt := self._doubts.guilt(post.id):
             self._doubts.settled(post.id)
             raise PermanentError(guilt)
-        if (again or self._doubts.is_unknown(post.id)) and not history.remembers(post.room):
+        doubtful = (again or self._doubts.is_unknown(post.id)) and not repeatable
+        if doubtful and not history.remembers(post.room):
             resend = self._settings.on_doubt == "resend"
             if resend:
                 self._doubts.told(post.id)
@@ -161,7 +185,9 @@ class IrcNetwork:
             raise InDoubt("the connection broke before the server confirmed the message", resend=resend)
         return None
 
-    async def _written(self, connection: Connection, post: Post, said: Say, *, alone: bool, trial: bool) -> Connection:
+    async def _written(
+        self, connection: Connection, post: Post, said: Operation, *, alone: bool, trial: bool
+    ) -> Connection:
         """Wait for the turn of a line of `post`; return the connection to write it on."""
         while not await connection.turn(post.room) or self._placed(said.target, trial=trial) is not connection:
             connection = await self._place(post.room, said.target, trial=trial)
@@ -169,9 +195,9 @@ class IrcNetwork:
                 raise TransientError("the connection was lost before its turn", _LOOK_AGAIN)
         return connection
 
-    async def _landed(self, connection: Connection, post: Post, flight: Flight) -> str:
+    async def _landed(self, connection: Connection, post: Post, flight: Flight, *, speech: bool = True) -> str:
         try:
-            known = await connection.landed(post, flight)
+            known = await connection.landed(post, flight, speech=speech)
         except Lost as error:
             self._doubts.lost(post.id, error.why, cut_off=error.cut_off, expelled=error.expelled)
             raise
@@ -200,6 +226,12 @@ class IrcNetwork:
         if self._connection is not None and self._connection.session.online:
             self._limits = self._connection.session.limits
         return self._limits
+
+    def _place_of(self, room: Room) -> Place:
+        limits = self._current_limits()
+        if self._connection is not None and self._connection.session.online:
+            return self._connection.session.place(room.id)
+        return Place(limits)
 
     async def _place(self, room: Room, target: str, *, trial: bool) -> Connection:
         """Wait until we are online and may speak to `target`; return the connection."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialect.render import Say
+from bridge.irc.dialect.operations import Operation, Say
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -25,6 +25,7 @@ from bridge.irc.effects import (
     Online,
     Proved,
     Rejected,
+    Typed,
     Write,
 )
 from bridge.irc.flood import Flood
@@ -32,6 +33,7 @@ from bridge.irc.inbox import Inbox
 from bridge.irc.session.commands import PROBE
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
+from bridge.irc.typing import TypingShown
 from bridge.irc.wire import line as wire
 from bridge.irc.wire.line import LineBuffer
 from bridge.model.event import Room
@@ -93,6 +95,7 @@ class Connection:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._flood = flood
+        self._typing = TypingShown()
         self._timer: asyncio.TimerHandle | None = None
         self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
@@ -146,16 +149,35 @@ class Connection:
         finally:
             self._flood.withdraw(room, ticket)
 
-    def launch(self, post: Post, said: Say) -> "Flight":
-        """Write one line of `post`. Call `turn` first."""
+    def launch(self, post: Post, operation: Operation) -> "Flight":
+        """Write one line of `post`. Call `turn` first. Raises `Needless` if the server has nothing to show it by."""
         flight: Flight = self._loop.create_future()
-        effects = self.session.say(post.id, said.command, said.target, said.text)
+        effects = self.session.perform(post.id, operation)
         self._flights[post.id] = flight
         self._do(effects)
+        if isinstance(operation, Say):
+            self._typing.spoke(post.room)
         return flight
 
-    async def landed(self, post: Post, flight: "Flight") -> str:
-        """Wait for the proof of delivery; return the network's id of the post. Raises SendError if it was not taken."""
+    def typing(self, room: Room, *, active: bool) -> None:
+        """Show that somebody types in `room`, or has stopped, as soon as no message has to wait for that."""
+        self._typing.change(room, self._loop.time(), active=active)
+        self._show_typing()
+
+    def _show_typing(self) -> None:
+        now = self._loop.time()
+        for room, what in self._typing.due(now):
+            if not self.open or not self._flood.spare(now):
+                return
+            effects = self.session.typing(room.id, what)
+            if effects:
+                self._flood.charge(now)
+                self._do(effects)
+            self._typing.wrote(room, what, now)
+
+    async def landed(self, post: Post, flight: "Flight", *, speech: bool = True) -> str:
+        """Wait for the proof of delivery; return the network's id of the post. Raises SendError if it was not taken.
+        `speech`: if it was taken, the channel lets us speak."""
         patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
         try:
             outcome = await flight
@@ -165,8 +187,9 @@ class Connection:
             if not self._over.is_set():
                 self._complain(post.room, outcome)
             raise outcome
-        self._muted.discard(post.room.id)
-        self._do([*self.session.channels.spoke(post.room.id)])
+        if speech:
+            self._muted.discard(post.room.id)
+            self._do([*self.session.channels.spoke(post.room.id)])
         return outcome
 
     async def answers(self) -> None:
@@ -241,6 +264,7 @@ class Connection:
             if self._paused:
                 self.session.paused(now)
             self._do(self.session.tick(now))
+            self._show_typing()
 
     def _do(self, effects: list[Effect]) -> None:
         closed, out = self._over.is_set(), b""
@@ -248,7 +272,7 @@ class Connection:
             match effect:
                 case Write(data):
                     out += self._charged(data)
-                case Heard():
+                case Heard() | Typed():
                     self._inbox.put(effect)
                 case CaughtUp():
                     self._inbox.put(effect)

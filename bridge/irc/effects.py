@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bridge.irc.wire.line import Unwritable, compose
 from bridge.model.event import Event, Room
-from bridge.network import SendError
+from bridge.network import SendError, Typing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,18 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody said something in one of our rooms or to us. `msgid` is the server's id for it, '' if it has none."""
+    """Somebody said or did something in one of our rooms, or said something to us. `msgid` is the server's id for it,
+    '' if it has none."""
 
     event: Event
     msgid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Somebody types in one of our rooms, or has stopped."""
+
+    signal: Typing
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ class Broken:
 Effect = (
     Write
     | Heard
+    | Typed
     | Online
     | Joined
     | CaughtUp

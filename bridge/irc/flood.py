@@ -66,6 +66,11 @@ class Flood(Generic[_Ticket]):
         self._bucket.spend(now, debt=self._burst)
         self._written.append(now)
 
+    def spare(self, now: float) -> bool:
+        """Whether a line of no importance may go out: nothing waits, and all of a burst of messages could still follow
+        but for one. Call `charge` if it is written."""
+        return not self._waiting and self._burst > 1 and self._bucket.is_full(now)
+
     def grant(self, now: float) -> list[_Ticket]:
         """Remove and return the tickets that may write now, in order."""
         granted: list[_Ticket] = []

@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.irc.effects import CaughtUp, Heard
+from bridge.irc.effects import CaughtUp, Heard, Typed
 from bridge.irc.hearing.cursor import Cursor
+from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
-from bridge.model.event import Room
-from bridge.network import Batch, Gap
+from bridge.model.event import Message, Room
+from bridge.model.people import Sender
+from bridge.network import Batch, Gap, Typing
 
 _FULL, _ROOM_AGAIN = 5000, 2500
 """Waiting messages at which we stop reading the socket, and at which we resume. Until we stop, PINGs are answered: that
@@ -18,6 +20,8 @@ _HEAVY = 8_000_000
 """Characters of waiting messages at which we stop, too: ordinary ones have a tenth, but a line may have 16 KB."""
 _BATCH = 100
 """Most items in one batch; it is stored in one transaction."""
+_MOST_TYPING = 100
+"""Most signals that somebody types that wait: of more, the oldest is forgotten."""
 _IDLE_S = 30.0
 """Seconds of silence after which the cursor moves all the same: until then we surely heard all."""
 
@@ -41,6 +45,7 @@ class Inbox:
         """The rooms in which we currently hear all that is said."""
         self.until = 0.0
         self._heard: deque[_Put] = deque()
+        self._typing: LruDict[tuple[Room, str], Typing] = LruDict(_MOST_TYPING)
         self._weight = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -50,8 +55,13 @@ class Inbox:
     def full(self) -> bool:
         return not self._room.is_set()
 
-    def put(self, heard: Heard | CaughtUp) -> None:
-        """Add an item. Never refuses: the producer waits for `room` between its reads."""
+    def put(self, heard: Heard | CaughtUp | Typed) -> None:
+        """Add an item. Never refuses: the producer waits for `room` between its reads. Only the newest signal that
+        somebody types is kept of each person in a room, until the next batch."""
+        if isinstance(heard, Typed):
+            self._typing[_typist(heard.signal.room, heard.signal.sender)] = heard.signal
+            self._news.set()
+            return
         put = _Put(heard, self.until)
         self.heard = _after(self.heard, put)
         self._heard.append(put)
@@ -75,8 +85,8 @@ class Inbox:
         self._news.set()
 
     async def take(self) -> Batch | None:
-        """The next waiting items, in order; None if `wake` was called and nothing waits. After `_IDLE_S` of silence: an
-        empty batch that moves the cursor, or None if we are in no room."""
+        """The next waiting items, in order, with all signals; None if `wake` was called and nothing waits. After
+        `_IDLE_S` of silence: an empty batch that moves the cursor, or None if we are in no room."""
         if not await is_set_within(self._news, _IDLE_S):
             return self._batch(()) if self.present else None
         taken = [self._heard.popleft() for _ in range(min(_BATCH, len(self._heard)))]
@@ -85,7 +95,11 @@ class Inbox:
         self._weight -= sum(map(_weight, taken))
         if len(self._heard) <= _ROOM_AGAIN and self._weight <= _HEAVY / 2:
             self._room.set()
-        return self._batch(taken) if taken else None
+        signals = tuple(self._typing.values())
+        self._typing = LruDict(_MOST_TYPING)
+        if signals and not taken:  # there is nothing to store, so the cursor stays as it was told last
+            return Batch((), self.cursor.dump(), signals=signals)
+        return self._batch(taken, signals) if taken else None
 
     def last(self) -> Batch | None:
         """When no more will be put and all is taken: the position until which we heard all, if it was not told yet."""
@@ -94,7 +108,7 @@ class Inbox:
         self.cursor = self.heard
         return Batch((), self.cursor.dump())
 
-    def _batch(self, taken: Sequence[_Put]) -> Batch:
+    def _batch(self, taken: Sequence[_Put], signals: tuple[Typing, ...] = ()) -> Batch:
         gaps = []
         for put in taken:
             self.cursor = _after(self.cursor, put)
@@ -103,15 +117,23 @@ class Inbox:
         if not self._heard:
             self.cursor = self.cursor.present([room.id for room in self.present], self.until)
         events = tuple(put.what.event for put in taken if isinstance(put.what, Heard))
-        return Batch(events, self.cursor.dump(), tuple(gaps))
+        return Batch(events, self.cursor.dump(), tuple(gaps), signals=signals)
 
 
 def _weight(put: _Put) -> int:
     return sum(len(span.text) for span in put.what.event.text) if isinstance(put.what, Heard) else 0
 
 
+def _typist(room: Room, sender: Sender) -> tuple[Room, str]:
+    return room, sender.casemapping.fold(sender.address)
+
+
 def _after(cursor: Cursor, put: _Put) -> Cursor:
     if isinstance(put.what, Heard):
         event = put.what.event
-        return cursor if event.private else cursor.heard(event.room.id, event.time, put.what.msgid, put.at)
+        if event.private:
+            return cursor
+        if not isinstance(event.body, Message):  # a history has none of these by which it could be resumed
+            return cursor.present([event.room.id], put.at)
+        return cursor.heard(event.room.id, event.time, put.what.msgid, put.at)
     return cursor.caught_up(put.what.room.id, put.what.time, put.what.server, put.at)

@@ -57,7 +57,7 @@ class MatrixNetwork:
         self._account = Account(settings, self._homeserver, memory, patience)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory)
-        self._invitations = Invitations(self.name, self._joining, self._private)
+        self._invitations = Invitations(self.name, self._joining, self._private, memory)
         self._sending = Sending(
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
         )
@@ -138,6 +138,7 @@ class MatrixNetwork:
         await self._account.log_in()
         await self._joining.recall()
         await self._private.recall()
+        await self._invitations.recall()
         await self._avatars.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:

@@ -1,5 +1,6 @@
 """The prefix of carried lines, for all renderers: who said it, and, if it comes late, when."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bridge.model.event import Edit, Event, Kind, Message, Origin
@@ -16,13 +17,13 @@ def shown_as(sender: Sender) -> str:
     return f"{sender.name} ({sender.note})" if sender.note else sender.name
 
 
-def mark(event: Event) -> str:
+def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:
     """The sender mark that begins each line of a carried message, so that no line can pretend to be from somebody else:
-    `<alice> `. '' in a private conversation, and for our own messages."""
+    `<alice> `, with the name as `shown`. '' in a private conversation, and for our own messages."""
     if event.private or event.origin is Origin.OURS:
         return ""
     action = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
-    return f"* {shown_as(event.sender)} " if action else f"<{shown_as(event.sender)}> "
+    return f"* {shown(event.sender)} " if action else f"<{shown(event.sender)}> "
 
 
 def spoken(body: Message | Edit) -> Message:

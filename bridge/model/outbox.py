@@ -47,7 +47,8 @@ class Known:
     """What the store knows of an event that another refers to.
 
     `source` is the event as it was first heard, `who` said it (None if unknown), and `excerpt` is the beginning of its
-    text, as it was last edited ('' if not kept, or removed). `rooms`: where it was said, and where it went.
+    text, as it was last edited ('' if not kept, or removed). `rooms`: where it was said, and where it went. `type` is
+    that of its body.
 
     Of the room asked about: `ids` are its ids there, one per post, empty if it was not sent there; `before` is the
     beginning of its text as people saw it there last; `last`: nothing else was said there since; `thread` is the id of
@@ -63,6 +64,7 @@ class Known:
     last: bool = False
     thread: str = ""
     removed: bool = False
+    type: str = "message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.model.text import plain
-from bridge.network import Batch, Gap, Network
+from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
@@ -99,7 +99,7 @@ class Relay:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
         for signal in batch.signals:
             self._shared.momentary.typing(signal, self._gate)
-        if batch.cursor == expect and not (batch.events or batch.gaps or batch.changes):
+        if batch.cursor == expect and batch.is_momentary:
             return True
         targets = {target for event in batch.events if (target := asked_about(event)) is not None}
         known = dict(await stored(lease.known, targets)) if targets else {}
@@ -109,7 +109,8 @@ class Relay:
             outcomes.append(outcome := self._outcome(event, known))
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
                 known[event.key] = outcome.known(event)
-        gone = await self._store(lease, _commit(expect, batch, [*outcomes, *map(self._of_gap, batch.gaps)]))
+        outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
+        gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
         return gone
@@ -131,6 +132,11 @@ class Relay:
             return event
         earlier = [outcome.known(said) for outcome in reversed(before) for said in outcome.said_in(event.room)]
         earlier += await stored(lease.said_in, event.room, now - RECENT_S, RECENT)
+        bodies = (changed.body for outcome in before for changed in outcome.changes)
+        edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
+        earlier = [
+            replace(each, excerpt=plain(edited[each.source])) if each.source in edited else each for each in earlier
+        ]
         meant = understood(event, earlier, self._shared.terms.excerpt, **may)
         known.update((each.source, each) for each in earlier if each.source in meant.refers)
         return meant
@@ -178,6 +184,12 @@ class Relay:
         due = shared.gaps.heard(gap, shared.clock(), shared.terms.tell_gaps)
         told = tuple(outages.unknown(gap.room, due, other) for other in others) if due else ()
         return Outcome(told, (count,), memory={GAPS + gap.room.id: shared.gaps.kept(gap.room)})
+
+    def _of_move(self, move: Moved) -> Outcome:
+        """Tell all rooms of the link."""
+        links, now = self._gate.links, self._shared.clock()
+        rooms = (move.room, *links.others(move.room)) if links.of(move.room) else ()
+        return Outcome(tuple(outages.moved(move, room, now) for room in rooms))
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a
@@ -246,7 +258,7 @@ def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Co
         batch.cursor,
         events=tuple({event.key: event for event in events}.values()),
         deliveries=tuple(each.delivery for each in owed),
-        counts=tuple(count for outcome in outcomes for count in outcome.counts),
+        counts=(*batch.counts, *(count for outcome in outcomes for count in outcome.counts)),
         changes={**batch.changes, **{key: kept for outcome in outcomes for key, kept in outcome.memory.items()}},
     )
 

@@ -10,6 +10,7 @@ from bridge.model.event import Event, Kind, Message, Origin, Room
 from bridge.model.outbox import Addressed
 from bridge.model.people import Sender
 from bridge.model.text import one_line, words
+from bridge.network import Moved
 from bridge.relay.gaps import Bundle
 
 _DAY = 86_400.0
@@ -171,6 +172,14 @@ def unknown(room: Room, gaps: Bundle, other: Room) -> Addressed:
         lost, when = f"{lost} {gaps.number} times", f"{when}, {about(gaps.seconds)} in all"
     said = f"{lost} ({when}). Anything said there is missing here."
     return _notice(f"unknown {room} {gaps.since:.0f}", other, said, gaps.until)
+
+
+def moved(move: Moved, room: Room, now: float) -> Addressed:
+    """The notice to `room` that a room of its link, or itself, is in another place now."""
+    said = f"I carry on here: {_named(move.room)} has a new room, because {move.why}."
+    if room != move.room:
+        said = f"{_named(move.room)} has a new room, because {move.why}. I carry on there."
+    return _notice(f"moved {move.room} {move.place}", room, said, now)
 
 
 def _notice(id_: str, room: Room, said: str, now: float, *, ahead: bool = False) -> Addressed:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from bridge.model.accounting import Count
 from bridge.model.attribution import mark, stamp
-from bridge.model.event import Event, Redaction, Room
+from bridge.model.event import Event, EventKey, Redaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import lines, plain, printable, words
-from bridge.network import Batch, Gap, PermanentError, SendError
+from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing
 
 
 class MemoryNetwork:
@@ -32,8 +33,17 @@ class MemoryNetwork:
         """What it says of the next post, whatever that is."""
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
+        self.moves: tuple[Moved, ...] = ()
+        self.counts: tuple[Count, ...] = ()
+        """What the next batch says of rooms, besides events."""
         self.slots = asyncio.Semaphore(10_000)
         """How many more posts can be sent; further ones wait."""
+        self.gathers: dict[str, float] = {}
+        """How many seconds each type of event waits for more."""
+        self.typed: list[tuple[Room, bool]] = []
+        self.seen: list[EventKey] = []
+        self.rendered: list[tuple[Owed, ...]] = []
+        self._signals: list[Typing] = []
         self._rooms: Sequence[Room] | None = None
         self._said: list[Event] = []
         self._known: dict[str, str] = {}
@@ -44,6 +54,21 @@ class MemoryNetwork:
         async with self._stir:
             self._said.extend(event for event in events if self._rooms is None or event.room in self._rooms)
             self._stir.notify_all()
+
+    async def sign(self, signal: Typing) -> None:
+        """Let somebody type; nothing is heard with it."""
+        async with self._stir:
+            self._signals.append(signal)
+            self._stir.notify_all()
+
+    def gather(self, event: Event) -> float:
+        return self.gathers.get(event.body.type, 0.0)
+
+    async def typing(self, room: Room, active: bool) -> None:
+        self.typed.append((room, active))
+
+    async def read(self, event: EventKey) -> None:
+        self.seen.append(event)
 
     async def settled(self) -> None:
         """Return when everything heard so far is acknowledged."""
@@ -62,14 +87,17 @@ class MemoryNetwork:
             async with self._stir:
                 self.acknowledged = position
                 self._stir.notify_all()
-                while len(self._said) == position:
+                while len(self._said) == position and not self._signals:
                     await self._stir.wait()
                 batch = tuple(self._said[position:])
             position += len(batch)
             gaps, self.gaps = tuple(self.gaps), []
-            yield Batch(batch, str(position), gaps)
+            (moves, self.moves), (counts, self.counts) = (self.moves, ()), (self.counts, ())
+            signals, self._signals = tuple(self._signals), []
+            yield Batch(batch, str(position), gaps, counts, moves, signals=signals)
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
+        self.rendered.append(tuple(owed))
         return [
             Post.of(item.room, item.deliveries, part, stamp(item) + mark(item.event) + printable(plain(line)))
             for item in owed

@@ -377,3 +377,17 @@ async def test_a_very_long_message_takes_twenty_lines_on_irc_and_the_last_says_w
         assert lines[:19] == [f"<{running.alice}> verse {number}" for number in range(19)]
         assert "more characters are not shown here" in lines[19]
         assert lines[20:] == [f"<{running.alice}> the end"]
+
+
+async def test_people_are_told_in_both_rooms_that_an_upgraded_room_goes_on_elsewhere(running: Pond) -> None:
+    async with running.people() as (alice, bob):
+        place = await alice.room_id(running.room)
+        new = (await alice.call("POST", f"rooms/{place}/upgrade", {"new_version": "11"}))["replacement_room"]
+        await alice.sees(new, running.duck_id, timeout=20)
+        said = f"{running.room} has a new room, because it was upgraded. I carry on there."
+        await bob.heard(said)
+        await alice.heard(f"I carry on here: {running.room} has a new room, because it was upgraded.")
+        await alice.send(new, "here we are")
+        await bob.heard(f"<{running.alice}> here we are")
+        await bob.say(running.channel, "so am I")
+        assert (await alice.heard(f"<{running.bob}> so am I")).room == new

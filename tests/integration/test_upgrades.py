@@ -1,13 +1,19 @@
-"""Upgraded Matrix rooms, and invitations to one-to-one rooms, on a real Synapse."""
+"""Upgraded Matrix rooms, aliases, power, and invitations to one-to-one rooms, on a real Synapse."""
+
+from collections.abc import Mapping, Sequence
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.demo.people import MatrixPerson
+from bridge.demo.people.matrix import MatrixError
 from bridge.demo.servers import Synapse
+from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.rooms import joining
 from bridge.model.event import Room
+from bridge.model.text import plain
 from tests.integration.servers import unique
-from tests.integration.test_matrix import Ours, pond, post
+from tests.integration.test_matrix import Ours, eventually, pond, post
 
 pytestmark = pytest.mark.servers
 
@@ -140,3 +146,118 @@ async def test_a_named_room_of_two_that_no_client_marked_is_a_private_conversati
         public = await alice.create_room(name="everybody")
         await alice.invite(public, us.user)
         await alice.sees(public, us.user, "leave")
+
+
+async def test_an_upgrade_is_followed_though_the_alias_stays_and_also_after_a_restart(synapse: Synapse) -> None:
+    async with pond(synapse, room_version="11") as (us, alice, place):
+        async with us.running():
+            new = await _upgraded(alice, place, "12")
+            await _moved(us, alice, place)  # back to the old room, as where somebody else owns the alias
+            await _goes_on(us, alice, new)
+        (move,) = [move for batch in us.batches for move in batch.moves]
+        assert (move.room, move.place, move.why) == (us.rooms[0], new, "it was upgraded")
+        async with us.running() as network:
+            await alice.send(new, "still here")
+            await us.hears("still here")
+            await post(network, us.rooms[0], "me too")
+            assert (await alice.heard("me too")).room == new
+
+
+async def test_a_creator_of_a_room_of_version_12_upgrades_it_though_no_power_is_listed(synapse: Synapse) -> None:
+    async with pond(synapse, room_version="12") as (us, alice, place):
+        us.rooms = [Room("home", place)]
+        async with us.running():
+            await alice.sees(place, us.user)
+            levels = await alice.call("GET", f"rooms/{place}/state/m.room.power_levels/")
+            assert alice.user_id not in levels.get("users", {})
+            new = await _upgraded(alice, place, "12")
+            await _goes_on(us, alice, new)
+
+
+async def test_an_alias_that_is_moved_by_hand_is_followed_as_soon_as_its_room_lets_us_in(
+    synapse: Synapse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "_LOOK_EVERY", 0.3)
+    async with pond(synapse) as (us, alice, place):
+        new = await alice.create_room(preset="private_chat", name="moved")
+        with capture_logs() as logs:
+            async with us.running() as network:
+                await _moved(us, alice, new)
+                await eventually(lambda: _is_logged(logs, "room_not_followed"))
+                await alice.send(place, "still here")
+                await us.hears("still here")
+                await post(network, us.rooms[0], "and so am I")
+                assert (await alice.heard("and so am I")).room == place
+                await alice.call("PUT", f"rooms/{new}/state/m.room.join_rules/", {"join_rule": "public"})
+                await _goes_on(us, alice, new)
+        (line,) = [line for line in logs if line["event"] == "room_not_followed"]
+        assert line["new"] == new
+        assert line["reason"].startswith("M_FORBIDDEN")
+        (move,) = [move for batch in us.batches for move in batch.moves]
+        assert (move.place, move.why) == (new, "its alias names another room now")
+
+
+async def test_who_may_remove_what_others_said_is_known_and_kept_up_to_date(
+    synapse: Synapse,
+) -> None:
+    async with pond(synapse) as (us, alice, place), MatrixPerson(synapse.url, unique("carol")) as carol:
+        await carol.join(place)
+
+        async def may_redact(network: MatrixNetwork) -> tuple[bool, bool]:
+            joined = network._rooms.of(us.rooms[0])
+            assert joined is not None
+            assert joined.power is not None
+            return joined.power.may_redact(alice.user_id), joined.power.may_redact(carol.user_id)
+
+        levels = await alice.call("GET", f"rooms/{place}/state/m.room.power_levels/")
+        async with us.running() as network:
+            await alice.redact(place, await alice.send(place, "first"))
+            await alice.send(place, "barrier 1")
+            await us.hears("barrier 1")
+            assert await may_redact(network) == (True, False)
+            promoted = levels | {"users": levels["users"] | {carol.user_id: 50}}
+            await alice.call("PUT", f"rooms/{place}/state/m.room.power_levels/", promoted)
+            await alice.send(place, "barrier 2")
+            await us.hears("barrier 2")
+            assert await may_redact(network) == (True, True)
+        await carol.redact(place, await alice.send(place, "second"))
+        await alice.send(place, "barrier 3")
+        await alice.call("PUT", f"rooms/{place}/state/m.room.power_levels/", levels)
+        async with us.running() as network:
+            await us.hears("barrier 3")
+            await alice.send(place, "barrier 4")
+            await us.hears("barrier 4")
+            assert await may_redact(network) == (True, False)
+
+
+async def test_a_poll_and_a_reaction_of_somebodys_own_are_counted_and_a_state_event_is_not(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running():
+        await alice.send_event(place, "m.poll.start", {"m.poll": {"question": {}}})
+        await alice.send_event(place, "org.example.dance", {"steps": 3})
+        await alice.call("PUT", f"rooms/{place}/state/m.room.topic/", {"topic": "ducks"})
+        await alice.send(place, "barrier")
+        await us.hears("barrier")
+        unknown = "not a kind of event that is carried"
+        counts = [count.reason for batch in us.batches for count in batch.counts]
+        assert counts == [f"{unknown}: m.poll.start", unknown]
+
+
+async def test_a_message_of_the_largest_size_is_heard_and_one_byte_more_is_no_event(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, place), us.running():
+        size = 65_536
+        while True:
+            try:
+                await alice.send(place, "x" * size)
+            except MatrixError:
+                size -= 8
+            else:
+                break
+        heard = await us.hears("x" * size)
+        assert len(plain(heard.text)) == size
+        assert size > 64_000
+        await alice.send(place, "and on")
+        await us.hears("and on")
+
+
+async def _is_logged(logs: Sequence[Mapping[str, object]], event: str) -> bool:
+    return any(line["event"] == event for line in logs)

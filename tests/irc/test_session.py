@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.irc.dialect.operations import Say
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -65,7 +66,7 @@ class Talk:
 
     def says(self, post: str, target: str = "#Pond", text: str = "<Ann> hi") -> list[str]:
         before = len(self.effects)
-        self._take(self.session.say(post, "PRIVMSG", target, text))
+        self._take(self.session.perform(post, Say("PRIVMSG", target, text)))
         return self.written(before)
 
     def written(self, since: int = 0) -> list[str]:
@@ -76,6 +77,11 @@ class Talk:
 
     @property
     def heard(self) -> list[Event]:
+        """The messages that were heard."""
+        return [each for each in self.events if isinstance(each.body, Message)]
+
+    @property
+    def events(self) -> list[Event]:
         return [each.event for each in self.effects if isinstance(each, Heard)]
 
     def welcomed(self, caps: str = "", supports: str = "CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=#") -> "Talk":

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from bridge.irc.dialect import formatting
 from bridge.irc.dialect.address import is_address_of
+from bridge.irc.dialect.operations import Say, decode
 from bridge.irc.dialect.palette import colour, number
-from bridge.irc.dialect.render import Limits, Say, decode, refit, render
+from bridge.irc.dialect.place import Limits, Place
+from bridge.irc.dialect.render import refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
@@ -178,8 +180,15 @@ def message(text: Text, kind: Kind = Kind.TEXT, **changes: object) -> Event:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+def say(post: Post) -> Say:
+    """The message that `post` must be."""
+    said = decode(post.payload)
+    assert isinstance(said, Say)
+    return said
+
+
 def rendered(event: Event, room: Room = ROOM, limits: Limits = Limits()) -> list[Say]:  # noqa: B008 - frozen
-    return [decode(post.payload) for post in render([Owed("d", room, event)], limits)]
+    return [say(post) for post in render([Owed("d", room, event)], Place(limits))]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x85", "\v", "\f"])
@@ -228,7 +237,7 @@ def test_empty_lines_are_left_out_and_a_message_without_text_is_a_dead_letter() 
 
 def test_a_run_of_deliveries_is_rendered_up_to_the_first_empty_message() -> None:
     first, empty = Owed("d1", ROOM, message(words("hi"))), Owed("d2", ROOM, message(()))
-    posts = render([first, empty, first], Limits())
+    posts = render([first, empty, first], Place())
     assert [post.deliveries for post in posts] == [("d1",)]
 
 
@@ -301,11 +310,11 @@ def test_every_post_is_one_line_that_the_server_need_not_cut(spans: list[Span], 
     room = Room("net", "bob") if private else ROOM
     event = message(tuple(spans), sender=Sender("home", "@x:y", name.replace("\n", "")), private=private)
     try:
-        posts = render([Owed("d", room, event)], limits)
+        posts = render([Owed("d", room, event)], Place(limits))
     except PermanentError:
         return
     for post in posts:
-        said = decode(post.payload)
+        said = say(post)
         assert len(compose(said.command, said.target, said.text)) + limits.prefix <= 512
 
 
@@ -317,12 +326,12 @@ def test_a_very_long_name_leaves_room_for_the_words() -> None:
 
 def test_post_ids_are_derived_from_room_deliveries_and_part() -> None:
     owed = [Owed("d", ROOM, message(words("a\nb")))]
-    assert [post.id for post in render(owed, Limits())] == [post.id for post in render(owed, Limits())]
-    assert [post.id for post in render(owed, Limits())] == [Post.of(ROOM, ("d",), part, "").id for part in (0, 1)]
+    assert [post.id for post in render(owed, Place())] == [post.id for post in render(owed, Place())]
+    assert [post.id for post in render(owed, Place())] == [Post.of(ROOM, ("d",), part, "").id for part in (0, 1)]
 
 
 def test_a_payload_is_compact_json() -> None:
-    (post,) = render([Owed("d", ROOM, message(words("hé")))], Limits())
+    (post,) = render([Owed("d", ROOM, message(words("hé")))], Place())
     assert json.loads(post.payload) == {
         "op": "say",
         "command": "PRIVMSG",

@@ -1,74 +1,22 @@
-"""Matrix events to messages (bridge.matrix.dialect.convert)."""
+"""Matrix events to messages and edits (bridge.matrix.dialect.convert, content)."""
 
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bridge.matrix.dialect.convert import Us, beginning, is_long, message, sender
-from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
+from bridge.matrix.dialect import convert
+from bridge.matrix.dialect.content import beginning, is_long
+from bridge.matrix.dialect.convert import sender
+from bridge.model.event import Edit, Event, EventKey, Kind, Message
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
-from tests.strategies import with_runs
-
-ROOM = Room("home", "#pond:hs")
-US = Us("@duck:hs", "Little Yellow Duck")
-HTML = "org.matrix.custom.html"
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | with_runs(st.text()) | st.just("\ud800"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-)
-_KEYS = st.sampled_from(
-    [
-        "msgtype",
-        "body",
-        "format",
-        "formatted_body",
-        "m.relates_to",
-        "m.new_content",
-        "m.mentions",
-        "filename",
-        "geo_uri",
-    ]
-)
-_KNOWN = st.sampled_from(["m.text", "m.image", "m.replace", "m.emote", HTML, "> <@a:hs> b\n\nc"])
-_RELATES = st.dictionaries(
-    st.sampled_from(["rel_type", "m.in_reply_to", "event_id", "is_falling_back"]), _JSON | _KNOWN
-)
-_CONTENT = st.dictionaries(_KEYS, _JSON | _KNOWN | _RELATES)
-
-
-def heard(content: object, kind: str = "m.room.message", **more: object) -> Event | None:
-    event = {"type": kind, "event_id": "$1", "sender": "@ann:hs", "origin_server_ts": 1_500, "content": content} | more
-    return message(event, ROOM, sender("home", "@ann:hs", "Ann"), US)
+from tests.matrix.heard import HTML, ROOM, US, heard, said
 
 
 def text_of(content: Mapping[str, object], kind: str = "m.room.message") -> str | None:
     found = heard(content, kind)
     return None if found is None else plain(found.text)
-
-
-def said(body: str, **more: object) -> dict[str, object]:
-    return {"msgtype": "m.text", "body": body, **more}
-
-
-@given(_JSON | _CONTENT | st.builds(lambda a, b: a | {"m.new_content": b}, _CONTENT, _CONTENT))
-def test_message_content_of_any_shape_does_not_raise_and_its_text_can_be_stored(content: object) -> None:
-    found = heard(content)
-    if found is not None:
-        plain(found.text).encode()
-        bare_action = isinstance(found.body, Message | Edit) and found.body.kind is Kind.ACTION
-        assert plain(found.text).strip() or bare_action
-
-
-@given(_JSON)
-def test_event_fields_of_any_type_do_not_raise(value: object) -> None:
-    found = heard(said("x"), event_id=value, origin_server_ts=value, sender=value)
-    assert found is not None
-    found.id.encode()
 
 
 def test_a_message_event_has_id_room_sender_time_and_text() -> None:
@@ -180,28 +128,19 @@ def test_a_bare_me_is_an_action_without_words(body: str) -> None:
     assert heard({"msgtype": "m.text", "body": body}) is None
 
 
-@pytest.mark.parametrize("since_version_11", [False, True])
-def test_a_redaction_refers_to_its_event(since_version_11: bool) -> None:
-    reason = {"reason": "oops"}
-    content, beside = (reason | {"redacts": "$0"}, {}) if since_version_11 else (reason, {"redacts": "$0"})
-    event = heard(content, "m.room.redaction", **beside)
-    assert event is not None
-    assert event.body == Redaction(EventKey(ROOM, "$0"), "oops")
-    assert heard({}, "m.room.redaction") is None
-
-
 def test_of_a_long_message_that_is_not_carried_only_the_beginning_is_read() -> None:
     long = "duck: " + "x" * 50_000
     content = said(long, format=HTML, formatted_body=f"<b>{long}</b>", **{"m.mentions": {"user_ids": [US.user]}})
     event = {"type": "m.room.message", "event_id": "$1", "content": content}
     assert is_long(event)
-    read = message(beginning(event), ROOM, sender("home", "@ann:hs", "Ann"), US)
+    read = convert.event(beginning(event), ROOM, sender("home", "@ann:hs", "Ann"), US)
     assert read is not None
     assert len(plain(read.text)) == 2_000
     assert read.text[0].style is Style.PLAIN
     assert body_of(read).called == "duck"
     assert not is_long({"type": "m.room.message", "content": said("short")})
-    assert not is_long({"content": []})
+    assert not is_long({"type": "m.room.message", "content": []})
+    assert not is_long({"type": "m.room.redaction", "content": {"redacts": "$0", "body": long}})
 
 
 def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:
@@ -219,35 +158,6 @@ def test_a_reply_refers_to_its_event_and_loses_its_quoted_fallback() -> None:
 def test_a_message_of_invisible_characters_only_is_ignored(text: str) -> None:
     assert heard(said(text)) is None
     assert heard(said(text, format=HTML, formatted_body=f"<p>{text}</p>")) is None
-
-
-def test_a_message_in_a_thread_is_no_reply() -> None:
-    thread = {"rel_type": "m.thread", "event_id": "$0", "is_falling_back": True, "m.in_reply_to": {"event_id": "$9"}}
-    found = heard(said("x", **{"m.relates_to": thread}))
-    assert found is not None
-    assert body_of(found).reply_to is None
-
-
-@pytest.mark.parametrize(
-    ("content", "called"),
-    [
-        (said("duck: hi"), "duck"),
-        (said("Little Yellow Duck, hi"), "Little Yellow Duck"),
-        (said("@duck:hs hi"), "@duck:hs"),
-        (said("hi duck"), None),
-        (said("ducks are nice"), None),
-        (said("hi you", **{"m.mentions": {"user_ids": ["@duck:hs"]}}), ""),
-        (said("hi you", **{"m.mentions": {"user_ids": [{}, "@ann:hs"]}}), None),
-        (said("x", format=HTML, formatted_body="hi <a href='https://matrix.to/#/@duck:hs'>you</a>"), ""),
-        (said("x", format=HTML, formatted_body="<a href='https://matrix.to/#/@duck:hs'>duck</a>: hi"), "duck"),
-    ],
-)
-def test_a_message_calls_the_bot_by_name_at_its_start_by_mention_or_by_pill(
-    content: dict[str, object], called: str | None
-) -> None:
-    found = heard(content)
-    assert found is not None
-    assert body_of(found).called == called
 
 
 def test_a_text_is_cut_to_64_kib() -> None:

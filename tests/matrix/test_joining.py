@@ -45,6 +45,7 @@ class Doorkeeper(Homeserver):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         asked = f"{method} {'/'.join(path)}"

@@ -24,6 +24,7 @@ from bridge.matrix.sending import Sending
 from bridge.model.event import Room
 from bridge.model.outbox import Post
 from bridge.network import PermanentError
+from tests.fakes.memory import Notebook
 from tests.settings import matrix_settings
 
 _US = "@duck:hs"
@@ -50,6 +51,7 @@ class Told(Homeserver):
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = 0,
+        take: object = None,
     ) -> Json:
         assert isinstance(path, tuple)
         place = "/".join(path)
@@ -82,27 +84,21 @@ class Told(Homeserver):
                 await self._news.wait()
 
 
-class Notebook:
-    async def recall(self) -> Mapping[str, str]:
-        return {"private !old": "@ann:hs"}
-
-    async def remember(self, changes: Mapping[str, str | None]) -> None:
-        pass
-
-
 @dataclass
 class Adapter:
     """The parts of the adapter that converse in private."""
 
     homeserver: Told
     rooms: Rooms = field(default_factory=lambda: Rooms("home"))
+    memory: Notebook = field(default_factory=Notebook)
 
     def __post_init__(self) -> None:
-        settings, rng, memory = matrix_settings("home", "http://localhost", _US, "x"), random.Random(1), Notebook()
+        settings, rng, memory = matrix_settings("home", "http://localhost", _US, "x"), random.Random(1), self.memory
+        memory.kept["private !old"] = "@ann:hs"
         account = Account(settings, self.homeserver, memory, Patience("home", rng))
         joining = Joining((), self.rooms, self.homeserver, account, memory, rng)
         self.private = Private("home", self.rooms, self.homeserver, account, memory)
-        self.invitations = Invitations("home", joining, self.private)
+        self.invitations = Invitations("home", joining, self.private, memory)
         online = asyncio.Event()
         online.set()
         self._sending = Sending("home", self.rooms, self.homeserver, account, joining, self.private, online)
@@ -157,6 +153,42 @@ async def test_nothing_is_sent_to_a_conversation_that_is_now_encrypted_or_has_a_
     adapter.homeserver.encrypted = False
     await adapter.send("@ann:hs")  # in a new room
     assert adapter.homeserver.times("PUT", "rooms/!new/state/m.room.member/@ann:hs") == 1
+
+
+async def test_an_invitation_that_a_restart_leaves_without_an_answer_is_answered_afterwards() -> None:
+    before = Adapter(Told("@ann:hs"))
+    before.homeserver.hanging["join/!new"] = asyncio.Event()
+    refused = Invitation("!public", "@eve:hs", direct=False, encrypted=False, predecessor="!else")
+    async with before.answering():
+        before.invitations.note([*_direct_invitations("!new"), refused])
+        await before.homeserver.until("POST", "rooms/!public/leave")
+        await before.homeserver.until("POST", "join/!new")
+        before.memory.kept.update({key: value for key, value in before.invitations.changes().items() if value})
+    assert [key for key in before.memory.kept if key.startswith("invited")] == ["invited !new"]
+    after = Adapter(Told("@ann:hs"), memory=before.memory)
+    await after.private.recall()
+    await after.invitations.recall()
+    assert after.invitations.changes() == {}
+    async with after.answering():
+        assert (await _settled(after, "!new")).peer == "@ann:hs"
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert after.invitations.changes() == {"invited !new": None}
+    assert after.invitations.changes() == {}
+
+
+async def test_an_invitation_that_was_accepted_just_before_a_restart_leaves_its_conversation_as_it_is() -> None:
+    kept = {"invited !old": '["@ann:hs", true, false, ""]'}
+    adapter = Adapter(Told("@ann:hs"))
+    adapter.memory.kept |= kept
+    await adapter.private.recall()
+    conversation = adapter.rooms.by_id("!old")
+    await adapter.invitations.recall()
+    async with adapter.answering():
+        await asyncio.sleep(1)
+    assert adapter.invitations.changes() == {"invited !old": None}
+    assert adapter.rooms.by_id("!old") is conversation
+    assert adapter.homeserver.times("POST", "join/!old") == 0
 
 
 async def test_nothing_is_sent_to_a_room_that_was_encrypted_while_the_homeserver_was_away() -> None:

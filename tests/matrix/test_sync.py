@@ -11,9 +11,11 @@ from bridge.matrix.dialect.sync import (
     Encryption,
     Invitation,
     Membership,
+    PowerLevels,
     Replacement,
     RoomNews,
     Said,
+    Uncarried,
     Undecryptable,
     entries,
     read,
@@ -34,7 +36,7 @@ def test_a_joined_room_gives_its_messages_its_changes_and_the_token_of_its_gap()
     timeline = {"limited": True, "prev_batch": "t0", "events": [_HI, _BANNED]}
     state = {"events": [{"type": "m.room.encryption", "state_key": ""}]}
     found = read({"next_batch": "t1", "rooms": {"join": {"!pond": {"timeline": timeline, "state": state}}}}, _US)
-    banned = Membership(_US, "ban", "", "@op:hs", "noise")
+    banned = Membership(_US, "ban", "", "@op:hs", "noise", _BANNED)
     news = RoomNews("!pond", (Encryption(),), "t0", (Said("$1", "@ann:hs", _HI), banned), 1.0)
     assert (found.next_batch, found.joined, found.left, found.invited) == ("t1", (news,), (), ())
 
@@ -73,23 +75,70 @@ def test_an_invitation_gives_its_sender_and_whether_it_is_direct_and_encrypted()
     )
 
 
+@pytest.mark.parametrize("kind", ["m.room.message", "m.sticker", "m.reaction", "m.room.redaction", "m.room.topic"])
+def test_what_people_say_and_do_keeps_its_whole_event(kind: str) -> None:
+    event = _HI | {"type": kind, "state_key": ""}
+    assert entries([event]) == (Said("$1", "@ann:hs", event),)
+
+
 def test_events_of_other_types_and_events_without_sender_or_type_are_skipped() -> None:
     tombstone = {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}, "sender": "@ann:hs"}
-    odd: list[Json] = [{"type": "m.reaction"}, {"type": "m.room.message", "sender": "@ann:hs"}, {"type": 7}, {}]
+    nobodys: list[Json] = [{"type": kind} for kind in ("m.poll", "m.reaction", "m.room.topic", 7)]
+    odd: list[Json] = [*nobodys, {"type": "m.room.message", "sender": "@ann:hs"}, {}]
     found = entries([*odd, tombstone | {"state_key": ""}, {"type": "m.room.encrypted"}])
-    assert found == (Replacement("!new", "hs"), Undecryptable())
+    assert found == (Replacement("!new", "@ann:hs"), Undecryptable())
 
 
-@pytest.mark.parametrize("kind", ["m.room.tombstone", "m.room.encryption", "m.room.member"])
+def test_an_event_of_a_kind_that_is_not_carried_is_counted_under_few_reasons_whatever_its_type() -> None:
+    event = {"event_id": "$1", "sender": "@ann:hs", "content": {"x": 1}}
+    unknown = "not a kind of event that is carried"
+    assert entries([event | {"type": "m.poll.start"}]) == (Uncarried("$1", "@ann:hs", f"{unknown}: m.poll.start"),)
+    made_up = [event | {"type": f"org.example.{number}"} for number in range(1000)]
+    assert {entry.reason for entry in entries(made_up) if isinstance(entry, Uncarried)} == {unknown}
+    assert len(entries(made_up)) == 1000
+
+
+def test_state_signals_between_clients_and_redacted_events_are_no_refused_messages() -> None:
+    event = {"event_id": "$1", "sender": "@ann:hs", "content": {"x": 1}}
+    quiet: list[Json] = [
+        event | {"type": "m.room.name", "state_key": ""},
+        event | {"type": "org.example.state", "state_key": "x"},
+        event | {"type": "m.call.candidates"},
+        event | {"type": "m.key.verification.ready"},
+        event | {"type": "m.poll.start", "content": {}},
+        event | {"type": "m.poll.start", "sender": None},
+    ]
+    assert entries(quiet) == ()
+
+
+def test_power_levels_and_who_announced_a_new_room_are_read() -> None:
+    state = {"state_key": "", "sender": "@ann:hs", "event_id": "$1"}
+    levels = state | {"type": "m.room.power_levels", "content": {"redact": 7}}
+    new = state | {"type": "m.room.tombstone", "content": {"replacement_room": "!new"}}
+    found = (PowerLevels({"redact": 7}), Replacement("!new", "@ann:hs", "$1"))
+    assert entries([levels, new, levels | {"state_key": "x"}]) == found
+    assert found[1].via == "hs"
+    assert entries([levels | {"content": 7}]) == (PowerLevels({}),)
+
+
+def test_an_invitation_gives_the_room_that_it_claims_to_replace() -> None:
+    create = {"type": "m.room.create", "content": {"predecessor": {"room_id": "!old"}}}
+    (invited,) = read({"rooms": {"invite": {"!new": {"invite_state": {"events": [create]}}}}}, _US).invited
+    assert invited.predecessor == "!old"
+
+
+@pytest.mark.parametrize(
+    "kind", ["m.room.tombstone", "m.room.encryption", "m.room.member", "m.room.topic", "m.room.power_levels"]
+)
 def test_an_event_that_is_no_state_changes_nothing_in_the_room(kind: str) -> None:
     content = {"replacement_room": "!new", "membership": "join"}
-    event: dict[str, object] = {"type": kind, "content": content, "sender": "@ann:hs"}
+    event: dict[str, object] = {"type": kind, "content": content, "sender": "@ann:hs", "event_id": "$1"}
     assert entries([event, event | {"state_key": None}, event | {"state_key": 7}]) == ()
     if kind != "m.room.member":
         assert entries([event | {"state_key": "x"}]) == ()
 
 
-_KEYS = ("rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")
+_KEYS = ("user_ids", "rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -98,7 +147,11 @@ _JSON = st.recursive(
     max_leaves=30,
 )
 _EVENT = st.fixed_dictionaries({}, optional={"type": st.just("m.room.member") | _JSON, "content": _JSON})
-_ROOM = st.fixed_dictionaries({"timeline": st.fixed_dictionaries({"events": st.lists(_EVENT)})})
+_TYPING = st.fixed_dictionaries({"type": st.just("m.typing"), "content": st.fixed_dictionaries({"user_ids": _JSON})})
+_EPHEMERAL = _JSON | st.fixed_dictionaries({"events": st.lists(_TYPING | _JSON)})
+_ROOM = st.fixed_dictionaries(
+    {"timeline": st.fixed_dictionaries({"events": st.lists(_EVENT)})}, optional={"ephemeral": _EPHEMERAL}
+)
 _ROOMS = st.dictionaries(st.text(max_size=3), _ROOM) | _JSON
 _RESPONSE = st.fixed_dictionaries({"rooms": st.fixed_dictionaries({"join": _ROOMS, "invite": _ROOMS})})
 
@@ -109,4 +162,5 @@ def test_any_json_that_a_homeserver_answers_is_read_without_an_error(response: o
         found = read(response, _US)
         rooms = response.get("rooms")
         joined = rooms.get("join") if isinstance(rooms, dict) else None
+        assert all(isinstance(user, str) for news in found.joined for user in news.typing or ())
         assert [news.id for news in found.joined] == [*joined] if isinstance(joined, dict) else not found.joined

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.client import MatrixNetwork
-from bridge.matrix.dialect import convert
+from bridge.matrix.dialect import content
 from bridge.matrix.hearing import gap
 from bridge.matrix.http import homeserver, patience
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, Unreachable
@@ -131,7 +131,7 @@ async def test_long_messages_of_people_who_are_not_carried_are_not_read_in_full(
         asked.append((who.address, room))
         return False
 
-    monkeypatch.setattr(convert, "_SHORT", 3)
+    monkeypatch.setattr(content, "_SHORT", 3)
     assert await _heard(odd, 3, carries=carries) == ["in ", "pon", "lak"]
     assert {room.id for _, room in asked} == {"#pond:hs", "#lake:hs"}
 

@@ -6,8 +6,11 @@ from dataclasses import replace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.irc.dialect import formatting, render
+from bridge.irc.dialect import formatting
+from bridge.irc.dialect.operations import Say, decode
 from bridge.irc.dialect.palette import colour, number
+from bridge.irc.dialect.place import Place
+from bridge.irc.dialect.render import render
 from bridge.matrix.dialect.html import LIMIT, read, write
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed
@@ -89,7 +92,8 @@ def test_what_is_quoted_has_a_sign_before_each_line_and_mentions_nobody(said: st
 def _irc_lines(text: Text) -> list[str]:
     event = Event("$1", Room("home", "!pond"), Sender("home", "@ann:hs", "Ann"), 0.0, Message(text))
     try:
-        posts = render.render([Owed("d", Room("net", "#pond"), event)], render.Limits())
+        posts = render([Owed("d", Room("net", "#pond"), event)], Place())
     except PermanentError:
         return []
-    return [render.decode(post.payload).text for post in posts]
+    said = [decode(post.payload) for post in posts]
+    return [each.text for each in said if isinstance(each, Say)]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.accounting import TOO_OLD, Loss, Tally
+from bridge.model.accounting import TOO_OLD, Count, Loss, Tally
 from bridge.model.event import Origin, Room
 from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
-from bridge.network import Gap, InDoubt, PermanentError, Silenced
+from bridge.network import Gap, InDoubt, Moved, PermanentError, Silenced
 from bridge.relay.gaps import Bundle, Gaps
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, back, begun, follows, lost, unknown
@@ -248,6 +248,36 @@ async def test_gaps_are_counted_and_only_long_ones_are_announced() -> None:
             "I lost my connection to #pond on libera (10:02-10:09 UTC). Anything said there is missing here.",
         ]
     assert (await world.store.ledger(0)).counted(Tally.UNKNOWN) == 2
+
+
+async def test_a_room_that_has_moved_is_told_of_in_all_rooms_of_its_link_and_once() -> None:
+    world = World(now=T0)
+    move = Moved(HOME, "!new", "it was upgraded")
+    async with world.running():
+        for words in ("one", "two"):  # the second time after a crash
+            world.home.moves = (move, Moved(Room("home", "#elsewhere"), "!newer", "it was upgraded"))
+            await world.home.hear(said(HOME, matrix("alice"), words))
+            await world.home.settled()
+        assert await world.libera.delivered(3) == [
+            "<alice> one",
+            f"{HOME.id} has a new room, because it was upgraded. I carry on there.",
+            "<alice> two",
+        ]
+        assert await world.home.delivered(1) == [
+            f"I carry on here: {HOME.id} has a new room, because it was upgraded.",
+        ]
+    assert len(world.home.sent) == 1
+
+
+async def test_what_a_network_counts_is_in_the_ledger() -> None:
+    world = World(now=T0)
+    poll = Count(HOME, Tally.REFUSED, "a poll")
+    async with world.running():
+        world.home.counts = (poll, poll, Count(HOME, Tally.UNKNOWN, "x"))
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        await world.home.settled()
+    ledger = await world.store.ledger(0)
+    assert (ledger.counted(Tally.REFUSED), ledger.counted(Tally.UNKNOWN)) == (2, 1)
 
 
 async def test_a_post_that_an_earlier_run_planned_is_sent_as_a_possible_duplicate() -> None:

@@ -1,4 +1,5 @@
-"""Each kind of body in the store and both renderers: one without a rendering yet is refused with its reason."""
+"""Each kind of body in the store and both renderers: one without a rendering yet is refused with its reason, and
+what is about a message that was never shown is not shown."""
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.irc.dialect.render import Limits
+from bridge.irc.dialect.place import Place
 from bridge.irc.dialect.render import render as to_irc
 from bridge.matrix.dialect.render import render as to_matrix
 from bridge.model.accounting import Account
@@ -27,13 +28,14 @@ from bridge.model.event import (
 )
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.text import words
-from bridge.network import PermanentError
+from bridge.network import Needless, PermanentError
 from bridge.store.contract import Commit, Dead, Lease
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, irc, matrix
 
 pytestmark = pytest.mark.real_time
 
+NEEDLESS = "needless"
 TARGET = EventKey(HOME, "$earlier")
 BODIES: Sequence[Body] = (
     Message(words("hi")),
@@ -48,7 +50,7 @@ BODIES: Sequence[Body] = (
     Topic("ducks"),
 )
 RENDERERS: dict[Room, Callable[[Sequence[Owed]], Sequence[Post]]] = {
-    LIBERA: partial(to_irc, limits=Limits()),
+    LIBERA: partial(to_irc, place=Place()),
     HOME: to_matrix,
 }
 
@@ -67,7 +69,10 @@ async def test_a_body_is_read_back_unchanged_and_is_rendered_or_counted_as_dead_
         (owed,) = backlog.owed
         assert owed.event == event
         posts, refused = _rendered(owed)
-        if isinstance(body, Message | Edit) or (isinstance(body, Reaction) and not body.removed and to == TARGET.room):
+        if to == LIBERA and isinstance(body, Redaction | Reaction):
+            assert (posts, refused) == ((), NEEDLESS)
+            return
+        if to == LIBERA or isinstance(body, Message | Edit) or (isinstance(body, Reaction) and not body.removed):
             assert [post.deliveries for post in posts] == [(delivery.id,)]
             return
         assert refused
@@ -83,6 +88,8 @@ def _rendered(owed: Owed) -> tuple[Sequence[Post], str]:
         return RENDERERS[owed.room]([owed]), ""
     except PermanentError as error:
         return (), str(error)
+    except Needless:
+        return (), NEEDLESS
 
 
 async def _lease(store: SqliteStore, network: str) -> Lease:

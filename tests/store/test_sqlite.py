@@ -415,7 +415,7 @@ async def test_waiting_ends_when_another_process_has_changed_something(path: Pat
 
 
 @pytest.mark.parametrize("private", [False, True])
-@pytest.mark.parametrize("characters", [0, 6])
+@pytest.mark.parametrize("characters", [0, 7])
 async def test_message_text_is_erased_once_delivered_except_for_the_excerpt_of_a_public_message(
     path: Path, characters: int, private: bool
 ) -> None:

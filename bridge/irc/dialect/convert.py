@@ -1,31 +1,65 @@
-"""Converts a line of speech into an event, which is in no network's dialect."""
+"""Converts a line into an event, which is in no network's dialect: speech, reactions, removals, topics, memberships."""
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
+import regex
+
 from bridge.irc.dialect import formatting
-from bridge.irc.wire.line import Line
+from bridge.irc.wire.line import Line, Source
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
 from bridge.model.casemap import Casemapping
-from bridge.model.event import Event, Kind, Message, Origin, Room
+from bridge.model.event import (
+    Body,
+    Change,
+    Event,
+    EventKey,
+    Kind,
+    Membership,
+    Message,
+    Origin,
+    Reaction,
+    Redaction,
+    Room,
+    Topic,
+)
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import addressed, plain, says_nothing, shown_name
+from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name
 
 _BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
 _ID_LIMIT = 128
 _ACTION = "\x01ACTION"
 _ALIKE = 5000
 """Different lines of one moment that are told apart from their repetitions."""
+_REPLY_TAGS = ("+draft/reply", "+reply")
+"""Before the specification was final, and since (https://ircv3.net/specs/client-tags/reply). Some clients send both."""
+_REACT, _UNREACT = "+draft/react", "+draft/unreact"
+_KEY_LIMIT = 40
+"""Most characters of a reaction: the longest emoji sequences have some fifteen."""
+_REASON_LIMIT = 300
+_TOPIC_LIMIT = 2000
+_SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+_CHANGES = {
+    "JOIN": Change.JOINED,
+    "PART": Change.LEFT,
+    "QUIT": Change.LEFT,
+    "KICK": Change.KICKED,
+    "NICK": Change.RENAMED,
+}
 _OF_NICK = r"[\w\-\[\]\\`^{}|]"
 """A character that a nick may go on with: `duck-dev` is not called `duck` (RFC 2812 section 2.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line of speech with its room, before its speaker's account is known. `connection` is as in `Sender`.
-    `replayed`: the line is from a history; `present` then says whether the very same person is in the channel now."""
+    """A line with its room, before its speaker's account is known. `connection` is as in `Sender`. `replayed`: the line
+    is from a history; `present` then says whether the very same person is in the channel now.
+
+    `account` is the speaker's if it must not be asked for ('' for none, None: find it out). `moderated` is as in
+    `Redaction`. `person` is whose membership changes, if that is not the speaker.
+    """
 
     line: Line
     room: Room
@@ -35,6 +69,9 @@ class Spoken:
     connection: str = ""
     replayed: bool = False
     present: bool = True
+    account: str | None = None
+    moderated: bool = False
+    person: Sender | None = None
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
@@ -60,6 +97,29 @@ def spoken_at(line: Line, now: float) -> float:
         return now
 
 
+def known_as(msgid: str) -> str:
+    """The id by which we know what the network calls `msgid`: itself, or a digest of one that is too long."""
+    return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
+
+
+def reply_to(line: Line, room: Room) -> EventKey | None:
+    """What the line answers, by its tag; None if it has none."""
+    msgid = next((value for tag in _REPLY_TAGS if (value := line.tags.get(tag))), "")
+    return EventKey(room, known_as(msgid)) if msgid else None
+
+
+def reaction(line: Line, room: Room) -> Reaction | None:
+    """The reaction of a TAGMSG (https://ircv3.net/specs/client-tags/react): one sign that can be seen. None if it is no
+    reaction, or one that is not carried."""
+    target, added, removed = reply_to(line, room), line.tags.get(_REACT, ""), line.tags.get(_UNREACT, "")
+    key = added or removed
+    if target is None or (added and removed) or len(key) > _KEY_LIMIT:
+        return None
+    if not regex.fullmatch(r"\X", key) or says_nothing(key):
+        return None
+    return Reaction(target, key, removed=bool(removed))
+
+
 class EventIds:
     """Gives each line an event id; a line that a history repeats gets the same id, if it has a msgid or a time.
     `origin` differs for each connection."""
@@ -68,15 +128,17 @@ class EventIds:
         self._origin = origin
         self._count = 0
         self._stamp = ""
-        self._alike: LruDict[tuple[str, str, str], int] = LruDict(_ALIKE)
+        self._alike: LruDict[tuple[str, ...], int] = LruDict(_ALIKE)
 
     def of(self, line: Line) -> str:
         """The network's msgid, if it gives one. Else a digest of time, speaker and words (and a count, so that repeats
         differ); if the server tells no time, a digest of the connection, the line's number in it, speaker and words."""
         msgid = line.tags.get("msgid", "")
         if msgid:
-            return msgid if len(msgid) <= _ID_LIMIT else digest(msgid)
-        said = (line.source.mask, line.param(0), line.param(1))
+            return known_as(msgid)
+        said: tuple[str, ...] = (line.source.mask, line.param(0), line.param(1))
+        if line.command not in _SPEECH:
+            said = (*said, line.command, line.tags.get(_REACT, ""), line.tags.get(_UNREACT, ""))
         stamp = line.tags.get("time", "")
         if not stamp:
             self._count += 1
@@ -92,6 +154,30 @@ def event(
     spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool
 ) -> Event | None:
     """The event; None if nothing was said. `names` are our names; with `masks`, a host mask counts as proof too."""
+    who = sender(
+        spoken.room.network,
+        spoken.line.source,
+        account,
+        spoken.connection,
+        casemapping,
+        masks=masks and spoken.present,
+        bot=any(tag in spoken.line.tags for tag in _BOT_TAGS),
+    )
+    body = _message(spoken, names) if spoken.line.command in _SPEECH else _body(spoken, who)
+    if body is None:
+        return None
+    return Event(
+        id=spoken.id,
+        room=spoken.room,
+        sender=who,
+        time=spoken.time,
+        body=body,
+        private=spoken.private,
+        origin=Origin.REPLAYED if spoken.replayed else Origin.LIVE,
+    )
+
+
+def _message(spoken: Spoken, names: tuple[str, ...]) -> Message | None:
     said = speech(spoken.line)
     if said is None:
         return None
@@ -102,21 +188,52 @@ def event(
             return None
         text = ()  # a bare /me, which says its sender's name
     called = None if spoken.private else _called(plain(text), names)
-    return Event(
-        id=spoken.id,
-        room=spoken.room,
-        sender=_sender(spoken, account, casemapping, masks=masks),
-        time=spoken.time,
-        body=Message(text, kind, called),
-        private=spoken.private,
-        origin=Origin.REPLAYED if spoken.replayed else Origin.LIVE,
-    )
+    return Message(text, kind, called, reply_to(spoken.line, spoken.room))
 
 
-def _sender(spoken: Spoken, account: str, casemapping: Casemapping, *, masks: bool) -> Sender:
-    network, source = spoken.room.network, spoken.line.source
+def _body(spoken: Spoken, who: Sender) -> Body | None:
+    line = spoken.line
+    match line.command:
+        case "TAGMSG":
+            return reaction(line, spoken.room)
+        case "REDACT" if line.param(1):
+            return Redaction(EventKey(spoken.room, known_as(line.param(1))), _reason(line.param(2)), spoken.moderated)
+        case "TOPIC":
+            return Topic(one_line(formatting.stripped(line.param(1)), _TOPIC_LIMIT))
+        case "JOIN" | "PART" | "QUIT" | "KICK" | "NICK":
+            return Membership(spoken.person or who, _CHANGES[line.command], _detail(line))
+        case _:
+            return None
+
+
+def _detail(line: Line) -> str:
+    """Why somebody left, or the new name of somebody renamed."""
+    match line.command:
+        case "NICK":
+            return shown_name(line.param(0), "?")
+        case "PART" | "QUIT" | "KICK":
+            return _reason(line.param({"QUIT": 0, "PART": 1, "KICK": 2}[line.command]))
+        case _:
+            return ""
+
+
+def _reason(text: str) -> str:
+    return one_line(formatting.stripped(text), _REASON_LIMIT)
+
+
+def sender(
+    network: str,
+    source: Source,
+    account: str,
+    connection: str,
+    casemapping: Casemapping,
+    *,
+    masks: bool,
+    bot: bool = False,
+) -> Sender:
+    """Somebody on `network` who has `account` ('' for none); with `masks`, their host mask counts as proof too."""
     proofs = [Identity(Proof.IRC, network, account)] if account else []
-    if masks and spoken.present and source.user and source.host:
+    if masks and source.user and source.host:
         proofs.append(Identity(Proof.IRC_MASK, network, source.mask))
     return Sender(
         network=network,
@@ -124,9 +241,9 @@ def _sender(spoken: Spoken, account: str, casemapping: Casemapping, *, masks: bo
         name=shown_name(source.nick, "?"),
         proofs=tuple(proofs),
         casemapping=casemapping,
-        bot=any(tag in spoken.line.tags for tag in _BOT_TAGS),
+        bot=bot,
         mask=source.mask if source.user and source.host else "",
-        connection=spoken.connection,
+        connection=connection,
     )
 
 

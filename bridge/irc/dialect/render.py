@@ -1,19 +1,27 @@
 """Renders our events for IRC: a room's deliveries become frozen posts that fit the server's lines."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import assert_never
 
 from bridge.irc.dialect.address import is_address_of
+from bridge.irc.dialect.brief import clean as _clean
+from bridge.irc.dialect.comings import came_and_went
 from bridge.irc.dialect.formatting import parse
+from bridge.irc.dialect.names import Names, clipped
+from bridge.irc.dialect.notes import deleted, reacted, topic
+from bridge.irc.dialect.operations import Operation, Say, encode
+from bridge.irc.dialect.place import Limits, Place
+from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
-from bridge.model.attribution import mark, spoken, stamp
+from bridge.model.attribution import spoken
+from bridge.model.changes import Change, Extent, change, covered
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Owed, Post
-from bridge.model.text import Span, Style, Text, lines, merge, plain, printable, untabbed
-from bridge.network import PermanentError
+from bridge.model.presentation import DEFAULT, Presentation
+from bridge.model.text import Span, Style, Text, lines, merge, plain, says_nothing, untabbed, words
+from bridge.network import Needless, PermanentError
 
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
@@ -22,70 +30,29 @@ _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long our lines may be: `line` bytes with CR LF and without tags. `prefix` bytes of these are the
-    `:nick!user@host ` that the server puts before what we wrote when it shows it to others."""
-
-    line: int = 512
-    prefix: int = 1 + 32 + 1 + 12 + 1 + 64 + 1
-
-    def budget(self, command: str, target: str) -> int:
-        """Bytes left for the text of one line."""
-        return self.line - self.prefix - len(f"{command} {target} :\r\n".encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """What one post says. The first `head` characters of `text` are the mark that each line of it must begin with."""
-
-    command: str
-    target: str
-    text: str
-    head: int = 0
-
-    def encode(self) -> str:
-        fields = {"op": "say", "command": self.command, "target": self.target, "text": self.text, "head": self.head}
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-
-
-def decode(payload: str) -> Say:
-    """Read what `Say.encode` wrote, also in earlier versions, which did not name the operation. Raises PermanentError
-    for anything else."""
-    try:
-        fields = json.loads(payload)
-    except ValueError:
-        fields = None
-    match fields:
-        case {"op": str(operation)} if operation != "say":
-            raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
-        case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
-            head = rest.get("head", 0)
-            return Say(command, target, text, head if isinstance(head, int) else 0)
-        case _:
-            raise PermanentError("the stored message cannot be read")
-
-
-def render(owed: Sequence[Owed], limits: Limits) -> Sequence[Post]:
-    """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show. Raises
-    `PermanentError` if that is the first of `owed`.
+def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> Sequence[Post]:
+    """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show or need not be shown.
+    Raises `PermanentError` or `Needless` if that is the first of `owed`.
 
     A message becomes as many lines as it needs, at most `Event.max_lines`: of a longer one, the last line says how much
-    more there was. The rooms share the flood budget in turn, so a long text delays its own room only.
+    more there was. The rooms share the flood budget in turn, so a long text delays its own room only. Edits of one
+    message, reactions to one, deletions by one person, and all that come and go next to each other are told as one.
     """
     posts: list[Post] = []
-    for item in owed:
+    names = Names(place, how)
+    before: Owed | None = None
+    for items in _together(owed):
+        deliveries = tuple(each for item in items for each in item.deliveries)
         try:
-            said = _bounded(item, limits)
-        except PermanentError:
+            done = [*_operations(items, place, how, names, before)]
+            if not done:
+                raise Needless("there is nothing to show on IRC", deliveries)
+        except (PermanentError, Needless):
             if not posts:
                 raise
             break
-        if not said:
-            break
-        posts += (Post.of(item.room, (item.delivery,), part, one.encode()) for part, one in enumerate(said))
-    if not posts:
-        raise PermanentError("the message has no words that IRC can show")
+        posts += (Post.of(items[0].room, deliveries, part, encode(one)) for part, one in enumerate(done))
+        before = items[-1]
     return posts
 
 
@@ -100,19 +67,96 @@ def refit(said: Say, limits: Limits) -> Iterator[Say]:
     yield from _fitting(said.command, said.target, wrap, text[: said.head], words, limits)
 
 
-def _says(item: Owed, limits: Limits) -> Iterator[Say]:
-    match item.event.body:
-        case Message() | Edit() as body:
-            yield from _message(item, spoken(body), limits)
-        case Redaction() | Reaction() | Membership() | Topic() as body:
-            raise PermanentError(f"not supported on IRC yet: {body.type}")
+def _together(owed: Sequence[Owed]) -> Iterator[Sequence[Owed]]:
+    """The deliveries that are told as one, in the order of the first of each."""
+    for _, run in groupby(owed, key=lambda item: item.event.body.type):
+        alike: dict[object, list[Owed]] = {}
+        for item in run:
+            alike.setdefault(_subject(item), []).append(item)
+        yield from alike.values()
+
+
+def _subject(item: Owed) -> object:
+    """What is equal for deliveries of one type that are told as one."""
+    event = item.event
+    by = event.sender.network, event.sender.address
+    match event.body:
+        case Message():
+            return object()
+        case Edit(target=target):
+            return target, by
+        case Reaction(target=target):
+            return target
+        case Redaction(target=target):
+            known = item.known(target)
+            who = known.who if known is not None else None
+            return by, who and (who.network, who.address)
+        case Membership() | Topic() as body:
+            return body.type
         case _ as never:
             assert_never(never)
 
 
-def _bounded(item: Owed, limits: Limits) -> list[Say]:
+def _operations(
+    items: Sequence[Owed], place: Place, how: Presentation, names: Names, before: Owed | None
+) -> Iterator[Operation]:
+    item = items[-1]
+    match item.event.body:
+        case Message() as body:
+            yield from _message(item, body, place, lead(item, body, how.quotation, names, before), names)
+        case Edit():
+            yield from _edit(items, place, names)
+        case Reaction():
+            yield from reacted(items, names, place, how)
+        case Redaction():
+            yield from deleted(items, names, place, how)
+        case Membership():
+            yield from came_and_went(items, names, place.limits)
+        case Topic(text=text):
+            yield topic(item.room.id, text, place.limits)
+        case _ as never:
+            assert_never(never)
+
+
+def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say]:
+    message = replace(message, text=names.called(message.text, item.event))
+    said = _bounded(item, message, lead, place.limits, names.head(item))
+    if not said:
+        raise PermanentError("the message has no words that IRC can show")
+    reply = answered_id(item, message) if place.tags else ""
+    return [replace(said[0], reply=reply), *said[1:]]
+
+
+def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
+    """What the last of several edits of a message changed since people saw it. Nothing if that cannot be seen."""
+    item, edit = items[-1], items[-1].event.body
+    assert isinstance(edit, Edit)
+    new, known = covered(edit.text), items[0].known(edit.target)
+    before = known.before if known is not None else ""
+    if says_nothing(new):
+        return ()
+    told = change(before, new) if before else Change(Extent.WHOLE)
+    hides = any(span.style & Style.SPOILER for span in edit.text)
+    match told.extent:
+        case Extent.NOTHING if not _has_links(edit.text):
+            return ()
+        case Extent.SUBSTITUTION if not hides:
+            message = Message(words(told.text), edit.kind)
+        case Extent.EXCERPT:
+            message = spoken(replace(edit, text=words(told.text)))
+        case _:
+            message = spoken(edit)
+    return _message(item, message, place, "", names)
+
+
+def _has_links(text: Text) -> bool:
+    """Whether a link is shown beside its words: what it was before the edit is not known."""
+    return any(span.link and not is_address_of(span.text, span.link) for span in text)
+
+
+def _bounded(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> list[Say]:
     """The lines of a message. Of one with too many, no more are made than are shown."""
-    most, says = item.event.max_lines, _says(item, limits)
+    most, says = item.event.max_lines, _lines(item, message, lead, limits, head)
     if not most:
         return [*says]
     said = [*islice(says, most + 1)]
@@ -120,43 +164,30 @@ def _bounded(item: Owed, limits: Limits) -> list[Say]:
         return said
     shown = said[: most - 1]
     head = shown[0].text[: shown[0].head]
-    left = max(len(plain(item.event.text)) - sum(len(one.text) - one.head for one in shown), 1)
+    told = sum(len(one.text) - one.head for one in shown) - len(lead)
+    left = max(len(plain(message.text)) - told, 1)
     before, after = _ACTION if shown[0].text.startswith(_ACTION[0]) else _PLAIN
     return [*shown, replace(shown[0], text=f"{before}{head}({left:,} more characters are not shown here){after}")]
 
 
-def _message(item: Owed, message: Message, limits: Limits) -> Iterator[Say]:
-    event = item.event
+def _lines(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> Iterator[Say]:
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
-    wrap = _ACTION if event.private and message.kind is Kind.ACTION else _PLAIN
-    head = stamp(item) + _clean(mark(event))
+    wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
     if not message.text and message.kind is Kind.ACTION:  # a bare /me
         yield Say(command, item.room.id, head.rstrip())
     for line in lines(message.text):
-        words = _flat(line)
-        if plain(words).strip():
-            yield from _fitting(command, item.room.id, wrap, head, words, limits)
+        shown = _flat(line)
+        if plain(shown).strip():
+            yield from _fitting(command, item.room.id, wrap, head, (*words(lead), *shown), limits)
+            lead = ""
 
 
 def _fitting(command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits) -> Iterator[Say]:
     before, after = wrap
     budget = limits.budget(command, target) - len(before + after)
-    head = _clipped(head, budget - _LEAST)
+    head = clipped(head, budget - _LEAST)
     for piece in split(words, max(budget - len(head.encode()), LEAST)):
         yield Say(command, target, before + head + piece + after, len(head))
-
-
-def _clean(text: str) -> str:
-    text = printable(text)
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _clipped(head: str, budget: int) -> str:
-    """`head`, shortened if its name is too long, with the closing bracket kept."""
-    if len(head.encode()) <= budget:
-        return head
-    ending = "…> " if head.endswith("> ") else "… "
-    return head.encode()[: max(budget - len(ending.encode()), 0)].decode(errors="ignore") + ending
 
 
 def _flat(line: Text) -> Text:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from bridge.irc.dialect.convert import Spoken
+from bridge.irc.dialect.convert import Spoken, known_as
 from bridge.irc.effects import CaughtUp, Joined, written
 from bridge.irc.hearing.cursor import Position
 from bridge.irc.hearing.steps import AskWho, Fence, Now, Old, Step
@@ -88,6 +88,12 @@ class History:
         self._fences = 0
         self._ours: LruDict[str, str] = LruDict(_OURS)
 
+    @property
+    def asks_how_much_is_kept(self) -> bool:
+        """Whether the answer to MODE (324) says how much history the server keeps, and nothing else does."""
+        replays = bool(self._enabled & {"batch", "server-time"})
+        return replays and CAPABILITY not in self._enabled and self._supports.has_history_mode
+
     def told_by(self, server: str, created: str) -> None:
         """Note the server's name and creation time (003), which identify its run: most say when they were started."""
         self._server = hashlib.blake2s(f"{server} {created}".encode(), digest_size=4).hexdigest()
@@ -114,8 +120,6 @@ class History:
             yield CaughtUp(room, server_time, None if position is None else position.seen, self._server)
             return
         self._channels[room] = _CatchUp(room, position, now, server_time)
-        if CAPABILITY not in self._enabled and self._supports.has_history_mode:
-            yield from written("MODE", room.id)
         yield from self._next_fence()
 
     def left(self, room: Room) -> None:
@@ -141,8 +145,9 @@ class History:
 
     def _keep_old(self, catching: _CatchUp, spoken: Spoken, msgid: str) -> None:
         position = catching.position
-        catching.lines += 1
-        catching.page += 1
+        if spoken.line.command != "REDACT":
+            catching.lines += 1
+            catching.page += 1
         if position is None:
             return
         catching.overlap |= position.is_reached(spoken.time)
@@ -164,7 +169,7 @@ class History:
     def mine(self, room: Room, post: str, msgid: str, time: float) -> None:
         """The history has a line of ours; `post` is '' if it does not say which post it is."""
         if post:
-            self._ours[post] = msgid or post
+            self._ours[post] = known_as(msgid) or post
         if (catching := self._channels.get(room)) is not None:
             catching.lines += 1
             catching.page += 1

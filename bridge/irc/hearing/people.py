@@ -2,23 +2,31 @@
 
 import itertools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bridge.irc.wire.line import Source
 from bridge.model.casemap import Casemapping
+from bridge.model.glob import matches
 
 _TRUSTED_FOR = 60.0
 """Seconds for which an account is believed if the network does not tell us when somebody logs out."""
 _MOST = 100_000
 """Most people that are remembered, some 50 MB: more than any network has in one bot's channels."""
+_NOBODY: frozenset[str] = frozenset()
+_MOST_LOOKED_AT = 5000
+"""Most people who are compared with one mask: some milliseconds."""
 
 
 @dataclass(slots=True)
 class _Person:
+    """`channels`: the ranks (modes) that they have in each."""
+
+    nick: str
     connection: str
     user: str = ""
     host: str = ""
-    channels: set[str] = field(default_factory=set)
+    channels: dict[str, str] = field(default_factory=dict)
     account: str | None = None  # None: not known; '': not logged in
     learnt_at: float = 0.0
     since: float | None = None  # connected since then, by the server; infinity: it does not say
@@ -36,6 +44,8 @@ class People:
         self.casemapping = Casemapping.RFC1459
         self._told_of_logins = False
         self._people: dict[str, _Person] = {}
+        self._nicks: dict[str, set[str]] = {}  # of each channel, both folded
+        self._by_account: dict[str, set[str]] = {}  # folded nicks of those who have it, or had it a moment ago
         self._connections = (f"{origin} {number}" for number in itertools.count(1))
 
     def compare_by(self, casemapping: Casemapping) -> None:
@@ -46,6 +56,7 @@ class People:
         if told and not self._told_of_logins:
             for person in self._people.values():
                 person.account = None
+            self._by_account.clear()
         self._told_of_logins = told
 
     def knows(self, nick: str) -> bool:
@@ -96,40 +107,108 @@ class People:
         person = self._people.get(self.casemapping.fold(source.nick))
         if person is not None:
             self._recognise(person, source)
+            self._forget_account(person)
             person.account, person.learnt_at = account, now
+            self._index(person)
             person.since = person.since if since is None else since
 
-    def joined(self, source: Source, channel: str) -> None:
-        key = self.casemapping.fold(source.nick)
-        if key not in self._people and len(self._people) >= _MOST:
-            return
+    def joined(self, source: Source, channel: str, ranks: str | None = None) -> None:
+        """A person is in `channel`, with `ranks` there (modes; None: as we know them)."""
+        key, name = self.casemapping.fold(source.nick), self.casemapping.fold(channel)
         person = self._people.get(key)
+        if person is None and len(self._people) >= _MOST:
+            return
         if person is None:
-            person = self._people[key] = _Person(next(self._connections))
+            person = self._people[key] = _Person(source.nick, next(self._connections))
+        person.nick = source.nick
         self._recognise(person, source)
-        person.channels.add(self.casemapping.fold(channel))
+        self._nicks.setdefault(name, set()).add(key)
+        person.channels[name] = person.channels.get(name, "") if ranks is None else ranks
+
+    def ranked(self, nick: str, channel: str, rank: str, *, on: bool) -> None:
+        """The rank (a mode) is given to a person in `channel`, or taken from them."""
+        person, name = self._people.get(self.casemapping.fold(nick)), self.casemapping.fold(channel)
+        if person is not None and name in person.channels:
+            left = person.channels[name].replace(rank, "")
+            person.channels[name] = left + rank if on else left
+
+    def ranks(self, nick: str, channel: str) -> str:
+        """The ranks (modes) of a person in `channel`, as far as we know."""
+        person = self._people.get(self.casemapping.fold(nick))
+        return person.channels.get(self.casemapping.fold(channel), "") if person is not None else ""
+
+    def source(self, nick: str) -> Source:
+        """The person in our channels who has that nick, with user and host if they are known."""
+        person = self._people.get(self.casemapping.fold(nick))
+        return Source(nick, person.user, person.host) if person is not None else Source(nick)
+
+    def channels(self, nick: str) -> tuple[str, ...]:
+        """The channels that a person shares with us, casefolded."""
+        person = self._people.get(self.casemapping.fold(nick))
+        return tuple(person.channels) if person is not None else ()
+
+    def nicks(self, channel: str) -> Collection[str]:
+        """The nicks in `channel`, casefolded. It changes as people come and go."""
+        return self._nicks.get(self.casemapping.fold(channel), _NOBODY)
+
+    def is_in(self, nick: str, channel: str) -> bool:
+        """Whether somebody in `channel` has that nick."""
+        person = self._people.get(self.casemapping.fold(nick))
+        return person is not None and self.casemapping.fold(channel) in person.channels
+
+    def with_account(self, account: str, channel: str) -> str | None:
+        """The nick of a person in `channel` who is logged in to `account`, as far as we know; None if there is none."""
+        name = self.casemapping.fold(channel)
+        nicks = self._by_account.get(self.casemapping.fold(account), ())
+        people = (self._people.get(nick) for nick in sorted(nicks))
+        return next((each.nick for each in people if each is not None and name in each.channels), None)
+
+    def with_mask(self, glob: str, channel: str) -> str | None:
+        """The nick of the first of some thousand people in `channel` whose `nick!user@host` matches; None if there is
+        none."""
+        name, glob = self.casemapping.fold(channel), self.casemapping.fold(glob)
+        for person in itertools.islice(self._people.values(), _MOST_LOOKED_AT):
+            mask = Source(person.nick, person.user, person.host).mask
+            if name in person.channels and person.host and matches(glob, self.casemapping.fold(mask)):
+                return person.nick
+        return None
 
     def left(self, nick: str, channel: str) -> None:
         key = self.casemapping.fold(nick)
         person = self._people.get(key)
         if person is None:
             return
-        person.channels.discard(self.casemapping.fold(channel))
+        name = self.casemapping.fold(channel)
+        if person.channels.pop(name, None) is not None:
+            self._leaves(key, name)
         if not person.channels:
-            del self._people[key]
+            self.quit(nick)
 
     def quit(self, nick: str) -> None:
-        self._people.pop(self.casemapping.fold(nick), None)
+        key = self.casemapping.fold(nick)
+        person = self._people.pop(key, None)
+        if person is not None:
+            self._forget_account(person)
+            for name in person.channels:
+                self._leaves(key, name)
 
     def renamed(self, source: Source, nick: str) -> None:
         """The connection stays; without account-notify the account is forgotten: services may log a nick out."""
         person = self._people.pop(self.casemapping.fold(source.nick), None)
+        self.quit(nick)
         if person is None:
-            self.quit(nick)
             return
-        if not self._told_of_logins:
+        self._forget_account(person)
+        person.nick = nick
+        key = self.casemapping.fold(nick)
+        self._people[key] = person
+        for name in person.channels:
+            self._leaves(self.casemapping.fold(source.nick), name)
+            self._nicks.setdefault(name, set()).add(key)
+        if self._told_of_logins:
+            self._index(person)
+        else:
             person.account = None
-        self._people[self.casemapping.fold(nick)] = person
 
     def rehosted(self, nick: str, user: str, host: str) -> None:
         person = self._people.get(self.casemapping.fold(nick))
@@ -145,6 +224,27 @@ class People:
         if not (source.user and source.host):
             return
         if (person.user, person.host) not in (("", ""), (source.user, source.host)):
+            self._forget_account(person)
             person.account = person.since = None
             person.connection = next(self._connections)
         person.user, person.host = source.user, source.host
+
+    def _leaves(self, nick: str, channel: str) -> None:
+        nicks = self._nicks.get(channel, set())
+        nicks.discard(nick)
+        if not nicks:
+            self._nicks.pop(channel, None)
+
+    def _index(self, person: _Person) -> None:
+        if person.account:
+            nicks = self._by_account.setdefault(self.casemapping.fold(person.account), set())
+            nicks.add(self.casemapping.fold(person.nick))
+
+    def _forget_account(self, person: _Person) -> None:
+        """They have the account no more, or are called otherwise from now on."""
+        account = self.casemapping.fold(person.account or "")
+        nicks = self._by_account.get(account)
+        if nicks is not None:
+            nicks.discard(self.casemapping.fold(person.nick))
+            if not nicks:
+                del self._by_account[account]

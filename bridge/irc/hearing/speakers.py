@@ -21,6 +21,10 @@ _AT_ONCE, _PER_SECOND = 4, 0.5
 _MOST_WAITING = 500
 """Most lines that wait; if there are more, the oldest is carried as an unknown person's."""
 
+_MOST_PASSING = 100
+"""Lines waiting at which those that are nobody's words (joins and the like) do not wait with them: a thousand people
+who come at once must not push out what others said."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -63,7 +67,8 @@ class Speakers:
         asking = account is None and self._answers and self._may_ask(spoken.line.source.nick)
         if account is None and not asking:
             account = ""
-        if account is not None and not self._waiting:
+        passing = spoken.account is not None and len(self._waiting) >= _MOST_PASSING
+        if account is not None and (passing or not self._waiting):
             yield Settled(spoken, account)
             return
         self._waiting.append(_Waiting(spoken, now, account))

@@ -66,6 +66,7 @@ class _Channel:
     muted_until: float = -math.inf
     mutes: int = 0
     plainly: bool = False
+    colourless: frozenset[str] = frozenset()
 
 
 class Channels:
@@ -121,6 +122,17 @@ class Channels:
         """Whether only plain words go there: neither formatting nor notices."""
         channel = self._of(name)
         return channel is not None and channel.plainly
+
+    def without_colours(self, name: str) -> frozenset[str]:
+        """The modes of the channel that let no colours through."""
+        channel = self._of(name)
+        return channel.colourless if channel is not None else frozenset()
+
+    def colourless(self, name: str, modes: frozenset[str]) -> None:
+        """The channel has these modes, which let no colours through."""
+        channel = self._of(name)
+        if channel is not None:
+            channel.colourless = modes
 
     def mute(self, name: str, reason: str, now: float, *, fancy: bool) -> None:
         """A line was refused there. If it was a `fancy` one, that may be why (modes +c, +T): send plain words only."""
@@ -180,6 +192,7 @@ class Channels:
             return None
         channel.joined, channel.joined_at, channel.asked_at = True, now, None
         channel.failures, channel.trouble, channel.muted, channel.plainly = 0, "", "", False
+        channel.colourless = frozenset()
         return channel.room
 
     def stray(self, name: str) -> Iterable[Effect]:

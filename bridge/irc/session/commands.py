@@ -6,9 +6,10 @@ from types import MappingProxyType
 from bridge.irc.dialect import convert
 from bridge.irc.effects import Failed, Notable, Online, Proved, written
 from bridge.irc.hearing.steps import Step
-from bridge.irc.session import presence, proof, speech
+from bridge.irc.session import actions, presence, proof, speech
 from bridge.irc.session.login import Login
 from bridge.irc.session.state import State
+from bridge.irc.wire import modes
 from bridge.irc.wire.line import Line
 from bridge.model.text import one_line
 from bridge.network import Silenced
@@ -21,6 +22,10 @@ _MOST_DIGITS = 16
 _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
+
+_MERELY_SHOWN = frozenset({"REDACT", "TAGMSG"})
+"""What a server may refuse without a loss: it is told in words too, where words are wanted, and trying it again would
+hold up what people say."""
 
 Handler = Callable[[State, Line], Iterable[Step]]
 
@@ -149,14 +154,25 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     pending = state.proofs.refused(line, state.batches.label(line))
     if pending is None:
         return ()
-    error = state.absence(pending.target) or proof.refusal(line, pending)
+    absent = state.absence(pending.target)
+    if pending.command in _MERELY_SHOWN and absent is None:
+        refused = Notable(f"{pending.command.lower()}_refused", one_line(" ".join(line.params), 300))
+        return (Proved(pending.post, pending.post), refused)
+    error = absent or proof.refusal(line, pending)
     if isinstance(error, Silenced):
         state.channels.mute(pending.target, one_line(line.last), state.now, fancy=pending.fancy)
     return (Failed(pending.post, pending.target, error),)
 
 
+def _unknown_command(state: State, line: Line) -> Iterator[Step]:
+    """421 (ERR_UNKNOWNCOMMAND)."""
+    yield from presence.unknown_command(state, line)
+    yield from _error(state, line)
+
+
 def _mode(state: State, line: Line) -> Iterable[Step]:
-    """324 (RPL_CHANNELMODEIS): the channel's modes; H says how much history is kept."""
+    """324 (RPL_CHANNELMODEIS): the channel's modes. H says how much history is kept, c and S let no colours through."""
+    state.channels.colourless(line.param(1), state.isupport.colour_modes.intersection(line.param(2)))
     room = state.channels.heard(line.param(1))
     kept = [word for word in line.params[3:] if ":" in word]
     if room is not None and "H" in line.param(2) and kept:
@@ -166,8 +182,18 @@ def _mode(state: State, line: Line) -> Iterable[Step]:
 
 def _mode_change(state: State, line: Line) -> Iterable[Step]:
     """MODE: of a channel, or of us (services set one when we are logged in)."""
-    ours = state.us.is_us(line.param(0))
-    return state.channels.we_changed() if ours else state.channels.changed(line.param(0))
+    name = line.param(0)
+    if state.us.is_us(name):
+        return state.channels.we_changed()
+    supports = state.isupport
+    ranks, off = "".join(supports.ranks.values()), state.channels.without_colours(name)
+    for change in modes.changes(line.params[1:], supports.channel_modes, ranks):
+        if change.letter in ranks:
+            state.people.ranked(change.param, name, change.letter, on=change.on)
+        elif change.letter in supports.colour_modes:
+            off = off | {change.letter} if change.on else off - {change.letter}
+    state.channels.colourless(name, off)
+    return state.channels.changed(name)
 
 
 def _logged_in(state: State, _: Line) -> Iterable[Step]:
@@ -217,7 +243,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "354": presence.whox,
         "376": _greeted,
         "396": _visible_host,
-        "421": presence.unknown_command,
+        "421": _unknown_command,
         "422": _greeted,
         "431": _nick_refused,
         "432": _nick_refused,
@@ -254,6 +280,9 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "PONG": _pong,
         "PRIVMSG": speech.speech,
         "QUIT": presence.quit_,
+        "REDACT": actions.redact,
+        "TAGMSG": actions.tagmsg,
+        "TOPIC": actions.topic,
         "WARN": _told,
     }
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from bridge.irc.dialect.render import Limits
+from bridge.irc.dialect.place import Limits
 from bridge.irc.effects import Effect, Notable, written
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source
@@ -40,7 +40,7 @@ class Ourselves:
         """How long our lines may be right now, by our mask as the server shows it, or the longest possible one."""
         user = len(self._mask.user.encode()) or supports.user_length + 1
         host = len(self._mask.host.encode()) or supports.host_length
-        return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host)
+        return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host, supports.topic_length)
 
     def welcomed(self, nick: str, now: float) -> None:
         """We are let in as `nick`: what the network has cut our own to is ours from now on."""

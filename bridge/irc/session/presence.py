@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from bridge.irc.dialect import convert
+from bridge.irc.dialect.convert import Spoken
+from bridge.irc.effects import written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.hearing.who import WHOX_MARK
+from bridge.irc.session import actions
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line, Source
 from bridge.model.text import one_line, printable
@@ -22,6 +25,9 @@ def join(state: State, line: Line) -> Iterator[Step]:
             state.people.joined(line.source, channel)
     if "extended-join" in state.enabled and len(line.params) > 1:
         state.people.learn(line.source, _account(line.param(1), "*"), state.now)
+    if not state.us.is_us(line.source.nick):
+        rooms = filter(None, map(state.channels.heard, line.param(0).split(",")))
+        yield from actions.told(state, actions.membership(state, line, rooms))
 
 
 def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
@@ -33,6 +39,8 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
         return
     if state.isupport.whox and "account-tag" not in state.enabled:
         yield from state.who_queue.ask(channel)
+    if state.isupport.colour_modes or state.history.asks_how_much_is_kept:
+        yield from written("MODE", room.id)
     position = state.cursor().of(room.id)
     yield from state.history.joined(room, position, state.now, convert.spoken_at(line, state.wall))
 
@@ -40,27 +48,37 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
 def names(state: State, line: Line) -> Iterable[Step]:
     """353 (RPL_NAMREPLY)."""
     if state.channels.room(line.param(2)):
+        signs = state.isupport.ranks
+        every = "".join(signs)
         for name in line.last.split(" "):
-            nick, _sep, mask = name.lstrip(state.isupport.prefixes).partition("!")
+            whole = name.lstrip(every)
+            nick, _sep, mask = whole.partition("!")
             user, _sep, host = mask.partition("@")
             if nick:
-                state.people.joined(Source(nick, user, host), line.param(2))
+                ranks = "".join(signs[sign] for sign in name[: len(name) - len(whole)])
+                state.people.joined(Source(nick, user, host), line.param(2), ranks)
     return ()
 
 
 def part(state: State, line: Line) -> Iterator[Step]:
+    happenings = _leavings(state, line, line.source.nick, line.param(0).split(","))
     for channel in line.param(0).split(","):
         yield from _gone(state, line.source.nick, channel, "the server removed the bridge from the channel")
+    yield from actions.told(state, happenings)
 
 
-def kick(state: State, line: Line) -> Iterable[Step]:
+def kick(state: State, line: Line) -> Iterator[Step]:
     why = f": {one_line(line.param(2))}" if line.param(2) else ""
-    return _gone(state, line.param(1), line.param(0), f"kicked by {printable(line.source.nick)}{why}")
+    happenings = _leavings(state, line, line.param(1), [line.param(0)])
+    yield from _gone(state, line.param(1), line.param(0), f"kicked by {printable(line.source.nick)}{why}")
+    yield from actions.told(state, happenings)
 
 
 def quit_(state: State, line: Line) -> Iterator[Step]:
+    happenings = _leavings(state, line, line.source.nick, state.people.channels(line.source.nick))
     state.people.quit(line.source.nick)
     yield from state.speakers.changed(line.source.nick, state.now)
+    yield from actions.told(state, happenings)
     yield from state.us.freed(line.source.nick, state.now)
 
 
@@ -71,9 +89,13 @@ def nick(state: State, line: Line) -> Iterator[Step]:
     ours = state.us.is_us(old)
     if ours:
         yield from state.us.renamed(new, state.now)
+        happenings = []
+    else:
+        happenings = _leavings(state, line, old, state.people.channels(old))
     state.people.renamed(line.source, new)
     for name in (old, new):
         yield from state.speakers.changed(name, state.now)
+    yield from actions.told(state, happenings)
     if not ours:
         yield from state.us.freed(old, state.now)
 
@@ -134,6 +156,17 @@ def whois_end(state: State, line: Line) -> Iterable[Step]:
 def unknown_command(state: State, line: Line) -> Iterable[Step]:
     """421 (ERR_UNKNOWNCOMMAND)."""
     return state.speakers.cannot_ask(state.now) if "WHOIS" in line.params else ()
+
+
+def _leavings(state: State, line: Line, who: str, channels: Iterable[str]) -> list[Spoken]:
+    """That somebody else leaves these channels, or their nick there, for those who are there with us: they are known
+    only until they are gone."""
+    if state.us.is_us(who):
+        return []
+    rooms = [room for name in channels if (room := state.channels.heard(name)) and state.people.is_in(who, name)]
+    fold = state.people.casemapping.fold
+    person = actions.someone(state, who) if rooms and fold(who) != fold(line.source.nick) else None
+    return actions.membership(state, line, rooms, person) if rooms else []
 
 
 def _gone(state: State, who: str, channel: str, reason: str) -> Iterator[Step]:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.irc.dialect.convert import known_as
 from bridge.irc.effects import Effect, Failed, Proved
 from bridge.irc.wire.line import Line
 from bridge.model.casemap import Casemapping
@@ -28,18 +29,39 @@ _REASONS: Mapping[str, str] = {
     "482": "only operators may speak in the channel",
     "716": "they accept no private messages from the bridge",
 }
+_NAMELESS = frozenset({"411", "412", "417", "421"})
+"""Errors that name no target."""
 _NEVER = frozenset({"401", "411", "412", "417", "716"})
+
+
+SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+_OURS = SPEECH | {"TAGMSG", "REDACT", "TOPIC"}
+_OPERATORS_ONLY = "482"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingPost:
-    """A post that is written and not proven yet; `fancy`: it is a notice, or has formatting."""
+    """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting."""
 
     post: str
     target: str
     private: bool
     text: str = ""
     fancy: bool = False
+    command: str = "PRIVMSG"
+
+    @property
+    def is_speech(self) -> bool:
+        return self.command in SPEECH
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether the server passes client-only tags on with it (IRCv3 message-tags)."""
+        return self.is_speech or self.command == "TAGMSG"
+
+    def is_a(self, command: str) -> bool:
+        """Whether the post is of that command; a notice may have become a plain message."""
+        return self.command == command or (self.is_speech and command in SPEECH)
 
 
 _ECHO_WITHIN = 5.0
@@ -52,7 +74,7 @@ MUTED = frozenset({"404", "408", "477", "482"})
 class Proofs:
     """The posts in flight. A labelled post is settled by the answer with its label
     (https://ircv3.net/specs/extensions/labeled-response); any other by its echo or an error, at the latest by the PONG
-    for the PING sent after it. Sans I/O."""
+    for the PING sent after it. What is not speech need not be echoed: that no error came proves it. Sans I/O."""
 
     def __init__(self) -> None:
         self._casemapping = Casemapping.RFC1459
@@ -75,7 +97,7 @@ class Proofs:
             self._fenced.append(pending)
 
     def echo(self, line: Line, label: str) -> Iterable[Effect]:
-        """Our own PRIVMSG or NOTICE came back."""
+        """A line of our own came back."""
         post = label or line.tags.get(ID_TAG, "")
         if post in self._labelled:
             return (_proved(self._labelled.pop(post), line),)
@@ -88,13 +110,17 @@ class Proofs:
     def _echoed(self, line: Line, post: str) -> PendingPost | None:
         """The unlabelled post that an echo is of: by its id, else by its words, else the oldest to that target, with
         words that the server has changed."""
-        flying = [*self._fenced, *(pending for pending, _ in self._answered.values())]
+        flying = [each for each in self._flying() if each.is_a(line.command)]
         if post:
             return next((pending for pending in flying if pending.post == post), None)
         fold = self._casemapping.fold
         there = [pending for pending in flying if fold(pending.target) == fold(line.param(0))]
         same = (pending for pending in there if pending.text == line.param(1))
         return next(same, there[0] if there else None)
+
+    def _flying(self) -> Iterator[PendingPost]:
+        yield from self._fenced
+        yield from (pending for pending, _ in self._answered.values())
 
     def _forget(self, pending: PendingPost) -> None:
         if self._answered.pop(pending.post, None) is None:
@@ -105,6 +131,15 @@ class Proofs:
         pending = self._labelled.pop(label, None)
         return () if pending is None else (_swallowed(pending),)
 
+    def answered(self, label: str) -> Iterable[Effect]:
+        """All that the server has to say to a labelled line is said. If it is not speech, which would be echoed, and no
+        error was among it, it is done."""
+        pending = self._labelled.get(label)
+        if pending is None or pending.is_speech:
+            return ()
+        del self._labelled[label]
+        return (Proved(pending.post, pending.post),)
+
     def pong(self, post: str, now: float) -> Iterator[Effect]:
         """The PING sent after `post` was answered: the server has dealt with all that was written before. If it echoes,
         the echo is the proof, and may come a moment later."""
@@ -112,7 +147,7 @@ class Proofs:
             return
         while self._fenced:
             pending = self._fenced.popleft()
-            if self._echoes:
+            if self._echoes and pending.is_speech:
                 self._answered[pending.post] = (pending, now)
             else:
                 yield Proved(pending.post, pending.post)
@@ -144,10 +179,18 @@ class Proofs:
         return self._labelled.pop(label, None) or self._named(line)
 
     def _named(self, line: Line) -> PendingPost | None:
-        """The oldest unlabelled post for a target that the error names."""
+        """The oldest unlabelled post for a target that the error names, and of the command that it is about."""
         names = {self._casemapping.fold(param) for param in line.params}
-        for pending in [*(pending for pending, _ in self._answered.values()), *self._fenced]:
-            if self._casemapping.fold(pending.target) in names or line.command in ("411", "412", "417"):
+        flying = [*(pending for pending, _ in self._answered.values()), *self._fenced]
+        command = {"FAIL": line.param(0), "421": line.param(1)}.get(line.command, "")
+        if command in _OURS or line.command == "421":
+            flying = [each for each in flying if each.is_a(command)]
+        elif line.command == _OPERATORS_ONLY:
+            flying.sort(key=lambda each: each.command != "TOPIC")
+        else:
+            flying.sort(key=lambda each: not each.has_tags)
+        for pending in flying:
+            if self._casemapping.fold(pending.target) in names or line.command in _NAMELESS:
                 self._forget(pending)
                 return pending
         return None
@@ -157,6 +200,9 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
     """The error to report for a post that an error numeric or FAIL is about. `Silenced`: we are in its channel, but may
     not speak."""
     reason = _REASONS.get(line.command, one_line(line.last) or line.command)
+    if pending.command == "TOPIC":
+        only = f"the bridge is no operator in {pending.target}, and only operators may set the topic there"
+        return PermanentError(only if line.command == _OPERATORS_ONLY else f"the topic was not set: {reason}")
     never = line.command in _NEVER or (pending.private and line.command != "263")
     if line.command in MUTED and not never:
         return Silenced(reason, _WAITS_WITH_US, refused=True)
@@ -164,9 +210,11 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
 
 
 def _proved(pending: PendingPost, line: Line) -> Effect:
-    return Proved(pending.post, line.tags.get("msgid") or pending.post)
+    return Proved(pending.post, known_as(line.tags.get("msgid", "")) or pending.post)
 
 
 def _swallowed(pending: PendingPost) -> Effect:
+    if not pending.is_speech:
+        return Proved(pending.post, pending.post)
     error = PermanentError("the server accepted the message and showed it to nobody (a filter?)")
     return Failed(pending.post, pending.target, error)

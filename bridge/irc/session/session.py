@@ -1,31 +1,30 @@
 """One IRC connection as a pure state machine: lines and the passing of time in, effects out."""
 
 import random
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 
-from bridge.irc.dialect import formatting
-from bridge.irc.dialect.render import Limits
-from bridge.irc.effects import Effect, Write, written
+from bridge.irc.dialect.operations import Operation
+from bridge.irc.dialect.place import Limits, Place
+from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
-from bridge.irc.session import speech
+from bridge.irc.session import outgoing, speech
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, obey
-from bridge.irc.session.proof import ID_TAG, PendingPost
 from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
+from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import Unwritable, compose, parse
-from bridge.model.event import Room
-from bridge.network import PermanentError, TransientError
+from bridge.irc.wire.line import parse
+from bridge.model.event import Mentioned, Room
+from bridge.model.people import Proof
+from bridge.network import TransientError
 
 _JOIN_ANYWAY_S = 5.0
 """Seconds after the welcome when channels are joined, even if the server did not end its greeting."""
-_LABELS = frozenset({"labeled-response", "batch", "echo-message"})
-_NICK = re.compile(r"[^\s,!@*?$#&:+%~][^\s,!@*?$]*")
-"""A nick that we may write to in private: one person, never a list, a mask, or the ranks of a channel."""
 
 
 class Session:
@@ -82,7 +81,9 @@ class Session:
         if line is None:
             return []
         handle = speech.replayed if speech.is_replayed(state, line) else obey
-        return [*self._effects(handle(state, line))]
+        effects = [*self._effects(handle(state, line))]
+        label = line.tags.get("label", "")
+        return [*effects, *state.proofs.answered(label)] if label and line.command != "BATCH" else effects
 
     def _effects(self, steps: Iterable[Step]) -> Iterator[Effect]:
         """Carry out steps until only effects for the shell are left. A line of speech goes through its channel's
@@ -138,28 +139,35 @@ class Session:
         """The shell is not reading at the moment: silence proves nothing."""
         self._state.liveness.heard(now)
 
-    def say(self, post: str, command: str, target: str, text: str) -> list[Effect]:
-        """Write one line of the post; `Proved` or `Failed` follows. Raises `PermanentError` if it makes no line."""
-        channel = self.isupport.is_channel(target) or self.channels.heard(target) is not None
-        if not channel and not _NICK.fullmatch(target):
-            raise PermanentError(f"{target!r} is neither a channel nor a nick")
-        stripped = formatting.stripped(text)
-        if channel and self.channels.plainly(target):
-            command, text = "PRIVMSG", stripped
-        labelled = self._state.enabled >= _LABELS
-        tags = {"label": post} if labelled else {}
-        if "message-tags" in self._state.enabled and self.isupport.tag_allowed(ID_TAG[1:]):
-            tags[ID_TAG] = post
-        limits = self.limits
-        try:
-            data = compose(command, target, text, tags=tags, limit=limits.line - limits.prefix)
-        except Unwritable as error:
-            raise PermanentError(str(error)) from error
-        fancy = command == "NOTICE" or text != stripped
-        self._state.proofs.launched(
-            PendingPost(post, target, private=not channel, text=text, fancy=fancy), labelled=labelled
+    def perform(self, post: str, operation: Operation) -> list[Effect]:
+        """Write one line of the post; `Proved` or `Failed` follows. See `outgoing.perform`."""
+        return outgoing.perform(self._state, post, operation)
+
+    def typing(self, target: str, what: str) -> list[Effect]:
+        """Show in a channel that somebody types: `active`, or `done`. Empty if the server would not pass it on."""
+        return outgoing.typing(self._state, target, what)
+
+    def place(self, target: str) -> Place:
+        """What rendering for `target` needs to know of it and of the server."""
+        state = self._state
+        return Place(
+            self.limits,
+            tags=outgoing.takes_replies(state),
+            redaction=REDACTION in state.enabled,
+            colours=not (state.channels.without_colours(target) or state.channels.plainly(target)),
+            nicks=state.people.nicks(target),
+            nick_of=partial(self._nick_of, target),
+            casemapping=state.people.casemapping,
         )
-        return [Write(data), *(() if labelled else self._state.liveness.ping(post))]
+
+    def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:
+        """The nick in a channel of a user, by what proves them on this network; None if they are not there."""
+        state, here = self._state, [each for each in mentioned.identities if each.network == self._state.settings.name]
+        accounts = [each.value for each in here if each.kind is Proof.IRC]
+        masks = [each.value for each in here if each.kind is Proof.IRC_MASK and state.settings.trust_hostmasks]
+        found = (state.people.with_account(account, target) for account in accounts)
+        alike = (state.people.with_mask(mask, target) for mask in masks)
+        return next(filter(None, chain(found, alike)), None)
 
     def probe(self) -> list[Effect]:
         """Ask the server whether it is there; `Proved(PROBE)` follows."""

@@ -5,25 +5,29 @@ from dataclasses import replace
 
 from bridge.irc.dialect import convert
 from bridge.irc.dialect.convert import Spoken
-from bridge.irc.effects import Effect, Heard, Notable, written
+from bridge.irc.effects import Effect, Heard, Notable, Typed, written
 from bridge.irc.hearing.steps import Settled, Step
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line
-from bridge.model.event import Room
+from bridge.model.event import Event, Membership, Message, Room
 from bridge.model.text import one_line
+from bridge.network import Typing
 
 _CTCP_EVERY_S = 10.0
 _LONG_AGO_S = 60.0
 """Seconds before we came online, by the server's clock: an older line is a bouncer's replay, though not marked so."""
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
+_REPLAYED = _SPEECH | {"TAGMSG", "REDACT"}
+"""What a history may have: a TAGMSG is a reaction there, and a REDACT may follow what it removes (IRCv3
+message-redaction). Joins and the like in it are ignored."""
 
 
 def is_replayed(state: State, line: Line) -> bool:
     """Whether a line was said before we came."""
     if "batch" in line.tags:
         return line.command != "BATCH" and state.batches.around(line).is_history
-    said = line.command in _SPEECH and state.isupport.is_channel(line.param(0))
+    said = line.command in _REPLAYED and state.isupport.is_channel(line.param(0))
     if not said or state.online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in state.proofs:
         return False
     return convert.spoken_at(line, state.wall) < state.online_since - _LONG_AGO_S
@@ -39,7 +43,7 @@ def speech(state: State, line: Line) -> Iterable[Step]:
         return state.proofs.echo(line, state.batches.label(line))
     private = state.us.is_us(line.param(0))
     room = Room(state.settings.name, line.source.nick) if private else state.channels.heard(line.param(0))
-    if room is None or _is_server(line):  # for the ranks of a channel only, or from a server
+    if room is None or line.is_of_server:  # for the ranks of a channel only, or from a server
         return ()
     if convert.speech(line) is None:
         return _ctcp(state, line) if private else ()
@@ -50,9 +54,11 @@ def speech(state: State, line: Line) -> Iterable[Step]:
 
 def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
     """A line that was said now is due. With account-tag, a line without the tag is from somebody without an account."""
-    source = spoken.line.source
-    if "account-tag" in state.enabled:
-        account: str | None = spoken.line.tags.get("account", "")
+    source, account = spoken.line.source, spoken.account
+    if account is not None:
+        pass
+    elif "account-tag" in state.enabled:
+        account = spoken.line.tags.get("account", "")
     else:
         account = state.people.account(source, state.now) if state.people.knows(source.nick) else ""
     return state.speakers.said(spoken, account, state.now)
@@ -61,7 +67,7 @@ def said_now(state: State, spoken: Spoken) -> Iterable[Step]:
 def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
     """A line of history is due. An account tag on it names the speaker's account then. Without one, it is nobody's,
     unless the very same person is in the channel now and was connected when it was said: then it is their account."""
-    source, account = spoken.line.source, spoken.line.tags.get("account")
+    source, account = spoken.line.source, spoken.line.tags.get("account", spoken.account)
     same = state.people.resembles(source, spoken.line.param(0))
     if account is None:
         account = "" if same is False else state.people.account_then(source, spoken.time, state.now)
@@ -75,6 +81,23 @@ def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
     )
     if event is not None:
         yield Heard(event, spoken.line.tags.get("msgid", ""))
+        yield from _types_no_more(state, event)
+
+
+def _types_no_more(state: State, event: Event) -> Iterator[Effect]:
+    """Who has said something, or is gone, types no more (https://ircv3.net/specs/client-tags/typing)."""
+    match event.body:
+        case Message():
+            who = event.sender
+        case Membership(person=who):
+            pass
+        case _:
+            return
+    key = (event.room, state.people.casemapping.fold(who.address))
+    active, at = state.typing.get(key) or (False, 0.0)
+    if active:
+        state.typing[key] = (False, at)
+        yield Typed(Typing(event.room, who, active=False))
 
 
 def lost(state: State) -> Iterator[Step]:
@@ -90,32 +113,52 @@ def batch(state: State, line: Line) -> Iterable[Step]:
     if begun is not None and begun.is_history:
         state.page_end = ("", 0.0)
     ended = state.batches.ended(line)
+    if ended is not None and ended.label and not ended.is_inner:
+        return state.proofs.answered(ended.label)
     if ended is not None and ended.is_history and (room := state.channels.heard(ended.channel)) is not None:
         return state.history.page_ended(room, *state.page_end, state.now)
     return ()
 
 
 def replayed(state: State, line: Line) -> Iterable[Step]:
-    """A line of a channel's history. Joins and the like in it are ignored."""
+    """A line of a channel's history."""
     room = state.channels.heard(line.param(0))
-    if line.command not in _SPEECH or room is None or _is_server(line):
+    if line.command == "REDACT" and room is not None:
+        return _removed_then(state, line, room)
+    if line.command not in _REPLAYED or room is None or line.is_of_server:
         return ()
     time, msgid = convert.spoken_at(line, state.wall), line.tags.get("msgid", "")
     state.page_end = (msgid, time)
     if state.us.is_surely(line.source):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
-    if convert.speech(line) is None or line.source.nick in state.us.names:
+    is_event = convert.speech(line) if line.command in _SPEECH else convert.reaction(line, room)
+    if is_event is None or line.source.nick in state.us.names:
         return ()
     spoken = Spoken(line, room, private=False, id=state.old_ids.of(line), time=time, replayed=True)
     told = state.history.replayed if "batch" in line.tags else state.history.late
     return told(spoken, msgid)
 
 
-def _is_server(line: Line) -> bool:
-    """Whether a line has no person for its source: a server's name has a dot, which no nick may have. Some servers show
-    people by their nicks alone."""
-    return not line.source.nick or (not line.source.user and "." in line.source.nick)
+def _removed_then(state: State, line: Line, room: Room) -> Iterable[Step]:
+    """A REDACT in a history. It does not count as one of its lines. Which rank its source had then is unknown; the rank
+    of now counts if it is the very same person."""
+    if not line.param(1) or line.source.nick in state.us.names:
+        return ()
+    same = state.people.resembles(line.source, line.param(0))
+    ranks = state.people.ranks(line.source.nick, line.param(0)) if same else ""
+    spoken = Spoken(
+        line,
+        room,
+        private=False,
+        id=state.old_ids.of(line),
+        time=convert.spoken_at(line, state.wall),
+        replayed=True,
+        account="" if line.is_of_server else None,
+        moderated=line.is_of_server or state.isupport.moderates(ranks),
+    )
+    told = state.history.replayed if "batch" in line.tags else state.history.late
+    return told(spoken, line.tags.get("msgid", ""))
 
 
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:

@@ -17,10 +17,13 @@ from bridge.irc.session.proof import Proofs
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
+from bridge.lib.lru import LruDict
 from bridge.model.event import Room
 from bridge.network import TransientError
 
 _RETRY_AFTER_S = 60.0
+_TYPISTS = 1000
+"""More people than type at once in all our channels."""
 
 
 class State:
@@ -57,6 +60,8 @@ class State:
         self.batches = Batches()
         self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
         self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
+        self.typing: LruDict[tuple[Room, str], tuple[bool, float]] = LruDict(_TYPISTS)
+        """Who types where, by folded nick, and when they last said so."""
         self.ctcp_at = self.told_at = now
 
     @property

@@ -11,11 +11,13 @@ _REPLAYS = ("chathistory", "znc.in/playback")
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """`channel`: whose history the batch is, if it is history. A batch inside a history is history, too."""
+    """`channel`: whose history the batch is, if it is history. A batch inside a history is history, too.
+    `is_inner`: it is inside another."""
 
     kind: str = ""
     label: str = ""
     channel: str = ""
+    is_inner: bool = False
 
     @property
     def is_history(self) -> bool:
@@ -46,7 +48,10 @@ class Batches:
             return None
         outer = self.around(line)
         batch = OpenBatch(
-            outer.kind if outer.is_history else kind, line.tags.get("label") or outer.label, line.param(2)
+            outer.kind if outer.is_history else kind,
+            line.tags.get("label") or outer.label,
+            line.param(2),
+            is_inner="batch" in line.tags,
         )
         self._open[reference[1:]] = batch
         return batch

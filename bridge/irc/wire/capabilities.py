@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from bridge.irc.wire.line import Line
 
+REDACTION = "draft/message-redaction"
 WANTED = (
     "message-tags",
     "server-time",
@@ -17,6 +18,7 @@ WANTED = (
     "labeled-response",
     "multi-prefix",
     "draft/chathistory",
+    REDACTION,
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")

@@ -1,7 +1,7 @@
 """What the server says about itself (RPL_ISUPPORT), with defaults for what it does not say."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from irc.features import FeatureSet
 
@@ -18,12 +18,16 @@ _KNOWN = frozenset(
         "LINELEN",
         "PREFIX",
         "STATUSMSG",
+        "TOPICLEN",
         "USERLEN",
         "WHOX",
     }
 )
 
 
+_RFC_MODES = "beI,k,l,aimnpqrst"
+_COLOUR_MODES = frozenset("cS")
+_MOST_TOPIC = 4096
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 
@@ -62,11 +66,20 @@ class Isupport:
         return self._number("chathistory", 0, least=0, most=10_000)
 
     @property
+    def channel_modes(self) -> list[str]:
+        """The four groups of CHANMODES; see `modes.changes`. Without the token, those of RFC 2812."""
+        modes = getattr(self._features, "chanmodes", None)
+        return list(modes) if isinstance(modes, (list, tuple)) else str(modes or _RFC_MODES).split(",")
+
+    @property
     def has_history_mode(self) -> bool:
         """Whether H is a channel mode that takes a parameter when set, as on InspIRCd and UnrealIRCd."""
-        modes = getattr(self._features, "chanmodes", None)
-        kinds = modes if isinstance(modes, (list, tuple)) else str(modes or "").split(",")
-        return len(kinds) > 2 and "H" in kinds[2]
+        return "H" in "".join(self.channel_modes[2:3])
+
+    @property
+    def colour_modes(self) -> frozenset[str]:
+        """The channel modes that refuse (c) or remove (S) colours, of those that the server has."""
+        return _COLOUR_MODES.intersection("".join(self.channel_modes[3:4]))
 
     @property
     def line_length(self) -> int:
@@ -82,10 +95,20 @@ class Isupport:
         return self._number("hostlen", 64, least=1, most=255)
 
     @property
-    def prefixes(self) -> str:
-        """The characters put before a nick to show its rank in a channel."""
+    def topic_length(self) -> int:
+        """Most bytes in a topic; 0 if the server does not say."""
+        return self._number("topiclen", 0, least=0, most=_MOST_TOPIC)
+
+    @property
+    def ranks(self) -> Mapping[str, str]:
+        """The modes that are ranks in a channel, highest first, by the sign that stands before a nick."""
         prefix = getattr(self._features, "prefix", {})
-        return "".join(map(str, prefix)) if isinstance(prefix, dict) else "@+"
+        return prefix if isinstance(prefix, dict) else {"@": "o", "+": "v"}
+
+    def moderates(self, ranks: str) -> bool:
+        """Whether one of `ranks` (modes) is above voice: an operator or the like, who may moderate the channel."""
+        order = "".join(self.ranks.values())
+        return any(letter in order.partition("v")[0] for letter in ranks)
 
     def is_channel(self, name: str) -> bool:
         return name[:1] in (self._text("chantypes", "#&") or "#&") and name != ""

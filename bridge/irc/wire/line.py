@@ -60,6 +60,12 @@ class Line:
         return self.params[index] if index < len(self.params) else ""
 
     @property
+    def is_of_server(self) -> bool:
+        """Whether no person is the source: a server's name has a dot, which no nick may have. Some servers show people
+        by their nicks alone."""
+        return not self.source.nick or (not self.source.user and "." in self.source.nick)
+
+    @property
     def last(self) -> str:
         return self.params[-1] if self.params else ""
 

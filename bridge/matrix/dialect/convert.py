@@ -1,19 +1,26 @@
-"""Matrix events to messages: content of any kind becomes words, so that nothing said is lost silently."""
+"""Matrix events to events of ours: an envelope around the body that the type of the event makes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from bridge.matrix.dialect.fields import Json, number, table, values, word
-from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
-from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Redaction, Room
+from bridge.matrix.dialect.content import event_id, may_quote, readable, related, replied, text_under
+from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
+from bridge.matrix.dialect.html import Read
+from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Reaction, Redaction, Room, Topic
+from bridge.model.identifiers import matrix_user
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import addressed, merge, plain, says_nothing, shown_name, words
+from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
-_FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
-_NOT_SAID = frozenset({"m.key.verification.request"})
-_SHORT = 2000  # characters
-_NOBODY: frozenset[str] = frozenset()
+_MENTIONS = 50
+"""People whom one message mentions at most: others are not pinged."""
+_KEY = 50
+"""Characters of a reaction at most: an emoji has up to some twenty; some people react with words."""
+_TOPIC = 2000
+"""Characters of a topic at most: more than any IRC network shows."""
+_SHORTCODES = ("shortcode", "com.beeper.reaction.shortcode")
+"""Where the name of a custom emoji is (MSC4027, and before it had a number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +42,6 @@ def sender(network: str, user: str, displayname: str) -> Sender:
     return Sender(network, user, name, (Identity(Proof.MATRIX, "", user),))
 
 
-def is_long(event: Json) -> bool:
-    """Whether `event` takes more than a moment to read."""
-    content = table(event, "content")
-    texts = [
-        word(part, key) for part in (content, table(content, "m.new_content")) for key in ("body", "formatted_body")
-    ]
-    return max(map(len, texts)) > _SHORT
-
-
-def beginning(event: Json) -> Json:
-    """`event` without formatting, and with no more than the beginning of its words: of people who are not carried, only
-    the bots read that much."""
-    content = table(event, "content")
-    kept = {key: content[key] for key in ("m.relates_to", "m.mentions") if key in content}
-    if new := table(content, "m.new_content"):
-        kept["m.new_content"] = _beginning(new)
-    return {**event, "content": {**kept, **_beginning(content)}}
-
-
-def _beginning(content: Json) -> Json:
-    return {"msgtype": word(content, "msgtype"), "body": word(content, "body")[:_SHORT]}
-
-
 def with_id(who: Sender) -> Sender:
     """`who`, their id behind their name, as Matrix clients tell people of one name apart."""
     return replace(who, name=f"{who.name} ({shown_name(who.address, fallback='?')})")
@@ -68,146 +52,132 @@ def said_at(event: Json) -> float:
     return (number(event, "origin_server_ts") or 0) / 1000
 
 
-def message(
-    event: Json, room: Room, who: Sender, us: Us, *, private: bool = False, replayed: bool = False
+def event(
+    event: Json,
+    room: Room,
+    who: Sender,
+    us: Us,
+    *,
+    private: bool = False,
+    replayed: bool = False,
+    moderated: Callable[[], bool] = lambda: False,
 ) -> Event | None:
-    """The message or the edit in a room event (client format); None if it says nothing to people. `replayed`: it was
-    said while we were away. Never raises.
+    """What a room event (client format) says; None if it says nothing to people. `replayed`: it was said while we were
+    away. `moderated`: whether its sender may remove what others said; only asked if they remove something. Never
+    raises."""
+    body = _body(event, room, us, private=private, moderated=moderated)
+    return None if body is None else enveloped(event, room, who, body, private=private, replayed=replayed)
 
-    What an edit says is only in its `m.new_content`; its own body is for clients that know no edits (spec, "Event
-    replacements")."""
+
+def enveloped(event: Json, room: Room, who: Sender, body: Body, *, private: bool = False, replayed: bool) -> Event:
+    """`body` with the id and the time of `event`."""
+    origin = Origin.REPLAYED if replayed else Origin.LIVE
+    return Event(word(event, "event_id"), room, who, said_at(event), body, private, origin)
+
+
+def _body(event: Json, room: Room, us: Us, *, private: bool, moderated: Callable[[], bool]) -> Body | None:
+    match word(event, "type"):
+        case "m.room.message" | "m.sticker":
+            return _said(event, room, us, private=private)
+        case "m.room.redaction":
+            return _redaction(event, room, moderated)
+        case "m.reaction":
+            return _reaction(table(event, "content"), room)
+        case "m.room.topic" if not private:
+            return _topic(event)
+        case _:
+            return None
+
+
+def _said(event: Json, room: Room, us: Us, *, private: bool) -> Body | None:
+    """A message, or an edit. What an edit says is only in its `m.new_content`; its own body is for clients that know no
+    edits (spec, "Event replacements")."""
     content = table(event, "content")
-    if word(event, "type") == "m.room.redaction":
-        return _redaction(event, room, who, private=private, replayed=replayed)
-    if not content or word(event, "type") not in ("m.room.message", "m.sticker"):
+    if not content:
         return None
-    edited = _edited(content)
+    edited = related(content, "m.replace")
     said = table(content, "m.new_content") if edited else content
     # in private, as in a command, a link to a person means their id, not the name shown
-    read = _read(event, said, is_reply=bool(_replied(content)), by_id=private)
-    if read is not None and says_nothing(plain(read.text)):  # but a bare /me says its sender's name
-        read = Read((), read.people) if word(said, "msgtype") == "m.emote" and not private else None
+    read = readable(event, said, is_reply=may_quote(content), by_id=private)
     if read is None:
         return None
-    return Event(
-        id=word(event, "event_id"),
-        room=room,
-        sender=who,
-        time=said_at(event),
-        body=_edit(room, edited, said, read) if edited else _spoken(room, said, read, us),
-        private=private,
-        origin=Origin.REPLAYED if replayed else Origin.LIVE,
-    )
+    return Edit(EventKey(room, edited), read.text, _kind(said)) if edited else _spoken(room, said, read, us)
 
 
-def _redaction(event: Json, room: Room, who: Sender, *, private: bool, replayed: bool) -> Event | None:
-    """A removal (spec, "Redactions"): `redacts` is in the content since room version 11, before that beside it."""
-    content = table(event, "content")
-    target = word(content, "redacts") or word(event, "redacts")
-    if not target:
-        return None
-    return Event(
-        id=word(event, "event_id"),
-        room=room,
-        sender=who,
-        time=said_at(event),
-        body=Redaction(EventKey(room, target), _name(content, "reason")),
-        private=private,
-        origin=Origin.REPLAYED if replayed else Origin.LIVE,
-    )
-
-
-def _spoken(room: Room, content: Json, read: Read, us: Us) -> Body:
+def _spoken(room: Room, content: Json, read: Read, us: Us) -> Message:
     """A message of its own."""
-    mentions = [*values(table(content, "m.mentions"), "user_ids"), *read.people]
-    replied = _replied(content)
+    mentioned = _mentioned(content, read)
+    reply_to, root = replied(content), related(content, "m.thread")
     return Message(
         read.text,
         _kind(content),
-        called=_called(plain(read.text), us, mentioned=us.user in mentions),
-        reply_to=EventKey(room, replied) if replied else None,
+        called=_called(plain(read.text), us, mentioned=us.user in mentioned),
+        reply_to=EventKey(room, reply_to) if reply_to else None,
+        thread=EventKey(room, root) if root else None,
+        mentions=tuple(islice((user for user in mentioned if user != us.user and _is_user(user)), _MENTIONS)),
     )
 
 
-def _edit(room: Room, target: str, new: Json, read: Read) -> Body:
-    return Edit(EventKey(room, target), read.text, _kind(new))
+def _redaction(event: Json, room: Room, moderated: Callable[[], bool]) -> Redaction | None:
+    """A removal (spec, "Redactions"): `redacts` is in the content since room version 11, before that beside it."""
+    content = table(event, "content")
+    target = event_id(content, "redacts") or event_id(event, "redacts")
+    if not target:
+        return None
+    return Redaction(EventKey(room, target), text_under(content, "reason"), moderated())
+
+
+def _reaction(content: Json, room: Room) -> Reaction | None:
+    """A reaction (spec, "Event annotations and reactions"). A custom emoji, whose key is the address of an image, goes
+    by its name; without one there is nothing that others could see."""
+    target = related(content, "m.annotation")
+    key = _line(word(table(content, "m.relates_to"), "key"), _KEY)
+    if key.startswith("mxc://"):
+        names = (_line(word(content, place), _KEY).strip(": ") for place in _SHORTCODES)
+        name = next(filter(None, names), "")
+        key = f":{name}:" if name else ""
+    return Reaction(EventKey(room, target), key) if target and not says_nothing(key) else None
+
+
+def _topic(event: Json) -> Topic | None:
+    """The topic that was set (spec, `m.room.topic`), empty if it was removed; None if people see no difference."""
+    text, before = _topic_of(table(event, "content")), _topic_of(table(event, "unsigned", "prev_content"))
+    return Topic(text) if text != before else None
+
+
+def _topic_of(content: Json) -> str:
+    """`topic`, or the plain one of the representations in `m.topic` (MSC3765)."""
+    plain_ones = (
+        word(each, "body")
+        for each in tables(content, "m.topic", "m.text")
+        if word(each, "mimetype") in ("", "text/plain")
+    )
+    return _line(word(content, "topic") or next(plain_ones, ""), _TOPIC)
+
+
+def _line(text: str, most: int) -> str:
+    """The beginning of `text` in one line."""
+    return " ".join(one_line(text, most).split())
 
 
 def _kind(said: Json) -> Kind:
     return _KINDS.get(word(said, "msgtype"), Kind.TEXT)
 
 
-def _edited(content: Json) -> str:
-    """The id of the event that this one replaces; empty if it is no edit."""
-    return word(table(content, "m.relates_to"), "event_id") if _relation(content) == "m.replace" else ""
+def _mentioned(content: Json, read: Read) -> Sequence[str]:
+    """Whom the sender mentions on purpose (spec, "User and room mentions"). Only old clients have no `m.mentions`: with
+    them it is whom they link."""
+    if "m.mentions" not in content:
+        return sorted(read.people)
+    named = values(table(content, "m.mentions"), "user_ids")
+    return [*dict.fromkeys(user for user in named if isinstance(user, str))]
 
 
-def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:
-    """The words of a message, and the people whom it links."""
-    kind = word(said, "msgtype")
-    if kind in _NOT_SAID:
-        return None
-    if word(event, "type") == "m.sticker":
-        return Read(words(f"[sticker: {_name(said, 'body') or 'no name'}]"), _NOBODY)
-    if kind in _FILES:
-        return _file(_FILES[kind], said, is_reply=is_reply, by_id=by_id)
-    return _words(said, is_reply=is_reply, by_id=by_id)
-
-
-def _words(said: Json, *, is_reply: bool, by_id: bool) -> Read:
-    """The words of a text or a caption: those of its HTML, if it has any that can be read."""
-    formatted = word(said, "formatted_body") if word(said, "format") == FORMAT else ""
-    found = read(formatted, by_id=by_id) if formatted else None
-    if found is not None and plain(found.text).strip():
-        return found
-    body = _bounded(word(said, "body"))
-    return Read(words(_without_fallback(body) if is_reply else body), _NOBODY)
-
-
-def _file(kind: str, said: Json, *, is_reply: bool, by_id: bool) -> Read:
-    """Words for a file or a location: its name, and its caption (spec, "Media captions": only if the body is not the
-    name)."""
-    body = _name(said, "body")
-    name = _name(said, "filename") or _name(said, "geo_uri") or body or "no name"
-    shown = words(f"[{kind}: {name}]")
-    if not body or body == name:
-        return Read(shown, _NOBODY)
-    caption = _words(said, is_reply=is_reply, by_id=by_id)
-    return Read(merge((*shown, *words(" "), *caption.text)), caption.people)
-
-
-def _name(said: Json, key: str) -> str:
-    return _bounded(word(said, key).strip())
-
-
-def _bounded(text: str) -> str:
-    """`text` within what an event may have: the store is spared any more."""
-    return text.encode()[:LIMIT].decode(errors="ignore")
-
-
-def _relation(content: Json) -> str:
-    return word(table(content, "m.relates_to"), "rel_type")
-
-
-def _replied(content: Json) -> str:
-    """The id of the event that this one replies to; empty if a thread has the reply for old clients only."""
-    relates = table(content, "m.relates_to")
-    if relates.get("is_falling_back") is True and _relation(content) == "m.thread":
-        return ""
-    return word(table(relates, "m.in_reply_to"), "event_id")
-
-
-def _without_fallback(body: str) -> str:
-    """A reply without the quotation that older clients put before it (spec 1.12, "Fallbacks for rich replies")."""
-    if not body.startswith(("> <", "> * <")):
-        return body
-    lines = body.split("\n")
-    quoted = 0
-    while quoted < len(lines) and lines[quoted].startswith("> "):
-        quoted += 1
-    if quoted == len(lines) or lines[quoted]:
-        return body  # a quotation of one's own: the fallback ends with an empty line
-    return "\n".join(lines[quoted + 1 :]) or body
+def _is_user(user: str) -> bool:
+    try:
+        return bool(matrix_user(user))
+    except ValueError:
+        return False
 
 
 def _called(text: str, us: Us, *, mentioned: bool) -> str | None:

@@ -2,32 +2,65 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 from bridge.matrix.dialect.convert import said_at
-from bridge.matrix.dialect.fields import Json, table, tables, word
+from bridge.matrix.dialect.fields import Json, table, tables, values, word
 
-_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone")
+_STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels", "m.room.topic")
+_UNKNOWN = "not a kind of event that is carried"
+_KNOWN = frozenset(
+    {
+        "m.beacon",
+        "m.call.invite",
+        "m.poll.end",
+        "m.poll.response",
+        "m.poll.start",
+        "org.matrix.msc3381.poll.end",
+        "org.matrix.msc3381.poll.response",
+        "org.matrix.msc3381.poll.start",
+        "org.matrix.msc3401.call.notify",
+        "org.matrix.msc3672.beacon",
+        "org.matrix.msc4075.rtc.notification",
+    }
+)
+"""The kinds that are named in the ledger. Anybody may make up others: those are counted under one reason."""
+_UNSEEN = ("m.call.candidates", "m.call.negotiate", "m.call.select_answer", "m.key.verification.", "m.room.redaction")
+"""How the types begin of what clients say to each other, and people never see."""
+_TYPISTS = 100
+"""People read of those who type in a room: more are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message of `user`; `event` is the whole event (client format)."""
+    """What `user` said or did for others to see, such as a message, a reaction or a new topic; `event` is the whole
+    event (client format)."""
 
     id: str
     user: str
     event: Json
 
+    @property
+    def needs_power(self) -> bool:
+        """Whether it depends on the power of `user` what follows from it: they may remove what others said."""
+        return word(self.event, "type") == "m.room.redaction"
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The membership of `user` in the room (spec, `m.room.member`)."""
+    """The membership of `user` in the room (spec, `m.room.member`); `event` is the whole event (client format)."""
 
     user: str
     membership: str
     name: str
     sender: str
     reason: str
+    event: Json = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return word(self.event, "event_id")
 
     @property
     def stays(self) -> bool:
@@ -42,10 +75,23 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The room was upgraded: people go on in room `id` (`m.room.tombstone`); `via` is a server that is in it."""
+    """The room was upgraded, says `sender` in the event `event`: people go on in room `id` (`m.room.tombstone`)."""
 
     id: str
-    via: str = ""
+    sender: str = ""
+    event: str = ""
+
+    @property
+    def via(self) -> str:
+        """A server that is in the new room; empty if unknown."""
+        return self.sender.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLevels:
+    """Who may do what in the room from now on; `levels` is the content of `m.room.power_levels`."""
+
+    levels: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +99,48 @@ class Undecryptable:
     """Something was said that we have no key for (`m.room.encrypted`)."""
 
 
-Entry = Said | Membership | Encryption | Replacement | Undecryptable
+@dataclass(frozen=True, slots=True)
+class Uncarried:
+    """Something that `user` said in an event of a kind that is not carried, for that `reason`."""
+
+    id: str
+    user: str
+    reason: str
+
+
+Entry = Said | Membership | Encryption | Replacement | PowerLevels | Undecryptable | Uncarried
 
 
 @dataclass(frozen=True, slots=True)
 class RoomNews:
     """What is new in room `id`. `before`: the token to fetch older events that were left out, else empty. `begins`:
-    when the earliest event of the timeline was said (seconds since the epoch), infinite if there is none."""
+    when the earliest event of the timeline was said (seconds since the epoch), infinite if there is none. `typing`:
+    who types now, at most 100 people; None if that has not changed."""
 
     id: str
     state: tuple[Entry, ...]
     before: str
     timeline: tuple[Entry, ...]
     begins: float
+    typing: tuple[str, ...] | None = None
+
+    @property
+    def is_about_typing(self) -> bool:
+        """Whether nothing else is new."""
+        return self.typing is not None and not (self.state or self.timeline or self.before)
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """`sender` asks us to come to room `id`. `direct`: to what is, or may be, a conversation of two. Many clients do
-    not mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none."""
+    not mark those: only who is in the room shows it. A room with an alias, or that everybody may join, is none.
+    `predecessor`: the room that it claims to replace, else empty."""
 
     id: str
     sender: str
     direct: bool
     encrypted: bool
+    predecessor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +170,29 @@ def entries(events: Iterable[Json]) -> tuple[Entry, ...]:
     return tuple(entry for event in events if (entry := _entry(event)) is not None)
 
 
+def replacement(tombstone: Json) -> Replacement | None:
+    """What an `m.room.tombstone` says; None if it names no room."""
+    new = word(table(tombstone, "content"), "replacement_room")
+    return Replacement(new, word(tombstone, "sender"), word(tombstone, "event_id")) if new else None
+
+
 def _room(room_id: str, news: Json) -> RoomNews:
     timeline = table(news, "timeline")
     events = [*tables(timeline, "events")]
     before = word(timeline, "prev_batch") if timeline.get("limited") is True else ""
     begins = min(map(said_at, events), default=math.inf)
-    return RoomNews(room_id, entries(tables(news, "state", "events")), before, entries(events), begins)
+    state = entries(tables(news, "state", "events"))
+    return RoomNews(room_id, state, before, entries(events), begins, _typing(tables(news, "ephemeral", "events")))
+
+
+def _typing(events: Iterable[Json]) -> tuple[str, ...] | None:
+    """Who types (spec, "Typing Notifications"): each such event names all of them."""
+    now = None
+    for event in events:
+        if word(event, "type") == "m.typing":
+            users = islice(values(table(event, "content"), "user_ids"), _TYPISTS)
+            now = tuple(user for user in users if isinstance(user, str))
+    return now
 
 
 def _entry(event: Json) -> Entry | None:
@@ -119,32 +200,46 @@ def _entry(event: Json) -> Entry | None:
     if kind in _STATE and not isinstance(event.get("state_key"), str):
         return None  # it changes nothing, whoever sent it: such an event needs no power
     match kind:
-        case "m.room.message" | "m.sticker" | "m.room.redaction":
+        case "m.room.topic" if word(event, "state_key"):
+            return None
+        case "m.room.message" | "m.sticker" | "m.room.redaction" | "m.reaction" | "m.room.topic":
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
         case "m.room.member":
             content = table(event, "content")
             membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
-            return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason)
+            return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason, event)
         case "m.room.encryption" if word(event, "state_key") == "":
             return Encryption()
         case "m.room.tombstone" if word(event, "state_key") == "":
-            new = word(table(event, "content"), "replacement_room")
-            return Replacement(new, word(event, "sender").partition(":")[2]) if new else None
+            return replacement(event)
+        case "m.room.power_levels" if word(event, "state_key") == "":
+            return PowerLevels(table(event, "content"))
         case "m.room.encrypted":
             return Undecryptable()
         case _:
-            return None
+            return _uncarried(event, kind)
+
+
+def _uncarried(event: Json, kind: str) -> Uncarried | None:
+    """What people notice that it is missing on the other side: no state, no signals between clients, and nothing that
+    was redacted."""
+    event_id, user = word(event, "event_id"), word(event, "sender")
+    if "state_key" in event or kind.startswith(_UNSEEN) or not (event_id and user and table(event, "content")):
+        return None
+    return Uncarried(event_id, user, f"{_UNKNOWN}: {kind}" if kind in _KNOWN else _UNKNOWN)
 
 
 def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
-    sender, direct, encrypted, public = "", False, False, False
+    sender, direct, encrypted, public, predecessor = "", False, False, False, ""
     for event in tables(invited, "invite_state", "events"):
         encrypted = encrypted or word(event, "type") == "m.room.encryption"
         public = public or _is_public(event)
+        if word(event, "type") == "m.room.create":
+            predecessor = word(table(event, "content", "predecessor"), "room_id")
         if word(event, "type") == "m.room.member" and word(event, "state_key") == us:
             sender, direct = word(event, "sender"), table(event, "content").get("is_direct") is True
-    return Invitation(room_id, sender, direct or not public, encrypted)
+    return Invitation(room_id, sender, direct or not public, encrypted, predecessor)
 
 
 def _is_public(event: Json) -> bool:

@@ -18,7 +18,8 @@ from bridge.matrix.http import filters, look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
-from bridge.matrix.rooms.names import Names
+from bridge.matrix.rooms.names import MOST, Names
+from bridge.matrix.rooms.power import Power
 
 _POLL = 30.0
 _MARGIN = 15.0
@@ -66,20 +67,21 @@ class Asking:
         self._rooms = rooms
         self._online = online
         self._clock = clock
-        self._filter = ""
+        self._filters: dict[bool, str] = {}
         self._answered = -math.inf
 
     @property
     def us(self) -> Us:
         return self._account.us
 
-    async def sync(self, since: str | None) -> Answer:
-        """What came after the token `since` (None: the current position), however long the homeserver is away.
-        Raises PositionLost if it does not know the token."""
+    async def sync(self, since: str | None, *, typing: bool = False, poll_s: float = _POLL) -> Answer:
+        """What came after the token `since` (None: the current position), however long the homeserver is away; also who
+        is `typing`, if asked for. Waits for news for `poll_s` seconds at most. Raises PositionLost if the homeserver
+        does not know the token."""
         limit, refused, within = filters.TIMELINE, 0, _POLL + _MARGIN
         while True:
             try:
-                found = await self._once(since, limit, within)
+                found = await self._once(since, limit, within, typing=typing, poll_s=poll_s)
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
@@ -88,14 +90,14 @@ class Asking:
                     limit = filters.FEW
                 if isinstance(error, TooSlow):
                     within = min(2 * within, _LONGEST)
-                self._filter = ""  # it may be the filter that the homeserver has forgotten
+                self._filters.clear()  # it may be the filter that the homeserver has forgotten
                 refused = refused + 1 if isinstance(error, ApiError) and _is_about_us(error) else 0
                 if refused > 1 and since is not None:
                     raise PositionLost(str(error)) from None
                 await self._patience.bear(error)
             else:
                 if limit != filters.TIMELINE:
-                    self._filter = ""
+                    self._filters.clear()
                 return self._answer(found)
 
     def missed(self, joined: JoinedRoom, since: str | None, before: str) -> Missed:
@@ -112,7 +114,7 @@ class Asking:
 
     async def names(self, room_id: str, at: str | None) -> Names:
         """What the people in that room were called at the token `at` (None: now), as far as the homeserver tells."""
-        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at))
+        people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at, MOST))
         found = Names(self.us.user, self.us.names, are_known=people is not None)
         for number, (user, name) in enumerate((people or {}).items()):
             found.change(user, name)
@@ -120,14 +122,18 @@ class Asking:
                 await asyncio.sleep(0)
         return found
 
-    async def _once(self, since: str | None, limit: int, within: float) -> Json:
+    async def power(self, room_id: str, event_id: str) -> Power:
+        """Who had which power in that room when that event was sent."""
+        return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
+
+    async def _once(self, since: str | None, limit: int, within: float, *, typing: bool, poll_s: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there
-        poll = _POLL if since is not None and self._online.is_set() else 0.0
+        poll = min(poll_s, _POLL) if since is not None and self._online.is_set() else 0.0
         query = {"timeout": str(int(poll * 1000))}
         if since is None:
             query["filter"] = json.dumps(filters.first(self.us.user))
         else:
-            query |= {"since": since, "filter": await self._filter_id(limit)}
+            query |= {"since": since, "filter": await self._filter_id(limit, typing=typing)}
         found = await self._homeserver.get("sync", query=query, within=within)
         if not word(found, "next_batch"):
             raise Unreachable("the homeserver's answer to a sync has no next_batch")
@@ -140,13 +146,13 @@ class Asking:
         self._online.set()
         return Answer(sync.read(found, self.us.user), now, replayed)
 
-    async def _filter_id(self, limit: int) -> str:
+    async def _filter_id(self, limit: int, *, typing: bool) -> str:
         """The homeserver's id of our filter, so that a sync need not repeat the filter."""
-        if not self._filter:
-            wanted = filters.sync(self.us.user, limit)
+        if typing not in self._filters:
+            wanted = filters.sync(self.us.user, limit, typing=typing)
             answer = await self._homeserver.post("user", self.us.user, "filter", body=wanted)
-            self._filter = word(answer, "filter_id") or json.dumps(wanted)
-        return self._filter
+            self._filters[typing] = word(answer, "filter_id") or json.dumps(wanted)
+        return self._filters[typing]
 
 
 def _is_about_us(error: ApiError) -> bool:

@@ -2,22 +2,35 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 import structlog
 
-from bridge.lib.lru import LruDict
-from bridge.matrix.dialect import convert, sync
-from bridge.matrix.dialect.sync import Encryption, Entry, Membership, Replacement, RoomNews, Said, Undecryptable
+from bridge.matrix.dialect import content, convert, sync
+from bridge.matrix.dialect.sync import (
+    Encryption,
+    Entry,
+    Membership,
+    PowerLevels,
+    Replacement,
+    RoomNews,
+    Said,
+    Uncarried,
+    Undecryptable,
+)
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.gap import NotShown
+from bridge.matrix.hearing.pending import Fresh, News, Pending
+from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.position import SyncPosition
+from bridge.matrix.hearing.typists import Typists
 from bridge.matrix.http.homeserver import ApiError
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
+from bridge.model.accounting import Count, Tally
 from bridge.model.event import Event, Room
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap
@@ -28,42 +41,6 @@ _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said; until then a restart repeats only empty syncs."""
 _BATCH = 200
 """Most messages held before they are stored."""
-_NAMES = 5000
-"""Most display names remembered; the least recently used is dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """The first sync with a room since we joined it."""
-
-    joined: JoinedRoom
-
-
-_News = Event | Gap | _Fresh
-"""One piece of news in a sync; those of a room come in its order."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """The news of a sync that are not stored yet."""
-
-    events: list[Event] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    fresh: list[JoinedRoom] = field(default_factory=list)
-
-    def add(self, news: _News) -> None:
-        match news:
-            case Event():
-                self.events.append(news)
-            case Gap():
-                self.gaps.append(news)
-            case _Fresh(joined):
-                self.fresh.append(joined)
-            case _ as never:
-                assert_never(never)
-
-    def __bool__(self) -> bool:
-        return bool(self.events or self.gaps or self.fresh)
 
 
 class Listening:
@@ -86,36 +63,39 @@ class Listening:
         self._joining = joining
         self._private = private
         self._invitations = invitations
-        self._names: LruDict[tuple[str, str], str] = LruDict(_NAMES)
+        self._people = People(network, asking)
+        self._typists = Typists(network, rooms)
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
         if cursor is None:
             cursor = (await self._first()).dump()
-            yield Batch((), cursor)
-            for joined in self._rooms:
-                if joined.stage is Stage.NEW:
-                    await self._joining.heard(joined)
+            yield Batch((), cursor, changes=self._invitations.changes())
+            for joined in [*filter(_is_new, self._rooms)]:
+                await self._joining.heard(joined)
         since = stored = SyncPosition.parse(cursor)
         while True:
             try:
-                answer = await self._asking.sync(since.token)
+                typing, poll_s = self._typists.are_heard(since.at), self._typists.poll_s
+                answer = await self._asking.sync(since.token, typing=typing, poll_s=poll_s)
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps)
+                yield Batch((), cursor, gaps, changes=self._invitations.changes(), signals=self._typists.stop())
                 continue
-            told = _Told()
+            told = Pending()
             async with aclosing(self._news(answer, since)) as all_news:
                 async for news in all_news:
                     told.add(news)
                     if len(told.events) >= _BATCH:
                         yield Batch(tuple(told.events), cursor)
                         told.events.clear()
-            since = answer.position
+            since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE:
                 stored, cursor = since, since.dump()
-                yield Batch(tuple(told.events), cursor, tuple(told.gaps))
+                yield told.batch(cursor, signals, self._invitations.changes())
+            elif signals:  # the cursor stays: it is not worth a transaction
+                yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
                 await self._joining.heard(joined)
 
@@ -133,15 +113,15 @@ class Listening:
         hint = "the homeserver does not know where we stopped; messages sent since then are lost, new ones are carried"
         log.error("position_lost", network=self._network, reason=str(error), hint=hint)
         for joined in self._rooms:
-            joined.names = None
+            joined.forget()
         now = await self._first()
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
 
-    async def _news(self, answer: Answer, since: SyncPosition) -> AsyncGenerator[_News, None]:
+    async def _news(self, answer: Answer, since: SyncPosition) -> AsyncGenerator[News, None]:
         for news in answer.sync.joined:
             if (joined := await self._ready(news.id, inside=True)) is not None:
                 if joined.stage is Stage.NEW:
-                    yield _Fresh(joined)
+                    yield Fresh(joined)
                 async for told in self._room(joined, news, answer, since):
                     yield told
         for news in answer.sync.left:
@@ -164,9 +144,9 @@ class Listening:
 
     async def _room(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         await self._changes(joined, news.state)
-        if joined.names is None and not joined.private and (news.before or _is_spoken_in(news.timeline)):
+        if joined.names is None and not joined.private and (news.before or _shows_names(news.timeline)):
             joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
         if news.before:
             async for told in self._missed(joined, news, answer, since):
@@ -176,7 +156,7 @@ class Listening:
 
     async def _missed(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap, None]:
+    ) -> AsyncGenerator[Event | Gap | Count, None]:
         """What the sync left out, and a gap if the homeserver does not show all of it."""
         missed = self._asking.missed(joined, since.token if joined.heard else None, news.before)
         shown = answer.at
@@ -188,48 +168,55 @@ class Listening:
         except (ApiError, NotShown) as error:
             hint = "some messages sent there while the bridge was away are lost; new ones are carried"
             log.error("gap_not_filled", network=self._network, room=str(joined.room), reason=str(error), hint=hint)
-            joined.names = None  # some may have changed in between
+            joined.forget()
             yield _gap(joined, since, min(shown, news.begins))
 
     async def _events(
         self, joined: JoinedRoom, entries: Iterable[Entry], answer: Answer
-    ) -> AsyncGenerator[Event, None]:
-        us = self._asking.us
+    ) -> AsyncGenerator[Event | Count, None]:
         for entry in entries:
             if joined.closed:
                 return
-            if not isinstance(entry, Said):
+            heard = await self._heard(joined, entry, answer)
+            if heard is not None:
+                yield heard
+            if not isinstance(entry, Said | Uncarried):
                 await self._change(joined, entry)
-            elif entry.user != us.user and entry.id not in joined.past:
-                who = await self._sender(joined, entry.user)
-                private, replayed = joined.private, answer.replayed
-                said = entry.event
-                if convert.is_long(said) and not self._carries(who, joined.room):
-                    said = convert.beginning(said)
-                event = convert.message(said, joined.room, who, us, private=private, replayed=replayed)
-                if event is not None:
-                    yield event
 
-    async def _sender(self, joined: JoinedRoom, user: str) -> Sender:
-        """The person `user`, by the name that they had when the event that we hear now was said."""
-        known = joined.names.of(user) if joined.names is not None else None
-        name = known if known is not None else await self._name(joined, user)
-        who = convert.sender(self._network, user, name)
-        ambiguous = joined.names is not None and joined.names.is_ambiguous(user, name)
-        return convert.with_id(who) if ambiguous else who
+    async def _heard(self, joined: JoinedRoom, entry: Entry, answer: Answer) -> Event | Count | None:
+        """What is told of `entry`, which has not changed yet what we know of the room. Nothing of what we did."""
+        us = self._asking.us.user
+        match entry:
+            case Said() | Membership() | Uncarried() if entry.id in joined.past or us == entry.user:
+                return None
+            case Said():
+                return await self._said(joined, entry, answer)
+            case Membership() if not joined.private:
+                return await self._people.moved(joined, entry, replayed=answer.replayed)
+            case Uncarried(reason=reason) if not joined.private:
+                return Count(joined.room, Tally.REFUSED, reason)
+            case _:
+                return None
 
-    async def _name(self, joined: JoinedRoom, user: str) -> str:
-        name = self._names.get((joined.id, user))
-        if name is None:
-            name = self._names[joined.id, user] = await self._asking.displayname(joined.id, user)
-        return name
+    async def _said(self, joined: JoinedRoom, entry: Said, answer: Answer) -> Event | None:
+        room, private = joined.room, joined.private
+        if joined.power is None and not private and entry.needs_power:
+            joined.power = await self._asking.power(joined.id, entry.id)
+        who, said = await self._people.sender(joined, entry.user), entry.event
+        if content.is_long(said) and not self._carries(who, room):
+            said = content.beginning(said)
+        moderated = partial(_may_remove, joined, entry.user)
+        us, replayed = self._asking.us, answer.replayed
+        return convert.event(said, room, who, us, private=private, replayed=replayed, moderated=moderated)
 
     async def _changes(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
         for entry in state:
-            if not isinstance(entry, Said):
+            if not isinstance(entry, Said | Uncarried):
                 await self._change(joined, entry)
 
-    async def _change(self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | Undecryptable) -> None:
+    async def _change(
+        self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | PowerLevels | Undecryptable
+    ) -> None:
         match entry:
             case Membership():
                 await self._member(joined, entry)
@@ -242,6 +229,9 @@ class Listening:
             case Replacement():
                 if not joined.private:
                     self._joining.replaced(joined, entry)
+            case PowerLevels(levels):
+                if joined.power is not None:
+                    joined.power = joined.power.with_levels(levels)
             case Undecryptable():
                 if joined.warns_of("encrypted"):
                     hint = "encrypted messages are not carried: encryption is not supported yet"
@@ -251,7 +241,7 @@ class Listening:
 
     async def _member(self, joined: JoinedRoom, member: Membership) -> None:
         if member.membership == "join":
-            self._names[joined.id, member.user] = member.name
+            self._people.rename(joined, member.user, member.name)
         if joined.names is not None:
             joined.names.change(member.user, member.name if member.stays else None)
         if not joined.private or joined.closed or member.user == self._asking.us.user:
@@ -276,8 +266,18 @@ class Listening:
             await self._joining.left(joined, reason)
 
 
-def _is_spoken_in(entries: Iterable[Entry]) -> bool:
-    return any(isinstance(entry, Said) for entry in entries)
+def _may_remove(joined: JoinedRoom, user: str) -> bool:
+    """Whether `user` may remove what others said there; False if that is not known."""
+    return joined.power is not None and joined.power.may_redact(user)
+
+
+def _is_new(joined: JoinedRoom) -> bool:
+    return joined.stage is Stage.NEW
+
+
+def _shows_names(entries: Iterable[Entry]) -> bool:
+    """Whether anybody spoke, came or went."""
+    return any(isinstance(entry, Said | Membership) for entry in entries)
 
 
 def _gap(joined: JoinedRoom, since: SyncPosition, until: float) -> Gap:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from yarl import URL
 
 from bridge.lib.tls import UNANSWERED_S, is_plain
 from bridge.matrix.dialect.fields import Json, number, tables, word
+from bridge.matrix.http.chunks import Chunks
 
 log = structlog.get_logger()
 
@@ -26,6 +27,9 @@ _WITHIN = 30.0
 
 _LARGEST = 32 * 1024 * 1024
 """Most bytes of an answer: five times a page of 100 events of the largest size."""
+
+_LARGEST_IN_CHUNKS = 4 * _LARGEST
+"""The same of an answer that is read event by event, and not kept: the members of a room of 50,000 take 40 MB."""
 
 _LARGEST_DOCUMENT = 64 * 1024
 """Most bytes of a document that is not of the API: it names a server or two."""
@@ -131,6 +135,14 @@ class Homeserver:
     async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
         return await self._ask("GET", path, query, None, within)
 
+    async def each(self, *path: str, query: Mapping[str, str] | None = None, take: Callable[[Json], None]) -> Json:
+        """Get an answer of many events: `take` gets each one in its `chunk` as it comes, and what is left is returned.
+        What `take` raises ends it."""
+        found = await self._ask("GET", path, query, None, _WITHIN, take)
+        for event in tables(found, "chunk"):
+            take(event)
+        return found
+
     async def post(self, *path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Json:
         return await self._ask("POST", path, query, json.dumps(body or {}), _WITHIN)
 
@@ -159,16 +171,22 @@ class Homeserver:
         await self._client.close()
 
     async def _ask(
-        self, method: str, path: Sequence[str], query: Mapping[str, str] | None, body: str | None, within: float
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None,
+        body: str | None,
+        within: float,
+        take: Callable[[Json], None] | None = None,
     ) -> Json:
         used = self.token
         try:
-            return await self.once(method, path, query, body, within)
+            return await self.once(method, path, query, body, within, take)
         except ApiError as error:
             if self.renew is None or not error.logged_out:
                 raise
         await self.renew(used)
-        return await self.once(method, path, query, body, within)
+        return await self.once(method, path, query, body, within, take)
 
     async def once(
         self,
@@ -177,8 +195,10 @@ class Homeserver:
         query: Mapping[str, str] | None = None,
         body: str | None = None,
         within: float = _WITHIN,
+        take: Callable[[Json], None] | None = None,
     ) -> Json:
-        """One request with the current token, not retried."""
+        """One request with the current token, not retried. `take` gets what the answer has in its `chunk`, and the rest
+        of it is returned."""
         api = _API if _NEWER.isdisjoint(path[2:3]) else _V1
         place = api + "/".join(map(_quoted, path))
         if query:
@@ -187,7 +207,7 @@ class Homeserver:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         _ = self._session  # the client would make one of its own
-        return await self._answer(self._client.send(method, place, body, headers, timeout=0), within, _LARGEST)
+        return await self._answer(self._client.send(method, place, body, headers, timeout=0), within, _LARGEST, take)
 
     @property
     def _session(self) -> aiohttp.ClientSession:
@@ -198,13 +218,22 @@ class Homeserver:
         session: aiohttp.ClientSession = self._client.client_session
         return session
 
-    async def _answer(self, asked: Awaitable[aiohttp.ClientResponse], within: float, largest: int) -> Json:
+    async def _answer(
+        self,
+        asked: Awaitable[aiohttp.ClientResponse],
+        within: float,
+        largest: int,
+        take: Callable[[Json], None] | None = None,
+    ) -> Json:
         slow = None if self._has_answered else asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain)
         try:
             # One limit for the head and the body of the answer
             async with asyncio.timeout(within):
                 async with await asked as answer:
-                    data = await _body(answer, largest)
+                    if take is not None and answer.status < 400:
+                        data = await _rest(answer, take)
+                    else:
+                        data = await _body(answer, largest)
         except TimeoutError:
             raise TooSlow(f"no answer within {within:.0f} s", self._port_hint()) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -250,14 +279,29 @@ async def _check_redirect(
 
 
 async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read the unpacked body piece by piece. Raises TooLarge beyond `largest` bytes, to bound our memory."""
+    """The unpacked body. Raises TooLarge beyond `largest` bytes, to bound our memory."""
     data = bytearray()
-    async for piece in answer.content.iter_any():
+    async for piece in _pieces(answer, largest):
         data += piece
-        if len(data) > largest:
+    return bytes(data)
+
+
+async def _rest(answer: aiohttp.ClientResponse, take: Callable[[Json], None]) -> bytes:
+    """The body without what `take` gets of it: an empty `chunk` is in its place."""
+    chunks = Chunks(take)
+    async for piece in _pieces(answer, _LARGEST_IN_CHUNKS):
+        chunks.feed(piece)
+    return b'{"chunk": []' + chunks.rest.encode() if chunks.finish() else chunks.rest.encode()
+
+
+async def _pieces(answer: aiohttp.ClientResponse, largest: int) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async for piece in answer.content.iter_any():
+        size += len(piece)
+        if size > largest:
             answer.close()
             raise TooLarge(f"the answer is larger than {_size(largest)}, and rejected")
-    return bytes(data)
+        yield piece
 
 
 def _size(number: int) -> str:

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.rooms.names import Names
+from bridge.matrix.rooms.power import Power
 from bridge.model.event import Room
 
 
@@ -29,8 +30,10 @@ class Stage(Enum):
 class JoinedRoom:
     """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
     in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `names`: what people
-    there were called at the last event that we heard, None if not asked for yet; `replacement`: the room that people
-    go on in, once it was upgraded."""
+    there were called at the last event that we heard, None if not asked for yet; `power`: who had which power then,
+    None if not asked for yet, and in private; `replacement`: the room that people go on in, once it was upgraded;
+    `refused`: one that claims to be that, and is not; `moved`: why we go on in this room instead of another, empty if
+    we do not."""
 
     __slots__ = (
         "_settled",
@@ -39,9 +42,12 @@ class JoinedRoom:
         "checked",
         "encrypted",
         "id",
+        "moved",
         "names",
         "past",
         "peer",
+        "power",
+        "refused",
         "replacement",
         "room",
         "stage",
@@ -57,7 +63,10 @@ class JoinedRoom:
         self.encrypted = False
         self.checked = False
         self.names: Names | None = None
+        self.power: Power | None = None
+        self.moved = ""
         self.replacement: Replacement | None = None
+        self.refused: Replacement | None = None
         self._warned: set[str] = set()
         self._settled = asyncio.Event()
 
@@ -114,8 +123,13 @@ class JoinedRoom:
     def leave(self, reason: str) -> None:
         """We were removed."""
         self.absence = reason
-        self.names = None
+        self.forget()
         self._become(Stage.AWAY)
+
+    def forget(self) -> None:
+        """Forget names and power: some may have changed unheard."""
+        self.names = None
+        self.power = None
 
     def close(self) -> None:
         self._become(Stage.CLOSED)
@@ -168,6 +182,14 @@ class Rooms:
         if joined.room != room:
             raise ValueError(f"it is the same room as {joined.room.id}, which is configured too")
         self._ids[room] = room_id
+        return joined
+
+    def expect(self, room_id: str, room: Room, why: str = "") -> JoinedRoom:
+        """Add a room that we are on our way to, to go on there instead of where `room` is now; `why`: see `moved`."""
+        joined = self._joined.get(room_id)
+        if joined is None or joined.private:
+            joined = self._joined[room_id] = JoinedRoom(room_id, room)
+        joined.moved = joined.moved or why
         return joined
 
     def add_private(self, room_id: str, peer: str) -> JoinedRoom:

@@ -1,6 +1,7 @@
 """Joins the configured rooms and keeps us in them: each on its own, tried again with growing pauses."""
 
 import asyncio
+import math
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
-from bridge.matrix.rooms.upgrades import Upgrades
+from bridge.matrix.rooms.upgrades import HEARD, RENAMED, UPGRADED, NotFollowed, Upgrades
 from bridge.model.event import Room
 from bridge.network import Memory, Refused
 
@@ -25,9 +26,13 @@ _SOON = 1.0
 """First pause in seconds after an error that passes."""
 _AT_ONCE = 5
 """Most rooms being joined at a time: homeservers limit the rate."""
-_MOVES = Backoff(first_s=1.0, longest_s=600.0)
-"""Pauses between looks for where an upgraded room is found now: its alias may follow later."""
-_HEARD = "heard "
+_MOVES = Backoff(first_s=1.0, longest_s=240.0)
+"""Pauses between tries to follow an upgraded room: the new one may let us in later."""
+_LOOK_EVERY = 240.0
+"""Seconds between looks for the room that an alias names, give or take a fifth: admins move aliases by hand."""
+_LOOK_APART = 1.0
+"""Least seconds between looks for all aliases because of invitations: anybody may send those."""
+_ELSEWHERE = "elsewhere"
 _BY_ITSELF = "nothing to do: the bridge tries again"
 _HINTS: Mapping[str, str] = {
     "M_FORBIDDEN": "invite {us} to the room, or let everybody join it; lift its ban if there is one",
@@ -72,9 +77,12 @@ class Joining:
         self._late: set[Room] = set()
         self._holding: dict[Room, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._ids: dict[Room, str] = {}
+        self._ids: dict[Room, str] = {}  # where each is, or was when its alias was looked up
+        self._named: dict[Room, str] = {}  # the rooms that the aliases named then
         self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._upgrades = Upgrades(homeserver, memory)
+        self._upgrades = Upgrades(rooms, homeserver, memory)
+        self._looking = asyncio.Lock()
+        self._looked = -math.inf  # when the last look for all aliases began
 
     async def hold(self) -> None:
         """Join every room, and rejoin it whenever we are not in it any more. Does not return."""
@@ -109,16 +117,16 @@ class Joining:
     async def recall(self) -> None:
         """Hear the rooms that we were in from the start, even if their homeservers are away. Forget those that are not
         wanted any more, or were not for a while: they are new when wanted again."""
-        await self._upgrades.recall()
-        kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(_HEARD)}
+        kept = {key: name for key, name in (await self._memory.recall()).items() if key.startswith(HEARD)}
         stayed = [room for room in self._stirs if room not in self._late]
         for room in stayed:
             for key in [key for key, name in kept.items() if name == room.id]:
-                self._ids[room] = key.removeprefix(_HEARD)
+                self._ids[room] = key.removeprefix(HEARD)
                 self._rooms.add(self._ids[room], room).recall()
         names = {room.id for room in stayed}
         if gone := {key: None for key, name in kept.items() if name not in names}:
             await self._memory.remember(gone)
+        await self._upgrades.recall({room.id: room for room in stayed})
 
     async def tried(self, *rooms: Room) -> None:
         """Return when the join of each of `rooms` (none: of all) has been tried. Rooms removed meanwhile do not
@@ -140,24 +148,26 @@ class Joining:
     async def left(self, joined: JoinedRoom, reason: str) -> None:
         """We were removed from the room."""
         joined.leave(reason)
-        await self._memory.remember({_HEARD + joined.id: None})
+        await self._memory.remember({HEARD + joined.id: None})
         self._stir(joined.room)
 
     def replaced(self, joined: JoinedRoom, new: Replacement) -> None:
-        """The room was upgraded. We go on in the new one: once the configured alias names it, or at once if the old one
-        is configured by its id."""
-        if joined.closed or joined.replacement == new:
+        """The room was upgraded. We go on in the new one once it lets us in."""
+        if joined.closed or new in (joined.replacement, joined.refused):
             return
         joined.replacement = new
-        hint = f"the bridge goes on in the new room once {joined.room.id} is its alias"
-        if not _is_alias(joined.room):
-            hint = "put the new room into the configuration; the bridge goes there by itself, if it is let in"
+        joined.is_over(_ELSEWHERE)
+        hint = "the bridge goes on in the new room by itself, if it is let in"
         log.warning("room_replaced", network=joined.room.network, room=str(joined.room), new=new.id, hint=hint)
         self._stir(joined.room)
 
-    async def invited(self, room_id: str) -> bool:
-        """Join the room now if it is a configured one, or replaces one; whether it does."""
-        room = self._known_as(room_id) or self._replaced_by(room_id) or await self._resolved_to(room_id)
+    async def invited(self, room_id: str, noted: float = math.inf, predecessor: str = "") -> bool:
+        """Join the room now if it is a configured one, or replaces one; whether it does. `noted`: when the homeserver
+        had told us of the invitation (event loop time). An invitation to a room that claims to replace one of ours (its
+        `predecessor`) stays open: what that one says of it may come later."""
+        room = self._known_as(room_id) or self._replaced_by(room_id) or await self._named_now(room_id, noted)
+        if room is None and (old := self._rooms.by_id(predecessor)) is not None and not old.private:
+            return True
         if room is None:
             return False
         self._stir(room)
@@ -168,7 +178,8 @@ class Joining:
         joined.hear()
         if not joined.private and not joined.closed:
             self._late.discard(joined.room)
-            await self._memory.remember({_HEARD + joined.id: joined.room.id})
+            await self._memory.remember({HEARD + joined.id: joined.room.id, **self._upgrades.changes(joined)})
+            joined.moved = ""
 
     def _begin(self, room: Room) -> None:
         if self._group is not None:
@@ -182,11 +193,16 @@ class Joining:
         self._missing.discard(room)
         self._late.discard(room)
         self._ids.pop(room, None)
-        if (joined := self._rooms.of(room)) is None:
+        self._named.pop(room, None)
+        gone = dict(self._upgrades.dropped(room))
+        joined = self._rooms.of(room)
+        if joined is not None:
+            self._rooms.remove(joined)
+            gone |= {HEARD + joined.id: None, **self._upgrades.changes(joined)}
+        if gone and self._group is not None:
+            self._group.create_task(self._memory.remember(gone), name=f"forget {room}")
+        if joined is None:
             return
-        self._rooms.remove(joined)
-        if self._group is not None:
-            self._group.create_task(self._memory.remember({_HEARD + joined.id: None}), name=f"forget {room}")
         if (other := self._known_as(joined.id)) is not None:  # the same room is configured under another name too
             self._stir(other)
 
@@ -201,6 +217,8 @@ class Joining:
                 pause = trouble.pause or Backoff(trouble.first, _LONGEST_PAUSE).plain(failures)
                 failures += 1
                 self._lament(room, trouble, pause)
+                if trouble.first != _SOON:
+                    await self._upgrades.give_up(room)
                 self._tried[room].set()
                 await is_set_within(stir, pause * self._rng.uniform(1.0, 1.2))
                 continue
@@ -217,44 +235,63 @@ class Joining:
             await is_set_within(stir, _FIRST_PAUSE)
 
     async def _stay(self, joined: JoinedRoom, stir: asyncio.Event) -> None:
-        """Return when the room, or another in its place, has to be joined: it is stirred, or was upgraded and is found
-        elsewhere now."""
-        looks = 0
-        while not stir.is_set() or (joined.inside and joined.replacement is not None):
-            if not joined.inside or joined.replacement is None:
-                await stir.wait()
-                continue
+        """Return when the room, or another in its place, has to be joined: it is stirred, or we have gone elsewhere."""
+        looks, room = 0, joined.room
+        while joined.inside:
+            woken = stir.is_set()
+            again = woken and joined.replacement is None
             stir.clear()
-            if await self._has_moved(joined, joined.replacement):
+            known = joined.replacement is not None or self._upgrades.coming(room)
+            elsewhere = known or self._ids.get(room, joined.id) != joined.id
+            if (woken or looks or elsewhere) and await self._has_moved(joined):
                 return
-            await is_set_within(stir, _MOVES.plain(looks))
+            if again:
+                return
+            pause = _LOOK_EVERY * self._rng.uniform(0.8, 1.2) if _is_alias(room) else math.inf
+            if joined.replacement is not None or self._upgrades.coming(room):
+                pause = min(pause, _MOVES.plain(looks))
+            await is_set_within(stir, pause)
             looks += 1
 
-    async def _has_moved(self, joined: JoinedRoom, new: Replacement) -> bool:
-        """Whether the room is found in another place than `joined` now. A place that does not let us in yet is tried
-        again later, and when we are invited."""
+    async def _has_moved(self, joined: JoinedRoom) -> bool:
+        """Whether we have gone to another room that takes the place of `joined`. One that does not let us in yet is
+        tried again later, and when we are invited."""
+        room, new = joined.room, joined.replacement
+        with suppress(ApiError, Unreachable, Refused):
+            await self._look_up(room)
+        place = self._ids.get(room, joined.id)
         try:
-            if not _is_alias(joined.room) and not await self._upgrades.follow(joined, new):
+            if place != joined.id:
+                why = UPGRADED if new is not None and new.id == place else RENAMED
+                await self._upgrades.go(joined, place, room.id if self._named.get(room) == place else place, why)
+            elif new is not None:
+                await self._upgrades.follow(joined, new)
+            else:
+                joined.is_over(_ELSEWHERE)
+                await self._upgrades.give_up(room)
                 return False
-            return await self._resolve(joined.room) != joined.id
-        except (ApiError, Unreachable, Refused) as error:
-            if joined.warns_of("tombstone"):
-                room, reason = joined.room, str(error)
-                hint = "invite the bridge's account to the new room; until then it stays in the old one"
-                log.warning(
-                    "room_not_followed", network=room.network, room=str(room), new=new.id, reason=reason, hint=hint
-                )
+        except NotFollowed as error:
+            self._stays(joined, place, str(error), "the bridge stays in the old room")
+            if place == joined.id and joined.replacement == new:
+                joined.replacement, joined.refused = None, new
             return False
+        except (ApiError, Unreachable, Refused) as error:
+            hint = f"invite {self._account.us.user} to the new room; until then it stays in the old one"
+            self._stays(joined, place, str(error), hint)
+            return False
+        return True
+
+    def _stays(self, joined: JoinedRoom, place: str, reason: str, hint: str) -> None:
+        """Warn, once, that we do not go elsewhere."""
+        room, new = joined.room, joined.replacement
+        if place == joined.id and new is not None:
+            place = new.id
+        if joined.warns_of(_ELSEWHERE):
+            log.warning("room_not_followed", network=room.network, room=str(room), new=place, reason=reason, hint=hint)
 
     async def _join(self, room: Room) -> JoinedRoom:
         try:
-            joined = self._rooms.add(await self._resolve(room), room)
-            try:
-                await self._arrive(joined)
-            except ApiError as error:
-                if not error.passes:
-                    joined.refuse()
-                raise
+            return await self._enter(room)
         except Refused as error:
             raise _NotJoined(str(error), "the bridge has to be logged in first") from None
         except ApiError as error:
@@ -264,7 +301,46 @@ class Joining:
             raise _NotJoined(str(error), _BY_ITSELF, _SOON) from None
         except ValueError as error:
             raise _NotJoined(str(error), "configure each room only once", _LONGEST_PAUSE) from None
+
+    async def _enter(self, room: Room) -> JoinedRoom:
+        """Join `room` where it is found now. If we are in another place of it, stay there: `_stay` goes on from there,
+        so that we lose no room for one that does not let us in."""
+        old = self._rooms.of(room)
+        place = await self._found(room, old)
+        if old is not None and old.id != place:
+            if old.heard and await self._is_let_in(old):
+                return old
+            self._rooms.remove(old)
+            await self._memory.remember({HEARD + old.id: None})
+        joined = self._rooms.add(place, room)
+        try:
+            await self._arrive(joined)
+        except ApiError as error:
+            if not error.passes:
+                joined.refuse()
+            raise
         return joined
+
+    async def _found(self, room: Room, old: JoinedRoom | None) -> str:
+        """The id of `room`: of the `old` one, if we are in it and its alias is gone."""
+        try:
+            return await self._look_up(room)
+        except ApiError as error:
+            if error.passes or error.logged_out or old is None or not old.heard:
+                raise
+            if old.warns_of("alias"):
+                hint = "the bridge stays in the room that had this alias; put one that it has into the configuration"
+                log.warning("alias_gone", network=room.network, room=str(room), id=old.id, reason=str(error), hint=hint)
+            return old.id
+
+    async def _is_let_in(self, joined: JoinedRoom) -> bool:
+        try:
+            await self._arrive(joined)
+        except ApiError as error:
+            if error.passes or error.logged_out:
+                raise
+            return False
+        return True
 
     async def _arrive(self, joined: JoinedRoom) -> None:
         joined.arrive()  # nothing of it is heard before we know what is old
@@ -272,36 +348,39 @@ class Joining:
         stayed = joined.room in self._late and await look.is_member(self._homeserver, joined.id, us)
         if not stayed:
             self._late.discard(joined.room)  # if the next try finds us in it, we came by this one
-        expected(await self._homeserver.post("join", self._upgrades.place(joined.room)), "room_id")
+        by = joined.room.id if self._named.get(joined.room) == joined.id else joined.id  # an alias knows more servers
+        expected(await self._homeserver.post("join", by), "room_id")
         past: frozenset[str] = frozenset()
         if not joined.heard:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
         if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
             joined.encrypted = True
-        joined.replacement = joined.replacement or await look.replacement(self._homeserver, joined.id)
+        if (new := await look.replacement(self._homeserver, joined.id)) != joined.refused:
+            joined.replacement = joined.replacement or new
         joined.enter(past)
 
-    async def _resolve(self, room: Room) -> str:
-        room_id = self._upgrades.place(room)
+    async def _look_up(self, room: Room) -> str:
+        """The id of the room where `room` is found now."""
+        room_id = room.id
         if _is_alias(room):
             room_id = expected(await self._homeserver.get("directory", "room", room.id), "room_id")
-        if not self.wants(room):  # it was removed while we asked
-            return room_id
-        self._ids[room] = room_id
-        old = self._rooms.of(room)
-        if old is not None and old.id != room_id:  # the alias is another room's now
-            self._rooms.remove(old)
-            await self._memory.remember({_HEARD + old.id: None})
-        return room_id
+        place = self._upgrades.latest(room_id)
+        if self.wants(room):  # it may have been removed while we asked
+            self._ids[room], self._named[room] = place, room_id
+        return place
 
-    async def _resolved_to(self, room_id: str) -> Room | None:
-        """The configured room whose alias is this room's now. Resolves all aliases again: they may have moved since our
-        last look."""
-        for room in [room for room in self._stirs if _is_alias(room)]:
-            with suppress(ApiError, Unreachable):
-                if await self._resolve(room) == room_id:
-                    return self._known_as(room_id)
-        return None
+    async def _named_now(self, room_id: str, noted: float) -> Room | None:
+        """The configured room that is found in this one since `noted`. All aliases are looked up once for all that was
+        noted before."""
+        async with self._looking:
+            if self._looked < noted:
+                clock = asyncio.get_running_loop().time
+                await asyncio.sleep(max(0.0, self._looked + _LOOK_APART - clock()))
+                self._looked = clock()
+                for room in [room for room in self._stirs if _is_alias(room)]:
+                    with suppress(ApiError, Unreachable):
+                        await self._look_up(room)
+        return self._known_as(room_id)
 
     def _replaced_by(self, room_id: str) -> Room | None:
         """The configured room that the room with this id replaces."""

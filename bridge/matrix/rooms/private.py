@@ -48,6 +48,11 @@ class Private:
         """Keep m.direct. Does not return."""
         await self._direct.hold()
 
+    def knows(self, room_id: str) -> bool:
+        """Whether that room is a private conversation that we are in."""
+        joined = self._rooms.by_id(room_id)
+        return joined is not None and joined.private and joined.inside
+
     async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
         """Answer an invitation by `peer` to a private conversation."""
         reason = _ENCRYPTED if encrypted else _BUSY if self._rooms.conversations >= _MOST else ""

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from bridge.model.changes import beginning
 from bridge.model.event import Event
 from bridge.model.people import Sender
-from bridge.model.text import Text, plain
+from bridge.model.text import Text
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _SENDER: TypeAdapter[Sender] = TypeAdapter(Sender)
@@ -32,8 +33,9 @@ def dump_sender(sender: Sender) -> str:
 
 
 def excerpt(event: Event, characters: int) -> str:
-    """The first `characters` characters of its text."""
-    return plain(event.text)[:characters].encode(errors="replace").decode()
+    """The first `characters` characters of its text, as others may quote it: without the words of spoilers, and with
+    "…" for the last if there are more."""
+    return beginning(event.text, characters).encode(errors="replace").decode()
 
 
 def load_text(text: str) -> Text:

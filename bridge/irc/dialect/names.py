@@ -1,0 +1,151 @@
+"""Names of people on IRC: guarded, so that nobody is called by their own relayed words, in a colour of their own."""
+
+import re
+from functools import cached_property
+from hashlib import blake2b
+from itertools import groupby
+
+import regex
+
+from bridge.irc.dialect.brief import CUT, clean, fitted
+from bridge.irc.dialect.formatting import stripped
+from bridge.irc.dialect.place import Place
+from bridge.model.attribution import mark, stamp
+from bridge.model.event import BOTS, Event, Mentioned
+from bridge.model.outbox import Owed
+from bridge.model.people import Sender
+from bridge.model.presentation import Presentation
+from bridge.model.text import Span, Text
+
+GUARD = "\u200b"
+"""Has no width. Between the characters of a name it keeps clients from taking that for the nick of their user."""
+COLOURS = ("03", "04", "06", "10", "13", "30", "34", "41", "45", "47", "59", "61", "63", "64", "72", "73")
+"""Codes of colours that can be read on a light and on a dark background
+(https://modern.ircdocs.horse/formatting#colors)."""
+_NOTHING = "\x02\x02"
+"""Bold on and off again: keeps a comma at the beginning of a name apart from the colour code."""
+_NICK = regex.compile(r"[\w\-\[\]\\`^{}|]+")
+"""What may be a nick (RFC 2812 section 2.3.1)."""
+_SUFFIX = re.compile(r"(?:\|.*|[\[{]m[\]}]\d*|-m|[_`\d]+)\Z", re.DOTALL)
+"""What people add to their nick when they are away, come a second time, or by another bridge."""
+_LONGEST = 64
+_GRAPHEME = regex.compile(r"\X")
+_COLOURED = re.compile(r"(.*?\x03[0-9]{2}(?:\x02\x02)?)([^\x03\x0f]*)(\x0f.*)", re.DOTALL)
+_LEAST = 4
+"""Bytes of a name that are shown, however long the rest of its mark."""
+
+
+class Names:
+    """How people are called in a place."""
+
+    def __init__(self, place: Place, how: Presentation) -> None:
+        self._place = place
+        self._how = how
+
+    def head(self, item: Owed) -> str:
+        """What each line of a message begins with: `[10:02 UTC] <alice (guest)> `."""
+        return stamp(item) + mark(item.event, self._marked)
+
+    def plain(self, sender: Sender) -> str:
+        """The name of somebody in a notice, with the gate's note: it calls nobody."""
+        return self.guarded(clean(sender.name)) + self._note(sender)
+
+    def answered(self, who: Sender, item: Owed) -> str:
+        """The name of somebody whom the message `item` answers. It calls people of this network, and those in the
+        channel whom the message mentions. All others were shown here by their names, and are called elsewhere."""
+        if may_call(item.event):
+            if who.network == item.room.network and who.address:
+                return clean(self._nick_now(who) or who.address)
+            if who.network == item.event.room.network and (nick := self.mentioned(who.address, item.event)):
+                return nick
+        return self.guarded(clean(who.name))
+
+    def mentioned(self, address: str, event: Event) -> str | None:
+        """The nick in the channel of somebody whom `event` mentions by an address of its own network; None if they are
+        not there, or the event may call nobody."""
+        if not may_call(event):
+            return None
+        nicks = (self._place.nick_of(each) for each in event.mentioned if each.address == address)
+        return next((clean(nick) for nick in nicks if nick), None)
+
+    def called(self, text: Text, event: Event) -> Text:
+        """`text` with the nicks of those whom it mentions and who are in the channel; others by the names that it has
+        for them, which call nobody if a guest wrote them."""
+        if not any(span.mention for span in text):
+            return text
+        spans: list[Span] = []
+        for address, group in groupby(text, key=lambda span: span.mention):
+            named = [*group]
+            if address and (nick := self.mentioned(address, event)):
+                named = [named[0].with_text(nick)]
+            elif address and not may_call(event):
+                named = [span.with_text(self.guarded(span.text)) for span in named]
+            spans += named
+        return tuple(spans)
+
+    def guarded(self, text: str) -> str:
+        """`text` with a sign in each word that somebody's client in the channel may take for their nick."""
+        if not self._how.guard_names or not self._stems:
+            return text
+        return _NICK.sub(self._guard, text)
+
+    def _guard(self, word: regex.Match[str]) -> str:
+        text = word[0]
+        if len(text) > _LONGEST or _stem(self._place.casemapping.fold(text)) not in self._stems:
+            return text
+        first = _GRAPHEME.match(text)
+        end = first.end() if first else 1
+        return text[:end] + GUARD + text[end:]
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        return frozenset(map(_stem, self._place.nicks))
+
+    def _marked(self, sender: Sender) -> str:
+        name = self.guarded(clean(sender.name))
+        if self._how.colour_names and self._place.colours:
+            name = coloured(name, sender.casemapping.fold(sender.address))
+        return name + self._note(sender)
+
+    def _note(self, sender: Sender) -> str:
+        return f" ({self.guarded(clean(sender.note))})" if sender.note else ""
+
+    def _nick_now(self, who: Sender) -> str | None:
+        return self._place.nick_of(Mentioned(who.address, who.user, who.proofs)) if who.user is not None else None
+
+
+def may_call(event: Event) -> bool:
+    """Whether people may be called by an event: not by those of guests."""
+    return event.sender.user is not None or event.sender.network == BOTS
+
+
+def coloured(name: str, address: str) -> str:
+    """`name` in the colour of `address`, which is always the same."""
+    colour = COLOURS[blake2b(address.encode(errors="replace")).digest()[0] % len(COLOURS)]
+    return f"\x03{colour}{_NOTHING if name.startswith(',') else ''}{name}\x0f"
+
+
+def clipped(head: str, size: int) -> str:
+    """`head`, with its name shortened if it has more than `size` bytes (UTF-8). The closing bracket stays."""
+    over = len(head.encode()) - size
+    if over <= 0:
+        return head
+    if match := _COLOURED.fullmatch(head):
+        before, name, after = match.groups()
+        left = len(name.encode()) - over
+        if left >= _LEAST + len(CUT.encode()):
+            return before + fitted(name, left) + after
+        head = stripped(head)
+    ending = f"{CUT}> " if head.endswith("> ") else f"{CUT} "
+    start = head.encode()[: max(size - len(ending.encode()), 0)].decode(errors="ignore")
+    return start + ending if len(head.encode()) > size else head
+
+
+def _stem(nick: str) -> str:
+    """A nick without what people add to it; the nick itself if nothing else is left."""
+    stem = nick[:_LONGEST]
+    while match := _SUFFIX.search(stem):
+        if match.start() == 0:
+            return nick
+        stem = stem[: match.start()]
+    return stem

@@ -1,0 +1,93 @@
+"""The operations of IRC posts: tagged, frozen in the payload; the connection sends the line for each."""
+
+import json
+from dataclasses import dataclass
+from typing import assert_never
+
+from bridge.network import PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A PRIVMSG or NOTICE. The first `head` characters of `text` are the mark that each line of it must begin with.
+    `reply` is the msgid of what it answers, for the client-only tag `+draft/reply`
+    (https://ircv3.net/specs/client-tags/reply); '' if there is none."""
+
+    command: str
+    target: str
+    text: str
+    head: int = 0
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """A TAGMSG with `+draft/react`, or `+draft/unreact` if `removed`, to the message `msgid`
+    (https://ircv3.net/specs/client-tags/reaction)."""
+
+    target: str
+    msgid: str
+    key: str
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """A REDACT of the message `msgid` (https://ircv3.net/specs/extensions/message-redaction)."""
+
+    target: str
+    msgid: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTopic:
+    """A TOPIC; an empty `text` removes the topic."""
+
+    target: str
+    text: str
+
+
+Operation = Say | React | Redact | SetTopic
+
+
+def encode(operation: Operation) -> str:
+    """The payload of a post, in JSON."""
+    fields: dict[str, object]
+    match operation:
+        case Say(command, target, text, head, reply):
+            fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
+            fields |= {"reply": reply} if reply else {}
+        case React(target, msgid, key, removed):
+            fields = {"op": "react", "target": target, "msgid": msgid, "key": key, "removed": removed}
+        case Redact(target, msgid, reason):
+            fields = {"op": "redact", "target": target, "msgid": msgid, "reason": reason}
+        case SetTopic(target, text):
+            fields = {"op": "topic", "target": target, "text": text}
+        case _ as never:
+            assert_never(never)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(payload: str) -> Operation:
+    """Read what `encode` wrote, also in earlier versions, which wrote messages only and did not name the operation.
+    Raises PermanentError for anything else."""
+    try:
+        fields = json.loads(payload)
+    except (ValueError, RecursionError):
+        fields = None
+    match fields:
+        case {"op": "react", "target": str(target), "msgid": str(msgid), "key": str(key), "removed": bool(removed)}:
+            return React(target, msgid, key, removed)
+        case {"op": "redact", "target": str(target), "msgid": str(msgid), "reason": str(reason)}:
+            return Redact(target, msgid, reason)
+        case {"op": "topic", "target": str(target), "text": str(text)}:
+            return SetTopic(target, text)
+        case {"op": str(operation)} if operation != "say":
+            raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
+        case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
+            head, reply = rest.get("head", 0), rest.get("reply", "")
+            head = head if isinstance(head, int) and 0 <= head <= len(text) else 0
+            return Say(command, target, text, head, reply if isinstance(reply, str) else "")
+        case _:
+            raise PermanentError("the stored message cannot be read")
