@@ -227,6 +227,28 @@ async def test_a_user_who_speaks_to_somebody_mentions_them_and_the_room_is_never
         assert not pinged & {quiet, room, before}
 
 
+async def test_who_is_called_in_a_room_where_nobody_has_spoken_yet_is_known_and_a_new_name_counts(
+    synapse: Synapse,
+) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        name = alice.user_id.removeprefix("@").partition(":")[0]
+
+        async def mentions(called: str) -> bool:
+            (sent,) = await send(network, said(us.rooms[0], unique("$"), f"{called}: look"))
+            content = (await event(alice, place, sent))["content"]
+            return bool(content["m.mentions"] == {"user_ids": [alice.user_id]})
+
+        await eventually(lambda: mentions(name))
+        await alice.rename("Somebody Else")
+        await eventually(lambda: mentions("somebody else"))
+        async with MatrixPerson(us.server.url, unique("twin")) as twin:
+            await twin.join(place)
+            await twin.rename("SOMEBODY else")
+            await twin.send(place, "I am here")
+            await us.hears("I am here")
+            assert not await mentions("somebody else")
+
+
 async def test_a_user_has_a_picture_that_is_stored_once(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place):
         async with us.running() as network:
