@@ -17,8 +17,6 @@ _ROOMS = 500
 """Most rooms in which people are asked for beforehand."""
 _MOST = 2000
 """Most people of a room who are asked for beforehand. In a bigger one somebody soon speaks, and then we know them."""
-_AFTER_S = 1.0
-"""Seconds after which we ask: where we have heard somebody meanwhile, nothing need be asked."""
 
 
 class Calling:
@@ -50,7 +48,6 @@ class Calling:
     async def hold(self) -> None:
         """Ask for people. Does not return."""
         await self._joining.complete.wait()
-        await asyncio.sleep(_AFTER_S)
         for joined in self._rooms:
             self.who(joined.room)
         while True:
