@@ -292,10 +292,10 @@ async def test_what_arrived_elsewhere_is_shown_as_read_the_newest_at_most_once_a
         async with asyncio.timeout(20):
             await network.read(EventKey(Room("home", "#other:hs"), "$nothing"))
             await network.read(EventKey(us.rooms[0], ids[4]))
-            read, since = await _reads(alice, place, us.user, since, ids[4])
+            read, since = await reads(alice, place, us.user, since, ids[4])
             assert read == [ids[4]]
             await network.read(EventKey(us.rooms[0], ids[5]))
-            assert (await _reads(alice, place, us.user, since, ids[5]))[0] == [ids[5]]
+            assert (await reads(alice, place, us.user, since, ids[5]))[0] == [ids[5]]
 
 
 def _another(us: Ours) -> MatrixPerson:
@@ -308,7 +308,7 @@ async def _is_pinged(alice: MatrixPerson, event_id: str) -> bool:
     return any(each["event"]["event_id"] == event_id for each in found["notifications"])
 
 
-async def _reads(alice: MatrixPerson, place: str, user: str, since: str, last: str) -> tuple[list[str], str]:
+async def reads(alice: MatrixPerson, place: str, user: str, since: str, last: str) -> tuple[list[str], str]:
     """The events that `user` has read since the sync token `since`, up to `last`; and the token to go on from."""
     read: list[str] = []
     while last not in read:
