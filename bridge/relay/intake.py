@@ -10,10 +10,10 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
+from bridge.model.changes import beginning
 from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.model.text import plain
 from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
@@ -48,7 +48,7 @@ class Outcome:
         """What will be known of `event`, which this follows from, once it is stored."""
         rooms = tuple(each.room for each in self.owed if each.event.key == event.key)
         sender = next((each.event.sender for each in self.owed if each.event.key == event.key), event.sender)
-        return Known(event.key, sender, plain(event.text)[:_EXCERPT], (event.room, *rooms))
+        return Known(event.key, sender, beginning(event.text, _EXCERPT), (event.room, *rooms))
 
     def said_in(self, room: Room) -> Iterator[Event]:
         """The message that was said in `room`, if it is carried."""
@@ -135,7 +135,8 @@ class Relay:
         bodies = (changed.body for outcome in before for changed in outcome.changes)
         edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
         earlier = [
-            replace(each, excerpt=plain(edited[each.source])) if each.source in edited else each for each in earlier
+            replace(each, excerpt=beginning(edited[each.source], _EXCERPT)) if each.source in edited else each
+            for each in earlier
         ]
         meant = understood(event, earlier, self._shared.terms.excerpt, **may)
         known.update((each.source, each) for each in earlier if each.source in meant.refers)

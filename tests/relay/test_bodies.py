@@ -8,7 +8,7 @@ import pytest
 from bridge.model.event import Body, Change, Edit, Event, EventKey, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Memberships
-from bridge.model.text import plain, words
+from bridge.model.text import Style, plain, words
 from bridge.network import TransientError, Typing
 from bridge.rules.link import Link, Rules
 from bridge.users import User
@@ -138,6 +138,17 @@ async def test_what_corrects_nothing_is_carried_as_it_was_said(world: World, who
         events = await _heard(world)
     assert isinstance(events[1].body, Message)
     assert plain(events[1].text) == text
+
+
+async def test_what_is_not_known_in_full_is_not_corrected(world: World) -> None:
+    async with world.running():
+        hidden = said(LIBERA, BOB, "", "1")
+        hidden = replace(hidden, body=Message((*words("hello "), *words("wrld", Style.SPOILER))))
+        for text in (hidden, said(LIBERA, BOB, "hello wrld" + " quack" * 60, "2")):
+            await world.libera.hear(text)
+            await _heard(world)
+            await world.libera.hear(said(LIBERA, BOB, "s/hello/bye/", f"{text.id}s"))
+            assert isinstance((await _heard(world))[-1].body, Message)
 
 
 async def test_nobody_corrects_what_somebody_else_said_and_on_matrix_people_have_edits() -> None:
