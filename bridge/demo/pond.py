@@ -82,7 +82,6 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:
                 "rooms": [f"home/{CHANNEL}:{synapse.server_name}", f"pond/{CHANNEL}"],
                 "guests": "duck-only",
                 "bots": [DUCK],
-                "colour_names": False,  # what people hear is shown as plain text
                 "welcome": {
                     "member": "Welcome to the pond.",
                     "guest": "Your messages stay in {room}: only members are carried to the other side."

@@ -77,7 +77,9 @@ async def libera(store: Store) -> Lease:
 
 
 _ids = st.text(min_size=1)
-_spans = st.builds(Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.text())
+_spans = st.builds(
+    Span, st.text(), st.integers(0, 63).map(Style), st.none() | st.text(), st.text(), st.text(), st.text()
+)
 _senders = st.builds(Sender, _ids, _ids, st.text(), st.builds(tuple, st.lists(st.builds(Identity))))
 _keys = st.builds(EventKey, st.just(HOME), _ids)
 _texts = st.lists(_spans).map(tuple)

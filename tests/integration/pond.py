@@ -71,7 +71,7 @@ class Pond:
             rooms.append(f"plain/{self.channel}")
         return {
             "networks": networks,
-            "links": {"pond": {"rooms": rooms, "bots": ["duck"], "colour_names": False}},
+            "links": {"pond": {"rooms": rooms, "bots": ["duck"]}},
             "bots": {"duck": {"use": "bots.duck:Duck", "name": "Little Yellow Duck", "brain": "echo", "delay": 0.3}},
             "users": {"database": "data/users.json"},
             "store": {"path": "data/quackbridge.sqlite"},

@@ -53,7 +53,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "_SOON", 0.05)
     monkeypatch.setattr(homeserver, "_WITHIN", 1.0)
     monkeypatch.setitem(homeserver.Homeserver.get.__kwdefaults__ or {}, "within", 1.0)
-    monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0))
+    monkeypatch.setattr(homeserver.Homeserver.once, "__defaults__", (None, None, 1.0, None))
     monkeypatch.setattr(homeserver, "_LARGEST", 2**20)
     monkeypatch.setattr(asking, "_POLL", 1.0)
     monkeypatch.setattr(asking, "_MARGIN", 0.5)

@@ -296,6 +296,10 @@ def test_blanks_and_tabs_are_kept_on_irc_and_a_tab_is_four_blanks() -> None:
     assert rendered(message(words("a    b\tc")))[0].text == "<Ann> a    b    c"
 
 
+def test_no_break_spaces_in_a_row_are_blanks_and_a_single_one_stays() -> None:
+    assert rendered(message(words("a\u00a0\u00a0 b 10\u00a0km")))[0].text == "<Ann> a   b 10\u00a0km"
+
+
 def test_a_spoiler_is_hidden_by_colours_and_fenced_by_bars_where_there_are_no_colours() -> None:
     text = (Span("It was "), Span("the ", Style.SPOILER), Span("butler", Style.SPOILER | Style.BOLD), Span("!"))
     (said,) = rendered(message(text))

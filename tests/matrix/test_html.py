@@ -115,6 +115,8 @@ def test_each_html_element_becomes_the_span_that_matches_it(html: str, text: Tex
         ("<ul><li><p>a</p><p>b</p></li><li>c<br>d</li></ul>e", "• a\n  b\n• c\n  d\ne"),
         ("<ul><li>a<pre>b\nc</pre></ul>", "• a\n  b\n  c"),
         ("<ul><li></li><li>b</li></ul>c", "• \n• b\nc"),
+        ("<blockquote>" * 30 + "a<br>b", "> " * 8 + "a\n" + "> " * 8 + "b"),
+        ("<ul><li>a" * 30, "\n".join(f"{'  ' * min(depth, 8)}• a" for depth in range(30))),
         ("<ul><ul><li>a</ul><li>b</ul>", "  • a\n• b"),
         ("<ol reversed><li>a<li>b<ol reversed start=8><li>c<li>d</ol><li>e</ol>", "3. a\n2. b\n  8. c\n  7. d\n1. e"),
         ("<ol type='a' start='26'><li>a<li>b</ol>", "z. a\naa. b"),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
@@ -161,9 +162,13 @@ async def test_an_invitation_that_a_restart_leaves_without_an_answer_is_answered
     refused = Invitation("!public", "@eve:hs", direct=False, encrypted=False, predecessor="!else")
     async with before.answering():
         before.invitations.note([*_direct_invitations("!new"), refused])
-        await before.homeserver.until("POST", "rooms/!public/leave")
+        with capture_logs() as logs:
+            await before.homeserver.until("POST", "rooms/!public/leave")
+            await asyncio.sleep(0)
         await before.homeserver.until("POST", "join/!new")
         before.memory.kept.update({key: value for key, value in before.invitations.changes().items() if value})
+    (line,) = [line for line in logs if line["event"] == "invitation_refused"]
+    assert line["hint"] == "to bridge it, put !public or its alias into the rooms of a link"
     assert [key for key in before.memory.kept if key.startswith("invited")] == ["invited !new"]
     after = Adapter(Told("@ann:hs"), memory=before.memory)
     await after.private.recall()

@@ -138,7 +138,7 @@ def test_an_event_that_is_no_state_changes_nothing_in_the_room(kind: str) -> Non
         assert entries([event | {"state_key": "x"}]) == ()
 
 
-_KEYS = ("rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")
+_KEYS = ("user_ids", "rooms", "join", "leave", "invite", "timeline", "state", "events", "limited", "type", "content")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -147,7 +147,11 @@ _JSON = st.recursive(
     max_leaves=30,
 )
 _EVENT = st.fixed_dictionaries({}, optional={"type": st.just("m.room.member") | _JSON, "content": _JSON})
-_ROOM = st.fixed_dictionaries({"timeline": st.fixed_dictionaries({"events": st.lists(_EVENT)})})
+_TYPING = st.fixed_dictionaries({"type": st.just("m.typing"), "content": st.fixed_dictionaries({"user_ids": _JSON})})
+_EPHEMERAL = _JSON | st.fixed_dictionaries({"events": st.lists(_TYPING | _JSON)})
+_ROOM = st.fixed_dictionaries(
+    {"timeline": st.fixed_dictionaries({"events": st.lists(_EVENT)})}, optional={"ephemeral": _EPHEMERAL}
+)
 _ROOMS = st.dictionaries(st.text(max_size=3), _ROOM) | _JSON
 _RESPONSE = st.fixed_dictionaries({"rooms": st.fixed_dictionaries({"join": _ROOMS, "invite": _ROOMS})})
 
@@ -158,4 +162,5 @@ def test_any_json_that_a_homeserver_answers_is_read_without_an_error(response: o
         found = read(response, _US)
         rooms = response.get("rooms")
         joined = rooms.get("join") if isinstance(rooms, dict) else None
+        assert all(isinstance(user, str) for news in found.joined for user in news.typing or ())
         assert [news.id for news in found.joined] == [*joined] if isinstance(joined, dict) else not found.joined

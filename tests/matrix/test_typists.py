@@ -1,5 +1,6 @@
 """Who types, and how often we are woken for that (bridge.matrix.hearing.typists)."""
 
+import math
 from collections.abc import Sequence
 
 from bridge.matrix.dialect import sync
@@ -108,6 +109,20 @@ def test_while_people_type_all_the_time_it_is_not_asked_for_and_later_it_is_agai
     assert [signal.active for signal in last] == [False, True, False]  # nobody is left typing for ever
     assert not heard.are_heard(now + 30)
     assert heard.are_heard(now + 61)
+
+
+def test_who_types_for_long_is_said_again_every_few_seconds_as_others_forget_it() -> None:
+    heard, signs = typists(), []
+    assert heard.poll_s == math.inf
+    for second in range(0, 60, 5):
+        users = ["@ann:hs"] if second == 0 else None
+        signs += [(second, *each) for each in shown(heard.hear(answer(1_000.0 + second, pond=users), US.user))]
+        assert heard.poll_s <= 10
+    assert signs == [(second, ROOM.id, "@ann:hs", True) for second in range(0, 60, 10)]
+    assert shown(heard.hear(answer(5.0), US.user)) == [(ROOM.id, "@ann:hs", True)]  # the clock was set back
+    assert len(heard.stop()) == 1
+    assert heard.hear(answer(2_000.0), US.user) == ()
+    assert heard.poll_s == math.inf
 
 
 def test_a_sync_that_has_a_message_as_well_would_have_woken_us_anyway() -> None:

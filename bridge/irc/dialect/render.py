@@ -1,5 +1,6 @@
 """Renders our events for IRC: a room's deliveries become frozen posts that fit the server's lines."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
@@ -26,6 +27,7 @@ from bridge.network import Needless, PermanentError
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
 _FENCE = "||"
+_WIDE = re.compile("[ \u00a0]{2,}")
 _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 
@@ -195,11 +197,17 @@ def _flat(line: Text) -> Text:
     the address."""
     spans: list[Span] = []
     for link, group in groupby(line, key=lambda span: span.link):
-        shown = [Span(_clean(untabbed(span.text)), span.style, None, span.fg, span.bg) for span in group]
+        shown = [Span(_clean(_blank(span.text)), span.style, None, span.fg, span.bg) for span in group]
         if link:
             shown = _spelt(shown, link)
         spans += shown
     return _fenced(merge(spans))
+
+
+def _blank(text: str) -> str:
+    """`text` with blanks for tabs, and for no-break spaces in a row, with which HTML shows blanks that people copy."""
+    text = untabbed(text)
+    return text if text.isascii() else _WIDE.sub(lambda blanks: " " * len(blanks[0]), text)
 
 
 def _spelt(shown: list[Span], link: str) -> list[Span]:

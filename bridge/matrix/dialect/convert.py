@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from bridge.matrix.dialect.addresses import is_person
 from bridge.matrix.dialect.content import event_id, may_quote, readable, related, replied, text_under
 from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
 from bridge.matrix.dialect.html import Read
 from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Reaction, Redaction, Room, Topic
-from bridge.model.identifiers import matrix_user
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name
 
@@ -114,7 +114,7 @@ def _spoken(room: Room, content: Json, read: Read, us: Us) -> Message:
         called=_called(plain(read.text), us, mentioned=us.user in mentioned),
         reply_to=EventKey(room, reply_to) if reply_to else None,
         thread=EventKey(room, root) if root else None,
-        mentions=tuple(islice((user for user in mentioned if user != us.user and _is_user(user)), _MENTIONS)),
+        mentions=tuple(islice((user for user in mentioned if user != us.user and is_person(user)), _MENTIONS)),
     )
 
 
@@ -171,13 +171,6 @@ def _mentioned(content: Json, read: Read) -> Sequence[str]:
         return sorted(read.people)
     named = values(table(content, "m.mentions"), "user_ids")
     return [*dict.fromkeys(user for user in named if isinstance(user, str))]
-
-
-def _is_user(user: str) -> bool:
-    try:
-        return bool(matrix_user(user))
-    except ValueError:
-        return False
 
 
 def _called(text: str, us: Us, *, mentioned: bool) -> str | None:

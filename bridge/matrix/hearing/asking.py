@@ -74,13 +74,14 @@ class Asking:
     def us(self) -> Us:
         return self._account.us
 
-    async def sync(self, since: str | None, *, typing: bool = False) -> Answer:
+    async def sync(self, since: str | None, *, typing: bool = False, poll_s: float = _POLL) -> Answer:
         """What came after the token `since` (None: the current position), however long the homeserver is away; also who
-        is `typing`, if asked for. Raises PositionLost if it does not know the token."""
+        is `typing`, if asked for. Waits for news for `poll_s` seconds at most. Raises PositionLost if the homeserver
+        does not know the token."""
         limit, refused, within = filters.TIMELINE, 0, _POLL + _MARGIN
         while True:
             try:
-                found = await self._once(since, limit, within, typing=typing)
+                found = await self._once(since, limit, within, typing=typing, poll_s=poll_s)
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
                     self._online.clear()
@@ -125,9 +126,9 @@ class Asking:
         """Who had which power in that room when that event was sent."""
         return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
 
-    async def _once(self, since: str | None, limit: int, within: float, *, typing: bool) -> Json:
+    async def _once(self, since: str | None, limit: int, within: float, *, typing: bool, poll_s: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there
-        poll = _POLL if since is not None and self._online.is_set() else 0.0
+        poll = min(poll_s, _POLL) if since is not None and self._online.is_set() else 0.0
         query = {"timeout": str(int(poll * 1000))}
         if since is None:
             query["filter"] = json.dumps(filters.first(self.us.user))

@@ -76,7 +76,8 @@ class Listening:
         since = stored = SyncPosition.parse(cursor)
         while True:
             try:
-                answer = await self._asking.sync(since.token, typing=self._typists.are_heard(since.at))
+                typing, poll_s = self._typists.are_heard(since.at), self._typists.poll_s
+                answer = await self._asking.sync(since.token, typing=typing, poll_s=poll_s)
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()

@@ -1,5 +1,6 @@
 """Who types in our rooms, as signals; and how often we let ourselves be woken for that. No I/O."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from bridge.lib.bucket import TokenBucket
@@ -15,6 +16,11 @@ _BURST, _PER_SECOND = 60, 1.0
 seconds."""
 
 
+_AGAIN_S = 10.0
+"""Seconds after which it is said again who still types: others forget it after half a minute, and the homeserver does
+not repeat it."""
+
+
 class Typists:
     """Who types on one network. While so many people type that we would be woken all the time, we do not ask for it,
     for a minute: it would cost the homeserver and us more than it is worth."""
@@ -25,6 +31,12 @@ class Typists:
         self._typing: dict[str, tuple[str, ...]] = {}
         self._bucket = TokenBucket(_BURST, _PER_SECOND)
         self._heard = True
+        self._said_again = 0.0
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds that a sync may wait for news, at most."""
+        return _AGAIN_S if self._typing else math.inf
 
     def are_heard(self, now: float) -> bool:
         """Whether to ask who types. `now` is in seconds of the clock of `Answer.at`."""
@@ -32,7 +44,8 @@ class Typists:
         return self._heard
 
     def hear(self, answer: Answer, us: str) -> tuple[Typing, ...]:
-        """Who has begun to type, or has stopped. After a time without answers, we do not know who still types."""
+        """Who has begun to type, still types, or has stopped. After a time without answers, we do not know who still
+        types."""
         return tuple(self._changes(answer, us))
 
     def stop(self) -> tuple[Typing, ...]:
@@ -40,6 +53,8 @@ class Typists:
         return tuple(self._stops())
 
     def _changes(self, answer: Answer, us: str) -> Iterator[Typing]:
+        if not self._typing:
+            self._said_again = answer.at
         if answer.replayed:
             yield from self._stops()
         for news in answer.sync.joined:
@@ -52,6 +67,14 @@ class Typists:
             self._heard = self._heard and self._bucket.has_token(answer.at)
             if not self._heard:
                 yield from self._stops()
+        if not 0 <= answer.at - self._said_again < _AGAIN_S:
+            self._said_again = answer.at
+            yield from self._still()
+
+    def _still(self) -> Iterator[Typing]:
+        for room_id, users in self._typing.items():
+            if (joined := self._rooms.by_id(room_id)) is not None:
+                yield from (self._signal(joined, user, active=True) for user in users)
 
     def _stops(self) -> Iterator[Typing]:
         for room_id in [*self._typing]:

@@ -117,7 +117,8 @@ class Invitations:
             await self._private.accept(invitation.id, invitation.sender, encrypted=invitation.encrypted)
         else:
             reason = "this bridge joins only the rooms in its configuration"
-            await self._private.refuse(invitation.id, invitation.sender, reason)
+            hint = f"to bridge it, put {invitation.id} or its alias into the rooms of a link"
+            await self._private.refuse(invitation.id, invitation.sender, reason, hint)
 
 
 def _dumped(invitation: Invitation) -> str:

@@ -81,13 +81,14 @@ class Private:
         alone = await look.members(self._homeserver, room_id) == {peer, self._account.us.user}
         return "" if alone else _CROWDED
 
-    async def refuse(self, room_id: str, peer: str, reason: str) -> None:
+    async def refuse(self, room_id: str, peer: str, reason: str, hint: str = "") -> None:
         try:
             await self._homeserver.post("rooms", room_id, "leave", body={"reason": reason})
         except ApiError as error:
             if error.passes:
                 raise  # else it has been withdrawn
-        log.info("invitation_refused", network=self._network, room=room_id, sender=peer, reason=reason)
+        more = {"hint": hint} if hint else {}
+        log.info("invitation_refused", network=self._network, room=room_id, sender=peer, reason=reason, **more)
 
     async def close(self, joined: JoinedRoom, reason: str) -> None:
         """End a conversation: the room is ignored from now on."""
