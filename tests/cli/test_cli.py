@@ -483,6 +483,12 @@ def test_explain_says_who_would_hear_somebody_and_why_not(pond: Path, sender: st
     assert said in run(pond, "explain", "--as", sender, "--in", "pond")
 
 
+def test_explain_says_what_the_link_carries_besides_messages_by_the_keys_of_the_config(pond: Path) -> None:
+    asked = ("explain", "--as", "irc/eve", "--in", "pond")
+    assert "reactions: words, deletions: on, membership: speakers, topic: off" in run(pond, *asked)
+    assert json.loads(run(pond, *asked, "--json"))["settings"]["edits_from_irc"] == "on"
+
+
 def test_explain_says_which_bots_would_hear_a_text_or_why_it_would_be_refused(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     asked = ("explain", "--as", "home/@alice:hs", "--in", "pond", "--text")

@@ -99,7 +99,7 @@ class Names:
 
     @cached_property
     def _stems(self) -> frozenset[str]:
-        return frozenset(map(_stem, self._place.nicks))
+        return frozenset(_stem(nick) for nick in self._place.nicks if nick != self._place.us)
 
     def _marked(self, sender: Sender) -> str:
         name = self.guarded(clean(sender.name))

@@ -159,6 +159,7 @@ class Session:
             nicks=state.people.nicks(target),
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
+            us=state.people.casemapping.fold(state.us.nick),
         )
 
     def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:
