@@ -2,16 +2,21 @@
 without any tags."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers import InspIRCd, Process, Synapse
 from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic, encode
 from bridge.model.event import Body, Change, EventKey, Membership, Message, Reaction, Topic
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
 from tests.integration.irc import PATIENCE, Ours, channel_of, ours, person
-from tests.integration.servers import NgIrcd, unique
+from tests.integration.pond import Pond
+from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
 
@@ -173,3 +178,43 @@ async def test_thirty_people_who_come_and_go_at_once_hold_no_message_up(inspircd
 
 def _left(body: Body) -> bool:
     return isinstance(body, Membership) and body.change is Change.LEFT
+
+
+# Through the whole bridge
+
+
+@pytest.fixture
+async def running(tmp_path: Path, synapse: Synapse, services: Anope) -> AsyncGenerator[Pond, None]:
+    pond = Pond(tmp_path, synapse, services)
+    await pond.dig()
+    async with pond.daemon() as daemon:
+        await daemon.ready()
+        yield pond
+
+
+async def test_a_reply_with_a_tag_on_irc_is_a_reply_on_matrix_and_the_other_way_round(running: Pond) -> None:
+    async with running.people() as (alice, bob):
+        await bob.say(running.channel, "who is there?")
+        asked, carried = await bob.heard("who is there?"), await alice.heard("who is there?")
+        reply: dict[str, Any] = {"m.relates_to": {"m.in_reply_to": {"event_id": carried.id}}}
+        answer = await alice.send(running.room, "only me", **reply)
+        heard = await bob.heard("only me")
+        assert heard.raw["+draft/reply"] == asked.id
+        await bob.raw(f"@+draft/reply={heard.id} PRIVMSG {running.channel} :good")
+        back = await alice.heard("good")
+        content: Any = back.raw["content"]
+        assert content["m.relates_to"]["m.in_reply_to"]["event_id"] == answer
+
+
+async def test_a_reaction_on_irc_is_one_on_matrix(running: Pond) -> None:
+    async with running.people() as (alice, bob):
+        said = await alice.send(running.room, "look, a duck")
+        heard = await bob.heard("look, a duck")
+        await bob.raw(f"@+draft/reply={heard.id};+draft/react=\U0001f986 TAGMSG {running.channel}")
+        path = f"rooms/{quote(await alice.room_id(running.room))}/messages"
+        found: list[Any] = []
+        async with asyncio.timeout(PATIENCE):
+            while not found:
+                recent = (await alice.call("GET", path, dir="b", limit="10"))["chunk"]
+                found = [each["content"]["m.relates_to"] for each in recent if each["type"] == "m.reaction"]
+        assert found == [{"rel_type": "m.annotation", "event_id": said, "key": "\U0001f986"}]
