@@ -74,6 +74,13 @@ async def test_an_edit_that_overtakes_its_message_is_in_it_and_is_not_sent_itsel
         assert [text.partition("<alice> ")[2] for text in carried] == ["hello world", "next"]
 
 
+async def test_an_edit_that_is_heard_together_with_its_message_is_in_it(world: World) -> None:
+    world.libera.gathers["edit"] = 3.0
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hello wrld", "$1"), _edit("$1", "hello world"))
+        assert [event.body for event in await _heard(world, "libera")] == [Message(words("hello world"))]
+
+
 async def test_edits_of_one_message_in_a_row_are_rendered_together_once_it_is_there(world: World) -> None:
     world.libera.gathers["edit"] = 3.0
     async with world.running(), _passing(world):
