@@ -11,7 +11,7 @@ import structlog
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
 from bridge.model.changes import beginning
-from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Kind, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Moved, Network
@@ -48,7 +48,8 @@ class Outcome:
         """What will be known of `event`, which this follows from, once it is stored."""
         rooms = tuple(each.room for each in self.owed if each.event.key == event.key)
         sender = next((each.event.sender for each in self.owed if each.event.key == event.key), event.sender)
-        return Known(event.key, sender, beginning(event.text, _EXCERPT), (event.room, *rooms))
+        kind = event.body.kind if isinstance(event.body, Message) else Kind.TEXT
+        return Known(event.key, sender, beginning(event.text, _EXCERPT), (event.room, *rooms), kind=kind)
 
     def said_in(self, room: Room) -> Iterator[Event]:
         """The message that was said in `room`, if it is carried."""
@@ -217,8 +218,8 @@ class Relay:
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:
-        """Reserve the rooms that have nothing else to do for what `commit` owes them. A message that is edited in the same
-        commit comes from the store instead, which puts the two together."""
+        """Reserve the rooms that have nothing else to do for what `commit` owes them. A message that is edited in the
+        same commit comes from the store instead, which puts the two together."""
         events = {event.key: event for event in commit.events}
         edited = {event.target for event in events.values() if isinstance(event.body, Edit)}
         amended = {delivery.room for delivery in commit.deliveries if delivery.event in edited}

@@ -97,6 +97,10 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX events_in ON events (network, room, seq);
     CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
     """,
+    # Version 8: a correction by hand keeps the kind of what it corrects.
+    """
+    ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';  -- of a message or an edit
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

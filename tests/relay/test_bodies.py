@@ -5,7 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Body, Change, Edit, Event, EventKey, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import (
+    Body,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Kind,
+    Membership,
+    Message,
+    Reaction,
+    Redaction,
+    Topic,
+)
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Memberships
 from bridge.model.text import Style, plain, words
@@ -109,6 +121,14 @@ async def test_a_correction_by_hand_edits_the_last_message_of_its_author(world: 
         first, *edits = [event.body for event in await _heard(world)]
     assert isinstance(first, Message)
     assert edits == [Edit(EventKey(LIBERA, "1"), words(text)) for text in ("hello wold", "hello world")]
+
+
+async def test_a_corrected_action_stays_an_action(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, BOB, "wavse", "1", kind=Kind.ACTION))
+        await _heard(world)
+        await world.libera.hear(said(LIBERA, BOB, "s/wavse/waves/", "2"))
+        assert (await _heard(world))[-1].body == Edit(EventKey(LIBERA, "1"), words("waves"), Kind.ACTION)
 
 
 async def test_a_correction_in_the_same_breath_is_carried_as_one_message(world: World) -> None:
