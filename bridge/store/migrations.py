@@ -97,7 +97,12 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX events_in ON events (network, room, seq);
     CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
     """,
-    # Version 8: a correction by hand keeps the kind of what it corrects.
+    # Version 8: the edits of a message are found without reading through thousands of reactions to it.
+    """
+    DROP INDEX events_about;
+    CREATE INDEX events_about ON events (target, type) WHERE target IS NOT NULL;
+    """,
+    # Version 9: a correction by hand keeps the kind of what it corrects.
     """
     ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';  -- of a message or an edit
     """,

@@ -46,7 +46,7 @@ _WORDS = (
         "bold, italic, underlined, struck out and code",
         says(
             "b i u s c",
-            "<alice> {bold}b{plain} {italic}i{plain} {underline}u{plain} {strike}s{plain} {mono}c",
+            "<alice> {bold}b{plain} {italic}i{plain} {underline}u{plain} {strike}s{plain} `c`",
             html="<b>b</b> <i>i</i> <u>u</u> <del>s</del> <code>c</code>",
         ),
     ),
@@ -99,8 +99,8 @@ _WORDS = (
         says(
             "look:\n```python\ndef quack():\n    return 1\n```",
             "<alice> look:",
-            "<alice> {mono}def quack():",
-            "<alice> {mono}    return 1",
+            "<alice> def quack():",
+            "<alice>     return 1",
             html='<p>look:</p><pre><code class="language-python">def quack():\n    return 1\n</code></pre>',
         ),
     ),
@@ -332,19 +332,19 @@ _REACTIONS = (
     _case(
         "a reaction",
         says("cake!", "<alice> cake!"),
-        reacts("$1", "👍", "-notice- carol reacted 👍 to: cake!", who="carol"),
+        reacts("$1", "👍", '-notice- carol reacted 👍 to "cake!"', who="carol"),
     ),
     _case(
         "reactions of several people",
         says("cake!", "<alice> cake!"),
         reacts("$1", "👍", who="carol"),
         reacts("$1", "👍", who="dora"),
-        reacts("$1", "🎉", "-notice- carol and dora reacted 👍, alice 🎉 to: cake!", who="alice"),
+        reacts("$1", "🎉", '-notice- carol and dora reacted 👍, alice 🎉 to "cake!"', who="alice"),
     ),
     _case(
         "a reaction by a custom emoji",
         says("cake!", "<alice> cake!"),
-        reacts("$1", "mxc://localhost/a", "-notice- carol reacted :duck: to: cake!", who="carol", shortcode="duck"),
+        reacts("$1", "mxc://localhost/a", '-notice- carol reacted :duck: to "cake!"', who="carol", shortcode="duck"),
     ),
     _case(
         "a reaction that is taken back at once",
@@ -356,12 +356,12 @@ _REACTIONS = (
         "a reaction to what somebody on IRC said, after a restart",
         speaks("cake!", {"body": "<bob> cake!"}),
         *RESTARTS,
-        reacts("$1", "👍", "-notice- alice reacted 👍 to: cake!"),
+        reacts("$1", "👍", '-notice- alice reacted 👍 to "cake!"'),
     ),
     _case(
         "reactions for clients that show them",
         speaks("cake!", {"body": "<bob> cake!"}),
-        reacts("$1", "👍", "-notice- alice reacted 👍 to: cake!", "+draft/react=👍 ↩ $1"),
+        reacts("$1", "👍", '-notice- alice reacted 👍 to "cake!"', "+draft/react=👍 ↩ $1"),
         tags=True,
         reactions="both",
     ),
