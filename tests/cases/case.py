@@ -126,5 +126,10 @@ def reacts_by_tag(target: str, tag: str, *seen: Seen, who: str = "bob") -> Step:
 
 # What the bridge does
 
-STOPS, STARTS = Step("", STOP), Step("", START)
-RESTARTS = (STOPS, STARTS)
+
+def starts(*seen: Seen) -> Step:
+    return Step("", START, seen)
+
+
+STOPS = Step("", STOP)
+RESTARTS = (STOPS, starts())

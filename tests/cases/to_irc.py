@@ -2,7 +2,6 @@
 
 from tests.cases.case import (
     RESTARTS,
-    STARTS,
     STOPS,
     Case,
     Direction,
@@ -16,6 +15,7 @@ from tests.cases.case import (
     removes,
     says,
     speaks,
+    starts,
     threads,
 )
 
@@ -254,8 +254,8 @@ _EDITS = (
         STOPS,
         says("hello wrld"),
         edits("$2", "hello world"),
-        STARTS,
-        says("hi", "<alice> hello world", "<alice> hi"),
+        starts("<alice> hello world"),
+        says("hi", "<alice> hi"),
     ),
     _case(
         "an edit after a restart",
@@ -384,7 +384,7 @@ _REMOVALS = (
         STOPS,
         says("oops"),
         removes("$2"),
-        STARTS,
+        starts(),
         says("hi", "<alice> hi"),
     ),
     _case(

@@ -31,6 +31,14 @@ _NICKS = {"bob": "bob", "carol": "caz"}
 """The nicks of members on IRC."""
 _ECHOED = frozenset({"JOIN", "PART", "KICK", "NICK", "TOPIC"})
 """What every server shows to who did it."""
+_COMINGS = (
+    "JOIN",
+    "PART",
+    "KICK",
+    "NICK",
+    "QUIT",
+    *(f'{{"type": "{kind}"' for kind in ("join", "leave", "kick", "rename")),
+)
 _STEP = re.compile(r"\$[0-9](?![\w-])")
 _SPOKEN = frozenset({"PRIVMSG", "NOTICE", "TAGMSG", "TOPIC", "REDACT"})
 
@@ -70,6 +78,11 @@ class _Interval:
                 self.done.add(what)
                 self.stir.notify_all()
             await self.stir.wait_for(lambda: what in self.done)
+
+    async def is_over(self) -> None:
+        """Return once the daemon was stopped and started again."""
+        async with self.stir:
+            await self.stir.wait_for(lambda: START in self.done)
 
 
 class Stage:
@@ -172,18 +185,17 @@ class _Played:
             case command:
                 return f"{command} {readable(line.params[-1])}"
 
-    async def step(self, number: int, step: Step) -> None:
+    async def step(self, number: int, step: Step, interval: _Interval) -> None:
         name, counts = f"${number}", (len(self.lines()), len(self.events()))
-        if isinstance(step.does, str):
+        if not step.who:
+            await interval.meet(str(step.does))
+        elif isinstance(step.does, str):
             await self._do_on_irc(name, step.who, step.does)
         else:
             await self._do_on_matrix(name, step.who, step.does)
-        await self._until(
-            lambda: (
-                len(self.lines()) >= counts[0] + sum(isinstance(each, str) for each in step.seen)
-                and len(self.events()) >= counts[1] + sum(not isinstance(each, str) for each in step.seen)
-            )
-        )
+        lines = counts[0] + sum(isinstance(each, str) for each in step.seen)
+        events = counts[1] + sum(not isinstance(each, str) for each in step.seen)
+        await self._until(lambda: len(self.lines()) >= lines and len(self.events()) >= events)
         await asyncio.sleep(step.pause)
         for line in self.lines()[counts[0] :]:
             self.on_irc.setdefault(line.tags.get("msgid", ""), name)
@@ -302,10 +314,12 @@ async def _play_all(
         outcomes[name_of(case, net)] = await _play(stage, lane, case, interval)
         free[key].put_nowait(lane)
 
-    for some in (stopping, sorted((each for each in todo if not _stops(each[1])), key=lambda each: -_slow(each[1]))):
-        async with asyncio.TaskGroup() as group:
-            for net, case in some:
-                group.create_task(run(net, case))
+    async with asyncio.TaskGroup() as group:
+        for net, case in stopping:
+            group.create_task(run(net, case))
+        await interval.is_over()
+        for net, case in sorted((each for each in todo if not _stops(each[1])), key=lambda each: -_wait(each[1])):
+            group.create_task(run(net, case))
     return outcomes
 
 
@@ -313,10 +327,7 @@ async def _play(stage: Stage, lane: _Lane, case: Case, interval: _Interval) -> O
     bob = await stage.irc("bob", lane)
     played = _Played(case, lane, stage, bob, len(bob.lines), len(stage.timeline.get(lane.place, [])))
     for number, step in enumerate(case.steps, 1):
-        if step.who:
-            await played.step(number, step)
-        else:
-            await interval.meet(str(step.does))
+        await played.step(number, step, interval)
     await played.end()
     return played.seen()
 
@@ -333,9 +344,14 @@ def _stops(case: Case) -> bool:
     return any(not step.who for step in case.steps)
 
 
-def _slow(case: Case) -> int:
-    text = json.dumps([step.does for step in case.steps], default=str)
-    return 2 * ("m.annotation" in text) + ("m.replace" in text)
+def _wait(case: Case) -> int:
+    """How many seconds a case waits, about: those that wait for long begin first."""
+    done = [step.does if isinstance(step.does, str) else json.dumps(step.does) for step in case.steps]
+    if any("m.annotation" in each for each in done):
+        return 9
+    if any(each.startswith(_COMINGS) for each in done):
+        return 5
+    return 3 if any("m.replace" in each for each in done) else 0
 
 
 def _lanes(cases: Sequence[Case]) -> dict[tuple[str, str], list[_Lane]]:
