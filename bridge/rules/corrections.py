@@ -74,7 +74,7 @@ def _corrected(event: Event, wanted: Correction, earlier: Sequence[Known], whole
             unknown = known.removed or len(known.excerpt) >= whole or COVER in known.excerpt
             if said == known.excerpt or not said.strip() or unknown:
                 return event
-            return replace(event, body=Edit(known.source, words(said)))
+            return replace(event, body=Edit(known.source, words(said), known.kind))
     return event
 
 
