@@ -1,12 +1,13 @@
 """The prefix of carried lines, for all renderers: who said it, and, if it comes late, when."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.model.event import Edit, Event, Kind, Message, Origin
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
-from bridge.model.text import words
+from bridge.model.text import as_name, words
 
 _LATE_S = 60.0
 _DAY_S = 86_400.0
@@ -15,6 +16,11 @@ _DAY_S = 86_400.0
 def shown_as(sender: Sender) -> str:
     """The sender's name as shown in other rooms, with the gate's note: "bob (guest)"."""
     return f"{sender.name} ({sender.note})" if sender.note else sender.name
+
+
+def told_as(sender: Sender) -> str:
+    """As `shown_as`, in a sentence: the name cannot read like a part of it."""
+    return shown_as(replace(sender, name=as_name(sender.name)))
 
 
 def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:

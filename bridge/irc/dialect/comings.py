@@ -11,7 +11,7 @@ from bridge.irc.dialect.place import Limits
 from bridge.model.event import Change, Membership
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
-from bridge.model.text import shown_name
+from bridge.model.text import as_name, in_brackets, shown_name
 
 _REASON = 80
 _GROUPS = 6
@@ -65,8 +65,11 @@ def _steps(items: Sequence[Owed], names: Names) -> list[_Step]:
 
 def _step(by: Sender, body: Membership, names: Names) -> _Step:
     is_other = (by.network, by.address) != (body.person.network, body.person.address)
-    detail = shown_name(body.detail, "?") if body.change is Change.RENAMED else shortened(body.detail, _REASON)
-    detail = "" if body.change is Change.JOINED else detail
+    detail = ""
+    if body.change is Change.RENAMED:
+        detail = as_name(shown_name(body.detail, "?"))
+    elif body.change is not Change.JOINED and (reason := shortened(body.detail, _REASON)):
+        detail = in_brackets(reason)
     by_name = names.plain(by) if is_other and body.change in (Change.KICKED, Change.BANNED) else ""
     return _Step(names.plain(body.person), body.change, names.guarded(clean(detail)), by_name)
 
@@ -101,7 +104,7 @@ def _told(steps: Sequence[_Step], most: int, *, keep_reasons: bool) -> Iterator[
     for step, people in [*groups.items()][:_GROUPS]:
         verb = _VERBS[step.change][len(people) > 1]
         by = f" by {step.by}" if step.by else ""
-        detail = f" {step.detail}" if step.change is Change.RENAMED else f" ({step.detail})" if step.detail else ""
+        detail = f" {step.detail}" if step.detail else ""
         yield f"{listed(people, most)} {verb}{by}{detail}"
     if others := sum(len(people) for people in [*groups.values()][_GROUPS:]):
         yield f"and {others} others came, went or changed their names"
