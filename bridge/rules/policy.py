@@ -46,8 +46,7 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     event, words = case.event, plain(case.event.text)
     called = event.body.called if isinstance(event.body, Message) else None
     if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
-        told = Told.NOTHING if event.private else Told.ADVICE
-        return Refusal("it may contain a password", told, heard=False, secret=True)
+        return secret(event)
     if case.sanction is not None:
         return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
     if case.rules.ignore:
@@ -56,6 +55,12 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
             if pattern.fits(event.sender, texts):
                 return Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
     return None
+
+
+def secret(event: Event) -> Refusal:
+    """The refusal of `event` as it may hold a password."""
+    told = Told.NOTHING if event.private else Told.ADVICE
+    return Refusal("it may contain a password", told, heard=False, secret=True)
 
 
 def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
