@@ -64,6 +64,13 @@ def test_a_name_does_not_read_like_the_deletion_of_somebody_else() -> None:
     assert said(item) == ['"bob deleted a message of alice. mallory" deleted a message']
 
 
+def test_a_flood_of_reactions_makes_few_lines_by_tags() -> None:
+    flood = people(*(("mallory", f"k{number}") for number in range(200)))
+    done = operations(flood, TAGS, Presentation(reactions=Reactions.BOTH))
+    assert done[1:] == [React("#pond", "m2", f"k{number}") for number in range(20)]
+    assert len(done) == 21
+
+
 def test_a_crowd_that_reacts_is_counted() -> None:
     line = said(people(*((f"user{number}", "👍") for number in range(40))))
     assert line == ["user0, user1, user2, user3, user4 and 35 others reacted 👍 to: hello there"]

@@ -25,6 +25,8 @@ _KEY = 24
 _SEPARATOR = re.compile(r"[\s,;\"\u2800]")
 """What a reaction has that could read like more than one, or like that of somebody else."""
 _KEYS = 5
+_TAGS = 20
+"""Most reactions that are shown by tags at once: each is a line, and what people say waits behind it."""
 _GROUPS = 4
 """Most groups of people who reacted alike."""
 _REASON = 120
@@ -50,9 +52,8 @@ def reacted(items: Sequence[Owed], names: Names, place: Place, how: Presentation
     if how.reactions in (Reactions.WORDS, Reactions.BOTH) and (people := _people(items, names)):
         yield notice(items[0], people, place.limits, f" to{_what(known, names)}")
     if how.reactions in (Reactions.TAGS, Reactions.BOTH) and place.tags and known.ids:
-        for key, more in _balance(items).items():
-            if more:
-                yield React(items[0].room.id, known.ids[-1], key, removed=more < 0)
+        changed = [(key, more < 0) for key, more in _balance(items).items() if more]
+        yield from (React(items[0].room.id, known.ids[-1], key, removed) for key, removed in changed[:_TAGS])
 
 
 def deleted(items: Sequence[Owed], names: Names, place: Place, how: Presentation) -> Iterator[Operation]:
