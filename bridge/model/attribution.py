@@ -29,7 +29,9 @@ def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:
     if event.private or event.origin is Origin.OURS:
         return ""
     action = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
-    return f"* {shown(event.sender)} " if action else f"<{shown(event.sender)}> "
+    if action:  # a sentence, which begins with the name
+        return f"* {shown(replace(event.sender, name=as_name(event.sender.name)))} "
+    return f"<{shown(event.sender)}> "
 
 
 def spoken(body: Message | Edit) -> Message:

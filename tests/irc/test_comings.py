@@ -8,9 +8,10 @@ from bridge.irc.dialect.operations import Say, SetTopic
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
 from bridge.model.comings import steps, told
-from bridge.model.event import Change, Membership, Topic
+from bridge.model.event import Change, Kind, Membership, Message, Topic
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
+from bridge.model.text import words
 from bridge.network import Needless
 from tests.events import irc, matrix
 from tests.irc.rendering import PLACE, operations, owed, said
@@ -59,6 +60,12 @@ def test_who_came_and_went_is_a_notice(item: Owed, line: str) -> None:
 def test_neither_a_name_nor_a_reason_reads_like_news_of_somebody_else(item: Owed, line: str) -> None:
     assert said(item) == [line]
     assert told(steps([item.event])) == line, "on Matrix too"
+
+
+def test_a_name_that_reads_like_a_sentence_is_quoted_in_an_action_too() -> None:
+    waves = Message(words("waves"), Kind.ACTION)
+    assert said(owed(waves, sender=matrix("alice kicks bob and"))) == ['* "alice kicks bob and" waves']
+    assert said(owed(waves, sender=matrix("Alice von Pond"))) == ["* Alice von Pond waves"]
 
 
 def test_many_who_come_and_go_are_one_line() -> None:
