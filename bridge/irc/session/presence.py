@@ -33,6 +33,7 @@ def join(state: State, line: Line) -> Iterator[Step]:
 def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
     """We joined a channel. Accounts are not asked for with WHO if each line names its own (account-tag)."""
     state.us.seen(line.source)
+    state.topics.pop(state.people.casemapping.fold(channel))
     room = state.channels.we_joined(channel, state.now)
     if room is None:
         yield from state.channels.stray(channel)
