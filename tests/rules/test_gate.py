@@ -278,6 +278,14 @@ def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
 
 
+def test_a_message_that_was_removed_does_not_come_back_by_an_edit(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    went = {first.key: replace(known([first], LIBERA)[first.key], removed=True)}
+    verdict = world.gate.decide(about(first, matrix("alice"), Edit(first.key, words("hi again"))), went)
+    assert verdict.refusal is not None
+    assert verdict.audience == ()
+
+
 def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: World) -> None:
     alice = matrix("alice")
     first = Event("$joined", HOME, alice, 1_000.0, Membership(alice, Change.JOINED))
