@@ -46,6 +46,31 @@ def test_reactions_to_a_message_are_one_line(reactions: Sequence[tuple[str, str]
     assert post.deliveries == tuple(item.delivery for item in items)
 
 
+@pytest.mark.parametrize(
+    ("who", "key", "line"),
+    [
+        ("mallory", "👍, duck reacted ❤", 'mallory reacted "👍, duck reacted ❤" to "hello there"'),
+        ("mallory", '" by duck, bob "', 'mallory reacted "\' by duck, bob \'" to "hello there"'),
+        ("duck reacted 👎, bob", "👍", '"duck reacted 👎, bob" reacted 👍 to "hello there"'),
+    ],
+)
+def test_neither_a_reaction_nor_a_name_reads_like_the_reaction_of_somebody_else(who: str, key: str, line: str) -> None:
+    assert said(owed(Reaction(TARGET, key), sender=matrix("m", display=who), context=[HELLO])) == [line]
+
+
+def test_a_name_does_not_read_like_the_deletion_of_somebody_else() -> None:
+    mallory = matrix("mallory", display="bob deleted a message of alice. mallory")
+    item = owed(Redaction(TARGET), sender=mallory, context=[known("hello", mallory)])
+    assert said(item) == ['"bob deleted a message of alice. mallory" deleted a message']
+
+
+def test_a_flood_of_reactions_makes_few_lines_by_tags() -> None:
+    flood = people(*(("mallory", f"k{number}") for number in range(200)))
+    done = operations(flood, TAGS, Presentation(reactions=Reactions.BOTH))
+    assert done[1:] == [React("#pond", "m2", f"k{number}") for number in range(20)]
+    assert len(done) == 21
+
+
 def test_a_crowd_that_reacts_is_counted() -> None:
     line = said(people(*((f"user{number}", "👍") for number in range(40))))
     assert line == ['user0, user1, user2, user3, user4 and 35 others reacted 👍 to "hello there"']
@@ -81,9 +106,9 @@ def test_reactions_to_different_messages_are_different_lines() -> None:
 
 
 def test_a_key_is_made_safe_and_short_and_a_blank_one_is_not_shown() -> None:
-    assert said(people(("alice", "a\r\nQUIT\x02 :\u202ex"))) == ['alice reacted a QUIT :x to "hello there"']
+    assert said(people(("alice", "a\r\nQUIT\x02 :\u202ex"))) == ['alice reacted "a QUIT :x" to "hello there"']
     (line,) = said(people(("alice", "nice " * 20)))
-    assert line == 'alice reacted nice nice nice nice… to "hello there"'
+    assert line == 'alice reacted "nice nice nice nice…" to "hello there"'
     for blank in ("", " \n", "\u200b", "\u2800", "\u200d"):
         with pytest.raises(Needless):
             said(people(("alice", blank)))

@@ -223,6 +223,19 @@ def test_a_login_that_is_said_to_a_bot_in_a_room_is_recognised_by_the_bots_names
         assert verdict.audience == ()
 
 
+def test_the_correction_of_a_line_that_may_hold_a_password_is_not_carried_either(world: World) -> None:
+    alice, wrong, right = matrix("alice"), "duck login alice quack1", "s/quack1/quack2/"
+    assert world.audience(said(HOME, alice, right)) == (LIBERA,)
+    assert world.audience(said(HOME, alice, wrong)) == ()
+    verdict = world.gate.decide(said(HOME, alice, right))
+    assert verdict.refusal is not None
+    assert verdict.refusal.secret
+    assert world.audience(said(HOME, alice, "sorry")) == (LIBERA,)
+    assert world.audience(said(LIBERA, irc("bob", "bob"), right)) == (HOME,)
+    world.now += 301.0
+    assert world.audience(said(HOME, alice, right)) == (LIBERA,)
+
+
 def known(events: list[Event], *rooms: Room) -> dict[EventKey, Known]:
     """What a store knows of `events`, which went to `rooms`."""
     return {event.key: Known(event.key, event.sender, "hi", (event.room, *rooms)) for event in events}
@@ -263,6 +276,14 @@ def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     assert verdict.refusal is not None
     assert verdict.audience == ()
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
+
+
+def test_a_message_that_was_removed_does_not_come_back_by_an_edit(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    went = {first.key: replace(known([first], LIBERA)[first.key], removed=True)}
+    verdict = world.gate.decide(about(first, matrix("alice"), Edit(first.key, words("hi again"))), went)
+    assert verdict.refusal is not None
+    assert verdict.audience == ()
 
 
 def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: World) -> None:

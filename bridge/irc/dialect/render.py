@@ -136,7 +136,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     assert isinstance(edit, Edit)
     new, known = covered(edit.text), items[0].known(edit.target)
     before = known.before if known is not None and known.ids else ""
-    if says_nothing(new):
+    if says_nothing(new) or (known is not None and known.removed):
         return ()
     told = change(before, new) if before else Change(Extent.WHOLE)
     hides = any(span.style & Style.SPOILER for span in edit.text)

@@ -34,6 +34,7 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
     """We joined a channel. Accounts are asked for with WHO, even if each line names its own (account-tag): those who
     are silent may be mentioned."""
     state.us.seen(line.source)
+    state.topics.pop(state.people.casemapping.fold(channel))
     room = state.channels.we_joined(channel, state.now)
     if room is None:
         yield from state.channels.stray(channel)
