@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from bridge.lib.lru import LruDict
-from bridge.model.event import BOTS, Event, EventKey, Membership, Mentioned, Message, Room
+from bridge.model.event import BOTS, Change, Event, EventKey, Membership, Mentioned, Message, Room
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import lookalike, plain
@@ -91,6 +91,8 @@ class Gate:
             self._caught[event.room, _address(event)] = self._clock()
         if refusal is None and isinstance(event.body, Message):
             self.speakers.spoke(event.room, case.event.sender, self._clock())
+        if isinstance(body := case.event.body, Membership) and body.change is Change.RENAMED:
+            self.speakers.renamed(event.room, body.person, body.detail)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
 

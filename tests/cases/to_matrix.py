@@ -207,6 +207,7 @@ _ROOM = (
         "somebody who has spoken takes another nick",
         speaks("hello", _body("<xena (guest)> hello"), who="xena"),
         line("NICK xena2", {"body": "xena (guest) is now known as xena2", "msgtype": "m.notice"}, who="xena"),
+        line("PART {channel} :bye", {"body": "xena2 (guest) has left (bye)", "msgtype": "m.notice"}, who="xena"),
     ),
     _case(
         "somebody who has spoken quits",

@@ -215,7 +215,9 @@ class _Played:
         said = self._with_ids(said.replace("{channel}", self.lane.channel), self.on_irc)
         for line in said.split("\n"):
             command = line.split(" ")[1] if line.startswith("@") else line.partition(" ")[0]
-            if command in _ECHOED or (command in _SPOKEN and "echo-message" in person.active):
+            if command == "NICK":
+                await person.rename(line.partition(" ")[2])
+            elif command in _ECHOED or (command in _SPOKEN and "echo-message" in person.active):
                 echo = await person.ask(line, lambda each, command=command: _is_echo(each, person.nick, command))  # type: ignore[misc]
                 self.on_irc.setdefault(echo.tags.get("msgid", name), name)
             else:

@@ -296,6 +296,21 @@ def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: Worl
         assert verdict.audience == ()
 
 
+def test_who_has_spoken_and_takes_another_nick_is_told_of_by_that_too() -> None:
+    world = World(Rules(Guests.RELAY))
+
+    def told(who: Sender, change: Change, detail: str = "") -> tuple[Room, ...]:
+        return world.gate.decide(Event("1", LIBERA, who, 1_000.0, Membership(who, change, detail))).audience
+
+    world.gate.speakers.spoke(LIBERA, replace(irc("bob", "bob"), user="bob"), world.now)
+    assert told(irc("bob", "bob"), Change.RENAMED, "bobby") == (HOME,)
+    assert told(irc("bobby"), Change.RENAMED, "rob") == (HOME,)
+    assert told(irc("rob"), Change.LEFT) == (HOME,)
+    assert told(irc("bobby"), Change.JOINED) == (HOME,)
+    assert told(irc("eve"), Change.RENAMED, "carol") == ()
+    assert told(irc("carol"), Change.LEFT) == ()
+
+
 def test_the_reason_of_a_muted_person_who_kicks_somebody_is_not_carried(world: World) -> None:
     kicked = Membership(irc("bob", "bob"), Change.KICKED, "alice is a thief")
     world.gate.speakers.spoke(LIBERA, replace(irc("bob", "bob"), user="bob"), world.now)
