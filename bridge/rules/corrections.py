@@ -11,7 +11,7 @@ from bridge.model.text import addressed, lookalike, plain, words
 
 RECENT_S = 300.0
 """Seconds after which nobody means an earlier message any more without saying so."""
-RECENT = 50
+RECENT = 30
 """Messages of a room that are looked through for the one that is meant."""
 _LONGEST = 300
 """Characters of a correction at most."""
@@ -74,7 +74,7 @@ def _corrected(event: Event, wanted: Correction, earlier: Sequence[Known], whole
             unknown = known.removed or len(said) > whole or len(known.excerpt) >= whole or COVER in known.excerpt
             if said == known.excerpt or not said.strip() or unknown:
                 return event
-            return replace(event, body=Edit(known.source, words(said)))
+            return replace(event, body=Edit(known.source, words(said), known.kind))
     return event
 
 

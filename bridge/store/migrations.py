@@ -102,6 +102,10 @@ MIGRATIONS: Sequence[str] = (
     DROP INDEX events_about;
     CREATE INDEX events_about ON events (target, type) WHERE target IS NOT NULL;
     """,
+    # Version 9: a correction by hand keeps the kind of what it corrects.
+    """
+    ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';  -- of a message or an edit
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

@@ -16,6 +16,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.model.event import Body, Event, Kind, Message, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
+from bridge.model.presentation import Presentation
 from bridge.model.text import Text, plain, words
 from bridge.network import Gap, InDoubt, SendError, TransientError, Typing
 from tests.integration.servers import unique
@@ -24,6 +25,7 @@ from tests.settings import irc_settings
 Found = TypeVar("Found")
 
 PATIENCE = 20.0
+_UNCOLOURED = Presentation(colour_names=False)
 TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
 
 
@@ -87,7 +89,7 @@ class Ours:
         message = Event(
             unique("$"), there, Sender("home", "@ann:hs", name), 0.0, Message(text, kind), room != self.room
         )
-        return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)])
+        return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)], _UNCOLOURED)
 
     async def carries(self, *texts: str) -> list[SendError]:
         """Send each post as the relay does, again and again until it is sent; the errors on the way."""

@@ -5,7 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Body, Change, Edit, Event, EventKey, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import (
+    Body,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Kind,
+    Membership,
+    Message,
+    Reaction,
+    Redaction,
+    Room,
+    Topic,
+)
+from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Memberships
 from bridge.model.text import Style, plain, words
@@ -74,6 +88,13 @@ async def test_an_edit_that_overtakes_its_message_is_in_it_and_is_not_sent_itsel
         assert [text.partition("<alice> ")[2] for text in carried] == ["hello world", "next"]
 
 
+async def test_an_edit_that_is_heard_together_with_its_message_is_in_it(world: World) -> None:
+    world.libera.gathers["edit"] = 3.0
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hello wrld", "$1"), _edit("$1", "hello world"))
+        assert [event.body for event in await _heard(world, "libera")] == [Message(words("hello world"))]
+
+
 async def test_edits_of_one_message_in_a_row_are_rendered_together_once_it_is_there(world: World) -> None:
     world.libera.gathers["edit"] = 3.0
     async with world.running(), _passing(world):
@@ -102,6 +123,14 @@ async def test_a_correction_by_hand_edits_the_last_message_of_its_author(world: 
         first, *edits = [event.body for event in await _heard(world)]
     assert isinstance(first, Message)
     assert edits == [Edit(EventKey(LIBERA, "1"), words(text)) for text in ("hello wold", "hello world")]
+
+
+async def test_a_corrected_action_stays_an_action(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, BOB, "wavse", "1", kind=Kind.ACTION))
+        await _heard(world)
+        await world.libera.hear(said(LIBERA, BOB, "s/wavse/waves/", "2"))
+        assert (await _heard(world))[-1].body == Edit(EventKey(LIBERA, "1"), words("waves"), Kind.ACTION)
 
 
 async def test_a_correction_in_the_same_breath_is_carried_as_one_message(world: World) -> None:
@@ -181,6 +210,25 @@ async def test_an_answer_by_name_replies_to_what_that_person_said_last_also_afte
         replies = [event.body for event in await _heard(world)]
         assert [body.reply_to for body in replies if isinstance(body, Message)] == [EventKey(HOME, "$last"), None]
         assert world.home.rendered[0][0].ids_of(EventKey(HOME, "$last")) == ("$last",)
+
+
+async def test_what_strangers_write_by_hand_costs_no_look_into_the_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Room] = []
+
+    async def said_in(room: Room, *_: object) -> list[Known]:
+        looks.append(room)
+        return []
+
+    async with world.running():
+        monkeypatch.setattr(world.leases["libera"], "said_in", said_in)
+        await world.libera.hear(*(said(LIBERA, irc("eve"), text) for text in ("s/a/b/", "alice: hi")))
+        await world.libera.settled()
+        assert looks == []
+        await world.libera.hear(said(LIBERA, BOB, "alice: hi"))
+        await world.libera.settled()
+        assert looks == [LIBERA]
 
 
 async def test_an_answer_to_one_of_two_people_of_a_name_is_no_reply(world: World) -> None:

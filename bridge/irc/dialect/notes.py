@@ -131,7 +131,7 @@ def _key(reaction: Reaction) -> str:
 
 def _what(known: Known, names: Names) -> str:
     if quoted := quoted_words(known, names):
-        return f": {quoted}"
+        return f' "{quoted}"'
     return f" a message of {names.plain(known.who)}" if known.who is not None else " a message"
 
 
