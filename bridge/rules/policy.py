@@ -137,9 +137,9 @@ def _of_a_guest(case: Case) -> Refusal | None:
 def _may_be_told(event: Event, refusal: Refusal) -> bool:
     """Whether the sender may be told of a refusal. Bots and notices get no answer, against endless loops, and nobody
     wants one to a reaction."""
-    if refusal.told is Told.ADVICE:
-        return True
     said = event.body
+    if refusal.told is Told.ADVICE:
+        return not isinstance(said, Membership)  # mostly they are gone
     if not (isinstance(said, Message) or (event.private and isinstance(said, Edit))):
         return False
     return said.kind is not Kind.NOTICE and not event.sender.bot

@@ -286,6 +286,15 @@ def test_a_message_that_was_removed_does_not_come_back_by_an_edit(world: World) 
     assert verdict.audience == ()
 
 
+def test_who_leaves_with_words_like_a_password_gets_no_notice_which_could_not_arrive(world: World) -> None:
+    bob = irc("bob", "bob")
+    left = Event("1", LIBERA, bob, 1_000.0, Membership(bob, Change.LEFT, "duck: login alice quack"))
+    verdict = world.gate.decide(left)
+    assert verdict.refusal is not None
+    assert (verdict.audience, verdict.refusal.told) == ((), Told.NOTHING)
+    assert verdict.refusal.secret
+
+
 def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: World) -> None:
     alice = matrix("alice")
     first = Event("$joined", HOME, alice, 1_000.0, Membership(alice, Change.JOINED))
