@@ -130,9 +130,14 @@ class Relay:
         may = {"edits": link.rules.edits_from_irc, "replies": link.rules.replies_from_irc}
         if not asks_for_earlier(event, **may):
             return event
-        earlier = [outcome.known(said) for outcome in reversed(before) for said in outcome.said_in(event.room)]
+        said = [(outcome, each) for outcome in reversed(before) for each in outcome.said_in(event.room)]
+        changed = [each for outcome in before for each in outcome.changes]
+        again = await stored(lease.known, {event.key, *(each.key for _, each in said), *(each.key for each in changed)})
+        if event.key in again:  # a history plays it again: it was understood when it was said
+            return event
+        earlier = [outcome.known(each) for outcome, each in said if each.key not in again]
         earlier += await stored(lease.said_in, event.room, now - RECENT_S, RECENT)
-        bodies = (changed.body for outcome in before for changed in outcome.changes)
+        bodies = (each.body for each in changed if each.key not in again)
         edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
         earlier = [
             replace(each, excerpt=plain(edited[each.source])) if each.source in edited else each for each in earlier
