@@ -81,7 +81,9 @@ class Commit:
 
 class Committed(NamedTuple):
     """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these.
-    `erased`: deliveries that waited, or were on their way, of messages that are removed."""
+    `erased`: deliveries of messages that are removed, and of what is about them: those that waited are dropped. Those
+    that are frozen may have been sent: they stay, and the removal comes after them. Who knows that they were not sent
+    drops them."""
 
     new: int = 0
     planned: frozenset[Room] = frozenset()
@@ -107,7 +109,8 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """These deliveries are given up. Their text is not kept, and they count as losses."""
+    """These deliveries are given up. Their text is not kept, and they count as losses, unless the reason is that they
+    were removed (`REDACTED`)."""
 
     deliveries: Sequence[str]
     reason: str
@@ -289,7 +292,7 @@ class Lease:
 
     @_reads
     async def behind(self, room: Room) -> Owed | None:
-        """The first delivery queued for `room` that no frozen post carries."""
+        """The first delivery queued for `room` that no frozen post carries, and that is about nothing frozen."""
 
     @_writes
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:

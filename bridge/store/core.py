@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss
@@ -15,15 +15,15 @@ from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.networks import Networks, waiting
 from bridge.store.tables.plans import Plans
-from bridge.store.tables.queue import Queue
-from bridge.store.tables.removals import fruitless
+from bridge.store.tables.queue import IS_DUE, Queue
+from bridge.store.tables.removals import fruitless, removed
 
 EXCERPT = 300
 """Default number of characters kept of each carried message."""
 
 _EXPIRE_AT_ONCE = 500  # rows per transaction: takes milliseconds, so that expiring never delays a message
 
-_WORK = """
+_WORK = f"""
     WITH RECURSIVE work (room) AS (
         SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = :network
         UNION ALL
@@ -32,12 +32,12 @@ _WORK = """
     )
     SELECT work.room, coalesce(rooms.attempts, 0),
         (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
-            AND held <= :now ORDER BY behind, seq LIMIT 1) AS head
+            AND {IS_DUE} ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
     WHERE head IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
         AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
     ORDER BY head LIMIT :rooms
-"""
+"""  # noqa: S608
 
 
 class Core:
@@ -161,20 +161,20 @@ class Core:
         return row
 
     def _erase(self, target: EventKey) -> Iterator[str]:
-        """Erase a redacted event: its excerpts, and what waits to be delivered of it. Yields the deliveries."""
+        """Erase a redacted event: its excerpts, and what waits to be delivered of it. Yields the deliveries, also those
+        that are frozen, which stay."""
         if (seq := self._messages.seq(self._messages.source(target))) is None:
             return
         self._messages.erase(seq)
-        rooms: dict[Room, set[str]] = {}
-        for delivery, room in fruitless(self._sql, seq):
-            rooms.setdefault(room, set()).add(delivery)
-        for room, deliveries in rooms.items():
-            if self._plans.is_shared(deliveries, room):
-                continue
-            for delivery in deliveries:
+        yield from self._drop_fruitless(seq)
+
+    def _drop_fruitless(self, seq: int) -> Iterator[str]:
+        """Drop what makes no sense any more, as the event in row `seq` is removed, unless it is frozen. Yields all."""
+        for delivery, room, frozen in fruitless(self._sql, seq):
+            if not frozen:
                 self._done(delivery, self._clock(), State.DROPPED, REDACTED)
-                self._plans.let_go(delivery, room)
-                yield delivery
+                self._plans.let_go({delivery}, room)
+            yield delivery
             self.woken.add(room.network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
@@ -229,8 +229,7 @@ class Core:
     def behind(self, network: str, token: str, room: Room) -> Owed | None:
         self.cursor(network, token)
         frozen = {delivery for post in self._plans.frozen(room) for delivery in post.deliveries}
-        queued = self._waiting.owed(room, len(frozen) + 1, self._clock())
-        return next((owed for owed in queued if owed.delivery not in frozen), None)
+        return next(self._waiting.owed(room, 1, self._clock(), frozen), None)
 
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
         self.cursor(network, token)
@@ -261,7 +260,9 @@ class Core:
                 return ()
             case Dead(deliveries, reason):
                 now = self._clock()
-                return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
+                buried = [self._bury(network, each, reason, now) for each in deliveries]
+                self._let_go((room, each) for each, room, _ in filter(None, buried))
+                return [event for _, _, event in filter(None, buried)]
             case Shown(deliveries):
                 for delivery in deliveries:
                     self._done(delivery, self._clock())
@@ -280,7 +281,15 @@ class Core:
             (network, room.id, until, reason),
         )
 
-    def _bury(self, network: str, delivery: str, reason: str, now: float) -> Event | None:
+    def _let_go(self, ended: Iterable[tuple[Room, str]]) -> None:
+        """Unfreeze deliveries that end together."""
+        rooms: dict[Room, set[str]] = {}
+        for room, delivery in ended:
+            rooms.setdefault(room, set()).add(delivery)
+        for room, deliveries in rooms.items():
+            self._plans.let_go(deliveries, room)
+
+    def _bury(self, network: str, delivery: str, reason: str, now: float) -> tuple[str, Room, Event] | None:
         row = self._sql.execute(
             "UPDATE deliveries SET state = 'dead', reason = ?, done = ?"
             " WHERE id = ? AND state = 'queued' AND network = ?"
@@ -289,8 +298,7 @@ class Core:
         ).fetchone()
         if row is None:
             return None
-        self._plans.let_go(delivery, Room(network, row[0]))
-        return load(row[1])
+        return delivery, Room(network, row[0]), load(row[1])
 
     def trim(self, network: str, token: str, before: float, most: int, most_bytes: int = 2**62) -> int:
         """Drop some of them; returns 0 once none are left."""
@@ -301,8 +309,12 @@ class Core:
         now = self._clock()
         for row in rows:
             self._done(row.delivery, now, State.DROPPED, reason)
-            self._plans.let_go(row.delivery, row.room)
-        self._losses.note(reason, rows)
+        self._let_go((row.room, row.delivery) for row in rows)
+        if reason != REDACTED:
+            self._losses.note(reason, rows)
+            return len(rows)
+        for seq in removed(self._sql, [row.delivery for row in rows]):  # the removal itself, too, if nothing was sent
+            _ = [*self._drop_fruitless(seq)]
         return len(rows)
 
     def losses(self, network: str, token: str) -> Sequence[Loss]:
@@ -326,6 +338,7 @@ class Core:
     def shift(self, step: float) -> None:
         """Adapt to a clock that was set by `step` seconds: ages and remaining waits in the queue do not change."""
         self._sql.execute("UPDATE deliveries SET since = since + ?1, said = said + ?1 WHERE state = 'queued'", (step,))
+        self._sql.execute("UPDATE deliveries SET held = held + ? WHERE state = 'queued' AND held > 0", (step,))
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
 
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:
@@ -389,7 +402,7 @@ class Core:
         if row is None:
             return False
         self._done(delivery, self._clock(), State.DROPPED, "dropped by hand")
-        self._plans.let_go(delivery, Room(*row))
+        self._plans.let_go({delivery}, Room(*row))
         self.woken.add(row[0])
         return True
 

@@ -1,15 +1,26 @@
 """What waits for each room, with all that rendering it needs: edits that overtook their message, what is known of the
 messages that are referred to."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.model.event import Edit, Event, EventKey, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, said_at
+from bridge.store.contract import LONGEST_WAIT_S
 from bridge.store.tables.bodies import load
 from bridge.store.tables.messages import Messages
+
+IS_DUE = "(held <= :now OR held > :now + :longest)"
+"""SQL: whether a delivery does not gather any more. One that seems to for so long does not: the clock was set back."""
+
+_NOT_FROZEN = """
+    AND d.id NOT IN (SELECT value FROM json_each(:frozen)) AND NOT EXISTS (
+        SELECT 1 FROM deliveries AS m WHERE m.event = events.target AND m.network = d.network AND m.room = d.room
+        AND m.id IN (SELECT value FROM json_each(:frozen)))
+"""
 
 
 class _Row(NamedTuple):
@@ -42,27 +53,41 @@ class Queue:
                 said_at(event, now),
                 not delivery.ahead,
                 size,
-                self._held(delivery, event, now) if delivery.gather else 0.0,
+                self._held(delivery, event, now),
             ),
         )
         return inserted.rowcount == 1
 
     def _held(self, delivery: Delivery, event: Event, now: float) -> float:
-        """Until when `delivery` waits for more of its type: all that gather in a room become due together."""
+        """Until when `delivery` waits for more of its type: all that gather in a room become due together. One that
+        need not wait goes before no earlier one: a later edit would be undone by it."""
+        if isinstance(event.body, Message):
+            return 0.0
         (due,) = self._sql.execute(
             "SELECT min(held) FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held > ? AND type = ?",
-            (delivery.room.network, delivery.room.id, now, event.body.type),
+            " WHERE state = 'queued' AND d.network = ?1 AND d.room = ?2 AND held > ?3 AND held <= ?3 + ?4"
+            " AND type = ?5",
+            (delivery.room.network, delivery.room.id, now, LONGEST_WAIT_S, event.body.type),
         ).fetchone()
-        return min(now + delivery.gather, due if due is not None else now + delivery.gather)
+        if due is None:
+            return now + delivery.gather if delivery.gather else 0.0
+        return min(now + delivery.gather, due) if delivery.gather else float(due)
 
-    def owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
+    def owed(self, room: Room, each: int, now: float, frozen: Collection[str] = ()) -> Iterator[Owed]:
         """The first `each` deliveries of `room`, without those of edits that their messages, which wait too, have in
-        them already."""
+        them already; and without those that are `frozen`, and what is about these."""
         rows = self._sql.execute(
-            "SELECT d.id, event, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held <= ? ORDER BY d.behind, d.seq LIMIT ?",
-            (room.network, room.id, now, each),
+            "SELECT d.id, event, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"  # noqa: S608
+            f" WHERE state = 'queued' AND d.network = :network AND d.room = :room AND {IS_DUE}"
+            f" {_NOT_FROZEN if frozen else ''} ORDER BY d.behind, d.seq LIMIT :each",
+            {
+                "network": room.network,
+                "room": room.id,
+                "now": now,
+                "longest": LONGEST_WAIT_S,
+                "each": each,
+                "frozen": json.dumps([*frozen]),
+            },
         ).fetchall()
         merged: set[str] = set()
         for row in map(_Row._make, rows):
