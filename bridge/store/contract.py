@@ -197,12 +197,13 @@ class Store:
 
     @_writes
     async def retry(self, delivery: str) -> bool:
-        """Queue a dead delivery again, at its old place in the order; its age counts from now. False if not dead."""
+        """Queue a dead delivery again, at its old place in the order, and with it the edits of its message that died
+        with it; their age counts from now. False if not dead."""
 
     @_writes
     async def drop(self, delivery: str) -> bool:
-        """Give up a queued or dead delivery, with the frozen posts that carry it; other deliveries in these posts are
-        rendered again. Its id stays known. False if there is no such delivery."""
+        """Give up a queued or dead delivery and the edits of its message, with the frozen posts that carry them; other
+        deliveries in these posts are rendered again. Its id stays known. False if there is no such delivery."""
 
     @_reads
     async def networks(self) -> Mapping[str, int]:

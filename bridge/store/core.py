@@ -387,13 +387,27 @@ class Core:
         return ledger.ledger(self._sql, since)
 
     def retry(self, delivery: str) -> bool:
-        row = self._sql.execute(
-            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?1, said = ?1"
-            " WHERE id = ?2 AND state = 'dead' RETURNING network",
-            (self._clock(), delivery),
-        ).fetchone()
-        self.woken.update(row or ())
-        return row is not None
+        revived = [
+            row
+            for each in self._with_edits(delivery)
+            for row in self._sql.execute(
+                "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?1, said = ?1"
+                " WHERE id = ?2 AND state = 'dead' RETURNING network",
+                (self._clock(), each),
+            ).fetchall()
+        ]
+        self.woken.update(network for (network,) in revived)
+        return bool(revived)
+
+    def _with_edits(self, delivery: str) -> Sequence[str]:
+        """`delivery`, which is queued or dead, and the edits of its message that are so, too, in the same room."""
+        rows = self._sql.execute(
+            "SELECT d.id FROM deliveries AS m CROSS JOIN events AS e ON e.target = m.event AND e.type = 'edit'"
+            " CROSS JOIN deliveries AS d ON d.event = e.seq AND d.network = m.network AND d.room = m.room"
+            " AND d.state = m.state WHERE m.id = ? ORDER BY d.seq",
+            (delivery,),
+        )
+        return [delivery, *(each for (each,) in rows.fetchall())]
 
     def drop(self, delivery: str) -> bool:
         row = self._sql.execute(
@@ -401,8 +415,10 @@ class Core:
         ).fetchone()
         if row is None:
             return False
-        self._done(delivery, self._clock(), State.DROPPED, "dropped by hand")
-        self._plans.let_go({delivery}, Room(*row))
+        dropped = self._with_edits(delivery)
+        for each in dropped:
+            self._done(each, self._clock(), State.DROPPED, "dropped by hand")
+        self._plans.let_go(set(dropped), Room(*row))
         self.woken.add(row[0])
         return True
 

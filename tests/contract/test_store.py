@@ -1356,6 +1356,21 @@ async def test_deliveries_that_die_together_leave_what_is_behind_them_frozen(
     assert backlog.posts == (plan[1],)
 
 
+async def test_a_dead_message_is_retried_and_dropped_together_with_its_edits(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    (message,) = await say(home, "zero")
+    await hear(home, edit_of(message, "one"))
+    (merged,) = await after(libera)
+    await libera.settle(Dead(merged.deliveries, "no"))
+    assert await store.retry(message.id)
+    (again,) = await after(libera)
+    assert (plain(again.event.text), again.deliveries) == ("one", merged.deliveries)
+    await libera.settle(Dead(merged.deliveries, "no"))
+    assert await store.drop(message.id)
+    assert await store.outbox() == []
+
+
 async def test_behind_passes_over_what_is_about_a_frozen_message(home: Lease, libera: Lease) -> None:
     """It would be shown before its message, or as nothing at all."""
     (message,) = await say(home, "zero")
