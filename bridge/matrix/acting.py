@@ -89,7 +89,7 @@ class Acting:
             done = await self._homeserver.put("rooms", room_id, "redact", target, transaction, body=body)
         except ApiError as error:
             if error.code == "M_FORBIDDEN":
-                raise PermanentError(f"{self._us} may not remove what others said there ({error})") from None
+                raise PermanentError(f"{self._us} has no power to remove this message ({error})") from None
             raise self._gone(error) from None
         return expected(done, "event_id")
 

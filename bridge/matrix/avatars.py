@@ -52,7 +52,7 @@ class Avatars:
 
     async def recall(self) -> None:
         """Load the pictures of earlier runs."""
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             kept = json.loads((await self._memory.recall()).get(_KEY, "{}"))
             for who, uri in kept.items() if isinstance(kept, dict) else ():
                 if isinstance(uri, str) and uri.startswith("mxc://"):

@@ -4,10 +4,10 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 
 from bridge.matrix.account import Account
 from bridge.matrix.avatars import Avatars
+from bridge.matrix.calling import Calling
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.hearing.asking import Asking
@@ -62,6 +62,7 @@ class MatrixNetwork:
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
+        self._calling = Calling(known, self._homeserver, self._account, self._joining)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
@@ -88,10 +89,7 @@ class MatrixNetwork:
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`."""
-        joined = self._rooms.of(owed[0].room)
-        names = joined.names if joined is not None else None
-        place = Place(how, picture=self._avatars.of)
-        return render(owed, place if names is None else replace(place, who=names.who))
+        return render(owed, Place(how, self._calling.who(owed[0].room), self._avatars.of))
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`. A post sent again stays one event: the transaction id is the same."""
@@ -145,6 +143,7 @@ class MatrixNetwork:
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._avatars.hold(), name=f"avatars {self.name}")
+            group.create_task(self._calling.hold(), name=f"calling {self.name}")
             group.create_task(self._receipts.hold(), name=f"receipts {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
 

@@ -1,58 +1,116 @@
-"""Who has joined, left and been renamed, in words: a crowd in one sentence."""
+"""Who came, went and changed their name, in one sentence: many at once after a netsplit. Pure."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from bridge.model.attribution import shown_as
 from bridge.model.event import Change, Event, Membership
-from bridge.model.text import REASON_LIMIT, one_line, shown_name
+from bridge.model.people import Sender
+from bridge.model.text import one_line, shown_name
 
-_NAMED = 3
-"""Most people of a crowd who are named."""
-_SENTENCES = 10
-"""Most sentences; what is left is counted."""
+_REASON = 80
+"""Most characters of a reason."""
+_NAMED = 5
+"""Most people who are named of those to whom the same happened: of many, one less."""
+_GROUPS = 6
+_GONE = (Change.LEFT, Change.KICKED, Change.BANNED)
 _VERBS = {
     Change.JOINED: ("has joined", "have joined"),
     Change.LEFT: ("has left", "have left"),
-    Change.KICKED: ("was removed", "were removed"),
+    Change.KICKED: ("was kicked", "were kicked"),
     Change.BANNED: ("was banned", "were banned"),
+    Change.RENAMED: ("is now known as", "are now known as"),
 }
 
 
-def comings(events: Sequence[Event]) -> str:
-    """One line about memberships, in order: "alice, bob and 30 others have joined; carol has left (good night)".
-    Events of other types are left out; '' if there are no others."""
-    told = [(event, event.body) for event in events if isinstance(event.body, Membership)]
-    sentences: list[str] = []
-    for change, group in groupby(told, key=lambda each: each[1].change):
-        same = [*group]
-        if change is Change.RENAMED:
-            sentences += (f"{_name(body)} is now called {shown_name(body.detail, '?')}" for _, body in same)
-        elif len(same) == 1:
-            sentences.append(_one(*same[0]))
-        else:
-            people = dict.fromkeys(_name(body) for _, body in same)
-            sentences.append(f"{_listed([*people])} {_VERBS[change][len(people) > 1]}")
-    if len(sentences) > _SENTENCES:
-        more = len(sentences) - _SENTENCES + 1
-        sentences[_SENTENCES - 1 :] = [f"and {more} more changes"]
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened to somebody in all. `name` is what they were called before, `detail` the reason or the new name;
+    `by`: who kicked or banned them."""
+
+    name: str
+    change: Change
+    detail: str = ""
+    by: str = ""
+
+
+def steps(
+    events: Sequence[Event], called: Callable[[Sender], str] = shown_as, written: Callable[[str], str] = str
+) -> Sequence[Step]:
+    """What happened to each person in all, in order: who came and left at once is left out. `called` names people;
+    `written` makes reasons and new names fit to be shown."""
+    found: dict[tuple[str, str], Step | None] = {}
+    for event in events:
+        if not isinstance(body := event.body, Membership):
+            continue
+        person = body.person
+        who = person.network, person.casemapping.fold(person.address)
+        step = _then(found.pop(who, None), _step(event.sender, body, called, written))
+        if body.change is Change.RENAMED and person.casemapping.fold(person.name) == who[1]:
+            who = person.network, person.casemapping.fold(body.detail)  # the name is the address, as on IRC
+        found[who] = step
+    return [step for step in found.values() if step is not None]
+
+
+def told(happened: Sequence[Step], most: int = _NAMED, *, reasons: bool = True) -> str:
+    """One line: "alice, bob and 30 others have joined; carol has left (good night)". Of more than `most` people to whom
+    the same happened, one less is named; of many different reasons none is told, nor without `reasons`."""
+    sentences = [*_sentences(happened, most, keep_reasons=reasons)]
+    if reasons and len(sentences) > _GROUPS:
+        sentences = [*_sentences(happened, most, keep_reasons=False)]
     return "; ".join(sentences)
 
 
-def _one(event: Event, body: Membership) -> str:
-    by_another = body.change in (Change.KICKED, Change.BANNED) and event.sender.address != body.person.address
-    by = f" by {shown_name(event.sender.name, event.sender.address)}" if by_another else ""
-    reason = one_line(body.detail, REASON_LIMIT).strip()
-    return f"{_name(body)} {_VERBS[body.change][0]}{by}{f' ({reason})' if reason else ''}"
+def _step(by: Sender, body: Membership, called: Callable[[Sender], str], written: Callable[[str], str]) -> Step:
+    is_other = (by.network, by.address) != (body.person.network, body.person.address)
+    detail = ""
+    if body.change is Change.RENAMED:
+        detail = shown_name(body.detail, "?")
+    elif body.change is not Change.JOINED:
+        detail = _cut(" ".join(one_line(body.detail, 8 * _REASON).split()))
+    by_name = called(by) if is_other and body.change in (Change.KICKED, Change.BANNED) else ""
+    return Step(called(body.person), body.change, written(detail), by_name)
 
 
-def _listed(people: Sequence[str]) -> str:
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= _REASON else reason[: _REASON - 1] + "…"
+
+
+def _then(earlier: Step | None, later: Step) -> Step | None:
+    """Two steps of one person as one; None if they cancel out."""
+    if earlier is None:
+        return later
+    match earlier.change, later.change:
+        case Change.JOINED, Change.RENAMED:
+            return replace(earlier, name=later.detail)
+        case Change.RENAMED, Change.RENAMED:
+            return replace(earlier, detail=later.detail) if earlier.name != later.detail else None
+        case Change.RENAMED, change if change in _GONE:
+            return replace(later, name=earlier.name)
+        case (Change.JOINED, Change.LEFT) | (Change.LEFT, Change.JOINED):
+            return None
+        case _:
+            return later
+
+
+def _sentences(happened: Sequence[Step], most: int, *, keep_reasons: bool) -> Iterator[str]:
+    groups: dict[Step, list[str]] = {}
+    for step in happened:
+        alike = replace(step, name="", detail=step.detail if keep_reasons else "")
+        groups.setdefault(step if step.change is Change.RENAMED else alike, []).append(step.name)
+    shown = [*groups.items()] if keep_reasons else [*groups.items()][:_GROUPS]
+    for step, people in shown:
+        verb = _VERBS[step.change][len(people) > 1]
+        by = f" by {step.by}" if step.by else ""
+        detail = f" {step.detail}" if step.change is Change.RENAMED else f" ({step.detail})" if step.detail else ""
+        yield f"{_listed(people, most)} {verb}{by}{detail}"
+    if others := sum(len(people) for people in [*groups.values()][len(shown) :]):
+        yield f"and {others} others came, went or changed their names"
+
+
+def _listed(people: Sequence[str], most: int) -> str:
     """ "a", "a and b", "a, b and c", "a, b and 30 others"."""
-    if len(people) <= _NAMED:
-        *first, last = people
-        return f"{', '.join(first)} and {last}" if first else last
-    named = people[: _NAMED - 1]
-    return f"{', '.join(named)} and {len(people) - len(named)} others"
-
-
-def _name(body: Membership) -> str:
-    return shown_name(body.person.name, body.person.address)
+    if len(people) > most:
+        return f"{', '.join(people[: most - 1])} and {len(people) - most + 1} others"
+    *first, last = people
+    return f"{', '.join(first)} and {last}" if first else last

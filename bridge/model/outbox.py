@@ -51,8 +51,9 @@ class Known:
     that of its body.
 
     Of the room asked about: `ids` are its ids there, one per post, empty if it was not sent there; `before` is the
-    beginning of its text as people saw it there last; `last`: nothing else was said there since; `thread` is the id of
-    the root of its thread, '' if it is in none.
+    beginning of its text as people saw it there last; `last`: nothing else was said there since, or, if it is the root
+    of the thread of the event that refers to it, nothing outside of the thread; `thread` is the id of the root of its
+    thread, '' if it is in none.
     """
 
     source: EventKey

@@ -181,8 +181,8 @@ class Dispatch:
         except PermanentError as error:
             await self._bury(room, backlog.owed[0].deliveries, error)
             return True
-        except Needless:
-            await stored(self._lease.settle, Shown(backlog.owed[0].deliveries))
+        except Needless as nothing:
+            await stored(self._lease.settle, Shown(nothing.deliveries or backlog.owed[0].deliveries))
             return True
         failed = await self._send(posts, stopping=None if planned else self._stopping)
         if failed is not None:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bridge.model.changes import COVER
 from bridge.model.event import Edit, Event, Kind, Message
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, lookalike, plain, words
 
 RECENT_S = 300.0
 """Seconds after which nobody means an earlier message any more without saying so."""
-RECENT = 50
+RECENT = 30
 """Messages of a room that are looked through for the one that is meant."""
 _LONGEST = 300
 """Characters of a correction at most."""
@@ -55,7 +56,7 @@ def asks_for_earlier(event: Event, *, edits: bool, replies: bool) -> bool:
 def understood(event: Event, earlier: Sequence[Known], whole: int, *, edits: bool, replies: bool) -> Event:
     """`event` as the edit of its sender's last message, or as a reply to the last one of whom it addresses; as it is if
     `earlier`, the newest first, has no such message. `whole`: of messages with so many characters known, only the
-    beginning is known, and they cannot be corrected."""
+    beginning is known, and they cannot be corrected; nor can those with spoilers."""
     assert isinstance(event.body, Message)
     text = plain(event.body.text)
     wanted = correction(text) if edits else None
@@ -70,7 +71,8 @@ def _corrected(event: Event, wanted: Correction, earlier: Sequence[Known], whole
     for known in earlier:
         if known.source.room == event.room and known.who is not None and known.who.is_same_person(event.sender):
             said = wanted.of(known.excerpt)
-            if said == known.excerpt or not said.strip() or len(known.excerpt) >= whole or known.removed:
+            unknown = known.removed or len(known.excerpt) >= whole or COVER in known.excerpt
+            if said == known.excerpt or not said.strip() or unknown:
                 return event
             return replace(event, body=Edit(known.source, words(said)))
     return event

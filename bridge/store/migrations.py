@@ -97,6 +97,11 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX events_in ON events (network, room, seq);
     CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
     """,
+    # Version 8: the edits of a message are found without reading through thousands of reactions to it.
+    """
+    DROP INDEX events_about;
+    CREATE INDEX events_about ON events (target, type) WHERE target IS NOT NULL;
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

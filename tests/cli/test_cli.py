@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -483,6 +484,12 @@ def test_explain_says_who_would_hear_somebody_and_why_not(pond: Path, sender: st
     assert said in run(pond, "explain", "--as", sender, "--in", "pond")
 
 
+def test_explain_says_what_the_link_carries_besides_messages_by_the_keys_of_the_config(pond: Path) -> None:
+    asked = ("explain", "--as", "irc/eve", "--in", "pond")
+    assert "reactions: words, deletions: on, membership: speakers, topic: off" in run(pond, *asked)
+    assert json.loads(run(pond, *asked, "--json"))["settings"]["edits_from_irc"] == "on"
+
+
 def test_explain_says_which_bots_would_hear_a_text_or_why_it_would_be_refused(pond: Path) -> None:
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     asked = ("explain", "--as", "home/@alice:hs", "--in", "pond", "--text")
@@ -785,6 +792,7 @@ def test_a_file_that_may_not_be_used_is_named_with_its_owner_in_one_sentence(
         raise PermissionError(13, "Permission denied", str(tmp_path / "none" / "store.sqlite"))
 
     monkeypatch.setattr(cli, "main", status)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # those of other tests do not matter
     with pytest.raises(SystemExit) as ended:
         main()
     me = pwd.getpwuid(os.geteuid()).pw_name

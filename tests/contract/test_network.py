@@ -15,6 +15,7 @@ from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Synapse
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
+from bridge.irc.dialect.formatting import stripped
 from bridge.matrix.client import MatrixNetwork
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Delivery, Owed, Post
@@ -90,7 +91,7 @@ async def _irc(port: int) -> AsyncIterator[Shore]:
             partial(says_in, channel),
             partial(says_in, other),
             hears,
-            lambda: [m.text for m in alice.messages if m.sender == nick],
+            lambda: [stripped(m.text) for m in alice.messages if m.sender == nick],
         )
 
 

@@ -41,7 +41,7 @@ from bridge.relay import outages
 from bridge.store import Commit, Committed, Dead, Dropped, Lease, LeaseLost, Rewound, Shown, Store, Waits
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
-from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, said
+from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
 
 pytestmark = pytest.mark.real_time
@@ -1013,6 +1013,33 @@ async def test_sender_excerpt_and_rooms_of_an_event_stay_known_after_its_deliver
     (backlog,) = await libera.due(NOW)
     there = replace(known, ids=("irc-1",), before=known.excerpt, last=True)
     assert dict(backlog.owed[0].context) == {delivery.event: there}
+
+
+async def test_a_thread_goes_on_until_something_else_is_said(home: Lease, libera: Lease) -> None:
+    (root,) = await say(home, "what about lunch?")
+    await send(libera, root, "irc-1")
+
+    async def is_last(number: int, thread: EventKey | None) -> bool | None:
+        event = rebodied(said(HOME, matrix("alice"), f"yes {number}"), thread=thread)
+        await home.commit(Commit(await home.cursor(), f"c{number}", [event], owed([event], LIBERA)))
+        ((item,),) = [backlog.owed for backlog in await libera.due(NOW)]
+        (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, item.deliveries, 0, "x")])
+        await libera.sent(post, f"irc {number}")
+        return known.last if (known := item.known(root.event)) is not None else None
+
+    assert await is_last(1, root.event) is True
+    assert await is_last(2, root.event) is True
+    assert await is_last(3, None) is None
+    assert await is_last(4, root.event) is False
+    assert await is_last(5, EventKey(HOME, "$yes 3")) is None
+
+
+async def test_what_is_known_of_an_event_tells_whether_it_is_a_message_or_a_reaction(home: Lease) -> None:
+    (delivery,) = await say(home, "hello")
+    reaction = Event("$like", HOME, matrix("alice"), NOW, Reaction(delivery.event, "👍"))
+    await home.commit(Commit("1", "c2", [reaction], owed([reaction], LIBERA)))
+    known = await home.known([delivery.event, reaction.key])
+    assert [known[key].type for key in (delivery.event, reaction.key)] == ["message", "reaction"]
 
 
 async def test_the_rooms_of_an_event_do_not_include_one_where_its_delivery_was_dropped(

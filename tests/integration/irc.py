@@ -6,33 +6,39 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
-from bridge.model.event import Event, Kind, Message, Room
+from bridge.model.event import Body, Event, Kind, Message, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
+from bridge.model.presentation import Presentation
 from bridge.model.text import Text, plain, words
-from bridge.network import Gap, InDoubt, SendError, TransientError
+from bridge.network import Gap, InDoubt, SendError, TransientError, Typing
 from tests.integration.servers import unique
 from tests.settings import irc_settings
 
+Found = TypeVar("Found")
+
 PATIENCE = 20.0
+_UNCOLOURED = Presentation(colour_names=False)
 TAGS = ("message-tags", "server-time", "account-tag", "echo-message")
 
 
 @dataclass
 class Ours:
-    """Our side of a network, taking what it yields as it comes."""
+    """Our side of a network, taking what it yields as it comes. `heard` are the messages among the `events`."""
 
     network: IrcNetwork
     settings: IrcSettings
     room: Room
+    events: list[Event] = field(default_factory=list)
     heard: list[Event] = field(default_factory=list)
+    signals: list[Typing] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     stir: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -41,21 +47,31 @@ class Ours:
         try:
             async for batch in stream:
                 async with self.stir:
-                    self.heard.extend(batch.events)
+                    self.events.extend(batch.events)
+                    self.heard.extend(event for event in batch.events if isinstance(event.body, Message))
+                    self.signals.extend(batch.signals)
                     self.gaps.extend(batch.gaps)
                     self.stir.notify_all()
         finally:
             await stream.aclose()
 
     async def hears(self, text: str) -> Event:
-        def found() -> Event | None:
-            return next((each for each in self.heard if text in plain(each.text)), None)
+        return await self._until(lambda: next((each for each in self.heard if text in plain(each.text)), None))
 
+    async def sees(self, wanted: Callable[[Body], bool]) -> Event:
+        """Wait for the first event with such a body."""
+        return await self._until(lambda: next((each for each in self.events if wanted(each.body)), None))
+
+    async def senses(self, active: bool) -> Typing:
+        """Wait for the first sign that somebody types, or has stopped."""
+        return await self._until(lambda: next((each for each in self.signals if each.active == active), None))
+
+    async def _until(self, find: Callable[[], Found | None]) -> Found:
         async with asyncio.timeout(PATIENCE), self.stir:
-            await self.stir.wait_for(lambda: found() is not None)
-        message = found()
-        assert message is not None
-        return message
+            await self.stir.wait_for(lambda: find() is not None)
+        found = find()
+        assert found is not None
+        return found
 
     async def says(self, text: Text, room: Room | None = None, *, name: str = "Ann", kind: Kind = Kind.TEXT) -> str:
         """Render and send a message of somebody on another network; the remote id of its last line."""
@@ -73,7 +89,7 @@ class Ours:
         message = Event(
             unique("$"), there, Sender("home", "@ann:hs", name), 0.0, Message(text, kind), room != self.room
         )
-        return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)])
+        return self.network.render([Owed(Delivery.of(message.key, room).id, room, message)], _UNCOLOURED)
 
     async def carries(self, *texts: str) -> list[SendError]:
         """Send each post as the relay does, again and again until it is sent; the errors on the way."""

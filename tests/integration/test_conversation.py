@@ -81,8 +81,9 @@ async def test_an_edit_by_the_author_is_carried_and_one_of_somebody_elses_messag
         await alice.send(running.room, "* fallback", **edit(first, "duck: first"))
         await alice.send(running.room, "the end")
         await bob.heard("the end")
+        await bob.heard("s/frist/duck: first/")
         texts = [text.removeprefix(f"<{running.alice}> ") for text, _ in _from(bob, running.duck)]
-        assert texts == ["frist", "(edited) duck: first", "the end"]
+        assert texts == ["frist", "the end", "s/frist/duck: first/"]  # edits wait a moment for more
         private = await alice.direct(running.duck_id)
         await alice.sees(private, running.duck_id)
         command = await alice.send(private, "whoam")

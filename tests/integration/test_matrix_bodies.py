@@ -179,7 +179,7 @@ async def test_a_reaction_is_shown_once_and_goes_when_it_is_taken_back(synapse: 
 async def test_what_we_may_not_remove_or_cannot_find_is_a_dead_letter_and_the_room_goes_on(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running() as network:
         theirs = await alice.send(place, "mine")
-        with pytest.raises(PermanentError, match="may not remove what others said"):
+        with pytest.raises(PermanentError, match="has no power to remove"):
             await about(network, us, Redaction, "a", theirs)
         for make in (Redaction, lambda key: Edit(key, words("x"))):
             with pytest.raises(PermanentError, match="not there any more"):
@@ -227,6 +227,28 @@ async def test_a_user_who_speaks_to_somebody_mentions_them_and_the_room_is_never
         assert not pinged & {quiet, room, before}
 
 
+async def test_who_is_called_in_a_room_where_nobody_has_spoken_yet_is_known_and_a_new_name_counts(
+    synapse: Synapse,
+) -> None:
+    async with pond(synapse) as (us, alice, place), us.running() as network:
+        name = alice.user_id.removeprefix("@").partition(":")[0]
+
+        async def mentions(called: str) -> bool:
+            (sent,) = await send(network, said(us.rooms[0], unique("$"), f"{called}: look"))
+            content = (await event(alice, place, sent))["content"]
+            return bool(content["m.mentions"] == {"user_ids": [alice.user_id]})
+
+        await eventually(lambda: mentions(name))
+        await alice.rename("Somebody Else")
+        await eventually(lambda: mentions("somebody else"))
+        async with MatrixPerson(us.server.url, unique("twin")) as twin:
+            await twin.join(place)
+            await twin.rename("SOMEBODY else")
+            await twin.send(place, "I am here")
+            await us.hears("I am here")
+            assert not await mentions("somebody else")
+
+
 async def test_a_user_has_a_picture_that_is_stored_once(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place):
         async with us.running() as network:
@@ -248,13 +270,13 @@ async def test_a_user_has_a_picture_that_is_stored_once(synapse: Synapse) -> Non
 async def test_memberships_are_one_notice_and_a_topic_is_set(synapse: Synapse) -> None:
     levels = {"events": {"m.room.topic": 0}}
     async with pond(synapse, power_level_content_override=levels) as (us, alice, place), us.running() as network:
-        people = [irc(f"n{number}") for number in range(5)]
+        people = [irc(f"n{number}") for number in range(7)]
         items = [owed(us.rooms[0], Membership(who, Change.JOINED), who=who) for who in people]
         assert {network.gather(item.event) for item in items} == {4.0}
         assert network.gather(said(us.rooms[0], "a", "x").event) == 0.0
         (sent,) = await send(network, *items)
         content = (await event(alice, place, sent))["content"]
-        assert (content["msgtype"], content["body"]) == ("m.notice", "n0, n1 and 3 others have joined")
+        assert (content["msgtype"], content["body"]) == ("m.notice", "n0, n1, n2, n3 and 3 others have joined")
         await send(network, owed(us.rooms[0], Topic("ducks only")))
         path = f"rooms/{quote(place, safe='')}/state/m.room.topic/"
         assert (await alice.call("GET", path))["topic"] == "ducks only"
@@ -270,10 +292,10 @@ async def test_what_arrived_elsewhere_is_shown_as_read_the_newest_at_most_once_a
         async with asyncio.timeout(20):
             await network.read(EventKey(Room("home", "#other:hs"), "$nothing"))
             await network.read(EventKey(us.rooms[0], ids[4]))
-            read, since = await _reads(alice, place, us.user, since, ids[4])
+            read, since = await reads(alice, place, us.user, since, ids[4])
             assert read == [ids[4]]
             await network.read(EventKey(us.rooms[0], ids[5]))
-            assert (await _reads(alice, place, us.user, since, ids[5]))[0] == [ids[5]]
+            assert (await reads(alice, place, us.user, since, ids[5]))[0] == [ids[5]]
 
 
 def _another(us: Ours) -> MatrixPerson:
@@ -286,7 +308,7 @@ async def _is_pinged(alice: MatrixPerson, event_id: str) -> bool:
     return any(each["event"]["event_id"] == event_id for each in found["notifications"])
 
 
-async def _reads(alice: MatrixPerson, place: str, user: str, since: str, last: str) -> tuple[list[str], str]:
+async def reads(alice: MatrixPerson, place: str, user: str, since: str, last: str) -> tuple[list[str], str]:
     """The events that `user` has read since the sync token `since`, up to `last`; and the token to go on from."""
     read: list[str] = []
     while last not in read:

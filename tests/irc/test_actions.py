@@ -177,7 +177,7 @@ def test_a_redact_without_an_id_and_one_elsewhere_are_ignored() -> None:
 
 
 def test_a_redact_and_a_reaction_in_a_history_are_heard_once_and_in_order() -> None:
-    talk = Return(caps=f"{_CAPS} draft/chathistory", supports="CHANTYPES=# PREFIX=(ov)@+ CHATHISTORY=2")
+    talk = Return(caps=f"{_CAPS} draft/chathistory", supports="CHANTYPES=# PREFIX=(ov)@+ CHATHISTORY=3")
     talk.comes()
     talk.fence()
     lines = [
@@ -186,8 +186,7 @@ def test_a_redact_and_a_reaction_in_a_history_are_heard_once_and_in_order() -> N
         f"@time={at(12)};msgid=r1;batch=1;account=Bob;+draft/reply=m0;+draft/react=x :bob!u@h TAGMSG #pond",
     ]
     asked = talk.hears(":irc BATCH +1 chathistory #pond", *lines, ":irc BATCH -1")
-    assert asked == ["CHATHISTORY AFTER #Pond msgid=r1 2"], "two lines are a full page: a REDACT does not count"
-    talk.hears(":irc BATCH +2 chathistory #pond", ":irc BATCH -2")
+    assert asked == [], "two lines are no full page of three: a REDACT does not count"
     assert [type(each) for each in bodies(talk)] == [Message, Redaction, Reaction]
     assert {(event.origin, event.sender.proofs) for event in talk.events} == {(Origin.REPLAYED, (_BOB,))}
 
@@ -326,6 +325,15 @@ def test_typing_is_heard_at_most_every_two_seconds_of_one_person_and_its_end_at_
 def test_who_says_something_or_leaves_types_no_more(line: str) -> None:
     talk = Talk().welcomed(ALL)
     talk.hears(":al!u@h JOIN #pond Alice :A", "@+typing=active :al!u@h TAGMSG #pond", line)
+    assert signals(talk) == [("al", True), ("al", False)]
+
+
+def test_who_gives_no_new_sign_for_six_seconds_types_no_more() -> None:
+    talk = Talk().welcomed(ALL)
+    talk.hears("@+typing=active :al!u@h TAGMSG #pond")
+    talk.passes(6)
+    assert signals(talk) == [("al", True)]
+    talk.passes(10)
     assert signals(talk) == [("al", True), ("al", False)]
 
 

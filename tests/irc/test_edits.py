@@ -30,7 +30,7 @@ def test_of_a_longer_edit_the_changed_words_are_shown() -> None:
 
 def test_an_edit_of_which_the_old_words_are_unknown_or_quite_different_is_shown_as_a_whole() -> None:
     edit = Edit(TARGET, (Span("new "), Span("words", Style.BOLD)))
-    for context in ([], [known("")], [known("nothing in common")]):
+    for context in ([], [known("")], [known("nothing in common")], [known("new word", ids=())]):
         assert said(owed(edit, context=context)) == ["<alice> (edited) new \x02words"]
     two = Edit(TARGET, words("one\ntwo"))
     assert said(owed(two)) == ["<alice> (edited) one", "<alice> two"]

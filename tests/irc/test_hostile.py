@@ -33,6 +33,8 @@ _WELCOME = b":irc 001 duck :hi\r\n:irc 005 duck CHANMODES=b,k,Hl,imnpst WHOX PRE
 _JOINED = _WELCOME + b":duck!u@h JOIN #pond\r\n"
 _CAPS = b":irc CAP * LS :batch server-time message-tags\r\n:irc CAP * ACK :batch message-tags server-time\r\n"
 
+_ACCOUNTS = b":irc CAP * LS :account-tag message-tags\r\n:irc CAP * ACK :account-tag message-tags\r\n"
+
 Flood = Callable[[], Iterator[bytes]]
 
 
@@ -69,6 +71,22 @@ ATTACKS: dict[str, tuple[bytes, Flood]] = {
         _JOINED,
         partial(numbered, lambda n: b":n%d!u@h JOIN #pond\r\n:n%d!u@h PRIVMSG #pond :z\r\n" % (n, n)),
     ),
+    "people who come and go": (
+        _JOINED,
+        partial(numbered, lambda n: b":n%d!u@h JOIN #pond\r\n:n%d!u@h NICK m%d\r\n:m%d!u@h QUIT :x\r\n" % (n, n, n, n)),
+    ),
+    "people who each type and react": (
+        _ACCOUNTS + _JOINED,
+        partial(
+            numbered,
+            lambda n: (
+                b"@+typing=active :n%d!u@h TAGMSG #pond\r\n@+reply=%d;+draft/react=x :n%d!u@h TAGMSG #pond\r\n"
+                % (n, n, n)
+            ),
+        ),
+    ),
+    "modes": (_JOINED, partial(again, b":o!u@h MODE #pond +%s%s\r\n" % (b"ovcS" * 2000, b" duck" * 1000))),
+    "topics": (_ACCOUNTS + _JOINED, partial(numbered, lambda n: b":o!u@h TOPIC #pond :%d%s\r\n" % (n, b"z" * 9000))),
     "errors": (_JOINED, partial(again, b":irc 404 duck #pond :no\r\n:irc 433 * duck :used\r\n:irc 421 duck X :?\r\n")),
     "huge numbers": (_WELCOME, partial(again, b":irc 005 duck " + _HUGE + _ODD + b" :x\r\n")),
     "joining us again and again": (_WELCOME, partial(again, b":duck!u@h JOIN #pond\r\n")),

@@ -248,7 +248,7 @@ async def test_typing_is_not_shown_where_the_server_would_not_pass_it_on(caps: s
 
 async def test_typing_never_takes_the_budget_of_a_message() -> None:
     ircd = Ircv3()
-    async with running(ircd, burst=2, per_second=0.001) as (net, _):
+    async with running(ircd, burst=5, per_second=0.001) as (net, _):
         await net.typing(_POND, active=True)  # joining has taken some of it
         assert await net.send(says("1"))
         await net.typing(_POND, active=True)

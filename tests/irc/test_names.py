@@ -47,6 +47,12 @@ def test_a_guard_does_not_cut_a_grapheme() -> None:
     assert guarded("e\u0301ve", "e\u0301ve") == f"e\u0301{GUARD}ve"
 
 
+def test_our_own_nick_guards_no_name() -> None:
+    place = replace(PLACE, nicks={"duck", "bob"}, us="duck")
+    assert Names(place, DEFAULT).guarded("Duck bob") == f"Duck b{GUARD}ob"
+    assert Names(replace(place, nicks={"duck", "duck_"}), DEFAULT).guarded("Duck") == f"D{GUARD}uck"
+
+
 def test_names_are_compared_by_the_casemapping_of_the_network() -> None:
     place = Place(nicks={"{al}"}, casemapping=Casemapping.RFC1459)
     assert Names(place, DEFAULT).guarded("[AL]") == f"[{GUARD}AL]"

@@ -298,6 +298,7 @@ def test_the_nicks_in_a_channel_follow_those_who_come_and_go() -> None:
     talk.hears(":irc 353 duck = #pond :@Op +al duck", ":bob!u@h JOIN #pond", ":al!u@h NICK Ally", ":bob!u@h QUIT")
     talk.hears(":carol!u@h JOIN #pond", ":carol!u@h PART #pond", ":dan!u@h JOIN #pond", ":op!o@h KICK #pond dan")
     assert sorted(talk.session.place("#POND").nicks) == ["ally", "duck", "op"]
+    assert talk.session.place("#POND").us == "duck"
 
 
 def mentioned(*identities: Identity) -> Mentioned:

@@ -8,7 +8,7 @@ import pytest
 from bridge.irc.dialect.operations import React, Redact, Say
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
-from bridge.model.event import EventKey, Reaction, Redaction
+from bridge.model.event import EventKey, Reaction, Redaction, Room
 from bridge.model.outbox import Known, Owed
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation, Reactions
@@ -55,6 +55,14 @@ def test_a_crowd_that_reacts_is_counted() -> None:
     assert one == "alice reacted k0 k1 k2 k3 k4 and 35 more to: hello there"
 
 
+def test_a_reaction_in_a_channel_with_a_long_name_fits_one_line() -> None:
+    limits, channel = Limits(256, 112), Room("libera", "#" + "c" * 90)
+    item = replace(reaction("alice", "👍", 1, of=known("x" * 50)), room=channel)
+    (line,) = said(item, Place(limits))
+    assert len(line.encode()) <= limits.budget("NOTICE", channel.id) == 42
+    assert line.startswith("alice reacted")
+
+
 def test_reactions_to_different_messages_are_different_lines() -> None:
     other = known("", source=EventKey(HOME, "$other"))
     nobody = known("", None, source=EventKey(HOME, "$third"))
@@ -76,7 +84,7 @@ def test_a_key_is_made_safe_and_short_and_a_blank_one_is_not_shown() -> None:
     assert said(people(("alice", "a\r\nQUIT\x02 :\u202ex"))) == ["alice reacted a QUIT :x to: hello there"]
     (line,) = said(people(("alice", "nice " * 20)))
     assert line == "alice reacted nice nice nice nice… to: hello there"
-    for blank in ("", " \n", "\u200b"):
+    for blank in ("", " \n", "\u200b", "\u2800", "\u200d"):
         with pytest.raises(Needless):
             said(people(("alice", blank)))
 

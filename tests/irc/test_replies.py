@@ -7,7 +7,7 @@ import pytest
 from bridge.irc.dialect.brief import shortened
 from bridge.irc.dialect.operations import Say
 from bridge.irc.dialect.place import Limits, Place
-from bridge.model.event import BOTS, EventKey, Mentioned, Message
+from bridge.model.event import BOTS, EventKey, Kind, Mentioned, Message
 from bridge.model.outbox import Known, Owed
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Presentation
@@ -45,6 +45,17 @@ def test_a_reply_that_names_its_author_itself_or_is_to_oneself_gets_no_second_na
 
 def test_a_reply_to_something_earlier_quotes_it_in_the_first_line_only() -> None:
     assert said(reply(known("shall we?"), "yes\nat nine")) == ['<alice> (re bob: "shall we?") yes', "<alice> at nine"]
+
+
+def test_an_action_that_answers_is_told_with_a_quotation_and_no_name_as_if_in_its_words() -> None:
+    assert said(reply(known("shall we?", last=True), "nods", kind=Kind.ACTION)) == [
+        '* alice (re bob: "shall we?") nods'
+    ]
+
+
+def test_in_a_private_conversation_it_is_plain_what_is_answered() -> None:
+    item = reply(known("shall we?"))
+    assert said(replace(item, event=replace(item.event, private=True))) == ["yes"]
 
 
 def test_what_is_not_known_is_not_quoted() -> None:

@@ -207,6 +207,9 @@ def test_an_action_is_shown_with_a_star_and_a_notice_is_sent_as_notice() -> None
 def test_an_action_without_words_says_the_name_of_its_sender() -> None:
     (said,) = rendered(message((), kind=Kind.ACTION))
     assert said.text == "* Ann"
+    long = Sender("home", "@x:y", "🦆" * 64)
+    (said,) = rendered(message((), kind=Kind.ACTION, sender=long), limits=Limits(256, 60))
+    assert said.text == "* " + "🦆" * 43 + "…"
 
 
 def test_an_edit_is_a_line_of_its_own_that_says_that_it_is_an_edit() -> None:

@@ -124,7 +124,7 @@ async def test_the_first_message_in_a_room_of_twenty_thousand_people_costs_littl
     assert peak < _MOST, f"{peak / 2**20:.1f} MB"
     assert kept < _MOST / 2, f"{kept / 2**20:.1f} MB"
     print(f"{peak / 2**20:.1f} MB at the peak, {kept / 2**20:.1f} MB kept")  # noqa: T201
-    assert crowded.asked.count("members") == 1
+    assert crowded.asked.count("members") <= 2  # once beforehand, which ends after 2,000 people
 
 
 @pytest.mark.parametrize("membership", ["join", "ban"])

@@ -106,6 +106,7 @@ def test_a_reaction_is_one_to_the_first_event_of_its_message_and_its_end_too() -
         owed(Redaction(TARGET), known()),
         owed(Reaction(TARGET, "x")),
         owed(Reaction(TARGET, "x"), known()),
+        owed(Redaction(TARGET), known("")),
         owed(Reaction(TARGET, "\x00 "), known("$1")),
         owed(Reaction(TARGET, "x"), known("$1", removed=True)),
         owed(Edit(TARGET, words("x")), known("$1", removed=True)),
@@ -173,9 +174,23 @@ def test_memberships_in_a_row_are_one_notice_without_a_profile() -> None:
     items = [_came(number) for number in range(32)]
     first, last = render([*items, owed(Message(words("x")), number=99)], Place())
     assert first.deliveries == tuple(item.delivery for item in items)
-    body = "n0, n1 and 30 others have joined"
+    body = "n0, n1, n2, n3 and 28 others have joined"
     assert decode(first.payload) == Say({"msgtype": "m.notice", "body": body, "m.mentions": {}})
     assert len(last.deliveries) == 1
+
+
+def test_who_comes_and_goes_at_once_is_not_told() -> None:
+    items = [_came(1), _came(1, Change.LEFT)]
+    with pytest.raises(Needless) as nothing:
+        render(items, PLAIN)
+    assert nothing.value.deliveries == tuple(item.delivery for item in items)
+
+
+def test_of_several_topics_the_last_is_set() -> None:
+    topics = [owed(Topic(f"topic {number}"), number=number) for number in range(3)]
+    (post,) = render(topics, PLAIN)
+    assert decode(post.payload) == SetTopic("topic 2")
+    assert post.deliveries == tuple(item.delivery for item in topics)
 
 
 def test_a_topic_is_set_in_printable_words_within_a_bound() -> None:

@@ -5,10 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Body, Change, Edit, Event, EventKey, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import (
+    Body,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Membership,
+    Message,
+    Reaction,
+    Redaction,
+    Room,
+    Topic,
+)
+from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Memberships
-from bridge.model.text import plain, words
+from bridge.model.text import Style, plain, words
 from bridge.network import TransientError, Typing
 from bridge.rules.link import Link, Rules
 from bridge.users import User
@@ -150,6 +163,17 @@ async def test_what_corrects_nothing_is_carried_as_it_was_said(world: World, who
     assert plain(events[1].text) == text
 
 
+async def test_what_is_not_known_in_full_is_not_corrected(world: World) -> None:
+    async with world.running():
+        hidden = said(LIBERA, BOB, "", "1")
+        hidden = replace(hidden, body=Message((*words("hello "), *words("wrld", Style.SPOILER))))
+        for text in (hidden, said(LIBERA, BOB, "hello wrld" + " quack" * 60, "2")):
+            await world.libera.hear(text)
+            await _heard(world)
+            await world.libera.hear(said(LIBERA, BOB, "s/hello/bye/", f"{text.id}s"))
+            assert isinstance((await _heard(world))[-1].body, Message)
+
+
 async def test_nobody_corrects_what_somebody_else_said_and_on_matrix_people_have_edits() -> None:
     world = _linked()
     async with world.running():
@@ -180,6 +204,25 @@ async def test_an_answer_by_name_replies_to_what_that_person_said_last_also_afte
         replies = [event.body for event in await _heard(world)]
         assert [body.reply_to for body in replies if isinstance(body, Message)] == [EventKey(HOME, "$last"), None]
         assert world.home.rendered[0][0].ids_of(EventKey(HOME, "$last")) == ("$last",)
+
+
+async def test_what_strangers_write_by_hand_costs_no_look_into_the_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Room] = []
+
+    async def said_in(room: Room, *_: object) -> list[Known]:
+        looks.append(room)
+        return []
+
+    async with world.running():
+        monkeypatch.setattr(world.leases["libera"], "said_in", said_in)
+        await world.libera.hear(*(said(LIBERA, irc("eve"), text) for text in ("s/a/b/", "alice: hi")))
+        await world.libera.settled()
+        assert looks == []
+        await world.libera.hear(said(LIBERA, BOB, "alice: hi"))
+        await world.libera.settled()
+        assert looks == [LIBERA]
 
 
 async def test_an_answer_to_one_of_two_people_of_a_name_is_no_reply(world: World) -> None:

@@ -1,10 +1,12 @@
 """Verbs that list the links, and explain what their rules mean for somebody without sending anything."""
 
+from collections.abc import Mapping
+
 import click
 
 from bridge.admin.verbs.office import Answer, Office
 from bridge.admin.verbs.params import LINK, a_link
-from bridge.config import links_of
+from bridge.config import LinkSection, links_of
 from bridge.irc.settings import IrcSettings
 from bridge.model.attribution import mark, shown_as
 from bridge.model.event import BOTS, Event, Message, Room
@@ -22,6 +24,21 @@ _TOLD = {
     Told.REASON: "the reason, once a day",
     Told.ADVICE: "to change their password",
 }
+
+
+_CARRIES = (
+    "edits_from_irc",
+    "replies_from_irc",
+    "reactions",
+    "deletions",
+    "membership",
+    "topic",
+    "typing",
+    "receipts",
+    "profiles",
+    "colour_names",
+    "guard_names",
+)
 
 
 @click.command("links")
@@ -64,7 +81,8 @@ def links(office: Office) -> Answer:
 @click.option("--text", default="hello", show_default=True, help="What they would say.")
 @click.pass_obj
 def explain(office: Office, sender: str, link: str, text: str) -> Answer:
-    """Show where a person's messages in a link would go, or why nowhere. Nothing is sent.
+    """Show where a person's messages in a link would go, or why nowhere, and what the link carries besides. Nothing is
+    sent.
 
     On IRC, `libera/alice` is the services account alice. A nick proves nothing: write somebody without an account with
     their mask, as in `libera/alice!user@host`.
@@ -78,7 +96,8 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
     gate = Gate(office.users, _Nobody(), known.values(), clock=office.clock)
     event = Event("explain", room, speaker, office.clock(), Message(words(text)))
     verdict = gate.decide(event)
-    lines = [*_lines(verdict, room, known[link])]
+    settings = _settings(office.config.links[link])
+    lines = [*_lines(verdict, room, known[link]), f"the link has {', '.join(f'{k}: {v}' for k, v in settings.items())}"]
     data = {
         "sender": sender,
         "user": verdict.case.user.name if verdict.case.user else None,
@@ -88,6 +107,7 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
         "heard_in": [str(each) for each in verdict.audience if each.network != BOTS],
         "answered_by": [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS],
         "shown_as": shown_as(verdict.case.event.sender),
+        "settings": settings,
     }
     return Answer(data, "\n".join(lines))
 
@@ -116,6 +136,12 @@ def _lines(verdict: Verdict, room: Room, link: Link) -> list[str]:
         lines.append(f"they are told {_TOLD[verdict.refusal.told]}")
     lines.append(f"bots that hear this: {', '.join(bots) or 'none'}")
     return lines
+
+
+def _settings(link: LinkSection) -> Mapping[str, str]:
+    """What the link carries besides messages and how it shows them, by the keys in the config."""
+    values = ((key, getattr(link, key)) for key in _CARRIES)
+    return {key: {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value) for key, value in values}
 
 
 def _sender(office: Office, text: str) -> Sender:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ TIMEOUT = 10.0  # seconds to wait by default: what takes longer on loopback is b
 
 _LINE = 65536  # bytes: more than tags (8191) and line (512) of any server
 _UNESCAPED = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
+_NAME = re.compile(r"(\A(?:\[[0-9: UTC-]+\] )?(?:<|\* ))(?:\x03[0-9]{2}(?:\x02\x02)?)?([^\x03\x0f>]*)(\x0f?)")
+"""The mark at the beginning of a carried line: the name in it may have a colour."""
 _REFUSED_JOIN = {"403", "405", "437", "461", "471", "473", "474", "475", "476", "477", "520"}
 _REFUSED_NICK = {"432", "433", "436", "437", "484"}
 
@@ -269,12 +272,17 @@ class IrcPerson:
         return line.command == command and line.source == self.nick
 
 
+def as_read(text: str) -> str:
+    """`text` with the name at its beginning as people read it: without its colour, and the invisible sign in it."""
+    return _NAME.sub(lambda name: name[1] + name[2].replace("\u200b", ""), text, count=1)
+
+
 def _message(line: Line) -> Heard:
     target, text = line.params
     kind = "text" if line.command == "PRIVMSG" else "notice"
     if text.startswith("\x01ACTION "):
         kind, text = "action", text.removeprefix("\x01ACTION ").removesuffix("\x01")
-    return Heard(target, line.source, text, kind, time.monotonic(), line.tags.get("msgid", ""), line.tags)
+    return Heard(target, line.source, as_read(text), kind, time.monotonic(), line.tags.get("msgid", ""), line.tags)
 
 
 def _is_last_ls(line: Line) -> bool:

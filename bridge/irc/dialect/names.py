@@ -1,7 +1,7 @@
 """Names of people on IRC: guarded, so that nobody is called by their own relayed words, in a colour of their own."""
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import groupby
 
@@ -99,7 +99,7 @@ class Names:
 
     @cached_property
     def _stems(self) -> frozenset[str]:
-        return frozenset(map(_stem, self._place.nicks))
+        return frozenset(_stem(nick) for nick in self._place.nicks if nick != self._place.us)
 
     def _marked(self, sender: Sender) -> str:
         name = self.guarded(clean(sender.name))
@@ -141,6 +141,7 @@ def clipped(head: str, size: int) -> str:
     return start + ending if len(head.encode()) > size else head
 
 
+@lru_cache(maxsize=20_000)
 def _stem(nick: str) -> str:
     """A nick without what people add to it; the nick itself if nothing else is left."""
     stem = nick[:_LONGEST]

@@ -32,7 +32,8 @@ class Place:
 
     `tags`: client-only tags may be sent. `redaction`: the server has draft/message-redaction. `colours`: colour codes
     get through, unlike in a channel with mode +c. `nicks` are those of the people in the channel, folded by
-    `casemapping`. `nick_of` gives the nick there of a user whom a message mentions; None if they are not there.
+    `casemapping`, with ours (`us`) among them. `nick_of` gives the nick there of a user whom a message mentions; None
+    if they are not there.
     """
 
     limits: Limits = Limits()
@@ -42,3 +43,4 @@ class Place:
     nicks: Collection[str] = frozenset()
     nick_of: Callable[[Mentioned], str | None] = _of_nobody
     casemapping: Casemapping = Casemapping.RFC1459
+    us: str = ""

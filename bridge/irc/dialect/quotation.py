@@ -4,7 +4,7 @@ import re
 
 from bridge.irc.dialect.brief import shortened
 from bridge.irc.dialect.names import Names
-from bridge.model.event import EventKey, Message
+from bridge.model.event import EventKey, Kind, Message
 from bridge.model.outbox import Known, Owed
 from bridge.model.people import Sender
 from bridge.model.text import addressed, plain
@@ -20,11 +20,14 @@ _FIELD = re.compile(r"\{(name|words)\}")
 def lead(item: Owed, message: Message, template: str, names: Names, before: Owed | None) -> str:
     """What goes before the words of `message` in its first line; '' if it answers nothing that is known here.
 
-    `alice: ` if it answers the last thing said here, else a quotation by `template` (see `Presentation`). In a thread,
-    `(thread: "its first words") `, if what was said here last, or what is sent just `before`, is not of the thread.
+    `alice: ` if it answers the last thing said here in words, else a quotation by `template` (see `Presentation`). In a
+    thread, `(thread: "its first words") `, if what was said here last, or is sent just `before`, is not of the thread.
     """
     answered, root = item.known(message.reply_to), item.known(message.thread)
-    if answered is not None and answered.last and not _is_between(before, message):
+    if item.event.private:
+        return ""
+    is_last = answered is not None and answered.last and not _is_between(before, message)
+    if answered is not None and is_last and message.kind is not Kind.ACTION:
         return _address(item, message, answered, names)
     if answered is not None and (quotation := _quotation(item, answered, template, names)):
         return _threaded(quotation) if message.thread not in (None, message.reply_to) else quotation

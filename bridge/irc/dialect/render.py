@@ -134,7 +134,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     item, edit = items[-1], items[-1].event.body
     assert isinstance(edit, Edit)
     new, known = covered(edit.text), items[0].known(edit.target)
-    before = known.before if known is not None else ""
+    before = known.before if known is not None and known.ids else ""
     if says_nothing(new):
         return ()
     told = change(before, new) if before else Change(Extent.WHOLE)
@@ -176,7 +176,7 @@ def _lines(item: Owed, message: Message, lead: str, limits: Limits, head: str) -
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
     if not message.text and message.kind is Kind.ACTION:  # a bare /me
-        yield Say(command, item.room.id, head.rstrip())
+        yield Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip())
     for line in lines(message.text):
         shown = _flat(line)
         if plain(shown).strip():

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from bridge.irc.dialect import convert
 from bridge.irc.dialect.convert import Spoken
-from bridge.irc.effects import Typed
+from bridge.irc.effects import Effect, Typed
 from bridge.irc.hearing.steps import Step
-from bridge.irc.session.state import State
+from bridge.irc.session.state import State, Typist
 from bridge.irc.wire.line import Line, Source
 from bridge.model.event import Room
 from bridge.model.people import Sender
@@ -15,6 +15,8 @@ from bridge.network import Typing
 _TYPING = "+typing"
 _TYPING_EVERY_S = 2.0
 """Seconds between two signals of one person that say the same; clients leave three."""
+_TYPES_FOR_S = 6.0
+"""Seconds after which somebody of whom no new sign comes types no more, by the specification."""
 
 
 def tagmsg(state: State, line: Line) -> Iterable[Step]:
@@ -114,12 +116,13 @@ def _typing(state: State, line: Line, room: Room) -> Iterator[Step]:
     if "account-tag" not in state.enabled:
         account = state.people.account(line.source, state.now)
     active = line.tags[_TYPING] == "active"
-    key = (room, state.people.casemapping.fold(line.source.nick))
-    was_active, at = state.typing.get(key) or (False, -_TYPING_EVERY_S)
-    is_news = state.now - at >= _TYPING_EVERY_S if active else was_active
+    typist = state.typing.get(_typist(state, room, line.source.nick))
+    if active:
+        is_news = typist is None or state.now - typist.at >= _TYPING_EVERY_S
+    else:
+        is_news = typist is not None and typist.who is not None
     if account is None or not is_news:
         return
-    state.typing[key] = (active, state.now if active else at)
     who = convert.sender(
         room.network,
         line.source,
@@ -128,4 +131,28 @@ def _typing(state: State, line: Line, room: Room) -> Iterator[Step]:
         state.people.casemapping,
         masks=state.settings.trust_hostmasks,
     )
-    yield Typed(Typing(room, who, active))
+    yield from _types(state, room, who) if active else types_no_more(state, room, who)
+
+
+def _types(state: State, room: Room, who: Sender) -> Iterator[Effect]:
+    state.typing[_typist(state, room, who.address)] = Typist(room, who, state.now)
+    yield Typed(Typing(room, who, active=True))
+
+
+def types_no_more(state: State, room: Room, who: Sender) -> Iterator[Effect]:
+    """Somebody says that they have stopped typing, has said something, or is gone."""
+    typist = state.typing.get(key := _typist(state, room, who.address))
+    if typist is not None and typist.who is not None:
+        state.typing[key] = Typist(room, None, typist.at)
+        yield Typed(Typing(room, who, active=False))
+
+
+def tick(state: State) -> Iterator[Effect]:
+    """Those of whom nothing was heard for a while have stopped typing."""
+    for typist in [*state.typing.values()]:
+        if typist.who is not None and state.now - typist.at > _TYPES_FOR_S:
+            yield from types_no_more(state, typist.room, typist.who)
+
+
+def _typist(state: State, room: Room, nick: str) -> tuple[Room, str]:
+    return room, state.people.casemapping.fold(nick)

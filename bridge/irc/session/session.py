@@ -11,7 +11,7 @@ from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
-from bridge.irc.session import outgoing, speech
+from bridge.irc.session import actions, outgoing, speech
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, obey
 from bridge.irc.session.state import State
@@ -116,6 +116,7 @@ class Session:
         yield from state.liveness.tick(now, online=self.online)
         yield from state.speakers.tick(now)
         yield from state.proofs.tick(now)
+        yield from actions.tick(state)
         if state.welcomed_at is not None:
             if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
                 yield from state.channels.tick(now)
@@ -158,6 +159,7 @@ class Session:
             nicks=state.people.nicks(target),
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
+            us=state.people.casemapping.fold(state.us.nick),
         )
 
     def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:

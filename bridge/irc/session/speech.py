@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from bridge.irc.dialect import convert
 from bridge.irc.dialect.convert import Spoken
-from bridge.irc.effects import Effect, Heard, Notable, Typed, written
+from bridge.irc.effects import Effect, Heard, Notable, written
 from bridge.irc.hearing.steps import Settled, Step
+from bridge.irc.session import actions
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line
 from bridge.model.event import Event, Membership, Message, Room
 from bridge.model.text import one_line
-from bridge.network import Typing
 
 _CTCP_EVERY_S = 10.0
 _LONG_AGO_S = 60.0
@@ -93,11 +93,7 @@ def _types_no_more(state: State, event: Event) -> Iterator[Effect]:
             pass
         case _:
             return
-    key = (event.room, state.people.casemapping.fold(who.address))
-    active, at = state.typing.get(key) or (False, 0.0)
-    if active:
-        state.typing[key] = (False, at)
-        yield Typed(Typing(event.room, who, active=False))
+    yield from actions.types_no_more(state, event.room, who)
 
 
 def lost(state: State) -> Iterator[Step]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from bridge.irc.dialect.convert import EventIds
 from bridge.irc.hearing.cursor import Cursor
@@ -19,11 +20,21 @@ from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
 from bridge.lib.lru import LruDict
 from bridge.model.event import Room
+from bridge.model.people import Sender
 from bridge.network import TransientError
 
 _RETRY_AFTER_S = 60.0
 _TYPISTS = 1000
 """More people than type at once in all our channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typist:
+    """`who` types in `room`, as they said last `at` that time; None if they have stopped since."""
+
+    room: Room
+    who: Sender | None
+    at: float
 
 
 class State:
@@ -60,8 +71,8 @@ class State:
         self.batches = Batches()
         self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
         self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
-        self.typing: LruDict[tuple[Room, str], tuple[bool, float]] = LruDict(_TYPISTS)
-        """Who types where, by folded nick, and when they last said so."""
+        self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
+        """Who types where, by folded nick."""
         self.ctcp_at = self.told_at = now
 
     @property

@@ -12,11 +12,11 @@ from bridge.matrix.dialect.operations import PARTS, Amend, Operation, React, Red
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.profile import PROFILE, has_profile, profile
 from bridge.model.attribution import mark, spoken, stamp
-from bridge.model.comings import comings
+from bridge.model.comings import steps, told
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
-from bridge.model.text import printable, visible
+from bridge.model.text import plain, printable, visible
 from bridge.network import Needless, PermanentError
 
 _JOINED = 16 * 1024
@@ -77,21 +77,32 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
                 raise Needless
             return (head,), (React(_targets(head, reaction)[0], shown, removed),)
         case Membership():
-            run = [*takewhile(lambda item: isinstance(item.event.body, Membership), owed)]
-            body = encodable(comings([item.event for item in run]))
-            return run, (Say({"msgtype": "m.notice", "body": body, "m.mentions": {}}),)
-        case Topic(text=text):
-            return (head,), (SetTopic(encodable(visible(text))[:_TOPIC]),)
+            return _memberships(owed)
+        case Topic():
+            topics = [*takewhile(lambda item: isinstance(item.event.body, Topic), owed)]
+            text = encodable(visible(plain(topics[-1].event.text)))[:_TOPIC]
+            return topics, (SetTopic(text),)
         case _ as never:
             assert_never(never)
+
+
+def _memberships(owed: Sequence[Owed]) -> tuple[Sequence[Owed], Sequence[Operation]]:
+    """The memberships at the head of `owed` in one line, without a profile. Raises Needless if all is as before."""
+    run = [*takewhile(lambda item: isinstance(item.event.body, Membership), owed)]
+    happened = steps([item.event for item in run])
+    if not happened:
+        raise Needless(deliveries=[delivery for item in run for delivery in item.deliveries])
+    body = encodable(printable(told(happened)))
+    return run, (Say({"msgtype": "m.notice", "body": body, "m.mentions": {}}),)
 
 
 def _targets(item: Owed, body: Edit | Redaction | Reaction) -> tuple[str, ...]:
     """The ids of what `body` is about. Raises Needless if it is not there, or not any more."""
     known = item.known(body.target)
-    if known is None or not known.ids or (known.removed and not isinstance(body, Redaction)):
+    ids = tuple(filter(None, known.ids)) if known is not None else ()
+    if known is None or not ids or (known.removed and not isinstance(body, Redaction)):
         raise Needless
-    return known.ids
+    return ids
 
 
 def _part(item: Owed, body: Edit | Redaction) -> str:
@@ -219,7 +230,7 @@ def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
     known = item.known(edit.target)
     if known is not None and known.removed:
         raise Needless
-    ids = known.ids if known is not None else ()
+    ids = tuple(filter(None, known.ids)) if known is not None else ()
     if not ids:
         anew = spoken(edit)
         said = _said(item, anew, place)

@@ -1,6 +1,7 @@
 """What the people in a room call themselves, and whose name is told apart from another's by their id. No I/O."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 
@@ -23,7 +24,7 @@ class Names:
         self._ours = frozenset(lookalike(name) for name in ours if name)
         self._people: dict[str, str] = {}
         self._called = _Index()
-        self._local = _Index()
+        self._servers: Counter[str] = Counter()
         self._overfull = not are_known
 
     def change(self, user: str, name: str | None) -> None:
@@ -48,13 +49,14 @@ class Names:
 
     def who(self, called: str) -> str | None:
         """The one person here whom others may call so, by display name, by the local part of their id or by all of it.
-        None if that is nobody or several, and for ourselves."""
+        None if that is nobody or several, and for ourselves. Takes time in proportion to the number of servers."""
         if self._overfull:
             return None
         if called in self._people:
             return called if called != self._us else None
         key = lookalike(called)
-        found = {*self._called.some(key), *self._local.some(key)}
+        local = (f"@{key}:{server}" for server in self._servers)
+        found = {*self._called.some(key), *islice(filter(self._people.__contains__, local), 2)}
         return next(iter(found - {self._us}), None) if len(found) == 1 else None
 
     def _set(self, user: str, name: str) -> None:
@@ -63,12 +65,14 @@ class Names:
             return
         self._people[user] = name
         self._called.add(self._key(user, name), user)
-        self._local.add(_local_part(user), user)
+        self._servers[_server(user)] += 1
 
     def _forget(self, user: str) -> None:
         if (name := self._people.pop(user, None)) is not None:
             self._called.remove(self._key(user, name), user)
-            self._local.remove(_local_part(user), user)
+            self._servers[_server(user)] -= 1
+            if not self._servers[_server(user)]:
+                del self._servers[_server(user)]
 
     def _key(self, user: str, name: str) -> str:
         return lookalike(shown_name(name, fallback=user))
@@ -108,5 +112,5 @@ class _Index:
         return (self._one[key],) if key in self._one else ()
 
 
-def _local_part(user: str) -> str:
-    return lookalike(user.removeprefix("@").partition(":")[0])
+def _server(user: str) -> str:
+    return user.partition(":")[2]

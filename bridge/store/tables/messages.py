@@ -51,12 +51,12 @@ class Messages:
         source = self.source(key)
         ids = () if there is None else self._ids(source, there)
         row = self._sql.execute(
-            "SELECT seq, sender, excerpt, thread, removed FROM events WHERE network = ? AND room = ? AND id = ?",
+            "SELECT seq, sender, excerpt, thread, removed, type FROM events WHERE network = ? AND room = ? AND id = ?",
             (source.room.network, source.room.id, source.id),
         ).fetchone()
         if row is None:
             return Known(source, ids=ids) if ids else None
-        seq, sender, excerpt, thread, removed = row
+        seq, sender, excerpt, thread, removed, type_ = row
         went = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'sent') ORDER BY seq", (seq,)
         )
@@ -72,6 +72,7 @@ class Messages:
             last=there is not None and by is not None and self._is_last(seq, by, there),
             thread=self._thread(EventKey(source.room, thread), there) if thread and there is not None else "",
             removed=bool(removed),
+            type=type_,
         )
 
     def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:
@@ -112,16 +113,28 @@ class Messages:
         return row[0] if row else excerpt
 
     def _is_last(self, seq: int, by: int, there: Room) -> bool:
-        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`."""
+        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`. If
+        the first is the root of the thread of the second, messages of that thread do not count."""
         if not seq < by <= seq + _LOOKED_THROUGH:
             return False
         row = self._sql.execute(
             "SELECT 1 FROM events AS e WHERE e.seq > ?1 AND e.seq < ?2 AND type = 'message'"
             " AND ((e.network = ?3 AND e.room = ?4) OR EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event = e.seq"
-            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent'))) LIMIT 1",
-            (seq, by, there.network, there.id),
+            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent')))"
+            " AND (?5 IS NULL OR (e.network, e.room, e.thread) != (?5, ?6, ?7)) LIMIT 1",
+            (seq, by, there.network, there.id, *self._thread_from(seq, by)),
         ).fetchone()
         return row is None
+
+    def _thread_from(self, root: int, by: int) -> tuple[str, str, str] | tuple[None, None, None]:
+        """The network, room and thread of the event in row `by`, if that thread begins with the one in row `root`."""
+        network, room, thread = self._sql.execute(
+            "SELECT network, room, thread FROM events WHERE seq = ?", (by,)
+        ).fetchone()
+        source = self.source(EventKey(Room(network, room), thread))
+        begins = self._sql.execute("SELECT network, room, id FROM events WHERE seq = ?", (root,)).fetchone()
+        same = thread and begins == (source.room.network, source.room.id, source.id)
+        return (network, room, thread) if same else (None, None, None)
 
     def _thread(self, root: EventKey, there: Room) -> str:
         return next(iter(self._ids(self.source(root), there)), "")

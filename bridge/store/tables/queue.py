@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from bridge.lib.lru import LruDict
 from bridge.model.event import Edit, Event, EventKey, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, said_at
 from bridge.store.contract import LONGEST_WAIT_S
@@ -21,6 +22,8 @@ _NOT_FROZEN = """
         SELECT 1 FROM deliveries AS m WHERE m.event = events.target AND m.network = d.network AND m.room = d.room
         AND m.id IN (SELECT value FROM json_each(:frozen)))
 """
+_GATHERINGS = 1000
+"""Most groups of deliveries, of one type in one room, of which it is remembered when they become due."""
 
 
 class _Row(NamedTuple):
@@ -38,6 +41,7 @@ class Queue:
     def __init__(self, connection: sqlite3.Connection, messages: Messages) -> None:
         self._sql = connection
         self._messages = messages
+        self._gathering: LruDict[tuple[Room, str], float] = LruDict(_GATHERINGS)
 
     def add(self, delivery: Delivery, seq: int, event: Event, size: int, now: float) -> bool:
         """Queue `delivery` of the event in row `seq`, whose body takes `size` bytes; False if it is known already."""
@@ -53,25 +57,34 @@ class Queue:
                 said_at(event, now),
                 not delivery.ahead,
                 size,
-                self._held(delivery, event, now),
+                self._held(delivery, seq, event, now),
             ),
         )
         return inserted.rowcount == 1
 
-    def _held(self, delivery: Delivery, event: Event, now: float) -> float:
+    def _held(self, delivery: Delivery, seq: int, event: Event, now: float) -> float:
         """Until when `delivery` waits for more of its type: all that gather in a room become due together. One that
         need not wait goes before no earlier one: a later edit would be undone by it."""
         if isinstance(event.body, Message):
             return 0.0
-        (due,) = self._sql.execute(
-            "SELECT min(held) FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ?1 AND d.room = ?2 AND held > ?3 AND held <= ?3 + ?4"
-            " AND type = ?5",
-            (delivery.room.network, delivery.room.id, now, LONGEST_WAIT_S, event.body.type),
+        group = delivery.room, event.body.type
+        due = self._gathering.peek(group)
+        if not delivery.gather:
+            is_gathering = due is not None and now < due <= now + LONGEST_WAIT_S
+            return max(self._edits_held(delivery, seq, now), due if due is not None and is_gathering else 0.0)
+        if due is None or not now < due <= now + delivery.gather:
+            due = self._gathering[group] = now + delivery.gather
+        return due
+
+    def _edits_held(self, delivery: Delivery, seq: int, now: float) -> float:
+        """Until when an earlier edit waits of what the event in row `seq` edits; 0 if none does."""
+        (held,) = self._sql.execute(
+            "SELECT max(held) FROM events AS e CROSS JOIN deliveries AS d ON d.event = e.seq"
+            " WHERE e.target = (SELECT target FROM events WHERE seq = ?1 AND type = 'edit') AND e.type = 'edit'"
+            " AND state = 'queued' AND d.network = ?2 AND d.room = ?3 AND held > ?4 AND held <= ?4 + ?5",
+            (seq, delivery.room.network, delivery.room.id, now, LONGEST_WAIT_S),
         ).fetchone()
-        if due is None:
-            return now + delivery.gather if delivery.gather else 0.0
-        return min(now + delivery.gather, due) if delivery.gather else float(due)
+        return float(held or 0.0)
 
     def owed(self, room: Room, each: int, now: float, frozen: Collection[str] = ()) -> Iterator[Owed]:
         """The first `each` deliveries of `room`, without those of edits that their messages, which wait too, have in
