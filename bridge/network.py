@@ -26,12 +26,16 @@ class SendError(Exception):
 
 class TransientError(SendError):
     """Sending failed: try again, after `retry_after` seconds if the network gave a time. `refused`: the network has
-    answered to this very post, so that the post, not the room, may be the cause."""
+    answered to this very post, so that the post, not the room, may be the cause. `unclear`: the post may have been
+    sent, and sending it again is safe; else it was surely not sent."""
 
-    def __init__(self, reason: str, retry_after: float | None = None, *, refused: bool = False) -> None:
+    def __init__(
+        self, reason: str, retry_after: float | None = None, *, refused: bool = False, unclear: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.refused = refused
+        self.unclear = unclear
 
 
 class Silenced(TransientError):

@@ -67,7 +67,7 @@ class Lost(TransientError):
     `expelled`: and said that it throws us out, perhaps for this line."""
 
     def __init__(self, why: str, *, cut_off: bool, expelled: bool) -> None:
-        super().__init__(f"the connection was lost before the server confirmed the message: {why}")
+        super().__init__(f"the connection was lost before the server confirmed the message: {why}", unclear=True)
         self.why = why
         self.cut_off = cut_off
         self.expelled = expelled

@@ -63,11 +63,12 @@ class Sending:
             else:
                 event_id = await self._put(joined, post)
         except Unreachable as error:
-            raise TransientError(f"cannot reach the homeserver: {error}") from None
+            unclear = post.id in self._doubtful
+            raise TransientError(f"cannot reach the homeserver: {error}", unclear=unclear) from None
         except Refused as error:
             raise TransientError(f"the bridge is logged out: {error}", _RETRY_AFTER) from None
         except ApiError as error:
-            raise self._refusal(post.room, error) from None
+            raise self._refusal(post.room, error, unclear=post.id in self._doubtful) from None
         self._doubtful.discard(post.id)
         joined.is_over(_SILENT)
         return event_id
@@ -139,7 +140,7 @@ class Sending:
             joined.checked = True
         return joined
 
-    def _refusal(self, room: Room, error: ApiError) -> TransientError | PermanentError:
+    def _refusal(self, room: Room, error: ApiError, *, unclear: bool) -> TransientError | PermanentError:
         if error.code == "M_FORBIDDEN":
             joined = self._rooms.of(room)
             if joined is None or joined.warns_of(_SILENT):
@@ -149,9 +150,9 @@ class Sending:
             return Silenced(f"not allowed to speak in {room.id} ({error})", _RETRY_AFTER, refused=True)
         if error.passes:
             patience = error.retry_after
-            return TransientError(
-                f"the homeserver cannot take the message now ({error})", patience, refused=error.breaks
-            )
+            reason = f"the homeserver cannot take the message now ({error})"
+            return TransientError(reason, patience, refused=error.breaks, unclear=unclear)
         if error.status in _NEVER and error.code and error.code != "M_UNRECOGNIZED":
             return PermanentError(f"the homeserver rejects the message ({error})")
-        return TransientError(f"the homeserver refuses the message for now ({error})", _RETRY_AFTER, refused=True)
+        reason = f"the homeserver refuses the message for now ({error})"
+        return TransientError(reason, _RETRY_AFTER, refused=True, unclear=unclear)

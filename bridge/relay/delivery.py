@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruSet
-from bridge.model.accounting import TOO_OLD, Count, Tally
+from bridge.model.accounting import REDACTED, TOO_OLD, Count, Tally
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
@@ -85,6 +85,7 @@ class Dispatch:
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
         self._sent = LruSet[str](_FRESH)  # posts that this run has sent
+        self._begun = LruSet[str](_FRESH)  # posts that this run may have sent
         self._suspects = Suspects()
 
     async def run(self) -> None:
@@ -205,7 +206,14 @@ class Dispatch:
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out.
         Returns the first that failed, with its error. After a failure, or once `stopping`, no more are begun."""
-        posts = [post for post in posts if not self._is_removed(post)]
+        await self._drop_removed(posts)
+        failed = await self._send_all([post for post in posts if not self._is_removed(post)], stopping=stopping)
+        await self._drop_removed(posts)
+        return None if failed is not None and self._is_removed(failed[0]) else failed
+
+    async def _send_all(
+        self, posts: Sequence[Post], *, stopping: asyncio.Event | None
+    ) -> tuple[Post, SendError] | None:
         if not posts:
             return None
         if len(posts) == 1:
@@ -222,6 +230,7 @@ class Dispatch:
                         break
                     post = left.popleft()
                     if self._is_removed(post):
+                        await self._drop_removed(posts)
                         continue
                     flying.append((post, group.create_task(self._attempt(post))))
                 if not flying:
@@ -231,20 +240,33 @@ class Dispatch:
                 failed = failed or not_sent
 
     def _is_removed(self, post: Post) -> bool:
-        """Whether all that is in `post` was removed meanwhile. What shares a post stays stored, and is sent."""
-        return all(delivery in self._shared.removed for delivery in post.deliveries)
+        """Whether all that is in `post` was removed meanwhile, and it was surely not sent. If it may have been, it is
+        sent (again), so that the removal knows what to remove."""
+        is_unsent = post.id in self._fresh and post.id not in self._begun
+        return is_unsent and all(delivery in self._shared.removed for delivery in post.deliveries)
+
+    async def _drop_removed(self, posts: Sequence[Post]) -> None:
+        """Drop what was removed before anything of `posts` that is left of it was sent."""
+        left = [post for post in posts if post.id not in self._sent]
+        kept = {delivery for post in left if not self._is_removed(post) for delivery in post.deliveries}
+        gone = {delivery: None for post in left if self._is_removed(post) for delivery in post.deliveries}
+        if dropped := [delivery for delivery in gone if delivery not in kept]:
+            await stored(self._lease.settle, Dropped(dropped, REDACTED))
 
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
     async def _attempt(self, post: Post, *, trial: bool = False) -> str | SendError:
         """Send `post`; the network's id of it, or the error."""
+        is_first = self._begun.add(post.id)
         try:
             again = post.id not in self._fresh
             if trial:
                 return await self._network.send(post, again=again, trial=True)
             return await self._network.send(post, again=again)
         except SendError as error:
+            if is_first and isinstance(error, TransientError) and not error.unclear:
+                self._begun.discard(post.id)
             return error
         except Needless:
             return ""
@@ -257,6 +279,7 @@ class Dispatch:
             return post, outcome
         await stored(self._lease.sent, post, outcome)
         self._fresh.discard(post.id)
+        self._begun.discard(post.id)
         self._sent.add(post.id)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
@@ -289,7 +312,7 @@ class Dispatch:
         """The fate of `post` of the plan `posts`, which was refused: the error if it will never be taken while its room
         takes others, its id if it was sent after all; None if that is open. To find out, what waits behind it is tried,
         and when that goes through, `post` at once again."""
-        posts = [each for each in posts if each is post or each.id not in self._sent]
+        posts = [each for each in posts if each is post or not (each.id in self._sent or self._is_removed(each))]
         patience, needed = _SILENCED if isinstance(error, Silenced) else _REFUSED
         outcome: str | SendError = error
         while self._suspects.rounds(post) < needed:
@@ -377,7 +400,9 @@ class Dispatch:
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
 
     async def _bury(self, room: Room, deliveries: Sequence[str], error: SendError) -> None:
-        """Mark deliveries that can never be sent as dead, and tell their senders."""
+        """Mark deliveries that can never be sent as dead, and tell their senders. Removed ones are dropped."""
+        if removed := [each for each in deliveries if each in self._shared.removed]:
+            await stored(self._lease.settle, Dropped(removed, REDACTED))
         buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
         kind = self._shared.terms.tell_dead
         told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]

@@ -37,6 +37,10 @@ class Meaning:
         by_hand = event.room in link.by_hand and asks_for_earlier(event, **may)
         if not by_hand or not self._gate.carries(event.sender, event.room):  # strangers cost no look into the store
             return event, ()
+        again = await stored(lease.known, {event.key, *(key for outcome in before for key in outcome.keys)})
+        if event.key in again:  # a history plays it again: it was understood when it was said
+            return event, ()
+        before = [outcome for outcome in before if outcome.keys.isdisjoint(again)]
         earlier = [*_in_batch(event.room, before)]
         since = self._shared.clock() - RECENT_S
         earlier += _edited(await stored(lease.said_in, event.room, since, RECENT), before)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.model.accounting import Count
 from bridge.model.changes import beginning
-from bridge.model.event import Event, Kind, Message, Room
+from bridge.model.event import Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Addressed, Known
 
 EXCERPT = 2000
@@ -21,6 +21,11 @@ class Outcome:
     counts: tuple[Count, ...] = ()
     changes: tuple[Event, ...] = ()
     memory: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> frozenset[EventKey]:
+        """The events that are to be stored."""
+        return frozenset((*(each.event.key for each in self.owed), *(each.key for each in self.changes)))
 
     def known(self, event: Event) -> Known:
         """What will be known of `event`, which this follows from, once it is stored."""

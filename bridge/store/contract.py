@@ -81,7 +81,9 @@ class Commit:
 
 class Committed(NamedTuple):
     """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these.
-    `erased`: deliveries that waited, or were on their way, of messages that are removed."""
+    `erased`: deliveries of messages that are removed, and of what is about them: those that waited are dropped. Those
+    that are frozen may have been sent: they stay, and the removal comes after them. Who knows that they were not sent
+    drops them."""
 
     new: int = 0
     planned: frozenset[Room] = frozenset()
@@ -107,7 +109,8 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """These deliveries are given up. Their text is not kept, and they count as losses."""
+    """These deliveries are given up. Their text is not kept, and they count as losses, unless the reason is that they
+    were removed (`REDACTED`)."""
 
     deliveries: Sequence[str]
     reason: str
@@ -194,12 +197,13 @@ class Store:
 
     @_writes
     async def retry(self, delivery: str) -> bool:
-        """Queue a dead delivery again, at its old place in the order; its age counts from now. False if not dead."""
+        """Queue a dead delivery again, at its old place in the order, and with it the edits of its message that died
+        with it; their age counts from now. False if not dead."""
 
     @_writes
     async def drop(self, delivery: str) -> bool:
-        """Give up a queued or dead delivery, with the frozen posts that carry it; other deliveries in these posts are
-        rendered again. Its id stays known. False if there is no such delivery."""
+        """Give up a queued or dead delivery and the edits of its message, with the frozen posts that carry them; other
+        deliveries in these posts are rendered again. Its id stays known. False if there is no such delivery."""
 
     @_reads
     async def networks(self) -> Mapping[str, int]:
@@ -289,7 +293,7 @@ class Lease:
 
     @_reads
     async def behind(self, room: Room) -> Owed | None:
-        """The first delivery queued for `room` that no frozen post carries."""
+        """The first delivery queued for `room` that no frozen post carries, and that is about nothing frozen."""
 
     @_writes
     async def sent(self, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:

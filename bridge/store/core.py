@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss
@@ -15,15 +15,15 @@ from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.networks import Networks, waiting
 from bridge.store.tables.plans import Plans
-from bridge.store.tables.queue import Queue
-from bridge.store.tables.removals import fruitless
+from bridge.store.tables.queue import IS_DUE, Queue
+from bridge.store.tables.removals import fruitless, removed
 
 EXCERPT = 300
 """Default number of characters kept of each carried message."""
 
 _EXPIRE_AT_ONCE = 500  # rows per transaction: takes milliseconds, so that expiring never delays a message
 
-_WORK = """
+_WORK = f"""
     WITH RECURSIVE work (room) AS (
         SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = :network
         UNION ALL
@@ -32,12 +32,12 @@ _WORK = """
     )
     SELECT work.room, coalesce(rooms.attempts, 0),
         (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
-            AND held <= :now ORDER BY behind, seq LIMIT 1) AS head
+            AND {IS_DUE} ORDER BY behind, seq LIMIT 1) AS head
     FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
     WHERE head IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
         AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
     ORDER BY head LIMIT :rooms
-"""
+"""  # noqa: S608
 
 
 class Core:
@@ -163,20 +163,20 @@ class Core:
         return row
 
     def _erase(self, target: EventKey) -> Iterator[str]:
-        """Erase a redacted event: its excerpts, and what waits to be delivered of it. Yields the deliveries."""
+        """Erase a redacted event: its excerpts, and what waits to be delivered of it. Yields the deliveries, also those
+        that are frozen, which stay."""
         if (seq := self._messages.seq(self._messages.source(target))) is None:
             return
         self._messages.erase(seq)
-        rooms: dict[Room, set[str]] = {}
-        for delivery, room in fruitless(self._sql, seq):
-            rooms.setdefault(room, set()).add(delivery)
-        for room, deliveries in rooms.items():
-            if self._plans.is_shared(deliveries, room):
-                continue
-            for delivery in deliveries:
+        yield from self._drop_fruitless(seq)
+
+    def _drop_fruitless(self, seq: int) -> Iterator[str]:
+        """Drop what makes no sense any more, as the event in row `seq` is removed, unless it is frozen. Yields all."""
+        for delivery, room, frozen in fruitless(self._sql, seq):
+            if not frozen:
                 self._done(delivery, self._clock(), State.DROPPED, REDACTED)
-                self._plans.let_go(delivery, room)
-                yield delivery
+                self._plans.let_go({delivery}, room)
+            yield delivery
             self.woken.add(room.network)
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Mapping[EventKey, Known]:
@@ -231,8 +231,7 @@ class Core:
     def behind(self, network: str, token: str, room: Room) -> Owed | None:
         self.cursor(network, token)
         frozen = {delivery for post in self._plans.frozen(room) for delivery in post.deliveries}
-        queued = self._waiting.owed(room, len(frozen) + 1, self._clock())
-        return next((owed for owed in queued if owed.delivery not in frozen), None)
+        return next(self._waiting.owed(room, 1, self._clock(), frozen), None)
 
     def sent(self, network: str, token: str, post: Post, remote_id: str, then: Sequence[Post] = ()) -> bool:
         self.cursor(network, token)
@@ -263,7 +262,9 @@ class Core:
                 return ()
             case Dead(deliveries, reason):
                 now = self._clock()
-                return [event for each in deliveries if (event := self._bury(network, each, reason, now)) is not None]
+                buried = [self._bury(network, each, reason, now) for each in deliveries]
+                self._let_go((room, each) for each, room, _ in filter(None, buried))
+                return [event for _, _, event in filter(None, buried)]
             case Shown(deliveries):
                 for delivery in deliveries:
                     self._done(delivery, self._clock())
@@ -282,7 +283,15 @@ class Core:
             (network, room.id, until, reason),
         )
 
-    def _bury(self, network: str, delivery: str, reason: str, now: float) -> Event | None:
+    def _let_go(self, ended: Iterable[tuple[Room, str]]) -> None:
+        """Unfreeze deliveries that end together."""
+        rooms: dict[Room, set[str]] = {}
+        for room, delivery in ended:
+            rooms.setdefault(room, set()).add(delivery)
+        for room, deliveries in rooms.items():
+            self._plans.let_go(deliveries, room)
+
+    def _bury(self, network: str, delivery: str, reason: str, now: float) -> tuple[str, Room, Event] | None:
         row = self._sql.execute(
             "UPDATE deliveries SET state = 'dead', reason = ?, done = ?"
             " WHERE id = ? AND state = 'queued' AND network = ?"
@@ -291,8 +300,7 @@ class Core:
         ).fetchone()
         if row is None:
             return None
-        self._plans.let_go(delivery, Room(network, row[0]))
-        return load(row[1])
+        return delivery, Room(network, row[0]), load(row[1])
 
     def trim(self, network: str, token: str, before: float, most: int, most_bytes: int = 2**62) -> int:
         """Drop some of them; returns 0 once none are left."""
@@ -303,8 +311,12 @@ class Core:
         now = self._clock()
         for row in rows:
             self._done(row.delivery, now, State.DROPPED, reason)
-            self._plans.let_go(row.delivery, row.room)
-        self._losses.note(reason, rows)
+        self._let_go((row.room, row.delivery) for row in rows)
+        if reason != REDACTED:
+            self._losses.note(reason, rows)
+            return len(rows)
+        for seq in removed(self._sql, [row.delivery for row in rows]):  # the removal itself, too, if nothing was sent
+            _ = [*self._drop_fruitless(seq)]
         return len(rows)
 
     def losses(self, network: str, token: str) -> Sequence[Loss]:
@@ -380,13 +392,27 @@ class Core:
         return ledger.ledger(self._sql, since)
 
     def retry(self, delivery: str) -> bool:
-        row = self._sql.execute(
-            "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?1, said = ?1"
-            " WHERE id = ?2 AND state = 'dead' RETURNING network",
-            (self._clock(), delivery),
-        ).fetchone()
-        self.woken.update(row or ())
-        return row is not None
+        revived = [
+            row
+            for each in self._with_edits(delivery)
+            for row in self._sql.execute(
+                "UPDATE deliveries SET state = 'queued', reason = '', done = NULL, since = ?1, said = ?1"
+                " WHERE id = ?2 AND state = 'dead' RETURNING network",
+                (self._clock(), each),
+            ).fetchall()
+        ]
+        self.woken.update(network for (network,) in revived)
+        return bool(revived)
+
+    def _with_edits(self, delivery: str) -> Sequence[str]:
+        """`delivery`, which is queued or dead, and the edits of its message that are so, too, in the same room."""
+        rows = self._sql.execute(
+            "SELECT d.id FROM deliveries AS m CROSS JOIN events AS e ON e.target = m.event AND e.type = 'edit'"
+            " CROSS JOIN deliveries AS d ON d.event = e.seq AND d.network = m.network AND d.room = m.room"
+            " AND d.state = m.state WHERE m.id = ? ORDER BY d.seq",
+            (delivery,),
+        )
+        return [delivery, *(each for (each,) in rows.fetchall())]
 
     def drop(self, delivery: str) -> bool:
         row = self._sql.execute(
@@ -394,8 +420,10 @@ class Core:
         ).fetchone()
         if row is None:
             return False
-        self._done(delivery, self._clock(), State.DROPPED, "dropped by hand")
-        self._plans.let_go(delivery, Room(*row))
+        dropped = self._with_edits(delivery)
+        for each in dropped:
+            self._done(each, self._clock(), State.DROPPED, "dropped by hand")
+        self._plans.let_go(set(dropped), Room(*row))
         self.woken.add(row[0])
         return True
 

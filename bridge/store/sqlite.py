@@ -154,7 +154,7 @@ class SqliteStore(Store):
         bell.clear()
 
     def _ring(self, networks: Collection[str]) -> None:
-        for network in networks:
+        for network in sorted(networks):
             self._bells.setdefault(network, asyncio.Event()).set()
 
     async def _look(self) -> None:

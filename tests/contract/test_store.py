@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bridge.model.accounting import TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
+from bridge.model.accounting import REDACTED, TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
 from bridge.model.attribution import stamp
 from bridge.model.event import (
     BOTS,
@@ -38,7 +38,7 @@ from bridge.model.outbox import Addressed, Delivery, Known, Owed, Post, State
 from bridge.model.people import Identity, Sender
 from bridge.model.text import Span, Style, plain, words
 from bridge.relay import outages
-from bridge.store import Commit, Committed, Dead, Dropped, Lease, LeaseLost, Rewound, Store, Waits
+from bridge.store import Commit, Committed, Dead, Dropped, Lease, LeaseLost, Rewound, Shown, Store, Waits
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
 from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, rebodied, said
@@ -1075,7 +1075,6 @@ def _cut(delivery: str) -> list[Post]:
 async def test_a_redaction_drops_what_waits_of_its_target_as_no_loss(home: Lease, libera: Lease, store: Store) -> None:
     one, two, dead = await say(home, "one", "two", "dead")
     await libera.settle(Dead([dead.id], "no"))
-    await libera.plan(LIBERA, [*cut(one, "on", "e"), *cut(two, "two")])
     gone = [Event(f"$gone{each.event.id}", HOME, matrix("alice"), NOW, Redaction(each.event)) for each in (one, dead)]
     await home.commit(Commit("3", "4", gone))
     assert await texts(libera) == {LIBERA: ["two"]}
@@ -1099,6 +1098,319 @@ async def test_a_redaction_erases_the_excerpts_of_its_target_and_of_the_edits_of
     known = await home.known([delivery.event, edit.key])
     assert [known[key].excerpt for key in (delivery.event, edit.key)] == ["", ""]
     assert known[delivery.event].who == alice
+
+
+async def after(libera: Lease, room: Room = LIBERA, now: float = NOW) -> list[Owed]:
+    """What is owed to a room of libera in which nothing is frozen."""
+    return [item for backlog in await libera.due(now) if backlog.room == room for item in backlog.owed]
+
+
+def about(body: Any, name: str, at: Room = HOME) -> Event:
+    return Event(name, at, matrix("alice") if at == HOME else irc("bob", "bob"), NOW, body)
+
+
+def edit_of(delivery: Delivery, text: str, name: str = "$edit") -> Event:
+    return about(Edit(delivery.event, words(text)), name)
+
+
+async def hear(lease: Lease, *events: Event, to: Sequence[Room] = (LIBERA,), gather: float = 0.0) -> Committed:
+    """`events` are heard, and owed to `to`."""
+    cursor = await lease.cursor()
+    deliveries = [Delivery.of(event.key, room, gather=gather) for event in events for room in to]
+    return await lease.commit(Commit(cursor, f"{cursor or ''}+", events, deliveries))
+
+
+async def test_what_gathers_in_a_room_is_due_at_once_and_what_comes_later_goes_before(
+    home: Lease, libera: Lease
+) -> None:
+    (question,) = await say(home, "question")
+    await send(libera, question, "r1")
+    signs = [about(Reaction(question.event, key), f"${key}") for key in ("a", "b")]
+    await hear(home, signs[0], gather=9.0)
+    await hear(home, signs[1], gather=2.0)
+    await hear(home, edit_of(question, "answer"), gather=30.0)
+    await say(home, "later")
+    for now, expected in (
+        (NOW, ["later"]),
+        (NOW + 1.9, ["later"]),
+        (NOW + 2, ["b", "later"]),
+        (NOW + 9, ["a", "b", "later"]),
+        (NOW + 30, ["a", "b", "answer", "later"]),
+    ):
+        assert [plain(item.event.text) for item in await after(libera, now=now)] == expected
+
+
+async def test_of_one_type_none_waits_longer_than_the_first_that_gathers(home: Lease, libera: Lease) -> None:
+    (question,) = await say(home, "question")
+    await send(libera, question, "r1")
+    await hear(home, about(Reaction(question.event, "a"), "$a"), gather=2.0)
+    await hear(home, about(Reaction(question.event, "b"), "$b"), gather=9.0)
+    assert await after(libera, now=NOW + 1.9) == []
+    assert [plain(item.event.text) for item in await after(libera, now=NOW + 2)] == ["a", "b"]
+
+
+async def test_an_edit_that_need_not_wait_does_not_overtake_one_that_gathers(home: Lease, libera: Lease) -> None:
+    (message,) = await say(home, "zero")
+    await send(libera, message, "r1")
+    await hear(home, edit_of(message, "one", "$e1"), gather=3.0)
+    await hear(home, edit_of(message, "two", "$e2"))
+    assert await after(libera) == []
+    assert [plain(item.event.text) for item in await after(libera, now=NOW + 3)] == ["one", "two"]
+
+
+async def test_what_seems_to_gather_for_longer_than_anything_may_is_due(home: Lease, libera: Lease) -> None:
+    """As after the clock was set back."""
+    (message,) = await say(home, "zero")
+    await send(libera, message, "r1")
+    await hear(home, edit_of(message, "one", "$e1"), gather=3.0)
+    assert [plain(item.event.text) for item in await after(libera, now=NOW - 86_400)] == ["one"]
+
+
+async def test_an_edit_of_a_message_that_waits_is_in_it(home: Lease, libera: Lease, store: Store) -> None:
+    message, other = await say(home, "zero", "other")
+    edits = [edit_of(message, text, f"${text}") for text in ("one", "two")]
+    await hear(home, *edits, gather=3.0)
+    merged, behind = await after(libera)
+    assert body_of(merged.event).text == words("two")
+    assert merged.deliveries == (message.id, *(Delivery.of(edit.key, LIBERA).id for edit in edits))
+    assert (behind.delivery, behind.also) == (other.id, ())
+    (post, _) = await libera.plan(LIBERA, [Post.of(LIBERA, merged.deliveries, 0, "two"), *cut(other, "other")])
+    await libera.sent(post, "r1")
+    assert [entry.delivery for entry in await store.outbox()] == [other.id]
+    assert list(await store.remote_ids(message.event, LIBERA)) == ["r1"]
+    assert await store.source_of(LIBERA, "r1") == message.event
+
+
+async def test_an_edit_that_comes_after_its_message_was_read_or_frozen_is_delivered_by_itself(
+    home: Lease, libera: Lease
+) -> None:
+    (message,) = await say(home, "zero")
+    assert [item.delivery for item in await after(libera)] == [message.id]
+    await hear(home, edit_of(message, "one", "$e1"))
+    (post,) = await libera.plan(LIBERA, cut(message, "zero"))
+    await hear(home, edit_of(message, "two", "$e2"))
+    assert await texts(libera) == {LIBERA: ["zero"]}
+    await libera.sent(post, "r1")
+    one, two = await after(libera)
+    assert [plain(item.event.text) for item in (one, two)] == ["one", "two"]
+    known = two.known(message.event)
+    assert known is not None
+    assert (known.ids, known.before, known.excerpt) == (("r1",), "zero", "two")
+
+
+async def test_what_people_saw_last_in_a_room_is_the_last_edit_that_was_sent_there(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    message, _ = await say(home, "zero", to=[LIBERA, OFTC])
+    await send(libera, message, "r1")
+    oftc = await lease_of(store, "oftc")
+    await send(oftc, Delivery.of(message.event, OFTC), "o1")
+    first, last = edit_of(message, "one", "$e1"), edit_of(message, "two", "$e2")
+    await hear(home, first, to=[LIBERA, OFTC])
+    await send(libera, Delivery.of(first.key, LIBERA), "r2")
+    await hear(home, last, to=[LIBERA, OFTC])
+    (there,) = await after(libera)
+    (elsewhere, _) = await after(oftc, OFTC)
+    for item, before in ((there, "one"), (elsewhere, "zero")):
+        known = item.known(message.event)
+        assert known is not None
+        assert (known.before, known.excerpt) == (before, "two")
+
+
+async def test_a_message_is_the_last_until_another_is_said_or_sent_there(home: Lease, libera: Lease) -> None:
+    question, other = await say(home, "question", "other", to=[LIBERA])
+    await send(libera, question, "r1")
+    await send(libera, other, "r2")
+    for target, last in ((question, False), (other, True)):
+        reply = said(HOME, matrix("carol"), f"to {target.event.id}", reply_to=target.event)
+        await hear(home, reply)
+        (item,) = await after(libera)
+        known = item.known(target.event)
+        assert known is not None
+        assert known.last is last
+        await libera.settle(Dropped([item.delivery], TOO_OLD))
+
+
+async def test_a_message_in_a_thread_has_the_id_of_its_root_in_the_room_where_it_goes(
+    home: Lease, libera: Lease
+) -> None:
+    (root,) = await say(home, "root")
+    await send(libera, root, "r1")
+    threaded = said(HOME, matrix("alice"), "in it")
+    threaded = replace(threaded, body=replace(body_of(threaded), thread=root.event))
+    await hear(home, threaded)
+    await send(libera, Delivery.of(threaded.key, LIBERA), "r2")
+    await hear(home, said(HOME, matrix("carol"), "yes", reply_to=threaded.key))
+    (item,) = await after(libera)
+    known = item.known(threaded.key)
+    assert known is not None
+    assert (known.thread, known.ids) == ("r1", ("r2",))
+
+
+async def test_the_last_messages_of_a_room_are_those_said_or_sent_there_newest_first(
+    home: Lease, libera: Lease
+) -> None:
+    one, waiting = await say(home, "one", "waits")
+    await send(libera, one, "r1")
+    native = said(LIBERA, irc("bob", "bob"), "two", "i1")
+    await hear(libera, native, to=[HOME])
+    await hear(home, edit_of(one, "ONE"))
+    found = await libera.said_in(LIBERA, NOW - 300, 10)
+    assert [(known.source.id, known.excerpt, known.ids) for known in found] == [
+        ("i1", "two", ("i1",)),
+        ("$one", "ONE", ("r1",)),
+    ]
+    assert [known.source.id for known in await libera.said_in(LIBERA, NOW - 300, 1)] == ["i1"]
+    assert await libera.said_in(LIBERA, NOW + 1, 10) == []
+    assert waiting.id
+
+
+def removal_of(delivery: Delivery, name: str = "$removal") -> Event:
+    return about(Redaction(delivery.event), name)
+
+
+async def test_of_a_removed_message_that_was_never_sent_nothing_is_left_nor_is_its_removal_sent(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    """In another room it was sent: that gets the removal."""
+    message, elsewhere = await say(home, "oops", to=[LIBERA, OFTC])
+    oftc = await lease_of(store, "oftc")
+    await send(oftc, elsewhere, "o1")
+    await hear(home, edit_of(message, "hunter2"), to=[LIBERA, OFTC])
+    await hear(home, about(Reaction(message.event, "ok"), "$ok"), to=[LIBERA, OFTC], gather=9.0)
+    committed = await hear(home, removal_of(message), to=[LIBERA, OFTC])
+    assert message.id in committed.erased
+    assert committed.new == 1
+    assert await texts(libera) == {}
+    (removal,) = await after(oftc, OFTC, NOW + 60)
+    known = removal.known(message.event)
+    assert known is not None
+    assert (known.ids, known.excerpt, known.before, known.removed) == (("o1",), "", "", True)
+    assert [entry.event.id for entry in await store.outbox()] == ["$removal"]
+    assert await libera.losses() == []
+
+
+async def test_a_half_sent_message_that_is_removed_is_finished_or_dropped_and_then_its_removal_is_sent(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    for number, finished in enumerate((True, False)):
+        (message,) = await say(home, f"oops {number}")
+        head, tail = await libera.plan(LIBERA, cut(message, "on", "e"))
+        await libera.sent(head, f"r{number}")
+        assert (await hear(home, removal_of(message, f"$gone{number}"))).erased == {message.id}
+        assert await texts(libera) == {LIBERA: ["e"]}
+        if finished:
+            await libera.sent(tail, f"t{number}")
+        else:
+            await libera.settle(Dropped([message.id], REDACTED))
+        (removal,) = await after(libera)
+        assert removal.ids_of(message.event) == ((f"r{number}", f"t{number}") if finished else (f"r{number}",))
+        await libera.settle(Shown([removal.delivery]))
+    assert await store.outbox() == []
+    assert await libera.losses() == []
+
+
+async def test_a_frozen_message_that_is_removed_stays_with_its_edits_and_the_removal_follows(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    """It may have been sent: what has arrived could not be removed without its id. Who knows that it was not sent drops
+    it, and then nothing is left."""
+    message, other = await say(home, "oops", "other")
+    late = edit_of(message, "later", "$late")
+    await hear(home, edit_of(message, "hunter2"))
+    merged, _ = await after(libera)
+    plan = [Post.of(LIBERA, merged.deliveries, 0, "hunter2"), *cut(other, "other")]
+    await libera.plan(LIBERA, plan)
+    await hear(home, late)
+    committed = await hear(home, removal_of(message))
+    assert committed.erased == {*merged.deliveries, Delivery.of(late.key, LIBERA).id}
+    assert await texts(libera) == {LIBERA: ["hunter2", "other"]}
+    await libera.settle(Dropped(merged.deliveries, REDACTED))
+    (backlog,) = await libera.due(NOW)
+    assert backlog.posts == (plan[1],), "what is behind may be on its way"
+    await libera.sent(plan[1], "r1")
+    assert await store.outbox() == []
+    assert await libera.losses() == []
+    assert (await store.ledger(0.0)).lost == ()
+
+
+async def test_a_removed_message_in_a_post_that_others_share_is_sent_and_then_removed(
+    home: Lease, libera: Lease
+) -> None:
+    message, other = await say(home, "oops", "other")
+    (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (message.id, other.id), 0, "oops+other")])
+    await hear(home, removal_of(message))
+    assert await texts(libera) == {LIBERA: ["oops+other"]}
+    await libera.sent(post, "r1")
+    (removal,) = await after(libera)
+    assert removal.ids_of(message.event) == ("r1",)
+
+
+async def test_a_reaction_that_is_taken_back_before_it_was_sent_is_never_sent(home: Lease, libera: Lease) -> None:
+    (message,) = await say(home, "hi")
+    await send(libera, message, "r1")
+    sign = about(Reaction(message.event, "ok"), "$ok")
+    await hear(home, sign, gather=9.0)
+    await hear(home, about(Redaction(sign.key), "$back"))
+    assert await after(libera, now=NOW + 60) == []
+
+
+async def test_of_what_is_shown_without_a_post_nothing_is_left(home: Lease, libera: Lease, store: Store) -> None:
+    one, two = await say(home, "one", "two")
+    await libera.settle(Shown([one.id]))
+    assert await texts(libera) == {LIBERA: ["two"]}
+    assert [entry.delivery for entry in await store.outbox()] == [two.id]
+    assert list(await store.remote_ids(one.event, LIBERA)) == []
+    assert await libera.losses() == []
+
+
+async def test_a_post_that_needed_no_message_is_done_and_has_no_id(home: Lease, libera: Lease, store: Store) -> None:
+    (one,) = await say(home, "one")
+    (post,) = await libera.plan(LIBERA, cut(one, "one"))
+    assert await libera.sent(post, "")
+    assert await store.outbox() == []
+    assert list(await store.remote_ids(one.event, LIBERA)) == []
+
+
+async def test_deliveries_that_die_together_leave_what_is_behind_them_frozen(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    """It may be on its way, and would come twice if it were rendered again."""
+    message, other = await say(home, "zero", "other")
+    await hear(home, edit_of(message, "one"))
+    merged, _ = await after(libera)
+    plan = [Post.of(LIBERA, merged.deliveries, 0, "one"), *cut(other, "other")]
+    await libera.plan(LIBERA, plan)
+    await libera.settle(Dead(merged.deliveries, "no"))
+    (backlog,) = await libera.due(NOW)
+    assert backlog.posts == (plan[1],)
+
+
+async def test_a_dead_message_is_retried_and_dropped_together_with_its_edits(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    (message,) = await say(home, "zero")
+    await hear(home, edit_of(message, "one"))
+    (merged,) = await after(libera)
+    await libera.settle(Dead(merged.deliveries, "no"))
+    assert await store.retry(message.id)
+    (again,) = await after(libera)
+    assert (plain(again.event.text), again.deliveries) == ("one", merged.deliveries)
+    await libera.settle(Dead(merged.deliveries, "no"))
+    assert await store.drop(message.id)
+    assert await store.outbox() == []
+
+
+async def test_behind_passes_over_what_is_about_a_frozen_message(home: Lease, libera: Lease) -> None:
+    """It would be shown before its message, or as nothing at all."""
+    (message,) = await say(home, "zero")
+    await libera.plan(LIBERA, cut(message, "zero"))
+    await hear(home, edit_of(message, "one"), about(Reaction(message.event, "ok"), "$ok"))
+    assert await libera.behind(LIBERA) is None
+    (other,) = await say(home, "other")
+    behind = await libera.behind(LIBERA)
+    assert behind is not None
+    assert behind.delivery == other.id
 
 
 async def test_sender_and_excerpt_of_a_private_message_are_erased_once_it_is_delivered(

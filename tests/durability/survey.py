@@ -65,7 +65,11 @@ def _read(path: Path, found: dict[str, object]) -> dict[str, tuple[EventKey, Roo
             "SELECT d.id, state, events.network, events.room, events.id, d.network, d.room"
             " FROM deliveries AS d JOIN events ON events.seq = d.event"
         ).fetchall()
+        excerpts = sql.execute(
+            "SELECT id, excerpt FROM events WHERE id LIKE '$slip%' AND type != 'redaction'"
+        ).fetchall()
     found |= {f"delivery {row[0]}": row[1] for row in rows}
+    found |= {f"excerpt of {event}": excerpt for event, excerpt in excerpts}
     return {row[0]: (EventKey(Room(row[2], row[3]), row[4]), Room(row[5], row[6])) for row in rows}
 
 

@@ -14,13 +14,15 @@ import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from bridge.model.accounting import TOO_OLD, Count, Tally
-from bridge.model.event import Room
+from bridge.model.event import Edit, Event, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Post, State
-from bridge.store import Commit, Committed, Dead, Dropped, Full, Lease, Waits, reserve
+from bridge.model.text import words
+from bridge.store import Commit, Committed, Dead, Dropped, Full, Lease, Shown, Waits, reserve
 from bridge.store.sqlite import SqliteStore
 from tests.durability.planted import PLANTED
 from tests.events import HOME, LIBERA, OFTC, matrix, said
@@ -101,6 +103,7 @@ class Work:
         self._done: dict[str, float] = {}  # deliveries that are sent or dropped, and when
         self._odd: set[str] = set()  # deliveries that stand before older ones, or are not given up on
         self._remotes: dict[str, list[str]] = {}
+        self._words: dict[str, str] = {}
         self._counted: dict[str, float] = {}
         self._lost = dict.fromkeys(TARGETS, 0)
 
@@ -123,6 +126,8 @@ class Work:
         for number in range(self._batches):
             if number % 5 == 2:
                 cursor = await self._planned(lease, lake, number, cursor)
+            if number % 4 == 3:
+                cursor = await self._removed(lease, lake, number, cursor)
             new = cursor if cursor and self._rng.random() < 0.1 else f"c{number}"  # a long gap, in several commits
             await self._commit(lease, number, cursor, new)
             cursor = new
@@ -170,6 +175,37 @@ class Work:
             await self._send(lake, post, posts[sent:])
         return new
 
+    async def _removed(self, lease: Lease, lake: Lease, number: int, cursor: str | None) -> str:
+        """A message to the room that is idle and an edit of it, which gathers; half the time both are removed before
+        they are sent, and with them their words; else there is nothing to be shown of them."""
+        message = said(HOME, matrix("alice"), f"{number}/oops", f"$slip{number}")
+        edit = replace(message, id=f"$slip{number}/edit", body=Edit(message.key, words(f"{number}/edited")))
+        removal = replace(message, id=f"$slip{number}/gone", body=Redaction(message.key))
+        deliveries = [Delivery.of(each.key, IDLE, gather=9.0) for each in (message, edit, removal)]
+        ids = [delivery.id for delivery in deliveries]
+        changes: dict[str, object] = {_state(each): State.QUEUED for each in ids[:2]}
+        changes |= {_excerpt(message): f"{number}/oops", _excerpt(edit): f"{number}/edited"}
+        changes[f"cursor of {HOME.network}"] = heard = f"c{number}/slip"
+        queued = Commit(cursor, heard, [message, edit], deliveries[:2])
+        await self._record.making(changes, lambda: lease.commit(queued))
+        if self._rng.random() < 0.5:
+            shown, at = await self._record.making(
+                dict.fromkeys(map(_state, ids[:2]), State.SENT), lambda: lake.settle(Shown(ids[:2]))
+            )
+            assert not shown
+            self._done |= dict.fromkeys(ids[:2], at)
+            new = heard
+        else:
+            new = f"{heard}/gone"
+            changes = dict.fromkeys(map(_state, ids), State.DROPPED)
+            changes |= {_excerpt(message): "", _excerpt(edit): "", f"cursor of {HOME.network}": new}
+            gone = Commit(heard, new, [removal], deliveries[2:])
+            committed, at = await self._record.making(changes, lambda: lease.commit(gone))
+            assert committed == Committed(erased=frozenset(ids))
+            self._done |= dict.fromkeys(ids, at)
+        self._words |= {ids[0]: _excerpt(message), ids[1]: _excerpt(edit)}
+        return new
+
     async def _owe(self, lease: Lease, number: int) -> None:
         """A notice to one room, and that it was told, in one."""
         notice = said(HOME, matrix("duck"), f"away {number}", f"$away {number}")
@@ -184,6 +220,7 @@ class Work:
         gone = [delivery for delivery, at in self._done.items() if at < before]
         changes: dict[str, object] = {_state(delivery): None for delivery in gone}
         changes |= {_remotes(delivery): None for delivery in gone if delivery in self._remotes}
+        changes |= {self._words[delivery]: None for delivery in gone if delivery in self._words}
         changes |= {f"count of {what}": None for what, at in self._counted.items() if at // 60 < before // 60}
         await self._record.making(changes, lambda: self._store.expire(before))
 
@@ -289,6 +326,10 @@ class Work:
 
 def _state(delivery: str) -> str:
     return f"delivery {delivery}"
+
+
+def _excerpt(event: Event) -> str:
+    return f"excerpt of {event.id}"
 
 
 def _remotes(delivery: str) -> str:

@@ -155,7 +155,9 @@ async def test_a_post_fails_for_now_when_the_connection_is_lost_and_is_sent_afte
             await ircd.told(lambda line: line.startswith("PRIVMSG"))
             ircd.echo_pongs = True
             ircd.hang_up()
-        assert isinstance(sending.result(), TransientError)
+        lost = sending.result()
+        assert isinstance(lost, TransientError)
+        assert lost.unclear
         with pytest.raises(InDoubt) as doubt:
             await net.send(post())
         assert doubt.value.resend
@@ -171,6 +173,7 @@ async def test_a_connection_is_given_up_when_a_post_is_not_proved_in_time(
         ircd.echo_pongs = False
         error = await _outcome(net, post())
         assert isinstance(error, TransientError)
+        assert error.unclear
         assert "no confirmation" in str(error)
         ircd.echo_pongs = True
         assert isinstance(await _outcome(net, post()), InDoubt)

@@ -133,6 +133,16 @@ async def test_a_corrected_action_stays_an_action(world: World) -> None:
         assert (await _heard(world))[-1].body == Edit(EventKey(LIBERA, "1"), words("waves"), Kind.ACTION)
 
 
+async def test_a_correction_that_a_history_plays_again_is_not_itself_corrected(world: World) -> None:
+    async with world.running():
+        first = said(LIBERA, BOB, "s/wrld/wold/", "2")
+        await world.libera.hear(said(LIBERA, BOB, "hello wrld", "1"), first)
+        await _heard(world)
+        await world.libera.hear(first, said(LIBERA, BOB, "s/wold/world/", "3"))
+        _, *edits = [event.body for event in await _heard(world)]
+    assert edits[-1] == Edit(EventKey(LIBERA, "1"), words("hello world"))
+
+
 async def test_a_correction_in_the_same_breath_is_carried_as_one_message(world: World) -> None:
     async with world.running():
         await world.libera.hear(said(LIBERA, BOB, "hello wrld", "1"), said(LIBERA, BOB, "s/wrld/world/", "2"))

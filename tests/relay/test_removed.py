@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from bridge.model.event import Edit, Event, EventKey, Redaction
-from bridge.model.outbox import Owed, Post
+from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.text import plain, words
-from bridge.network import TransientError
+from bridge.network import PermanentError, TransientError
+from bridge.store import Commit
 from tests.events import HOME, LIBERA, matrix, said
 from tests.relay.test_relay import World
 from tests.relay.test_suspects import _passing
@@ -35,6 +38,75 @@ async def test_the_rest_of_a_long_message_that_is_removed_while_it_goes_out_is_n
         "<alice> one",
         "<alice> sorry",
     ]
+
+
+def _message(text: str = "oops") -> Event:
+    return said(HOME, matrix("alice"), text, "$slip")
+
+
+async def test_what_is_removed_while_it_is_on_its_way_is_removed_once_it_has_arrived() -> None:
+    world = World()
+    world.libera.slots = asyncio.Semaphore(0)
+    async with world.running():
+        await world.home.hear(_message())
+        await asyncio.sleep(1)
+        await world.home.hear(_removal("$slip"))
+        await world.home.settled()
+        for _ in range(10):
+            world.libera.slots.release()
+        assert await world.libera.delivered(2) == ["<alice> oops", "<alice> (deleted)"]
+        known = world.libera.rendered[-1][0].known(EventKey(HOME, "$slip"))
+        assert known is not None
+        assert known.ids == ("libera-0",)
+
+
+async def test_what_may_have_arrived_before_a_crash_is_sent_again_and_then_removed() -> None:
+    world = World()
+    home, libera = [await world.store.acquire(name, "test") for name in ("home", "libera")]
+    delivery = Delivery.of(_message().key, LIBERA)
+    await home.commit(Commit(None, "0", [_message()], [delivery]))
+    await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, "<alice> oops")])
+    world.libera.slots = asyncio.Semaphore(0)
+    async with world.running():
+        await world.home.hear(_removal("$slip"))
+        await world.home.settled()
+        for _ in range(10):
+            world.libera.slots.release()
+        assert await world.libera.delivered(2) == ["<alice> oops", "<alice> (deleted)"]
+        assert world.libera.again == ["<alice> oops"]
+
+
+@pytest.mark.parametrize(("unclear", "sent"), [(True, ["<alice> oops", "<alice> (deleted)"]), (False, [])])
+async def test_what_surely_was_not_sent_is_not_sent_any_more_nor_is_its_removal(unclear: bool, sent: list[str]) -> None:
+    world = World()
+    world.libera.failures[LIBERA] = [TransientError("no connection", 30.0, unclear=unclear)]
+    async with world.running(), _passing(world):
+        await world.home.hear(_message())
+        await asyncio.sleep(5)
+        await world.home.hear(_removal("$slip"))
+        await world.home.settled()
+        await world.home.hear(said(HOME, matrix("alice"), "sorry"))
+        assert await world.libera.delivered(len(sent) + 1) == [*sent, "<alice> sorry"]
+        await asyncio.sleep(1)
+        assert [entry for entry in await world.store.outbox() if entry.room == LIBERA] == []
+        assert await world.leases["libera"].losses() == []
+
+
+async def test_what_is_removed_and_then_refused_for_ever_is_not_kept() -> None:
+    world = World()
+    world.libera.slots = asyncio.Semaphore(0)
+    world.libera.refused["oops"] = PermanentError("too rude")
+    async with world.running():
+        await world.home.hear(_message())
+        await asyncio.sleep(1)
+        await world.home.hear(_removal("$slip"))
+        await world.home.settled()
+        for _ in range(10):
+            world.libera.slots.release()
+        await world.home.hear(said(HOME, matrix("alice"), "sorry"))
+        assert await world.libera.delivered(1) == ["<alice> sorry"]
+        await asyncio.sleep(1)
+        assert [entry for entry in await world.store.outbox() if entry.room == LIBERA] == []
 
 
 async def test_the_edit_of_a_removed_message_is_not_delivered_either() -> None:

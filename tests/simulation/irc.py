@@ -5,15 +5,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from bridge.model.attribution import mark
 from bridge.model.casemap import Casemapping
-from bridge.model.event import Event, Message, Room
+from bridge.model.event import Edit, Event, Reaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
-from tests.simulation.matrix import Said
+from tests.simulation.speech import Act, Said, acts, rendered
 from tests.simulation.weather import Stir, Weather
 
 _AGAIN = 3  # lines before the cursor that a history may play again
@@ -35,15 +33,18 @@ class IrcServer:
         self.stir = Stir()
         self.weather = weather
 
-    def say(self, room: Room, sender: str, text: str, post: str = "") -> str:
-        said = Said(f"i{len(self.lines)}", room, sender, text, post)
+    def entries(self) -> list[Said]:
+        return self.lines
+
+    def say(self, room: Room, sender: str, act: Act, post: str = "") -> str:
+        said = Said(f"i{len(self.lines)}", room, sender, act, post)
         self.lines.append(said)
-        self.weather.note(f"{room} {said.id} <{sender}> {text!r}")
+        self.weather.note(str(said))
         self.stir.ring()
         return said.id
 
     def put(self, post: Post) -> str:
-        self.posts[post.id] = self.say(post.room, "", post.payload, post.id)
+        self.posts[post.id] = self.say(post.room, "", acts(post.payload), post.id)
         return self.posts[post.id]
 
     def join(self) -> "Connection":
@@ -101,7 +102,7 @@ class Connection:
         self.heard = len(self._server.lines)
         for _, echo in (*self._echoes, *self._under_way):
             if not echo.done():
-                echo.set_exception(TransientError("the connection was lost"))
+                echo.set_exception(TransientError("the connection was lost", unclear=True))
                 echo.exception()  # nobody may be left to ask for it
 
 
@@ -153,11 +154,16 @@ class IrcNetwork:
                 return
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        return [
-            Post.of(item.room, (item.delivery,), part, mark(item.event) + plain(line))
-            for item in owed
-            for part, line in enumerate(lines(item.event.text))
-        ]
+        return rendered(owed, by_lines=True)
+
+    def gather(self, event: Event) -> float:
+        match event.body:
+            case Reaction():
+                return 9.0
+            case Edit():
+                return 3.0
+            case _:
+                return 0.0
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         if self._server.connection is None:
@@ -185,4 +191,4 @@ class IrcNetwork:
         sender = Sender(
             self.name, said.sender, said.sender, (Identity(Proof.IRC, self.name, said.sender),), Casemapping.RFC1459
         )
-        return Event(said.id, said.room, sender, self._weather.clock(), Message(words(said.text)))
+        return said.heard(sender, self._weather.clock())

@@ -2,29 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from itertools import takewhile
 
-from bridge.model.attribution import mark
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.model.text import lines, plain, words
 from bridge.network import Batch, TransientError
+from tests.simulation.speech import Act, Said, acts, message, rendered
 from tests.simulation.weather import Stir, Weather
 
 _MERGED = 5  # messages of one sender that become one
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A line in a server's history; `post` is ours, else somebody's."""
-
-    id: str
-    room: Room
-    sender: str
-    text: str
-    post: str = ""
 
 
 class Homeserver:
@@ -37,10 +25,13 @@ class Homeserver:
         self._weather = weather
         self._transactions: dict[tuple[Room, str], str] = {}
 
-    def say(self, room: Room, sender: str, text: str, post: str = "") -> str:
-        said = Said(f"${len(self.timeline)}", room, sender, text, post)
+    def entries(self) -> list[Said]:
+        return self.timeline
+
+    def say(self, room: Room, sender: str, act: Act, post: str = "") -> str:
+        said = Said(f"${len(self.timeline)}", room, sender, act, post)
         self.timeline.append(said)
-        self._weather.note(f"{room} {said.id} <{sender}> {text!r}")
+        self._weather.note(str(said))
         self.stir.ring()
         return said.id
 
@@ -48,7 +39,7 @@ class Homeserver:
         """The id of what was sent under this transaction id, now or ever."""
         key = (post.room, post.id)
         if key not in self._transactions:
-            self._transactions[key] = self.say(post.room, "", post.payload, post.id)
+            self._transactions[key] = self.say(post.room, "", acts(post.payload), post.id)
         return self._transactions[key]
 
 
@@ -79,13 +70,13 @@ class MatrixNetwork:
                 yield Batch(events, str(position))
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        together = [owed[0]]
-        for item in owed[1 : _MERGED if self._merges else 1]:
-            if item.event.sender != owed[0].event.sender:
-                break
-            together.append(item)
-        said = [mark(item.event) + plain(line) for item in together for line in lines(item.event.text)]
-        return [Post.of(owed[0].room, tuple(item.delivery for item in together), 0, "\n".join(said))]
+        sender = owed[0].event.sender
+        together = takewhile(lambda item: isinstance(item.event.body, Message) and item.event.sender == sender, owed)
+        run = [*together][: _MERGED if self._merges else 1]
+        if len(run) < 2:
+            return rendered(owed)
+        deliveries = tuple(delivery for item in run for delivery in item.deliveries)
+        return [Post.of(owed[0].room, deliveries, 0, message(run))]
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """In the order in which it was asked for; where one fails, those that wait behind it fail too."""
@@ -115,7 +106,7 @@ class MatrixNetwork:
         remote_id = self._server.put(post)
         await self._weather.latency(0.005, 0.3)
         if self._weather.strikes():
-            raise TransientError("the answer was lost")
+            raise TransientError("the answer was lost", unclear=True)
         return remote_id
 
     def _gone(self) -> bool:
@@ -144,4 +135,4 @@ class MatrixNetwork:
     def _heard(self, said: Said) -> Event:
         address = f"@{said.sender}:hs"
         sender = Sender(self.name, address, said.sender, (Identity(Proof.MATRIX, "", address),))
-        return Event(said.id, said.room, sender, self._weather.clock(), Message(words(said.text)))
+        return said.heard(sender, self._weather.clock())

@@ -1,15 +1,17 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from bridge.model.event import Event, Room
+from bridge.model.event import Edit, Event, Room
 from bridge.model.outbox import Backlog, Delivery, Post
 from bridge.store import Commit, Committed, Lease
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
+from bridge.store.tables.messages import Messages
+from bridge.store.tables.queue import Queue
 from tests.simulation.world import Program
 
 
@@ -111,6 +113,82 @@ class Trusting(Core):
         self.cursor(network, token)
 
 
+class SentTwice(Core):
+    """An edit that is in its message already is delivered by itself, too."""
+
+    def due(self, *args: Any, **named: Any) -> Sequence[Backlog]:
+        found = super().due(*args, **named)
+        return [replace(each, owed=tuple(replace(owed, also=()) for owed in each.owed)) for each in found]
+
+
+class _Reversed(Queue):
+    def _edits(self, seq: int, room: Room) -> Mapping[str, Edit]:
+        return dict(reversed([*super()._edits(seq, room).items()]))
+
+
+class Overwritten(Core):
+    """Of edits that wait with their message, an earlier one overwrites a later one."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waiting = _Reversed(self._sql, self._messages)
+
+
+class Leftover(Core):
+    """A removal leaves the edits that wait."""
+
+    def _drop_fruitless(self, seq: int) -> Iterator[str]:
+        edits = "UPDATE events SET target = -target WHERE type = 'edit' AND abs(target) = ?"
+        self._sql.execute(edits, (seq,))
+        yield from super()._drop_fruitless(seq)
+        self._sql.execute(edits, (seq,))
+
+
+class GatheredInMemory(Core):
+    """What gathers is gone when the process is."""
+
+    def acquire(self, network: str, token: str, worker: str = "") -> None:
+        super().acquire(network, token, worker)
+        now = self._clock()
+        self._sql.execute("UPDATE deliveries SET state = 'sent' WHERE held > ? AND network = ?", (now, network))
+
+
+class Talkative(Core):
+    """A removal goes out where its message never did."""
+
+    def _drop_fruitless(self, seq: int) -> Iterator[str]:
+        self._sql.execute("UPDATE events SET type = 'removal' WHERE type = 'redaction'")
+        removals = (
+            "UPDATE deliveries SET state = ? WHERE state = ? AND event IN (SELECT seq FROM events WHERE type = ?)"
+        )
+        self._sql.execute(removals, ("hidden", "queued", "removal"))
+        yield from super()._drop_fruitless(seq)
+        self._sql.execute(removals, ("queued", "hidden", "removal"))
+        self._sql.execute("UPDATE events SET type = 'redaction' WHERE type = 'removal'")
+
+
+class _Remembering(Messages):
+    def erase(self, target: int) -> None:
+        self._sql.execute("UPDATE events SET removed = 1 WHERE seq = ?", (target,))
+
+
+class Remembering(Core):
+    """A removal forgets the excerpt."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._messages = _Remembering(self._sql)
+
+
+class Rash(Core):
+    """A removal drops what may have been sent."""
+
+    def _drop_fruitless(self, seq: int) -> Iterator[str]:
+        for delivery in super()._drop_fruitless(seq):
+            self.drop(delivery)
+            yield delivery
+
+
 PLANTED: Mapping[str, Program] = {
     "cursor in its own transaction": Program(lease=CursorByItself),
     "counted ids": Program(core=Counted),
@@ -122,6 +200,13 @@ PLANTED: Mapping[str, Program] = {
     "a renewal that does not look": Program(core=Trusting),
     "an offer that overtakes": Program(core=Overtaking),
     "no look at IRC's history": Program(settles=False),
+    "an edit that is merged and sent": Program(core=SentTwice),
+    "an earlier edit over a later one": Program(core=Overwritten),
+    "a removal that leaves the queued edit": Program(core=Leftover),
+    "a gathered delivery that is lost at a crash": Program(core=GatheredInMemory),
+    "a removal without a message": Program(core=Talkative),
+    "an erasure that forgets the excerpt": Program(core=Remembering),
+    "a removal that drops what may have been sent": Program(core=Rash),
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bridge.model.event import Room
+from bridge.model.event import EventKey, Room
 from bridge.model.people import Identity, Proof
 from bridge.network import Network
 from bridge.relay.intake import Relay
@@ -23,17 +23,25 @@ from bridge.users.sessions import Sessions
 from tests.fakes.users import MemoryUsers
 from tests.simulation.irc import IrcNetwork, IrcServer
 from tests.simulation.matrix import Homeserver, MatrixNetwork
+from tests.simulation.people import Person
+from tests.simulation.speech import Said
 from tests.simulation.store import Disk, SimulatedStore
 from tests.simulation.weather import Weather
 
 Result = TypeVar("Result")
 
 LINKS = tuple(
-    Link(name, (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")), welcome_guest="?")
+    Link(
+        name,
+        (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")),
+        welcome_guest="?",
+        by_hand=frozenset({Room("libera", f"#{name}")}),
+    )
     for name in ("pond", "lake")
 )
 PEOPLE = {"home": ("alice", "carol"), "libera": ("bob", "dave")}
-_MESSAGES = 8  # of each person in each room
+_MESSAGES = 6  # of each person in each room
+_AMENDS = 0.5  # how likely a person then edits, removes, answers, or reacts
 _TROUBLE = 30.0  # seconds
 _SETTLES = (
     900.0  # seconds after the last trouble in which everything has to arrive: three of the relay's longest pauses
@@ -52,7 +60,8 @@ class Program:
 
 class World:
     """One simulation. `history`, `merges` and `rewinds` are its rules, drawn from the seed: without history a line
-    whose fate nobody knows may come twice; a store that forgets what it merged may merge differently."""
+    whose fate nobody knows may come twice; a store that forgets what it merged may merge differently, and one that
+    forgets what it sent cannot remove it: where the store is rewound, people change nothing that they have said."""
 
     def __init__(self, seed: int, program: Program) -> None:
         rng = random.Random(seed)
@@ -64,6 +73,9 @@ class World:
         self.libera = IrcServer(self.weather, history=self.history)
         self.libera.lost = self.count_doubts
         self.disk = Disk(rng)
+        self.by_hand: dict[str, EventKey] = {}
+        """What people on IRC mean to edit by writing what was wrong in it."""
+        self.leftovers: list[str] = []
         self.doubts: dict[str, int] = {}
         """How often the fate of a post that had arrived on IRC was unknown."""
         self._program = program
@@ -78,20 +90,43 @@ class World:
             people = [group.create_task(self._talk(room, who)) for room, who in _voices()]
             supervisor = group.create_task(self._supervise())
             nemesis = group.create_task(self._harm(_TROUBLE))
+            watch = group.create_task(self._watch())
             await asyncio.wait({*people, nemesis})
             self._calm()
             await self._settle()
             supervisor.cancel()
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        """Note what waits although its message is removed, and it was said before that."""
+        while not self.rewinds:
+            await asyncio.sleep(1.0)
+            rows = self.disk.sql.execute(
+                "SELECT d.id, e.type FROM events AS r JOIN events AS e ON e.target = r.target AND e.seq < r.seq"
+                " JOIN deliveries AS d ON d.event = e.seq WHERE r.type = 'redaction' AND e.type != 'redaction'"
+                " AND d.state = 'queued' AND d.id NOT IN (SELECT value FROM posts, json_each(posts.deliveries))"
+            ).fetchall()
+            self.leftovers += [f"{kind} {delivery} waits though its message is removed" for delivery, kind in rows]
 
     async def _talk(self, room: Room, who: str) -> None:
         rng = self.weather.rng
         server = self.home if room.network == "home" else self.libera
+        by_hand = self.by_hand if self.history else None
+        person = Person(who, room, server, rng, changes=not self.rewinds, by_hand=by_hand, knows=self._knows)
         await asyncio.sleep(5.0)  # the first connections are made: before that nothing is owed
-        for number in range(_MESSAGES):
+        for _ in range(_MESSAGES):
             if rng.random() < 0.6:
                 await asyncio.sleep(rng.expovariate(_MESSAGES / _TROUBLE))
-            parts = rng.randint(1, 3) if room.network == "home" and rng.random() < 0.3 else 1
-            server.say(room, who, "\n".join(f"{number}.{part}" for part in range(parts)))
+            person.speak()
+            while rng.random() < _AMENDS:
+                if rng.random() < 0.5:
+                    await asyncio.sleep(rng.expovariate(_MESSAGES / _TROUBLE))
+                person.amend()
+
+    def _knows(self, said: Said) -> bool:
+        place = (said.room.network, said.room.id, said.id)
+        query = "SELECT 1 FROM sent WHERE network = ? AND room = ? AND remote = ?"
+        return self.disk.sql.execute(query, place).fetchone() is not None
 
     # The process
 
@@ -233,7 +268,9 @@ class World:
 
     def unfinished(self) -> int:
         """How many deliveries are queued or dead."""
-        count: int = self.disk.sql.execute("SELECT count(*) FROM deliveries WHERE state != 'sent'").fetchone()[0]
+        count: int = self.disk.sql.execute(
+            "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'dead')"
+        ).fetchone()[0]
         return count
 
     def count_doubts(self) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence, Set
 
 from bridge.model.event import Room
 from bridge.model.outbox import Post, State
+from bridge.store.contract import LONGEST_WAIT_S
+from bridge.store.tables.queue import IS_DUE
 
 
 class Plans:
@@ -64,8 +66,9 @@ class Plans:
         """Freeze `posts` if they carry only deliveries in `new`, and exactly what is due in `room`."""
         carried = {each for post in posts for each in post.deliveries}
         queued = self._sql.execute(
-            "SELECT id FROM deliveries WHERE state = 'queued' AND network = ? AND room = ? AND held <= ? LIMIT ?",
-            (room.network, room.id, now, len(carried) + 1),
+            f"SELECT id FROM deliveries WHERE state = 'queued' AND network = :network AND room = :room AND {IS_DUE}"  # noqa: S608
+            " LIMIT :most",
+            {"network": room.network, "room": room.id, "now": now, "longest": LONGEST_WAIT_S, "most": len(carried) + 1},
         ).fetchall()
         if not carried <= new or {delivery for (delivery,) in queued} != carried:
             return False
@@ -80,15 +83,11 @@ class Plans:
         ).fetchone()
         return int(part)
 
-    def is_shared(self, deliveries: Set[str], room: Room) -> bool:
-        """Whether a frozen post carries one of `deliveries` together with others, which might come twice without it."""
-        carried = (set(post.deliveries) for post in self.frozen(room))
-        return any(not deliveries.isdisjoint(post) and not deliveries >= post for post in carried)
-
-    def let_go(self, delivery: str, room: Room) -> None:
-        """Unfreeze what carries `delivery`, and end the room's wait if nothing is queued there any more."""
+    def let_go(self, deliveries: Set[str], room: Room) -> None:
+        """Unfreeze what carries one of `deliveries`, which end together. End the room's wait if nothing is queued there
+        any more."""
         frozen = self.frozen(room)
-        kept = _without(frozen, delivery)
+        kept = _without(frozen, deliveries)
         self._sql.executemany(
             "DELETE FROM posts WHERE network = ? AND room = ? AND id = ?",
             [(room.network, room.id, post.id) for post in frozen if post not in kept],
@@ -112,17 +111,17 @@ class Plans:
         return row is not None and row[0] == State.QUEUED
 
 
-def _without(plan: Sequence[Post], delivery: str) -> Sequence[Post]:
-    """The posts of `plan` that stay frozen without `delivery`.
+def _without(plan: Sequence[Post], deliveries: Set[str]) -> Sequence[Post]:
+    """The posts of `plan` that stay frozen without `deliveries`.
 
-    If its posts carry nothing else, all other posts stay. Otherwise the deliveries that share a post with it, and all
-    that follow, are rendered again, to stay in order; earlier posts stay, since they may be half sent.
+    If their posts carry nothing else, all other posts stay. Otherwise the deliveries that share a post with them, and
+    all that follow, are rendered again, to stay in order; earlier posts stay, since they may be half sent.
     """
-    entangled = {delivery}
+    entangled = set(deliveries)
     for _ in plan:  # a delivery split over two posts entangles what these carry, and so on
         for post in plan:
             if not entangled.isdisjoint(post.deliveries):
                 entangled.update(post.deliveries)
-    if entangled == {delivery}:
-        return [post for post in plan if delivery not in post.deliveries]
+    if entangled == deliveries:
+        return [post for post in plan if deliveries.isdisjoint(post.deliveries)]
     return list(itertools.takewhile(lambda post: entangled.isdisjoint(post.deliveries), plan))

@@ -1,8 +1,9 @@
 """What waits for each room, with all that rendering it needs: edits that overtook their message, what is known of the
 messages that are referred to."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
@@ -10,11 +11,20 @@ from typing import NamedTuple
 from bridge.lib.lru import LruDict
 from bridge.model.event import Edit, Event, EventKey, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, said_at
+from bridge.store.contract import LONGEST_WAIT_S
 from bridge.store.tables.bodies import load
 from bridge.store.tables.messages import Messages
 
 _CROWD = 200
 """Most deliveries at once of those that have gathered."""
+IS_DUE = "(held <= :now OR held > :now + :longest)"
+"""SQL: whether a delivery does not gather any more. One that seems to for so long does not: the clock was set back."""
+
+_NOT_FROZEN = """
+    AND d.id NOT IN (SELECT value FROM json_each(:frozen)) AND NOT EXISTS (
+        SELECT 1 FROM deliveries AS m WHERE m.event = events.target AND m.network = d.network AND m.room = d.room
+        AND m.id IN (SELECT value FROM json_each(:frozen)))
+"""
 _GATHERINGS = 1000
 """Most groups of deliveries, of one type in one room, of which it is remembered when they become due."""
 
@@ -53,27 +63,51 @@ class Queue:
                 said_at(event, now),
                 not delivery.ahead,
                 size,
-                self._held(delivery, event, now) if delivery.gather else 0.0,
+                self._held(delivery, seq, event, now),
             ),
         )
         return inserted.rowcount == 1
 
-    def _held(self, delivery: Delivery, event: Event, now: float) -> float:
-        """Until when `delivery` waits for more of its type: all that gather in a room become due together."""
+    def _held(self, delivery: Delivery, seq: int, event: Event, now: float) -> float:
+        """Until when `delivery` waits for more of its type: all that gather in a room become due together. One that
+        need not wait goes before no earlier one: a later edit would be undone by it."""
+        if isinstance(event.body, Message):
+            return 0.0
         group = delivery.room, event.body.type
         due = self._gathering.peek(group)
+        if not delivery.gather:
+            is_gathering = due is not None and now < due <= now + LONGEST_WAIT_S
+            return max(self._edits_held(delivery, seq, now), due if due is not None and is_gathering else 0.0)
         if due is None or not now < due <= now + delivery.gather:
             due = self._gathering[group] = now + delivery.gather
         return due
 
-    def owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
+    def _edits_held(self, delivery: Delivery, seq: int, now: float) -> float:
+        """Until when an earlier edit waits of what the event in row `seq` edits; 0 if none does."""
+        (held,) = self._sql.execute(
+            "SELECT max(held) FROM events AS e CROSS JOIN deliveries AS d ON d.event = e.seq"
+            " WHERE e.target = (SELECT target FROM events WHERE seq = ?1 AND type = 'edit') AND e.type = 'edit'"
+            " AND state = 'queued' AND d.network = ?2 AND d.room = ?3 AND held > ?4 AND held <= ?4 + ?5",
+            (seq, delivery.room.network, delivery.room.id, now, LONGEST_WAIT_S),
+        ).fetchone()
+        return float(held or 0.0)
+
+    def owed(self, room: Room, each: int, now: float, frozen: Collection[str] = ()) -> Iterator[Owed]:
         """The first `each` deliveries of `room`, and more that have gathered with the last of them, without those of
-        edits that their messages, which wait too, have in them already."""
+        edits that their messages, which wait too, have in them already; and without those that are `frozen`, and what
+        is about these."""
         found = self._sql.execute(
-            "SELECT d.id, event, body, said, CASE WHEN held > 0 THEN type END, target"
+            "SELECT d.id, event, body, said, CASE WHEN held > 0 THEN type END, target"  # noqa: S608
             " FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held <= ? ORDER BY d.behind, d.seq",
-            (room.network, room.id, now),
+            f" WHERE state = 'queued' AND d.network = :network AND d.room = :room AND {IS_DUE}"
+            f" {_NOT_FROZEN if frozen else ''} ORDER BY d.behind, d.seq",
+            {
+                "network": room.network,
+                "room": room.id,
+                "now": now,
+                "longest": LONGEST_WAIT_S,
+                "frozen": json.dumps([*frozen]),
+            },
         )
         rows = [*_first(map(_Row._make, found), each)]
         found.close()
