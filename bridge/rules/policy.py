@@ -20,6 +20,7 @@ _UNKNOWN_TARGET = Refusal(
     "the message that it refers to is unknown to the bridge, or too old", Told.NOTHING, heard=False
 )
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
+_NO_WAY_BACK = Refusal("a removal cannot be removed", Told.NOTHING, heard=False)
 _NOT_A_MESSAGE = Refusal("only messages are edited", Told.NOTHING, heard=False)
 _REMOVED = Refusal("the message was removed", Told.NOTHING, heard=False)
 _EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
@@ -74,6 +75,8 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     if case.target is None:
         return _UNKNOWN_TARGET
     match case.event.body:
+        case Redaction() if case.target.type == "redaction":  # nothing brings back what was removed
+            return _NO_WAY_BACK
         case Edit() if case.target.type != "message":  # such as a line that tells of others, too, who came and left
             return _NOT_A_MESSAGE
         case Edit() if case.target.removed:

@@ -305,6 +305,15 @@ def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: Worl
         assert verdict.audience == ()
 
 
+def test_a_removal_is_not_removed(world: World) -> None:
+    alice = matrix("alice")
+    first = Event("$gone", HOME, alice, 1_000.0, Redaction(EventKey(HOME, "$slip")))
+    went = {first.key: replace(known([first], LIBERA)[first.key], type="redaction")}
+    verdict = world.gate.decide(about(first, alice, Redaction(first.key)), went)
+    assert verdict.refusal is not None
+    assert verdict.audience == ()
+
+
 def test_who_has_spoken_and_takes_another_nick_is_told_of_by_that_too() -> None:
     world = World(Rules(Guests.RELAY))
 
