@@ -123,10 +123,9 @@ class Gate:
         about, body = self._known(about, user, rules), event.body
         spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
         if isinstance(body, Membership):
-            by = self.who(event.sender)
-            muted = self._users.sanctioned(event.sender, by, link.name if link else None, self._clock()) is not None
-            body = replace(body, person=about, detail="" if muted else body.detail)  # who kicks gives a reason
-            sender = self._known(event.sender, by, rules)
+            carries = self.carries(event.sender, event.room)
+            body = replace(body, person=about, detail=body.detail if carries else "")  # who kicks gives a reason
+            sender = self._known(event.sender, self.who(event.sender), rules)
         else:
             sender = about
         mentioned = self._mentioned(event)

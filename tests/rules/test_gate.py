@@ -329,12 +329,12 @@ def test_who_has_spoken_and_takes_another_nick_is_told_of_by_that_too() -> None:
     assert told(irc("carol"), Change.LEFT) == ()
 
 
-def test_the_reason_of_a_muted_person_who_kicks_somebody_is_not_carried(world: World) -> None:
+def test_the_reason_of_a_guest_or_a_muted_person_who_kicks_somebody_is_not_carried(world: World) -> None:
     kicked = Membership(irc("bob", "bob"), Change.KICKED, "alice is a thief")
     world.gate.speakers.spoke(LIBERA, replace(irc("bob", "bob"), user="bob"), world.now)
     world.users.sanction(Sanction("libera/mallory!*@*", Measure.MUTE, "pond", 0.0, None, "", "test"))
     masked = replace(irc("mallory"), mask="mallory!m@host")
-    for who, reason in ((irc("eve"), "alice is a thief"), (masked, "")):
+    for who, reason in ((irc("bob", "bob"), "alice is a thief"), (irc("eve"), ""), (masked, "")):
         verdict = world.gate.decide(Event("1", LIBERA, who, 1_000.0, kicked))
         assert verdict.audience == (HOME,)
         assert isinstance(verdict.case.event.body, Membership)
