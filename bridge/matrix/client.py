@@ -125,6 +125,7 @@ class MatrixNetwork:
     async def ready(self) -> None:
         """See `bridge.network.Network`."""
         await self._joining.complete.wait()
+        await self._listening.begun.wait()
 
     async def _known(self, cursor: str | None) -> None:
         """Return when listening may begin: logged in and, without a cursor, every room tried."""

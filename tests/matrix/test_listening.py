@@ -116,6 +116,16 @@ async def test_events_of_other_kinds_are_counted_and_what_is_said_beside_them_is
     assert {(count.room, count.what) for count in batch.counts} == {(_POND, Tally.REFUSED)}
 
 
+async def test_listening_has_begun_only_when_the_first_position_is_stored() -> None:
+    """What is said before is older than the position, and would be missed."""
+    listener = Listener({"next_batch": "s1"}, _sync(_event(1)))
+    async with aclosing(listener.listening.batches(None)) as batches:
+        await anext(batches)
+        assert not listener.listening.begun.is_set()
+        assert [plain(event.text) for event in (await anext(batches)).events] == ["number 1"]
+        assert listener.listening.begun.is_set()
+
+
 async def test_counts_alone_move_the_cursor_and_none_come_from_private_conversations() -> None:
     listener = Listener(_sync(_event(1, "m.poll.start")))
     (batch,) = await listener.hears(1)

@@ -1,5 +1,6 @@
 """Listening: turns each sync into events and gaps, and moves the cursor once they are stored."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -65,15 +66,19 @@ class Listening:
         self._invitations = invitations
         self._people = People(network, asking)
         self._typists = Typists(network, rooms)
+        self.begun = asyncio.Event()
+        """Set once it is stored from where we listen: nothing said from then on is missed."""
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
+        self.begun.clear()
         if cursor is None:
             cursor = (await self._first()).dump()
             yield Batch((), cursor, changes=self._invitations.changes())
             for joined in [*filter(_is_new, self._rooms)]:
                 await self._joining.heard(joined)
         since = stored = SyncPosition.parse(cursor)
+        self.begun.set()
         while True:
             try:
                 typing, poll_s = self._typists.are_heard(since.at), self._typists.poll_s
