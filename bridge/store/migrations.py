@@ -97,6 +97,16 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX events_in ON events (network, room, seq);
     CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
     """,
+    # Version 8: files to which links were made. They are kept as long as their links work, and their events as long.
+    """
+    CREATE TABLE media (
+        handle TEXT PRIMARY KEY, event INTEGER NOT NULL REFERENCES events ON DELETE CASCADE, kind TEXT NOT NULL,
+        name TEXT NOT NULL, size INTEGER, mime TEXT NOT NULL, source TEXT NOT NULL,  -- '' once it is revoked
+        until INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX media_of ON media (event);
+    CREATE INDEX media_until ON media (until);
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}
