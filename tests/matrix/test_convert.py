@@ -114,6 +114,13 @@ def test_a_file_is_kept_with_what_clients_say_of_it_and_an_encrypted_one_without
         assert body_of(found).media == (Media("image", "cat.png", 5, "image/png", ""),)
 
 
+def test_an_edit_has_the_file_that_it_puts_in_the_place_of_the_old_one() -> None:
+    found = heard(edit_of("$0", {"msgtype": "m.image", "body": "new", "filename": "b.png", "url": "mxc://hs/b"}))
+    assert found is not None
+    media = Media("image", "b.png", None, "", "mxc://hs/b")
+    assert found.body == Edit(EventKey(ROOM, "$0"), words("new"), Kind.TEXT, (media,))
+
+
 def test_a_sticker_is_shown_by_kind_and_name() -> None:
     assert text_of({"body": "quack"}, "m.sticker") == "[sticker: quack]"
 
