@@ -3,8 +3,8 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -190,21 +190,22 @@ class _Desk:
         end = part.end if part is not None else self._served.largest() if download.size is None else download.size
         try:
             at = 0
-            async for piece in _timed(download.chunks):
-                start = max(0, (part.start if part is not None else 0) - at)
-                if wanted := piece[start : max(0, end - at)]:
-                    async with asyncio.timeout(_STEP_S):
-                        await response.write(wanted)
-                at += len(piece)
-                if at >= end and part is not None:
-                    break
-                if at > end:
-                    raise NotFetched("the file is too large")
+            async with aclosing(_timed(download.chunks)) as pieces:
+                async for piece in pieces:
+                    start = max(0, (part.start if part is not None else 0) - at)
+                    if wanted := piece[start : max(0, end - at)]:
+                        async with asyncio.timeout(_STEP_S):
+                            await response.write(wanted)
+                    at += len(piece)
+                    if at >= end and part is not None:
+                        break
+                    if at > end:
+                        raise NotFetched("the file is too large")
             if at < end and download.size is not None:
                 raise NotFetched("the file is not complete")
             async with asyncio.timeout(_STEP_S):
                 await response.write_eof()
-        except (NotFetched, TimeoutError) as error:
+        except (NotFetched, TimeoutError, ConnectionError) as error:
             log.info("file_cut_off", reason=str(error) or "too slow")
             if request.transport is not None:
                 request.transport.abort()
@@ -220,15 +221,16 @@ def _part(asked: str | None, size: int | None) -> Part | None:
         raise _Refused(416, "The file is shorter than that.", Content_Range=f"bytes */{size}") from None
 
 
-async def _timed(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _timed(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """`chunks`, each of which may take its time, but not for ever."""
-    while True:
-        try:
-            async with asyncio.timeout(_STEP_S):
-                piece = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        yield piece
+    async with aclosing(chunks):
+        while True:
+            try:
+                async with asyncio.timeout(_STEP_S):
+                    piece = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            yield piece
 
 
 def _address(request: web.Request) -> str:

@@ -1,7 +1,7 @@
 """Fetches the files of messages from the homeserver, piece by piece."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -51,7 +51,7 @@ class Downloads:
             self._complain(source, error)
             raise NotFetched(_AWAY) from None
 
-    async def _pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _pieces(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         try:
             async for piece in answer.content.iter_chunked(_PIECE):
                 yield piece

@@ -1,9 +1,9 @@
 """Files over HTTP: streamed, in parts, to who has a link, and to nobody else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
@@ -55,7 +55,7 @@ class World:
             raise self.trouble
         yield Download(self.size, self.mime, self._pieces())
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
             yield self.data[at : at + 1000]
             if self.hangs is not None:
@@ -232,3 +232,39 @@ async def test_a_network_that_sends_nothing_more_is_given_up(monkeypatch: pytest
     async with world.client() as http:
         with pytest.raises(aiohttp.ClientError):
             await get(http, path())
+
+
+async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_STEP_S", 0.3)
+    world = World(data=DATA * 100, size=len(DATA) * 100, largest=10**9, file=replace(CAT, size=None))
+    async with world.client() as http:
+        lazy = [await asyncio.open_connection(HOST, world.port) for _ in range(4)]
+        for _, writer in lazy:
+            writer.write(f"GET {path()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while len(world.fetched) < 4:  # noqa: ASYNC110  (a request rings no bell)
+            await asyncio.sleep(0.01)
+        assert (await get(http, path(), "HEAD"))[0] == 429
+        await freed(http)
+        for _, writer in lazy:
+            writer.close()
+
+
+async def test_a_client_that_leaves_frees_its_place() -> None:
+    world = World(hangs=asyncio.Event())
+    assert world.hangs is not None
+    async with world.client() as http:
+        for _ in range(4):
+            asking = asyncio.create_task(get(http, path()))
+            await asyncio.sleep(0.1)
+            asking.cancel()
+        world.hangs.set()
+        await freed(http)
+
+
+async def freed(http: aiohttp.ClientSession) -> None:
+    """Return when there is a place for one more download."""
+    async with asyncio.timeout(10):
+        while (await get(http, path(), "HEAD"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
+            await asyncio.sleep(0.1)
