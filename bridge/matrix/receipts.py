@@ -9,7 +9,7 @@ from bridge.matrix.rooms.joined import Rooms
 from bridge.model.event import EventKey, Room
 from bridge.network import Refused
 
-_APART_S = 1.0
+_APART_S = 5.0
 """Seconds between two rounds: in each, a room gets the newest receipt that it is owed."""
 _ROOMS = 1000
 """Most rooms that wait for a receipt."""

@@ -10,7 +10,7 @@ from bridge.model.text import one_line, shown_name
 
 _REASON = 80
 """Most characters of a reason."""
-_NAMED = (5, 3)
+_NAMED = 5
 """Most people who are named of those to whom the same happened: of many, one less."""
 _GROUPS = 6
 _GONE = (Change.LEFT, Change.KICKED, Change.BANNED)
@@ -34,31 +34,34 @@ class Step:
     by: str = ""
 
 
-def steps(events: Sequence[Event], called: Callable[[Sender], str] = shown_as) -> Sequence[Step]:
-    """What happened to each person in all, in order: who came and left at once is left out. `called` names people."""
+def steps(
+    events: Sequence[Event], called: Callable[[Sender], str] = shown_as, written: Callable[[str], str] = str
+) -> Sequence[Step]:
+    """What happened to each person in all, in order: who came and left at once is left out. `called` names people;
+    `written` makes reasons and new names fit to be shown."""
     found: dict[tuple[str, str], Step | None] = {}
     for event in events:
         if not isinstance(body := event.body, Membership):
             continue
         person = body.person
         who = person.network, person.casemapping.fold(person.address)
-        step = _then(found.pop(who, None), _step(event.sender, body, called))
+        step = _then(found.pop(who, None), _step(event.sender, body, called, written))
         if body.change is Change.RENAMED and person.casemapping.fold(person.name) == who[1]:
             who = person.network, person.casemapping.fold(body.detail)  # the name is the address, as on IRC
         found[who] = step
     return [step for step in found.values() if step is not None]
 
 
-def told(happened: Sequence[Step], most: int = _NAMED[0]) -> str:
+def told(happened: Sequence[Step], most: int = _NAMED, *, reasons: bool = True) -> str:
     """One line: "alice, bob and 30 others have joined; carol has left (good night)". Of more than `most` people to whom
-    the same happened, one less is named; of many different reasons none is told."""
-    sentences = [*_sentences(happened, most, keep_reasons=True)]
-    if len(sentences) > _GROUPS:
-        sentences = [*_sentences(happened, _NAMED[1], keep_reasons=False)]
+    the same happened, one less is named; of many different reasons none is told, nor without `reasons`."""
+    sentences = [*_sentences(happened, most, keep_reasons=reasons)]
+    if reasons and len(sentences) > _GROUPS:
+        sentences = [*_sentences(happened, most, keep_reasons=False)]
     return "; ".join(sentences)
 
 
-def _step(by: Sender, body: Membership, called: Callable[[Sender], str]) -> Step:
+def _step(by: Sender, body: Membership, called: Callable[[Sender], str], written: Callable[[str], str]) -> Step:
     is_other = (by.network, by.address) != (body.person.network, body.person.address)
     detail = ""
     if body.change is Change.RENAMED:
@@ -66,7 +69,7 @@ def _step(by: Sender, body: Membership, called: Callable[[Sender], str]) -> Step
     elif body.change is not Change.JOINED:
         detail = _cut(" ".join(one_line(body.detail, 8 * _REASON).split()))
     by_name = called(by) if is_other and body.change in (Change.KICKED, Change.BANNED) else ""
-    return Step(called(body.person), body.change, detail, by_name)
+    return Step(called(body.person), body.change, written(detail), by_name)
 
 
 def _cut(reason: str) -> str:

@@ -2,58 +2,34 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.changes import beginning
-from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Moved, Network
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
+from bridge.relay.meaning import Meaning
 from bridge.relay.notices import REMEMBERED
+from bridge.relay.outcome import Outcome
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
-from bridge.rules.corrections import RECENT, RECENT_S, asks_for_earlier, understood
 from bridge.rules.gate import Gate, asked_about
-from bridge.rules.speakers import LATELY_S
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
 
 _REWOUND = "the store is older than the connection (was it restored?); the bridge fetches again what the store lacks"
-_EXCERPT = 2000  # characters of a message that others in its batch may refer to
 _PULSE_S = 10.0  # seconds between renewals of a lease while nothing is heard
 _GOES_FIRST_S = 0.005  # seconds for what was just queued to go out, before asking for more takes the event loop
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, in `changes` the
-    event itself if it changes an earlier one, even if nobody is owed it, and what the relay remembers in `memory`."""
-
-    owed: tuple[Addressed, ...] = ()
-    counts: tuple[Count, ...] = ()
-    changes: tuple[Event, ...] = ()
-    memory: Mapping[str, str] = field(default_factory=dict)
-
-    def known(self, event: Event) -> Known:
-        """What will be known of `event`, which this follows from, once it is stored."""
-        rooms = tuple(each.room for each in self.owed if each.event.key == event.key)
-        sender = next((each.event.sender for each in self.owed if each.event.key == event.key), event.sender)
-        return Known(event.key, sender, beginning(event.text, _EXCERPT), (event.room, *rooms))
-
-    def said_in(self, room: Room) -> Iterator[Event]:
-        """The message that was said in `room`, if it is carried."""
-        events = {each.event.key: each.event for each in self.owed if each.event.room == room}
-        yield from (event for event in events.values() if isinstance(event.body, Message))
 
 
 class Relay:
@@ -67,7 +43,7 @@ class Relay:
         self._gate = gate
         self._shared = shared
         self._whisper = whisper
-        self._asked: LruSet[Room] = LruSet(REMEMBERED)  # rooms of which the store was asked who has spoken there
+        self._meaning = Meaning(gate, shared)
         self._refused: LruSet[Hashable] = LruSet(REMEMBERED)
         self._dispatches: dict[str, Dispatch] = {}
 
@@ -105,7 +81,8 @@ class Relay:
         known = dict(await stored(lease.known, targets)) if targets else {}
         outcomes: list[Outcome] = []
         for heard in batch.events:
-            event = await self._meant(lease, heard, outcomes, known)
+            event, meant = await self._meaning.of(heard, lease, outcomes)
+            known.update((each.source, each) for each in meant)
             outcomes.append(outcome := self._outcome(event, known))
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
                 known[event.key] = outcome.known(event)
@@ -114,33 +91,6 @@ class Relay:
         for gap in batch.gaps:
             _log_gap(gap)
         return gone
-
-    async def _meant(
-        self, lease: Lease, event: Event, before: Sequence[Outcome], known: dict[EventKey, Known]
-    ) -> Event:
-        """`event`, understood as people mean it who have no edits and replies. Who has spoken lately is asked for, if
-        that is not known since a restart."""
-        link, now = self._gate.links.of(event.room), self._shared.clock()
-        if isinstance(event.body, Membership) and link is not None and self._asked.add(event.room):
-            for each in await stored(lease.said_in, event.room, now - LATELY_S, RECENT):
-                if each.who is not None and each.source.room == event.room:
-                    self._gate.speakers.spoke(event.room, each.who, now)
-        if link is None or event.room not in link.by_hand:
-            return event
-        may = {"edits": link.rules.edits_from_irc, "replies": link.rules.replies_from_irc}
-        if not asks_for_earlier(event, **may):
-            return event
-        earlier = [outcome.known(said) for outcome in reversed(before) for said in outcome.said_in(event.room)]
-        earlier += await stored(lease.said_in, event.room, now - RECENT_S, RECENT)
-        bodies = (changed.body for outcome in before for changed in outcome.changes)
-        edited = {body.target: body.text for body in bodies if isinstance(body, Edit)}
-        earlier = [
-            replace(each, excerpt=beginning(edited[each.source], _EXCERPT)) if each.source in edited else each
-            for each in earlier
-        ]
-        meant = understood(event, earlier, self._shared.terms.excerpt, **may)
-        known.update((each.source, each) for each in earlier if each.source in meant.refers)
-        return meant
 
     def _outcome(self, event: Event, known: Mapping[EventKey, Known]) -> Outcome:
         """Decide on `event`, log the decision, and whisper to the desk what may not be stored."""

@@ -11,7 +11,7 @@ from bridge.model.text import addressed, lookalike, plain, words
 
 RECENT_S = 300.0
 """Seconds after which nobody means an earlier message any more without saying so."""
-RECENT = 50
+RECENT = 30
 """Messages of a room that are looked through for the one that is meant."""
 _LONGEST = 300
 """Characters of a correction at most."""

@@ -93,8 +93,8 @@ class Gate:
         be read in full."""
         link, user = self.links.of(room), self.who(sender)
         rules = link.rules if link else _NO_LINK
-        if user is None or not rules.is_member(user):
-            return link is not None and rules.guests is Guests.RELAY
+        if not rules.is_member(user) and (link is None or rules.guests is not Guests.RELAY):
+            return False
         return self._users.sanctioned(sender, user, link.name if link else None, self._clock()) is None
 
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
@@ -109,7 +109,10 @@ class Gate:
         about, body = self._known(about, user, rules), event.body
         spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
         if isinstance(body, Membership):
-            body, sender = replace(body, person=about), self._known(event.sender, self.who(event.sender), rules)
+            by = self.who(event.sender)
+            muted = self._users.sanctioned(event.sender, by, link.name if link else None, self._clock()) is not None
+            body = replace(body, person=about, detail="" if muted else body.detail)  # who kicks gives a reason
+            sender = self._known(event.sender, by, rules)
         else:
             sender = about
         mentioned = self._mentioned(event)

@@ -20,6 +20,7 @@ _UNKNOWN_TARGET = Refusal(
     "the message that it refers to is unknown to the bridge, or too old", Told.NOTHING, heard=False
 )
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
+_NOT_A_MESSAGE = Refusal("only messages are edited", Told.NOTHING, heard=False)
 _EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
 _NO_REACTIONS = Refusal("reactions are not carried in this link", Told.NOTHING, heard=False)
 _COMES_OR_GOES = Refusal("that they come or leave is not told in this link", Told.NOTHING, heard=False)
@@ -58,8 +59,8 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
 
 
 def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
-    """Refuse an event about an unknown event, an edit by others than the author, and a removal by others than the
-    author, a moderator or an admin."""
+    """Refuse an event about an unknown event, an edit of anything but a message or by others than its author, and a
+    removal by others than the author, a moderator or an admin."""
     if case.event.target is None:
         return None
     if case.event.private and isinstance(case.event.body, Edit):
@@ -67,6 +68,8 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     if case.target is None:
         return _UNKNOWN_TARGET
     match case.event.body:
+        case Edit() if case.target.type != "message":  # such as a line that tells of others, too, who came and left
+            return _NOT_A_MESSAGE
         case Edit() if not _is_author(case.event, case.target):
             return _NOT_THE_AUTHOR
         case Redaction() if not (

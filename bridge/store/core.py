@@ -329,7 +329,11 @@ class Core:
 
     def shift(self, step: float) -> None:
         """Adapt to a clock that was set by `step` seconds: ages and remaining waits in the queue do not change."""
-        self._sql.execute("UPDATE deliveries SET since = since + ?1, said = said + ?1 WHERE state = 'queued'", (step,))
+        self._sql.execute(
+            "UPDATE deliveries SET since = since + ?1, said = said + ?1, held = iif(held > 0, held + ?1, 0)"
+            " WHERE state = 'queued'",
+            (step,),
+        )
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))
 
     def _done(self, delivery: str, now: float, state: State = State.SENT, reason: str = "") -> None:

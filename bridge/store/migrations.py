@@ -97,7 +97,12 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX events_in ON events (network, room, seq);
     CREATE INDEX sent_to ON deliveries (network, room, seq) WHERE state = 'sent';
     """,
-    # Version 8: files to which links were made. They are kept as long as their links work, and their events as long.
+    # Version 8: the edits of a message are found without reading through thousands of reactions to it.
+    """
+    DROP INDEX events_about;
+    CREATE INDEX events_about ON events (target, type) WHERE target IS NOT NULL;
+    """,
+    # Version 9: files to which links were made. They are kept as long as their links work, and their events as long.
     """
     CREATE TABLE media (
         handle TEXT PRIMARY KEY, event INTEGER NOT NULL REFERENCES events ON DELETE CASCADE, kind TEXT NOT NULL,

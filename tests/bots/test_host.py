@@ -11,10 +11,10 @@ from bots.duck import Duck
 from bots.host import BotHost, Hosted
 from bots.load import load_bot
 from bridge.model.attribution import mark
-from bridge.model.event import DESK, Event, Kind, Room
+from bridge.model.event import DESK, Edit, Event, Kind, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.text import Text, plain, words
-from bridge.network import PermanentError
+from bridge.network import Needless, PermanentError
 from bridge.rules.routing import ear
 from tests.events import HOME, LIBERA, body_of, irc, matrix, said
 
@@ -206,3 +206,15 @@ async def test_a_whispered_message_is_answered_and_at_most_sixteen_may_wait() ->
     (answer,) = batch.events
     assert plain(answer.text) == "login eve x"
     assert answer.private
+
+
+def test_a_question_that_is_edited_while_it_waits_is_asked_as_it_is_now_and_too_late_an_edit_asks_nothing() -> None:
+    host = Ears().host
+    question = said(HOME, matrix("alice"), "duck: hello", "$1")
+    edit = Event("$2", HOME, matrix("alice"), 1_000.0, Edit(question.key, words("duck: bye")))
+    late = Owed(Delivery.of(edit.key, EAR).id, EAR, edit)
+    waits = Owed(Delivery.of(question.key, EAR).id, EAR, question, also=("edited",))
+    (post,) = host.render([waits, late])
+    assert post.deliveries == (waits.delivery, "edited")
+    with pytest.raises(Needless):
+        host.render([late])

@@ -61,7 +61,7 @@ def test_what_happened_to_each_in_all_is_one_line(events: list[Event], line: str
 
 
 def test_many_reasons_to_leave_are_left_out() -> None:
-    assert said([_event(f"u{n}", _LEFT, f"reason {n}") for n in range(9)]) == "u0, u1 and 7 others have left"
+    assert said([_event(f"u{n}", _LEFT, f"reason {n}") for n in range(9)]) == "u0, u1, u2, u3 and 5 others have left"
 
 
 def test_a_line_about_very_many_changes_stays_short() -> None:

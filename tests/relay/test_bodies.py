@@ -5,7 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Body, Change, Edit, Event, EventKey, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import (
+    Body,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Membership,
+    Message,
+    Reaction,
+    Redaction,
+    Room,
+    Topic,
+)
+from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.presentation import Memberships
 from bridge.model.text import Style, plain, words
@@ -181,6 +194,25 @@ async def test_an_answer_by_name_replies_to_what_that_person_said_last_also_afte
         replies = [event.body for event in await _heard(world)]
         assert [body.reply_to for body in replies if isinstance(body, Message)] == [EventKey(HOME, "$last"), None]
         assert world.home.rendered[0][0].ids_of(EventKey(HOME, "$last")) == ("$last",)
+
+
+async def test_what_strangers_write_by_hand_costs_no_look_into_the_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Room] = []
+
+    async def said_in(room: Room, *_: object) -> list[Known]:
+        looks.append(room)
+        return []
+
+    async with world.running():
+        monkeypatch.setattr(world.leases["libera"], "said_in", said_in)
+        await world.libera.hear(*(said(LIBERA, irc("eve"), text) for text in ("s/a/b/", "alice: hi")))
+        await world.libera.settled()
+        assert looks == []
+        await world.libera.hear(said(LIBERA, BOB, "alice: hi"))
+        await world.libera.settled()
+        assert looks == [LIBERA]
 
 
 async def test_an_answer_to_one_of_two_people_of_a_name_is_no_reply(world: World) -> None:

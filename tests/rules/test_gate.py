@@ -11,11 +11,13 @@ from bridge.model.event import (
     DESK,
     FOREVER,
     Body,
+    Change,
     Edit,
     Event,
     EventKey,
     Kind,
     Media,
+    Membership,
     Message,
     Reaction,
     Redaction,
@@ -81,6 +83,9 @@ def test_whether_somebody_is_carried_is_known_before_their_words_are_read(world:
     assert not world.gate.carries(eve, Room("home", "@eve:hs"))
     world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
     assert not world.gate.carries(alice, HOME)
+    relaying = World(Rules(Guests.RELAY))
+    relaying.users.sanction(Sanction("@eve:*", Measure.BAN, "pond", 0.0, None, "", "test"))
+    assert not relaying.gate.carries(eve, HOME), "a banned guest's typing is not shown"
 
 
 def test_an_account_that_the_network_proves_counts_more_than_a_login(world: World) -> None:
@@ -261,6 +266,28 @@ def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     assert verdict.refusal is not None
     assert verdict.audience == ()
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
+
+
+def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: World) -> None:
+    alice = matrix("alice")
+    first = Event("$joined", HOME, alice, 1_000.0, Membership(alice, Change.JOINED))
+    for kind in ("membership", "edit", "reaction", "topic"):
+        went = {first.key: replace(known([first], LIBERA)[first.key], type=kind)}
+        verdict = world.gate.decide(about(first, alice, Edit(first.key, words("bob is an impostor"))), went)
+        assert verdict.refusal is not None
+        assert verdict.audience == ()
+
+
+def test_the_reason_of_a_muted_person_who_kicks_somebody_is_not_carried(world: World) -> None:
+    kicked = Membership(irc("bob", "bob"), Change.KICKED, "alice is a thief")
+    world.gate.speakers.spoke(LIBERA, replace(irc("bob", "bob"), user="bob"), world.now)
+    world.users.sanction(Sanction("libera/mallory!*@*", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    masked = replace(irc("mallory"), mask="mallory!m@host")
+    for who, reason in ((irc("eve"), "alice is a thief"), (masked, "")):
+        verdict = world.gate.decide(Event("1", LIBERA, who, 1_000.0, kicked))
+        assert verdict.audience == (HOME,)
+        assert isinstance(verdict.case.event.body, Membership)
+        assert verdict.case.event.body.detail == reason
 
 
 def test_an_edit_in_a_private_conversation_is_not_answered_and_its_author_is_told_so(world: World) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.model.accounting import TOO_MANY
-from bridge.model.event import Room
+from bridge.model.event import Event, EventKey, Reaction, Room, Topic
 from bridge.model.outbox import Delivery, State
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
@@ -64,6 +64,43 @@ async def test_finding_what_is_due_takes_few_steps_among_a_hundred_thousand_deli
     found = crowded.due("libera", "t", NOW, 32, 20)
     assert len(found) == 5
     assert steps * 100 < 20_000
+
+
+async def test_one_more_reaction_to_a_message_with_thousands_takes_few_steps(crowded: Core) -> None:
+    message, steps = EventKey(HOME, "$0"), 0
+
+    def react(since: int, until: int) -> None:
+        for number in range(since, until):
+            event = Event(f"$r{number}", HOME, matrix("mallory"), 1.0, Reaction(message, f"k{number}"))
+            delivery = Delivery.of(event.key, ROOMS[0], gather=9.0)
+            crowded.known("home", "t", [message])
+            crowded.commit("home", "t", Commit(crowded.cursor("home", "t"), f"r{number}", [event], [delivery]))
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    crowded._sql.execute("BEGIN")
+    react(0, 4_000)
+    crowded._sql.set_progress_handler(count, 100)
+    react(4_000, 4_010)
+    crowded._sql.set_progress_handler(None, 0)
+    crowded._sql.execute("COMMIT")
+    assert steps * 100 < 10 * 2_000
+
+
+def test_what_waits_for_more_of_its_type_waits_no_longer_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    now = 10_000.0
+    sql = connect(tmp_path / "store.sqlite", upgrade=True)
+    core = Core(sql, lambda: now)
+    core.acquire("home", "t")
+    core.acquire("libera", "t")
+    event = Event("$r", HOME, matrix("alice"), 1.0, Topic("ducks"))
+    core.commit("home", "t", Commit(None, "c", [event], [Delivery.of(event.key, ROOMS[0], gather=9.0)]))
+    core.shift(-5_000.0)
+    assert not core.due("libera", "t", 5_008.0)
+    assert core.due("libera", "t", 5_009.0)
+    sql.close()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Files:
         """Revoke the links to the files of the event in row `event`, and of its edits; returns how many."""
         return self._sql.execute(
             "UPDATE media SET source = '', name = '' WHERE source != ''"
-            " AND event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1)",
+            " AND event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1 AND type = 'edit')",
             (event,),
         ).rowcount
 

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from bridge.lib.lru import LruDict
 from bridge.model.event import Edit, Event, EventKey, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, said_at
 from bridge.store.tables.bodies import load
 from bridge.store.tables.messages import Messages
+
+_GATHERINGS = 1000
+"""Most groups of deliveries, of one type in one room, of which it is remembered when they become due."""
 
 
 class _Row(NamedTuple):
@@ -27,6 +31,7 @@ class Queue:
     def __init__(self, connection: sqlite3.Connection, messages: Messages) -> None:
         self._sql = connection
         self._messages = messages
+        self._gathering: LruDict[tuple[Room, str], float] = LruDict(_GATHERINGS)
 
     def add(self, delivery: Delivery, seq: int, event: Event, size: int, now: float) -> bool:
         """Queue `delivery` of the event in row `seq`, whose body takes `size` bytes; False if it is known already."""
@@ -49,12 +54,11 @@ class Queue:
 
     def _held(self, delivery: Delivery, event: Event, now: float) -> float:
         """Until when `delivery` waits for more of its type: all that gather in a room become due together."""
-        (due,) = self._sql.execute(
-            "SELECT min(held) FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held > ? AND type = ?",
-            (delivery.room.network, delivery.room.id, now, event.body.type),
-        ).fetchone()
-        return min(now + delivery.gather, due if due is not None else now + delivery.gather)
+        group = delivery.room, event.body.type
+        due = self._gathering.peek(group)
+        if due is None or not now < due <= now + delivery.gather:
+            due = self._gathering[group] = now + delivery.gather
+        return due
 
     def owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
         """The first `each` deliveries of `room`, without those of edits that their messages, which wait too, have in
