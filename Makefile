@@ -5,6 +5,7 @@
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
+# make page   write docs/what-becomes-what.md anew, after a change of tests/cases
 # make clean   remove what the above have made in this folder
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check faults bench bench-users soak clean
+.PHONY: demo test check faults bench bench-users soak page clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -52,6 +53,9 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,demo]'
 	@touch $@
+
+page: $(INSTALLED)
+	@scripts/what-becomes-what
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import assert_never
 
+import structlog
+
 from bridge.matrix.dialect import amend
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.operations import ID, Amend, React, Redact, Say, SetTopic, compact, decode
@@ -11,11 +13,15 @@ from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
 
+log = structlog.get_logger()
+
 _EDITS = 50
 """Most edits of a message that are removed with it."""
 _REACTIONS = 100
 """Most people's reactions among which ours is looked for."""
-
+_NO_REACTION = frozenset({"M_DUPLICATE_ANNOTATION", "M_FORBIDDEN", "M_NOT_FOUND", "M_TOO_LARGE"})
+"""Why a homeserver takes no reaction: ours is there already, we may not react there, the message is gone. Nobody misses
+it so much that it is kept and told of."""
 _UNSEEN = "the message that this is about is not there any more, or we may not see it"
 
 
@@ -98,11 +104,11 @@ class Acting:
         try:
             return await self._send(room_id, "m.reaction", post, {"m.relates_to": relates})
         except ApiError as error:
-            if error.code == "M_DUPLICATE_ANNOTATION" or "same reaction twice" in str(error):  # older Synapses
-                raise Needless from None
-            if error.code == "M_FORBIDDEN":
-                raise PermanentError(f"{self._us} may not react to messages there ({error})") from None
-            raise self._gone(error) from None
+            if error.code not in _NO_REACTION and "same reaction twice" not in str(error):  # older Synapses
+                raise
+            if error.code != "M_DUPLICATE_ANNOTATION":
+                log.debug("reaction_refused", room=str(post.room), reason=str(error))
+            raise Needless from None
 
     async def _unreact(self, room_id: str, post: Post, operation: React) -> str:
         query = {"limit": str(_REACTIONS)}

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
 from bridge.matrix.dialect.picture import picture
-from bridge.matrix.dialect.profile import profile_id
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.model.people import Sender
 from bridge.network import Memory, Refused
@@ -40,10 +40,11 @@ class Avatars:
         self._more = asyncio.Event()
 
     def of(self, sender: Sender) -> str:
-        """The `mxc://` URI of the picture of a user; '' for guests, and until it is made: this asks for it."""
+        """The `mxc://` URI of the picture of a user, the same by all their names; '' for guests, and until it is
+        made: this asks for it."""
         if sender.user is None:
             return ""
-        who = profile_id(sender)
+        who = digest("picture", sender.user)  # whatever they are called now
         found = self._known.get(who)
         if found is None and who not in self._wanted and len(self._wanted) < _WAITING:
             self._wanted.append(who)

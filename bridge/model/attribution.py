@@ -1,12 +1,13 @@
 """The prefix of carried lines, for all renderers: who said it, and, if it comes late, when."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.model.event import Edit, Event, Kind, Message, Origin
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
-from bridge.model.text import words
+from bridge.model.text import as_name, words
 
 _LATE_S = 60.0
 _DAY_S = 86_400.0
@@ -17,13 +18,20 @@ def shown_as(sender: Sender) -> str:
     return f"{sender.name} ({sender.note})" if sender.note else sender.name
 
 
+def told_as(sender: Sender) -> str:
+    """As `shown_as`, in a sentence: the name cannot read like a part of it."""
+    return shown_as(replace(sender, name=as_name(sender.name)))
+
+
 def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:
     """The sender mark that begins each line of a carried message, so that no line can pretend to be from somebody else:
     `<alice> `, with the name as `shown`. '' in a private conversation, and for our own messages."""
     if event.private or event.origin is Origin.OURS:
         return ""
     action = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
-    return f"* {shown(event.sender)} " if action else f"<{shown(event.sender)}> "
+    if action:  # a sentence, which begins with the name
+        return f"* {shown(replace(event.sender, name=as_name(event.sender.name)))} "
+    return f"<{shown(event.sender)}> "
 
 
 def spoken(body: Message | Edit) -> Message:

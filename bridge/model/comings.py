@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.model.attribution import shown_as
+from bridge.model.attribution import told_as
 from bridge.model.event import Change, Event, Membership
 from bridge.model.people import Sender
-from bridge.model.text import one_line, shown_name
+from bridge.model.text import as_name, in_brackets, one_line, shown_name
 
 _REASON = 80
 """Most characters of a reason."""
@@ -25,8 +25,8 @@ _VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened to somebody in all. `name` is what they were called before, `detail` the reason or the new name;
-    `by`: who kicked or banned them."""
+    """What happened to somebody in all. `name` is what they were called before, `detail` the reason in brackets
+    or the new name; `by`: who kicked or banned them."""
 
     name: str
     change: Change
@@ -35,7 +35,7 @@ class Step:
 
 
 def steps(
-    events: Sequence[Event], called: Callable[[Sender], str] = shown_as, written: Callable[[str], str] = str
+    events: Sequence[Event], called: Callable[[Sender], str] = told_as, written: Callable[[str], str] = str
 ) -> Sequence[Step]:
     """What happened to each person in all, in order: who came and left at once is left out. `called` names people;
     `written` makes reasons and new names fit to be shown."""
@@ -65,9 +65,9 @@ def _step(by: Sender, body: Membership, called: Callable[[Sender], str], written
     is_other = (by.network, by.address) != (body.person.network, body.person.address)
     detail = ""
     if body.change is Change.RENAMED:
-        detail = shown_name(body.detail, "?")
-    elif body.change is not Change.JOINED:
-        detail = _cut(" ".join(one_line(body.detail, 8 * _REASON).split()))
+        detail = as_name(shown_name(body.detail, "?"))
+    elif body.change is not Change.JOINED and (reason := " ".join(one_line(body.detail, 8 * _REASON).split())):
+        detail = in_brackets(_cut(reason))
     by_name = called(by) if is_other and body.change in (Change.KICKED, Change.BANNED) else ""
     return Step(called(body.person), body.change, written(detail), by_name)
 
@@ -102,7 +102,7 @@ def _sentences(happened: Sequence[Step], most: int, *, keep_reasons: bool) -> It
     for step, people in shown:
         verb = _VERBS[step.change][len(people) > 1]
         by = f" by {step.by}" if step.by else ""
-        detail = f" {step.detail}" if step.change is Change.RENAMED else f" ({step.detail})" if step.detail else ""
+        detail = f" {step.detail}" if step.detail else ""
         yield f"{_listed(people, most)} {verb}{by}{detail}"
     if others := sum(len(people) for people in [*groups.values()][len(shown) :]):
         yield f"and {others} others came, went or changed their names"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from bridge.lib.ids import digest
-from bridge.model.event import Edit, Event, EventKey, Media, Origin, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Media, Origin, Room
 from bridge.model.people import Sender
 
 
@@ -48,11 +48,11 @@ class Known:
 
     `source` is the event as it was first heard, `who` said it (None if unknown), and `excerpt` is the beginning of its
     text, as it was last edited ('' if not kept, or removed). `rooms`: where it was said, and where it went. `type` is
-    that of its body.
+    that of its body, `kind` that of a message.
 
     Of the room asked about: `ids` are its ids there, one per post, empty if it was not sent there; `before` is the
-    beginning of its text as people saw it there last; `last`: nothing else was said there since, or, if it is the root
-    of the thread of the event that refers to it, nothing outside of the thread; `thread` is the id of the root of its
+    beginning of its text as people saw it there last; `last`: it was said there last, or, if it is the root of the
+    thread of the event that refers to it, something of the thread was; `thread` is the id of the root of its
     thread, '' if it is in none.
     """
 
@@ -66,6 +66,7 @@ class Known:
     thread: str = ""
     removed: bool = False
     type: str = "message"
+    kind: Kind = Kind.TEXT
 
 
 @dataclass(frozen=True, slots=True)

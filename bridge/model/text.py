@@ -62,6 +62,15 @@ LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TAB = " " * 4
 """A tab, where it would be shown as one blank, as two signs, or not at all."""
 _NAME_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
+_SINGLE_QUOTES = str.maketrans({'"': "'", "“": "‘", "”": "’", "„": "‚", "«": "‹", "»": "›", "\uff02": "'"})
+_BRACKETS = re.compile(r"[()\[\]{}]")
+_SENTENCE = re.compile(
+    r"[,;\"“”„«»\uff02\u2800]|[:.!?…]\s|(?<!\S)(?:and|are|by|deleted|has|have|is|others|reacted|was|were)(?!\S)",
+    re.IGNORECASE,
+)
+"""What no name has that is no sentence, or looks like a blank."""
+_LONG_NAME = 3
+"""Blanks in a name that is more likely a sentence."""
 REASON_LIMIT = 200
 """Characters of a quoted reason at most: enough for a sentence or two."""
 NAME_LIMIT = 64
@@ -172,6 +181,38 @@ def _seen(match: re.Match[str]) -> str:
 def shown_name(name: str, fallback: str) -> str:
     """A safe display name: visible, in one line, without `<>`, not empty, and at most `NAME_LIMIT` characters."""
     return _name(name) or _name(fallback) or "?"
+
+
+def in_quotes(text: str) -> str:
+    """`text` in quotation marks, which it cannot close: its own become single ones."""
+    return f'"{unquoted(text)}"'
+
+
+def unquoted(text: str) -> str:
+    """`text` with single quotation marks for its double ones."""
+    return text.translate(_SINGLE_QUOTES)
+
+
+def in_brackets(text: str) -> str:
+    """`text` in brackets, and in quotation marks, too, if a bracket in it would seem to close them: `bye); bob (x`."""
+    return f"({text})" if _is_balanced(text) else f"({in_quotes(text)})"
+
+
+def as_name(name: str) -> str:
+    """A shown `name` as part of a sentence of ours: in quotation marks if it would read like more than a name, such as
+    `alice has left; bob`."""
+    is_sentence = _SENTENCE.search(name) or name.count(" ") >= _LONG_NAME or (" " in name and not _is_balanced(name))
+    return in_quotes(name) if is_sentence else name
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether each closing bracket in `text` has one that opens before it, and the other way round."""
+    depth = 0
+    for sign in _BRACKETS.findall(text):
+        depth += 1 if sign in "([{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _name(name: str) -> str:

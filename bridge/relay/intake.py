@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Moved, Network
@@ -167,12 +167,15 @@ class Relay:
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:
-        """Reserve the rooms that have nothing else to do for what `commit` owes them."""
+        """Reserve the rooms that have nothing else to do for what `commit` owes them. A message that is edited in the
+        same commit comes from the store instead, which puts the two together."""
         events = {event.key: event for event in commit.events}
+        edited = {event.target for event in events.values() if isinstance(event.body, Edit)}
+        amended = {delivery.room for delivery in commit.deliveries if delivery.event in edited}
         now = self._shared.clock()
         rooms: dict[Room, dict[str, Owed]] = {}
         for delivery in commit.deliveries:
-            if delivery.gather:
+            if delivery.gather or delivery.room in amended:
                 continue
             owed = _owed(delivery, events[delivery.event], now)
             rooms.setdefault(delivery.room, {}).setdefault(delivery.id, owed)

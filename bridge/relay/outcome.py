@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.model.accounting import Count
 from bridge.model.changes import beginning
-from bridge.model.event import Event, Message, Room
+from bridge.model.event import Event, Kind, Message, Room
 from bridge.model.outbox import Addressed, Known
 
 EXCERPT = 2000
@@ -26,7 +26,8 @@ class Outcome:
         """What will be known of `event`, which this follows from, once it is stored."""
         rooms = tuple(each.room for each in self.owed if each.event.key == event.key)
         sender = next((each.event.sender for each in self.owed if each.event.key == event.key), event.sender)
-        return Known(event.key, sender, beginning(event.text, EXCERPT), (event.room, *rooms))
+        kind = event.body.kind if isinstance(event.body, Message) else Kind.TEXT
+        return Known(event.key, sender, beginning(event.text, EXCERPT), (event.room, *rooms), kind=kind)
 
     def said_in(self, room: Room) -> Iterator[Event]:
         """The message that was said in `room`, if it is carried."""

@@ -56,7 +56,7 @@ def asks_for_earlier(event: Event, *, edits: bool, replies: bool) -> bool:
 def understood(event: Event, earlier: Sequence[Known], whole: int, *, edits: bool, replies: bool) -> Event:
     """`event` as the edit of its sender's last message, or as a reply to the last one of whom it addresses; as it is if
     `earlier`, the newest first, has no such message. `whole`: of messages with so many characters known, only the
-    beginning is known, and they cannot be corrected; nor can those with spoilers."""
+    beginning is known, and they cannot be corrected; nor can those with spoilers, nor what would become longer."""
     assert isinstance(event.body, Message)
     text = plain(event.body.text)
     wanted = correction(text) if edits else None
@@ -71,10 +71,10 @@ def _corrected(event: Event, wanted: Correction, earlier: Sequence[Known], whole
     for known in earlier:
         if known.source.room == event.room and known.who is not None and known.who.is_same_person(event.sender):
             said = wanted.of(known.excerpt)
-            unknown = known.removed or len(known.excerpt) >= whole or COVER in known.excerpt
+            unknown = known.removed or len(said) > whole or len(known.excerpt) >= whole or COVER in known.excerpt
             if said == known.excerpt or not said.strip() or unknown:
                 return event
-            return replace(event, body=Edit(known.source, words(said)))
+            return replace(event, body=Edit(known.source, words(said), known.kind))
     return event
 
 

@@ -6,12 +6,26 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.model.event import BOTS, FOREVER, Edit, Event, EventKey, Media, Membership, Mentioned, Message, Room
+from bridge.lib.lru import LruDict
+from bridge.model.event import (
+    BOTS,
+    FOREVER,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Media,
+    Membership,
+    Mentioned,
+    Message,
+    Room,
+)
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import lookalike
+from bridge.model.text import lookalike, plain
 from bridge.rules import policy, routing
-from bridge.rules.case import Aside, Case, Verdict
+from bridge.rules.case import Aside, Case, Refusal, Verdict
+from bridge.rules.corrections import RECENT_S, correction
 from bridge.rules.guests import GuestBudgets
 from bridge.rules.joining import Door, next_step
 from bridge.rules.link import Guests, Link, Rules
@@ -20,6 +34,8 @@ from bridge.rules.speakers import Speakers
 from bridge.users import User, Users
 
 _GUEST = "guest"
+_CAUGHT = 1000
+"""Most people of whom it is remembered when they last said what may hold a password."""
 _NO_LINK = Rules()
 _CLOSED = Door()
 _NOTHING: Mapping[EventKey, Known] = MappingProxyType({})
@@ -56,6 +72,7 @@ class Gate:
         self._commands = commands
         self._budgets = GuestBudgets()
         self.speakers = Speakers()
+        self._caught: LruDict[tuple[Room, str], float] = LruDict(_CAUGHT)
         self.set_links(links)
 
     def set_links(self, links: Iterable[Link]) -> None:
@@ -82,11 +99,21 @@ class Gate:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
         case = self._case(_heeded(event, known), known)
-        refusal = policy.judge(case, self._names, self._users.find)
+        refusal = policy.judge(case, self._names, self._users.find) or self._of_a_correction(event)
+        if refusal is not None and refusal.secret:
+            self._caught[event.room, _address(event)] = self._clock()
         if refusal is None and isinstance(event.body, Message):
             self.speakers.spoke(event.room, case.event.sender, self._clock())
+        if isinstance(body := case.event.body, Membership) and body.change is Change.RENAMED:
+            self.speakers.renamed(event.room, body.person, body.detail)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
         return self._within_budget(Verdict(case, refusal, audience, aside))
+
+    def _of_a_correction(self, event: Event) -> Refusal | None:
+        """Refuse the correction (`s/quack1/quack2/`) of a line that was not carried as it may hold a password."""
+        at = self._caught.peek((event.room, _address(event)))
+        is_late = at is None or self._clock() - at > RECENT_S
+        return None if is_late or correction(plain(event.text)) is None else policy.secret(event)
 
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
@@ -152,6 +179,10 @@ class Gate:
             return verdict
         aside = Aside.SPENT if self._budgets.is_news(verdict.case, now) else Aside.NONE
         return replace(verdict, audience=tuple(room for room in verdict.audience if room.network != BOTS), aside=aside)
+
+
+def _address(event: Event) -> str:
+    return event.sender.casemapping.fold(event.sender.address)
 
 
 def _rules(link: Link | None) -> Rules:

@@ -21,6 +21,7 @@ _UNKNOWN_TARGET = Refusal(
 )
 _NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
 _NOT_A_MESSAGE = Refusal("only messages are edited", Told.NOTHING, heard=False)
+_REMOVED = Refusal("the message was removed", Told.NOTHING, heard=False)
 _EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
 _NO_REACTIONS = Refusal("reactions are not carried in this link", Told.NOTHING, heard=False)
 _COMES_OR_GOES = Refusal("that they come or leave is not told in this link", Told.NOTHING, heard=False)
@@ -46,8 +47,7 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     event, words = case.event, plain(case.event.text)
     called = event.body.called if isinstance(event.body, Message) else None
     if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
-        told = Told.NOTHING if event.private else Told.ADVICE
-        return Refusal("it may contain a password", told, heard=False, secret=True)
+        return secret(event)
     if case.sanction is not None:
         return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
     if case.rules.ignore:
@@ -58,9 +58,15 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     return None
 
 
+def secret(event: Event) -> Refusal:
+    """The refusal of `event` as it may hold a password."""
+    told = Told.NOTHING if event.private else Told.ADVICE
+    return Refusal("it may contain a password", told, heard=False, secret=True)
+
+
 def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
-    """Refuse an event about an unknown event, an edit of anything but a message or by others than its author, and a
-    removal by others than the author, a moderator or an admin."""
+    """Refuse an event about an unknown event, an edit of anything but a message, of one that was removed, or by others
+    than its author, and a removal by others than the author, a moderator or an admin."""
     if case.event.target is None:
         return None
     if case.event.private and isinstance(case.event.body, Edit):
@@ -70,6 +76,8 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     match case.event.body:
         case Edit() if case.target.type != "message":  # such as a line that tells of others, too, who came and left
             return _NOT_A_MESSAGE
+        case Edit() if case.target.removed:
+            return _REMOVED
         case Edit() if not _is_author(case.event, case.target):
             return _NOT_THE_AUTHOR
         case Redaction() if not (
@@ -129,9 +137,9 @@ def _of_a_guest(case: Case) -> Refusal | None:
 def _may_be_told(event: Event, refusal: Refusal) -> bool:
     """Whether the sender may be told of a refusal. Bots and notices get no answer, against endless loops, and nobody
     wants one to a reaction."""
-    if refusal.told is Told.ADVICE:
-        return True
     said = event.body
+    if refusal.told is Told.ADVICE:
+        return not isinstance(said, Membership)  # mostly they are gone
     if not (isinstance(said, Message) or (event.private and isinstance(said, Edit))):
         return False
     return said.kind is not Kind.NOTICE and not event.sender.bot

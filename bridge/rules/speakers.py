@@ -17,6 +17,13 @@ class Speakers:
     def spoke(self, room: Room, sender: Sender, now: float) -> None:
         self._spoke[room, _who(sender)] = now
 
+    def renamed(self, room: Room, sender: Sender, name: str) -> None:
+        """`sender`, who has spoken in `room`, has that `name` from now on: on IRC that is their address."""
+        fold = sender.casemapping.fold
+        at = self._spoke.peek((room, _who(sender)))
+        if at is not None and fold(sender.name) == fold(sender.address):
+            self._spoke[room, fold(name)] = at
+
     def has_spoken(self, room: Room, sender: Sender, now: float) -> bool:
         at = self._spoke.peek((room, _who(sender)))
         return at is not None and now - at <= LATELY_S

@@ -280,7 +280,7 @@ class Lease:
         self, now: float, rooms: int = 32, each: int = 20, without: Collection[Room] = ()
     ) -> Sequence[Backlog]:
         """At most `rooms` rooms of this network, none of `without`, whose head may be sent at `now`: each with its
-        frozen posts or, if nothing is frozen, its first `each` deliveries."""
+        frozen posts or, if nothing is frozen, its first `each` deliveries, and up to 200 if they have gathered."""
 
     @_reads
     async def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, S
 from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss
-from bridge.model.event import Event, EventKey, Message, Redaction, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, State
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
 from bridge.store.tables import ledger
@@ -139,13 +139,14 @@ class Core:
         excerpt, so nothing of them is kept once the body is gone."""
         key, kind, sender, begins, target = event.key, event.body.type, None, "", None
         thread = event.body.thread.id if isinstance(event.body, Message) and event.body.thread else ""
+        how = event.body.kind if isinstance(event.body, Message | Edit) else Kind.TEXT
         if not event.private:
             sender, begins = dump_sender(event.sender), excerpt(event, self._excerpt)
         if event.target is not None:
             target = self._messages.seq(self._messages.source(event.target))
         row: tuple[int, bool] = self._sql.execute(
-            "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, thread, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, thread, kind, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq, body IS NOT NULL",
             (
                 key.room.network,
@@ -157,6 +158,7 @@ class Core:
                 target,
                 begins,
                 thread,
+                how,
                 body,
             ),
         ).fetchone()

@@ -102,7 +102,11 @@ MIGRATIONS: Sequence[str] = (
     DROP INDEX events_about;
     CREATE INDEX events_about ON events (target, type) WHERE target IS NOT NULL;
     """,
-    # Version 9: files to which links were made. They are kept as long as their links work, and their events as long.
+    # Version 9: a correction by hand keeps the kind of what it corrects.
+    """
+    ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';  -- of a message or an edit
+    """,
+    # Version 10: files to which links were made. They are kept as long as their links work, and their events as long.
     """
     CREATE TABLE media (
         handle TEXT PRIMARY KEY, event INTEGER NOT NULL REFERENCES events ON DELETE CASCADE, kind TEXT NOT NULL,

@@ -1015,7 +1015,9 @@ async def test_sender_excerpt_and_rooms_of_an_event_stay_known_after_its_deliver
     assert dict(backlog.owed[0].context) == {delivery.event: there}
 
 
-async def test_a_thread_goes_on_until_something_else_is_said(home: Lease, libera: Lease) -> None:
+async def test_a_thread_goes_on_until_something_else_is_said_and_from_its_next_message_on(
+    home: Lease, libera: Lease
+) -> None:
     (root,) = await say(home, "what about lunch?")
     await send(libera, root, "irc-1")
 
@@ -1031,7 +1033,8 @@ async def test_a_thread_goes_on_until_something_else_is_said(home: Lease, libera
     assert await is_last(2, root.event) is True
     assert await is_last(3, None) is None
     assert await is_last(4, root.event) is False
-    assert await is_last(5, EventKey(HOME, "$yes 3")) is None
+    assert await is_last(5, root.event) is True
+    assert await is_last(6, EventKey(HOME, "$yes 3")) is None
 
 
 async def test_what_is_known_of_an_event_tells_whether_it_is_a_message_or_a_reaction(home: Lease) -> None:

@@ -52,7 +52,7 @@ async def test_people_on_irc_are_shown_what_others_do_as_they_would_write_it_the
         await _react(alice, running.room, asked.id, "👍")
         await _react(alice, running.room, asked.id, "🎉")
         told = await bob.heard("reacted", 30)
-        assert (told.text, told.kind) == (f"{name} reacted 👍 🎉 to: shall we meet?", "notice")
+        assert (told.text, told.kind) == (f'{name} reacted 👍 🎉 to "shall we meet?"', "notice")
         await alice.redact(running.room, first)
         told = await bob.heard("deleted")
         assert (told.text, told.kind) == (f"{name} deleted a message", "notice")

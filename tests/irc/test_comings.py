@@ -7,9 +7,11 @@ import pytest
 from bridge.irc.dialect.operations import Say, SetTopic
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
-from bridge.model.event import Change, Membership, Topic
+from bridge.model.comings import steps, told
+from bridge.model.event import Change, Kind, Membership, Message, Topic
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
+from bridge.model.text import words
 from bridge.network import Needless
 from tests.events import irc, matrix
 from tests.irc.rendering import PLACE, operations, owed, said
@@ -37,6 +39,33 @@ def step(who: str | Sender, change: Change, detail: str = "", by: Sender | None 
 )
 def test_who_came_and_went_is_a_notice(item: Owed, line: str) -> None:
     assert operations(item) == [Say("NOTICE", "#pond", line)]
+
+
+@pytest.mark.parametrize(
+    ("item", "line"),
+    [
+        (
+            step("alice", Change.LEFT, "bye); bob was banned by op (x"),
+            'alice has left ("bye); bob was banned by op (x")',
+        ),
+        (step("alice", Change.LEFT, 'so "long" :)'), "alice has left (\"so 'long' :)\")"),
+        (step("alice", Change.LEFT, "see you (tomorrow)"), "alice has left (see you (tomorrow))"),
+        (step("alice", Change.RENAMED, "bob; op has left"), 'alice is now known as "bob; op has left"'),
+        (step("bob was banned by op; eve", Change.JOINED), '"bob was banned by op; eve" has joined'),
+        (step("eve", Change.KICKED, by=matrix("op; bob has left")), 'eve was kicked by "op; bob has left"'),
+        (step("Alice von Pond", Change.JOINED), "Alice von Pond has joined"),
+        (step("alice[m", Change.JOINED), "alice[m has joined"),
+    ],
+)
+def test_neither_a_name_nor_a_reason_reads_like_news_of_somebody_else(item: Owed, line: str) -> None:
+    assert said(item) == [line]
+    assert told(steps([item.event])) == line, "on Matrix too"
+
+
+def test_a_name_that_reads_like_a_sentence_is_quoted_in_an_action_too() -> None:
+    waves = Message(words("waves"), Kind.ACTION)
+    assert said(owed(waves, sender=matrix("alice kicks bob and"))) == ['* "alice kicks bob and" waves']
+    assert said(owed(waves, sender=matrix("Alice von Pond"))) == ["* Alice von Pond waves"]
 
 
 def test_many_who_come_and_go_are_one_line() -> None:

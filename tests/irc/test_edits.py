@@ -89,3 +89,8 @@ def test_edits_of_different_messages_or_people_are_told_apart() -> None:
     ]
     assert [post.deliveries for post in render(items, PLACE)] == [("d1", "d3"), ("d2",), ("d4",)]
     assert said(items) == ["<alice> (edited) newest", "<alice> (edited) newer", "<bob> (edited) mine"]
+
+
+def test_an_edit_of_a_message_that_was_removed_is_not_shown() -> None:
+    with pytest.raises(Needless):
+        operations(owed(Edit(TARGET, words("I was here")), context=[known("", removed=True)]))

@@ -74,6 +74,18 @@ def test_without_message_tags_a_reply_is_a_plain_line_and_reactions_and_removals
     assert talk.does(SetTopic("#Pond", "t"), "p2") == ["TOPIC #Pond t", "PING p2"]
 
 
+def test_a_topic_that_is_there_already_is_not_set_again() -> None:
+    talk, hot, cold = doer(), SetTopic("#Pond", "hot"), SetTopic("#pond", "cold")
+    for line in (":irc.test 332 duck #pond :hot", ":al!u@h TOPIC #POND :hot", f":{_US} TOPIC #pond :hot"):
+        talk.hears(line)
+        with pytest.raises(Needless):
+            talk.does(hot)
+        assert talk.does(cold, f"c{line}")[0] == "TOPIC #pond cold"
+        assert talk.does(hot, f"h{line}")[0] == "TOPIC #Pond hot", "whether it is cold by now is not known"
+    talk.hears(":al!u@h TOPIC #pond :hot", f":{_US} JOIN #pond")
+    assert talk.does(hot, "j")[0] == "TOPIC #Pond hot", "it may have changed while we were away"
+
+
 @pytest.mark.parametrize(
     ("deny", "tags", "reactions"),
     [

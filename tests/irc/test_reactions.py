@@ -32,11 +32,11 @@ def people(*reactions: tuple[str, str]) -> list[Owed]:
 @pytest.mark.parametrize(
     ("reactions", "line"),
     [
-        ([("alice", "👍")], "alice reacted 👍 to: hello there"),
-        ([("alice", "👍"), ("carol", "👍")], "alice and carol reacted 👍 to: hello there"),
-        ([("alice", "👍"), ("carol", "❤"), ("eve", "👍")], "alice and eve reacted 👍, carol ❤ to: hello there"),
-        ([("alice", "👍"), ("alice", "🎉"), ("alice", "👍")], "alice reacted 👍 🎉 to: hello there"),
-        ([("alice", ":quack:")], "alice reacted :quack: to: hello there"),
+        ([("alice", "👍")], 'alice reacted 👍 to "hello there"'),
+        ([("alice", "👍"), ("carol", "👍")], 'alice and carol reacted 👍 to "hello there"'),
+        ([("alice", "👍"), ("carol", "❤"), ("eve", "👍")], 'alice and eve reacted 👍, carol ❤ to "hello there"'),
+        ([("alice", "👍"), ("alice", "🎉"), ("alice", "👍")], 'alice reacted 👍 🎉 to "hello there"'),
+        ([("alice", ":quack:")], 'alice reacted :quack: to "hello there"'),
     ],
 )
 def test_reactions_to_a_message_are_one_line(reactions: Sequence[tuple[str, str]], line: str) -> None:
@@ -46,13 +46,38 @@ def test_reactions_to_a_message_are_one_line(reactions: Sequence[tuple[str, str]
     assert post.deliveries == tuple(item.delivery for item in items)
 
 
+@pytest.mark.parametrize(
+    ("who", "key", "line"),
+    [
+        ("mallory", "👍, duck reacted ❤", 'mallory reacted "👍, duck reacted ❤" to "hello there"'),
+        ("mallory", '" by duck, bob "', 'mallory reacted "\' by duck, bob \'" to "hello there"'),
+        ("duck reacted 👎, bob", "👍", '"duck reacted 👎, bob" reacted 👍 to "hello there"'),
+    ],
+)
+def test_neither_a_reaction_nor_a_name_reads_like_the_reaction_of_somebody_else(who: str, key: str, line: str) -> None:
+    assert said(owed(Reaction(TARGET, key), sender=matrix("m", display=who), context=[HELLO])) == [line]
+
+
+def test_a_name_does_not_read_like_the_deletion_of_somebody_else() -> None:
+    mallory = matrix("mallory", display="bob deleted a message of alice. mallory")
+    item = owed(Redaction(TARGET), sender=mallory, context=[known("hello", mallory)])
+    assert said(item) == ['"bob deleted a message of alice. mallory" deleted a message']
+
+
+def test_a_flood_of_reactions_makes_few_lines_by_tags() -> None:
+    flood = people(*(("mallory", f"k{number}") for number in range(200)))
+    done = operations(flood, TAGS, Presentation(reactions=Reactions.BOTH))
+    assert done[1:] == [React("#pond", "m2", f"k{number}") for number in range(20)]
+    assert len(done) == 21
+
+
 def test_a_crowd_that_reacts_is_counted() -> None:
     line = said(people(*((f"user{number}", "👍") for number in range(40))))
-    assert line == ["user0, user1, user2, user3, user4 and 35 others reacted 👍 to: hello there"]
+    assert line == ['user0, user1, user2, user3, user4 and 35 others reacted 👍 to "hello there"']
     (line,) = (said(people(*((f"u{number}", f"k{number}") for number in range(40)))),)
-    assert line == ["u0 reacted k0, u1 k1, u2 k2, u3 k3, 36 others something else to: hello there"]
+    assert line == ['u0 reacted k0, u1 k1, u2 k2, u3 k3, 36 others something else to "hello there"']
     (one,) = said(people(*(("alice", f"k{number}") for number in range(40))))
-    assert one == "alice reacted k0 k1 k2 k3 k4 and 35 more to: hello there"
+    assert one == 'alice reacted k0 k1 k2 k3 k4 and 35 more to "hello there"'
 
 
 def test_a_reaction_in_a_channel_with_a_long_name_fits_one_line() -> None:
@@ -74,16 +99,16 @@ def test_reactions_to_different_messages_are_different_lines() -> None:
     ]
     assert [post.deliveries for post in render(items, PLACE)] == [("d1", "d3"), ("d2",), ("d4",)]
     assert said(items) == [
-        "alice and carol reacted 👍 to: hello there",
+        'alice and carol reacted 👍 to "hello there"',
         "alice reacted 👎 to a message of bob",
         "alice reacted ? to a message",
     ]
 
 
 def test_a_key_is_made_safe_and_short_and_a_blank_one_is_not_shown() -> None:
-    assert said(people(("alice", "a\r\nQUIT\x02 :\u202ex"))) == ["alice reacted a QUIT :x to: hello there"]
+    assert said(people(("alice", "a\r\nQUIT\x02 :\u202ex"))) == ['alice reacted "a QUIT :x" to "hello there"']
     (line,) = said(people(("alice", "nice " * 20)))
-    assert line == "alice reacted nice nice nice nice… to: hello there"
+    assert line == 'alice reacted "nice nice nice nice…" to "hello there"'
     for blank in ("", " \n", "\u200b", "\u2800", "\u200d"):
         with pytest.raises(Needless):
             said(people(("alice", blank)))
@@ -92,7 +117,7 @@ def test_a_key_is_made_safe_and_short_and_a_blank_one_is_not_shown() -> None:
 def test_a_reaction_calls_nobody() -> None:
     place = Place(Limits(), nicks={"bob", "alice"})
     items = [reaction("alice", "bob", 1, of=known("bob?"))]
-    assert said(items, place) == ["a\u200blice reacted b\u200bob to: b\u200bob?"]
+    assert said(items, place) == ['a\u200blice reacted b\u200bob to "b\u200bob?"']
 
 
 def test_a_reaction_that_is_taken_back_is_not_shown_in_words() -> None:
@@ -101,7 +126,7 @@ def test_a_reaction_that_is_taken_back_is_not_shown_in_words() -> None:
         with pytest.raises(Needless) as nothing:
             said(items)
         assert nothing.value.deliveries == tuple(item.delivery for item in items)
-    assert said([*both, reaction("alice", "🎉", 3)]) == ["alice reacted 🎉 to: hello there"]
+    assert said([*both, reaction("alice", "🎉", 3)]) == ['alice reacted 🎉 to "hello there"']
 
 
 def test_a_reaction_to_what_is_unknown_or_removed_is_not_shown() -> None:
@@ -131,7 +156,7 @@ def test_reactions_as_tags_are_not_shown_where_tags_cannot_be_sent() -> None:
 
 def test_with_both_the_words_and_the_tags_are_sent() -> None:
     how = Presentation(reactions=Reactions.BOTH)
-    words = Say("NOTICE", "#pond", "alice reacted 👍 to: hello there")
+    words = Say("NOTICE", "#pond", 'alice reacted 👍 to "hello there"')
     assert operations(reaction("alice", "👍", 1), TAGS, how) == [words, React("#pond", "m2", "👍")]
     assert operations(reaction("alice", "👍", 1), PLACE, how) == [words]
 

@@ -10,7 +10,7 @@ from bridge.irc.dialect.place import Limits, Place
 from bridge.model.event import BOTS, EventKey, Kind, Mentioned, Message
 from bridge.model.outbox import Known, Owed
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.presentation import Presentation
+from bridge.model.presentation import QUOTATION, Presentation
 from bridge.model.text import words
 from tests.events import HOME, matrix
 from tests.irc.rendering import ALICE, PLACE, TARGET, known, operations, owed, said
@@ -45,6 +45,27 @@ def test_a_reply_that_names_its_author_itself_or_is_to_oneself_gets_no_second_na
 
 def test_a_reply_to_something_earlier_quotes_it_in_the_first_line_only() -> None:
     assert said(reply(known("shall we?"), "yes\nat nine")) == ['<alice> (re bob: "shall we?") yes', "<alice> at nine"]
+
+
+@pytest.mark.parametrize(
+    ("template", "words_", "line"),
+    [
+        (QUOTATION, 'ok") I agree with bob', '(re bob: "ok\') I agree with bob") no'),
+        (QUOTATION, "ok :)", '(re bob: "ok :)") no'),
+        ("[{name}: {words}] ", "ok] I agree with bob", "[bob: ok I agree with bob] no"),
+        ("{name} said “{words}”: ", "ok”: I agree", "bob said “ok’: I agree”: no"),
+    ],
+)
+def test_what_is_quoted_does_not_read_like_words_of_the_one_who_answers(template: str, words_: str, line: str) -> None:
+    assert said(reply(known(words_), "no"), how=Presentation(quotation=template)) == [f"<alice> {line}"]
+
+
+def test_a_name_does_not_read_like_words_of_the_one_who_answers() -> None:
+    mallory = matrix("mallory", display="bob) I agree. carol")
+    assert said(reply(known("hi", mallory), "no")) == ['<alice> (re "bob) I agree. carol": "hi") no']
+    assert said(reply(known("hi", mallory, last=True), "no")) == ['<alice> "bob) I agree. carol": no']
+    item = owed(Message(words("no"), thread=ROOT), context=[known('a") b', source=ROOT)])
+    assert said(item) == ['<alice> (thread: "a\') b") no']
 
 
 def test_an_action_that_answers_is_told_with_a_quotation_and_no_name_as_if_in_its_words() -> None:

@@ -307,6 +307,12 @@ def test_a_spoiler_is_hidden_by_colours_and_fenced_by_bars_where_there_are_no_co
     assert formatting.stripped(said.text) == "<Ann> It was ||the butler||!"
 
 
+def test_code_has_backticks_unless_it_is_all_of_a_line_and_no_code_that_irssi_does_not_know() -> None:
+    text = (Span("say "), Span("help", Style.MONO | Style.BOLD), Span(", or\n"), Span("def quack():", Style.MONO))
+    lines = [said.text for said in rendered(message(text))]
+    assert lines == ["<Ann> say \x02`help`\x0f, or", "<Ann> def quack():"]
+
+
 @given(
     st.lists(looks(with_runs(st.text(max_size=300))), max_size=4),
     st.text(max_size=80),

@@ -104,7 +104,6 @@ async def test_a_removal_removes_our_edits_first_and_nobody_elses() -> None:
     ("operation", "words"),
     [
         (Redact("$1", "a"), "no power to remove"),
-        (React("$1", "x"), "may not react"),
         (SetTopic("x"), "no power to set"),
     ],
 )
@@ -120,8 +119,10 @@ async def test_a_message_that_we_may_not_send_is_left_to_the_caller() -> None:
             await perform(_Answers(event=said("a"), send=_FORBIDDEN), operation)
 
 
-async def test_a_reaction_that_is_there_already_needs_nothing() -> None:
+async def test_a_reaction_that_is_there_already_or_not_taken_there_is_no_dead_letter() -> None:
     for error in (
+        _FORBIDDEN,
+        _NOT_FOUND,
         ApiError(400, "M_DUPLICATE_ANNOTATION", "twice"),
         ApiError(400, "M_UNKNOWN", "Can't send same reaction twice"),
     ):

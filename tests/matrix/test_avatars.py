@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.lib.ids import digest
 from bridge.matrix import avatars
 from bridge.matrix.avatars import Avatars
-from bridge.matrix.dialect.profile import profile_id
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.model.people import Sender
 from tests.fakes.memory import Notebook
 
 _BOB = Sender("irc", "bob", "bob", user="bob")
-_ANN = replace(_BOB, address="ann")
+_ANN = replace(_BOB, user="ann")
 
 
 class _Media(Homeserver):
@@ -79,6 +79,17 @@ async def test_a_picture_is_stored_once_and_remembered_over_restarts_and_guests_
     assert len({*media.stored}) == media.tries == 2
 
 
+async def test_a_user_who_is_renamed_all_the_time_has_one_picture() -> None:
+    media = _Media()
+    async with held(media, Notebook()) as made:
+        made.of(_BOB)
+        await media.asked()
+        for number in range(50):
+            assert made.of(replace(_BOB, address=f"bob{number}", network=f"net{number % 2}")) == "mxc://hs/1"
+            await asyncio.sleep(0)
+    assert media.tries == 1
+
+
 async def test_a_failure_is_silent_and_not_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     media = _Media()
     media.broken = True
@@ -107,9 +118,9 @@ async def test_only_so_many_people_are_remembered_and_wait() -> None:
         assert made.of(_BOB) == ""
         await media.asked()
         assert len(json.loads(memory.kept["avatars"])) == avatars._MOST
-        assert json.loads(memory.kept["avatars"])[profile_id(_BOB)] == "mxc://hs/1"
+        assert json.loads(memory.kept["avatars"])[digest("picture", "bob")] == "mxc://hs/1"
         for number in range(1000):
-            made.of(replace(_BOB, address=str(number)))
+            made.of(replace(_BOB, user=str(number)))
         assert len(made._wanted) <= avatars._WAITING
 
 

@@ -11,6 +11,7 @@ from bridge.model.event import (
     Edit,
     Event,
     EventKey,
+    Kind,
     Membership,
     Message,
     Reaction,
@@ -87,6 +88,13 @@ async def test_an_edit_that_overtakes_its_message_is_in_it_and_is_not_sent_itsel
         assert [text.partition("<alice> ")[2] for text in carried] == ["hello world", "next"]
 
 
+async def test_an_edit_that_is_heard_together_with_its_message_is_in_it(world: World) -> None:
+    world.libera.gathers["edit"] = 3.0
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "hello wrld", "$1"), _edit("$1", "hello world"))
+        assert [event.body for event in await _heard(world, "libera")] == [Message(words("hello world"))]
+
+
 async def test_edits_of_one_message_in_a_row_are_rendered_together_once_it_is_there(world: World) -> None:
     world.libera.gathers["edit"] = 3.0
     async with world.running(), _passing(world):
@@ -115,6 +123,14 @@ async def test_a_correction_by_hand_edits_the_last_message_of_its_author(world: 
         first, *edits = [event.body for event in await _heard(world)]
     assert isinstance(first, Message)
     assert edits == [Edit(EventKey(LIBERA, "1"), words(text)) for text in ("hello wold", "hello world")]
+
+
+async def test_a_corrected_action_stays_an_action(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, BOB, "wavse", "1", kind=Kind.ACTION))
+        await _heard(world)
+        await world.libera.hear(said(LIBERA, BOB, "s/wavse/waves/", "2"))
+        assert (await _heard(world))[-1].body == Edit(EventKey(LIBERA, "1"), words("waves"), Kind.ACTION)
 
 
 async def test_a_correction_in_the_same_breath_is_carried_as_one_message(world: World) -> None:

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.rules.corrections import Correction, correction
+from bridge.model.event import Edit, EventKey
+from bridge.model.outbox import Known
+from bridge.rules.corrections import Correction, correction, understood
+from tests.events import HOME, LIBERA, irc, said
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,16 @@ def test_a_correction_is_read_as_people_write_it(text: str, wanted: Correction |
 def test_no_text_is_slow_to_read_or_raises(text: str) -> None:
     found = correction(text)
     assert found is None or found.wrong != found.right
+
+
+def test_a_short_correction_makes_no_long_message() -> None:
+    bob, text = irc("bob", "bob"), f"s/a/{'x' * 100}/g"
+    event = said(LIBERA, bob, text)
+    for earlier, is_understood in (("aa", True), ("a" * 299, False)):
+        known = Known(EventKey(LIBERA, "1"), bob, earlier, (LIBERA, HOME))
+        meant = understood(event, [known], 300, edits=True, replies=True)
+        assert isinstance(meant.body, Edit) == is_understood
+        assert is_understood or meant == event
 
 
 def test_many_backslashes_are_read_at_once() -> None:

@@ -226,6 +226,19 @@ def test_a_login_that_is_said_to_a_bot_in_a_room_is_recognised_by_the_bots_names
         assert verdict.audience == ()
 
 
+def test_the_correction_of_a_line_that_may_hold_a_password_is_not_carried_either(world: World) -> None:
+    alice, wrong, right = matrix("alice"), "duck login alice quack1", "s/quack1/quack2/"
+    assert world.audience(said(HOME, alice, right)) == (LIBERA,)
+    assert world.audience(said(HOME, alice, wrong)) == ()
+    verdict = world.gate.decide(said(HOME, alice, right))
+    assert verdict.refusal is not None
+    assert verdict.refusal.secret
+    assert world.audience(said(HOME, alice, "sorry")) == (LIBERA,)
+    assert world.audience(said(LIBERA, irc("bob", "bob"), right)) == (HOME,)
+    world.now += 301.0
+    assert world.audience(said(HOME, alice, right)) == (LIBERA,)
+
+
 def known(events: list[Event], *rooms: Room) -> dict[EventKey, Known]:
     """What a store knows of `events`, which went to `rooms`."""
     return {event.key: Known(event.key, event.sender, "hi", (event.room, *rooms)) for event in events}
@@ -268,6 +281,23 @@ def test_an_edit_is_accepted_only_from_the_author(world: World) -> None:
     assert world.gate.decide(about(first, matrix("alice"), edit), known([first], LIBERA)).refusal is None
 
 
+def test_a_message_that_was_removed_does_not_come_back_by_an_edit(world: World) -> None:
+    first = said(HOME, matrix("alice"), "hi")
+    went = {first.key: replace(known([first], LIBERA)[first.key], removed=True)}
+    verdict = world.gate.decide(about(first, matrix("alice"), Edit(first.key, words("hi again"))), went)
+    assert verdict.refusal is not None
+    assert verdict.audience == ()
+
+
+def test_who_leaves_with_words_like_a_password_gets_no_notice_which_could_not_arrive(world: World) -> None:
+    bob = irc("bob", "bob")
+    left = Event("1", LIBERA, bob, 1_000.0, Membership(bob, Change.LEFT, "duck: login alice quack"))
+    verdict = world.gate.decide(left)
+    assert verdict.refusal is not None
+    assert (verdict.audience, verdict.refusal.told) == ((), Told.NOTHING)
+    assert verdict.refusal.secret
+
+
 def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: World) -> None:
     alice = matrix("alice")
     first = Event("$joined", HOME, alice, 1_000.0, Membership(alice, Change.JOINED))
@@ -276,6 +306,21 @@ def test_only_messages_are_edited_and_no_notice_of_who_came_and_left(world: Worl
         verdict = world.gate.decide(about(first, alice, Edit(first.key, words("bob is an impostor"))), went)
         assert verdict.refusal is not None
         assert verdict.audience == ()
+
+
+def test_who_has_spoken_and_takes_another_nick_is_told_of_by_that_too() -> None:
+    world = World(Rules(Guests.RELAY))
+
+    def told(who: Sender, change: Change, detail: str = "") -> tuple[Room, ...]:
+        return world.gate.decide(Event("1", LIBERA, who, 1_000.0, Membership(who, change, detail))).audience
+
+    world.gate.speakers.spoke(LIBERA, replace(irc("bob", "bob"), user="bob"), world.now)
+    assert told(irc("bob", "bob"), Change.RENAMED, "bobby") == (HOME,)
+    assert told(irc("bobby"), Change.RENAMED, "rob") == (HOME,)
+    assert told(irc("rob"), Change.LEFT) == (HOME,)
+    assert told(irc("bobby"), Change.JOINED) == (HOME,)
+    assert told(irc("eve"), Change.RENAMED, "carol") == ()
+    assert told(irc("carol"), Change.LEFT) == ()
 
 
 def test_the_reason_of_a_muted_person_who_kicks_somebody_is_not_carried(world: World) -> None:

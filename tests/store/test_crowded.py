@@ -17,7 +17,7 @@ from bridge.relay.notices import Notices
 from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
 from bridge.rules.link import Link
-from bridge.store import Commit, Lease
+from bridge.store import Commit, Lease, Shown
 from bridge.store.core import Core
 from bridge.store.schema import connect
 from bridge.store.sqlite import SqliteStore
@@ -87,6 +87,26 @@ async def test_one_more_reaction_to_a_message_with_thousands_takes_few_steps(cro
     crowded._sql.set_progress_handler(None, 0)
     crowded._sql.execute("COMMIT")
     assert steps * 100 < 10 * 2_000
+
+
+def test_a_crowd_that_has_gathered_is_owed_together(tmp_path: Path) -> None:
+    now = 1.0
+    sql = connect(tmp_path / "store.sqlite", upgrade=True)
+    core = Core(sql, lambda: now)
+    core.acquire("home", "t")
+    core.acquire("libera", "t")
+    events = [
+        *(Event(f"${number}", HOME, matrix("eve"), 1.0, Reaction(EventKey(HOME, "$x"), "+1")) for number in range(300)),
+        *(Event(f"$m{number}", HOME, matrix("eve"), 1.0, Topic("ducks")) for number in range(30)),
+    ]
+    waits = [Delivery.of(event.key, ROOMS[0], gather=9.0 * isinstance(event.body, Reaction)) for event in events]
+    core.commit("home", "t", Commit(None, "c", events, waits))
+    now = 20.0
+    for owed in (200, 100, 20, 10):  # a hundred reactions, and not what comes behind them
+        (backlog,) = core.due("libera", "t", now)
+        assert len(backlog.owed) == owed
+        core.settle("libera", "t", Shown([item.delivery for item in backlog.owed]))
+    sql.close()
 
 
 def test_what_waits_for_more_of_its_type_waits_no_longer_when_the_clock_is_set_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bridge.model.event import BOTS, Event, Mentioned
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation
-from bridge.model.text import Span, Text
+from bridge.model.text import Span, Text, as_name
 
 GUARD = "\u200b"
 """Has no width. Between the characters of a name it keeps clients from taking that for the nick of their user."""
@@ -48,7 +48,7 @@ class Names:
 
     def plain(self, sender: Sender) -> str:
         """The name of somebody in a notice, with the gate's note: it calls nobody."""
-        return self.guarded(clean(sender.name)) + self._note(sender)
+        return self.guarded(as_name(clean(sender.name))) + self._note(sender)
 
     def answered(self, who: Sender, item: Owed) -> str:
         """The name of somebody whom the message `item` answers. It calls people of this network, and those in the
@@ -58,7 +58,7 @@ class Names:
                 return clean(self._nick_now(who) or who.address)
             if who.network == item.event.room.network and (nick := self.mentioned(who.address, item.event)):
                 return nick
-        return self.guarded(clean(who.name))
+        return self.guarded(as_name(clean(who.name)))
 
     def mentioned(self, address: str, event: Event) -> str | None:
         """The nick in the channel of somebody whom `event` mentions by an address of its own network; None if they are

@@ -3,6 +3,7 @@
 Notices, because no bot answers a notice (RFC 2812 section 3.3.2).
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -15,13 +16,17 @@ from bridge.model.attribution import stamp
 from bridge.model.event import EventKey, Reaction, Redaction
 from bridge.model.outbox import Known, Owed
 from bridge.model.presentation import Presentation, Reactions
-from bridge.model.text import says_nothing, untabbed
+from bridge.model.text import in_quotes, says_nothing, untabbed
 
 _PEOPLE = 6
 """Most people who are named for one thing; the others are counted."""
 _KEY = 24
 """Most characters of a reaction: an emoji, or a word."""
+_SEPARATOR = re.compile(r"[\s,;\"\u2800]")
+"""What a reaction has that could read like more than one, or like that of somebody else."""
 _KEYS = 5
+_TAGS = 20
+"""Most reactions that are shown by tags at once: each is a line, and what people say waits behind it."""
 _GROUPS = 4
 """Most groups of people who reacted alike."""
 _REASON = 120
@@ -47,9 +52,8 @@ def reacted(items: Sequence[Owed], names: Names, place: Place, how: Presentation
     if how.reactions in (Reactions.WORDS, Reactions.BOTH) and (people := _people(items, names)):
         yield notice(items[0], people, place.limits, f" to{_what(known, names)}")
     if how.reactions in (Reactions.TAGS, Reactions.BOTH) and place.tags and known.ids:
-        for key, more in _balance(items).items():
-            if more:
-                yield React(items[0].room.id, known.ids[-1], key, removed=more < 0)
+        changed = [(key, more < 0) for key, more in _balance(items).items() if more]
+        yield from (React(items[0].room.id, known.ids[-1], key, removed) for key, removed in changed[:_TAGS])
 
 
 def deleted(items: Sequence[Owed], names: Names, place: Place, how: Presentation) -> Iterator[Operation]:
@@ -107,7 +111,8 @@ def _people(items: Sequence[Owed], names: Names) -> str:
 
 
 def _some(keys: Sequence[str]) -> str:
-    return " ".join(keys[:_KEYS]) + (f" and {len(keys) - _KEYS} more" if len(keys) > _KEYS else "")
+    shown = (in_quotes(key) if _SEPARATOR.search(key) else key for key in keys[:_KEYS])
+    return " ".join(shown) + (f" and {len(keys) - _KEYS} more" if len(keys) > _KEYS else "")
 
 
 def _balance(items: Sequence[Owed]) -> Counter[str]:
@@ -126,7 +131,7 @@ def _key(reaction: Reaction) -> str:
 
 def _what(known: Known, names: Names) -> str:
     if quoted := quoted_words(known, names):
-        return f": {quoted}"
+        return f' "{quoted}"'
     return f" a message of {names.plain(known.who)}" if known.who is not None else " a message"
 
 

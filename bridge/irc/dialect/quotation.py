@@ -7,13 +7,15 @@ from bridge.irc.dialect.names import Names
 from bridge.model.event import EventKey, Kind, Message
 from bridge.model.outbox import Known, Owed
 from bridge.model.people import Sender
-from bridge.model.text import addressed, plain
+from bridge.model.text import addressed, in_quotes, plain, unquoted
 
 WORDS = 50
 """Most characters of quoted words."""
 _REMOVED = "a deleted message"
 _WORDS_PART = re.compile(r"""[\s:,–—-]*["'“‘„«]*\{words\}["'”’»]*""")
 """The part of a template that is left out where there are no words."""
+_CLOSING = re.compile(r"\{words\}([\])}>])")
+"""A bracket that ends the words: without quotation marks around them, it would end them anywhere."""
 _FIELD = re.compile(r"\{(name|words)\}")
 
 
@@ -34,7 +36,7 @@ def lead(item: Owed, message: Message, template: str, names: Names, before: Owed
     if root is None or root.last or _thread_of(before) == message.thread:
         return ""
     quoted = quoted_words(root, names)
-    return f'(thread: "{quoted}") ' if quoted else "(thread) "
+    return f"(thread: {in_quotes(quoted)}) " if quoted else "(thread) "
 
 
 def answered_id(item: Owed, message: Message) -> str:
@@ -71,6 +73,8 @@ def _filled(template: str, name: str, quoted: str) -> str:
     """`template` with both fields; without words, the name alone, in their place if it has no other."""
     if not quoted and "{name}" in template:
         template = _WORDS_PART.sub("", template).lstrip(" :,–—-")
+    end = _CLOSING.search(template)
+    quoted = unquoted(quoted) if end is None else unquoted(quoted).replace(end[1], "")
     values = {"name": name, "words": quoted or name}
     return _FIELD.sub(lambda field: values[field[1]], template)
 

@@ -27,6 +27,7 @@ from bridge.network import Needless, PermanentError
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
 _FENCE = "||"
+_TICK = "`"
 _WIDE = re.compile("[ \u00a0]{2,}")
 _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
@@ -135,7 +136,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     assert isinstance(edit, Edit)
     new, known = covered(described(edit)), items[0].known(edit.target)
     before = known.before if known is not None and known.ids else ""
-    if says_nothing(new):
+    if says_nothing(new) or (known is not None and known.removed):
         return ()
     told = change(before, new) if before else Change(Extent.WHOLE)
     hides = any(span.style & Style.SPOILER for span in edit.text)
@@ -204,7 +205,7 @@ def _flat(line: Text) -> Text:
         if link:
             shown = _spelt(shown, link)
         spans += shown
-    return _fenced(merge(spans))
+    return _fenced(_coded(merge(spans)))
 
 
 def _blank(text: str) -> str:
@@ -224,6 +225,18 @@ def _spelt(shown: list[Span], link: str) -> list[Span]:
     text = last.text.rstrip()
     after = last.text[len(text) :]
     return [*shown[:-1], last.with_text(text), Span(f" ({address}){after}", last.style & Style.SPOILER)]
+
+
+def _coded(words: Text) -> Text:
+    """`words` with backticks around code, unless all of the line is code. There is a formatting code for it, of which
+    some clients show a sign that nobody understands, as irssi."""
+    every = all(span.style & Style.MONO or not span.text.strip() for span in words)
+    spans: list[Span] = []
+    for is_code, group in groupby(words, key=lambda span: bool(span.style & Style.MONO)):
+        shown = [replace(span, style=span.style & ~Style.MONO) for span in group]
+        tick = (replace(shown[0], text=_TICK),) if is_code and not every else ()
+        spans += (*tick, *shown, *tick)
+    return merge(spans)
 
 
 def _fenced(words: Text) -> Text:

@@ -17,6 +17,9 @@ class WhoQueue:
         self._asking = ""
 
     def ask(self, channel: str) -> Iterable[Effect]:
+        """Ask about `channel`, unless the answer is on its way."""
+        if channel.lower() == self._asking.lower():
+            return ()
         if channel not in self._waiting:
             self._waiting.append(channel)
         return () if self._asking else self.answered()

@@ -51,12 +51,19 @@ def redact(state: State, line: Line) -> Iterable[Step]:
 
 def topic(state: State, line: Line) -> Iterable[Step]:
     """TOPIC: somebody changes it. A server that tells it after a netsplit is nobody."""
+    state.topics[state.people.casemapping.fold(line.param(0))] = line.param(1)
     if state.us.is_us(line.source.nick):
         return state.proofs.echo(line, state.batches.label(line))
     room = state.channels.heard(line.param(0))
     if room is None or line.is_of_server:
         return ()
     return state.history.heard(happened(state, line, room))
+
+
+def topic_now(state: State, line: Line) -> Iterable[Step]:
+    """332 (RPL_TOPIC)."""
+    state.topics[state.people.casemapping.fold(line.param(1))] = line.param(2)
+    return ()
 
 
 def membership(state: State, line: Line, rooms: Iterable[Room], person: Sender | None = None) -> list[Spoken]:

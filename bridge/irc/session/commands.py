@@ -239,6 +239,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "324": _mode,
         "329": _channel_created,
         "330": presence.whois_account,
+        "332": actions.topic_now,
         "353": presence.names,
         "354": presence.whox,
         "376": _greeted,

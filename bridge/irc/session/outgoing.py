@@ -37,7 +37,7 @@ def perform(state: State, post: str, operation: Operation) -> list[Effect]:
         case Redact(target, msgid, reason):
             return _redact(state, post, target, msgid, reason)
         case SetTopic(target, text):
-            return _written(state, PendingPost(post, target, private=False, command="TOPIC"), (target, text))
+            return _set_topic(state, post, target, text)
         case _ as never:
             assert_never(never)
 
@@ -84,6 +84,17 @@ def _redact(state: State, post: str, target: str, msgid: str, reason: str) -> li
     reason = reason.encode()[:_MOST_REASON].decode(errors="ignore")
     params = (target, msgid, reason) if reason else (target, msgid)
     return _shown(state, PendingPost(post, target, private=False, command="REDACT"), params)
+
+
+def _set_topic(state: State, post: str, target: str, text: str) -> list[Effect]:
+    """A topic that is there already is not set again: two bridges would do that for each other for ever. What it will
+    be is known once the server tells it."""
+    channel = state.people.casemapping.fold(target)
+    if state.topics.peek(channel) == text:
+        raise Needless("the channel has that topic already")
+    written = _written(state, PendingPost(post, target, private=False, command="TOPIC"), (target, text))
+    state.topics.pop(channel)
+    return written
 
 
 def _shown(

@@ -31,13 +31,15 @@ def join(state: State, line: Line) -> Iterator[Step]:
 
 
 def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
-    """We joined a channel. Accounts are not asked for with WHO if each line names its own (account-tag)."""
+    """We joined a channel. Accounts are asked for with WHO, even if each line names its own (account-tag): those who
+    are silent may be mentioned."""
     state.us.seen(line.source)
+    state.topics.pop(state.people.casemapping.fold(channel))
     room = state.channels.we_joined(channel, state.now)
     if room is None:
         yield from state.channels.stray(channel)
         return
-    if state.isupport.whox and "account-tag" not in state.enabled:
+    if state.isupport.whox:
         yield from state.who_queue.ask(channel)
     if state.isupport.colour_modes or state.history.asks_how_much_is_kept:
         yield from written("MODE", room.id)

@@ -26,6 +26,8 @@ from bridge.network import TransientError
 _RETRY_AFTER_S = 60.0
 _TYPISTS = 1000
 """More people than type at once in all our channels."""
+_TOPICS = 1000
+"""Most channels whose topics are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class State:
         self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
+        self.topics: LruDict[str, str] = LruDict(_TOPICS)
+        """The topics of channels, by folded names, as far as they are known."""
         self.ctcp_at = self.told_at = now
 
     @property

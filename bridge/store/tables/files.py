@@ -32,8 +32,8 @@ class Files:
     def find(self, name: str) -> Hosted | None:
         """The file with the handle `name`; None if there is none, or it was revoked."""
         row = self._sql.execute(
-            "SELECT network, room, events.id, kind, name, size, mime, source, until FROM media"
-            " JOIN events ON events.seq = media.event WHERE handle = ? AND source != ''",
+            "SELECT e.network, e.room, e.id, f.kind, f.name, f.size, f.mime, f.source, f.until FROM media AS f"
+            " JOIN events AS e ON e.seq = f.event WHERE f.handle = ? AND f.source != ''",
             (name,),
         ).fetchone()
         if row is None:

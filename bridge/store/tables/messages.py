@@ -3,12 +3,12 @@
 import sqlite3
 from collections.abc import Sequence
 
-from bridge.model.event import EventKey, Room
+from bridge.model.event import EventKey, Kind, Room
 from bridge.model.outbox import Delivery, Known
 from bridge.store.tables.bodies import load_sender
 
 _LOOKED_THROUGH = 200
-"""Events after a message at most, of which one may have been said in its room."""
+"""Events before another at most, of which one may be the last that was said in a room."""
 
 
 class Messages:
@@ -51,12 +51,13 @@ class Messages:
         source = self.source(key)
         ids = () if there is None else self._ids(source, there)
         row = self._sql.execute(
-            "SELECT seq, sender, excerpt, thread, removed, type FROM events WHERE network = ? AND room = ? AND id = ?",
+            "SELECT seq, sender, excerpt, thread, removed, type, kind FROM events"
+            " WHERE network = ? AND room = ? AND id = ?",
             (source.room.network, source.room.id, source.id),
         ).fetchone()
         if row is None:
             return Known(source, ids=ids) if ids else None
-        seq, sender, excerpt, thread, removed, type_ = row
+        seq, sender, excerpt, thread, removed, type_, kind = row
         went = self._sql.execute(
             "SELECT network, room FROM deliveries WHERE event = ? AND state IN ('queued', 'sent') ORDER BY seq", (seq,)
         )
@@ -73,6 +74,7 @@ class Messages:
             thread=self._thread(EventKey(source.room, thread), there) if thread and there is not None else "",
             removed=bool(removed),
             type=type_,
+            kind=Kind(kind),
         )
 
     def said_in(self, room: Room, since: float, most: int) -> Sequence[Known]:
@@ -113,18 +115,19 @@ class Messages:
         return row[0] if row else excerpt
 
     def _is_last(self, seq: int, by: int, there: Room) -> bool:
-        """Whether no other message was said in `there`, or sent there, between the events in rows `seq` and `by`. If
-        the first is the root of the thread of the second, messages of that thread do not count."""
-        if not seq < by <= seq + _LOOKED_THROUGH:
-            return False
+        """Whether the event in row `seq` was the last message said or sent in `there` before the event in row `by`; or,
+        if it is the root of the thread of the latter, whether the last one was of that thread."""
         row = self._sql.execute(
-            "SELECT 1 FROM events AS e WHERE e.seq > ?1 AND e.seq < ?2 AND type = 'message'"
-            " AND ((e.network = ?3 AND e.room = ?4) OR EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event = e.seq"
-            " AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent')))"
-            " AND (?5 IS NULL OR (e.network, e.room, e.thread) != (?5, ?6, ?7)) LIMIT 1",
-            (seq, by, there.network, there.id, *self._thread_from(seq, by)),
+            "SELECT e.seq, e.network, e.room, e.thread FROM events AS e WHERE e.seq > ?1 AND e.seq < ?2"
+            " AND type = 'message' AND ((e.network = ?3 AND e.room = ?4) OR EXISTS (SELECT 1 FROM deliveries AS d"
+            " WHERE d.event = e.seq AND d.network = ?3 AND d.room = ?4 AND state IN ('queued', 'sent')))"
+            " ORDER BY e.seq DESC LIMIT 1",
+            (by - _LOOKED_THROUGH, by, there.network, there.id),
         ).fetchone()
-        return row is None
+        if row is None:
+            return False
+        last, *thread = row
+        return bool(last == seq or (*thread,) == self._thread_from(seq, by))
 
     def _thread_from(self, root: int, by: int) -> tuple[str, str, str] | tuple[None, None, None]:
         """The network, room and thread of the event in row `by`, if that thread begins with the one in row `root`."""

@@ -4,6 +4,7 @@ messages that are referred to."""
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from bridge.lib.lru import LruDict
@@ -12,17 +13,22 @@ from bridge.model.outbox import Delivery, Known, Owed, said_at
 from bridge.store.tables.bodies import load
 from bridge.store.tables.messages import Messages
 
+_CROWD = 200
+"""Most deliveries at once of those that have gathered."""
 _GATHERINGS = 1000
 """Most groups of deliveries, of one type in one room, of which it is remembered when they become due."""
 
 
 class _Row(NamedTuple):
-    """A queued delivery, the row and the body of its event, and when it was said."""
+    """A queued delivery, the row and the body of its event, and when it was said; the type of its event if it waited
+    for more of that type, and the row of the event that it is about."""
 
     delivery: str
     event: int
     body: str
     said: float
+    gathered: str | None
+    target: int | None
 
 
 class Queue:
@@ -61,15 +67,18 @@ class Queue:
         return due
 
     def owed(self, room: Room, each: int, now: float) -> Iterator[Owed]:
-        """The first `each` deliveries of `room`, without those of edits that their messages, which wait too, have in
-        them already."""
-        rows = self._sql.execute(
-            "SELECT d.id, event, body, said FROM deliveries AS d JOIN events ON events.seq = d.event"
-            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held <= ? ORDER BY d.behind, d.seq LIMIT ?",
-            (room.network, room.id, now, each),
-        ).fetchall()
+        """The first `each` deliveries of `room`, and more that have gathered with the last of them, without those of
+        edits that their messages, which wait too, have in them already."""
+        found = self._sql.execute(
+            "SELECT d.id, event, body, said, CASE WHEN held > 0 THEN type END, target"
+            " FROM deliveries AS d JOIN events ON events.seq = d.event"
+            " WHERE state = 'queued' AND d.network = ? AND d.room = ? AND held <= ? ORDER BY d.behind, d.seq",
+            (room.network, room.id, now),
+        )
+        rows = [*_first(map(_Row._make, found), each)]
+        found.close()
         merged: set[str] = set()
-        for row in map(_Row._make, rows):
+        for row in rows:
             if row.delivery in merged:
                 continue
             event, edits = load(row.body), self._edits(row.event, room)
@@ -101,6 +110,18 @@ class Queue:
     def _context(self, event: Event, seq: int, room: Room) -> Mapping[EventKey, Known]:
         known = {key: self._messages.known(key, room, by=seq) for key in event.refers}
         return {key: found for key, found in known.items() if found is not None}
+
+
+def _first(rows: Iterator[_Row], each: int) -> Iterator[_Row]:
+    """The first `each` of `rows`, and those behind them that a network may show as one with the last: that crowd shall
+    not become many lines."""
+    last: _Row | None = None
+    for number, row in enumerate(islice(rows, max(each, _CROWD))):
+        is_alike = last is not None and (row.gathered, row.target) == (last.gathered, last.target)
+        if number >= each and not (row.gathered and is_alike):
+            return
+        yield row
+        last = row
 
 
 def _edited(event: Event, edits: Iterable[Edit]) -> Event:
