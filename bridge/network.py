@@ -1,6 +1,7 @@
 """The contract of a chat network, and the errors that it raises."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +19,8 @@ from bridge.model.presentation import DEFAULT, Presentation
 #     InDoubt           the post may have been sent already
 #   Needless            there is nothing to send
 #   Refused             our configuration is not accepted: the operator has to act
+#   NotFetched          a file cannot be had now
+#     NoSuchFile        nor ever
 
 
 class SendError(Exception):
@@ -71,6 +74,14 @@ class Refused(Exception):
     def __init__(self, reason: str, key: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.key = key
+
+
+class NotFetched(Exception):
+    """The network does not give us a file now. The text may be shown to anybody."""
+
+
+class NoSuchFile(NotFetched):
+    """The network has no such file, or has it no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +221,24 @@ class Gathering(Protocol):
 
     def gather(self, event: Event) -> float:
         """How many seconds `event` may wait for more of its type."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that the network sends: `size` in bytes, None if it does not say; `mime` is its type, as it claims.
+    `chunks` are of bounded size; they raise NotFetched if the file ends too early."""
+
+    size: int | None
+    mime: str
+    chunks: AsyncGenerator[bytes, None]
+
+
+@runtime_checkable
+class MediaSource(Protocol):
+    """A network that has the files of its messages."""
+
+    def download(self, source: str) -> AbstractAsyncContextManager[Download]:
+        """Begin to fetch the file `source` (see `Media`), from its first byte. Leaving the context ends it. Raises
+        NotFetched, and TimeoutError if the network does not have it yet."""
         ...

@@ -7,9 +7,12 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
+from aiohttp import web
 
 from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
@@ -20,9 +23,11 @@ from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks, remember
-from bridge.http import health, server
+from bridge.config.settings import HttpSection
+from bridge.http import health, links, media, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
+from bridge.model.outbox import handle
 from bridge.network import Refused
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
@@ -110,10 +115,10 @@ class _Daemon:
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
         await self._remember()
-        if self._config.http is not None:
-            serving = server.serve(self._config.http.host, self._config.http.port, health.routes(self._is_ready))
-            chores.append(self._group.create_task(serving, name="http"))
         lease = await _lease(self._store, BOTS)
+        if (http := self._config.http) is not None:
+            routes = [*health.routes(self._is_ready), *(await self._files(http, lease))]
+            chores.append(self._group.create_task(server.serve(http.host, http.port, routes), name="http"))
         await self._requests.resume(lease)
         await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
@@ -134,6 +139,23 @@ class _Daemon:
         await end([watching], 0)  # nothing new is started any more
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
+
+    async def _files(self, http: HttpSection, lease: Lease) -> Sequence[web.AbstractRouteDef]:
+        """The routes of links to files. Their key is made once, and kept with `lease`."""
+        if http.public_url is None:
+            return ()
+        key = await wiring.link_key(lease)
+        self._shared.link_to = lambda event, file: links.link(
+            str(http.public_url), key, handle(event, file), file.until
+        )
+        served = media.Served(
+            key,
+            self._store.file,
+            lambda name: wiring.media_source(self._running.networks, name),
+            clock=time.time,
+            largest=lambda: self._config.media.max_size,
+        )
+        return media.routes(served, urlsplit(http.public_url).path)
 
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)

@@ -12,15 +12,17 @@ from typing import assert_never
 from bots.host import Hosted
 from bots.load import load_bot
 from bridge.config import BotSection, Config
+from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
-from bridge.network import Memory, Network, Refused, Signals
+from bridge.network import MediaSource, Memory, Network, Refused, Signals
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.requests import RequestNews
 from bridge.rules.gate import Gate
+from bridge.store import Lease, stored
 
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
@@ -50,6 +52,24 @@ def terms(config: Config) -> Terms:
         tell_dead=TellDead(outbox.tell_dead),
         tell_gaps=TellGaps(outages.tell_gaps),
     )
+
+
+_KEY = "key of links to files"
+
+
+async def link_key(lease: Lease) -> bytes:
+    """The key that signs links to files: made once, and kept with `lease`, so that links outlive a restart."""
+    kept = await stored(lease.recall)
+    if _KEY not in kept:
+        await stored(lease.remember, {_KEY: new_key()})
+        kept = await stored(lease.recall)
+    return bytes.fromhex(kept[_KEY])
+
+
+def media_source(networks: Mapping[str, Network], name: str) -> MediaSource | None:
+    """The running network `name`, if it has files."""
+    found: object = networks.get(name)
+    return found if isinstance(found, MediaSource) else None
 
 
 def reach(news: RequestNews, config: Config) -> None:

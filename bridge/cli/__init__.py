@@ -22,7 +22,12 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Each command that is not a verb: module:attribute, imported when it is called, and its line in the overview."""
-_GROUPS: Mapping[str, str] = MappingProxyType({"outbox": "List, retry and drop queued and dead deliveries."})
+_GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "outbox": "List, retry and drop queued and dead deliveries.",
+        "media": "Revoke links to pictures and other files.",
+    }
+)
 """The first words of two-word verbs."""
 _IN_CHAT = ("login", "logout", "whoami", "passwd", "prove", "request")
 """The desk's commands that are no verbs (`bridge.admin.desk`)."""

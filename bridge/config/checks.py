@@ -109,7 +109,7 @@ def placeholders(document: Document) -> Iterator[Problem]:
 
 def _host(place: Path, text: str) -> str | None:
     match place:
-        case ("networks", _, "homeserver"):
+        case ("networks", _, "homeserver") | ("http", "public_url"):
             try:
                 return urlsplit(text).hostname
             except ValueError:

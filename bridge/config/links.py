@@ -21,7 +21,7 @@ def links_of(config: Config) -> Sequence[rules.Link]:
         rules.Link(
             name,
             link.rooms,
-            _rules(link),
+            _rules(link, config),
             tuple(bots[key] for key in link.bots),
             link.welcome.member,
             link.welcome.guest,
@@ -51,8 +51,9 @@ def private_networks(config: Config) -> frozenset[str]:
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
 
 
-def _rules(link: LinkSection) -> Rules:
+def _rules(link: LinkSection, config: Config) -> Rules:
     budget = link.guest_budget
+    is_served = config.http is not None and config.http.public_url is not None
     return Rules(
         guests=link.guests,
         members=None if link.members is None else frozenset(map(same_name, link.members)),
@@ -68,6 +69,8 @@ def _rules(link: LinkSection) -> Rules:
         memberships=link.membership,
         typing=link.typing,
         receipts=link.receipts,
+        files_last=link.media.links if is_served else 0.0,
+        largest_file=config.media.max_size,
     )
 
 

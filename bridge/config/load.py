@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,7 +15,8 @@ from bridge.config import checks, secrets
 from bridge.config import document as yaml
 from bridge.config.document import SECRETS, Document
 from bridge.config.problems import ConfigError, Problem
-from bridge.config.settings import SECTIONS, Config, keys
+from bridge.config.settings import SECTIONS, Config, HttpSection, keys
+from bridge.lib.hosts import is_loopback
 from bridge.lib.settings import FOLDER
 
 _Secrets = Callable[[Document, Path], Iterator[Problem]]
@@ -144,7 +146,24 @@ def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iter
             if pattern.network and pattern.network not in config.networks:
                 message = f"{pattern} fits nobody: there is no network {pattern.network!r}"
                 yield document.problem(("links", name, "ignore", number), message)
+    if config.http is not None and (trouble := _of_public_url(config.http)):
+        yield document.problem(("http", "public_url"), trouble)
     for place in sorted(document.literal, key=document.place):
         if place[-1:] in {("password",), ("access_token",)} and mode & stat.S_IROTH:
             advice = f"chmod 600 {path}, or move it to a file of its own"
             yield document.problem(place, f"everybody on this machine can read this secret: {advice}")
+
+
+def _of_public_url(http: HttpSection) -> str:
+    """What will not work with `http.public_url`; '' if nothing is wrong with it as far as one can see."""
+    url = urlsplit(http.public_url or "")
+    host, port = url.hostname, url.port or (443 if url.scheme == "https" else 80)
+    if host is None:
+        return ""
+    if not is_loopback(host):
+        return "plain http: anyone on the path can see the files; use https://" if url.scheme == "http" else ""
+    if port == http.port and url.scheme == "https":
+        return f"nothing speaks https:// there: `listen` is plain http on port {port}"
+    if port != http.port and url.scheme == "http":
+        return f"the links will not work: `listen` is port {http.port}, and this is port {port} of the same machine"
+    return ""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
@@ -14,7 +15,7 @@ from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
-from bridge.lib.settings import Count, Duration, FilePath, Line, Section, number, switch
+from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, number, switch
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Answers, Guests
@@ -30,6 +31,18 @@ def _minutes(seconds: float) -> float:
     if seconds < 60:
         raise ValueError("must be at least 1m: networks are often away for that long, and the messages would be lost")
     return seconds
+
+
+def _public_url(text: str) -> str:
+    """Without a slash at its end. Raises ValueError if it is no address to which a path can be added."""
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in ("https", "http") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[A-Za-z0-9:/.\[\]_~%-]{1,200}", text):
+        raise ValueError("must be an address such as https://bridge.example.org, without a question mark or #")
+    return text.rstrip("/")
 
 
 def _template(text: str) -> str:
@@ -75,6 +88,14 @@ class MaxLinesSection(Section):
     """Of guests, in links that carry them."""
 
 
+class LinkMediaSection(Section):
+    """Pictures, sound, video and other files that are said in the link."""
+
+    links: Lasting = Field(default="30d", validate_default=True)
+    """How long a link to a file works for people on networks without files: as 30d, `forever`, or `off` (no links).
+    Needs `http.public_url`."""
+
+
 class LinkSection(Section):
     """The rooms that are one conversation."""
 
@@ -118,6 +139,8 @@ class LinkSection(Section):
     """Give each name a colour of its own on IRC, in channels that allow colours."""
     guard_names: bool = True
     """Put an invisible sign into names on IRC, so that nobody's client calls them for what they said themselves."""
+    media: LinkMediaSection = Field(default={}, validate_default=True)
+    """Pictures and other files."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: WelcomeSection = WelcomeSection()
@@ -184,11 +207,21 @@ class OutagesSection(Section):
     of a day at once, then together once a day (`daily`); `each` time; or `never` (the ledger counts them)."""
 
 
+class MediaSection(Section):
+    """Pictures, sound, video and other files."""
+
+    max_size: Size = Field(default="100M", validate_default=True)
+    """The largest file to which a link is made, as 500K, 100M or 1G."""
+
+
 class HttpSection(Section):
-    """Health and readiness over HTTP."""
+    """Health and readiness over HTTP, and links to files."""
 
     listen: str
     """Where to listen, as host:port: `127.0.0.1:9191`."""
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    """How others reach it, as `https://bridge.example.org`, mostly through a reverse proxy. With it, pictures and other
+    files from Matrix reach IRC as links. http:// only for this machine."""
 
     @property
     def host(self) -> str:
@@ -226,7 +259,9 @@ class Config(Section):
     outages: OutagesSection = Field(default={}, validate_default=True)
     """What people are told when a network is away."""
     http: HttpSection | None = None
-    """Health over HTTP; absent: off."""
+    """Health and links to files over HTTP; absent: off."""
+    media: MediaSection = Field(default={}, validate_default=True)
+    """Pictures and other files."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path = PrivateAttr(default=Path())
@@ -268,12 +303,14 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "links.*.welcome": WelcomeSection,
         "links.*.guest_budget": GuestBudgetSection,
         "links.*.max_lines": MaxLinesSection,
+        "links.*.media": LinkMediaSection,
         "bots.*": BotSection,
         "users": UserDatabase,
         "store": StoreSection,
         "outbox": OutboxSection,
         "outages": OutagesSection,
         "http": HttpSection,
+        "media": MediaSection,
     }
 )
 """Each section's model by its place in the file; `*` is a name of the operator's choice."""

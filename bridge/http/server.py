@@ -36,6 +36,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) ->
             return await handler(request)
 
     application = web.Application(middlewares=[answer])
+    application[_DOOR] = door
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_S)
     await runner.setup()
@@ -52,6 +53,12 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) ->
             await asyncio.Event().wait()
     finally:
         await runner.cleanup()
+
+
+def give_time(request: web.Request, seconds: float) -> None:
+    """Let the answer to `request` take `seconds` from now, longer than others may."""
+    if (visit := request.app[_DOOR].visits.get(request.transport)) is not None:
+        visit.last(seconds)
 
 
 class _Door:
@@ -109,6 +116,15 @@ class _Visit(asyncio.Protocol):
         finally:
             self._answering = False
 
+    def last(self, seconds: float) -> None:
+        """Let the answer that is under way take `seconds` from now."""
+        if self._transport is not None and self._address is not None:
+            _, timer = self._timers
+            timer.cancel()
+            assert isinstance(self._transport, asyncio.Transport)
+            later = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+            self._timers = (self._timers[0], later)
+
     def _end(self, transport: asyncio.Transport) -> None:
         """Close the connection, behind the answer that is under way, if there is one."""
         self._handler.close()
@@ -136,3 +152,6 @@ class _Visit(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._handler.resume_writing()
+
+
+_DOOR = web.AppKey("door", _Door)

@@ -34,5 +34,12 @@ def about(seconds: float) -> str:
     return spelled(seconds)
 
 
+def clock_time(seconds: float) -> str:
+    """`seconds` as players show them: "0:07", "12:30", "1:02:03"."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
 def _counted(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

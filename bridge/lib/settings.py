@@ -1,5 +1,6 @@
 """Building blocks of config sections: the value types that have nothing to do with chat."""
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Self
@@ -16,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from bridge.lib import durations
+from bridge.lib import durations, sizes
 
 FOLDER = "folder"
 """The key of the config file's folder in the validation context: paths are relative to it."""
@@ -54,6 +55,19 @@ def _duration(value: object) -> float:
     return durations.parse(value)
 
 
+def _lasting(value: object) -> float:
+    """Seconds; infinite for `forever`, 0 for `off`, which YAML 1.1 reads as False without quotes."""
+    if value is False or value == "off":
+        return 0.0
+    return math.inf if value == "forever" else _duration(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a number and a unit: 500K, 100M, 1G")
+    return sizes.parse(str(value))
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be one line of visible characters")
@@ -74,6 +88,20 @@ def switch(value: object) -> object:
 FilePath = Annotated[Path, AfterValidator(_path)]
 Duration = Annotated[
     float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"})
+]
+Lasting = Annotated[
+    float,
+    BeforeValidator(_lasting),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["forever", "off", False]}, {"type": "string", "pattern": "^[0-9]{1,6} *[smhdwSMHDW]$"}]}
+    ),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+ *[KMGkmg]?B?$"}]}
+    ),
 ]
 Line = Annotated[str, AfterValidator(_one_line)]
 Count = Annotated[int, BeforeValidator(number), Field(ge=1, le=10_000)]

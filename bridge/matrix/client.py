@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 
 from bridge.matrix.account import Account
 from bridge.matrix.avatars import Avatars
 from bridge.matrix.calling import Calling
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
+from bridge.matrix.downloads import Downloads
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.http.homeserver import Homeserver
@@ -25,7 +26,7 @@ from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Memory
+from bridge.network import Batch, Download, Memory
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -63,6 +64,7 @@ class MatrixNetwork:
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
+        self._downloads = Downloads(self.name, self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
@@ -117,6 +119,10 @@ class MatrixNetwork:
     async def read(self, event: EventKey) -> None:
         """Show others in its room that we have read `event`. Returns at once, and never raises."""
         self._receipts.read(event)
+
+    def download(self, source: str) -> AbstractAsyncContextManager[Download]:
+        """See `bridge.network.MediaSource`."""
+        return self._downloads.download(source)
 
     def gather(self, event: Event) -> float:
         """See `bridge.network.Gathering`."""

@@ -36,7 +36,9 @@ def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:
 
 def spoken(body: Message | Edit) -> Message:
     """`body` as a message of its own: an edit is its new text after "(edited) "."""
-    return body if isinstance(body, Message) else Message((*words("(edited) "), *body.text), body.kind)
+    if isinstance(body, Message):
+        return body
+    return Message((*words("(edited) "), *body.text), body.kind, media=body.media)
 
 
 def stamp(owed: Owed) -> str:

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
+from bridge.lib.durations import clock_time
+from bridge.lib.sizes import spelled
 from bridge.model.people import Identity, Sender
-from bridge.model.text import Text, words
+from bridge.model.text import Span, Text, merge, words
 
 BOTS = "bots"
 """The internal network whose rooms are the bots' inboxes ("ears"). No network of the config may have this name."""
@@ -77,24 +79,44 @@ class Change(StrEnum):
     RENAMED = "renamed"
 
 
+FOREVER = 2**32 - 1
+"""The value of `Media.until` for a link that never expires."""
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file of a message. `size` is in bytes. Only the network that it came from reads `source`."""
+    """A file of a message. `size` is in bytes, `length` in seconds. Only the network that it came from reads `source`,
+    which is '' if nobody can fetch the file.
 
-    kind: Literal["image", "file", "audio", "video", "sticker"]
+    The gate sets `until`: when a link to the file expires (seconds since the epoch); 0: no link is made. The relay sets
+    `link` before the message is rendered; it is not stored.
+    """
+
+    kind: Literal["image", "file", "audio", "video", "voice", "sticker"]
     name: str
     size: int | None
     mime: str
     source: str
+    length: float | None = None
+    until: int = 0
+    link: str = ""
+
+    @property
+    def described(self) -> str:
+        """Kind, name, length and size: `[image: cat.png, 12 KB]`."""
+        about = [self.name] if self.name else []
+        about += [clock_time(self.length)] if self.length is not None else []
+        about += [spelled(self.size)] if self.size is not None else []
+        return f"[{self.kind}: {', '.join(about)}]" if about else f"[{self.kind}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """Somebody said something.
 
-    `called` is the name by which the beginning of the text addresses our account; '' if the message mentions us
-    elsewhere, None if not at all. `reply_to` and `thread` are events of the same room. `mentions` are addresses of
-    people there.
+    `text` is the caption if there are `media`. `called` is the name by which the beginning of the text addresses our
+    account; '' if the message mentions us elsewhere, None if not at all. `reply_to` and `thread` are events of the same
+    room. `mentions` are addresses of people there.
     """
 
     text: Text
@@ -109,11 +131,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`text` replaces the text of the message `target`. `kind`: as in `Message`."""
+    """`text` and `media` replace those of the message `target`. `kind`: as in `Message`."""
 
     target: EventKey
     text: Text
     kind: Kind = Kind.TEXT
+    media: tuple[Media, ...] = ()
     type: Literal["edit"] = "edit"
 
 
@@ -194,10 +217,10 @@ class Event:
 
     @property
     def text(self) -> Text:
-        """The text of the event: the message, reason, reaction, detail or topic."""
+        """The text of the event: the message with what files it has, reason, reaction, detail or topic."""
         match self.body:
-            case Message(text=text) | Edit(text=text):
-                return text
+            case Message() | Edit() as body:
+                return described(body)
             case Redaction(reason=said) | Reaction(key=said) | Membership(detail=said) | Topic(text=said):
                 return words(said)
             case _ as never:
@@ -226,3 +249,24 @@ class Event:
                 return ()
             case _ as never:
                 assert_never(never)
+
+
+def described(body: Message | Edit) -> Text:
+    """The text of `body`, and after it kind, name and size of each file."""
+    return _after(body.text, [(Span(each.described),) for each in body.media])
+
+
+def with_links(body: Message | Edit) -> Text:
+    """As `described`, with a link after each file that has one."""
+    return _after(body.text, [(Span(each.described), *_linked(each)) for each in body.media])
+
+
+def _linked(media: Media) -> Text:
+    return (Span(" "), Span(media.link, link=media.link)) if media.link else ()
+
+
+def _after(text: Text, media: list[Text]) -> Text:
+    spans = [*text]
+    for each in media:
+        spans += (Span(" "), *each) if spans else each
+    return merge(spans)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from bridge.lib.ids import digest
-from bridge.model.event import Event, EventKey, Kind, Origin, Room
+from bridge.model.event import Edit, Event, EventKey, Kind, Media, Origin, Room
 from bridge.model.people import Sender
 
 
@@ -101,6 +101,21 @@ def said_at(event: Event, queued: float) -> float:
     """When `event` was said, by our clock (seconds since the epoch). For a live event, the time it was `queued`; for a
     replayed one, the network's time, but not in the future."""
     return max(0.0, min(queued, event.time)) if event.origin is Origin.REPLAYED else queued
+
+
+def handle(event: Event, media: Media) -> str:
+    """The name by which the store knows a file of a message, or of an edit of it: 128 bits in hex. It stays the same if
+    the network is renamed."""
+    message = event.body.target if isinstance(event.body, Edit) else event.key
+    return digest("file", message.room.id, message.id, media.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A file to which a link was made, and the event that it belongs to."""
+
+    event: EventKey
+    media: Media
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ each post."""
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import REDACTED, TOO_OLD, Count, Tally
-from bridge.model.event import Event, Room
+from bridge.model.event import Edit, Event, Message, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
 from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
@@ -377,7 +377,16 @@ class Dispatch:
 
     def _rendered(self, owed: Sequence[Owed]) -> Sequence[Post]:
         link = self._links().of(owed[0].room)
+        owed = [replace(item, event=self._with_links(item.event)) for item in owed]
         return self._network.render(owed, link.presentation if link is not None else DEFAULT)
+
+    def _with_links(self, event: Event) -> Event:
+        """`event` with the links to its files."""
+        if not isinstance(event.body, Message | Edit) or not any(each.until for each in event.body.media):
+            return event
+        link_to = self._shared.link_to
+        media = tuple(replace(each, link=link_to(event, each)) if each.until else each for each in event.body.media)
+        return replace(event, body=replace(event.body, media=media))
 
     def gather(self, event: Event) -> float:
         """How many seconds `event` may wait for more of its type."""

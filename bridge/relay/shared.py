@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.lib.lru import LruSet
+from bridge.model.event import Event, Media
 from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
 from bridge.relay.momentary import Momentary
@@ -13,6 +14,10 @@ from bridge.relay.outages import Outages
 from bridge.relay.requests import RequestNews
 
 _REMOVED = 10_000
+
+
+def _no_link(_event: Event, _media: Media) -> str:
+    return ""
 
 
 @dataclass(slots=True)
@@ -28,4 +33,6 @@ class Shared:
     """Deliveries that were erased because their message was removed: what is still to be sent of them is not."""
     momentary: Momentary = field(default_factory=Momentary)
     terms: Terms = field(default_factory=Terms)
+    link_to: Callable[[Event, Media], str] = _no_link
+    """Makes the link to a file of an event; '' if none can be made."""
     requests: RequestNews | None = None

@@ -1,12 +1,25 @@
 """The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
 from bridge.lib.lru import LruDict
-from bridge.model.event import BOTS, Change, Event, EventKey, Membership, Mentioned, Message, Room
+from bridge.model.event import (
+    BOTS,
+    FOREVER,
+    Change,
+    Edit,
+    Event,
+    EventKey,
+    Media,
+    Membership,
+    Mentioned,
+    Message,
+    Room,
+)
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import lookalike, plain
@@ -129,6 +142,9 @@ class Gate:
         else:
             sender = about
         mentioned = self._mentioned(event)
+        if isinstance(body, Message | Edit) and body.media:
+            may = rules if link is not None and sanction is None and not event.private else _NO_LINK
+            body = replace(body, media=tuple(_lasting(each, may, user, self._clock()) for each in body.media))
         event = replace(event, sender=sender, body=body, max_lines=rules.max_lines(user), mentioned=mentioned)
         return Case(event, link, user, sanction, target, spoke)
 
@@ -170,6 +186,15 @@ def _address(event: Event) -> str:
 
 def _rules(link: Link | None) -> Rules:
     return link.rules if link is not None else _NO_LINK
+
+
+def _lasting(media: Media, rules: Rules, user: User | None, now: float) -> Media:
+    """`media` with the time until which a link to it works, if it is carried, and may have one."""
+    is_carried = rules.is_member(user) or rules.guests is Guests.RELAY
+    is_small = media.size is None or media.size <= rules.largest_file
+    if not (media.source and is_carried and is_small and rules.files_last):
+        return replace(media, until=0)
+    return replace(media, until=FOREVER if math.isinf(rules.files_last) else math.ceil(now + rules.files_last))
 
 
 def asked_about(event: Event) -> EventKey | None:

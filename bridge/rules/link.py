@@ -36,7 +36,8 @@ class Rules:
     `member_lines` and `guest_lines`: most lines on IRC of one message.
 
     What is carried: `reactions`; `edits_from_irc`, `replies_from_irc`: what people write there as words; `memberships`;
-    `typing` and `receipts`, which are not stored."""
+    `typing` and `receipts`, which are not stored. `files_last`: seconds that links to files work (infinite: for ever;
+    0: no links are made), which have at most `largest_file` bytes."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -52,6 +53,8 @@ class Rules:
     memberships: Memberships = Memberships.SPEAKERS
     typing: bool = True
     receipts: bool = True
+    files_last: float = 0.0
+    largest_file: int = 100_000_000
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)

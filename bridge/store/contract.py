@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from bridge.model.accounting import Count, Ledger, Loss
 from bridge.model.event import Event, EventKey, Room
-from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Known, Owed, Post
+from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post
 
 LONGEST_WAIT_S = 3600.0
 """Seconds. No room waits longer: a wait that seems longer means that the clock was set back, and the room is due."""
@@ -213,10 +213,24 @@ class Store:
     async def ledger(self, since: float) -> Ledger:
         """What became of the events heard after `since` (seconds since the epoch). Counts are to the minute."""
 
+    @_reads
+    async def file(self, handle: str) -> Hosted | None:
+        """The file with that `handle` (see `bridge.model.outbox.handle`); None if no link was made to it, or the links
+        have expired or were revoked."""
+
+    @_writes
+    async def revoke(self, handle: str) -> int:
+        """Revoke the links to a file; returns how many files had one: 1 or 0."""
+
+    @_writes
+    async def revoke_of(self, event_id: str, network: str = "") -> int:
+        """Revoke the links to all files of the event with that id, on any network unless it is given, and of its edits.
+        Returns how many files had one."""
+
     @_writes_in_steps
     async def expire(self, before: float) -> int:
         """Remove what was finished before `before` (seconds since the epoch); returns how many rows. Dead deliveries
-        are kept until the operator drops them."""
+        are kept until the operator drops them, messages as long as the links to their files work."""
 
 
 class Lease:

@@ -7,10 +7,11 @@ from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
-from bridge.model.outbox import Backlog, Delivery, Entry, Known, Owed, Post, State
+from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, State
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
 from bridge.store.tables import ledger
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
+from bridge.store.tables.files import Files
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.networks import Networks, waiting
@@ -55,6 +56,7 @@ class Core:
         self._excerpt = excerpt
         self._networks = Networks(connection)
         self._messages = Messages(connection)
+        self._files = Files(connection)
         self._waiting = Queue(connection, self._messages)
         self._plans = Plans(connection)
         self._losses = Losses(connection)
@@ -160,6 +162,7 @@ class Core:
                 body,
             ),
         ).fetchone()
+        self._files.keep(event, row[0], target)
         return row
 
     def _erase(self, target: EventKey) -> Iterator[str]:
@@ -168,6 +171,7 @@ class Core:
         if (seq := self._messages.seq(self._messages.source(target))) is None:
             return
         self._messages.erase(seq)
+        self._files.revoke_of(seq)
         yield from self._drop_fruitless(seq)
 
     def _drop_fruitless(self, seq: int) -> Iterator[str]:
@@ -427,17 +431,33 @@ class Core:
         self.woken.add(row[0])
         return True
 
+    def file(self, handle: str) -> Hosted | None:
+        found = self._files.find(handle)
+        return found if found is not None and found.media.until > self._clock() else None
+
+    def revoke(self, handle: str) -> int:
+        return self._files.revoke(handle)
+
+    def revoke_of(self, event_id: str, network: str = "") -> int:
+        rows = self._sql.execute(
+            "SELECT seq FROM events WHERE id = ?1 AND (?2 = '' OR network = ?2)", (event_id, network)
+        ).fetchall()
+        return sum(self._files.revoke_of(seq) for (seq,) in rows)
+
     def expire(self, before: float) -> int:
         """Remove some of the rows; returns 0 once none are left."""
+        files = self._files.expire(self._clock(), _EXPIRE_AT_ONCE)
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
-            " (SELECT seq FROM deliveries WHERE state IN ('sent', 'dropped') AND done < ? LIMIT ?) RETURNING event",
+            " (SELECT seq FROM deliveries AS d WHERE state IN ('sent', 'dropped') AND done < ?"
+            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = d.event AND source != '') LIMIT ?)"
+            " RETURNING event",
             (before, _EXPIRE_AT_ONCE),
         ).fetchall()
         self._sql.executemany(
             "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
         )
-        return len(rows) + ledger.expire(self._sql, before)
+        return files + len(rows) + ledger.expire(self._sql, before)
 
     def changes_of_others(self) -> int:
         """A number that changes when another connection has changed something."""

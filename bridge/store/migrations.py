@@ -106,6 +106,16 @@ MIGRATIONS: Sequence[str] = (
     """
     ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';  -- of a message or an edit
     """,
+    # Version 10: files to which links were made. They are kept as long as their links work, and their events as long.
+    """
+    CREATE TABLE media (
+        handle TEXT PRIMARY KEY, event INTEGER NOT NULL REFERENCES events ON DELETE CASCADE, kind TEXT NOT NULL,
+        name TEXT NOT NULL, size INTEGER, mime TEXT NOT NULL, source TEXT NOT NULL,  -- '' once it is revoked
+        until INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX media_of ON media (event);
+    CREATE INDEX media_until ON media (until);
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

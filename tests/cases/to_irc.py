@@ -179,7 +179,7 @@ _FILES = (
         "a picture with a caption",
         says(
             "look at it",
-            "<alice> [image: duck.png] look at it",
+            "<alice> look at it [image: duck.png]",
             content={"msgtype": "m.image", "filename": "duck.png", "url": "mxc://localhost/a"},
         ),
     ),
@@ -189,7 +189,11 @@ _FILES = (
     ),
     _case(
         "a location",
-        says("my pond", "<alice> [location: geo:1,2] my pond", content={"msgtype": "m.location", "geo_uri": "geo:1,2"}),
+        says(
+            "my pond",
+            "<alice> my pond [location: geo:1,2] https://www.openstreetmap.org/?mlat=1&mlon=2#map=16/1/2",
+            content={"msgtype": "m.location", "geo_uri": "geo:1,2"},
+        ),
     ),
 )
 

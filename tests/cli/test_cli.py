@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,16 @@ from bridge.__main__ import main
 from bridge.admin.verbs.office import Answer
 from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
+from bridge.http import links
 from bridge.irc.settings import IrcSettings
-from bridge.model.event import Room
-from bridge.model.outbox import Addressed
+from bridge.model.event import FOREVER, Event, Media, Room
+from bridge.model.outbox import Addressed, handle
 from bridge.model.people import Identity, Proof
 from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore, lock
 from bridge.users import MembershipRequest
 from bridge.users.tinydb import TinyUsers
-from tests.events import matrix, said
+from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.integration.daemon import quackbridge
 
 CONFIG: dict[str, Any] = {
@@ -598,8 +600,30 @@ def test_a_shell_completes_commands_users_and_links(pond: Path) -> None:
     assert complete("set-role", "alice", "a") == ["admin"]
     assert complete("mute-user", "alice", "--in", "") == ["pond"]
     assert complete("outbox", "") == ["list", "retry", "drop"]
+    assert complete("media", "") == ["revoke"]
     for shell in ("bash", "zsh", "fish"):
         assert "_QUACKBRIDGE_COMPLETE" in run(pond, "completion", shell)
+
+
+def test_links_to_files_are_revoked_by_the_link_and_by_the_message(pond: Path) -> None:
+    cat = Media("image", "cat.png", 5, "image/png", "mxc://hs/cat", until=FOREVER)
+    events = [
+        rebodied(said(HOME, matrix("alice"), "look", name), media=(cat,)) for name in ("$one/+", "$two", "$three")
+    ]
+    asyncio.run(_carried(pond / "data" / "store.sqlite", events))
+    link = links.link("https://pond.social", bytes(32), handle(events[0], cat), FOREVER)
+    for what in (link, "$two", "home/$three"):
+        assert run(pond, "media", "revoke", what) == "1 file: no link works any more\n"
+        assert "no link of" in fail(pond, 1, "media", "revoke", what)
+    assert "is no link" in fail(pond, 2, "media", "revoke", "cat.png")
+    assert "media revoke" in run(pond, "audit")
+
+
+async def _carried(path: Path, events: Sequence[Event]) -> None:
+    async with contextlib.aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        lease = await store.acquire("home", "test")
+        assert lease is not None
+        await lease.commit(Commit.owing(Addressed(event, LIBERA) for event in events))
 
 
 def test_a_backup_without_a_database_fails_and_creates_nothing(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a configuration may say, and how every mistake is named with its place."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -643,3 +644,66 @@ links:
         "far": Door(),
         "libera": Door(services=True, masks=False, passwords=True),
     }
+
+
+_SERVED = """\
+networks: {{net: {{type: irc, server: "localhost:6667", tls: false, nick: duck}}}}
+links: {{pond: {{rooms: ["net/#pond"], media: {{links: {links}}}}}}}
+http: {{listen: "127.0.0.1:9191", public_url: "{url}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("links", "lasts"), [("30d", 2_592_000.0), ("1s", 1.0), ("forever", math.inf), ("off", 0.0), ('"off"', 0.0)]
+)
+def test_links_to_files_last_a_time_or_for_ever_or_are_off(folder: Path, links: str, lasts: float) -> None:
+    (link,) = links_of(read(folder, _SERVED.format(links=links, url="https://pond.social/")))
+    assert link.rules.files_last == lasts
+    (link,) = links_of(read(folder, _SERVED.format(links=links, url="x").replace(', public_url: "x"', "")))
+    assert link.rules.files_last == 0.0, "nobody could follow them"
+
+
+@pytest.mark.parametrize("links", ["on", "0s", "never", "30", "-1d"])
+def test_how_long_links_last_is_a_duration(folder: Path, links: str) -> None:
+    assert [
+        line
+        for line in problems(folder, _SERVED.format(links=links, url="https://pond.social"))
+        if "media.links" in line
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pond.social",
+        "ftp://pond.social",
+        "https://",
+        "https://a b",
+        "https://u:p@pond.social",
+        "https://pond.social/?x",
+        "https://pond.social/#x",
+        "https://pond.social:99999",
+        "//x",
+    ],
+)
+def test_a_public_url_is_an_address_to_which_a_path_can_be_added(folder: Path, url: str) -> None:
+    (line,) = problems(folder, _SERVED.format(links="30d", url=url))
+    assert "http.public_url: must be an address such as" in line
+
+
+@pytest.mark.parametrize(
+    ("url", "warning"),
+    [
+        ("https://pond.social", ""),
+        ("https://pond.social/bridge", ""),
+        ("http://127.0.0.1:9191", ""),
+        ("https://localhost", ""),
+        ("http://pond.social", "plain http: anyone on the path can see the files"),
+        ("http://127.0.0.1:9192", "the links will not work: `listen` is port 9191"),
+        ("http://localhost", "the links will not work: `listen` is port 9191, and this is port 80"),
+        ("https://127.0.0.1:9191", "nothing speaks https:// there"),
+    ],
+)
+def test_a_public_url_that_cannot_work_or_is_open_to_all_is_warned_of(folder: Path, url: str, warning: str) -> None:
+    found = read(folder, _SERVED.format(links="30d", url=url)).warnings
+    assert [warning in line and "http.public_url" in line for line in found] == ([True] if warning else [])

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bridge.model.accounting import Count
 from bridge.model.attribution import mark, stamp
-from bridge.model.event import Event, EventKey, Redaction, Room
+from bridge.model.event import Event, EventKey, Message, Redaction, Room, with_links
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.model.text import lines, plain, printable, words
+from bridge.model.text import Text, lines, plain, printable, words
 from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing
 
 
@@ -101,7 +101,7 @@ class MemoryNetwork:
         return [
             Post.of(item.room, item.deliveries, part, stamp(item) + mark(item.event) + printable(plain(line)))
             for item in owed
-            for part, line in enumerate(lines(words("(deleted)") if _is_removal(item) else item.event.text))
+            for part, line in enumerate(lines(_text(item)))
         ]
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -142,3 +142,10 @@ class MemoryNetwork:
 
 def _is_removal(item: Owed) -> bool:
     return isinstance(item.event.body, Redaction)
+
+
+def _text(item: Owed) -> Text:
+    body = item.event.body
+    if _is_removal(item):
+        return words("(deleted)")
+    return with_links(body) if isinstance(body, Message) else item.event.text

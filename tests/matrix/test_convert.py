@@ -7,11 +7,13 @@ import pytest
 from bridge.matrix.dialect import convert
 from bridge.matrix.dialect.content import beginning, is_long
 from bridge.matrix.dialect.convert import sender
-from bridge.model.event import Edit, Event, EventKey, Kind, Message
+from bridge.model.event import Edit, Event, EventKey, Kind, Media, Message
 from bridge.model.people import Identity, Proof
 from bridge.model.text import NAME_LIMIT, Span, Style, plain, words
 from tests.events import body_of
 from tests.matrix.heard import HTML, ROOM, US, heard, said
+
+MAP = "https://www.openstreetmap.org/?mlat=1&mlon=2"
 
 
 def text_of(content: Mapping[str, object], kind: str = "m.room.message") -> str | None:
@@ -54,11 +56,23 @@ def test_html_is_used_if_it_has_readable_text_and_the_plain_body_otherwise() -> 
     ("content", "text"),
     [
         ({"msgtype": "m.image", "body": "cat.png"}, "[image: cat.png]"),
-        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "[image: cat.png] look!"),
+        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "look! [image: cat.png]"),
         ({"msgtype": "m.file"}, "[file: no name]"),
         ({"msgtype": "m.audio", "body": "a.ogg"}, "[audio: a.ogg]"),
         ({"msgtype": "m.video", "body": 7}, "[video: no name]"),
-        ({"msgtype": "m.location", "body": "here", "geo_uri": "geo:1,2"}, "[location: geo:1,2] here"),
+        ({"msgtype": "m.image", "body": "cat.png", "info": {"size": 12_345}}, "[image: cat.png, 12 KB]"),
+        (
+            {"msgtype": "m.video", "body": "c.mp4", "info": {"size": 2**21, "duration": 90_500}},
+            "[video: c.mp4, 1:30, 2.1 MB]",
+        ),
+        (
+            {"msgtype": "m.audio", "body": "v", "info": {"duration": 7000}, "org.matrix.msc3245.voice": {}},
+            "[voice: 0:07]",
+        ),
+        ({"msgtype": "m.file", "body": "a\nb\u202e.exe", "info": {"size": -1, "duration": 5}}, "[file: a b.exe]"),
+        ({"msgtype": "m.location", "body": "here", "geo_uri": "geo:1,2"}, f"here [location: geo:1,2] {MAP}#map=16/1/2"),
+        ({"msgtype": "m.location", "geo_uri": "geo:1,2<x;u=5"}, f"[location: geo:1,2<x;u=5] {MAP}#map=16/1/2"),
+        ({"msgtype": "m.location", "geo_uri": "geo:x,2"}, "[location: geo:x,2]"),
         ({"msgtype": "m.key.verification.request", "body": "x"}, None),
         ({"msgtype": "m.text", "body": " \n"}, None),
         ({}, None),
@@ -75,14 +89,36 @@ def test_a_caption_keeps_its_formatting_its_length_and_whom_it_mentions() -> Non
     found = heard(image | {"body": "*look*", "formatted_body": "<b>look</b> <a href='matrix:u/duck:hs'>Duck</a>"})
     assert found is not None
     look, duck = Span("look", Style.BOLD), Span("Duck", mention="@duck:hs")
-    assert found.text == (Span("[image: cat.png] "), look, Span(" "), duck)
+    assert body_of(found).text == (look, Span(" "), duck)
+    assert found.text == (look, Span(" "), duck, Span(" [image: cat.png]"))
     assert body_of(found).called == ""
     assert text_of(image | {"body": "cat.png", "formatted_body": "<b>cat.png</b>"}) == "[image: cat.png]"
-    assert text_of(image | {"body": "look", "format": "x", "formatted_body": "<b>no</b>"}) == "[image: cat.png] look"
+    assert text_of(image | {"body": "look", "format": "x", "formatted_body": "<b>no</b>"}) == "look [image: cat.png]"
     long = "word " * 3000 + "end"
-    assert text_of(image | {"body": long}) == f"[image: cat.png] {long}"
-    assert text_of(image | {"body": "x", "formatted_body": f"<i>{long}</i>"}) == f"[image: cat.png] {long}"
-    assert text_of({"msgtype": "m.location", "body": long, "geo_uri": "geo:1,2"}) == f"[location: geo:1,2] {long}"
+    assert text_of(image | {"body": long}) == f"{long} [image: cat.png]"
+    assert text_of(image | {"body": "x", "formatted_body": f"<i>{long}</i>"}) == f"{long} [image: cat.png]"
+    assert (
+        text_of({"msgtype": "m.location", "body": long, "geo_uri": "geo:1,2"})
+        == f"{long} [location: geo:1,2] {MAP}#map=16/1/2"
+    )
+
+
+def test_a_file_is_kept_with_what_clients_say_of_it_and_an_encrypted_one_without_a_source() -> None:
+    image = {"msgtype": "m.image", "body": "cat.png", "info": {"size": 5, "mimetype": "image/png"}}
+    found = heard(image | {"url": "mxc://hs/abc"})
+    assert found is not None
+    assert body_of(found).media == (Media("image", "cat.png", 5, "image/png", "mxc://hs/abc"),)
+    for source in ({"file": {"url": "mxc://hs/abc"}}, {"url": "https://x.example/a"}, {"url": 7}, {}):
+        found = heard(image | source)
+        assert found is not None
+        assert body_of(found).media == (Media("image", "cat.png", 5, "image/png", ""),)
+
+
+def test_an_edit_has_the_file_that_it_puts_in_the_place_of_the_old_one() -> None:
+    found = heard(edit_of("$0", {"msgtype": "m.image", "body": "new", "filename": "b.png", "url": "mxc://hs/b"}))
+    assert found is not None
+    media = Media("image", "b.png", None, "", "mxc://hs/b")
+    assert found.body == Edit(EventKey(ROOM, "$0"), words("new"), Kind.TEXT, (media,))
 
 
 def test_a_sticker_is_shown_by_kind_and_name() -> None:
@@ -99,7 +135,7 @@ def test_an_edit_names_its_target_and_says_its_new_content_in_the_new_formatting
     assert found.body == Edit(EventKey(ROOM, "$0"), (Span("new", Style.ITALIC),))
     for new, text in (
         (said("duck: second"), "duck: second"),
-        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "[image: cat.png] look!"),
+        ({"msgtype": "m.image", "body": "look!", "filename": "cat.png"}, "look! [image: cat.png]"),
         (said("whoami", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$9"}}}), "whoami"),
     ):
         assert text_of(edit_of("$0", new)) == text

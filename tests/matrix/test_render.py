@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +14,7 @@ from bridge.matrix.dialect.html import read
 from bridge.matrix.dialect.operations import PARTS, Say, decode
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render as render_in
-from bridge.model.event import Event, EventKey, Kind, Message, Room
+from bridge.model.event import Event, EventKey, Kind, Media, Message, Room
 from bridge.model.outbox import Delivery, Known, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation
@@ -260,3 +261,14 @@ def test_a_very_long_name_is_cut_and_its_bracket_is_closed() -> None:
 
 def _bytes(post: Post) -> int:
     return len(post.payload.encode())
+
+
+def test_a_file_is_words_and_a_link() -> None:
+    cat = Media("image", "<cat>.png", 12_345, "image/png", "mxc://hs/cat", link="https://pond.social/m/x")
+    item = owed("look")
+    assert isinstance(item.event.body, Message)
+    item = replace(item, event=replace(item.event, body=replace(item.event.body, media=(cat,))))
+    (content,) = contents(item)
+    assert content["body"] == "<bob> look [image: <cat>.png, 12 KB] https://pond.social/m/x"
+    link = '<a href="https://pond.social/m/x">https://pond.social/m/x</a>'
+    assert content["formatted_body"].endswith(f"look [image: &lt;cat&gt;.png, 12 KB] {link}")

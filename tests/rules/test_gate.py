@@ -1,5 +1,6 @@
 """The gate: who somebody is, under which name they are shown, and what guests may ask for."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,14 @@ from bridge.model.attribution import shown_as
 from bridge.model.event import (
     BOTS,
     DESK,
+    FOREVER,
     Body,
     Change,
     Edit,
     Event,
     EventKey,
     Kind,
+    Media,
     Membership,
     Message,
     Reaction,
@@ -31,7 +34,7 @@ from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
-from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, said
+from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, rebodied, said
 from tests.fakes.users import MemoryUsers
 
 DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
@@ -458,3 +461,41 @@ def test_a_network_has_services_if_the_config_a_user_or_a_proof_says_so(world: W
     world.audience(said(Room("oftc", "#other"), irc("ann", "ann", network="oftc"), "hi"))
     assert first in world.gate.next_step(irc("eve", network="oftc"))
     assert login in world.gate.next_step(irc("eve", network="plain"))
+
+
+CAT = Media("image", "cat.png", 500, "image/png", "mxc://hs/cat", until=7)
+LINKS = Rules(files_last=60.0, largest_file=1_000)
+
+
+def _until(rules: Rules, sender: Sender, media: Media = CAT, *, private: bool = False) -> int:
+    """Until when the link to the picture of somebody works."""
+    room = Room("home", "!dm:hs") if private else HOME
+    event = rebodied(said(room, sender, "look", private=private), media=(media,))
+    body = World(rules).gate.decide(event).case.event.body
+    assert isinstance(body, Message)
+    return body.media[0].until
+
+
+def test_links_to_files_are_made_for_who_is_carried_as_long_as_the_link_says() -> None:
+    alice, eve = matrix("alice"), matrix("eve")
+    assert _until(LINKS, alice) == 1_060
+    assert _until(replace(LINKS, files_last=math.inf), alice) == FOREVER
+    assert _until(replace(LINKS, guests=Guests.RELAY), eve) == 1_060
+    assert _until(LINKS, alice, replace(CAT, size=None)) == 1_060
+    assert _until(DEFAULT, alice) == 0
+    assert _until(LINKS, eve) == 0
+    assert _until(LINKS, alice, private=True) == 0
+    assert _until(LINKS, alice, replace(CAT, size=1_001)) == 0
+    assert _until(LINKS, alice, replace(CAT, source="")) == 0
+
+
+def test_an_edit_has_links_to_its_files_and_who_is_muted_has_none() -> None:
+    world = World(LINKS)
+    edit = replace(said(HOME, matrix("alice"), "new"), body=Edit(FAR, words("new"), media=(CAT,)))
+    body = world.gate.decide(edit).case.event.body
+    assert isinstance(body, Edit)
+    assert body.media[0].until == 1_060
+    world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    body = world.gate.decide(edit).case.event.body
+    assert isinstance(body, Edit)
+    assert body.media[0].until == 0

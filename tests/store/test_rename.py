@@ -21,7 +21,7 @@ from tests.events import HOME, irc, matrix, said
 
 pytestmark = pytest.mark.real_time
 
-_TABLES = ("networks", "memory", "events", "deliveries", "posts", "rooms", "sent", "tallies", "losses")
+_TABLES = ("networks", "memory", "events", "deliveries", "posts", "rooms", "sent", "tallies", "losses", "media")
 
 
 @pytest.fixture

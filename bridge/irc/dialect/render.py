@@ -18,7 +18,7 @@ from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
 from bridge.model.attribution import spoken
 from bridge.model.changes import Change, Extent, change, covered
-from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Span, Style, Text, lines, merge, plain, says_nothing, untabbed, words
@@ -122,8 +122,8 @@ def _operations(
 
 
 def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say]:
-    message = replace(message, text=names.called(message.text, item.event))
-    said = _bounded(item, message, lead, place.limits, names.head(item))
+    text = names.called(message.text, item.event)
+    said = _bounded(item, replace(message, text=text), lead, place.limits, names.head(item))
     if not said:
         raise PermanentError("the message has no words that IRC can show")
     reply = answered_id(item, message) if place.tags else ""
@@ -134,7 +134,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     """What the last of several edits of a message changed since people saw it. Nothing if that cannot be seen."""
     item, edit = items[-1], items[-1].event.body
     assert isinstance(edit, Edit)
-    new, known = covered(edit.text), items[0].known(edit.target)
+    new, known = covered(described(edit)), items[0].known(edit.target)
     before = known.before if known is not None and known.ids else ""
     if says_nothing(new) or (known is not None and known.removed):
         return ()
@@ -146,7 +146,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
         case Extent.SUBSTITUTION if not hides:
             message = Message(words(told.text), edit.kind)
         case Extent.EXCERPT:
-            message = spoken(replace(edit, text=words(told.text)))
+            message = spoken(replace(edit, text=words(told.text), media=()))
         case _:
             message = spoken(edit)
     return _message(item, message, place, "", names)
@@ -158,30 +158,33 @@ def _has_links(text: Text) -> bool:
 
 
 def _bounded(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> list[Say]:
-    """The lines of a message. Of one with too many, no more are made than are shown."""
-    most, says = item.event.max_lines, _lines(item, message, lead, limits, head)
+    """The lines of a message. Of one with too many, no more are made than are shown, and its files."""
+    most, says = item.event.max_lines, _lines(item, message, with_links(message), lead, limits, head)
     if not most:
         return [*says]
     said = [*islice(says, most + 1)]
     if len(said) <= most:
         return said
-    shown = said[: most - 1]
-    head = shown[0].text[: shown[0].head]
-    told = sum(len(one.text) - one.head for one in shown) - len(lead)
+    kept = said[: most - 1]
+    told = sum(len(one.text) - one.head for one in kept) - len(lead)
     left = max(len(plain(message.text)) - told, 1)
-    before, after = _ACTION if shown[0].text.startswith(_ACTION[0]) else _PLAIN
-    return [*shown, replace(shown[0], text=f"{before}{head}({left:,} more characters are not shown here){after}")]
+    before, after = _ACTION if kept[0].text.startswith(_ACTION[0]) else _PLAIN
+    rest = f"({left:,} more characters are not shown here)"
+    if not message.media:
+        return [*kept, replace(kept[0], text=f"{before}{kept[0].text[: kept[0].head]}{rest}{after}")]
+    files = with_links(replace(message, text=words(rest)))
+    return [*kept, *_lines(item, message, files, "", limits, head)]
 
 
-def _lines(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> Iterator[Say]:
+def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Say]:
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
-    if not message.text and message.kind is Kind.ACTION:  # a bare /me
+    if not text and message.kind is Kind.ACTION:  # a bare /me
         yield Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip())
-    for line in lines(message.text):
-        shown = _flat(line)
-        if plain(shown).strip():
-            yield from _fitting(command, item.room.id, wrap, head, (*words(lead), *shown), limits)
+    for line in lines(text):
+        flat = _flat(line)
+        if plain(flat).strip():
+            yield from _fitting(command, item.room.id, wrap, head, (*words(lead), *flat), limits)
             lead = ""
 
 

@@ -1,12 +1,18 @@
 """The content of a Matrix message as words: nothing said is lost silently, of whatever kind it is."""
 
+import re
+
 from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.dialect.files import kind_of
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.model.identifiers import MATRIX_ID_LIMIT
-from bridge.model.text import merge, plain, says_nothing, words
+from bridge.model.text import Span, Text, merge, plain, says_nothing, words
 
 MESSAGES = ("m.room.message", "m.sticker")
-_FILES = {"m.image": "image", "m.file": "file", "m.audio": "audio", "m.video": "video", "m.location": "location"}
+_LOCATION = "m.location"
+_GEO = re.compile(r"geo:(-?\d{1,3}(?:\.\d{1,12})?),(-?\d{1,3}(?:\.\d{1,12})?)(?![\d.])", re.ASCII)
+"""Latitude and longitude of a `geo:` URI (RFC 5870)."""
+_MAP = "https://www.openstreetmap.org/?mlat={0}&mlon={1}#map=16/{0}/{1}"
 _NOT_SAID = frozenset({"m.key.verification.request"})
 _SHORT = 2000  # characters
 _NOBODY: frozenset[str] = frozenset()
@@ -39,10 +45,12 @@ def _beginning(content: Json) -> Json:
 
 def readable(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | None:
     """The words of `said`, the content of `event` or what replaces it, and the people whom it links; None if it says
-    nothing to people. `is_reply`: it may begin with a quotation for old clients. `by_id`: people are named by their
-    ids."""
+    nothing to people. Of a file it is the caption. `is_reply`: it may begin with a quotation for old clients. `by_id`:
+    people are named by their ids."""
     found = _read(event, said, is_reply=is_reply, by_id=by_id)
     if found is not None and says_nothing(plain(found.text)):  # but a bare /me says its sender's name
+        if kind_of(event, said) is not None:
+            return Read((), found.people)
         return Read((), found.people) if word(said, "msgtype") == "m.emote" and not by_id else None
     return found
 
@@ -87,9 +95,11 @@ def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | Non
     if kind in _NOT_SAID:
         return None
     if word(event, "type") == "m.sticker":
-        return Read(words(f"[sticker: {text_under(said, 'body') or 'no name'}]"), _NOBODY)
-    if kind in _FILES:
-        return _file(_FILES[kind], said, is_reply=is_reply, by_id=by_id)
+        return Read((), _NOBODY)
+    if kind == _LOCATION:
+        return _location(said, is_reply=is_reply, by_id=by_id)
+    if kind_of(event, said) is not None:
+        return _caption(said, text_under(said, "filename"), is_reply=is_reply, by_id=by_id)
     return _words(said, is_reply=is_reply, by_id=by_id)
 
 
@@ -103,16 +113,24 @@ def _words(said: Json, *, is_reply: bool, by_id: bool) -> Read:
     return Read(words(_without_fallback(body) if is_reply else body), _NOBODY)
 
 
-def _file(kind: str, said: Json, *, is_reply: bool, by_id: bool) -> Read:
-    """Words for a file or a location: its name, and its caption (spec, "Media captions": only if the body is not the
-    name)."""
+def _caption(said: Json, name: str, *, is_reply: bool, by_id: bool) -> Read:
+    """The caption of a file (spec, "Media captions"): its body, only if that is not its name."""
     body = text_under(said, "body")
-    name = text_under(said, "filename") or text_under(said, "geo_uri") or body or "no name"
-    shown = words(f"[{kind}: {name}]")
-    if not body or body == name:
-        return Read(shown, _NOBODY)
-    caption = _words(said, is_reply=is_reply, by_id=by_id)
-    return Read(merge((*shown, *words(" "), *caption.text)), caption.people)
+    if not body or not name or body == name:
+        return Read((), _NOBODY)
+    return _words(said, is_reply=is_reply, by_id=by_id)
+
+
+def _location(said: Json, *, is_reply: bool, by_id: bool) -> Read:
+    """What its sender says of a location (spec, `m.location`), its `geo:` URI, and a link to a map."""
+    geo = text_under(said, "geo_uri")
+    shown = words(f"[location: {geo or text_under(said, 'body') or 'no name'}]")
+    if found := _GEO.match(geo):
+        link = _MAP.format(*found.groups())
+        shown = (*shown, Span(" "), Span(link, link=link))
+    caption = _caption(said, geo, is_reply=is_reply, by_id=by_id)
+    before: Text = (*caption.text, Span(" ")) if caption.text else ()
+    return Read(merge((*before, *shown)), caption.people)
 
 
 def _bounded(text: str) -> str:

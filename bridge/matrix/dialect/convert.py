@@ -7,6 +7,7 @@ from itertools import islice
 from bridge.matrix.dialect.addresses import is_person
 from bridge.matrix.dialect.content import event_id, may_quote, readable, related, replied, text_under
 from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
+from bridge.matrix.dialect.files import files
 from bridge.matrix.dialect.html import Read
 from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Reaction, Redaction, Room, Topic
 from bridge.model.people import Identity, Proof, Sender
@@ -101,7 +102,10 @@ def _said(event: Json, room: Room, us: Us, *, private: bool) -> Body | None:
     read = readable(event, said, is_reply=may_quote(content), by_id=private)
     if read is None:
         return None
-    return Edit(EventKey(room, edited), read.text, _kind(said)) if edited else _spoken(room, said, read, us)
+    media = files(event, said)
+    if edited:
+        return Edit(EventKey(room, edited), read.text, _kind(said), media)
+    return replace(_spoken(room, said, read, us), media=media)
 
 
 def _spoken(room: Room, content: Json, read: Read, us: Us) -> Message:

@@ -13,7 +13,7 @@ from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.profile import PROFILE, has_profile, profile
 from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.comings import steps, told
-from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic
+from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic, with_links
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
 from bridge.model.text import plain, printable, visible
@@ -146,9 +146,9 @@ def _alike(said: Sequence[_Said], message: Message, item: Owed) -> bool:
 def _said(item: Owed, message: Message, place: Place) -> _Said:
     event = item.event
     head = Mark.of(stamp(item), mark(event), hides=_is_profiled(event, place))
-    if not message.text and message.kind is Kind.ACTION:  # a bare /me
+    text = with_links(message)
+    if not text and message.kind is Kind.ACTION:  # a bare /me
         return _Said(item, (head.alone,))
-    text = message.text
     users: tuple[str, ...] = ()
     if event.sender.user is not None and has_profile(event) and not event.sender.bot:
         named = mentions.name(text, _who(event, place), event.sender.address)
@@ -238,9 +238,9 @@ def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
             raise PermanentError("the message has no words that Matrix can show")
         yield from _says((_Said(item, said.lines),), anew, place)
         return
-    message = Message(edit.text, edit.kind)
+    message, text = Message(edit.text, edit.kind), with_links(edit)
     head = Mark.of("", mark(item.event), hides=_is_profiled(item.event, place))
-    lines = (head.alone,) if not edit.text and edit.kind is Kind.ACTION else (*marked(head, edit.text),)
+    lines = (head.alone,) if not text and edit.kind is Kind.ACTION else (*marked(head, text),)
     if not lines:
         raise PermanentError("the message has no words that Matrix can show")
     part = _part(item, edit)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -22,6 +23,13 @@ _V1 = "/_matrix/client/v1/"
 _NEWER = frozenset(("relations",))
 """What is asked of a room by a newer endpoint: it exists in version 1 only (spec, "Relationships API")."""
 _UPLOAD = "/_matrix/media/v3/upload"
+_DOWNLOADS = ("/_matrix/client/v1/media/download/{}/{}", "/_matrix/media/v3/download/{}/{}")
+"""Where files are (spec, "Content repository"): with our token, and where homeservers older than version 1.11 have
+them, without."""
+_REMOTE_MS = 20_000
+"""How long the homeserver may wait for a file that it does not have yet."""
+_SILENT_S = 30.0
+"""Seconds without a byte after which a download ends."""
 _WITHIN = 30.0
 """Seconds for an answer. A join of a room elsewhere may take this long."""
 
@@ -157,6 +165,49 @@ class Homeserver:
         place = f"{_UPLOAD}?filename={_quoted(name)}"
         asked = self._client.send("POST", place, data, headers, timeout=0)
         return expected(await self._answer(asked, _WITHIN, _LARGEST_DOCUMENT), "content_uri")
+
+    @asynccontextmanager
+    async def download(self, server: str, media_id: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The answer with the file `mxc://server/media_id`, its body not read yet. Raises ApiError, Unreachable."""
+        used = self.token
+        try:
+            answer = await self._file(_DOWNLOADS[0], server, media_id)
+        except ApiError as error:
+            if error.logged_out and self.renew is not None:
+                await self.renew(used)
+                answer = await self._file(_DOWNLOADS[0], server, media_id)
+            elif error.code == "M_UNRECOGNIZED" or (error.status in (404, 405) and not error.code):
+                answer = await self._file(_DOWNLOADS[1], server, media_id)
+            else:
+                raise
+        async with answer:
+            yield answer
+
+    async def _file(self, place: str, server: str, media_id: str) -> aiohttp.ClientResponse:
+        headers = {"Accept-Encoding": "identity"}
+        if place == _DOWNLOADS[0]:
+            headers["Authorization"] = f"Bearer {self.token}"
+        path = place.format(_quoted(server), _quoted(media_id))
+        url = URL(f"{str(self._url).rstrip('/')}{path}?timeout_ms={_REMOTE_MS}", encoded=True)
+        timeout = aiohttp.ClientTimeout(total=None, connect=_WITHIN, sock_read=_SILENT_S)
+        try:
+            answer = await self._session.get(url, headers=headers, timeout=timeout)
+        except TimeoutError:
+            raise TooSlow(f"no answer within {_SILENT_S:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(_reason(error), _hint(error)) from None
+        if answer.status == 200:
+            return answer
+        async with answer:
+            data = await self._read(answer)
+        _found(max(answer.status, 400), data, answer.headers.get("Retry-After", ""))
+        raise Stranger(_STRANGE)
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await _body(answer, _LARGEST_DOCUMENT)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unreachable(_reason(error)) from None
 
     def move(self, url: str) -> None:
         """Ask the homeserver at `url` from now on."""

@@ -162,5 +162,5 @@ def _edited(event: Event, edits: Iterable[Edit]) -> Event:
     """`event`, a message, as the last of `edits` has it."""
     for edit in edits:
         assert isinstance(event.body, Message)
-        event = replace(event, body=replace(event.body, text=edit.text, kind=edit.kind))
+        event = replace(event, body=replace(event.body, text=edit.text, kind=edit.kind, media=edit.media))
     return event

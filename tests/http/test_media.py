@@ -1,0 +1,272 @@
+"""Files over HTTP: streamed, in parts, to who has a link, and to nobody else."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from bridge.demo.servers.process import HOST, free_port
+from bridge.http import links, media, server
+from bridge.model.event import FOREVER, Media
+from bridge.model.outbox import Hosted, handle
+from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
+from tests.events import HOME, matrix, said
+
+pytestmark = pytest.mark.real_time
+
+KEY = bytes(32)
+NOW = 1_000.0
+DATA = bytes(range(256)) * 1000
+CAT = Media("image", "cät\r\nX: y.png", len(DATA), "image/png", "mxc://hs/cat")
+EVENT = said(HOME, matrix("alice"), "look")
+HANDLE = handle(EVENT, CAT)
+
+
+@dataclass
+class World:
+    """A server with one file, and what its network does."""
+
+    port: int = field(default_factory=free_port)
+    file: Media | None = CAT
+    data: bytes = DATA
+    size: int | None = len(DATA)
+    mime: str = "image/gif"
+    trouble: Exception | None = None
+    largest: int = 10**6
+    away: bool = False
+    hangs: asyncio.Event | None = None
+    fetched: list[str] = field(default_factory=list)
+
+    async def find(self, asked: str) -> Hosted | None:
+        return Hosted(EVENT.key, self.file) if self.file is not None and asked == HANDLE else None
+
+    def source(self, network: str) -> MediaSource | None:
+        assert network == "home"
+        return None if self.away else self
+
+    @asynccontextmanager
+    async def download(self, source: str) -> AsyncGenerator[Download, None]:
+        self.fetched.append(source)
+        if self.trouble is not None:
+            raise self.trouble
+        yield Download(self.size, self.mime, self._pieces())
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        for at in range(0, len(self.data), 1000):
+            yield self.data[at : at + 1000]
+            if self.hangs is not None:
+                await self.hangs.wait()
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        served = media.Served(KEY, self.find, self.source, lambda: NOW, lambda: self.largest)
+        serving = asyncio.create_task(server.serve(HOST, self.port, media.routes(served, "/pond")))
+        try:
+            connector = aiohttp.TCPConnector(force_close=True, limit=0)
+            async with aiohttp.ClientSession(f"http://{HOST}:{self.port}", connector=connector) as http:
+                await self._up(http)
+                yield http
+        finally:
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+
+    async def _up(self, http: aiohttp.ClientSession) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(aiohttp.ClientConnectionError):
+                    async with http.get("/"):
+                        return
+
+
+def path(until: int = FOREVER, handle: str = HANDLE, key: bytes = KEY) -> str:
+    return f"/m/{links.token(key, handle, until)}"
+
+
+async def get(
+    http: aiohttp.ClientSession, where: str, method: str = "GET", **headers: str
+) -> tuple[int, Mapping[str, str], bytes]:
+    sent = {key.replace("_", "-"): value for key, value in headers.items()}
+    async with http.request(method, URL(where, encoded=True), headers=sent) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+async def test_a_link_gives_the_bytes_of_the_file_its_type_and_its_name() -> None:
+    world = World()
+    async with world.client() as http:
+        for place in (path(), f"/pond{path()}"):
+            status, headers, body = await get(http, place)
+            assert (status, body) == (200, DATA)
+        assert headers["Content-Length"] == str(len(DATA))
+        assert headers["Content-Type"] == "image/png"
+        assert headers["Content-Disposition"].startswith("inline; filename=")
+        assert "X" not in headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "Set-Cookie" not in headers
+
+
+async def test_head_parts_and_what_the_client_has_already() -> None:
+    world = World()
+    async with world.client() as http:
+        status, headers, body = await get(http, path(), "HEAD")
+        assert (status, headers["Content-Length"], body) == (200, str(len(DATA)), b"")
+        etag = headers["ETag"]
+        status, headers, body = await get(http, path(), Range="bytes=1999-3000")
+        assert (status, body) == (206, DATA[1999:3001])
+        assert headers["Content-Range"] == f"bytes 1999-3000/{len(DATA)}"
+        status, headers, body = await get(http, path(), Range="bytes=-5", If_Range=etag)
+        assert (status, body) == (206, DATA[-5:])
+        assert (await get(http, path(), Range="bytes=-5", If_Range='"old"'))[0] == 200
+        status, headers, _ = await get(http, path(), Range=f"bytes={len(DATA)}-")
+        assert (status, headers["Content-Range"]) == (416, f"bytes */{len(DATA)}")
+        before = len(world.fetched)
+        assert (await get(http, path(), If_None_Match=etag))[0] == 304
+        assert len(world.fetched) == before
+        world.file = None
+        assert (await get(http, path(), If_None_Match=etag))[0] == 404, "also what a client has is checked first"
+
+
+async def test_forged_revoked_and_expired_links_are_told_apart_in_a_sentence() -> None:
+    world = World()
+    async with world.client() as http:
+        for place in (
+            path(key=bytes([1]) * 32),
+            path()[:-1],
+            path(handle="0" * 32),
+            "/m/",
+            "/m/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+            "/m/..%2f" + path()[3:],
+            path() + "%00",
+        ):
+            assert (await get(http, place))[0] == 404, place
+        status, headers, body = await get(http, path(until=999))
+        assert (status, body) == (410, b"This link has expired.\n")
+        assert headers["Content-Type"].startswith("text/plain")
+        assert headers["Cache-Control"] == "no-store"
+        world.file = None
+        assert (await get(http, path()))[0] == 404
+    assert world.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [(NoSuchFile("gone"), 404), (NotFetched("away"), 502), (TimeoutError(), 504)],
+)
+async def test_what_the_network_does_not_give_is_told(trouble: Exception, status: int) -> None:
+    world = World(trouble=trouble)
+    async with world.client() as http:
+        assert (await get(http, path()))[0] == status
+        world.away = True
+        found, headers, _ = await get(http, path())
+        assert (found, headers["Retry-After"]) == (503, "60")
+
+
+async def test_a_file_that_is_too_large_is_not_served_whatever_was_said_of_it() -> None:
+    world = World(largest=len(DATA) - 1)
+    async with world.client() as http:
+        status, _, body = await get(http, path())
+        assert (status, world.fetched) == (403, [])
+        assert b"256 KB" in body
+        world.file = Media("image", "x", 5, "image/png", "mxc://hs/cat")
+        assert (await get(http, path()))[0] == 403
+        world.size = None
+        with pytest.raises(aiohttp.ClientError):
+            await get(http, path())
+
+
+async def test_a_file_that_ends_too_early_is_cut_off_and_one_of_unknown_size_is_served() -> None:
+    world = World(data=DATA[:-1])
+    async with world.client() as http:
+        async with aiohttp.ClientSession(f"http://{HOST}:{world.port}") as stays:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                async with asyncio.timeout(5):
+                    await get(stays, path())
+        world.size = None
+        status, headers, body = await get(http, path(), Range="bytes=5-")
+        assert (status, body) == (200, DATA[:-1])
+        assert "Content-Length" not in headers
+
+
+async def test_one_address_has_few_downloads_at_a_time_and_all_together_not_many() -> None:
+    world = World(hangs=asyncio.Event())
+    assert world.hangs is not None
+    async with world.client() as http:
+        each = [asyncio.create_task(get(http, path(), X_Forwarded_For=f"10.0.0.{number // 4}")) for number in range(13)]
+        done, waiting = await asyncio.wait(each, timeout=1)
+        assert [task.result()[0] for task in done] == [429] * 3
+        assert all(task.result()[1]["Retry-After"] == "10" for task in done)
+        world.hangs.set()
+        assert [(await task)[2] for task in waiting] == [DATA] * 10
+        assert (await get(http, path()))[0] == 200
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back_and_others_are_answered() -> None:
+    world = World()
+    async with world.client() as http:
+        found = [(await get(http, path(until=1), X_Forwarded_For="10.0.0.1"))[:2] for _ in range(75)]
+        assert [status for status, _ in found][:60] == [410] * 60
+        status, headers = found[-1]
+        assert (status, headers["Retry-After"]) == (429, "1")
+        assert (await get(http, path(), X_Forwarded_For="10.0.0.2"))[0] == 200
+
+
+async def test_a_download_may_take_longer_than_other_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(server, "_REQUEST_S", 0.3)
+    world = World(hangs=asyncio.Event(), data=DATA[:3000], size=3000)
+    assert world.hangs is not None
+    async with world.client() as http:
+        asking = asyncio.create_task(get(http, path()))
+        await asyncio.sleep(1.0)
+        world.hangs.set()
+        assert (await asking)[2] == DATA[:3000]
+
+
+async def test_a_network_that_sends_nothing_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "_STEP_S", 0.3)
+    world = World(hangs=asyncio.Event())
+    async with world.client() as http:
+        with pytest.raises(aiohttp.ClientError):
+            await get(http, path())
+
+
+async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_STEP_S", 2.0)
+    world = World(data=DATA * 100, size=len(DATA) * 100, largest=10**9, file=replace(CAT, size=None))
+    async with world.client() as http:
+        lazy = [await asyncio.open_connection(HOST, world.port) for _ in range(4)]
+        for _, writer in lazy:
+            writer.write(f"GET {path()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while len(world.fetched) < 4:  # noqa: ASYNC110  (a request rings no bell)
+            await asyncio.sleep(0.01)
+        assert (await get(http, path(), "HEAD"))[0] == 429
+        await freed(http)
+        for _, writer in lazy:
+            writer.close()
+
+
+async def test_a_client_that_leaves_frees_its_place() -> None:
+    world = World(hangs=asyncio.Event())
+    assert world.hangs is not None
+    async with world.client() as http:
+        for _ in range(4):
+            asking = asyncio.create_task(get(http, path()))
+            await asyncio.sleep(0.1)
+            asking.cancel()
+        world.hangs.set()
+        await freed(http)
+
+
+async def freed(http: aiohttp.ClientSession) -> None:
+    """Return when there is a place for one more download."""
+    async with asyncio.timeout(10):
+        while (await get(http, path(), "HEAD"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
+            await asyncio.sleep(0.1)

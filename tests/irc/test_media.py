@@ -1,0 +1,46 @@
+"""Pictures and files on IRC: caption, kind, name, size and link in one line, however long the caption."""
+
+from dataclasses import replace
+
+from bridge.model.event import Edit, Media, Message
+from bridge.model.text import Span, Style, words
+from tests.irc.rendering import PLACE, TARGET, known, owed, said
+
+LINK = "http://127.0.0.1:9191/m/" + "A" * 48
+CAT = Media("image", "cat.png", 12_345, "image/png", "mxc://hs/cat", link=LINK)
+
+
+def test_a_picture_is_its_caption_kind_name_size_and_link_in_one_line() -> None:
+    caption = (Span("look", Style.BOLD),)
+    assert said(owed(Message(caption, media=(CAT,)))) == [f"<alice> \x02look\x0f [image: cat.png, 12 KB] {LINK}"]
+    assert said(owed(Message((), media=(CAT,)))) == [f"<alice> [image: cat.png, 12 KB] {LINK}"]
+    voice = Media("voice", "", None, "audio/ogg", "mxc://hs/voice", 7.4)
+    assert said(owed(Message((), media=(voice,)))) == ["<alice> [voice: 0:07]"]
+    assert said(owed(Message((), media=(replace(voice, length=None),)))) == ["<alice> [voice]"]
+
+
+def test_several_files_are_named_with_a_link_each() -> None:
+    dog = replace(CAT, name="dog.png", size=None, link="")
+    assert said(owed(Message(words("both"), media=(CAT, dog)))) == [
+        f"<alice> both [image: cat.png, 12 KB] {LINK} [image: dog.png]"
+    ]
+
+
+def test_the_link_is_there_and_whole_however_long_the_caption_and_the_name_are() -> None:
+    for caption in ("word " * 500, "line\n" * 50, "x" * 3000):
+        for name in ("cat.png", "n" * 100):
+            item = owed(Message(words(caption), media=(replace(CAT, name=name),)))
+            limited = replace(item, event=replace(item.event, max_lines=6))
+            for lines in (said(item), said(limited)):
+                assert LINK in lines[-1].split(" ")
+                assert sum(line.count("[image: ") for line in lines) == 1
+            assert len(said(limited)) <= 7
+            assert "more characters are not shown here" in "".join(said(limited))
+
+
+def test_an_edit_of_a_caption_is_told_by_its_words_and_one_that_is_not_known_with_the_link() -> None:
+    edit = Edit(TARGET, words("look at him"), media=(CAT,))
+    before = "look at her [image: cat.png, 12 KB]"
+    assert said(owed(edit, context=[known(before)])) == ["<alice> s/her/him/"]
+    assert said(owed(edit)) == [f"<alice> (edited) look at him [image: cat.png, 12 KB] {LINK}"]
+    assert PLACE.limits.line == 512

@@ -1,0 +1,99 @@
+"""Files to which links were made: they are known as long as the links work, and not once they are revoked."""
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Redaction
+from bridge.model.outbox import Addressed, Hosted, handle
+from bridge.model.text import words
+from bridge.store import Commit, Lease
+from tests.events import HOME, LIBERA, matrix, rebodied, said
+from tests.fakes.store import MemoryStore
+
+CAT = Media("image", "cat.png", 5, "image/png", "mxc://hs/cat", until=2_000)
+DOG = replace(CAT, name="dog.png", source="mxc://hs/dog")
+ALICE = matrix("alice")
+PICTURE = rebodied(said(HOME, ALICE, "look", "$cat"), media=(CAT,))
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.store = MemoryStore(lambda: self.now)
+
+    async def hear(self, *events: Event) -> None:
+        home = await self.store.acquire("home", "test")
+        owed = Commit.owing(Addressed(event, LIBERA) for event in events)
+        await home.commit(owed)
+
+    async def carry_all(self) -> None:
+        libera: Lease = await self.store.acquire("libera", "test")
+        for entry in await self.store.outbox():
+            await self.store.drop(entry.delivery)
+        assert await libera.due(self.now) == []
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def removal(target: str) -> Event:
+    return replace(said(HOME, ALICE, "removed"), body=Redaction(EventKey(HOME, target)))
+
+
+def edit(media: Media, event_id: str = "$edit") -> Event:
+    return replace(said(HOME, ALICE, "edit", event_id), body=Edit(PICTURE.key, words("see"), media=(media,)))
+
+
+async def test_a_file_is_known_after_its_message_was_carried_until_its_links_expire(world: World) -> None:
+    await world.hear(PICTURE)
+    await world.carry_all()
+    assert await world.store.expire(world.now + 1) == 0, "a removal must still find the message"
+    assert await world.store.file(handle(PICTURE, CAT)) == Hosted(PICTURE.key, CAT)
+    world.now = 2_001.0
+    assert await world.store.file(handle(PICTURE, CAT)) is None
+    assert await world.store.expire(world.now) == 2
+    assert (world.store.count("media"), world.store.count("events")) == (0, 0)
+
+
+async def test_a_file_whose_links_work_for_ever_is_kept_and_one_without_links_never_is(world: World) -> None:
+    forever, never = replace(CAT, until=FOREVER), replace(CAT, until=0)
+    await world.hear(rebodied(PICTURE, media=(forever,)), rebodied(said(HOME, ALICE, "no"), media=(never,)))
+    await world.carry_all()
+    world.now = 10.0**9
+    await world.store.expire(world.now)
+    assert await world.store.file(handle(PICTURE, CAT)) == Hosted(PICTURE.key, forever)
+    assert (world.store.count("media"), world.store.count("events")) == (1, 1)
+
+
+async def test_the_removal_of_a_message_revokes_its_files_and_those_of_its_edits_for_good(world: World) -> None:
+    await world.hear(PICTURE, edit(DOG))
+    other = rebodied(said(HOME, ALICE, "other"), media=(CAT,))
+    await world.hear(other)
+    assert await world.store.file(handle(PICTURE, DOG)) is not None
+    await world.carry_all()
+    await world.hear(removal("$cat"))
+    for event in (PICTURE, edit(DOG), edit(replace(CAT, source="mxc://hs/late"), "$later")):
+        await world.hear(event)  # heard again, or late
+        body = event.body
+        assert not isinstance(body, Redaction)
+        assert await world.store.file(handle(event, body.media[0])) is None  # type: ignore[union-attr]
+    assert await world.store.file(handle(other, CAT)) is not None
+
+
+async def test_a_revoked_file_stays_revoked_whatever_is_edited_and_its_name_is_gone(world: World) -> None:
+    await world.hear(PICTURE)
+    assert await world.store.revoke(handle(PICTURE, CAT)) == 1
+    assert await world.store.revoke(handle(PICTURE, CAT)) == 0
+    await world.hear(PICTURE, edit(CAT))
+    assert await world.store.file(handle(PICTURE, CAT)) is None
+    assert "mxc://hs/cat" not in str(world.store.sql.execute("SELECT * FROM media").fetchall())
+
+
+@pytest.mark.parametrize(("network", "number"), [("", 2), ("home", 2), ("libera", 0)])
+async def test_all_files_of_an_event_are_revoked_by_its_id(world: World, network: str, number: int) -> None:
+    await world.hear(rebodied(PICTURE, media=(CAT, DOG)))
+    assert await world.store.revoke_of("$cat", network) == number
+    assert (await world.store.file(handle(PICTURE, CAT)) is None) == bool(number)
