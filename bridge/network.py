@@ -210,7 +210,7 @@ class Signals(Protocol):
 class Receipts(Protocol):
     """A network where people see who has read what."""
 
-    async def read(self, event: EventKey) -> None:
+    def read(self, event: EventKey) -> None:
         """Show others in its room that we have read `event`, which arrived elsewhere. Never raises."""
         ...
 

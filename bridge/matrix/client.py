@@ -116,7 +116,7 @@ class MatrixNetwork:
         """Show others in `room` that we type, or have stopped. Never raises."""
         await self._sending.typing(room, active=active)
 
-    async def read(self, event: EventKey) -> None:
+    def read(self, event: EventKey) -> None:
         """Show others in its room that we have read `event`. Returns at once, and never raises."""
         self._receipts.read(event)
 

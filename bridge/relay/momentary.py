@@ -1,11 +1,11 @@
 """What is never stored: that somebody types, and that a message has arrived."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bridge.lib.lru import LruDict
-from bridge.model.event import BOTS, Event, Message, Origin, Room
+from bridge.model.event import Event, EventKey, Message, Origin, Room
 from bridge.network import Receipts, Signals, Typing
 from bridge.rules.gate import Gate
 
@@ -26,6 +26,8 @@ class Momentary:
 
     def __init__(self) -> None:
         self.networks: dict[str, object] = {}
+        self._asked: dict[str, object] = {}
+        self._readers: dict[str, Callable[[EventKey], None] | None] = {}
         self._typists: dict[Room, LruDict[str, float]] = {}
         self._shown: set[Room] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,10 +52,14 @@ class Momentary:
 
     def arrived(self, event: Event) -> None:
         """`event` has arrived in a room."""
-        network = self.networks.get(event.room.network)
-        people = event.origin is not Origin.OURS and not event.private and event.room.network != BOTS
-        if people and isinstance(network, Receipts):
-            self._start(network.read(event.key))
+        name = event.room.network
+        network = self.networks.get(name)
+        if network is not None and network is not self._asked.get(name):  # asking takes longer than all the rest
+            self._asked[name] = network
+            self._readers[name] = network.read if isinstance(network, Receipts) else None
+        reader = self._readers.get(name)
+        if reader is not None and event.origin is not Origin.OURS and not event.private:
+            reader(event.key)
 
     async def _show(self, room: Room, gate: Gate) -> None:
         """Show that somebody in `room` types, until nobody does."""

@@ -67,7 +67,7 @@ class MemoryNetwork:
     async def typing(self, room: Room, active: bool) -> None:
         self.typed.append((room, active))
 
-    async def read(self, event: EventKey) -> None:
+    def read(self, event: EventKey) -> None:
         self.seen.append(event)
 
     async def settled(self) -> None:

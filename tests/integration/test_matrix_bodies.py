@@ -287,14 +287,14 @@ async def test_what_arrived_elsewhere_is_shown_as_read_the_newest_at_most_once_a
         since = (await alice.call("GET", "sync", timeout="0"))["next_batch"]
         ids = [await alice.send(place, f"line {number}") for number in range(6)]
         for event_id in ids[:5]:
-            await network.read(EventKey(us.rooms[0], event_id))
-        await network.read(EventKey(us.rooms[0], "$nothing"))
+            network.read(EventKey(us.rooms[0], event_id))
+        network.read(EventKey(us.rooms[0], "$nothing"))
         async with asyncio.timeout(20):
-            await network.read(EventKey(Room("home", "#other:hs"), "$nothing"))
-            await network.read(EventKey(us.rooms[0], ids[4]))
+            network.read(EventKey(Room("home", "#other:hs"), "$nothing"))
+            network.read(EventKey(us.rooms[0], ids[4]))
             read, since = await reads(alice, place, us.user, since, ids[4])
             assert read == [ids[4]]
-            await network.read(EventKey(us.rooms[0], ids[5]))
+            network.read(EventKey(us.rooms[0], ids[5]))
             assert (await reads(alice, place, us.user, since, ids[5]))[0] == [ids[5]]
 
 
