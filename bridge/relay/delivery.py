@@ -377,12 +377,13 @@ class Dispatch:
 
     def _rendered(self, owed: Sequence[Owed]) -> Sequence[Post]:
         link = self._links().of(owed[0].room)
-        owed = [replace(item, event=self._with_links(item.event)) for item in owed]
+        if any(_has_links(item.event) for item in owed):
+            owed = [replace(item, event=self._with_links(item.event)) for item in owed]
         return self._network.render(owed, link.presentation if link is not None else DEFAULT)
 
     def _with_links(self, event: Event) -> Event:
         """`event` with the links to its files."""
-        if not isinstance(event.body, Message | Edit) or not any(each.until for each in event.body.media):
+        if not isinstance(event.body, Message | Edit):
             return event
         link_to = self._shared.link_to
         media = tuple(replace(each, link=link_to(event, each)) if each.until else each for each in event.body.media)
@@ -419,6 +420,10 @@ class Dispatch:
             await stored(self._lease.commit, Commit.owing(told))
         hint = "not delivered, and kept: `quackbridge outbox list` shows it, `outbox retry ID` sends it again"
         log.error("dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint=hint)
+
+
+def _has_links(event: Event) -> bool:
+    return isinstance(event.body, Message | Edit) and any(each.until for each in event.body.media)
 
 
 def _is_refusal(outcome: str | SendError) -> bool:

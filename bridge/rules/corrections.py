@@ -47,7 +47,7 @@ def correction(text: str) -> Correction | None:
 def asks_for_earlier(event: Event, *, edits: bool, replies: bool) -> bool:
     """Whether `event`, said on IRC, may mean an earlier message: a correction, or an answer to somebody by name."""
     body = event.body
-    if not isinstance(body, Message) or event.private or body.reply_to is not None or body.kind is Kind.NOTICE:
+    if not isinstance(body, Message) or event.private or body.reply_to is not None or body.kind is not Kind.TEXT:
         return False
     text = plain(body.text)
     return (edits and correction(text) is not None) or (replies and _ADDRESSED.match(text) is not None)

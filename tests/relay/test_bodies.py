@@ -211,6 +211,15 @@ async def test_what_the_operator_has_switched_off_stays_words(setting: str, text
     assert last == Message(words(text))
 
 
+async def test_what_somebody_does_is_no_correction_and_no_answer(world: World) -> None:
+    async with world.running():
+        await world.libera.hear(said(LIBERA, BOB, "hello wrld", "1"))
+        for number, text in enumerate(("s/wrld/world/", "alice: waves")):
+            await world.libera.hear(said(LIBERA, BOB, text, f"a{number}", kind=Kind.ACTION))
+        bodies = [event.body for event in await _heard(world)]
+    assert [body.reply_to for body in bodies if isinstance(body, Message)] == [None] * 3
+
+
 async def test_an_answer_by_name_replies_to_what_that_person_said_last_also_after_a_restart(world: World) -> None:
     async with world.running():
         await world.home.hear(*(said(HOME, matrix("alice"), text, f"${text}") for text in ("first", "last")))
