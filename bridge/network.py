@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from bridge.model.accounting import Count
 from bridge.model.event import Event, EventKey, Room
-from bridge.model.outbox import Owed, Post
+from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
 
@@ -19,6 +19,7 @@ from bridge.model.presentation import DEFAULT, Presentation
 #     InDoubt           the post may have been sent already
 #   Needless            there is nothing to send
 #   Refused             our configuration is not accepted: the operator has to act
+#   NotStored           the network does not take a file
 #   NotFetched          a file cannot be had now
 #     NoSuchFile        nor ever
 
@@ -74,6 +75,10 @@ class Refused(Exception):
     def __init__(self, reason: str, key: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.key = key
+
+
+class NotStored(Exception):
+    """The network does not take a file. The text is for the log."""
 
 
 class NotFetched(Exception):
@@ -241,4 +246,28 @@ class MediaSource(Protocol):
     def download(self, source: str) -> AbstractAsyncContextManager[Download]:
         """Begin to fetch the file `source` (see `Media`), from its first byte. Leaving the context ends it. Raises
         NotFetched, and TimeoutError if the network does not have it yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that somebody's words link to, as it was fetched: `data` is all of it, `kind` and `mime` are told by its
+    bytes. The others: as in `Attached`."""
+
+    kind: Literal["image", "audio", "video"]
+    name: str
+    data: bytes
+    mime: str
+    width: int | None = None
+    height: int | None = None
+    length: float | None = None
+    blurhash: str = ""
+
+
+@runtime_checkable
+class MediaSink(Protocol):
+    """A network where messages can have files."""
+
+    async def attach(self, file: Fetched) -> Attached:
+        """Store `file` there, to be sent with a message of any room of the network. Raises NotStored. Not retried."""
         ...

@@ -27,7 +27,7 @@ from bridge.config.settings import HttpSection
 from bridge.http import health, links, media, server
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
-from bridge.model.outbox import handle
+from bridge.model.outbox import handle, text_handle
 from bridge.network import Refused
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
@@ -147,6 +147,9 @@ class _Daemon:
         key = await wiring.link_key(lease)
         self._shared.link_to = lambda event, file: links.link(
             str(http.public_url), key, handle(event, file), file.until
+        )
+        self._shared.link_to_text = lambda event: links.link(
+            str(http.public_url), key, text_handle(event), event.text_until, links.TEXT
         )
         served = media.Served(
             key,

@@ -71,6 +71,8 @@ def _rules(link: LinkSection, config: Config) -> Rules:
         receipts=link.receipts,
         files_last=link.media.links if is_served else 0.0,
         largest_file=config.media.max_size,
+        guest_links=Allowance(budget.links, budget.links),
+        preview=link.preview,
     )
 
 

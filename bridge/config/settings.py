@@ -15,7 +15,7 @@ from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
-from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, number, switch
+from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Answers, Guests
@@ -74,6 +74,9 @@ class GuestBudgetSection(Section):
     """Questions that one guest may ask at once, and then per minute. Beyond that they are told once, then ignored."""
     per_link: Count = 30
     """The same for all guests of the link together."""
+    links: Count = 6
+    """Links to files and long texts, and previews, that one guest who is carried may cause at once, and then per
+    minute; all guests of the link together: five times as many."""
 
 
 Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
@@ -141,6 +144,8 @@ class LinkSection(Section):
     """Put an invisible sign into names on IRC, so that nobody's client calls them for what they said themselves."""
     media: LinkMediaSection = Field(default={}, validate_default=True)
     """Pictures and other files."""
+    preview: bool = False
+    """Fetch pictures, sound and videos that people on IRC link to, and show them on Matrix."""
     bots: tuple[str, ...] = ()
     """The bots that take part, by their keys under `bots`."""
     welcome: WelcomeSection = WelcomeSection()
@@ -212,6 +217,10 @@ class MediaSection(Section):
 
     max_size: Size = Field(default="100M", validate_default=True)
     """The largest file to which a link is made, as 500K, 100M or 1G."""
+    cache: SizeOrOff = Field(default="off", validate_default=True)
+    """Disk space for files that were fetched by links lately, as 200M; `off`: none."""
+    max_per_day: Size = Field(default="1G", validate_default=True)
+    """How much is uploaded to Matrix a day at most, for `preview`."""
 
 
 class HttpSection(Section):

@@ -71,7 +71,7 @@ class _Refused(Exception):
 def routes(served: Served, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
     """The routes of links; also under the path of the public URL, `prefix`, which a proxy may leave in."""
     desk = _Desk(served)
-    places = dict.fromkeys((links.PREFIX, f"{prefix}{links.PREFIX}"))
+    places = dict.fromkeys((links.FILE, f"{prefix}{links.FILE}"))
     return [web.get(f"{place}{{token}}", desk.answer) for place in places]
 
 

@@ -68,6 +68,11 @@ def _size(value: object) -> int:
     return sizes.parse(str(value))
 
 
+def _size_or_off(value: object) -> int:
+    """0 for `off`, which YAML 1.1 reads as False without quotes."""
+    return 0 if value is False or value == "off" else _size(value)
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be one line of visible characters")
@@ -101,6 +106,19 @@ Size = Annotated[
     BeforeValidator(_size),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+ *[KMGkmg]?B?$"}]}
+    ),
+]
+SizeOrOff = Annotated[
+    int,
+    BeforeValidator(_size_or_off),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["off", False]},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "^[0-9]+ *[KMGkmg]?B?$"},
+            ]
+        }
     ),
 ]
 Line = Annotated[str, AfterValidator(_one_line)]

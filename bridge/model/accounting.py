@@ -26,6 +26,23 @@ class Count:
     reason: str
 
 
+class Use(StrEnum):
+    """What uses the line to the outside: files and texts served by links, refused requests for them, and files
+    that were uploaded."""
+
+    SERVED = "served"
+    REFUSED = "refused"
+    UPLOADED = "uploaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How often, and how many bytes."""
+
+    number: int = 0
+    bytes: int = 0
+
+
 TOO_OLD = "waited too long"
 TOO_MANY = "too many waited"
 """Reasons for which messages are given up."""

@@ -197,8 +197,11 @@ class Event:
     """Something that happened in a room: all that store, gate, delivery, notices and desk need to know.
 
     `time` is in seconds since the epoch, by the network's clock. `private`: in a conversation with one person.
-    The gate sets `max_lines`, the most lines on a network where a message is made of lines (0: no limit), and
-    `mentioned`, the users among those whom the message mentions.
+    The gate sets `max_lines`, the most lines on a network where a message is made of lines (0: no limit);
+    `text_until`, when a link to the whole text expires (seconds since the epoch) if that may be more (0: no link is
+    made); `preview`, the address of a picture, sound or video in the text that is sent with it where files can be ('':
+    none); and `mentioned`, the users among those whom the message mentions. The relay sets `text_link` before the
+    message is rendered; it is not stored.
     """
 
     id: str
@@ -210,6 +213,9 @@ class Event:
     origin: Origin = Origin.LIVE
     max_lines: int = 0
     mentioned: tuple[Mentioned, ...] = ()
+    text_until: int = 0
+    text_link: str = ""
+    preview: str = ""
 
     @property
     def key(self) -> EventKey:

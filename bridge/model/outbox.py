@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from bridge.lib.ids import digest
 from bridge.model.event import Edit, Event, EventKey, Kind, Media, Origin, Room
@@ -70,10 +70,27 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that is stored on the network of the room as `source` (see `Media`), to be sent with a message's words as
+    its caption. `size` is in bytes, `width` and `height` in pixels, `length` in seconds; None: unknown. `blurhash`:
+    how a picture looks from afar (https://blurha.sh); '': unknown."""
+
+    kind: Literal["image", "audio", "video"]
+    name: str
+    size: int
+    mime: str
+    source: str
+    width: int | None = None
+    height: int | None = None
+    length: float | None = None
+    blurhash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Owed:
     """A delivery with what rendering it needs: the event, and in `context` what is known of the events that it refers
     to. `said` is when it was said (seconds since the epoch), `age` how many seconds ago. `also`: deliveries of edits
-    that the event has in it already; posts of this one carry them too."""
+    that the event has in it already; posts of this one carry them too. `attached`: the file that goes with it."""
 
     delivery: str
     room: Room
@@ -82,6 +99,7 @@ class Owed:
     said: float = 0.0
     age: float = 0.0
     also: tuple[str, ...] = ()
+    attached: Attached | None = None
 
     @property
     def deliveries(self) -> tuple[str, ...]:
@@ -108,6 +126,12 @@ def handle(event: Event, media: Media) -> str:
     the network is renamed."""
     message = event.body.target if isinstance(event.body, Edit) else event.key
     return digest("file", message.room.id, message.id, media.source)
+
+
+def text_handle(event: Event) -> str:
+    """The same for the whole text of a message, or of an edit of it, which replaces it."""
+    message = event.body.target if isinstance(event.body, Edit) else event.key
+    return digest("text", message.room.id, message.id)
 
 
 @dataclass(frozen=True, slots=True)

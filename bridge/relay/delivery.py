@@ -382,12 +382,13 @@ class Dispatch:
         return self._network.render(owed, link.presentation if link is not None else DEFAULT)
 
     def _with_links(self, event: Event) -> Event:
-        """`event` with the links to its files."""
+        """`event` with the links to its text and its files."""
         if not isinstance(event.body, Message | Edit):
             return event
         link_to = self._shared.link_to
         media = tuple(replace(each, link=link_to(event, each)) if each.until else each for each in event.body.media)
-        return replace(event, body=replace(event.body, media=media))
+        text_link = self._shared.link_to_text(event) if event.text_until else ""
+        return replace(event, body=replace(event.body, media=media), text_link=text_link)
 
     def gather(self, event: Event) -> float:
         """How many seconds `event` may wait for more of its type."""
@@ -423,7 +424,8 @@ class Dispatch:
 
 
 def _has_links(event: Event) -> bool:
-    return isinstance(event.body, Message | Edit) and any(each.until for each in event.body.media)
+    media = event.body.media if isinstance(event.body, Message | Edit) else ()
+    return bool(event.text_until) or any(each.until for each in media)
 
 
 def _is_refusal(outcome: str | SendError) -> bool:

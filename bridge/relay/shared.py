@@ -20,6 +20,10 @@ def _no_link(_event: Event, _media: Media) -> str:
     return ""
 
 
+def _no_text_link(_event: Event) -> str:
+    return ""
+
+
 @dataclass(slots=True)
 class Shared:
     """`clock` gives seconds since the epoch. A reload replaces `terms`."""
@@ -35,4 +39,6 @@ class Shared:
     terms: Terms = field(default_factory=Terms)
     link_to: Callable[[Event, Media], str] = _no_link
     """Makes the link to a file of an event; '' if none can be made."""
+    link_to_text: Callable[[Event], str] = _no_text_link
+    """Makes the link to the whole text of an event; '' if none can be made."""
     requests: RequestNews | None = None

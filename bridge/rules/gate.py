@@ -1,7 +1,6 @@
 """The gate decides who a sender is, whether they may speak, and who hears it. Used by the relay and by `explain`."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -9,12 +8,9 @@ from typing import Protocol
 from bridge.lib.lru import LruDict
 from bridge.model.event import (
     BOTS,
-    FOREVER,
     Change,
-    Edit,
     Event,
     EventKey,
-    Media,
     Membership,
     Mentioned,
     Message,
@@ -23,7 +19,7 @@ from bridge.model.event import (
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import lookalike, plain
-from bridge.rules import policy, routing
+from bridge.rules import offers, policy, routing
 from bridge.rules.case import Aside, Case, Refusal, Verdict
 from bridge.rules.corrections import RECENT_S, correction
 from bridge.rules.guests import GuestBudgets
@@ -107,7 +103,17 @@ class Gate:
         if isinstance(body := case.event.body, Membership) and body.change is Change.RENAMED:
             self.speakers.renamed(event.room, body.person, body.detail)
         audience, aside = routing.route(case, refusal, self.links, self._commands)
+        case = replace(case, event=self._offered(case, refusal, audience))
         return self._within_budget(Verdict(case, refusal, audience, aside))
+
+    def _offered(self, case: Case, refusal: Refusal | None, audience: Collection[Room]) -> Event:
+        """The event with what is offered besides its words, if it is carried to people. A guest's budget is charged."""
+        event, link, now = case.event, case.link, self._clock()
+        is_carried = refusal is None and any(room.network != BOTS for room in audience)
+        if not is_carried or link is None or event.private:
+            return offers.without(event)
+        event = offers.offered(event, link, now, most=event.max_lines)
+        return event if case.is_member else offers.within(event, lambda: self._budgets.spend_link(case, now))
 
     def _of_a_correction(self, event: Event) -> Refusal | None:
         """Refuse the correction (`s/quack1/quack2/`) of a line that was not carried as it may hold a password."""
@@ -142,9 +148,6 @@ class Gate:
         else:
             sender = about
         mentioned = self._mentioned(event)
-        if isinstance(body, Message | Edit) and body.media:
-            may = rules if link is not None and sanction is None and not event.private else _NO_LINK
-            body = replace(body, media=tuple(_lasting(each, may, user, self._clock()) for each in body.media))
         event = replace(event, sender=sender, body=body, max_lines=rules.max_lines(user), mentioned=mentioned)
         return Case(event, link, user, sanction, target, spoke)
 
@@ -186,15 +189,6 @@ def _address(event: Event) -> str:
 
 def _rules(link: Link | None) -> Rules:
     return link.rules if link is not None else _NO_LINK
-
-
-def _lasting(media: Media, rules: Rules, user: User | None, now: float) -> Media:
-    """`media` with the time until which a link to it works, if it is carried, and may have one."""
-    is_carried = rules.is_member(user) or rules.guests is Guests.RELAY
-    is_small = media.size is None or media.size <= rules.largest_file
-    if not (media.source and is_carried and is_small and rules.files_last):
-        return replace(media, until=0)
-    return replace(media, until=FOREVER if math.isinf(rules.files_last) else math.ceil(now + rules.files_last))
 
 
 def asked_about(event: Event) -> EventKey | None:

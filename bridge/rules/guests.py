@@ -1,21 +1,27 @@
-"""Budgets for guests' questions to the bots of a link: per guest, and for all guests together."""
+"""Budgets for guests of a link: for their questions to the bots, and for links to what they send."""
 
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.case import Aside, Case
 
+_CROWD = 5
+"""How many times as many links all guests of a link may cause together as one of them."""
+
 
 class GuestBudgets:
-    """For each link, one budget per guest and one for all guests; both start anew if the allowance changes."""
+    """For each link, one budget per guest and one for all guests, of questions and of links to files and texts. They
+    start anew if the allowance changes."""
 
     def __init__(self) -> None:
         self._each: dict[str, tuple[Allowance, Budget]] = {}
         self._together: dict[str, tuple[Allowance, Budget]] = {}
+        self._links: dict[str, tuple[Allowance, Budget]] = {}
+        self._links_together: dict[str, tuple[Allowance, Budget]] = {}
 
     def spend(self, case: Case, aside: Aside, now: float) -> bool:
         """Charge a question of the guest; False if the budget is spent. Logins are charged to the guest only: the desk
         slows them down, and a guest who tries many must not keep others from logging in."""
         guest, network = self._guest(case), case.event.sender.network
-        name = case.link.name if case.link is not None else ""
+        name = _name(case)
         own = _budget(self._each, name, case.rules.per_guest)
         crowd = _budget(self._together, name, case.rules.per_link)
         whispers = aside is Aside.WHISPER
@@ -26,15 +32,30 @@ class GuestBudgets:
             crowd.spend(network, now)
         return True
 
+    def spend_link(self, case: Case, now: float) -> bool:
+        """Charge a link, or a preview, of what the guest says; False if the budget is spent."""
+        each = case.rules.guest_links
+        name, guest, network = _name(case), self._guest(case), case.event.sender.network
+        own = _budget(self._links, name, each)
+        crowd = _budget(self._links_together, name, Allowance(each.burst * _CROWD, each.per_minute * _CROWD))
+        if not own.has(guest, now) or not crowd.has(network, now):
+            return False
+        own.spend(guest, now)
+        crowd.spend(network, now)
+        return True
+
     def is_news(self, case: Case, now: float) -> bool:
         """Whether the guest was not told yet that their budget is spent; marks them as told."""
-        name = case.link.name if case.link is not None else ""
-        return _budget(self._each, name, case.rules.per_guest).news(self._guest(case), now)
+        return _budget(self._each, _name(case), case.rules.per_guest).news(self._guest(case), now)
 
     @staticmethod
     def _guest(case: Case) -> tuple[str, str]:
         sender = case.event.sender
         return sender.network, sender.connection or sender.casemapping.fold(sender.address)
+
+
+def _name(case: Case) -> str:
+    return case.link.name if case.link is not None else ""
 
 
 def _budget(budgets: dict[str, tuple[Allowance, Budget]], name: str, allowance: Allowance) -> Budget:

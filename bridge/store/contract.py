@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from bridge.model.accounting import Count, Ledger, Loss
+from bridge.model.accounting import Count, Ledger, Loss, Traffic, Use
 from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post
 
@@ -217,6 +217,18 @@ class Store:
     async def file(self, handle: str) -> Hosted | None:
         """The file with that `handle` (see `bridge.model.outbox.handle`); None if no link was made to it, or the links
         have expired or were revoked."""
+
+    @_reads
+    async def text(self, handle: str) -> str | None:
+        """The whole text with that `handle` (see `bridge.model.outbox.text_handle`); None as for a file."""
+
+    @_writes
+    async def use(self, used: Mapping[Use, Traffic]) -> None:
+        """Count what went over the line today (days of UTC)."""
+
+    @_reads
+    async def used(self, since: float) -> Mapping[Use, Traffic]:
+        """What went over the line on the day of `since` (seconds since the epoch) and later."""
 
     @_writes
     async def revoke(self, handle: str) -> int:

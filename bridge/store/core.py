@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
-from bridge.model.accounting import REDACTED, Ledger, Loss
+from bridge.model.accounting import REDACTED, Ledger, Loss, Traffic, Use
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, State
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
-from bridge.store.tables import ledger
+from bridge.store.tables import ledger, traffic
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.files import Files
 from bridge.store.tables.losses import Losses, Row
@@ -435,6 +435,16 @@ class Core:
         found = self._files.find(handle)
         return found if found is not None and found.media.until > self._clock() else None
 
+    def text(self, handle: str) -> str | None:
+        found = self._files.text(handle)
+        return found[0] if found is not None and found[1] > self._clock() else None
+
+    def use(self, used: Mapping[Use, Traffic]) -> None:
+        traffic.count(self._sql, used, self._clock())
+
+    def used(self, since: float) -> Mapping[Use, Traffic]:
+        return traffic.since(self._sql, since)
+
     def revoke(self, handle: str) -> int:
         return self._files.revoke(handle)
 
@@ -457,7 +467,7 @@ class Core:
         self._sql.executemany(
             "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
         )
-        return files + len(rows) + ledger.expire(self._sql, before)
+        return files + len(rows) + ledger.expire(self._sql, before) + traffic.expire(self._sql, before)
 
     def changes_of_others(self) -> int:
         """A number that changes when another connection has changed something."""

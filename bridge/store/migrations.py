@@ -116,6 +116,15 @@ MIGRATIONS: Sequence[str] = (
     CREATE INDEX media_of ON media (event);
     CREATE INDEX media_until ON media (until);
     """,
+    # Version 11: whole texts, of which some networks got only the first lines, are files of a kind of their own. What
+    # goes over the line is counted by days.
+    """
+    ALTER TABLE media ADD COLUMN text TEXT NOT NULL DEFAULT '';  -- '' once it is revoked
+    CREATE TABLE traffic (
+        day INTEGER, what TEXT, number INTEGER NOT NULL, bytes INTEGER NOT NULL,  -- days since the epoch, in UTC
+        PRIMARY KEY (day, what)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

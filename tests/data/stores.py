@@ -1,9 +1,9 @@
-"""What is in the frozen stores, store-v1.sqlite to store-v9.sqlite. Each was made by the program of its version, and is
-never made again: an operator may still have one.
+"""What is in the frozen stores, store-v1.sqlite to store-v10.sqlite. Each was made by the program of its version, and
+is never made again: an operator may still have one.
 
 In each, alice has said three things in HOME for LIBERA: "sent" was sent, "dead" is dead, "queued" is frozen. Those of
-versions 4 to 9 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question
-to the duck.
+versions 4 to 10 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question
+to the duck. Version 10 also has a picture for OFTC, with a link that works for ever.
 """
 
 from pathlib import Path

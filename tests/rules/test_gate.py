@@ -44,7 +44,7 @@ FAR = EventKey(HOME, "$never")
 
 
 class World:
-    def __init__(self, rules: Rules = DEFAULT) -> None:
+    def __init__(self, rules: Rules = DEFAULT, *, by_hand: frozenset[Room] = frozenset()) -> None:
         self.now = 1_000.0
         self.users = MemoryUsers()
         self.users.add(
@@ -52,7 +52,7 @@ class World:
             User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),)),
         )
         self.sessions = Sessions(self.users, lambda: self.now, 60.0)
-        links = [Link("pond", (HOME, LIBERA), rules, (DUCK,))]
+        links = [Link("pond", (HOME, LIBERA), rules, (DUCK,), by_hand=by_hand)]
         self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
 
     def audience(self, event: Event) -> tuple[Room, ...]:
@@ -491,11 +491,44 @@ def test_links_to_files_are_made_for_who_is_carried_as_long_as_the_link_says() -
 
 def test_an_edit_has_links_to_its_files_and_who_is_muted_has_none() -> None:
     world = World(LINKS)
-    edit = replace(said(HOME, matrix("alice"), "new"), body=Edit(FAR, words("new"), media=(CAT,)))
-    body = world.gate.decide(edit).case.event.body
+    first = said(HOME, matrix("alice"), "old", "$old")
+    edit = replace(said(HOME, matrix("alice"), "new"), body=Edit(first.key, words("new"), media=(CAT,)))
+    there = {first.key: Known(first.key, first.sender, "old", (HOME, LIBERA))}
+    body = world.gate.decide(edit, there).case.event.body
     assert isinstance(body, Edit)
     assert body.media[0].until == 1_060
     world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
-    body = world.gate.decide(edit).case.event.body
+    body = world.gate.decide(edit, there).case.event.body
     assert isinstance(body, Edit)
     assert body.media[0].until == 0
+
+
+def test_a_guest_who_is_carried_may_cause_so_many_links_at_once_and_all_guests_five_times_as_many() -> None:
+    world = World(replace(LINKS, guests=Guests.RELAY, guest_links=Allowance(2, 2)))
+
+    def links(sender: Sender, name: str) -> int:
+        event = rebodied(said(HOME, sender, "look", name), media=(CAT, replace(CAT, source="mxc://hs/dog")))
+        body = world.gate.decide(event).case.event.body
+        assert isinstance(body, Message)
+        return sum(bool(each.until) for each in body.media)
+
+    assert [links(matrix("eve"), f"$e{number}") for number in range(2)] == [2, 0]
+    assert [links(matrix(f"guest{number}"), f"$g{number}") for number in range(5)] == [2, 2, 2, 2, 0]
+    assert [links(matrix("alice"), f"$a{number}") for number in range(30)] == [2] * 30
+
+
+def test_a_preview_is_offered_of_what_members_link_to_on_irc_only_where_the_link_wants_it() -> None:
+    for preview, room, wanted in ((True, LIBERA, True), (True, HOME, False), (False, LIBERA, False)):
+        gate = World(Rules(preview=preview), by_hand=frozenset({LIBERA})).gate
+        who = irc("bob", "bob") if room == LIBERA else matrix("alice")
+        event = gate.decide(said(room, who, "see https://pics.example/cat.png.")).case.event
+        assert event.preview == ("https://pics.example/cat.png" if wanted else "")
+
+
+def test_nothing_is_offered_of_what_only_the_bots_hear() -> None:
+    gate = World(Rules(preview=True, files_last=60.0, member_lines=2), by_hand=frozenset({LIBERA})).gate
+    long = "https://pics.example/cat.png\n" * 9
+    event = gate.decide(said(LIBERA, irc("bob", "bob"), long)).case.event
+    assert (event.text_until, bool(event.preview)) == (1_060, True)
+    event = gate.decide(said(LIBERA, irc("eve", "eve"), f"duck: {long}")).case.event
+    assert (event.text_until, event.preview) == (0, "")

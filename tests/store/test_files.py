@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.accounting import Traffic, Use
 from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Redaction
-from bridge.model.outbox import Addressed, Hosted, handle
+from bridge.model.outbox import Addressed, Hosted, handle, text_handle
 from bridge.model.text import words
 from bridge.store import Commit, Lease
 from tests.events import HOME, LIBERA, matrix, rebodied, said
@@ -97,3 +98,38 @@ async def test_all_files_of_an_event_are_revoked_by_its_id(world: World, network
     await world.hear(rebodied(PICTURE, media=(CAT, DOG)))
     assert await world.store.revoke_of("$cat", network) == number
     assert (await world.store.file(handle(PICTURE, CAT)) is None) == bool(number)
+
+
+def long(text: str, event_id: str = "$long", *, target: EventKey | None = None) -> Event:
+    event = replace(said(HOME, ALICE, text, event_id), text_until=2_000)
+    return event if target is None else replace(event, body=Edit(target, words(text)))
+
+
+async def test_a_whole_text_is_kept_as_last_edited_until_it_expires_or_its_message_is_removed(world: World) -> None:
+    story = long("once\nupon\na time")
+    await world.hear(story)
+    await world.carry_all()
+    assert await world.store.text(text_handle(story)) == "once\nupon\na time"
+    assert await world.store.file(text_handle(story)) is None, "a text is no file"
+    edit = long("once\nmore", "$more", target=story.key)
+    await world.hear(edit)
+    assert text_handle(edit) == text_handle(story)
+    assert await world.store.text(text_handle(story)) == "once\nmore"
+    world.now = 2_001.0
+    assert await world.store.text(text_handle(story)) is None
+    world.now = 1_000.0
+    await world.hear(removal("$long"))
+    await world.hear(long("late", "$late", target=story.key))
+    assert await world.store.text(text_handle(story)) is None
+    assert "once" not in str(world.store.sql.execute("SELECT * FROM media").fetchall())
+
+
+async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: World) -> None:
+    world.now = 10 * 86_400.0 - 1
+    await world.store.use({Use.SERVED: Traffic(1, 10), Use.REFUSED: Traffic(2)})
+    world.now += 1
+    await world.store.use({Use.SERVED: Traffic(3, 30)})
+    assert await world.store.used(world.now) == {Use.SERVED: Traffic(3, 30)}
+    assert await world.store.used(0) == {Use.SERVED: Traffic(4, 40), Use.REFUSED: Traffic(2)}
+    await world.store.expire(world.now)
+    assert await world.store.used(0) == {Use.SERVED: Traffic(3, 30)}

@@ -38,6 +38,7 @@ _CARRIES = (
     "profiles",
     "colour_names",
     "guard_names",
+    "preview",
 )
 
 
