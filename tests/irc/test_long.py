@@ -3,11 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridge.model.event import Edit, Kind, Media, Message
+from bridge.irc.dialect.place import Limits, Place
+from bridge.model.event import Edit, EventKey, Kind, Media, Mentioned, Message
 from bridge.model.outbox import Known, Owed
 from bridge.model.text import Span, Style, Text, words
-from tests.irc.rendering import PLACE, TARGET, known, operations, owed, said
+from bridge.network import PermanentError
+from bridge.rules.offers import may_be_long
+from tests.irc.rendering import ALICE, BOB, PLACE, TARGET, known, operations, owed, said
+from tests.strategies import looks
 
 LINK = "https://pond.social/t/" + "A" * 48
 VERSES = [f"verse {number}" for number in range(1, 61)]
@@ -118,3 +124,46 @@ def test_a_text_that_fits_is_whole_if_its_file_makes_it_longer() -> None:
     assert len(lines) == 21
     assert "more line" not in "".join(lines)
     assert lines[-1].endswith(f"{picture.name}, 5 bytes] {picture.link}")
+
+
+_PIECES = st.one_of(
+    looks(st.text(max_size=30)),
+    looks(
+        st.sampled_from(
+            ["\n", "\r\n", " ", "\t", "word ", "x" * 90, "x" * 101 + " ", "\u00a0", "👨‍👩‍👧‍👦", "🇩🇪", "a\u0301", ","]
+        )
+    ),
+    looks(
+        st.sampled_from(["quack " * 40, "é" * 300, "x" * 500, "a\u0301" * 100, "b " + "a" + "\u0301" * 90, "y\n" * 5])
+    ),
+    st.builds(
+        Span, st.sampled_from(["pond", "see the pond "]), link=st.sampled_from(["https://pond.social/", LINK * 3])
+    ),
+    st.builds(Span, st.sampled_from(["bob", "a b c d e f"]), mention=st.just("@bob:hs")),
+)
+_FAR = Place(Limits(512, len(f":{'n' * 30}!{'u' * 10}@{'h' * 63} ")), colours=True, nick_of=lambda _: "n" * 30)
+_NAMED = replace(ALICE, name="N" * 64)
+
+
+@given(st.lists(_PIECES, max_size=12).map(tuple), st.integers(2, 8), st.sampled_from([None, TARGET]))
+def test_a_text_that_is_cut_was_offered_as_long_before(text: Text, most: int, target: EventKey | None) -> None:
+    answered = known("which one of all the many songs of the pond? " * 3, who=replace(BOB, name="B" * 60), last=False)
+    item = owed(Message(text, reply_to=target), sender=_NAMED, context=(answered,))
+    mentioned = (Mentioned("@bob:hs", "bob", ()),)
+    item = replace(item, event=replace(item.event, mentioned=mentioned), age=100_000.0)
+    try:
+        number = len(said(item, _FAR))
+    except PermanentError:
+        return
+    cut = said(replace(item, event=replace(item.event, max_lines=most)), _FAR)
+    assert (len(cut) < number) == (number > most + 1)
+    assert may_be_long(text, most) or number <= most + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("x\n" * 19, 20), ("\n\nword\n\n" * 5, 6), ("word " * 30, 6), ("word " * 150, 6), ("x" * 1_000, 20)],
+)
+def test_a_text_that_is_surely_short_is_not_offered(text: str, most: int) -> None:
+    assert not may_be_long(words(text), most)
+    assert not may_be_long(words(text * 1_000), 0)

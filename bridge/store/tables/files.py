@@ -4,10 +4,12 @@ import sqlite3
 
 from bridge.model.event import Edit, Event, EventKey, Media, Message, Room
 from bridge.model.outbox import Hosted, handle, text_handle
-from bridge.model.text import plain
+from bridge.model.readable import readable
 
 _TEXT = "text"
 """The kind, and the source, of a whole text."""
+_LONGEST = 65_536
+"""Bytes of a text at most: as many as a Matrix event has (spec, "Size limits"). Only spelled out links add some."""
 
 
 class Files:
@@ -21,8 +23,7 @@ class Files:
         nothing is kept of a removed message."""
         if not isinstance(event.body, Message | Edit):
             return
-        if event.text_until:
-            self._keep_text(event, event.body, seq, target)
+        self._keep_text(event, event.body, seq, target)
         kept = (each for each in event.body.media if each.until and each.source)
         self._sql.executemany(
             "INSERT INTO media (handle, event, kind, name, size, mime, source, until)"
@@ -36,14 +37,24 @@ class Files:
         )
 
     def _keep_text(self, event: Event, body: Message | Edit, seq: int, target: int | None) -> None:
-        """Keep the text of `event`; that of an edit replaces the one before it."""
+        """Keep the text of `event` if a link to it is to be made. That of an edit replaces the one before it, however
+        short it is now, unless a later one has done so."""
+        until, name = event.text_until, text_handle(event)
+        if not until and isinstance(body, Message):
+            return
+        text, about = _kept(body), seq if target is None else target
+        if until:
+            self._sql.execute(
+                "INSERT INTO media (handle, event, kind, name, mime, source, text, until)"
+                " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5"
+                " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
+                " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until)",
+                (name, seq, _TEXT, text, until, target),
+            )
         self._sql.execute(
-            "INSERT INTO media (handle, event, kind, name, mime, source, text, until)"
-            " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5"
-            " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
-            " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until),"
-            " text = iif(source = '', '', excluded.text)",
-            (text_handle(event), seq, _TEXT, _storable(plain(body.text)), event.text_until, target),
+            "UPDATE media SET text = ?1 WHERE handle = ?2 AND source != ''"
+            " AND NOT EXISTS (SELECT 1 FROM events WHERE target = ?3 AND type = 'edit' AND seq > ?4)",
+            (text, name, about, seq),
         )
 
     def text(self, name: str) -> tuple[str, int] | None:
@@ -66,11 +77,15 @@ class Files:
         return Hosted(EventKey(Room(network, room), event), Media(kind, called, size, mime, source, until=until))
 
     def revoke_of(self, event: int) -> int:
-        """Revoke the links to the files of the event in row `event`, and of its edits; returns how many."""
+        """Revoke the links to the files and the text of the event in row `event`, and of its edits; of an edit, those
+        to the text of its message, too, which may be the edit's. Returns how many."""
         return self._sql.execute(
             "UPDATE media SET source = '', name = '', text = '' WHERE source != ''"
-            " AND event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1 AND type = 'edit')",
-            (event,),
+            " AND (event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1 AND type = 'edit')"
+            " OR kind = ?2 AND event IN (SELECT target FROM events WHERE seq = ?1 AND type = 'edit' UNION"
+            " SELECT e.seq FROM events AS o JOIN events AS e ON e.target = o.target AND e.type = 'edit'"
+            " WHERE o.seq = ?1 AND o.type = 'edit'))",
+            (event, _TEXT),
         ).rowcount
 
     def revoke(self, name: str) -> int:
@@ -86,6 +101,7 @@ class Files:
         ).rowcount
 
 
-def _storable(text: str) -> str:
-    """`text` without half surrogate pairs, which UTF-8 cannot hold."""
-    return text.encode(errors="replace").decode()
+def _kept(body: Message | Edit) -> str:
+    """The text of `body` as people read it: in at most `_LONGEST` bytes, without half surrogate pairs, which UTF-8
+    cannot hold."""
+    return readable(body.text).encode(errors="replace")[:_LONGEST].decode(errors="ignore")
