@@ -96,7 +96,7 @@ async def test_a_revoked_file_stays_revoked_whatever_is_edited_and_its_name_is_g
 @pytest.mark.parametrize(("network", "number"), [("", 2), ("home", 2), ("libera", 0)])
 async def test_all_files_of_an_event_are_revoked_by_its_id(world: World, network: str, number: int) -> None:
     await world.hear(rebodied(PICTURE, media=(CAT, DOG)))
-    assert await world.store.revoke_of("$cat", network) == number
+    assert await world.store.revoke_of("$cat", network) == (number, 0)
     assert (await world.store.file(handle(PICTURE, CAT)) is None) == bool(number)
 
 
