@@ -60,7 +60,7 @@ def parse(text: str) -> Source | None:
         return plain
     parts = rest.split(".", 3)
     cipher = _cipher(*parts) if len(parts) == 3 else None
-    return cipher and Source(plain.server, plain.media_id, cipher)
+    return None if cipher is None else Source(plain.server, plain.media_id, cipher)
 
 
 def source_of(said: Json) -> str:
@@ -73,7 +73,7 @@ def source_of(said: Json) -> str:
 
 def _plain(uri: str) -> Source | None:
     found = _MXC.fullmatch(uri) if len(uri) <= _LONGEST else None
-    return Source(*found.groups()) if found is not None else None
+    return Source(found[1], found[2]) if found is not None else None
 
 
 def _encrypted(file: Json) -> Source | None:
@@ -83,7 +83,7 @@ def _encrypted(file: Json) -> Source | None:
     if plain is None or word(file, "v") != "v2" or word(key, "alg") != "A256CTR":
         return None
     cipher = _cipher(word(key, "k"), word(file, "iv"), word(table(file, "hashes"), "sha256"))
-    return cipher and Source(plain.server, plain.media_id, cipher)
+    return None if cipher is None else Source(plain.server, plain.media_id, cipher)
 
 
 def _cipher(key: str, iv: str, sha256: str) -> Cipher | None:
