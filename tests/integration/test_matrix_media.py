@@ -1,17 +1,24 @@
 """Encrypted files and galleries that are said on Matrix, and files that are sent there, on real servers."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.model.event import Edit, Redaction
+from bridge.model.outbox import Delivery, Known, Owed
+from bridge.model.text import words
+from bridge.network import Fetched, MediaSink, NotStored
 from tests.integration.daemon import write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope
+from tests.integration.test_matrix import owed, pond
 from tests.integration.test_media import dig, fetch, link
 from tests.matrix.sealed import KEY, sealed
 
@@ -94,3 +101,68 @@ async def test_a_gallery_is_one_message_with_a_link_for_each_file(
         assert line == f"<{pond.alice}> our holiday [image: a.png] {first} [image: b.png, 200 KB] {second}"
         assert await fetch(first) == (200, _SMALL[:100])
         assert await fetch(second) == (200, _SMALL)
+
+
+def picture(data: bytes) -> Fetched:
+    return Fetched("image", "cat.png", data, "image/png", 640, 480, blurhash="LEHV6nWB2yk8")
+
+
+async def events_of(alice: MatrixPerson, place: str, sender: str) -> list[dict[str, Any]]:
+    """What `sender` said in the room, latest first, as its homeserver shows it."""
+    found = await alice.call("GET", f"rooms/{quote(place)}/messages", dir="b", limit="50")
+    return [event for event in found["chunk"] if event["sender"] == sender and event["type"] == "m.room.message"]
+
+
+async def test_a_file_is_stored_and_sent_with_its_words_which_can_be_edited_and_removed(synapse: Synapse) -> None:
+    async with pond(synapse) as (ours, alice, place), ours.running() as network:
+        assert isinstance(network, MediaSink)
+        attached = await network.attach(picture(_SMALL))
+        async with network.download(attached.source) as download:
+            assert b"".join([piece async for piece in download.chunks]) == _SMALL
+        (room,) = ours.rooms
+        item = replace(owed(room, "see http://x.example/cat.png"), attached=attached)
+        (said,) = network.render([item])
+        event_id = await network.send(said)
+        (event,) = await events_of(alice, place, ours.user)
+        file = {key: event["content"][key] for key in ("msgtype", "url", "filename", "info")}
+        assert file == {
+            "msgtype": "m.image",
+            "url": attached.source,
+            "filename": "cat.png",
+            "info": {
+                "size": len(_SMALL),
+                "mimetype": "image/png",
+                "w": 640,
+                "h": 480,
+                "xyz.amorgan.blurhash": "LEHV6nWB2yk8",
+            },
+        }
+        assert event["content"]["body"].endswith("see http://x.example/cat.png")
+        target = item.event.key
+        known = {target: Known(target, ids=(event_id,))}
+
+        async def changed(body: Edit | Redaction) -> None:
+            about = replace(item.event, id=f"$of{event_id}{body.type}", body=body)
+            (made,) = network.render([Owed(Delivery.of(about.key, room).id, room, about, known)])
+            await network.send(made)
+
+        await changed(Edit(target, words("look")))
+        shown = await alice.call("GET", f"rooms/{quote(place)}/event/{quote(event_id)}")
+        edit = shown["unsigned"]["m.relations"]["m.replace"]["content"]
+        for content in (edit, edit["m.new_content"]):
+            assert {key: content[key] for key in file} == file
+            assert content["body"].endswith("look")
+        await changed(Redaction(target))
+        assert [event["content"] for event in await events_of(alice, place, ours.user)] == [{}, {}]
+
+
+async def test_a_file_that_is_larger_than_the_homeserver_takes_is_not_stored(synapse: Synapse) -> None:
+    async with pond(synapse) as (ours, alice, _), ours.running() as network:
+        headers = {"Authorization": f"Bearer {alice._token}"}
+        async with (
+            aiohttp.ClientSession(synapse.url, raise_for_status=True) as http,
+            http.get("/_matrix/client/v1/media/config", headers=headers) as answer,
+        ):
+            largest = (await answer.json())["m.upload.size"]
+        with pytest.raises(NotStored, match="at most"):
+            await network.attach(picture(bytes(largest + 1)))
