@@ -103,6 +103,27 @@ async def test_a_gallery_is_one_message_with_a_link_for_each_file(
         assert await fetch(second) == (200, _SMALL)
 
 
+async def test_an_edit_that_swaps_the_file_is_told_with_the_new_link(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    pond, _ = await dig(tmp_path, synapse, services)
+    async with pond.daemon() as daemon, pond.people() as (alice, bob):
+        await daemon.ready()
+        image = {"msgtype": "m.image", "body": "see *her*", "filename": "cat.png"}
+        first = image | {"url": await upload(alice, pond, _SMALL[:10])}
+        event_id = await alice.send_event(pond.room, "m.room.message", first)
+        old = await link(bob, "see *her*")
+        for data, name in ((_SMALL[:20], "cat.png"), (_SMALL[:30], "dog.png")):
+            new = image | {"url": await upload(alice, pond, data), "filename": name}
+            relates = {"rel_type": "m.replace", "event_id": event_id}
+            edit = first | {"m.new_content": new, "m.relates_to": relates}
+            await alice.send_event(pond.room, "m.room.message", edit)
+            url = await link(bob, f"(edited) see *her* [image: {name}")
+            assert await fetch(url) == (200, data)
+            assert url != old
+            old = url
+
+
 def picture(data: bytes) -> Fetched:
     return Fetched("image", "cat.png", data, "image/png", 640, 480, blurhash="LEHV6nWB2yk8")
 

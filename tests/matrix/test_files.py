@@ -117,3 +117,26 @@ def test_a_type_and_a_name_are_one_clean_line() -> None:
     assert media.name.startswith("catgnp.exe")
     assert len(media.name) <= 100
     assert not set("\r\n\x00\u202e\u2028") & set(media.name + media.mime)
+
+
+def test_a_caption_has_its_formatting_whom_it_mentions_and_what_it_answers() -> None:
+    content = {
+        "msgtype": "m.image",
+        "filename": "cat.png",
+        "url": "mxc://hs/cat",
+        "body": "> <@bob:hs> who is that?\n\nduck: *her*",
+        "format": HTML,
+        "formatted_body": "<mx-reply><blockquote>who is that?</blockquote></mx-reply>duck: <em>her</em>",
+        "m.mentions": {"user_ids": ["@bob:hs"]},
+        "m.relates_to": {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_id": "$0"}},
+    }
+    for said_so in (content, {key: value for key, value in content.items() if key != "format"}):
+        found = heard(said_so)
+        assert found is not None
+        body = body_of(found)
+        assert plain(body.text) in ("duck: her", "duck: *her*")
+        assert (body.called, body.mentions, body.media) == ("duck", ("@bob:hs",), (CAT,))
+        assert (body.reply_to, body.thread) == (EventKey(ROOM, "$0"), EventKey(ROOM, "$root"))
+    found = heard(content)
+    assert found is not None
+    assert body_of(found).text == (Span("duck: "), Span("her", Style.ITALIC))
