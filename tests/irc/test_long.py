@@ -116,14 +116,12 @@ def test_the_last_line_is_plain_whatever_the_text_before_it_looks_like() -> None
         assert lines[-1] == f"<alice> ... 56 more lines: {LINK}"
 
 
-def test_a_text_that_fits_is_whole_if_its_file_makes_it_longer() -> None:
-    picture = Media("image", "n" * 100 + ".png", 5, "image/png", "mxc://hs/cat", link=LINK.replace("/t/", "/m/"))
-    text = words("\n".join([*VERSES[:19], "word " * 70]))
-    lines = said(long(Message(text, media=(picture,)), link=LINK))
-    assert lines[:19] == [f"<alice> {verse}" for verse in VERSES[:19]]
-    assert len(lines) == 21
-    assert "more line" not in "".join(lines)
-    assert lines[-1].endswith(f"{picture.name}, 5 bytes] {picture.link}")
+def test_a_text_that_fits_is_whole_and_its_file_has_a_line_more() -> None:
+    picture = Media("image", "cat.png", 5, "image/png", "mxc://hs/cat", link=LINK.replace("/t/", "/m/"))
+    lines = said(long(Message(verses(20), media=(picture,)), link=LINK))
+    assert lines == [*(f"<alice> {verse}" for verse in VERSES[:20]), f"<alice> {picture.described} {picture.link}"]
+    lines = said(long(Message(verses(60), media=(picture,)), link=LINK))
+    assert lines[4:] == [f"<alice> ... 56 more lines: {LINK} {picture.described} {picture.link}"]
 
 
 _PIECES = st.one_of(
