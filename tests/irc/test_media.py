@@ -84,6 +84,16 @@ def test_a_caption_that_is_added_or_removed_by_an_edit_is_told_with_the_file() -
     assert said(owed(removed, context=[known("[image: cat.png, 12 KB]")])) == [f"<alice> (edited) {shown}"]
 
 
+def test_a_caption_that_is_added_or_removed_is_told_though_there_are_no_links() -> None:
+    cat = replace(CAT, link="")
+    added, removed = Edit(TARGET, words("look"), media=(cat,)), Edit(TARGET, (), media=(cat,))
+    assert said(owed(added, context=[known(cat.described)])) == [f"<alice> (edited) look {cat.described}"]
+    told = said(owed(removed, context=[known(f"look {cat.described}")]))
+    assert told == [f"<alice> (edited) {cat.described}"]
+    with pytest.raises(Needless):
+        said(owed(removed, context=[known(cat.described)]))
+
+
 def test_the_file_of_a_caption_of_several_lines_has_one_of_its_own() -> None:
     shown = f"<alice> [image: cat.png, 12 KB] {LINK}"
     for last in (Span("> said he"), Span("def quack():\n    return 1", Style.MONO), Span("two\n\n "), Span("two ")):
