@@ -91,6 +91,7 @@ _SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>
         _page(b"unknown"),
         b"OggS",
         b"ID3",
+        b"ID3\x04\0\0\0\0\x8f\x76",
         b"ID3<script>alert(1)</script>",
         "\ufeff<html>".encode("utf-16-le") * 500,
         _MP3[:417],

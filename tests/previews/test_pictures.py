@@ -1,5 +1,6 @@
 """The size and the looks of pictures, also of those that are made to do harm."""
 
+import io
 import struct
 import zlib
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from bridge.previews import pictures
 from bridge.previews.kinds import AVIF, GIF, JPEG, MP3, PNG, WEBP, FileType, type_of
@@ -33,12 +35,31 @@ def test_a_blurhash_is_that_of_what_people_see() -> None:
 
 
 def test_of_a_large_picture_only_the_header_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "_MOST_DECODED", 640 * 480 - 1)
     loaded: list[object] = []
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", loaded.append)
+    load = ImageFile.load
+
+    def noted(self: ImageFile) -> object:
+        loaded.append(self)
+        return load(self)
+
+    monkeypatch.setattr(ImageFile, "load", noted)
+    assert looks(picture(640, 480), PNG).blurhash
+    assert len(loaded) > 0
+    loaded.clear()
+    monkeypatch.setattr(pictures, "_MOST_DECODED", 640 * 480 - 1)
     for file_type, format in FORMATS:  # noqa: A001
         assert looks(picture(640, 480, format), file_type) == Looks(640, 480)
     assert loaded == []
+
+
+def test_a_large_webp_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decoder makes room for the whole canvas then."""
+    files = [picture(640, 480, "WEBP", lossless=lossless) for lossless in (False, True)]
+    monkeypatch.setattr(pictures, "_MOST_DECODED", 1)
+    opened: list[object] = []
+    monkeypatch.setattr("PIL.Image.open", lambda *file, **_: opened.append(file))
+    assert [looks(each, WEBP) for each in files] == [Looks(640, 480)] * 2
+    assert opened == []
 
 
 def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -52,6 +73,7 @@ def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
 def test_a_picture_that_grows_beyond_all_bounds_is_not_decoded() -> None:
     bomb = (b"IDAT", zlib.compress(bytes(10_000_000)))
     assert looks(_png(60_000, 60_000, bomb), PNG) == Looks()
+    assert looks(_png(10_000, 10_000, bomb), PNG) == Looks()
     assert looks(_png(5_000, 5_000, bomb), PNG) == Looks(5_000, 5_000)
     texts = [(b"zTXt", b"a\0\0" + zlib.compress(bytes(60_000_000)))] * 3
     assert looks(_png(5, 5, *texts, bomb), PNG).blurhash == ""
@@ -88,8 +110,6 @@ def test_what_is_decoded_is_decoded_as_what_it_is() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16", "CMYK"])
 def test_pictures_of_any_colours_have_a_blurhash(mode: str) -> None:
-    import io
-
     out = io.BytesIO()
     name, file_type = ("JPEG", JPEG) if mode == "CMYK" else ("PNG", PNG)
     Image.new(mode, (50, 3)).save(out, name)
@@ -97,8 +117,6 @@ def test_pictures_of_any_colours_have_a_blurhash(mode: str) -> None:
 
 
 def test_what_one_may_see_through_is_white_behind() -> None:
-    import io
-
     out = io.BytesIO()
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(out, "PNG")
     white = io.BytesIO()
