@@ -205,17 +205,15 @@ class Previews:
             return
         self._spent += size  # also if it fails: it may have gone over the line
         try:
-            attached = await coming.sinks[network].attach(file)
+            self._attached[event.key, network] = (event.preview, await coming.sinks[network].attach(file))
         except NotStored as error:
             log.debug("no_preview", id=event.id, network=network, reason=str(error))
-        else:
-            self._attached[event.key, network] = (event.preview, attached)
-            log.info("preview", id=event.id, network=network, kind=file.kind, bytes=size)
-            coming.settled[network].set()
-            if self._store is not None:
-                await stored(self._store.use, {Use.UPLOADED: Traffic(1, size)})
+            return
         finally:
             coming.settled[network].set()
+        log.info("preview", id=event.id, network=network, kind=file.kind, bytes=size)
+        if self._store is not None:
+            await stored(self._store.use, {Use.UPLOADED: Traffic(1, size)})
 
     def _may_upload(self, size: int, terms: Terms) -> bool:
         """Whether `size` bytes more may be uploaded today (by UTC)."""

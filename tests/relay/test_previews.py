@@ -20,6 +20,7 @@ from bridge.store import Commit
 from tests.events import HOME, LIBERA, OFTC, irc, said
 from tests.fakes.network import MemoryNetwork
 from tests.relay.test_relay import World
+from tests.relay.test_suspects import _passing
 
 BOB = irc("bob", "bob")
 CAT = "https://pics.example/cat.png"
@@ -316,8 +317,10 @@ async def test_a_network_that_is_left_gets_nothing_more_and_others_do() -> None:
     other = pond.networks["oftc"] = Sink("oftc")
     async with pond.running():
         await pond.says(CAT)
+        start = _now()
         pond.previews.leave("home")
         assert await pond.home.delivered(1) == [f"<bob> {CAT}"]
+        assert _now() - start < 0.5
         assert await other.delivered(1) == [f"<bob> {CAT} [cat.png]"]
     assert pond.sink.stored == []
 
@@ -325,18 +328,31 @@ async def test_a_network_that_is_left_gets_nothing_more_and_others_do() -> None:
 async def test_a_message_that_has_to_be_sent_again_keeps_its_file() -> None:
     pond = Pond(Web())
     pond.home.failures[HOME] = [TransientError("no connection"), TransientError("no connection")]
-    async with pond.running():
+    async with pond.running(), _passing(pond):
         await pond.says(CAT)
-
-        async def passing() -> None:
-            while True:
-                await asyncio.sleep(1)
-                pond.now += 1
-
-        clock = asyncio.create_task(passing())
         assert await pond.home.delivered(1) == [f"<bob> {CAT} [cat.png]"]
-        clock.cancel()
     assert pond.sink.stored == ["cat.png"]
+
+
+async def test_a_message_that_is_heard_again_is_not_fetched_for_again() -> None:
+    pond = Pond(Web())
+    async with pond.running():
+        for _ in range(2):
+            await pond.says(CAT, event_id="$cat")
+            assert await pond.home.delivered(1) == [f"<bob> {CAT} [cat.png]"]
+        await pond.says("next")
+        assert (await pond.home.delivered(2))[1:] == ["<bob> next"]
+    assert pond.web.asked == [CAT]
+
+
+async def test_a_message_keeps_its_file_also_where_the_one_before_it_is_refused_and_it_is_tried_instead() -> None:
+    pond = Pond(Web(takes_s=9.5))
+    pond.home.refused["bad"] = TransientError("a word filter", refused=True)
+    async with pond.running(), _passing(pond):
+        await pond.says("bad")
+        await asyncio.sleep(4)
+        await pond.says(CAT)
+        assert await pond.home.delivered(1) == [f"<bob> {CAT} [cat.png]"]
 
 
 async def test_what_is_uploaded_in_a_day_is_bounded_also_after_a_restart_and_the_operator_learns_of_it_once() -> None:
