@@ -7,17 +7,21 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bridge.model.event import FOREVER, Edit, Event, Media, Message
-from bridge.model.text import Text, plain
+from bridge.model.text import Style, Text, plain
 from bridge.rules.link import Link
 
 _SHORT = 200
 """Bytes that a line of a network mostly has for words at least."""
-_ADDRESS = re.compile(r"https?://[^\s<>\"']{4,500}", re.ASCII | re.IGNORECASE)
-_AFTER = ".,;:!?)]}"
-"""What ends a sentence rather than an address."""
-_FILE = re.compile(
-    r"\.(?:png|jpe?g|gif|webp|avif|bmp|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)$", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"(?<![a-z0-9])https?://[^\s<>\"]+", re.ASCII | re.IGNORECASE)
+_LONGEST = 500
+"""Characters of an address at most: as much as fits into a line of IRC."""
+_AFTER = ".,;:!?)]}'`*_~|\u2026\u2019\u201d\u201c\u00bb\u00ab\u203a\u2039"
+"""What ends a sentence, a quotation or a mark-up rather than an address."""
+_ENDING = r"(?:png|jpe?g|gif|webp|avif|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)"
+"""What Matrix clients show. Only the bytes of a file tell what it is; this is about which are worth a look."""
+_FILE = re.compile(rf"\.{_ENDING}(?::[a-z]{{1,8}})?$", re.ASCII | re.IGNORECASE)
+_FORMAT = re.compile(rf"(?:^|&)(?:format|fm|ext)={_ENDING}(?:&|$)", re.ASCII | re.IGNORECASE)
+_HIDDEN = Style.SPOILER | Style.MONO
 
 
 def offered(event: Event, link: Link, now: float, *, most: int) -> Event:
@@ -66,16 +70,23 @@ def may_be_long(text: Text, most: int) -> bool:
 
 
 def address(text: Text) -> str:
-    """The first address in `text` that names a picture, sound or video; '' if there is none."""
-    for found in _ADDRESS.finditer(plain(text)):
+    """The first address in `text` that names a picture, sound or video; '' if there is none. An address in a spoiler is
+    not to be shown, and one in code is an example."""
+    shown = "".join(" " if span.style & _HIDDEN else span.text for span in text)
+    for found in _ADDRESS.finditer(shown):
         given = found[0].rstrip(_AFTER)
-        try:
-            path = urlsplit(given).path
-        except ValueError:
-            continue
-        if _FILE.search(path):
+        if len(given) <= _LONGEST and _names_a_file(given):
             return given
     return ""
+
+
+def _names_a_file(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return False
+    is_open = bool(parts.hostname) and "@" not in parts.netloc
+    return is_open and bool(_FILE.search(parts.path) or _FORMAT.search(parts.query))
 
 
 def _until(seconds: float, now: float) -> int:
