@@ -20,7 +20,7 @@ from yarl import URL
 
 import bridge
 from bridge.network import Fetched, NoSuchFile, NotFetched
-from bridge.previews.addresses import IPNetwork, Unfit, may_reach, web_address
+from bridge.previews.addresses import IPNetwork, Unfit, is_near, is_within, may_reach, web_address
 from bridge.previews.kinds import HEAD, FileType, type_of
 from bridge.previews.pictures import Looks, looks
 
@@ -122,6 +122,8 @@ class Fetcher:
         """A socket for a connection to an address, which is checked here whatever came before. Raises OSError."""
         family, kind, protocol, _, there = info
         _check([there[0]], there[1], self._private)
+        if not is_within(there[0], self._private) and is_near(there[0], _own_address(family, there)):
+            raise _failure("an address of this machine, or of one beside it")
         return socket.socket(family, kind, protocol)
 
 
@@ -199,6 +201,13 @@ def _check(addresses: Sequence[str], port: int, private: Sequence[IPNetwork]) ->
     """Raise OSError unless each of `addresses` may be fetched from."""
     if not all(may_reach(address, port, private) for address in addresses):
         raise _failure("no public address")
+
+
+def _own_address(family: int, there: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """The address from which this machine would connect to `there`. Sends nothing. Raises OSError without a route."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(there)
+        return str(probe.getsockname()[0])
 
 
 def _failure(reason: str) -> OSError:

@@ -101,6 +101,13 @@ async def test_a_redirect_leads_nowhere_where_the_first_address_may_not_lead(loc
         assert [request.split()[1] for request in server.asked] == ["/a.png"]
 
 
+async def test_a_redirect_in_no_letters_leads_nowhere() -> None:
+    for location in (b"http://\xff\xfe.example/", b"/\xff\0", b"\xed\xa0\x80", b"http://a.example/\x01"):
+        answer = to("X").replace(b"X", location)
+        async with serving({"/a.png": answer}) as server:
+            await _refused(server, "/a.png")
+
+
 async def test_a_host_is_connected_to_at_the_address_that_was_checked_and_looked_up_anew_for_each_redirect() -> None:
     asked: list[str] = []
     turns = iter((["127.0.0.1"], ["127.0.0.1"], ["10.0.0.1"]))
@@ -132,6 +139,15 @@ async def test_an_address_is_checked_again_when_it_is_connected_to(monkeypatch: 
     async with serving({"/cat.png": ok(CAT)}) as server:
         with pytest.raises(NotFetched, match="no public address"):
             await Fetcher(look_up=look_up)(server.url("/cat.png", "a.example"), LIMIT)
+        assert server.asked == []
+
+
+async def test_this_machine_is_not_fetched_from_by_a_public_address_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.previews.addresses.is_public", lambda _: True)
+    monkeypatch.setattr("bridge.previews.addresses.PORTS", range(65_536))
+    async with serving({"/cat.png": ok(CAT)}) as server:
+        with pytest.raises(NotFetched, match="of this machine"):
+            await Fetcher()(server.url("/cat.png"), LIMIT)
         assert server.asked == []
 
 
