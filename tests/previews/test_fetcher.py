@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import os
+import random
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -330,3 +332,22 @@ async def test_a_server_that_is_away_is_not_fetched_from() -> None:
 )
 def test_a_file_is_called_as_its_address_ends_and_what_its_bytes_are(path: str, name: str) -> None:
     assert name_of(web_address("http://a.example" + path), PNG) == name
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_a_server_says_is_a_file_or_none(seed: int) -> None:
+    """Answers with some bytes exchanged, added or left out."""
+    rng = random.Random(seed)
+    usual = [ok(CAT), ok(CAT, Content_Encoding="gzip"), to("http://a.example/b.png?x#y"), to("/cat.png"), status(404)]
+    usual.append(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + CAT[:5] + b"\r\n0\r\n\r\n")
+    signs = [b"\r\n", b"\n", b"\0", b":", b" ", b"\xff", b"-1", b"99999999999999999999", b"chunked", b"http://[", b"%"]
+    async with serving({}) as server:
+        by = fetcher(QUICK, hosts={"a.example": ["127.0.0.1"]})
+        for _ in range(40):
+            answer = bytearray(rng.choice(usual))
+            for _ in range(rng.randint(1, 4)):
+                at = rng.randrange(len(answer))
+                answer[at : at + rng.choice((0, 1, 5))] = rng.choice(signs)
+            server.answers["/cat.png"] = bytes(answer)
+            with suppress(NotFetched):
+                assert (await by(server.url("/cat.png"), LIMIT)).data
