@@ -12,8 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.http import links
 from bridge.irc.settings import IrcSettings
+from bridge.model.accounting import Traffic, Use
 from bridge.model.event import FOREVER, Event, Media, Room
 from bridge.model.outbox import Addressed, handle, text_handle
 from bridge.model.people import Identity, Proof, Sender
@@ -437,6 +438,26 @@ def test_admin_commands_print_json_with_the_json_option(pond: Path) -> None:
     assert json.loads(run(pond, "status", "--json"))["running"] is False
     assert json.loads(run(pond, "sanctions", "--json")) == []
     assert [line["what"] for line in json.loads(run(pond, "audit", "--json"))] == ["init-db", "add-user"]
+
+
+def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) -> None:
+    assert json.loads(run(pond, "status", "--json"))["media"] == {
+        use: {"number": 0, "bytes": 0} for use in ("served", "refused", "uploaded")
+    }
+    assert "today" not in run(pond, "status")
+    yesterday = time.time() - 86_400
+    for clock, used in (
+        (time.time, {Use.SERVED: Traffic(12, 3_400_000), Use.REFUSED: Traffic(1)}),
+        (lambda: yesterday, {Use.UPLOADED: Traffic(5, 5)}),
+    ):
+        asyncio.run(_used(pond, clock, used))
+    assert json.loads(run(pond, "status", "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
+    assert run(pond, "status").splitlines()[-1] == "today: served 12 files (3.4 MB), refused 1 request"
+
+
+async def _used(pond: Path, clock: Callable[[], float], used: Mapping[Use, Traffic]) -> None:
+    async with contextlib.aclosing(SqliteStore.open(pond / "data" / "store.sqlite", clock)) as store:
+        await store.use(used)
 
 
 def test_the_audit_log_says_who_did_what(pond: Path) -> None:
