@@ -18,7 +18,7 @@ from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
 from bridge.model.address import is_address_of
 from bridge.model.attribution import spoken
-from bridge.model.changes import Change, Extent, change, covered
+from bridge.model.changes import CUT, Change, Extent, change, covered
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
@@ -143,10 +143,11 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     before = known.before if known is not None and known.ids else ""
     if says_nothing(new) or (known is not None and known.removed):
         return ()
-    told = change(before, new) if before else Change(Extent.WHOLE)
+    is_same_file = before.endswith((CUT, covered(described(replace(edit, text=())))))
+    told = change(before, new) if before and is_same_file else Change(Extent.WHOLE)
     hides = any(span.style & Style.SPOILER for span in edit.text)
     match told.extent:
-        case Extent.NOTHING if not _has_links(edit.text):
+        case Extent.NOTHING if not (_has_links(edit.text) or any(each.link for each in edit.media)):
             return ()
         case Extent.SUBSTITUTION if not hides:
             message = Message(words(told.text), edit.kind)
