@@ -70,15 +70,16 @@ class Fetcher:
         self._patience = patience
         self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="previews")
 
-    async def __call__(self, address: str, limit: int) -> Fetched:
-        """The file at `address`, if it is a picture, sound or video of at most `limit` bytes.
+    async def __call__(self, address: str, limit: int, spend: Callable[[int], bool] = lambda _: True) -> Fetched:
+        """The file at `address`, if it is a picture, sound or video of at most `limit` bytes. `spend` pays for bytes
+        that were read, or returns False: then no more is read.
 
         Raises NoSuchFile if there is none, and NotFetched if the server is to be left alone for a while: it is away,
         slow, or no host that we fetch from. Their texts are for the log."""
         try:
             async with asyncio.timeout(self._patience.all), asyncio.timeout(self._patience.first_byte) as first_byte:
                 url = web_address(address)
-                data, file_type = await self._fetch(url, limit, first_byte)
+                data, file_type = await self._fetch(url, limit, spend, first_byte)
                 seen = await asyncio.get_running_loop().run_in_executor(self._decoding, looks, data, file_type)
         except TimeoutError as error:
             raise NotFetched("too slow") from error
@@ -89,13 +90,15 @@ class Fetcher:
             raise NotFetched(f"{type(error).__name__}: {reason}") from error
         return _fetched(url, data, file_type, seen)
 
-    async def _fetch(self, url: URL, limit: int, first_byte: asyncio.Timeout) -> tuple[bytes, FileType]:
+    async def _fetch(
+        self, url: URL, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
+    ) -> tuple[bytes, FileType]:
         async with self._session() as session:
             for _ in range(_MOST_REDIRECTS + 1):
                 answer = await session.get(url, allow_redirects=False)
                 try:
                     if answer.status not in _REDIRECTS:
-                        return await _read(answer, limit, first_byte)
+                        return await _read(answer, limit, spend, first_byte)
                     url = _next(url, answer.headers.get("Location", ""))
                 finally:
                     answer.close()
@@ -224,7 +227,9 @@ def _next(url: URL, location: str) -> URL:
         raise Unfit("a redirect to no address") from error
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: int, first_byte: asyncio.Timeout) -> tuple[bytes, FileType]:
+async def _read(
+    answer: aiohttp.ClientResponse, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
+) -> tuple[bytes, FileType]:
     """The file that `answer` brings."""
     if answer.status >= 500 or answer.status in _LATER:
         raise NotFetched(f"HTTP {answer.status}")
@@ -238,6 +243,8 @@ async def _read(answer: aiohttp.ClientResponse, limit: int, first_byte: asyncio.
     async for chunk in answer.content.iter_any():
         first_byte.reschedule(None)
         data += chunk
+        if not spend(len(chunk)):
+            raise NoSuchFile("enough was read")
         if len(data) > limit:
             raise NoSuchFile("too large")
         if file_type is None and len(data) >= HEAD:

@@ -202,6 +202,22 @@ async def test_a_file_that_is_too_large_or_never_ends_is_given_up_at_the_limit()
         assert server.sent < 8_000_000  # what the limit lets through, and what the system buffers
 
 
+async def test_all_that_is_read_is_paid_for_and_no_more_is_read_than_can_be() -> None:
+    large = CAT + bytes(900_000)
+    async with serving({"/cat.png": ok(large), "/page.png": ok(b"<html>" * 2_000)}) as server:
+        for path, most in (("/cat.png", 10**9), ("/cat.png", 300_000), ("/page.png", 10**9)):
+            paid: list[int] = []
+
+            def spend(size: int, paid: list[int] = paid, most: int = most) -> bool:
+                paid.append(size)
+                return sum(paid) <= most
+
+            with suppress(NoSuchFile):
+                assert len((await fetcher()(server.url(path), LIMIT, spend)).data) == sum(paid) == len(large)
+                assert most == 10**9
+            assert 4_096 <= sum(paid) <= min(len(large), most + 300_000)
+
+
 async def test_what_is_no_picture_ends_after_its_first_kilobytes() -> None:
     async with serving({}) as server:
 
