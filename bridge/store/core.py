@@ -460,7 +460,9 @@ class Core:
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries AS d WHERE state IN ('sent', 'dropped') AND done < ?"
-            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = d.event AND source != '') LIMIT ?)"
+            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = d.event AND source != '')"
+            " AND NOT EXISTS (SELECT 1 FROM events AS e CROSS JOIN media ON media.event = e.seq"
+            " WHERE e.target = d.event AND e.type = 'edit' AND source != '') LIMIT ?)"
             " RETURNING event",
             (before, _EXPIRE_AT_ONCE),
         ).fetchall()

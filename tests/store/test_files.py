@@ -124,6 +124,47 @@ async def test_a_whole_text_is_kept_as_last_edited_until_it_expires_or_its_messa
     assert "once" not in str(world.store.sql.execute("SELECT * FROM media").fetchall())
 
 
+async def test_an_edit_to_a_short_text_is_what_the_link_to_the_long_one_opens(world: World) -> None:
+    story = long("once\nupon\na time")
+    short = replace(long("once", "$short", target=story.key), text_until=0)
+    await world.hear(story, short)
+    assert await world.store.text(text_handle(story)) == "once"
+    assert "upon" not in str(world.store.sql.execute("SELECT text FROM media").fetchall())
+    await world.store.revoke(text_handle(story))
+    await world.hear(replace(short, id="$shorter"))
+    assert await world.store.text(text_handle(story)) is None
+
+
+@pytest.mark.parametrize("offered", [0, 2_000])
+async def test_a_message_that_waits_with_its_edit_has_a_link_to_its_text_if_the_edit_is_long(
+    world: World, offered: int
+) -> None:
+    story = replace(long("once"), text_until=2_000 - offered)
+    edit = replace(long("once\nmore", "$more", target=story.key), text_until=offered)
+    await world.hear(story, edit)
+    libera = await world.store.acquire("libera", "test")
+    (backlog,) = await libera.due(world.now)
+    assert [owed.event.text_until for owed in backlog.owed] == [offered]
+
+
+@pytest.mark.parametrize("file", [True, False])
+async def test_a_message_is_kept_as_long_as_a_link_to_what_it_was_edited_to_so_that_its_removal_is_heard(
+    world: World, file: bool
+) -> None:
+    story = said(HOME, ALICE, "once", "$cat")
+    change = edit(DOG) if file else long("once\nmore", "$more", target=story.key)
+    name = handle(change, DOG) if file else text_handle(change)
+    await world.hear(story)
+    await world.hear(change)
+    await world.carry_all()
+    assert await world.store.expire(world.now + 1) == 0
+    assert (await world.store.file(name) or await world.store.text(name)) is not None
+    await world.hear(removal("$cat"))
+    assert (await world.store.file(name), await world.store.text(name)) == (None, None)
+    await world.store.expire(world.now + 1)
+    assert world.store.count("deliveries") == 0
+
+
 async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: World) -> None:
     world.now = 10 * 86_400.0 - 1
     await world.store.use({Use.SERVED: Traffic(1, 10), Use.REFUSED: Traffic(2)})

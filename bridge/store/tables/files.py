@@ -23,6 +23,9 @@ class Files:
             return
         if event.text_until:
             self._keep_text(event, event.body, seq, target)
+        elif isinstance(event.body, Edit):  # what was said before is behind its link no more
+            text = _storable(plain(event.body.text))
+            self._sql.execute("UPDATE media SET text = ? WHERE handle = ? AND source != ''", (text, text_handle(event)))
         kept = (each for each in event.body.media if each.until and each.source)
         self._sql.executemany(
             "INSERT INTO media (handle, event, kind, name, size, mime, source, until)"
