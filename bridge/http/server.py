@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from bridge.http.headers import ALWAYS
 from bridge.http.peers import Proxies, neighbourhood
 from bridge.lib.bucket import TokenBucket
 from bridge.lib.lru import LruDict
@@ -20,8 +21,8 @@ _MOST = 64
 """Connections at a time, unless the process may have so few descriptors that a quarter of them is less."""
 _MOST_EACH = 16
 """Connections at a time from one address; a proxy, whose clients are many, leaves as many to others."""
-_SETTLED_S = 1.0
-"""Seconds for a new connection to send its request, before another may have its place."""
+_SETTLED_S = 0.25
+"""Seconds for a new connection to send its request, before another may have its place: clients send it at once."""
 _BURST, _PER_S, _ADDRESSES = 200, 20.0, 2_000
 """Requests at once, and then per second, of one address, whatever they ask for; and addresses that are counted."""
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
@@ -49,6 +50,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
 
     application = web.Application(middlewares=[answer])
     application[_DOOR] = door
+    application.on_response_prepare.append(_dress)
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_S, auto_decompress=False)
     await runner.setup()
@@ -65,6 +67,13 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
             await asyncio.Event().wait()
     finally:
         await runner.cleanup()
+
+
+async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give each answer the headers that keep browsers safe, and none that tells what we run."""
+    response.headers.pop("Server", None)
+    for key, value in ALWAYS.items():
+        response.headers.setdefault(key, value)
 
 
 def give_time(request: web.Request, seconds: float) -> None:

@@ -33,12 +33,15 @@ def test_the_link_is_there_and_whole_however_long_the_caption_and_the_name_are()
     for caption in ("word " * 500, "line\n" * 50, "x" * 3000):
         for name in ("cat.png", "n" * 100):
             item = owed(Message(words(caption), media=(replace(CAT, name=name),)))
-            limited = replace(item, event=replace(item.event, max_lines=6))
-            for lines in (said(item), said(limited)):
+            limited = replace(item, event=replace(item.event, max_lines=3))
+            linked = replace(limited, event=replace(limited.event, text_link="https://pond.social/t/" + "B" * 48))
+            for lines in (said(item), said(limited), said(linked)):
                 assert LINK in lines[-1].split(" ")
                 assert sum(line.count("[image: ") for line in lines) == 1
-            assert len(said(limited)) <= 7
-            assert "more characters are not shown here" in "".join(said(limited))
+            assert len(said(limited)) <= 5
+            assert said(limited)[3].startswith("<alice> ... ")
+            assert len(said(linked)) <= 4
+            assert linked.event.text_link in said(linked)[2].split(" ")
 
 
 def test_an_edit_of_a_caption_is_told_by_its_words_and_one_that_is_not_known_with_the_link() -> None:
