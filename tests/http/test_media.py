@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links, media, server
+from bridge.http import headers, links, media, server
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.model.event import FOREVER, Media
@@ -45,6 +45,8 @@ class World:
     hangs: asyncio.Event | None = None
     pause_s: float = 0
     keep: bool = True
+    proved_last: bool = False
+    is_changed: bool = False
     folder: Path = Path("/nowhere")
     bound: int = 0
     common: Common = field(default_factory=lambda: Common(KEY, lambda: NOW))
@@ -64,7 +66,7 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces(), self.keep)
+        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -72,6 +74,8 @@ class World:
             await asyncio.sleep(self.pause_s)
             if self.hangs is not None:
                 await self.hangs.wait()
+        if self.is_changed:
+            raise NotFetched("changed")
 
     @asynccontextmanager
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
@@ -343,3 +347,18 @@ async def freed(http: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(10):
         while (await get(http, path(), "HEAD"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-", "bytes=0-99", "bytes=1500-2999", "bytes=2500-", "bytes=-5"])
+async def test_the_end_of_any_part_is_given_only_once_the_whole_file_is_proved(asked: str) -> None:
+    world = World(proved_last=True)
+    async with world.client() as http:
+        found = headers.part(asked, len(DATA))
+        assert found is not None
+        status, _, data = await get(http, path(), Range=asked)
+        assert (status, data) == (206, DATA[found.start : found.end])
+        assert (await get(http, path()))[2] == DATA
+        world.is_changed = True
+        for range_ in (asked, ""):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await get(http, path(), **({"Range": range_} if range_ else {}))
