@@ -119,7 +119,7 @@ async def test_a_link_gives_the_bytes_of_the_file_its_type_and_its_name() -> Non
         assert headers["Content-Disposition"].startswith("inline; filename=")
         assert "X" not in headers
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
         assert headers["Referrer-Policy"] == "no-referrer"
         assert "Set-Cookie" not in headers
 
