@@ -90,7 +90,7 @@ Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
 
 
 class MaxLinesSection(Section):
-    """Most lines on IRC of one message. A longer one ends with a line that says how much more there was."""
+    """Most lines on IRC of one message. A longer one ends with how many more there are, and a link to all."""
 
     members: Lines = 20
     """Of members, and of the bots' answers."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from bridge.model.event import Edit, Event, Room
+from bridge.model.event import Event, Room
 from bridge.model.outbox import Backlog, Delivery, Post
 from bridge.store import Commit, Committed, Lease
 from bridge.store.core import Core
@@ -122,7 +122,7 @@ class SentTwice(Core):
 
 
 class _Reversed(Queue):
-    def _edits(self, seq: int, room: Room) -> Mapping[str, Edit]:
+    def _edits(self, seq: int, room: Room) -> Mapping[str, Event]:
         return dict(reversed([*super()._edits(seq, room).items()]))
 
 
