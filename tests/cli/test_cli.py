@@ -12,8 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
