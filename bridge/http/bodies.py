@@ -4,8 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.network import Download
+
+
+class About(NamedTuple):
+    """The size of a file in bytes, None if unknown, and its type."""
+
+    size: int | None
+    mime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,10 @@ class Body:
     read: Callable[[int], AsyncGenerator[bytes, None]]
     skips: bool
     proved_last: bool = False
+
+    @property
+    def about(self) -> About:
+        return About(self.size, self.mime)
 
 
 def of_download(download: Download, chunks: Callable[[], AsyncGenerator[bytes, None]]) -> Body:

@@ -10,12 +10,13 @@ from aiohttp import web
 
 from bridge.http import answers, headers, links
 from bridge.http.answers import Answered, Common
-from bridge.http.bodies import Body, of_download, timed
+from bridge.http.bodies import About, Body, of_download, timed
 from bridge.http.cache import Cache
 from bridge.http.headers import Part
 from bridge.http.limits import NotServed, Running
 from bridge.http.server import give_time
 from bridge.lib.ids import digest
+from bridge.lib.lru import LruDict
 from bridge.lib.sizes import spelled
 from bridge.model.outbox import Hosted
 from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
@@ -28,6 +29,8 @@ _STEP_S = 30.0
 """Seconds for a piece of 64 KB to arrive, and for the client to take it."""
 _LONGEST_S = 6 * 3600.0
 """Seconds of a download at most."""
+_KNOWN = 1_000
+"""Files whose sizes and types are known, so that a HEAD, which costs its sender little, costs us no download."""
 _LOOK_S = 3.0
 """Seconds between looks whether the link of a download that is under way still works."""
 _SLOW = "The file is still on its way from another server; try again in a minute."
@@ -56,6 +59,7 @@ class _Desk:
     def __init__(self, common: Common, files: Files) -> None:
         self._common = common
         self._files = files
+        self._known: LruDict[str, About] = LruDict(_KNOWN)
 
     async def answer(self, request: web.Request) -> Answered:
         handle = self._common.handle(request, links.FILE)
@@ -63,13 +67,17 @@ class _Desk:
         etag = f'"{digest(hosted.media.source)}"'
         if headers.is_known(request.headers.get("If-None-Match"), etag):
             return Answered(web.Response(status=304, headers=answers.always(etag)))
+        if request.method == "HEAD" and (known := self._known.get(handle)) is not None:
+            self._check_size(known.size)
+            return Answered(_begun(hosted, known, answers.part_of(request, etag, known.size), etag))
         now, client = asyncio.get_running_loop().time(), self._common.client(request)
         with self._common.slots.one(client, now, lambda: _abort(request)) as running:
             give_time(request, _LONGEST_S)
             async with self._body(handle, hosted) as body:
+                self._known[handle] = body.about
                 self._check_size(body.size)
                 part = answers.part_of(request, etag, body.size)
-                response = _begun(hosted, body, part, etag)
+                response = _begun(hosted, body.about, part, etag)
                 await response.prepare(request)
                 if request.method != "HEAD":
                     if part is not None and body.skips:
@@ -158,15 +166,15 @@ class _Desk:
             yield held
 
 
-def _begun(hosted: Hosted, body: Body, part: Part | None, etag: str) -> web.StreamResponse:
+def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.StreamResponse:
     """The response, whose body follows."""
-    shown = headers.content(hosted.media.mime or body.mime, hosted.media.name or hosted.media.kind)
+    shown = headers.content(hosted.media.mime or about.mime, hosted.media.name or hosted.media.kind)
     response = web.StreamResponse(status=206 if part else 200, headers={**answers.always(etag), **shown})
     if part is not None:
         response.headers["Content-Range"] = part.content_range
         response.content_length = part.end - part.start
-    elif body.size is not None:
-        response.content_length = body.size
+    elif about.size is not None:
+        response.content_length = about.size
     return response
 
 
