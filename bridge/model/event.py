@@ -1,6 +1,6 @@
 """Events: an envelope around one of a few bodies. Also rooms and event keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, assert_never
 
@@ -96,7 +96,7 @@ class Media:
     name: str
     size: int | None
     mime: str
-    source: str
+    source: str = field(repr=False)  # it may hold the key of an encrypted file
     length: float | None = None
     until: int = 0
     link: str = ""

@@ -67,7 +67,7 @@ async def test_a_text_is_plain_text_under_both_paths_and_nothing_in_it_is_run() 
             assert headers["Content-Type"] == "text/plain; charset=utf-8"
             assert headers["Content-Disposition"] == 'inline; filename="message.txt"'
             assert headers["X-Content-Type-Options"] == "nosniff"
-            assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+            assert headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
 
 
 async def test_head_parts_and_a_text_that_the_client_has_already() -> None:
