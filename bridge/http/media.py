@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -81,8 +81,9 @@ class _Desk:
                 await response.prepare(request)
                 if request.method != "HEAD":
                     if part is not None and body.skips:
-                        self._common.rates.spend_bytes(client, part.start, now)
-                    await _send(request, response, self._while_there(handle, body, part, running))
+                        unsent = part.start + (part.size - part.end if body.proved_last else 0)
+                        self._common.rates.spend_bytes(client, unsent, now)
+                    await _send(request, response, self._cut(handle, body, part), running)
             return Answered(response, running.sent)
 
     async def _found(self, handle: str) -> Hosted:
@@ -92,6 +93,14 @@ class _Desk:
             raise answers.none(links.FILE)
         self._check_size(hosted.media.size)
         return hosted
+
+    async def _is_gone(self, handle: str) -> bool:
+        """Whether the link works no more; False if the store cannot tell now: it is asked again soon."""
+        with suppress(NotFetched):
+            if await self._files.find(handle) is None:
+                await self._files.cache.forget(handle)
+                return True
+        return False
 
     def _check_size(self, size: int | None) -> None:
         largest = self._files.largest()
@@ -128,31 +137,40 @@ class _Desk:
         finally:
             await context.__aexit__(None, None, None)
 
-    async def _while_there(
-        self, handle: str, body: Body, part: Part | None, running: Running
-    ) -> AsyncGenerator[bytes, None]:
-        """The pieces to be sent, as long as the link works. Raises NotFetched once it does not, and if the file is not
-        as long as was said."""
+    async def _while_there(self, handle: str, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """`pieces`, as long as the link works. Raises NotFetched once it does not."""
         loop = asyncio.get_running_loop()
-        start, end = (part.start, part.end) if part is not None else (0, body.size)
-        most, look_at = end if end is not None else self._files.largest(), loop.time() + _LOOK_S
-        is_rest = end == body.size  # read to its end, so that what is read can be kept
-        async with aclosing(timed(body.read(start), _STEP_S)) as pieces:
+        look_at = loop.time() + _LOOK_S
+        async with aclosing(pieces):
             async for piece in pieces:
                 if loop.time() >= look_at:
-                    if await self._files.find(handle) is None:
-                        await self._files.cache.forget(handle)
+                    if await self._is_gone(handle):
                         raise NotFetched("the message was removed, or the link revoked")
                     look_at = loop.time() + _LOOK_S
-                if wanted := piece[: most - start - running.sent]:
+                yield piece
+
+    async def _cut(self, handle: str, body: Body, part: Part | None) -> AsyncGenerator[bytes, None]:
+        """The pieces to be sent: of `part`, or of all. Raises NotFetched if the file is not as long as was said."""
+        at, end = (part.start, part.end) if part is not None else (0, body.size)
+        most = end if end is not None else self._files.largest()
+        is_rest = end == body.size  # read to its end, so that what is read can be kept
+        held = b""
+        async with aclosing(self._while_there(handle, timed(body.read(at), _STEP_S))) as pieces:
+            async for piece in pieces:
+                wanted = piece[: max(0, most - at)]
+                at += len(piece)
+                if wanted and body.proved_last:
+                    held, wanted = wanted, held
+                if wanted:
                     yield wanted
-                    running.sent += len(wanted)
-                if len(wanted) < len(piece) and is_rest:
+                if at > most and is_rest:
                     raise NotFetched("the file is too large")
-                if not is_rest and start + running.sent >= most:
+                if at >= most and not (is_rest or body.proved_last):
                     return
-        if end is not None and start + running.sent < end:
+        if end is not None and at < end:
             raise NotFetched("the file is not complete")
+        if held:
+            yield held
 
 
 def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.StreamResponse:
@@ -167,13 +185,16 @@ def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.St
     return response
 
 
-async def _send(request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]) -> None:
+async def _send(
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], running: Running
+) -> None:
     """Send `pieces`. What goes wrong now can only be told by cutting the connection."""
     try:
         async with aclosing(pieces):
             async for piece in pieces:
                 async with asyncio.timeout(_STEP_S):
                     await response.write(piece)
+                running.sent += len(piece)
         async with asyncio.timeout(_STEP_S):
             await response.write_eof()
     except (NotFetched, TimeoutError, ConnectionError) as error:

@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links, media, server
+from bridge.http import headers, links, media, server
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.model.event import FOREVER, Media
@@ -45,14 +45,19 @@ class World:
     hangs: asyncio.Event | None = None
     pause_s: float = 0
     keep: bool = True
+    proved_last: bool = False
+    is_changed: bool = False
     folder: Path = Path("/nowhere")
     bound: int = 0
     common: Common = field(default_factory=lambda: Common(KEY, lambda: NOW))
     asked: int = 0
+    blind: bool = False
     fetched: list[str] = field(default_factory=list)
 
     async def find(self, asked: str) -> Hosted | None:
         self.asked += 1
+        if self.blind:
+            raise NotFetched("the store is away")
         return Hosted(EVENT.key, self.file) if self.file is not None and asked == HANDLE else None
 
     def source(self, network: str) -> MediaSource | None:
@@ -64,7 +69,7 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces(), self.keep)
+        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -72,6 +77,8 @@ class World:
             await asyncio.sleep(self.pause_s)
             if self.hangs is not None:
                 await self.hangs.wait()
+        if self.is_changed:
+            raise NotFetched("changed")
 
     @asynccontextmanager
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
@@ -280,6 +287,20 @@ async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: 
                 await answer.read()
 
 
+async def test_while_the_store_cannot_be_asked_nothing_new_is_served_and_downloads_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    world = World(pause_s=0.03, data=DATA[:20_000], size=20_000)
+    async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
+        await answer.content.readexactly(1000)
+        world.blind, world.asked = True, 0
+        assert len(await answer.read()) == 19_000
+        assert world.asked > 1
+        status, headers, body = await get(http, path())
+        assert (status, headers["Retry-After"], body) == (503, "60", b"the store is away\n")
+
+
 async def test_a_file_that_was_fetched_whole_is_served_from_disk_until_its_message_is_removed(tmp_path: Path) -> None:
     world = World(folder=tmp_path / "media-cache", bound=10**7)
     async with world.client() as http:
@@ -343,3 +364,18 @@ async def freed(http: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(10):
         while (await get(http, path(), Range="bytes=0-0"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-", "bytes=0-99", "bytes=1500-2999", "bytes=2500-", "bytes=-5"])
+async def test_the_end_of_any_part_is_given_only_once_the_whole_file_is_proved(asked: str) -> None:
+    world = World(proved_last=True)
+    async with world.client() as http:
+        found = headers.part(asked, len(DATA))
+        assert found is not None
+        status, _, data = await get(http, path(), Range=asked)
+        assert (status, data) == (206, DATA[found.start : found.end])
+        assert (await get(http, path()))[2] == DATA
+        world.is_changed = True
+        for range_ in (asked, ""):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await get(http, path(), **({"Range": range_} if range_ else {}))
