@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -94,6 +94,14 @@ class _Desk:
         self._check_size(hosted.media.size)
         return hosted
 
+    async def _is_gone(self, handle: str) -> bool:
+        """Whether the link works no more; False if the store cannot tell now: it is asked again soon."""
+        with suppress(NotFetched):
+            if await self._files.find(handle) is None:
+                await self._files.cache.forget(handle)
+                return True
+        return False
+
     def _check_size(self, size: int | None) -> None:
         largest = self._files.largest()
         if size is not None and size > largest:
@@ -136,8 +144,7 @@ class _Desk:
         async with aclosing(pieces):
             async for piece in pieces:
                 if loop.time() >= look_at:
-                    if await self._files.find(handle) is None:
-                        await self._files.cache.forget(handle)
+                    if await self._is_gone(handle):
                         raise NotFetched("the message was removed, or the link revoked")
                     look_at = loop.time() + _LOOK_S
                 yield piece

@@ -28,6 +28,8 @@ _BURST, _PER_S, _ADDRESSES = 200, 20.0, 2_000
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
 """Seconds after which a connection that is not being answered is closed, and seconds after which any is."""
 
+_NO_REQUEST = "This is no request that can be answered.\n"
+
 _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -52,14 +54,17 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
     application[_DOOR] = door
     application.on_response_prepare.append(_dress)
     application.add_routes(routes)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_S, auto_decompress=False)
+    runner = web.AppRunner(application, shutdown_timeout=_GOODBYE_S)
     await runner.setup()
-    handlers = runner.server
-    assert handlers is not None
+    manager, loop = runner.server, asyncio.get_running_loop()
+    assert manager is not None
+
+    def handler() -> RequestHandler:
+        return _Handler(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]
 
     try:
         try:
-            server = await asyncio.get_running_loop().create_server(lambda: _Visit(handlers, door), host, port)
+            server = await loop.create_server(lambda: _Visit(handler, door), host, port)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
@@ -70,10 +75,29 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
 
 
 async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
-    """Give each answer the headers that keep browsers safe, and none that tells what we run."""
-    response.headers.pop("Server", None)
+    """Give each answer the headers that keep browsers safe, and none that tells which versions we run."""
+    response.headers["Server"] = "quackbridge"
     for key, value in ALWAYS.items():
         response.headers.setdefault(key, value)
+
+
+class _Handler(RequestHandler):
+    """aiohttp's handler of a connection, which neither repeats nor logs what is no request: a link may be in it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status < 500:
+            response: web.StreamResponse = web.Response(status=status, text=_NO_REQUEST)
+            response.force_close()
+        else:  # a mistake of ours, which is logged
+            response = super().handle_error(request, status, exc, message)
+        response.headers.update({**ALWAYS, "Server": "quackbridge"})
+        return response
 
 
 def give_time(request: web.Request, seconds: float) -> None:

@@ -51,10 +51,13 @@ class World:
     bound: int = 0
     common: Common = field(default_factory=lambda: Common(KEY, lambda: NOW))
     asked: int = 0
+    blind: bool = False
     fetched: list[str] = field(default_factory=list)
 
     async def find(self, asked: str) -> Hosted | None:
         self.asked += 1
+        if self.blind:
+            raise NotFetched("the store is away")
         return Hosted(EVENT.key, self.file) if self.file is not None and asked == HANDLE else None
 
     def source(self, network: str) -> MediaSource | None:
@@ -282,6 +285,20 @@ async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: 
         with pytest.raises(aiohttp.ClientError):
             async with asyncio.timeout(2):
                 await answer.read()
+
+
+async def test_while_the_store_cannot_be_asked_nothing_new_is_served_and_downloads_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    world = World(pause_s=0.03, data=DATA[:20_000], size=20_000)
+    async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
+        await answer.content.readexactly(1000)
+        world.blind, world.asked = True, 0
+        assert len(await answer.read()) == 19_000
+        assert world.asked > 1
+        status, headers, body = await get(http, path())
+        assert (status, headers["Retry-After"], body) == (503, "60", b"the store is away\n")
 
 
 async def test_a_file_that_was_fetched_whole_is_served_from_disk_until_its_message_is_removed(tmp_path: Path) -> None:

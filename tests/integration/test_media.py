@@ -3,10 +3,8 @@
 import asyncio
 import random
 import re
-import sqlite3
 import time
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,6 @@ import pytest
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links
-from bridge.model.event import FOREVER, Room
-from bridge.model.outbox import text_handle
-from tests.events import matrix, said
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope
@@ -189,26 +183,17 @@ async def _slowly(port: int, url: str) -> int:
 async def test_a_whole_text_is_served_until_its_message_is_removed(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
-    pond, port = await dig(tmp_path, synapse, services)
+    pond, _ = await dig(tmp_path, synapse, services)
     text = "\n".join(f"line {number} <b>of many</b>" for number in range(200))
     async with pond.daemon() as daemon, pond.people() as (alice, bob):
         await daemon.ready()
         event = await alice.send(pond.room, text)
-        await bob.heard("line 3")
-        url = _text_link(pond, port, pond.room, event)
+        url = await link(bob, "/t/")
         assert await fetch(url) == (200, text.encode())
         assert await fetch(url, Range="bytes=0-5") == (206, b"line 0")
         assert (await fetch(url.replace("/t/", "/m/")))[0] == 404
         await alice.redact(pond.room, event)
         await until(url, 404)
-
-
-def _text_link(pond: Pond, port: int, room: str, event: str) -> str:
-    """The link to the whole text of an event, signed with the key in the daemon's store."""
-    with closing(sqlite3.connect(pond.folder / "data" / "quackbridge.sqlite")) as sql:
-        (key,) = sql.execute("SELECT value FROM memory WHERE key = 'key of links to files'").fetchone()
-    told = text_handle(replace(said(Room("home", room), matrix("alice"), "x"), id=event))
-    return links.link(f"http://{HOST}:{port}", bytes.fromhex(key), told, FOREVER, links.TEXT)
 
 
 async def test_a_thousand_connections_and_whoever_holds_them_keep_no_message_and_no_other_client_waiting(
