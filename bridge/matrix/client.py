@@ -22,11 +22,12 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
+from bridge.matrix.uploads import Uploads
 from bridge.model.event import Event, EventKey, Membership, Room
-from bridge.model.outbox import Owed, Post
+from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Download, Memory
+from bridge.network import Batch, Download, Fetched, Memory
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -65,6 +66,7 @@ class MatrixNetwork:
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
         self._downloads = Downloads(self.name, self._homeserver)
+        self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
@@ -123,6 +125,10 @@ class MatrixNetwork:
     def download(self, source: str) -> AbstractAsyncContextManager[Download]:
         """See `bridge.network.MediaSource`."""
         return self._downloads.download(source)
+
+    async def attach(self, file: Fetched) -> Attached:
+        """See `bridge.network.MediaSink`."""
+        return await self._uploads.attach(file)
 
     def gather(self, event: Event) -> float:
         """See `bridge.network.Gathering`."""

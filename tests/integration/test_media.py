@@ -98,7 +98,7 @@ async def test_a_picture_is_a_link_that_gives_it_until_its_message_is_removed_al
         assert alice._token not in str(daemon.log)
 
 
-async def test_a_file_that_is_too_large_or_encrypted_is_words_and_a_removed_upload_a_sentence(
+async def test_a_file_that_is_too_large_or_cannot_be_decrypted_is_words_and_a_removed_upload_a_sentence(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
     pond, _ = await dig(tmp_path, synapse, services)

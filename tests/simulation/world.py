@@ -304,7 +304,7 @@ class World:
             event, network = self.weather.rng.choice(found)
             open_ones = "SELECT handle FROM media WHERE source != ''"
             before = {name for (name,) in sql.execute(open_ones)}
-            number = self.program.core(sql, self.weather.clock).revoke_of(event, network)
+            number = sum(self.program.core(sql, self.weather.clock).revoke_of(event, network))
             gone = before - {name for (name,) in sql.execute(open_ones)}
             assert len(gone) == number
             self.revoked |= gone
