@@ -130,8 +130,8 @@ async def _link(stage: Stage) -> str:
 
 
 @click.command()
-@click.option("--samples", default=8, show_default=True, help="Messages each way in a spell.")
-@click.option("--pairs", default=12, show_default=True, help="Spells of each kind.")
+@click.option("--samples", default=6, show_default=True, help="Messages each way in a spell.")
+@click.option("--pairs", default=14, show_default=True, help="Spells of each kind.")
 @click.option("--beside", multiple=True, type=click.Choice([*_KINDS]), help="What the downloads are; all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(*, samples: int, pairs: int, beside: Sequence[str], as_json: bool) -> None:
