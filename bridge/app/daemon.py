@@ -104,7 +104,9 @@ class _Daemon:
         self._requests = RequestNews(users, notices, time.time)
         wiring.reach(self._requests, config)
         terms = wiring.terms(config)
-        self._shared = Shared(time.time, self._rng, notices, terms=terms, requests=self._requests)
+        self._shared = Shared(
+            time.time, self._rng, notices, terms=terms, requests=self._requests, previews=wiring.previews(store)
+        )
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
@@ -120,6 +122,7 @@ class _Daemon:
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
             chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
+        await self._shared.previews.resume()
         await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from bridge.http.cache import Cache
 from bridge.http.counts import Counts
 from bridge.http.limits import Slots
 from bridge.http.peers import Proxies
+from bridge.model.accounting import Traffic, Use
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
 from bridge.relay.shared import Shared
@@ -92,8 +94,11 @@ class Serving:
         return await self._store.file(name) is not None
 
     async def keep_counts(self) -> None:
-        """Write what was counted, every minute, for ever."""
+        """Write what was counted, and read what was uploaded today, every minute, for ever."""
         while True:
+            with suppress(StoreError):  # it is shown a minute later
+                used = await self._store.used(time.time())
+                self.counts.learn(Use.UPLOADED, used.get(Use.UPLOADED, Traffic()))
             await asyncio.sleep(_COUNTS_EVERY_S)
             await self.write_counts()
 

@@ -227,7 +227,7 @@ class MediaSection(Section):
     cache: SizeOrOff = Field(default="off", validate_default=True)
     """Disk space for files that were fetched by links lately, as 200M; `off`: none."""
     max_per_day: Size = Field(default="1G", validate_default=True)
-    """How much is uploaded to Matrix a day at most, for `preview`."""
+    """How much is fetched from the web, and uploaded to Matrix, a day at most, for `preview`."""
 
 
 class HttpSection(Section):

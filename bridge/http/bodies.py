@@ -4,24 +4,44 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.network import Download
+
+
+class About(NamedTuple):
+    """The size of a file in bytes, None if unknown, and its type."""
+
+    size: int | None
+    mime: str
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """A file that can be read once. `size` in bytes, None if unknown. `read` gives its bytes from an offset to the
-    end, in pieces of bounded size. `skips`: the bytes before are fetched all the same."""
+    end, in pieces of bounded size. `skips`: the bytes before are fetched all the same. `proved_last`: as in
+    `Download`."""
 
     size: int | None
     mime: str
     read: Callable[[int], AsyncGenerator[bytes, None]]
     skips: bool
+    proved_last: bool = False
+
+    @property
+    def about(self) -> About:
+        return About(self.size, self.mime)
 
 
 def of_download(download: Download, chunks: Callable[[], AsyncGenerator[bytes, None]]) -> Body:
     """The file that a network sends, by its `chunks`."""
-    return Body(download.size, download.mime, lambda start: _behind(chunks(), start), skips=True)
+    return Body(
+        download.size,
+        download.mime,
+        lambda start: _behind(chunks(), start),
+        skips=True,
+        proved_last=download.proved_last,
+    )
 
 
 async def _behind(chunks: AsyncGenerator[bytes, None], start: int) -> AsyncGenerator[bytes, None]:

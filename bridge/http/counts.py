@@ -18,6 +18,10 @@ class Counts:
         self.total[use] = _sum(self.total[use], one)
         self._fresh[use] = _sum(self._fresh.get(use, Traffic()), one)
 
+    def learn(self, use: Use, total: Traffic) -> None:
+        """Others have counted and written it."""
+        self.total[use] = total
+
     def take(self) -> Mapping[Use, Traffic]:
         """What was counted since the last time, to be written; empty: nothing."""
         taken, self._fresh = self._fresh, {}

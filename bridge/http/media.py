@@ -10,13 +10,14 @@ from aiohttp import web
 
 from bridge.http import answers, headers, links
 from bridge.http.answers import Answered, Common
-from bridge.http.bodies import Body, of_download, timed
+from bridge.http.bodies import About, Body, of_download, timed
 from bridge.http.cache import Cache
 from bridge.http.headers import Part
 from bridge.http.limits import NotServed, Running
 from bridge.http.pace import Pace
 from bridge.http.server import give_time
 from bridge.lib.ids import digest
+from bridge.lib.lru import LruDict
 from bridge.lib.sizes import spelled
 from bridge.model.outbox import Hosted
 from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
@@ -34,6 +35,8 @@ _PER_S = 64_000_000
 long."""
 _SKIPPED = 65_536
 """What an empty piece stands for: bytes that were fetched and are not sent."""
+_KNOWN = 1_000
+"""Files whose sizes and types are known, so that a HEAD, which costs its sender little, costs us no download."""
 _LOOK_S = 3.0
 """Seconds between looks whether the link of a download that is under way still works."""
 _SLOW = "The file is still on its way from another server; try again in a minute."
@@ -63,6 +66,7 @@ class _Desk:
         self._common = common
         self._files = files
         self._pace = Pace(_PER_S)
+        self._known: LruDict[str, About] = LruDict(_KNOWN)
 
     async def answer(self, request: web.Request) -> Answered:
         handle = self._common.handle(request, links.FILE)
@@ -70,18 +74,23 @@ class _Desk:
         etag = f'"{digest(hosted.media.source)}"'
         if headers.is_known(request.headers.get("If-None-Match"), etag):
             return Answered(web.Response(status=304, headers=answers.always(etag)))
+        if request.method == "HEAD" and (known := self._known.get(handle)) is not None:
+            self._check_size(known.size)
+            return Answered(_begun(hosted, known, answers.part_of(request, etag, known.size), etag))
         now, client = asyncio.get_running_loop().time(), self._common.client(request)
         with self._common.slots.one(client, now, lambda: _abort(request)) as running:
             give_time(request, _LONGEST_S)
             async with self._body(handle, hosted) as body:
+                self._known[handle] = body.about
                 self._check_size(body.size)
                 part = answers.part_of(request, etag, body.size)
-                response = _begun(hosted, body, part, etag)
+                response = _begun(hosted, body.about, part, etag)
                 await response.prepare(request)
                 if request.method != "HEAD":
                     if part is not None and body.skips:
-                        self._common.rates.spend_bytes(client, part.start, now)
-                    await _send(request, response, self._while_there(handle, body, part, running))
+                        unsent = part.start + (part.size - part.end if body.proved_last else 0)
+                        self._common.rates.spend_bytes(client, unsent, now)
+                    await _send(request, response, self._cut(handle, body, part), running)
             return Answered(response, running.sent)
 
     async def _found(self, handle: str) -> Hosted:
@@ -127,16 +136,11 @@ class _Desk:
         finally:
             await context.__aexit__(None, None, None)
 
-    async def _while_there(
-        self, handle: str, body: Body, part: Part | None, running: Running
-    ) -> AsyncGenerator[bytes, None]:
-        """The pieces to be sent, as long as the link works. Raises NotFetched once it does not, and if the file is not
-        as long as was said."""
+    async def _while_there(self, handle: str, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """`pieces`, as long as the link works. Raises NotFetched once it does not."""
         loop = asyncio.get_running_loop()
-        start, end = (part.start, part.end) if part is not None else (0, body.size)
-        most, look_at = end if end is not None else self._files.largest(), loop.time() + _LOOK_S
-        is_rest = end == body.size  # read to its end, so that what is read can be kept
-        async with aclosing(timed(body.read(start), _STEP_S)) as pieces:
+        look_at = loop.time() + _LOOK_S
+        async with aclosing(pieces):
             async for piece in pieces:
                 await asyncio.sleep(self._pace.spend(len(piece) or _SKIPPED, loop.time()))
                 if loop.time() >= look_at:
@@ -144,36 +148,54 @@ class _Desk:
                         await self._files.cache.forget(handle)
                         raise NotFetched("the message was removed, or the link revoked")
                     look_at = loop.time() + _LOOK_S
-                if wanted := piece[: most - start - running.sent]:
+                yield piece
+
+    async def _cut(self, handle: str, body: Body, part: Part | None) -> AsyncGenerator[bytes, None]:
+        """The pieces to be sent: of `part`, or of all. Raises NotFetched if the file is not as long as was said."""
+        at, end = (part.start, part.end) if part is not None else (0, body.size)
+        most = end if end is not None else self._files.largest()
+        is_rest = end == body.size  # read to its end, so that what is read can be kept
+        held = b""
+        async with aclosing(self._while_there(handle, timed(body.read(at), _STEP_S))) as pieces:
+            async for piece in pieces:
+                wanted = piece[: max(0, most - at)]
+                at += len(piece)
+                if wanted and body.proved_last:
+                    held, wanted = wanted, held
+                if wanted:
                     yield wanted
-                    running.sent += len(wanted)
-                if len(wanted) < len(piece) and is_rest:
+                if at > most and is_rest:
                     raise NotFetched("the file is too large")
-                if not is_rest and start + running.sent >= most:
+                if at >= most and not (is_rest or body.proved_last):
                     return
-        if end is not None and start + running.sent < end:
+        if end is not None and at < end:
             raise NotFetched("the file is not complete")
+        if held:
+            yield held
 
 
-def _begun(hosted: Hosted, body: Body, part: Part | None, etag: str) -> web.StreamResponse:
+def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.StreamResponse:
     """The response, whose body follows."""
-    shown = headers.content(hosted.media.mime or body.mime, hosted.media.name or hosted.media.kind)
+    shown = headers.content(hosted.media.mime or about.mime, hosted.media.name or hosted.media.kind)
     response = web.StreamResponse(status=206 if part else 200, headers={**answers.always(etag), **shown})
     if part is not None:
         response.headers["Content-Range"] = part.content_range
         response.content_length = part.end - part.start
-    elif body.size is not None:
-        response.content_length = body.size
+    elif about.size is not None:
+        response.content_length = about.size
     return response
 
 
-async def _send(request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]) -> None:
+async def _send(
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], running: Running
+) -> None:
     """Send `pieces`. What goes wrong now can only be told by cutting the connection."""
     try:
         async with aclosing(pieces):
             async for piece in pieces:
                 async with asyncio.timeout(_STEP_S):
                     await response.write(piece)
+                running.sent += len(piece)
         async with asyncio.timeout(_STEP_S):
             await response.write_eof()
     except (NotFetched, TimeoutError, ConnectionError) as error:

@@ -5,11 +5,11 @@ homeserver. Two ways:
 
 - A file of at most 4 MB, as most pictures are, is verified before its first byte is given. It has a size, so parts of
   it can be asked for; of a changed one people get a sentence. Four are held in memory at a time.
-- A larger one, or a fifth, streams, but its last piece comes only once the hash of all is right. It has no size, so the
-  HTTP side always gives it whole, never a part that was not verified, and cuts the connection if it was changed.
+- A larger one, or a fifth, streams, but its last piece comes only once the hash of all is right. The HTTP side reads it
+  to its end for any part, and holds back the last piece of that, too; if it was changed, it cuts the connection.
 
-To read a large file twice, first to verify it, would allow parts of it too, but doubles what the homeserver sends,
-begins late, and proves nothing of what the second reading gets. On our disk people's secrets would outlive the link.
+To read a large file twice, first to verify it, doubles what the homeserver sends, begins late, and proves nothing of
+what the second reading gets. On our disk people's secrets would outlive the link.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class Downloads:
         async with aclosing(_opened(_pieces(answer), cipher)) as pieces:
             size = _size(answer)
             if size is None or size > _HELD or self._held >= _HELD_AT_ONCE:
-                yield Download(None, "", pieces, keep=False)
+                yield Download(size, "", pieces, keep=False, proved_last=True)
                 return
             self._held += 1
             try:

@@ -22,6 +22,7 @@ _NOT_PUBLIC_4 = tuple(
             "10.0.0.0/8",
             "100.64.0.0/10",
             "127.0.0.0/8",
+            "168.63.129.16/32",
             "169.254.0.0/16",
             "172.16.0.0/12",
             "192.0.0.0/24",
@@ -38,7 +39,8 @@ _NOT_PUBLIC_4 = tuple(
         ),
     )
 )
-"""https://www.iana.org/assignments/iana-ipv4-special-registry, multicast, and what is reserved."""
+"""https://www.iana.org/assignments/iana-ipv4-special-registry, multicast, what is reserved, and what tells machines on
+Azure of themselves (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16)."""
 _PUBLIC_6 = IPv6Network("2000::/3")
 """All that is assigned to hosts (https://www.iana.org/assignments/ipv6-address-space). So none of: loopback,
 IPv4-mapped and IPv4-compatible, link-local, site-local, unique local, multicast."""
@@ -89,10 +91,10 @@ def ip_of(host: str) -> IP | None:
 def may_reach(address: str, port: int, private: Iterable[IPNetwork] = ()) -> bool:
     """Whether a file may be fetched from an IP address at a port. `private`: networks from which it may be, too, at any
     port."""
+    if is_within(address, private):
+        return True
     ip = ip_of(address)
-    if ip is None:
-        return False
-    return any(ip in network for network in private) or (port in PORTS and is_public(ip))
+    return ip is not None and port in PORTS and is_public(ip)
 
 
 def is_public(ip: IP) -> bool:
@@ -104,6 +106,20 @@ def is_public(ip: IP) -> bool:
     if ip in _NAT64:
         return is_public(IPv4Address(int(ip) & 0xFFFF_FFFF))
     return ip in _PUBLIC_6 and ip.is_global and not any(ip in network for network in _NOT_PUBLIC_6)
+
+
+def is_near(address: str, own: str) -> bool:
+    """Whether a public address is of this machine, or of one beside it, behind the same firewall: `own` is the address
+    from which we would connect to it. With IPv6, machines in a home have public addresses, too."""
+    ip, ours = ip_of(address), ip_of(own)
+    if isinstance(ip, IPv6Address) and isinstance(ours, IPv6Address):
+        return int(ip) >> 64 == int(ours) >> 64
+    return ip == ours
+
+
+def is_within(address: str, networks: Iterable[IPNetwork]) -> bool:
+    ip = ip_of(address)
+    return ip is not None and any(ip in network for network in networks)
 
 
 def _check_name(host: str) -> None:

@@ -20,7 +20,7 @@ from yarl import URL
 
 import bridge
 from bridge.network import Fetched, NoSuchFile, NotFetched
-from bridge.previews.addresses import IPNetwork, Unfit, may_reach, web_address
+from bridge.previews.addresses import IPNetwork, Unfit, is_near, is_within, may_reach, web_address
 from bridge.previews.kinds import HEAD, FileType, type_of
 from bridge.previews.pictures import Looks, looks
 
@@ -70,15 +70,16 @@ class Fetcher:
         self._patience = patience
         self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="previews")
 
-    async def __call__(self, address: str, limit: int) -> Fetched:
-        """The file at `address`, if it is a picture, sound or video of at most `limit` bytes.
+    async def __call__(self, address: str, limit: int, spend: Callable[[int], bool] = lambda _: True) -> Fetched:
+        """The file at `address`, if it is a picture, sound or video of at most `limit` bytes. `spend` pays for bytes
+        that were read, or returns False: then no more is read.
 
         Raises NoSuchFile if there is none, and NotFetched if the server is to be left alone for a while: it is away,
         slow, or no host that we fetch from. Their texts are for the log."""
         try:
             async with asyncio.timeout(self._patience.all), asyncio.timeout(self._patience.first_byte) as first_byte:
                 url = web_address(address)
-                data, file_type = await self._fetch(url, limit, first_byte)
+                data, file_type = await self._fetch(url, limit, spend, first_byte)
                 seen = await asyncio.get_running_loop().run_in_executor(self._decoding, looks, data, file_type)
         except TimeoutError as error:
             raise NotFetched("too slow") from error
@@ -89,13 +90,15 @@ class Fetcher:
             raise NotFetched(f"{type(error).__name__}: {reason}") from error
         return _fetched(url, data, file_type, seen)
 
-    async def _fetch(self, url: URL, limit: int, first_byte: asyncio.Timeout) -> tuple[bytes, FileType]:
+    async def _fetch(
+        self, url: URL, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
+    ) -> tuple[bytes, FileType]:
         async with self._session() as session:
             for _ in range(_MOST_REDIRECTS + 1):
                 answer = await session.get(url, allow_redirects=False)
                 try:
                     if answer.status not in _REDIRECTS:
-                        return await _read(answer, limit, first_byte)
+                        return await _read(answer, limit, spend, first_byte)
                     url = _next(url, answer.headers.get("Location", ""))
                 finally:
                     answer.close()
@@ -122,6 +125,8 @@ class Fetcher:
         """A socket for a connection to an address, which is checked here whatever came before. Raises OSError."""
         family, kind, protocol, _, there = info
         _check([there[0]], there[1], self._private)
+        if not is_within(there[0], self._private) and is_near(there[0], _own_address(family, there)):
+            raise _failure("an address of this machine, or of one beside it")
         return socket.socket(family, kind, protocol)
 
 
@@ -201,6 +206,13 @@ def _check(addresses: Sequence[str], port: int, private: Sequence[IPNetwork]) ->
         raise _failure("no public address")
 
 
+def _own_address(family: int, there: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """The address from which this machine would connect to `there`. Sends nothing. Raises OSError without a route."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(there)
+        return str(probe.getsockname()[0])
+
+
 def _failure(reason: str) -> OSError:
     return OSError(errno.EACCES, reason)
 
@@ -215,7 +227,9 @@ def _next(url: URL, location: str) -> URL:
         raise Unfit("a redirect to no address") from error
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: int, first_byte: asyncio.Timeout) -> tuple[bytes, FileType]:
+async def _read(
+    answer: aiohttp.ClientResponse, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
+) -> tuple[bytes, FileType]:
     """The file that `answer` brings."""
     if answer.status >= 500 or answer.status in _LATER:
         raise NotFetched(f"HTTP {answer.status}")
@@ -229,6 +243,8 @@ async def _read(answer: aiohttp.ClientResponse, limit: int, first_byte: asyncio.
     async for chunk in answer.content.iter_any():
         first_byte.reschedule(None)
         data += chunk
+        if not spend(len(chunk)):
+            raise NoSuchFile("enough was read")
         if len(data) > limit:
             raise NoSuchFile("too large")
         if file_type is None and len(data) >= HEAD:

@@ -73,7 +73,7 @@ class Relay:
         try:
             await dispatch.run()
         finally:
-            self._shared.previews.leave(network.name)
+            self._shared.previews.leave(network.name, network)
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""

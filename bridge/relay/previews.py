@@ -32,9 +32,10 @@ _DAY_S = 86_400
 
 
 class Fetch(Protocol):
-    def __call__(self, address: str, limit: int) -> Awaitable[Fetched]:
-        """The picture, sound or video at `address`, of at most `limit` bytes. Raises NoSuchFile if there is none, and
-        NotFetched if its host is to be left alone for a while."""
+    def __call__(self, address: str, limit: int, spend: Callable[[int], bool]) -> Awaitable[Fetched]:
+        """The picture, sound or video at `address`, of at most `limit` bytes. `spend` pays for bytes that were read, or
+        returns False: then no more is read. Raises NoSuchFile if there is none, and NotFetched if its host is to be
+        left alone for a while."""
         ...
 
 
@@ -80,6 +81,7 @@ class Previews:
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
         self._day = 0
         self._spent = 0
+        self._read = 0
         self._is_told = False
 
     async def resume(self) -> None:
@@ -94,9 +96,11 @@ class Previews:
         if isinstance(sink, MediaSink):
             self._sinks[network] = sink
 
-    def leave(self, network: str) -> None:
+    def leave(self, network: str, sink: object) -> None:
         """A network does not run any more."""
-        self._sinks.pop(network, None)
+        if self._sinks.get(network) is not sink:
+            return
+        del self._sinks[network]
         for coming in [*self._coming.values()]:
             if network in coming.sinks:
                 coming.take_out(network, [*coming.deliveries[network]])
@@ -168,7 +172,10 @@ class Previews:
         if self._fetch is None or event.key in self._coming or len(self._coming) >= _AT_ONCE:
             return False
         is_resting = (self._resting.peek(_host(event.preview)) or 0.0) > _now()
-        return _person(event) not in self._busy and not is_resting and self._may_upload(1, terms)
+        if _person(event) in self._busy or is_resting:
+            return False
+        self._look_at_the_day()
+        return self._is_within(max(self._spent, self._read) + 1, terms)
 
     async def _show(self, coming: _Coming, terms: Terms) -> None:
         try:
@@ -187,7 +194,7 @@ class Previews:
         assert self._fetch is not None
         host = _host(event.preview)
         try:
-            return await self._fetch(event.preview, terms.largest_upload)
+            return await self._fetch(event.preview, terms.largest_upload, lambda size: self._may_read(size, terms))
         except NoSuchFile as error:
             log.debug("no_preview", id=event.id, host=host, reason=str(error))
         except NotFetched as error:
@@ -217,15 +224,28 @@ class Previews:
 
     def _may_upload(self, size: int, terms: Terms) -> bool:
         """Whether `size` bytes more may be uploaded today (by UTC)."""
+        self._look_at_the_day()
+        return self._is_within(self._spent + size, terms)
+
+    def _may_read(self, size: int, terms: Terms) -> bool:
+        """Count bytes that were read from the web today; whether more may be. Most are uploaded later, but what turns
+        out to be no file, or too large, costs as much."""
+        self._look_at_the_day()
+        self._read += size
+        return self._is_within(self._read, terms)
+
+    def _look_at_the_day(self) -> None:
         today = int(self._clock() // _DAY_S)
         if today != self._day:
-            self._day, self._spent, self._is_told = today, 0, False
-        if self._spent + size <= terms.uploads_per_day:
+            self._day, self._spent, self._read, self._is_told = today, 0, 0, False
+
+    def _is_within(self, size: int, terms: Terms) -> bool:
+        if size <= terms.uploads_per_day:
             return True
         if not self._is_told:
             self._is_told = True
             hint = "until tomorrow (UTC), links to pictures, sound and videos stay links"
-            log.warning("media_limit_reached", key="media.max_per_day", bytes=self._spent, hint=hint)
+            log.warning("media_limit_reached", key="media.max_per_day", bytes=terms.uploads_per_day, hint=hint)
         return False
 
 

@@ -10,7 +10,7 @@ import regex
 
 from bridge.model.event import FOREVER, Edit, Event, Media, Message
 from bridge.model.readable import spelled_out
-from bridge.model.text import Span, Text, lines, plain, untabbed
+from bridge.model.text import Span, Style, Text, lines, plain, untabbed
 from bridge.rules.link import Link
 
 _SHORT = 200
@@ -23,12 +23,16 @@ _BLANKS = re.compile("[^\\S\u00a0]+")
 """Where lines are wrapped."""
 _WHOLE = regex.compile(r"[\p{M}\p{Cf}\p{Hangul}\p{RI}\p{So}\p{Sk}]")
 """What may be part of a larger sign, which stays whole."""
-_ADDRESS = re.compile(r"https?://[^\s<>\"']{4,500}", re.ASCII | re.IGNORECASE)
-_AFTER = ".,;:!?)]}"
-"""What ends a sentence rather than an address."""
-_FILE = re.compile(
-    r"\.(?:png|jpe?g|gif|webp|avif|bmp|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)$", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"(?<![a-z0-9])https?://[^\s<>\"]+", re.ASCII | re.IGNORECASE)
+_LONGEST = 500
+"""Characters of an address at most: as much as fits into a line of IRC."""
+_AFTER = ".,;:!?)]}'`*_~|\u2026\u2019\u201d\u201c\u00bb\u00ab\u203a\u2039"
+"""What ends a sentence, a quotation or a mark-up rather than an address."""
+_ENDING = r"(?:png|jpe?g|gif|webp|avif|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)"
+"""What Matrix clients show. Only the bytes of a file tell what it is; this is about which are worth a look."""
+_FILE = re.compile(rf"\.{_ENDING}(?::[a-z]{{1,8}})?$", re.ASCII | re.IGNORECASE)
+_FORMAT = re.compile(rf"(?:^|&)(?:format|fm|ext)={_ENDING}(?:&|$)", re.ASCII | re.IGNORECASE)
+_HIDDEN = Style.SPOILER | Style.MONO
 
 
 def offered(event: Event, link: Link, now: float, *, most: int) -> Event:
@@ -108,16 +112,23 @@ def _is_bare(span: Span) -> bool:
 
 
 def address(text: Text) -> str:
-    """The first address in `text` that names a picture, sound or video; '' if there is none."""
-    for found in _ADDRESS.finditer(plain(text)):
+    """The first address in `text` that names a picture, sound or video; '' if there is none. An address in a spoiler is
+    not to be shown, and one in code is an example."""
+    shown = "".join(" " if span.style & _HIDDEN else span.text for span in text)
+    for found in _ADDRESS.finditer(shown):
         given = found[0].rstrip(_AFTER)
-        try:
-            path = urlsplit(given).path
-        except ValueError:
-            continue
-        if _FILE.search(path):
+        if len(given) <= _LONGEST and _names_a_file(given):
             return given
     return ""
+
+
+def _names_a_file(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return False
+    is_open = bool(parts.hostname) and "@" not in parts.netloc
+    return is_open and bool(_FILE.search(parts.path) or _FORMAT.search(parts.query))
 
 
 def _until(seconds: float, now: float) -> int:

@@ -202,6 +202,31 @@ _FILES = (
         ),
     ),
     _case(
+        "a picture with a caption of several lines, and an edit of it",
+        says(
+            "look at it:\nhere",
+            "<alice> look at it:",
+            "<alice> here",
+            "<alice> [image: duck.png]",
+            content={"msgtype": "m.image", "filename": "duck.png", "url": "mxc://localhost/a"},
+        ),
+        event(
+            "m.room.message",
+            {
+                "msgtype": "m.text",
+                "body": "* look at it:\nthere",
+                "m.new_content": {
+                    "msgtype": "m.image",
+                    "body": "look at it:\nthere",
+                    "filename": "duck.png",
+                    "url": "mxc://localhost/a",
+                },
+                "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
+            },
+            "<alice> s/here/there/",
+        ),
+    ),
+    _case(
         "a file",
         says("duck.pdf", "<alice> [file: duck.pdf]", content={"msgtype": "m.file", "url": "mxc://localhost/a"}),
     ),

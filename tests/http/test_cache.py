@@ -101,10 +101,10 @@ async def test_a_file_that_is_not_whole_private_or_over_a_quarter_of_the_bound_i
         assert await fetch(store, A, source) == source.data
     except NotFetched:
         assert source.trouble
-    assert await read(store, A) is None
-    assert store.used == 0
     await store.fit()
+    assert store.used == 0
     assert not (tmp_path / "media-cache").exists() or names(tmp_path) == []
+    assert await read(store, A) is None
 
 
 async def test_a_download_that_its_client_leaves_is_not_kept(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links, media, server
+from bridge.http import headers, links, media, server
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.model.event import FOREVER, Media
@@ -45,6 +45,8 @@ class World:
     hangs: asyncio.Event | None = None
     pause_s: float = 0
     keep: bool = True
+    proved_last: bool = False
+    is_changed: bool = False
     folder: Path = Path("/nowhere")
     bound: int = 0
     common: Common = field(default_factory=lambda: Common(KEY, lambda: NOW))
@@ -64,7 +66,7 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces(), self.keep)
+        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -72,6 +74,8 @@ class World:
             await asyncio.sleep(self.pause_s)
             if self.hangs is not None:
                 await self.hangs.wait()
+        if self.is_changed:
+            raise NotFetched("changed")
 
     @asynccontextmanager
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
@@ -260,7 +264,7 @@ async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free
             writer.write(f"GET {path()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         while len(world.fetched) < 4:  # noqa: ASYNC110  (a request rings no bell)
             await asyncio.sleep(0.01)
-        assert (await get(http, path(), "HEAD"))[0] == 429
+        assert (await get(http, path(), Range="bytes=0-0"))[0] == 429
         await freed(http)
         for _, writer in lazy:
             writer.close()
@@ -304,12 +308,12 @@ async def test_a_part_up_to_the_end_keeps_the_whole_and_a_shorter_one_or_a_priva
     world = World(folder=tmp_path / "media-cache", bound=10**7)
     async with world.client() as http:
         await get(http, path(), Range="bytes=0-99")
-        await get(http, path(), "HEAD")
-        assert len(world.fetched) == 2
+        assert (await get(http, path(), "HEAD"))[1]["Content-Length"] == str(len(DATA))
+        assert len(world.fetched) == 1, "its size is known by now"
         assert (await get(http, path(), Range="bytes=100-"))[2] == DATA[100:]
         await kept(world)
         assert (await get(http, path(), Range="bytes=0-99"))[2] == DATA[:100]
-        assert len(world.fetched) == 3
+        assert len(world.fetched) == 2
     world = World(folder=tmp_path / "other", bound=10**7, keep=False)
     async with world.client() as http:
         for _ in range(2):
@@ -341,5 +345,20 @@ async def kept(world: World) -> None:
 async def freed(http: aiohttp.ClientSession) -> None:
     """Return when there is a place for one more download."""
     async with asyncio.timeout(10):
-        while (await get(http, path(), "HEAD"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
+        while (await get(http, path(), Range="bytes=0-0"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-", "bytes=0-99", "bytes=1500-2999", "bytes=2500-", "bytes=-5"])
+async def test_the_end_of_any_part_is_given_only_once_the_whole_file_is_proved(asked: str) -> None:
+    world = World(proved_last=True)
+    async with world.client() as http:
+        found = headers.part(asked, len(DATA))
+        assert found is not None
+        status, _, data = await get(http, path(), Range=asked)
+        assert (status, data) == (206, DATA[found.start : found.end])
+        assert (await get(http, path()))[2] == DATA
+        world.is_changed = True
+        for range_ in (asked, ""):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await get(http, path(), **({"Range": range_} if range_ else {}))

@@ -50,7 +50,7 @@ async def test_metrics_are_for_this_machine_and_for_nobody_behind_a_proxy() -> N
     async with world.client(more) as http:
         await get(http, path(), Range="bytes=0-99")
         await get(http, path(until=1))
-        counts.add(Use.UPLOADED, 7)
+        counts.learn(Use.UPLOADED, Traffic(1, 7))
         status, headers, body = await get(http, "/metrics")
         assert status == 200
         assert headers["Content-Type"].startswith("text/plain; version=0.0.4")

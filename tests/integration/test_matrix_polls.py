@@ -7,8 +7,10 @@ import pytest
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.matrix.http import votes
 from tests.integration.pond import dug
 from tests.integration.servers import Anope, unique
+from tests.integration.test_matrix import pond
 from tests.matrix.test_polls import final, unstable
 
 pytestmark = pytest.mark.servers
@@ -57,3 +59,24 @@ async def test_a_poll_its_edit_and_its_votes_are_told_and_who_may_not_end_it_doe
         told = [heard.text for heard in bob.messages if "poll" in heard.text]
         assert len([text for text in told if "[poll ended" in text]) == 2, told
         assert not [text for text in told if pond.synapse.server_name in text], "nobody is named"
+
+
+async def test_votes_are_read_page_by_page_latest_first(synapse: Synapse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(votes, "_PAGE", 2)
+    async with pond(synapse) as (ours, alice, place), MatrixPerson(synapse.url, unique("eve")) as eve, ours.running():
+        await eve.join(place)
+
+        async def polled() -> str:
+            poll = await alice.send_event(place, "m.poll.start", final())
+            await eve.send_event(place, "m.poll.response", about(poll, **{"m.selections": ["river"]}))
+            for choice in ("river", "pond", "sea", "lake", "pond", "lake"):
+                await alice.send_event(place, "m.poll.response", about(poll, **{"m.selections": [choice]}))
+            return await alice.send_event(place, "m.poll.end", about(poll, **{"m.text": [{"body": "over"}]}))
+
+        await polled()
+        await ours.hears("[poll ended: Where shall we meet? lake 1, river 1]")
+        monkeypatch.setattr(votes, "_MOST", 4)
+        await polled()
+        event = await ours.hears("[poll ended: Where shall we meet? lake 1 (more than")
+        assert event.target is None
+        assert len(event.refers) == 1

@@ -116,14 +116,12 @@ def test_the_last_line_is_plain_whatever_the_text_before_it_looks_like() -> None
         assert lines[-1] == f"<alice> ... 56 more lines: {LINK}"
 
 
-def test_a_text_that_fits_is_whole_if_its_file_makes_it_longer() -> None:
-    picture = Media("image", "n" * 100 + ".png", 5, "image/png", "mxc://hs/cat", link=LINK.replace("/t/", "/m/"))
-    text = words("\n".join([*VERSES[:19], "word " * 70]))
-    lines = said(long(Message(text, media=(picture,)), link=LINK))
-    assert lines[:19] == [f"<alice> {verse}" for verse in VERSES[:19]]
-    assert len(lines) == 21
-    assert "more line" not in "".join(lines)
-    assert lines[-1].endswith(f"{picture.name}, 5 bytes] {picture.link}")
+def test_a_text_that_fits_is_whole_and_its_file_has_a_line_more() -> None:
+    picture = Media("image", "cat.png", 5, "image/png", "mxc://hs/cat", link=LINK.replace("/t/", "/m/"))
+    lines = said(long(Message(verses(20), media=(picture,)), link=LINK))
+    assert lines == [*(f"<alice> {verse}" for verse in VERSES[:20]), f"<alice> {picture.described} {picture.link}"]
+    lines = said(long(Message(verses(60), media=(picture,)), link=LINK))
+    assert lines[4:] == [f"<alice> ... 56 more lines: {LINK} {picture.described} {picture.link}"]
 
 
 _PIECES = st.one_of(
@@ -141,8 +139,15 @@ _PIECES = st.one_of(
     ),
     st.builds(Span, st.sampled_from(["bob", "a b c d e f"]), mention=st.just("@bob:hs")),
 )
-_FAR = Place(Limits(512, len(f":{'n' * 30}!{'u' * 10}@{'h' * 63} ")), colours=True, nick_of=lambda _: "n" * 30)
+_FAR = Place(Limits(512, 224), colours=True, nick_of=lambda _: "n" * 30)
+"""With a name of 64 letters in a colour, 200 bytes of a line are left for words."""
 _NAMED = replace(ALICE, name="N" * 64)
+
+
+@pytest.mark.parametrize("word", ["x" * number for number in range(60, 260, 7)] + ["é" * 70, "a" + "\u0301" * 80])
+def test_words_of_which_only_one_fits_a_line_are_counted_as_many_lines(word: str) -> None:
+    text, most = words(f"{word} " * 9), 6
+    assert may_be_long(text, most) or len(said(owed(Message(text), sender=_NAMED), _FAR)) <= most + 1
 
 
 @given(st.lists(_PIECES, max_size=12).map(tuple), st.integers(2, 8), st.sampled_from([None, TARGET]))
@@ -150,7 +155,7 @@ def test_a_text_that_is_cut_was_offered_as_long_before(text: Text, most: int, ta
     answered = known("which one of all the many songs of the pond? " * 3, who=replace(BOB, name="B" * 60), last=False)
     item = owed(Message(text, reply_to=target), sender=_NAMED, context=(answered,))
     mentioned = (Mentioned("@bob:hs", "bob", ()),)
-    item = replace(item, event=replace(item.event, mentioned=mentioned), age=100_000.0)
+    item = replace(item, event=replace(item.event, mentioned=mentioned))
     try:
         number = len(said(item, _FAR))
     except PermanentError:

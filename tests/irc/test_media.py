@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Edit, Media, Message
+from bridge.model.event import Edit, Kind, Media, Message
 from bridge.model.text import Span, Style, words
 from bridge.network import Needless
 from tests.irc.rendering import PLACE, TARGET, known, owed, said
@@ -73,3 +73,42 @@ def test_an_edit_without_a_link_that_nobody_can_see_is_not_told() -> None:
         said(owed(edit, context=[known("look [image: cat.png, 12 KB]")]))
     gone = Edit(TARGET, words("look at him"))
     assert said(owed(gone, context=[known("look at her [image: cat.png, 12 KB]")]))
+
+
+def test_a_caption_that_is_added_or_removed_by_an_edit_is_told_with_the_file() -> None:
+    shown = f"[image: cat.png, 12 KB] {LINK}"
+    added = Edit(TARGET, words("look"), media=(CAT,))
+    assert said(owed(added, context=[known("[image: cat.png, 12 KB]")])) == [f"<alice> (edited) look {shown}"]
+    removed = Edit(TARGET, (), media=(CAT,))
+    assert said(owed(removed, context=[known("look [image: cat.png, 12 KB]")])) == [f"<alice> (edited) {shown}"]
+    assert said(owed(removed, context=[known("[image: cat.png, 12 KB]")])) == [f"<alice> (edited) {shown}"]
+
+
+def test_a_caption_that_is_added_or_removed_is_told_though_there_are_no_links() -> None:
+    cat = replace(CAT, link="")
+    added, removed = Edit(TARGET, words("look"), media=(cat,)), Edit(TARGET, (), media=(cat,))
+    assert said(owed(added, context=[known(cat.described)])) == [f"<alice> (edited) look {cat.described}"]
+    told = said(owed(removed, context=[known(f"look {cat.described}")]))
+    assert told == [f"<alice> (edited) {cat.described}"]
+    with pytest.raises(Needless):
+        said(owed(removed, context=[known(cat.described)]))
+
+
+def test_the_file_of_a_caption_of_several_lines_has_one_of_its_own() -> None:
+    shown = f"<alice> [image: cat.png, 12 KB] {LINK}"
+    for last in (Span("> said he"), Span("def quack():\n    return 1", Style.MONO), Span("two\n\n "), Span("two ")):
+        *first, end = said(owed(Message((Span("one\n"), last), media=(CAT, CAT))))
+        assert end == f"{shown} [image: cat.png, 12 KB] {LINK}"
+        assert first[0] == "<alice> one"
+        assert not any("`" in line or "[image" in line for line in first)
+
+
+def test_blanks_around_a_caption_make_no_gap_before_its_file() -> None:
+    shown = f"[image: cat.png, 12 KB] {LINK}"
+    for caption in ("look", "look\n", "look  \n \n"):
+        assert said(owed(Message(words(caption), media=(CAT,)))) == [f"<alice> look {shown}"]
+    for caption in (" ", "\n", "\u00a0\n\t"):
+        assert said(owed(Message(words(caption), media=(CAT,)))) == [f"<alice> {shown}"]
+        assert said(owed(Message(words(caption), Kind.ACTION, media=(CAT,)))) == [f"* alice {shown}"]
+    bold = (Span("look", Style.BOLD), Span(" \n"))
+    assert said(owed(Message(bold, media=(CAT,)))) == [f"<alice> \x02look\x0f {shown}"]

@@ -169,7 +169,7 @@ async def test_an_encrypted_file_is_given_as_it_was_before_and_not_to_be_kept(da
         downloads.download(source_of({"file": file})) as found,
     ):
         assert not found.keep
-        assert found.size == (None if len(data) > 4 * 1024 * 1024 else len(data)), "a part of it may not be given"
+        assert (found.size, found.proved_last) == (len(data), len(data) > 4 * 1024 * 1024)
         pieces = [piece async for piece in found.chunks]
     assert b"".join(pieces) == data
     assert max(map(len, pieces), default=0) <= 64 * 1024
@@ -203,10 +203,10 @@ async def test_few_encrypted_files_are_held_in_memory_at_a_time_and_others_strea
     source = source_of({"file": file})
     async with World(data=encrypted).downloads() as downloads:
         async with AsyncExitStack() as stack:
-            sizes = [(await stack.enter_async_context(downloads.download(source))).size for _ in range(6)]
-            assert sizes == [len(DATA)] * 4 + [None] * 2
-        async with downloads.download(source) as found:
-            assert found.size == len(DATA)
+            found = [await stack.enter_async_context(downloads.download(source)) for _ in range(6)]
+            assert [each.proved_last for each in found] == [False] * 4 + [True] * 2
+        async with downloads.download(source) as another:
+            assert not another.proved_last
 
 
 async def test_the_key_of_an_encrypted_file_is_in_no_log_and_no_request() -> None:

@@ -1,14 +1,20 @@
 """Files as clients describe them, galleries among them (bridge.matrix.dialect.files, content)."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridge.model.event import Edit, EventKey, Kind, Media
+from bridge.matrix.dialect.sources import parse
+from bridge.model.event import Edit, EventKey, Kind, Media, Message
 from bridge.model.text import Span, Style, plain, words
 from tests.events import body_of
 from tests.matrix.heard import HTML, ROOM, heard, said
 from tests.matrix.sealed import sealed
+from tests.matrix.test_power import JSON
 
 
 def item(name: object = "cat.png", **more: object) -> dict[str, object]:
@@ -140,3 +146,82 @@ def test_a_caption_has_its_formatting_whom_it_mentions_and_what_it_answers() -> 
     found = heard(content)
     assert found is not None
     assert body_of(found).text == (Span("duck: "), Span("her", Style.ITALIC))
+
+
+# Whatever anybody may write
+
+_ODD = st.one_of(
+    JSON,
+    st.text(),
+    st.sampled_from(
+        ["", "\r\nX: y", "\u202egnp.exe", "x" * 70_000, "-1", 1e400, -1e400, 2**53, 10**400, True, [[]], {"": {}}]
+    ),
+    st.sampled_from(
+        ["mxc://hs/a", "mxc://a:b@hs/a", "mxc://hs:99999999/a", "mxc://../a", "mxc://hs/../a", "mxc://" + "a." * 9999]
+    ),
+)
+_INFO = st.dictionaries(st.sampled_from(["size", "mimetype", "duration", "w", "h", "xyz.amorgan.blurhash"]), _ODD)
+_KEY = st.dictionaries(st.sampled_from(["k", "alg", "kty"]), _ODD | st.just("A256CTR") | st.just("A" * 43))
+_SEALED = st.fixed_dictionaries(
+    {"v": st.just("v2") | _ODD, "url": _ODD, "key": _KEY | _ODD},
+    optional={
+        "iv": st.just("A" * 22) | _ODD,
+        "hashes": st.fixed_dictionaries({"sha256": st.just("A" * 43) | _ODD}) | _ODD,
+    },
+)
+_FILE = st.dictionaries(st.sampled_from(["body", "filename", "url", "org.matrix.msc3245.voice"]), _ODD)
+_MEDIA = st.builds(
+    lambda file, info, encrypted, kind: {**file, "info": info, "file": encrypted, "msgtype": kind, "itemtype": kind},
+    _FILE,
+    _INFO | _ODD,
+    _SEALED | _ODD,
+    st.sampled_from(["m.image", "m.video", "m.audio", "m.file", "m.gallery", "dm.filament.gallery"]) | _ODD,
+)
+_GALLERY = st.builds(
+    lambda media, items: {**media, "msgtype": "m.gallery", "itemtypes": items}, _MEDIA, st.lists(_MEDIA | _ODD)
+)
+
+
+@given(_MEDIA | _GALLERY, st.sampled_from(["m.room.message", "m.sticker"]))
+def test_files_of_any_shape_are_nothing_or_bounded_and_clean(content: dict[str, Any], kind: str) -> None:
+    relates = {"rel_type": "m.replace", "event_id": "$0"}
+    for event in (content, {"m.new_content": content, "m.relates_to": relates}):
+        found = heard(event, kind)
+        if found is None:
+            continue
+        assert isinstance(found.body, Message | Edit)
+        assert len(found.body.media) <= 20
+        for media in found.body.media:
+            assert not set("\r\n\x00\u202e") & set(media.name + media.mime + media.described)
+            assert max(len(media.name), len(media.mime)) <= 100
+            assert media.size is None or 0 <= media.size < 2**53
+            assert media.length is None or 0 < media.length <= 7 * 86_400
+            assert not media.source or parse(media.source) is not None
+            f"{media}".encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda n: gallery([{"itemtype": "m.image"}] * n),
+        lambda n: gallery([[]] * n),
+        lambda n: {
+            "msgtype": "m.image",
+            "body": "\u202e" * n,
+            "filename": "a\u202e" * n,
+            "info": {"mimetype": "\r" * n},
+        },
+        lambda n: {"msgtype": "m.image", "url": "mxc://" + "a." * n, "body": "x"},
+        lambda n: {"msgtype": "m.image", "body": "x", "file": {"url": "mxc://h/a", "v": "v2", "iv": "A=" * n}},
+        lambda n: {
+            "m.poll": {"question": {"m.text": [{"mimetype": "text/html"}] * n}, "answers": [{"m.text": [{}] * n}] * 20}
+        },
+        lambda n: {"m.poll": {"question": {"m.text": "q" * n}, "answers": [{"m.text": "\u202e" * n}] * 20}},
+    ],
+)
+def test_a_large_event_costs_some_milliseconds(content: Callable[[int], dict[str, Any]]) -> None:
+    kind = "m.poll.start" if "m.poll" in content(1) else "m.room.message"
+    event = content(60_000)
+    before = time.process_time()
+    heard(event, kind)
+    assert time.process_time() - before < 3  # a hundred times less is usual, and a square would take minutes

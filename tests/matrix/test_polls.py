@@ -352,8 +352,11 @@ async def test_where_the_homeserver_does_not_tell_an_end_says_what_its_sender_sa
     assert await _Room(nothing, server=_Server(poll=error)).tells() == ["[poll ended]"]
 
 
-async def test_a_homeserver_that_hangs_delays_what_is_heard_by_ten_seconds_at_most() -> None:
-    room = _Room(end(), _event(1))
+async def test_a_homeserver_that_hangs_delays_what_is_heard_once_and_by_ten_seconds_at_most() -> None:
+    others = (end(name=f"${number}") for number in range(20))
+    relates = {"rel_type": "m.reference", "event_id": "$0"}
+    many = [each | {"content": {"m.relates_to": relates, "m.text": "over"}} for each in others]
+    room = _Room(end(), _event(1), *many)
 
     async def hang(*_: object, **__: object) -> Json:
         await asyncio.Event().wait()
@@ -361,7 +364,7 @@ async def test_a_homeserver_that_hangs_delays_what_is_heard_by_ten_seconds_at_mo
 
     room.server.each = hang  # type: ignore[method-assign]
     begun = asyncio.get_running_loop().time()
-    assert await room.tells() == ["[poll ended: The poll has closed.]", "number 1"]
+    assert await room.tells() == ["[poll ended: The poll has closed.]", "number 1", *["[poll ended: over]"] * 20]
     assert asyncio.get_running_loop().time() - begun <= 10.0
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.previews.addresses import Unfit, is_public, may_reach, web_address
+from bridge.previews.addresses import Unfit, is_near, is_public, may_reach, web_address
 
 PUBLIC = ["1.1.1.1", "93.184.216.34", "100.63.255.255", "172.32.0.1", "2606:4700::1111", "2a00:1450:4001::200e"]
 NOT_PUBLIC = [
@@ -17,6 +17,7 @@ NOT_PUBLIC = [
     "100.64.0.1",
     "127.0.0.1",
     "127.255.255.254",
+    "168.63.129.16",
     "169.254.169.254",
     "172.16.0.1",
     "172.31.255.255",
@@ -91,6 +92,20 @@ def test_a_private_ipv4_address_in_an_ipv6_address_is_not_public(private: str, d
 
 def test_an_ipv4_host_is_public_also_as_it_looks_where_there_is_only_ipv6() -> None:
     assert is_public(ip_address("64:ff9b::93.184.216.34"))
+
+
+@pytest.mark.parametrize(
+    ("address", "own", "near"),
+    [
+        ("93.184.216.34", "93.184.216.34", True),
+        ("93.184.216.34", "93.184.216.35", False),
+        ("93.184.216.34", "10.0.0.1", False),
+        ("2606:4700:0:1::1", "2606:4700:0:1:a:b:c:d", True),
+        ("2606:4700:0:1::1", "2606:4700:0:2::1", False),
+    ],
+)
+def test_a_public_address_is_near_that_is_ours_or_in_our_ipv6_network(address: str, own: str, near: bool) -> None:
+    assert is_near(address, own) is near
 
 
 def test_what_is_no_ip_address_is_not_reached() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import os
+import random
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,13 @@ async def test_a_redirect_leads_nowhere_where_the_first_address_may_not_lead(loc
         assert [request.split()[1] for request in server.asked] == ["/a.png"]
 
 
+async def test_a_redirect_in_no_letters_leads_nowhere() -> None:
+    for location in (b"http://\xff\xfe.example/", b"/\xff\0", b"\xed\xa0\x80", b"http://a.example/\x01"):
+        answer = to("X").replace(b"X", location)
+        async with serving({"/a.png": answer}) as server:
+            await _refused(server, "/a.png")
+
+
 async def test_a_host_is_connected_to_at_the_address_that_was_checked_and_looked_up_anew_for_each_redirect() -> None:
     asked: list[str] = []
     turns = iter((["127.0.0.1"], ["127.0.0.1"], ["10.0.0.1"]))
@@ -132,6 +141,15 @@ async def test_an_address_is_checked_again_when_it_is_connected_to(monkeypatch: 
     async with serving({"/cat.png": ok(CAT)}) as server:
         with pytest.raises(NotFetched, match="no public address"):
             await Fetcher(look_up=look_up)(server.url("/cat.png", "a.example"), LIMIT)
+        assert server.asked == []
+
+
+async def test_this_machine_is_not_fetched_from_by_a_public_address_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.previews.addresses.is_public", lambda _: True)
+    monkeypatch.setattr("bridge.previews.addresses.PORTS", range(65_536))
+    async with serving({"/cat.png": ok(CAT)}) as server:
+        with pytest.raises(NotFetched, match="of this machine"):
+            await Fetcher()(server.url("/cat.png"), LIMIT)
         assert server.asked == []
 
 
@@ -182,6 +200,22 @@ async def test_a_file_that_is_too_large_or_never_ends_is_given_up_at_the_limit()
         assert str(await _refused(server, "/told.png")) == "too large"
         assert str(await _refused(server, "/endless.png")) == "too large"
         assert server.sent < 8_000_000  # what the limit lets through, and what the system buffers
+
+
+async def test_all_that_is_read_is_paid_for_and_no_more_is_read_than_can_be() -> None:
+    large = CAT + bytes(900_000)
+    async with serving({"/cat.png": ok(large), "/page.png": ok(b"<html>" * 2_000)}) as server:
+        for path, most in (("/cat.png", 10**9), ("/cat.png", 300_000), ("/page.png", 10**9)):
+            paid: list[int] = []
+
+            def spend(size: int, paid: list[int] = paid, most: int = most) -> bool:
+                paid.append(size)
+                return sum(paid) <= most
+
+            with suppress(NoSuchFile):
+                assert len((await fetcher()(server.url(path), LIMIT, spend)).data) == sum(paid) == len(large)
+                assert most == 10**9
+            assert 4_096 <= sum(paid) <= min(len(large), most + 300_000)
 
 
 async def test_what_is_no_picture_ends_after_its_first_kilobytes() -> None:
@@ -314,3 +348,22 @@ async def test_a_server_that_is_away_is_not_fetched_from() -> None:
 )
 def test_a_file_is_called_as_its_address_ends_and_what_its_bytes_are(path: str, name: str) -> None:
     assert name_of(web_address("http://a.example" + path), PNG) == name
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_a_server_says_is_a_file_or_none(seed: int) -> None:
+    """Answers with some bytes exchanged, added or left out."""
+    rng = random.Random(seed)
+    usual = [ok(CAT), ok(CAT, Content_Encoding="gzip"), to("http://a.example/b.png?x#y"), to("/cat.png"), status(404)]
+    usual.append(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + CAT[:5] + b"\r\n0\r\n\r\n")
+    signs = [b"\r\n", b"\n", b"\0", b":", b" ", b"\xff", b"-1", b"99999999999999999999", b"chunked", b"http://[", b"%"]
+    async with serving({}) as server:
+        by = fetcher(QUICK, hosts={"a.example": ["127.0.0.1"]})
+        for _ in range(40):
+            answer = bytearray(rng.choice(usual))
+            for _ in range(rng.randint(1, 4)):
+                at = rng.randrange(len(answer))
+                answer[at : at + rng.choice((0, 1, 5))] = rng.choice(signs)
+            server.answers["/cat.png"] = bytes(answer)
+            with suppress(NotFetched):
+                assert (await by(server.url("/cat.png"), LIMIT)).data

@@ -1,7 +1,7 @@
 """What people link to is fetched, and goes with their words; these wait for it for a moment, and never longer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -56,12 +56,13 @@ class Web:
         self.takes_s: dict[str, float] = {}
         self.usual_s = takes_s
         self.answers: dict[str, int | Exception] = {}
+        self.reads: dict[str, int] = {}
         self.asked: list[str] = []
         self.ended = 0
         self.limit = 0
         self.most = 0
 
-    async def __call__(self, address: str, limit: int) -> Fetched:
+    async def __call__(self, address: str, limit: int, spend: Callable[[int], bool]) -> Fetched:
         self.asked.append(address)
         self.limit = limit
         self.most = max(self.most, len(self.asked) - self.ended)
@@ -69,6 +70,8 @@ class Web:
             await asyncio.sleep(self.takes_s.get(address, self.usual_s))
         finally:
             self.ended += 1
+        if not spend(self.reads.get(address, 0)):
+            raise NoSuchFile("enough")
         answer = self.answers.get(address, 5)
         if isinstance(answer, Exception):
             raise answer
@@ -259,8 +262,8 @@ async def test_what_is_removed_is_neither_fetched_to_the_end_nor_stored(how: str
 async def test_what_is_removed_once_it_was_fetched_is_not_stored_where_that_has_not_begun() -> None:
     pond = Pond(Web(takes_s=3))
 
-    async def fetch(address: str, limit: int) -> Fetched:
-        file = await pond.web(address, limit)
+    async def fetch(address: str, limit: int, spend: Callable[[int], bool]) -> Fetched:
+        file = await pond.web(address, limit, spend)
         delivery = Delivery.of(EventKey(LIBERA, "$cat"), HOME).id
         pond.previews.remove([delivery])
         return file
@@ -318,7 +321,8 @@ async def test_a_network_that_is_left_gets_nothing_more_and_others_do() -> None:
     async with pond.running():
         await pond.says(CAT)
         start = _now()
-        pond.previews.leave("home")
+        pond.previews.leave("home", MemoryNetwork("home"))  # one that was exchanged
+        pond.previews.leave("home", pond.sink)
         assert await pond.home.delivered(1) == [f"<bob> {CAT}"]
         assert _now() - start < 0.5
         assert await other.delivered(1) == [f"<bob> {CAT} [cat.png]"]
@@ -379,8 +383,24 @@ async def test_what_is_uploaded_in_a_day_is_bounded_also_after_a_restart_and_the
             pond.now += 86_400
             await pond.says(f"{CAT}?7")
             assert (await pond.home.delivered(7))[-1].endswith("]")
-    assert [line["bytes"] for line in logs if line["event"] == "media_limit_reached"] == [10]
+    assert [line["bytes"] for line in logs if line["event"] == "media_limit_reached"] == [12]
     assert await pond.used() == Traffic(1, 5)
+
+
+async def test_what_is_read_in_a_day_is_bounded_as_what_is_uploaded_though_it_is_no_file() -> None:
+    pond = Pond(Web())
+    pond.terms = replace(pond.terms, uploads_per_day=12)
+    async with pond.running():
+        for number, (reads, shown) in enumerate(((7, False), (4, True), (7, False), (1, False)), 1):
+            pond.web.reads[f"{CAT}?{number}"] = reads
+            if not shown:
+                pond.web.answers[f"{CAT}?{number}"] = NoSuchFile("too large")
+            await pond.says(f"{CAT}?{number}")
+            assert (await pond.home.delivered(number))[-1].endswith("]") is shown
+        assert len(pond.web.asked) == 3
+        pond.now += 86_400
+        await pond.says(f"{CAT}?5")
+        assert (await pond.home.delivered(5))[-1].endswith("]")
 
 
 async def test_nothing_is_kept_of_what_is_over() -> None:

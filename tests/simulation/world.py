@@ -304,9 +304,9 @@ class World:
             event, network = self.weather.rng.choice(found)
             open_ones = "SELECT handle FROM media WHERE source != ''"
             before = {name for (name,) in sql.execute(open_ones)}
-            number = sum(self.program.core(sql, self.weather.clock).revoke_of(event, network))
+            number = self.program.core(sql, self.weather.clock).revoke_of(event, network)
             gone = before - {name for (name,) in sql.execute(open_ones)}
-            assert len(gone) == number
+            assert len(gone) == sum(number)
             self.revoked |= gone
             self.weather.note(f"links to {event} revoked")
 

@@ -199,3 +199,11 @@ async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: W
     assert await world.store.used(0) == {Use.SERVED: Traffic(4, 40), Use.REFUSED: Traffic(2)}
     await world.store.expire(world.now)
     assert await world.store.used(0) == {Use.SERVED: Traffic(3, 30)}
+
+
+async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(world: World) -> None:
+    story = long("once\nmore")
+    await world.hear(story, replace(long("once", "$short", target=story.key), text_until=0))
+    libera = await world.store.acquire("libera", "test")
+    (backlog,) = await libera.due(world.now)
+    assert [owed.event.text_until for owed in backlog.owed] == [0]

@@ -30,7 +30,7 @@ def revoke(office: Office, what: str) -> Answer:
     handle, (network, _, event) = handle_in(what), what.partition("/$")
     if handle is not None:
         number = office.stored(lambda store: store.revoke(handle))
-        revoked = Revoked(texts=number) if TEXT in what else Revoked(number)
+        revoked = Revoked(texts=number) if what[: what.rfind("/") + 1].endswith(TEXT) else Revoked(number)
     elif what.startswith("$"):
         revoked = office.stored(lambda store: store.revoke_of(what))
     elif network and event:

@@ -143,8 +143,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     before = known.before if known is not None and known.ids else ""
     if says_nothing(new) or (known is not None and known.removed):
         return ()
-    is_same_file = before.endswith((CUT, covered(described(replace(edit, text=())))))
-    told = change(before, new) if before and is_same_file else Change(Extent.WHOLE)
+    told = _told(before, new, covered(described(replace(edit, text=()))))
     hides = any(span.style & Style.SPOILER for span in edit.text)
     match told.extent:
         case Extent.NOTHING if not (_has_links(edit.text) or any(each.link for each in edit.media)):
@@ -156,6 +155,18 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
         case _:
             message = spoken(edit)
     return _message(item, message, place, "", names)
+
+
+def _told(before: str, new: str, files: str) -> Change:
+    """What has changed between two texts, of which the second ends with the description of `files`: only of their
+    captions, where both have one. An edit to other files is told whole."""
+    if not before or not before.endswith((CUT, files)):
+        return Change(Extent.WHOLE)
+    if files and before.endswith(files):
+        before, new = before.removesuffix(files).rstrip(), new.removesuffix(files).rstrip()
+        if before != new and not (before and new):
+            return Change(Extent.WHOLE)
+    return change(before, new) if before else Change(Extent.NOTHING)
 
 
 def _has_links(text: Text) -> bool:

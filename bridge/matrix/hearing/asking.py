@@ -30,6 +30,8 @@ _AT_ONCE = 500
 """Names to compare before others get a turn: it takes some milliseconds."""
 _SOON = 10.0
 """Most seconds for counting the votes of a poll."""
+_NO_POLLS = 300.0
+"""Seconds for which no votes are asked for, once they took too long."""
 _REFUSED = (400, 404)
 _AWAY = 60.0
 """Seconds without an answer after which the events of a sync count as said while we were away."""
@@ -72,6 +74,7 @@ class Asking:
         self._clock = clock
         self._filters: dict[bool, str] = {}
         self._answered = -math.inf
+        self._no_polls_until = -math.inf
 
     @property
     def us(self) -> Us:
@@ -132,10 +135,16 @@ class Asking:
     async def poll(self, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> Answers | None:
         """The poll that the event `end` ends, and what people answered; None if the homeserver does not tell soon:
         nothing else is heard meanwhile. `may_remove`: whether a user may remove what others said."""
+        clock = asyncio.get_running_loop().time
+        if clock() < self._no_polls_until:
+            return None
         try:
             async with asyncio.timeout(_SOON):
                 return await votes.of(self._homeserver, room_id, end, may_remove)
-        except (ApiError, Unreachable, TimeoutError):
+        except (ApiError, Unreachable):
+            return None
+        except TimeoutError:
+            self._no_polls_until = clock() + _NO_POLLS
             return None
 
     async def _once(self, since: str | None, limit: int, within: float, *, typing: bool, poll_s: float) -> Json:
