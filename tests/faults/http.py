@@ -165,6 +165,12 @@ async def aborts(request: web.Request) -> None:
     request.transport.abort()
 
 
+async def closes(request: web.Request) -> None:
+    """The connection is closed in good order."""
+    assert request.transport is not None
+    request.transport.close()
+
+
 async def silence(_request: web.Request) -> None:
     """Nothing more comes, for as long as anybody waits."""
     await asyncio.Event().wait()

@@ -15,11 +15,11 @@ import pytest
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from tests.faults.cases import IN_DOUBT
-from tests.faults.http import Fault, HttpProxy, aborts, file, more, says, silence
+from tests.faults.http import Fault, HttpProxy, aborts, closes, file, more, says, silence
 from tests.integration.daemon import Daemon, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope
-from tests.integration.test_media import dig, fetch, link, post
+from tests.integration.test_media import dig, fetch, link, post, until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
@@ -44,13 +44,13 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path, synapse: Synapse, services: Anope) -> AsyncGenerator[Place, None]:
+async def place(folder: Path, synapse: Synapse, services: Anope, cache: str = "off") -> AsyncGenerator[Place, None]:
     pond, _ = await dig(folder, synapse, services)
     async with HttpProxy(synapse.url) as way:
         networks = pond.config["networks"]
         assert isinstance(networks, dict)
         networks["home"]["homeserver"] = way.url
-        pond.config["media"] = {"max_size": "1G"}
+        pond.config["media"] = {"max_size": "1G", "cache": cache}
         write_config(pond.folder, pond.config, {"home": PASSWORD})
         async with pond.daemon() as daemon, pond.people() as (alice, bob):
             await daemon.ready()
@@ -61,7 +61,7 @@ async def place(folder: Path, synapse: Synapse, services: Anope) -> AsyncGenerat
 BROKEN = {
     "the connection is reset in the middle": file(_HALF, length=len(_DATA), then=aborts),
     "the connection is reset in the middle of a file of unknown length": file(_HALF, length=0, then=aborts),
-    "the file is shorter than promised": file(_DATA[:-1], length=len(_DATA)),
+    "the file is shorter than promised": file(_DATA[:-1], length=len(_DATA), then=closes),
     "the connection is reset before the first byte": file(b"", length=len(_DATA), then=aborts),
 }
 REFUSED: dict[str, tuple[Fault, int]] = {
@@ -99,6 +99,23 @@ async def test_a_file_that_breaks_off_is_never_whole_for_the_client_and_what_can
         await here.alice.send(here.pond.room, "still here")
         await here.bob.heard("still here")
         assert not [line for line in here.daemon.log if "traceback" in str(line).lower()]
+
+
+async def test_what_breaks_off_is_not_kept_and_what_was_whole_is_not_fetched_again(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    async with place(tmp_path, synapse, services, cache="20M") as here:
+        for name, fault in BROKEN.items():
+            await post(here.alice, here.pond, _DATA, f"quack {name}.")
+            url = await link(here.bob, f"quack {name}.")
+            here.way.spoil(_FILES, fault)
+            with pytest.raises(aiohttp.ClientError):
+                await fetch(url)
+            assert await fetch(url) == (200, _DATA), f"after: {name}"
+            here.way.spoil(_FILES, says(500, "{}"), times=1000)
+            await until(url, 200)  # the cache has it a moment after the client
+            assert await fetch(url) == (200, _DATA), f"from the cache, after: {name}"
+            here.way.mend()
 
 
 async def test_a_file_that_stalls_is_cut_off_after_a_while_and_messages_do_not_wait_for_it(
