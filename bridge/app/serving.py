@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 _COUNTS_EVERY_S = 60.0
 _CACHE = "media-cache"
 """The folder beside the store."""
-_AWAY = "The bridge cannot look this up right now; try again later."
+_AWAY = "The bridge cannot look up this link right now; try again later."
 
 
 class Serving:

@@ -93,7 +93,9 @@ def part_of(request: web.Request, etag: str, size: int | None) -> Part | None:
     try:
         return headers.part(request.headers.get("Range"), size)
     except headers.Unsatisfiable:
-        raise NotServed(416, "It is shorter than that.", Content_Range=f"bytes */{size}") from None
+        raise NotServed(
+            416, "The file ends before the part that was asked for.", Content_Range=f"bytes */{size}"
+        ) from None
 
 
 def _in_a_sentence(refused: NotServed, common: Common) -> web.Response:

@@ -20,7 +20,8 @@ _SKIPPED = 5_000_000
 """Bytes that are fetched only to be skipped, for a part that begins later, which count as one more request."""
 _SLOW_PER_S, _SLOW_AFTER_S = 20_000.0, 30.0
 """Bytes per second of a download that is cut off, after so many seconds, if somebody waits for its place."""
-_BUSY = "Too many requests; try again in a moment."
+TOO_OFTEN = "Too many requests; try again in a moment."
+_FULL = "Too many downloads at the same time; try again in a moment."
 
 
 class NotServed(Exception):
@@ -45,14 +46,14 @@ class Rates:
         """Count a request. Raises NotServed if `address` asks too often."""
         bucket = self._bucket(address)
         if wait := bucket.wait_s(now):
-            raise NotServed(429, _BUSY, wait)
+            raise NotServed(429, TOO_OFTEN, wait)
         bucket.spend(now)
 
     def spend_for_all(self, now: float) -> None:
         """Count a request with a link that is ours. Raises NotServed if all together ask too often. What others make up
         is not counted, so that it does not keep those out who have a link."""
         if wait := self._all.wait_s(now):
-            raise NotServed(429, _BUSY, wait)
+            raise NotServed(429, TOO_OFTEN, wait)
         self._all.spend(now)
 
     def spend_bytes(self, address: str, skipped: int, now: float) -> None:
@@ -97,7 +98,7 @@ class Slots:
         """One of the downloads at a time; `cut` ends it. Raises NotServed if there is no place."""
         of = Counter(each.address for each in self._running)
         if of[address] >= _EACH_AT_ONCE:
-            raise NotServed(429, _BUSY, 10)
+            raise NotServed(429, _FULL, 10)
         if len(self._running) >= _AT_ONCE:
             self._make_room(now)
         running = Running(address, now, cut)
@@ -112,6 +113,6 @@ class Slots:
         speeds = [(speed, each) for each in self._running if (speed := each.speed(now)) is not None]
         slowest = min(speeds, key=lambda found: found[0], default=None)
         if slowest is None or slowest[0] >= _SLOW_PER_S:
-            raise NotServed(429, _BUSY, 10)
+            raise NotServed(429, _FULL, 10)
         slowest[1].cut()
         self._running.discard(slowest[1])

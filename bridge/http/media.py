@@ -112,7 +112,7 @@ class _Desk:
     def _check_size(self, size: int | None) -> None:
         largest = self._files.largest()
         if size is not None and size > largest:
-            raise NotServed(403, f"This file is larger than {spelled(largest)}: see it on its own network.")
+            raise NotServed(403, f"This file is larger than {spelled(largest)}. Open it in the chat where it was sent.")
 
     @asynccontextmanager
     async def _body(self, handle: str, hosted: Hosted) -> AsyncGenerator[Body, None]:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from bridge.http.headers import ALWAYS
+from bridge.http.limits import TOO_OFTEN
 from bridge.http.peers import Proxies, neighbourhood
 from bridge.lib.bucket import TokenBucket
 from bridge.lib.lru import LruDict
@@ -28,7 +29,7 @@ _BURST, _PER_S, _ADDRESSES = 200, 20.0, 2_000
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
 """Seconds after which a connection that is not being answered is closed, and seconds after which any is."""
 
-_NO_REQUEST = "This is no request that can be answered.\n"
+_NO_REQUEST = "This is not a valid HTTP request.\n"
 
 _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,7 +45,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
         if visit is None:  # they have left already
             return await handler(request)
         if not door.spends(visit.address):
-            response = web.Response(status=429, text="Too many requests; try again in a moment.\n")
+            response = web.Response(status=429, text=f"{TOO_OFTEN}\n")
             response.force_close()
             return response
         with visit.answering():

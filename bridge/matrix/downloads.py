@@ -33,8 +33,8 @@ _PIECE = 64 * 1024
 _HELD, _HELD_AT_ONCE = 4 * 1024 * 1024, 4
 """Bytes of an encrypted file that is verified before it is given, and how many are held in memory at a time."""
 _AWAY = "The Matrix server does not answer right now; try again later."
-_GONE = "The Matrix server does not have this file (any more)."
-_CHANGED = "The Matrix server gives another file than the one that was sent."
+_GONE = "The Matrix server does not have this file."
+_CHANGED = "The file on the Matrix server is not the one that was sent."
 _NOT_YET = frozenset({"M_NOT_YET_UPLOADED"})
 _SLOW = (504,)
 

@@ -256,11 +256,11 @@ async def test_the_answers_are_read_page_by_page_up_to_two_thousand() -> None:
     assert (await ask(_Server(*crowd(1999)))).told == "[poll ended: Where shall we meet? pond 1,999]"
     assert (await ask(_Server(*crowd(2000), page=200))).told == "[poll ended: Where shall we meet? pond 2,000]"
     many = _Server(*crowd(2001), page=200)
-    more = "(more than 2,000 votes: the last 2,000 are counted)"
+    more = "(only the last 2,000 votes are counted)"
     assert (await ask(many)).told == f"[poll ended: Where shall we meet? pond 2,000 {more}]"
     assert many.asked == 10
     tiny = _Server(*crowd(500), page=1)
-    assert "more than 40 votes" in (await ask(tiny)).told
+    assert "only the last 40 votes" in (await ask(tiny)).told
 
 
 async def test_the_votes_of_a_poll_are_not_asked_for_by_who_may_not_end_it() -> None:

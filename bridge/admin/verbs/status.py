@@ -1,4 +1,4 @@
-"""The status: whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
+"""The status: whether the daemon runs, what is queued or dead on each network, and today's traffic of links."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from bridge.store import Unusable
 @click.command("status")
 @click.pass_obj
 def status(office: Office) -> Answer:
-    """Show whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
+    """Show whether the daemon runs, what is queued or dead on each network, and today's traffic of links."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
     running = is_in_use(office.config.store.path)
@@ -58,12 +58,12 @@ def _today(traffic: Mapping[Use, Traffic]) -> Sequence[str]:
     served, refused, uploaded = traffic[Use.SERVED], traffic[Use.REFUSED], traffic[Use.UPLOADED]
     parts = []
     if served.number:
-        parts.append(f"served {_some(served, 'file')} ({size(served.bytes)})")
+        parts.append(f"{_some(served, 'request')} for files and texts answered ({size(served.bytes)})")
     if refused.number:
-        parts.append(f"refused {_some(refused, 'request')}")
+        parts.append(f"{refused.number} refused" if served.number else f"{_some(refused, 'request')} refused")
     if uploaded.number:
-        parts.append(f"uploaded {_some(uploaded, 'file')} ({size(uploaded.bytes)})")
-    return [f"today: {', '.join(parts)}"] if parts else []
+        parts.append(f"{_some(uploaded, 'file')} uploaded ({size(uploaded.bytes)})")
+    return [f"today (UTC): {', '.join(parts)}"] if parts else []
 
 
 def _some(traffic: Traffic, noun: str) -> str:

@@ -128,7 +128,7 @@ class Answers:
         votes = Counter(answer for _, chosen in self._chosen.values() for answer in chosen)
         ranked = sorted(votes, key=lambda answer: (-votes[answer], answer))
         counted = ", ".join(f"{self._poll.answers[answer]} {votes[answer]:,}" for answer in ranked) or "no votes"
-        more = "" if self.complete else f" (more than {self.number:,} votes: the last {self.number:,} are counted)"
+        more = "" if self.complete else f" (only the last {self.number:,} votes are counted)"
         return f"[poll ended: {self._poll.question} {counted}{more}]"
 
 
