@@ -18,11 +18,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import aiohttp
 import structlog
-from cryptography.hazmat.primitives.ciphers import Cipher as Algorithm
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from bridge.matrix.dialect.sources import Cipher, Source, parse
+from bridge.matrix.dialect.sources import FileKey, Source, parse
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooSlow, Unreachable
 from bridge.network import Download, NoSuchFile, NotFetched
 
@@ -35,6 +35,7 @@ _HELD, _HELD_AT_ONCE = 4 * 1024 * 1024, 4
 _AWAY = "The Matrix server does not answer right now; try again later."
 _GONE = "The Matrix server does not have this file."
 _CHANGED = "The file on the Matrix server is not the one that was sent."
+_BROKEN_OFF = "The Matrix server did not send all of this file; try again later."
 _NOT_YET = frozenset({"M_NOT_YET_UPLOADED"})
 _SLOW = (504,)
 
@@ -55,10 +56,10 @@ class Downloads:
             raise NoSuchFile(_GONE)
         try:
             async with self._homeserver.download(found.server, found.media_id) as answer:
-                if found.cipher is None:
+                if found.key is None:
                     yield Download(_size(answer), answer.headers.get("Content-Type", ""), _pieces(answer))
                     return
-                async with self._decrypted(answer, found.cipher) as download:
+                async with self._decrypted(answer, found.key) as download:
                     yield download
         except TooSlow:
             raise TimeoutError from None
@@ -72,9 +73,9 @@ class Downloads:
             raise NotFetched(_AWAY) from None
 
     @asynccontextmanager
-    async def _decrypted(self, answer: aiohttp.ClientResponse, cipher: Cipher) -> AsyncGenerator[Download, None]:
+    async def _decrypted(self, answer: aiohttp.ClientResponse, key: FileKey) -> AsyncGenerator[Download, None]:
         """The file, of whose type its homeserver knows nothing. See above for the two ways."""
-        async with aclosing(_opened(_pieces(answer), cipher)) as pieces:
+        async with aclosing(_decrypting(_pieces(answer), key)) as pieces:
             size = _size(answer)
             if size is None or size > _HELD or self._held >= _HELD_AT_ONCE:
                 yield Download(size, "", pieces, keep=False, proved_last=True)
@@ -104,13 +105,13 @@ async def _pieces(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
         async for piece in answer.content.iter_chunked(_PIECE):
             yield piece
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise NotFetched(str(error) or type(error).__name__) from None
+        raise NotFetched(_BROKEN_OFF) from error
 
 
-async def _opened(pieces: AsyncGenerator[bytes, None], cipher: Cipher) -> AsyncGenerator[bytes, None]:
+async def _decrypting(pieces: AsyncGenerator[bytes, None], key: FileKey) -> AsyncGenerator[bytes, None]:
     """`pieces` decrypted, each once the next is there. Raises NotFetched instead of the last if their hash is not that
     of the file which was sent."""
-    decryptor = Algorithm(AES(cipher.key), CTR(cipher.iv)).decryptor()
+    decryptor = Cipher(AES(key.key), CTR(key.iv)).decryptor()
     found, held = hashlib.sha256(), b""
     async with aclosing(pieces):
         async for piece in pieces:
@@ -118,7 +119,7 @@ async def _opened(pieces: AsyncGenerator[bytes, None], cipher: Cipher) -> AsyncG
             if held:
                 yield decryptor.update(held)
             held = piece
-    if found.digest() != cipher.sha256:
+    if found.digest() != key.sha256:
         raise NotFetched(_CHANGED)
     if held:
         yield decryptor.update(held)

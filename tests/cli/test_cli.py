@@ -27,7 +27,7 @@ from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.http import links
 from bridge.irc.settings import IrcSettings
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Event, Media, Room
 from bridge.model.outbox import Addressed, handle, text_handle
 from bridge.model.people import Identity, Proof, Sender
@@ -447,8 +447,8 @@ def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) ->
     assert "today" not in run(pond, "status")
     yesterday = time.time() - 86_400
     for clock, used in (
-        (time.time, {Use.SERVED: Traffic(12, 3_400_000), Use.REFUSED: Traffic(1)}),
-        (lambda: yesterday, {Use.UPLOADED: Traffic(5, 5)}),
+        (time.time, {TrafficKind.SERVED: Traffic(12, 3_400_000), TrafficKind.REFUSED: Traffic(1)}),
+        (lambda: yesterday, {TrafficKind.UPLOADED: Traffic(5, 5)}),
     ):
         asyncio.run(_used(pond, clock, used))
     assert json.loads(run(pond, "status", "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
@@ -458,9 +458,9 @@ def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) ->
     )
 
 
-async def _used(pond: Path, clock: Callable[[], float], used: Mapping[Use, Traffic]) -> None:
+async def _used(pond: Path, clock: Callable[[], float], used: Mapping[TrafficKind, Traffic]) -> None:
     async with contextlib.aclosing(SqliteStore.open(pond / "data" / "store.sqlite", clock)) as store:
-        await store.use(used)
+        await store.count_traffic(used)
 
 
 def test_the_audit_log_says_who_did_what(pond: Path) -> None:

@@ -82,7 +82,7 @@ class World:
 
     @asynccontextmanager
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
-        files = media.Files(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
+        files = media.FileAccess(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
         routes = [*media.routes(self.common, files, "/pond"), *more]
         serving = asyncio.create_task(server.serve(HOST, self.port, routes))
         try:
@@ -274,7 +274,7 @@ async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free
 
 
 async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "_LOOK_S", 0.2)
+    monkeypatch.setattr(media, "_RECHECK_S", 0.2)
     world = World(pause_s=0.1)
     async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
         assert (await answer.content.readexactly(3000)) == DATA[:3000]
@@ -290,7 +290,7 @@ async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: 
 async def test_while_the_store_cannot_be_asked_nothing_new_is_served_and_downloads_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    monkeypatch.setattr(media, "_RECHECK_S", 0.05)
     world = World(pause_s=0.03, data=DATA[:20_000], size=20_000)
     async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
         await answer.content.readexactly(1000)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import Edit, Event, EventKey, Origin, Redaction, Room
 from bridge.model.outbox import Attached, Delivery, Owed, Post
 from bridge.model.people import Sender
@@ -95,7 +95,7 @@ class Pond(World):
         await self.libera.settled()
 
     async def used(self) -> Traffic:
-        return (await self.store.used(self.now)).get(Use.UPLOADED, Traffic())
+        return (await self.store.traffic_since(self.now)).get(TrafficKind.UPLOADED, Traffic())
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
 from bridge.lib.sizes import spelled as size
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import BOTS
 from bridge.model.outbox import Entry, State
 from bridge.store import Unusable
@@ -45,17 +45,17 @@ def status(office: Office) -> Answer:
     return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *_today(traffic)]))
 
 
-def _traffic(office: Office) -> Mapping[Use, Traffic]:
-    """What went over the line today (of UTC)."""
-    used: Mapping[Use, Traffic] = {}
+def _traffic(office: Office) -> Mapping[TrafficKind, Traffic]:
+    """Today's traffic (by UTC)."""
+    used: Mapping[TrafficKind, Traffic] = {}
     with suppress(Unusable):
-        used = office.stored(lambda store: store.used(office.clock()))
-    return {use: used.get(use, Traffic()) for use in Use}
+        used = office.stored(lambda store: store.traffic_since(office.clock()))
+    return {kind: used.get(kind, Traffic()) for kind in TrafficKind}
 
 
-def _today(traffic: Mapping[Use, Traffic]) -> Sequence[str]:
+def _today(traffic: Mapping[TrafficKind, Traffic]) -> Sequence[str]:
     """A line about links and previews, if there is something to tell."""
-    served, refused, uploaded = traffic[Use.SERVED], traffic[Use.REFUSED], traffic[Use.UPLOADED]
+    served, refused, uploaded = traffic[TrafficKind.SERVED], traffic[TrafficKind.REFUSED], traffic[TrafficKind.UPLOADED]
     parts = []
     if served.number:
         parts.append(f"{_some(served, 'request')} for files and texts answered ({size(served.bytes)})")

@@ -34,7 +34,7 @@ _LEAST = 64
 _BEFORE_LINK = 4
 """Lines of a long message that are shown before the link to the whole."""
 _COUNTED = 60
-"""Lines that are split to count them: some 20 ms. Of a longer text, the number is an estimate."""
+"""Lines that are split to count them, which takes some 20 ms. For a longer text, the number is an estimate."""
 
 
 def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> Sequence[Post]:

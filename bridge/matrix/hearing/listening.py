@@ -232,7 +232,7 @@ class Listening:
             return None
         if answers is not None:
             self._over[joined.id, poll] = end_id
-        text = polls.unknown(end) if answers is None else answers.told
+        text = polls.end_line(end) if answers is None else answers.result
         body = convert.ended(end, {} if answers is None else answers.start, text, joined.room)
         return convert.enveloped(end, joined.room, who, body, private=joined.private, replayed=answer.replayed)
 
