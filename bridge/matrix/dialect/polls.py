@@ -71,8 +71,8 @@ def ended_by(end: Json) -> str:
 
 
 def question_line(content: Json) -> str:
-    """`[poll: ...]` for the content of a start: the question with its answers; if the poll is malformed, the text for old
-    clients; '' if there is neither."""
+    """`[poll: ...]` for the content of a start: the question with its answers; if the poll is malformed, the text for
+    old clients; '' if there is neither."""
     poll = Poll.of(content)
     return poll.line if poll is not None else _bracketed("poll", content)
 
