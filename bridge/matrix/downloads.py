@@ -1,15 +1,16 @@
 """Fetches the files of messages from the homeserver, piece by piece, and decrypts those that are encrypted.
 
-All of an encrypted file is verified before it counts: AES-CTR alone does not notice bytes that somebody changed on the
-homeserver. Two ways:
+The SHA-256 of an encrypted file is checked, because AES-CTR alone does not notice bytes that somebody changed on the
+homeserver:
 
-- A file of at most 4 MB, as most pictures are, is verified before its first byte is given. It has a size, so parts of
-  it can be asked for; of a changed one people get a sentence. Four are held in memory at a time.
-- A larger one, or a fifth, streams, but its last piece comes only once the hash of all is right. The HTTP side reads it
-  to its end for any part, and holds back the last piece of that, too; if it was changed, it cuts the connection.
+- A file of at most 4 MB is held in memory and checked before its first byte is given. Four are held at a time. Its size
+  is known, so clients may ask for parts of it. If it was changed, people get a sentence.
+- A larger file, or a fifth one, streams; its last piece is given only once the hash is right. For a part, the HTTP
+  server reads the file to its end, and holds back the last piece of the part until then. If the file was changed, it
+  cuts the connection.
 
-To read a large file twice, first to verify it, doubles what the homeserver sends, begins late, and proves nothing of
-what the second reading gets. On our disk people's secrets would outlive the link.
+Why a large file is not read twice, first to check it: the homeserver would send it twice, the download would begin
+late, and the second reading could bring other bytes. Why it is not kept on disk: secrets would outlive their links.
 """
 
 import hashlib
@@ -90,7 +91,7 @@ class Downloads:
                 self._held -= 1
 
     def _complain(self, source: Source, error: Exception) -> None:
-        hint = "a link to this file was followed, and could not be served"
+        hint = "somebody opened a link to this file, and got an error"
         log.warning("file_not_fetched", network=self._network, source=source.uri, reason=str(error), hint=hint)
 
 

@@ -41,8 +41,8 @@ class Fetch(Protocol):
 
 @dataclass(slots=True)
 class _Coming:
-    """A file on its way to the networks `sinks`. `deliveries`: those of its message by network; removed ones are taken
-    out. `settled`: by network, set once it is known whether the file goes with the message."""
+    """A file that is fetched for the networks `sinks`. `deliveries`: those of its message, by network, without removed
+    ones. `settled`: by network, set once it is known whether the file goes with the message."""
 
     event: Event
     sinks: dict[str, MediaSink]
@@ -81,18 +81,18 @@ class Previews:
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
         self._traffic = DailyTraffic(clock)
 
-    async def resume(self) -> None:
-        """Recall how much was uploaded today."""
+    async def recall_uploads(self) -> None:
+        """Read from the store how much was uploaded today."""
         if self._store is not None:
             used = await stored(self._store.traffic_since, self._clock())
             self._traffic.recall_uploads(used.get(TrafficKind.UPLOADED, Traffic()).bytes)
 
-    def join(self, network: str, sink: object) -> None:
+    def add_network(self, network: str, sink: object) -> None:
         """A network runs now."""
         if isinstance(sink, MediaSink):
             self._sinks[network] = sink
 
-    def leave(self, network: str, sink: object) -> None:
+    def remove_network(self, network: str, sink: object) -> None:
         """A network does not run any more."""
         if self._sinks.get(network) is not sink:
             return
@@ -101,8 +101,8 @@ class Previews:
             if network in coming.sinks:
                 coming.take_out(network, [*coming.deliveries[network]])
 
-    def begin(self, owed: Iterable[Addressed], terms: Terms) -> None:
-        """Begin to fetch the files of what is about to be stored, and owed to rooms."""
+    def begin_fetching(self, owed: Iterable[Addressed], terms: Terms) -> None:
+        """Begin to fetch the files of messages that are about to be stored."""
         wanted: dict[EventKey, list[Addressed]] = {}
         for each in owed:
             if each.event.preview and each.event.origin is Origin.LIVE:
@@ -115,25 +115,25 @@ class Previews:
                 show = self._show(coming, terms)
                 coming.task = asyncio.get_running_loop().create_task(show, name=f"preview {key.id}")
 
-    def remove(self, deliveries: Collection[str]) -> None:
-        """What was said was removed: nothing is stored for these deliveries any more, if it can be helped."""
+    def cancel_deliveries(self, deliveries: Collection[str]) -> None:
+        """These deliveries are removed, because their message was: upload nothing for them any more."""
         for coming in [*self._coming.values()]:
             for network in coming.sinks:
                 coming.take_out(network, deliveries)
 
-    def ready(self, owed: Sequence[Owed]) -> Sequence[Owed]:
-        """The first of `owed` that wait for no file."""
+    def without_waiting(self, owed: Sequence[Owed]) -> Sequence[Owed]:
+        """The beginning of `owed`, up to the first that waits for a file."""
         for number, item in enumerate(owed):
             if self.is_waited_for(item):
                 return owed[:number]
         return owed
 
     def is_waited_for(self, item: Owed) -> bool:
-        """Whether it is still open if a file goes with `item`."""
+        """Whether `item` waits for its file: it is not known yet whether one goes with it."""
         return self._outcome_of(item) is not None
 
-    async def outcome(self, item: Owed, stopping: asyncio.Event) -> None:
-        """Return once it is known whether a file goes with `item`, or when `stopping`."""
+    async def wait_for(self, item: Owed, stopping: asyncio.Event) -> None:
+        """Wait until `item` waits for no file, or until `stopping`."""
         if (settled := self._outcome_of(item)) is None:
             return
         waiting = {asyncio.ensure_future(each.wait()) for each in (settled, stopping)}
