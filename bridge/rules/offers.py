@@ -49,11 +49,11 @@ def offered(event: Event, link: Link, now: float, *, most: int) -> Event:
         event,
         body=body,
         text_until=until if may_be_long(body.text, most) else 0,
-        preview=address(body.text) if may_show else "",
+        preview=file_address(body.text) if may_show else "",
     )
 
 
-def within(event: Event, spend: Callable[[], bool]) -> Event:
+def within_budget(event: Event, spend: Callable[[], bool]) -> Event:
     """`event` with the links and the preview that a budget allows: `spend` pays for one, or returns False."""
     body = event.body
     if not isinstance(body, Message | Edit):
@@ -69,7 +69,7 @@ def within(event: Event, spend: Callable[[], bool]) -> Event:
 
 def without(event: Event) -> Event:
     """`event` without links and preview."""
-    return within(event, lambda: False)
+    return within_budget(event, lambda: False)
 
 
 def may_be_long(text: Text, most: int) -> bool:
@@ -111,7 +111,7 @@ def _is_bare(span: Span) -> bool:
     return not (span.style or span.fg or span.bg)
 
 
-def address(text: Text) -> str:
+def file_address(text: Text) -> str:
     """The first address in `text` that names a picture, sound or video; '' if there is none. An address in a spoiler is
     not to be shown, and one in code is an example."""
     shown = "".join(" " if span.style & _HIDDEN else span.text for span in text)
