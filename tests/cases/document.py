@@ -107,6 +107,16 @@ def _on_matrix(does: Mapping[str, Any]) -> str:
             return f" sets the topic: {_code(content['topic'])}"
         case "m.sticker":
             return f" sends a sticker: {_code(content['body'])}"
+        case "m.poll.start":
+            poll = content["m.poll"]
+            said = (each["m.text"][0]["body"] for each in (poll["question"], *poll["answers"]))
+            return f" asks in a poll: {', '.join(map(_code, said))}"
+        case "m.poll.response":
+            return (
+                f" answers {_named(content['m.relates_to']['event_id'])}: {_code(', '.join(content['m.selections']))}"
+            )
+        case "m.poll.end":
+            return f" ends {_named(content['m.relates_to']['event_id'])}"
         case "kick":
             return f" removes {does['who']}: {_code(does['reason'])}"
         case "rename":
@@ -126,6 +136,7 @@ def _said(content: Mapping[str, Any]) -> str:
         how = f" answers {_named(relation['m.in_reply_to']['event_id'])}"
     kind = "" if said["msgtype"] == "m.text" else f", `{said['msgtype']}`"
     more = [f"`{key}` {_code(str(said[key]))}" for key in ("filename", "geo_uri") if key in said]
+    more += [_code(item["body"]) for item in said.get("itemtypes", ())]
     words = _code(said.get("formatted_body") or said["body"]) if said["body"] else "nothing"
     return f"{how}{kind}: {', '.join([words, *more])}"
 
