@@ -302,7 +302,7 @@ class _Room(Listener):
         self.homeserver.get = self._get  # type: ignore[method-assign]
         self.homeserver.each = self._each  # type: ignore[method-assign]
         self.server = found
-        self.listening._carries = lambda *_: carries
+        self.listening._ended_polls._carries = lambda *_: carries
 
     async def _get(self, *path: str, query: Mapping[str, str] | None = None, within: float = 1.0) -> Json:
         if path[2:3] == ("event",):

@@ -1,4 +1,4 @@
-"""The status: whether the daemon runs, what is queued or dead on each network, and today's traffic of links."""
+"""The status: whether the daemon runs, what is queued or dead on each network, and today's downloads."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from bridge.store import Unusable
 @click.command("status")
 @click.pass_obj
 def status(office: Office) -> Answer:
-    """Show whether the daemon runs, what is queued or dead on each network, and today's traffic of links."""
+    """Show whether the daemon runs, what is queued or dead on each network, and today's downloads."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
     running = is_in_use(office.config.store.path)
