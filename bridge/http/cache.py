@@ -114,7 +114,7 @@ class Cache:
     def caching(self, handle: str, download: Download) -> AsyncGenerator[bytes, None]:
         """The chunks of `download`, written to the cache on the way. The file is cached if it may be, and if all chunks
         are taken."""
-        if not download.keep or download.size is None or not self._bound():
+        if not download.cacheable or download.size is None or not self._bound():
             return download.chunks
         return self._caching(handle, download, download.size)
 

@@ -117,9 +117,9 @@ class _FileEndpoint:
     @asynccontextmanager
     async def _body(self, handle: str, hosted: Hosted) -> AsyncGenerator[FileStream, None]:
         """The file, from the cache or else from its network. Raises NotServed."""
-        async with self._files.cache.cached(handle) as kept:
-            if kept is not None:
-                yield kept
+        async with self._files.cache.cached(handle) as stream:
+            if stream is not None:
+                yield stream
                 return
         async with self._download(hosted) as download:
             yield of_download(download, lambda: self._files.cache.caching(handle, download))
@@ -161,7 +161,7 @@ class _FileEndpoint:
         """The pieces to be sent: of `part`, or of all. Raises NotFetched if the file is not as long as was said."""
         at, end = (part.start, part.end) if part is not None else (0, body.size)
         most = end if end is not None else self._files.largest()
-        is_rest = end == body.size  # read to its end, so that what is read can be kept
+        is_rest = end == body.size  # read to its end, so that the file can be cached
         held = b""
         async with aclosing(self._while_there(handle, timed(body.read(at), _STEP_S))) as pieces:
             async for piece in pieces:

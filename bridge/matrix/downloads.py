@@ -79,14 +79,14 @@ class Downloads:
         async with aclosing(_decrypting(_pieces(answer), key)) as pieces:
             size = _size(answer)
             if size is None or size > _HELD or self._held >= _HELD_AT_ONCE:
-                yield Download(size, "", pieces, keep=False, proved_last=True)
+                yield Download(size, "", pieces, cacheable=False, proved_last=True)
                 return
             self._held += 1
             try:
                 data = bytearray()
                 async for piece in pieces:
                     data += piece
-                yield Download(len(data), "", _cut(data), keep=False)
+                yield Download(len(data), "", _cut(data), cacheable=False)
             finally:
                 self._held -= 1
 

@@ -27,12 +27,12 @@ class Source:
 
     data: bytes = DATA
     size: int | None = None
-    keep: bool = True
+    cacheable: bool = True
     trouble: bool = False
     then: Callable[[], None] = field(default=lambda: None)
 
     def download(self) -> Download:
-        return Download(len(self.data) if self.size is None else self.size, "image/png", self._chunks(), self.keep)
+        return Download(len(self.data) if self.size is None else self.size, "image/png", self._chunks(), self.cacheable)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -89,7 +89,7 @@ async def test_nobody_else_on_the_machine_may_read_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [Source(trouble=True), Source(size=len(DATA) + 1), Source(size=len(DATA) - 1), Source(keep=False),
+    [Source(trouble=True), Source(size=len(DATA) + 1), Source(size=len(DATA) - 1), Source(cacheable=False),
      Source(data=bytes(BOUND // 4))],
     ids=["breaks off", "too short", "too long", "not to be kept", "too large"],
 )  # fmt: skip

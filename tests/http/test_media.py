@@ -44,7 +44,7 @@ class World:
     away: bool = False
     hangs: asyncio.Event | None = None
     pause_s: float = 0
-    keep: bool = True
+    cacheable: bool = True
     proved_last: bool = False
     is_changed: bool = False
     folder: Path = Path("/nowhere")
@@ -69,7 +69,7 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
+        yield Download(self.size, self.mime, self._pieces(), self.cacheable, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -331,7 +331,7 @@ async def test_a_part_up_to_the_end_keeps_the_whole_and_a_shorter_one_or_a_priva
         await kept(world)
         assert (await get(http, path(), Range="bytes=0-99"))[2] == DATA[:100]
         assert len(world.fetched) == 2
-    world = World(folder=tmp_path / "other", bound=10**7, keep=False)
+    world = World(folder=tmp_path / "other", bound=10**7, cacheable=False)
     async with world.client() as http:
         for _ in range(2):
             assert (await get(http, path()))[2] == DATA

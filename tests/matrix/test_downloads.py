@@ -168,7 +168,7 @@ async def test_an_encrypted_file_is_given_as_it_was_before_and_not_to_be_kept(da
         World(data=encrypted).downloads() as downloads,
         downloads.download(source_of({"file": file})) as found,
     ):
-        assert not found.keep
+        assert not found.cacheable
         assert (found.size, found.proved_last) == (len(data), len(data) > 4 * 1024 * 1024)
         pieces = [piece async for piece in found.chunks]
     assert b"".join(pieces) == data
