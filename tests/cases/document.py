@@ -108,7 +108,7 @@ def _on_matrix(does: Mapping[str, Any]) -> str:
         case "m.sticker":
             return f" sends a sticker: {_code(content['body'])}"
         case "m.poll.start" | "m.poll.response" | "m.poll.end":
-            return _of_poll(content)
+            return _of_a_poll(does["type"], content)
         case "kick":
             return f" removes {does['who']}: {_code(does['reason'])}"
         case "rename":
@@ -117,13 +117,15 @@ def _on_matrix(does: Mapping[str, Any]) -> str:
             return {"join": " joins", "leave": " leaves"}[kind]
 
 
-def _of_poll(content: Mapping[str, Any]) -> str:
-    if (poll := content.get("m.poll")) is not None:
+def _of_a_poll(kind: str, content: Mapping[str, Any]) -> str:
+    if kind == "m.poll.start":
+        poll = content["m.poll"]
         said = (each["m.text"][0]["body"] for each in (poll["question"], *poll["answers"]))
         return f" asks in a poll: {', '.join(map(_code, said))}"
     about = _named(content["m.relates_to"]["event_id"])
-    chosen = content.get("m.selections")
-    return f" ends {about}" if chosen is None else f" answers {about}: {_code(', '.join(chosen))}"
+    return (
+        f" ends {about}" if kind == "m.poll.end" else f" answers {about}: {_code(', '.join(content['m.selections']))}"
+    )
 
 
 def _said(content: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import Edit, Event, EventKey, Origin, Redaction, Room
 from bridge.model.outbox import Attached, Delivery, Owed, Post
 from bridge.model.people import Sender
@@ -95,7 +95,7 @@ class Pond(World):
         await self.libera.settled()
 
     async def used(self) -> Traffic:
-        return (await self.store.used(self.now)).get(Use.UPLOADED, Traffic())
+        return (await self.store.traffic_since(self.now)).get(TrafficKind.UPLOADED, Traffic())
 
 
 def _now() -> float:
@@ -265,7 +265,7 @@ async def test_what_is_removed_once_it_was_fetched_is_not_stored_where_that_has_
     async def fetch(address: str, limit: int, spend: Callable[[int], bool]) -> Fetched:
         file = await pond.web(address, limit, spend)
         delivery = Delivery.of(EventKey(LIBERA, "$cat"), HOME).id
-        pond.previews.remove([delivery])
+        pond.previews.cancel_deliveries([delivery])
         return file
 
     pond.previews = Previews(fetch, pond.store, lambda: pond.now)
@@ -321,8 +321,8 @@ async def test_a_network_that_is_left_gets_nothing_more_and_others_do() -> None:
     async with pond.running():
         await pond.says(CAT)
         start = _now()
-        pond.previews.leave("home", MemoryNetwork("home"))  # one that was exchanged
-        pond.previews.leave("home", pond.sink)
+        pond.previews.remove_network("home", MemoryNetwork("home"))  # one that was exchanged
+        pond.previews.remove_network("home", pond.sink)
         assert await pond.home.delivered(1) == [f"<bob> {CAT}"]
         assert _now() - start < 0.5
         assert await other.delivered(1) == [f"<bob> {CAT} [cat.png]"]
@@ -368,7 +368,7 @@ async def test_what_is_uploaded_in_a_day_is_bounded_also_after_a_restart_and_the
             assert (await pond.home.delivered(number))[-1].endswith("]")
     assert pond.web.limit == 7
     pond.previews = Previews(pond.web, pond.store, lambda: pond.now)
-    await pond.previews.resume()
+    await pond.previews.recall_uploads()
     with capture_logs() as logs:
         async with pond.running():
             for number in (3, 4):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Message, Redaction
 from bridge.model.outbox import Addressed, Hosted, handle, text_handle
 from bridge.model.text import Span, Style, words
@@ -192,13 +192,13 @@ async def test_a_text_is_kept_as_people_read_it_without_styles_and_in_no_more_th
 
 async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: World) -> None:
     world.now = 10 * 86_400.0 - 1
-    await world.store.use({Use.SERVED: Traffic(1, 10), Use.REFUSED: Traffic(2)})
+    await world.store.count_traffic({TrafficKind.SERVED: Traffic(1, 10), TrafficKind.REFUSED: Traffic(2)})
     world.now += 1
-    await world.store.use({Use.SERVED: Traffic(3, 30)})
-    assert await world.store.used(world.now) == {Use.SERVED: Traffic(3, 30)}
-    assert await world.store.used(0) == {Use.SERVED: Traffic(4, 40), Use.REFUSED: Traffic(2)}
+    await world.store.count_traffic({TrafficKind.SERVED: Traffic(3, 30)})
+    assert await world.store.traffic_since(world.now) == {TrafficKind.SERVED: Traffic(3, 30)}
+    assert await world.store.traffic_since(0) == {TrafficKind.SERVED: Traffic(4, 40), TrafficKind.REFUSED: Traffic(2)}
     await world.store.expire(world.now)
-    assert await world.store.used(0) == {Use.SERVED: Traffic(3, 30)}
+    assert await world.store.traffic_since(0) == {TrafficKind.SERVED: Traffic(3, 30)}
 
 
 async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The files and whole texts to which links were made: kept as long as the links work, unless they are revoked."""
+"""The table of files and whole texts that have links: kept until the links expire or are revoked."""
 
 import json
 import sqlite3
