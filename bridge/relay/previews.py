@@ -79,7 +79,7 @@ class Previews:
         self._sinks: dict[str, MediaSink] = {}
         self._coming: dict[EventKey, _Coming] = {}
         self._busy: set[Hashable] = set()
-        self._resting: LruDict[str, float] = LruDict(_SERVERS)
+        self._resting: LruDict[Hashable, float] = LruDict(_SERVERS)
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
         self._day = 0
         self._spent = 0
