@@ -25,7 +25,8 @@ from bridge.previews.kinds import HEAD, FileType, type_of
 from bridge.previews.pictures import Looks, looks
 
 LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The IP addresses of a host by its name; the port is only for the system. Raises OSError, ValueError."""
+"""The IP addresses of a host by its name; the port is only for the system. Raises OSError, ValueError; NoSuchFile if
+there is no means to look it up now."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
@@ -171,7 +172,7 @@ class _SystemLookUp:
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Sequence[str]] = loop.create_future()
         if not self._slots.acquire(blocking=False):
-            raise _failure("too many look-ups of names")
+            raise NoSuchFile("too many look-ups of names")  # which is not the fault of this host
         threading.Thread(target=self._run, args=(host, port, loop, found), name="look-up", daemon=True).start()
         return await found
 

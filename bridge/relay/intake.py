@@ -23,6 +23,7 @@ from bridge.relay.outcome import Outcome
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
 from bridge.rules.gate import Gate, asked_about
+from bridge.rules.policy import is_removal
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
@@ -108,7 +109,7 @@ class Relay:
         if not coming:
             self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link and not coming else ()
-        changes = (case.event,) if refusal is None and event.target is not None else ()
+        changes = (case.event,) if event.target is not None and (refusal is None or is_removal(case)) else ()
         carried = (Addressed(case.event, room, gather=self._gather(case.event, room)) for room in verdict.audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 

@@ -3,6 +3,7 @@ can have files, while the message waits for a moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -25,8 +26,9 @@ PATIENCE_S = 10.0
 """Seconds that a message waits for its file at most, since it was heard."""
 _AT_ONCE = 4
 """Files on their way at most: each takes `Terms.largest_upload` bytes of memory. Further messages stay links."""
-_REST_S, _HOSTS = 300.0, 1_000
-"""Seconds that a host in trouble is left alone, and how many such hosts are remembered."""
+_REST_S, _SERVERS = 300.0, 1_000
+"""Seconds that a server in trouble is left alone, and how many such servers are remembered."""
+_PORTS = {"http": 80, "https": 443}
 _KEPT = 1_000
 """Stored files at most that are remembered until their messages are delivered."""
 
@@ -77,7 +79,7 @@ class Previews:
         self._sinks: dict[str, MediaSink] = {}
         self._coming: dict[EventKey, _Coming] = {}
         self._busy: set[Hashable] = set()
-        self._resting: LruDict[str, float] = LruDict(_HOSTS)
+        self._resting: LruDict[Hashable, float] = LruDict(_SERVERS)
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
         self._traffic = DailyTraffic(clock)
 
@@ -167,7 +169,7 @@ class Previews:
     def _may_begin(self, event: Event, terms: Terms) -> bool:
         if self._fetch is None or event.key in self._coming or len(self._coming) >= _AT_ONCE:
             return False
-        is_resting = (self._resting.peek(_host(event.preview)) or 0.0) > _now()
+        is_resting = (self._resting.peek(_server(event.preview)) or 0.0) > _now()
         if _person(event) in self._busy or is_resting:
             return False
         return self._traffic.is_left(terms.uploads_per_day)
@@ -187,19 +189,19 @@ class Previews:
 
     async def _fetched(self, event: Event, terms: Terms) -> Fetched | None:
         assert self._fetch is not None
-        host = _host(event.preview)
+        server = _server(event.preview)
         try:
             return await self._fetch(
                 event.preview, terms.largest_upload, lambda size: self._traffic.count_read(size, terms.uploads_per_day)
             )
         except NoSuchFile as error:
-            log.debug("no_preview", id=event.id, host=host, reason=str(error))
+            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error))
         except NotFetched as error:
-            self._resting[host] = _now() + _REST_S
-            log.debug("no_preview", id=event.id, host=host, reason=str(error), again_in_s=_REST_S)
+            self._resting[server] = _now() + _REST_S
+            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error), again_in_s=_REST_S)
         except Exception:  # a hostile server must not end the bridge, whatever it makes a library do
-            self._resting[host] = _now() + _REST_S
-            log.warning("preview_failed", id=event.id, host=host, exc_info=True)
+            self._resting[server] = _now() + _REST_S
+            log.warning("preview_failed", id=event.id, host=_host(event.preview), exc_info=True)
         return None
 
     async def _attach(self, coming: _Coming, network: str, file: Fetched, terms: Terms) -> None:
@@ -224,6 +226,15 @@ def _person(event: Event) -> Hashable:
     """Who said `event`: a member by their user, a guest by where they are."""
     sender = event.sender
     return sender.user if sender.user is not None else (sender.network, sender.address)
+
+
+def _server(address: str) -> Hashable:
+    """Scheme, host and port of `address`. Not the host alone: who names it with a port at which it does not answer
+    would keep others from seeing what is there."""
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return ""
 
 
 def _host(address: str) -> str:

@@ -461,7 +461,7 @@ class Core:
 
     def expire(self, before: float) -> int:
         """Remove some of the rows; returns 0 once none are left."""
-        files = self._files.expire(self._clock(), _EXPIRE_AT_ONCE)
+        files = self._files.expire(self._clock(), _EXPIRE_AT_ONCE) + self._files.fit(_EXPIRE_AT_ONCE)
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries AS d WHERE state IN ('sent', 'dropped') AND done < ?"

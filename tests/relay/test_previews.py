@@ -219,7 +219,7 @@ async def test_of_one_person_one_file_at_a_time_is_fetched_and_of_all_four() -> 
     assert pond.web.most == 4
 
 
-async def test_a_host_in_trouble_is_left_alone_for_five_minutes_and_one_without_the_file_is_not() -> None:
+async def test_a_server_in_trouble_is_left_alone_for_five_minutes_and_one_without_the_file_is_not() -> None:
     pond = Pond(Web())
     pond.web.answers |= {CAT: NotFetched("away"), "https://other.example/0.png": NoSuchFile("404")}
     async with pond.running():
@@ -230,12 +230,23 @@ async def test_a_host_in_trouble_is_left_alone_for_five_minutes_and_one_without_
         await pond.says(CAT)
         await pond.home.delivered(3)
         await asyncio.sleep(290)
-        await pond.says("https://PICS.example:80/2.png")
+        await pond.says("HTTPS://PICS.example:443/2.png")
         await pond.home.delivered(4)
         await asyncio.sleep(15)
         await pond.says("https://pics.example/3.png")
         assert (await pond.home.delivered(5))[-1].endswith("[3.png]")
     assert len(pond.web.asked) == 4
+
+
+@pytest.mark.parametrize("other", ["https://pics.example:80/0.png", "http://pics.example/0.png"])
+async def test_who_names_a_host_at_a_port_where_it_does_not_answer_does_not_keep_others_from_it(other: str) -> None:
+    pond = Pond(Web())
+    pond.web.answers[other] = NotFetched("no public address")
+    async with pond.running():
+        await pond.says(other, irc("mallory"))
+        await pond.home.delivered(1)
+        await pond.says(CAT)
+        assert (await pond.home.delivered(2))[-1].endswith("[cat.png]")
 
 
 @pytest.mark.parametrize("how", ["later", "in the same batch"])
