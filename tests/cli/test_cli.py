@@ -635,9 +635,9 @@ def test_links_to_files_are_revoked_by_the_link_and_by_the_message(pond: Path) -
     asyncio.run(_carried(pond / "data" / "store.sqlite", events))
     link = links.link("https://pond.social", bytes(32), handle(events[0], cat), FOREVER)
     for what in (link, "$two", "home/$three"):
-        assert run(pond, "media", "revoke", what) == "1 file: no link works any more\n"
-        assert "no link of" in fail(pond, 1, "media", "revoke", what)
-    assert "is no link" in fail(pond, 2, "media", "revoke", "cat.png")
+        assert run(pond, "media", "revoke", what) == "revoked the links to 1 file\n"
+        assert "nothing to revoke for" in fail(pond, 1, "media", "revoke", what)
+    assert "is no complete link" in fail(pond, 2, "media", "revoke", "cat.png")
     assert "media revoke" in run(pond, "audit")
 
 
@@ -647,8 +647,8 @@ def test_a_message_with_a_text_says_so_when_its_links_are_revoked(pond: Path) ->
     both = rebodied(replace(story, id="$both"), media=(cat, replace(cat, source="mxc://hs/dog")))
     asyncio.run(_carried(pond / "data" / "store.sqlite", [story, both, replace(story, id="$third")]))
     link = links.link("https://pond.social", bytes(32), text_handle(story), FOREVER, links.TEXT)
-    assert run(pond, "media", "revoke", link) == "1 text: no link works any more\n"
-    assert run(pond, "media", "revoke", "$both") == "2 files and 1 text: no link works any more\n"
+    assert run(pond, "media", "revoke", link) == "revoked the links to 1 text\n"
+    assert run(pond, "media", "revoke", "$both") == "revoked the links to 2 files and 1 text\n"
     assert json.loads(run(pond, "media", "revoke", "$third", "--json"))["texts"] == 1
 
 
@@ -677,16 +677,16 @@ def test_a_ban_or_a_removal_revokes_the_links_to_what_they_sent_if_it_is_asked_t
     asyncio.run(_carried(pond / "data" / "store.sqlite", events))
     assert run(pond, "ban-user", "bob") == "bob is banned in all links until further notice\n"
     assert run(pond, "ban-user", "bob", "--in", "pond", "--revoke-media") == (
-        "bob is banned in pond until further notice; 2 files and 2 texts of theirs: no link works any more\n"
+        "bob is banned in pond until further notice; revoked the links to 2 files and 2 texts of theirs\n"
     )
     assert run(pond, "remove-user", "bob", "--revoke-media") == (
-        "removed bob; 1 file and 1 text of theirs: no link works any more\n"
+        "removed bob; revoked the links to 1 file and 1 text of theirs\n"
     )
     done = json.loads(run(pond, "ban-user", "irc/*!*@*.spam.example", "--revoke-media", "--json"))
     assert (done["files"], done["texts"], done["target"]) == (1, 1, "irc/*!*@*.spam.example")
-    assert "no link to what they sent works" in run(pond, "ban-user", "@eve:*.hs", "--revoke-media")
+    assert "they have no links to revoke" in run(pond, "ban-user", "@eve:*.hs", "--revoke-media")
     for left in ("$3", "$4", "$6"):
-        assert run(pond, "media", "revoke", left) == "1 file and 1 text: no link works any more\n"
+        assert run(pond, "media", "revoke", left) == "revoked the links to 1 file and 1 text\n"
     audit = run(pond, "audit")
     assert "of bob in pond: 2 files and 2 texts" in audit
     assert "of irc/*!*@*.spam.example: 1 file and 1 text" in audit
@@ -694,7 +694,7 @@ def test_a_ban_or_a_removal_revokes_the_links_to_what_they_sent_if_it_is_asked_t
 
 def test_a_ban_that_revokes_links_needs_no_store_and_is_done_even_if_that_cannot_be_read(pond: Path) -> None:
     said = run(pond, "ban-user", "@eve:hs", "--revoke-media")
-    assert said == "@eve:hs is banned in all links until further notice; no link to what they sent works\n"
+    assert said == "@eve:hs is banned in all links until further notice; they have no links to revoke\n"
     (pond / "data" / "store.sqlite").write_bytes(b"no store" * 1_000)
     said = fail(pond, 1, "ban-user", "@mallory:hs", "--revoke-media")
     assert "@mallory:hs is banned in all links until further notice; but links to what they sent still work" in said

@@ -94,7 +94,7 @@ async def test_a_picture_is_a_link_that_gives_it_until_its_message_is_removed_al
         assert await fetch(again) == (200, _PICTURE[:1000])
         done = await asyncio.to_thread(quackbridge, pond.folder, "media", "revoke", f"home/{other}")
         assert done.returncode == 0, done.stderr
-        assert done.stdout == "1 file: no link works any more\n"
+        assert done.stdout == "revoked the links to 1 file\n"
         assert (await fetch(again))[0] == 404
         assert "Bearer" not in str(daemon.log)
         assert alice._token not in str(daemon.log)

@@ -25,7 +25,7 @@ REVOKE = click.option(
 def revoke(office: Office, what: str) -> Answer:
     """Make links to the files and the whole text of a message stop working, at once and for good.
 
-    WHAT is the link itself, the Matrix id of the message ($...), or NETWORK/$ID.
+    WHAT is the link itself, the Matrix id of the message ($...), or NETWORK/$ID. In a shell, put ids in single quotes.
     """
     handle, (network, _, event) = handle_in(what), what.partition("/$")
     if handle is not None:
@@ -36,11 +36,12 @@ def revoke(office: Office, what: str) -> Answer:
     elif network and event:
         revoked = office.stored(lambda store: store.revoke_of(f"${event}", network))
     else:
-        raise click.UsageError(f"{what!r} is no link, no id of a message ($...) and no NETWORK/$ID")
+        raise click.UsageError(f"{what!r} is no complete link, no id of a message ($...) and no NETWORK/$ID")
     if not any(revoked):
-        raise click.ClickException(f"no link of {what} works: there was none, or it is revoked, or has expired")
+        reasons = "it never had a link, or its link was revoked, has expired, or its message was deleted"
+        raise click.ClickException(f"nothing to revoke for {what}: {reasons}")
     office.audit.record(office.by, "media revoke", what)
-    return done(f"{_counted(revoked)}: no link works any more", **revoked._asdict())
+    return done(f"revoked the links to {_counted(revoked)}", **revoked._asdict())
 
 
 def said_by(user: User) -> Callable[[Sender], bool]:
@@ -73,9 +74,9 @@ def with_revoked(
         except StoreError as error:
             raise click.ClickException(f"{answer.words}; but links to what they sent still work: {error}") from error
     if not any(revoked):
-        told = "no link to what they sent works"
+        told = "they have no links to revoke"
     else:
-        told = f"{_counted(revoked)} of theirs: no link works any more"
+        told = f"revoked the links to {_counted(revoked)} of theirs"
         office.audit.record(
             office.by, "media revoke", f"of {whose}{f' in {link}' if link else ''}: {_counted(revoked)}"
         )
