@@ -18,6 +18,8 @@ from bridge.previews.pictures import Looks, looks
 
 _CPU_S, _MEMORY = 2, 512 * 1024 * 1024
 """Seconds of a processor and bytes of memory that a picture may cost: most take less than a fifth of both."""
+_GOODBYE_S = 1.0
+"""Seconds until a process that was killed is gone."""
 _ANSWER = 1000
 """Bytes of an answer at most."""
 _LONGEST = 2**31
@@ -67,7 +69,12 @@ async def _run(data: bytes, mime: str, path: str) -> bytes:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        process.stdin.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_S):  # it may have left a process behind that has the pipe
+                while await process.stdout.read(_ANSWER):  # what is left in the pipe, which closes at its end only
+                    pass
+                await process.wait()
 
 
 def _environment() -> Mapping[str, str]:

@@ -79,6 +79,12 @@ async def test_who_waits_no_more_for_a_picture_ends_its_process(monkeypatch: pyt
         assert (await decoder.looks(_saved("PNG"), PNG)).width == 40
 
 
+async def test_a_process_that_leaves_another_behind_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_RUN", "import os, time; print('x' * 5000, flush=True); os.fork() or time.sleep(20)")
+    async with asyncio.timeout(5):
+        assert await Decoder().looks(b"", PNG) == Looks()
+
+
 async def test_sound_and_videos_cost_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
     assert await Decoder().looks(b"", MP4) == Looks()
