@@ -107,22 +107,25 @@ def _on_matrix(does: Mapping[str, Any]) -> str:
             return f" sets the topic: {_code(content['topic'])}"
         case "m.sticker":
             return f" sends a sticker: {_code(content['body'])}"
-        case "m.poll.start":
-            poll = content["m.poll"]
-            said = (each["m.text"][0]["body"] for each in (poll["question"], *poll["answers"]))
-            return f" asks in a poll: {', '.join(map(_code, said))}"
-        case "m.poll.response":
-            return (
-                f" answers {_named(content['m.relates_to']['event_id'])}: {_code(', '.join(content['m.selections']))}"
-            )
-        case "m.poll.end":
-            return f" ends {_named(content['m.relates_to']['event_id'])}"
+        case "m.poll.start" | "m.poll.response" | "m.poll.end":
+            return _of_a_poll(does["type"], content)
         case "kick":
             return f" removes {does['who']}: {_code(does['reason'])}"
         case "rename":
             return f" takes the name {_code(does['name'])}"
         case kind:
             return {"join": " joins", "leave": " leaves"}[kind]
+
+
+def _of_a_poll(kind: str, content: Mapping[str, Any]) -> str:
+    if kind == "m.poll.start":
+        poll = content["m.poll"]
+        said = (each["m.text"][0]["body"] for each in (poll["question"], *poll["answers"]))
+        return f" asks in a poll: {', '.join(map(_code, said))}"
+    about = _named(content["m.relates_to"]["event_id"])
+    return (
+        f" ends {about}" if kind == "m.poll.end" else f" answers {about}: {_code(', '.join(content['m.selections']))}"
+    )
 
 
 def _said(content: Mapping[str, Any]) -> str:
