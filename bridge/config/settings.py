@@ -35,13 +35,18 @@ def _minutes(seconds: float) -> float:
 
 def _public_url(text: str) -> str:
     """Without a slash at its end. Raises ValueError if it is no address to which a path can be added."""
+    example = "must be an address such as https://bridge.example.org"
     try:
         url = urlsplit(text)
-        usable = url.scheme in ("https", "http") and bool(url.hostname) and (url.port is None or url.port > 0)
+        usable = bool(url.hostname) and (url.port is None or url.port > 0)
     except ValueError:
-        usable = False
+        raise ValueError(example) from None
+    if url.scheme not in ("https", "http"):
+        raise ValueError(f"{example}: it begins with https://")
+    if "@" in url.netloc:
+        raise ValueError(f"{example}, without a name or password")
     if not usable or not re.fullmatch(r"[A-Za-z0-9:/.\[\]_~%-]{1,200}", text):
-        raise ValueError("must be an address such as https://bridge.example.org, without a question mark or #")
+        raise ValueError(f"{example}, without a question mark or #")
     return text.rstrip("/")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bridge.demo.daemon import Daemon
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import InspIRCd, PyIrcd, Synapse
-from bridge.demo.servers.process import HOST
+from bridge.demo.servers.process import HOST, free_port
 
 CHANNEL = "#pond"
 DUCK = "duck"
@@ -44,7 +44,7 @@ async def dug(folder: Path, say: Callable[[str], None]) -> AsyncGenerator[Pond, 
         await synapse.register(DUCK, PASSWORD)
         async with MatrixPerson(synapse.url, MEMBER_ON_MATRIX, PASSWORD) as alice:
             room = await alice.create_room(CHANNEL.removeprefix("#"))
-        daemon = Daemon(folder / "bridge", _config(synapse, irc), {"home": PASSWORD})
+        daemon = Daemon(folder / "bridge", _config(synapse, irc, free_port()), {"home": PASSWORD})
         daemon.prepare()
         say("Adding the members to the user database ...")
         await daemon.run("init-db")
@@ -58,7 +58,8 @@ async def dug(folder: Path, say: Callable[[str], None]) -> AsyncGenerator[Pond, 
                 say("Stopping everything ...")
 
 
-def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:
+def _config(synapse: Synapse, irc: InspIRCd | PyIrcd, port: int) -> dict[str, Any]:
+    """The configuration of the bridge, whose links to files lead to `port`."""
     return {
         "networks": {
             "home": {
@@ -98,6 +99,7 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd) -> dict[str, Any]:
                 "answers": "mentioned",
             }
         },
+        "http": {"listen": f"{HOST}:{port}", "public_url": f"http://{HOST}:{port}"},
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }

@@ -13,6 +13,21 @@ _SAFE = {
     "application": "pdf",
 }
 """Types that a browser may show: none of them can hold a script that runs as of our site."""
+_ENDINGS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/ogg": ".ogg",
+    "audio/opus": ".opus",
+    "audio/webm": ".weba",
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "text/plain": ".txt",
+    "application/pdf": ".pdf",
+}
 _DOWNLOAD = "application/octet-stream"
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII | re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ ()+-]", re.ASCII)
@@ -88,8 +103,13 @@ def content(mime: str, name: str) -> Mapping[str, str]:
     shown = f"{kind}; charset=utf-8" if kind == "text/plain" else kind
     return {
         "Content-Type": shown if is_safe else _DOWNLOAD,
-        "Content-Disposition": disposition("inline" if is_safe else "attachment", name),
+        "Content-Disposition": disposition("inline" if is_safe else "attachment", _with_ending(name, kind)),
     }
+
+
+def _with_ending(name: str, kind: str) -> str:
+    """`name` with the ending of its type, if it has none: a voice message has no name, and needs a program to open."""
+    return name if "." in name[1:] else f"{name}{_ENDINGS.get(kind, '')}"
 
 
 def disposition(kind: str, name: str) -> str:

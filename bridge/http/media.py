@@ -1,6 +1,8 @@
 """Serves the files that signed links name: streams them from their network, never a whole one in memory."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
 
 log = structlog.get_logger()
 
+_NO_LINGER = struct.pack("ii", 1, 0)
+"""Closing a connection resets it (socket(7), SO_LINGER)."""
 _BEGIN_S = 22.0
 """Seconds for a network to begin to send: a homeserver waits up to 20 s for a file of another."""
 _STEP_S = 30.0
@@ -211,5 +215,9 @@ async def _send(
 
 
 def _abort(request: web.Request) -> None:
+    """Close the connection, and throw away what waits to be sent: the system may hold megabytes for a slow client."""
     if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         request.transport.abort()

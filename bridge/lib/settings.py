@@ -68,9 +68,18 @@ def _size(value: object) -> int:
     return sizes.parse(str(value))
 
 
+_LEAST = 1_000_000
+"""Bytes of a folder at least, unless it is off: whoever writes 200 means 200M."""
+
+
 def _size_or_off(value: object) -> int:
     """0 for `off`, which YAML 1.1 reads as False without quotes."""
-    return 0 if value is False or value == "off" else _size(value)
+    if value is False or value == "off":
+        return 0
+    size = _size(value)
+    if size < _LEAST:
+        raise ValueError("must be at least 1M, or off: a number without a unit means bytes")
+    return size
 
 
 def _one_line(text: str) -> str:

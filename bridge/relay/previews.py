@@ -180,7 +180,7 @@ class Previews:
                 if (file := await self._fetched(coming.event, terms)) is not None:
                     await asyncio.gather(*(self._attach(coming, name, file, terms) for name in coming.sinks))
         except TimeoutError:
-            log.debug("no_preview", id=coming.event.id, reason="too slow")
+            log.info("no_preview", id=coming.event.id, reason="too slow")
         finally:
             self._busy.discard(_person(coming.event))
             del self._coming[coming.event.key]
@@ -195,10 +195,10 @@ class Previews:
                 event.preview, terms.largest_upload, lambda size: self._traffic.count_read(size, terms.uploads_per_day)
             )
         except NoSuchFile as error:
-            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error))
+            log.info("no_preview", id=event.id, host=_host(event.preview), reason=str(error))
         except NotFetched as error:
             self._resting[server] = _now() + _REST_S
-            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error), again_in_s=_REST_S)
+            log.info("no_preview", id=event.id, host=_host(event.preview), reason=str(error), again_in_s=_REST_S)
         except Exception:  # a hostile server must not end the bridge, whatever it makes a library do
             self._resting[server] = _now() + _REST_S
             log.warning("preview_failed", id=event.id, host=_host(event.preview), exc_info=True)
@@ -213,7 +213,7 @@ class Previews:
         try:
             self._attached[event.key, network] = (event.preview, await coming.sinks[network].attach(file))
         except NotStored as error:
-            log.debug("no_preview", id=event.id, network=network, reason=str(error))
+            log.info("no_preview", id=event.id, network=network, reason=str(error))
             return
         finally:
             coming.settled[network].set()

@@ -514,6 +514,9 @@ def test_the_desk_knows_every_command_of_the_command_line() -> None:
 
 async def test_a_mistyped_command_is_answered_with_what_it_may_have_meant(world: World) -> None:
     assert "did you mean `status`?" in await world.asks(matrix("alice"), "stauts")
+    assert await world.asks(matrix("alice"), "media") == "Say one of: media revoke"
+    assert await world.asks(matrix("alice"), "help media") == "Say one of: media revoke. For more: `help media revoke`"
+    assert "I do not know that" in await world.asks(irc("eve"), "media")
     assert "did you mean `backup`?" in await world.asks(matrix("alice"), "bakcup")
     assert "did you mean `whoami`?" in await world.asks(irc("eve"), "whomai")
     for nothing in ("stauts", "bakcup", "xyzzy", "x" * 100_000):  # nobody is told of what they may not use

@@ -640,6 +640,7 @@ def test_links_to_files_are_revoked_by_the_link_and_by_the_message(pond: Path) -
     for what in (link, "$two", "home/$three"):
         assert run(pond, "media", "revoke", what) == "the links to 1 file no longer work\n"
         assert "has no working link" in fail(pond, 1, "media", "revoke", what)
+    assert "there is no network 'nix'; there is" in fail(pond, 2, "media", "revoke", "nix/$abc")
     assert "is neither a link nor" in fail(pond, 2, "media", "revoke", "cat.png")
     assert "media revoke" in run(pond, "audit")
 

@@ -673,22 +673,36 @@ def test_how_long_links_last_is_a_duration(folder: Path, links: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "why"),
     [
-        "pond.social",
-        "ftp://pond.social",
-        "https://",
-        "https://a b",
-        "https://u:p@pond.social",
-        "https://pond.social/?x",
-        "https://pond.social/#x",
-        "https://pond.social:99999",
-        "//x",
+        ("pond.social", ": it begins with https://"),
+        ("ftp://pond.social", ": it begins with https://"),
+        ("https://", ", without a question mark or #"),
+        ("https://a b", ", without a question mark or #"),
+        ("https://u:p@pond.social", ", without a name or password"),
+        ("https://pond.social/?x", ", without a question mark or #"),
+        ("https://pond.social/#x", ", without a question mark or #"),
+        ("https://pond.social:99999", ""),
+        ("//x", ": it begins with https://"),
     ],
 )
-def test_a_public_url_is_an_address_to_which_a_path_can_be_added(folder: Path, url: str) -> None:
+def test_a_public_url_is_an_address_to_which_a_path_can_be_added(folder: Path, url: str, why: str) -> None:
     (line,) = problems(folder, _SERVED.format(links="30d", url=url))
-    assert "http.public_url: must be an address such as" in line
+    assert line.endswith(f"http.public_url: must be an address such as https://bridge.example.org{why}")
+
+
+@pytest.mark.parametrize(("cache", "size"), [("off", 0), ("200M", 200_000_000), ("1000000", 1_000_000)])
+def test_the_cache_is_off_or_a_size_with_room_for_a_file(folder: Path, cache: str, size: int) -> None:
+    assert (
+        read(folder, f"{_SERVED.format(links='30d', url='https://pond.social')}media: {{cache: {cache}}}\n").media.cache
+        == size
+    )
+
+
+@pytest.mark.parametrize("cache", ["200", "1K", "0"])
+def test_a_cache_of_a_few_bytes_is_a_unit_that_was_forgotten(folder: Path, cache: str) -> None:
+    (line,) = problems(folder, f"{_SERVED.format(links='30d', url='https://pond.social')}media: {{cache: {cache}}}\n")
+    assert "media.cache: " in line
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,17 @@ def test_no_name_breaks_out_of_its_header(name: str) -> None:
     assert header.isprintable()
     assert len(header) < 2500
     assert header.count('"') == 2
+
+
+@pytest.mark.parametrize(
+    ("mime", "name", "saved"),
+    [
+        ("audio/ogg", "voice", "voice.ogg"),
+        ("image/png; x=y", "a duck", "a duck.png"),
+        ("image/png", "a.jpeg", "a.jpeg"),
+        ("application/zip", "voice", "voice"),
+        ("image/png", ".png", "png.png"),
+    ],
+)
+def test_what_is_saved_has_an_ending_by_which_a_program_is_found(mime: str, name: str, saved: str) -> None:
+    assert content(mime, name)["Content-Disposition"].endswith(f'filename="{saved}"')

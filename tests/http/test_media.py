@@ -1,6 +1,7 @@
 """Files over HTTP: streamed, in parts, to who has a link, and to nobody else."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -379,3 +380,32 @@ async def test_the_end_of_any_part_is_given_only_once_the_whole_file_is_proved(a
         for range_ in (asked, ""):
             with pytest.raises(aiohttp.ClientPayloadError):
                 await get(http, path(), **({"Range": range_} if range_ else {}))
+
+
+async def test_a_cut_download_ends_for_a_slow_client_too_with_what_the_system_holds_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_RECHECK_S", 0.1)
+    data = bytes(8_000_000)
+    world = World(data=data, size=len(data), largest=10**9, file=replace(CAT, size=None))
+    async with world.client():
+        client = socket.create_connection((HOST, world.port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, f"GET {path()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        got = len(await loop.sock_recv(client, 1000))
+        while not world.common.slots:  # noqa: ASYNC110  (a request rings no bell)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)  # the system takes some megabytes, and then no more
+        world.file = None
+        while len(world.common.slots):
+            with suppress(BlockingIOError):
+                got += len(client.recv(10_000))
+            await asyncio.sleep(0.02)
+        held = 0
+        with suppress(ConnectionResetError):
+            while piece := await loop.sock_recv(client, 65_536):
+                held += len(piece)
+        client.close()
+        assert held < 500_000, "what was on the way is thrown away"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.matrix.dialect.files import files
 from bridge.matrix.dialect.sources import parse
 from bridge.model.event import Edit, EventKey, Kind, Media, Message
 from bridge.model.text import Span, Style, plain, words
@@ -225,3 +226,12 @@ def test_a_large_event_costs_some_milliseconds(content: Callable[[int], dict[str
     before = time.process_time()
     heard(event, kind)
     assert time.process_time() - before < 3  # a hundred times less is usual, and a square would take minutes
+
+
+def test_a_long_name_is_cut_in_its_middle_and_keeps_its_ending() -> None:
+    (found,) = files(
+        {"type": "m.room.message"}, {"msgtype": "m.file", "body": "a" * 300 + ".tar.gz", "url": "mxc://hs/a"}
+    )
+    assert found.name == "a" * 89 + "…" + "aaa.tar.gz"
+    (found,) = files({"type": "m.room.message"}, {"msgtype": "m.file", "body": "a" * 100, "url": "mxc://hs/a"})
+    assert found.name == "a" * 100

@@ -167,7 +167,7 @@ async def test_what_cannot_be_fetched_stays_a_link_at_once_and_nobody_is_told(er
             assert await pond.home.delivered(1) == [f"<bob> {CAT}"]
         assert _now() - start < 2.5
     told = {line["event"]: line["log_level"] for line in logs if "preview" in line["event"]}
-    assert told == ({"preview_failed": "warning"} if isinstance(error, RuntimeError) else {"no_preview": "debug"})
+    assert told == ({"preview_failed": "warning"} if isinstance(error, RuntimeError) else {"no_preview": "info"})
 
 
 async def test_what_the_network_does_not_take_stays_a_link() -> None:

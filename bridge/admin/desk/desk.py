@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import click
 
@@ -83,6 +83,8 @@ class Desk:
         second, _, after = rest.partition(" ")
         name, line = (f"{first} {second.lower()}", after) if f"{first} {second.lower()}" in VERBS else (first, rest)
         verb = VERBS.get(ALIASES.get(name, name))
+        if verb is None and user is not None and (group := _group(first, self._verbs(user, asker))):
+            return f"Say one of: {group}"
         if verb is None or verb.access is Access.NOBODY:
             return self._unknown(user, asker, first)
         if user is None:
@@ -136,6 +138,8 @@ class Desk:
         own = {**self._own, **(self._theirs if user else {})}
         if asked in mine:
             return _usage(asked, mine[asked])
+        if group := _group(asked, mine):
+            return f"Say one of: {group}. For more: `help {group.partition(',')[0]}`"
         if asked in own:
             return (own[asked].__doc__ or "").strip()
         everybody = "You may say: help, " + ", ".join(own)
@@ -143,6 +147,11 @@ class Desk:
             return f"{_ABOUT} {self._gate.next_step(asker)}\n{everybody}. {_MORE}"
         admin = f"As {'an admin' if user.role is Role.ADMIN else 'a user'}: {', '.join(mine)}"
         return "\n".join([everybody, *([admin] if mine else []), _MORE])
+
+
+def _group(first: str, verbs: Iterable[str]) -> str:
+    """Those of `verbs` that have two words and begin with `first`; '' if there are none."""
+    return ", ".join(name for name in verbs if name.startswith(f"{first} "))
 
 
 def _run(office: Office, verb: Verb, name: str, line: str) -> str:

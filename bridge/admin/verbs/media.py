@@ -34,6 +34,7 @@ def revoke(office: Office, what: str) -> Answer:
     elif what.startswith("$"):
         revoked = office.stored(lambda store: store.revoke_of(what))
     elif network and event:
+        _check_network(office, network)
         revoked = office.stored(lambda store: store.revoke_of(f"${event}", network))
     else:
         raise click.UsageError(f"{what!r} is neither a link nor the id of a message ($ID, or NETWORK/$ID)")
@@ -44,6 +45,12 @@ def revoke(office: Office, what: str) -> Answer:
         )
     office.audit.record(office.by, "media revoke", what)
     return done(f"the links to {_counted(revoked)} no longer work", **revoked._asdict())
+
+
+def _check_network(office: Office, name: str) -> None:
+    """Raises UsageError if the configuration has no such network."""
+    if name not in office.config.networks:
+        raise click.UsageError(f"there is no network {name!r}; there is {', '.join(office.config.networks)}")
 
 
 def said_by(user: User) -> Callable[[Sender], bool]:

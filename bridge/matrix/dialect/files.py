@@ -19,6 +19,8 @@ MOST = 20
 """Files of one message at most: each is a link on IRC. An event has place for some sixty."""
 _NAME = 100
 """Characters of a name at most: with a link it fits one line on IRC."""
+_LONGEST_NAME, _ENDING = 1000, 10
+"""Characters of a name that are looked at, and those at its end that stay if it is cut."""
 _MIME = 100
 _LONGEST_S = 7 * 24 * 3600.0
 """Seconds of a sound or a video at most; what claims to be longer does not say how long it is."""
@@ -85,4 +87,9 @@ def _named(kind: _Kind, said: Json) -> str:
     if kind == "voice":
         return ""
     body = word(said, "body") if kind == "sticker" else word(said, "filename") or word(said, "body")
-    return " ".join(one_line(body, _NAME).split())
+    return _cut(" ".join(one_line(body, _LONGEST_NAME).split()))
+
+
+def _cut(name: str) -> str:
+    """`name` in at most `_NAME` characters, with its ending: `a very long …tar.gz`."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - _ENDING - 1]}…{name[-_ENDING:]}"
