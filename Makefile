@@ -3,6 +3,7 @@
 # make check   static checks only
 # make faults  only the faults on real servers, and power cuts at every write: ten minutes
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
+# make bench-downloads  what large downloads by links cost the messages meanwhile
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
 # make page   write docs/what-becomes-what.md anew, after a change of tests/cases
@@ -16,7 +17,7 @@ INSTALLED := $(VENV)/.installed
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check faults bench bench-users soak page clean
+.PHONY: demo test check faults bench bench-downloads bench-users soak page clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -38,6 +39,9 @@ faults: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.carry $(ARGS)
+
+bench-downloads: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.downloads $(ARGS)
 
 bench-users: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.users $(ARGS)

@@ -7,10 +7,11 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 import psutil
@@ -26,7 +27,7 @@ DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
 
 _CHANNEL = "#pond"
 _WARM_UP = 10  # messages each way that are not counted: caches fill, connections open
-_POLL_AGAIN = 0.06  # seconds between messages, in which those who heard the last one sync again
+POLL_AGAIN = 0.06  # seconds between messages, in which those who heard the last one sync again
 _LATE = 120.0  # seconds to wait for the last line of a burst
 
 
@@ -42,6 +43,8 @@ class Stage:
     plain: str
     linked: str
     daemon: psutil.Process
+    url: str
+    """Of the homeserver, as the bridge has it."""
 
     async def say(self, way: str, text: str) -> None:
         if way == TO_MATRIX:
@@ -62,9 +65,21 @@ class Stage:
         return times.user + times.system
 
 
+_Front = Callable[[int], AbstractAsyncContextManager[str]]
+"""What stands before the homeserver at a port: gives its URL."""
+
+
 @asynccontextmanager
-async def _staged(folder: Path) -> AsyncGenerator[Stage, None]:
-    async with Synapse(folder / "synapse") as synapse, InspIRCd(folder / "irc") as irc:
+async def _nothing(port: int) -> AsyncGenerator[str, None]:
+    yield f"http://{HOST}:{port}"
+
+
+@asynccontextmanager
+async def staged(
+    folder: Path, before: _Front = _nothing, more: Mapping[str, object] = MappingProxyType({})
+) -> AsyncGenerator[Stage, None]:
+    """The servers and the bridge, with `more` in its config, and `before` between it and the homeserver."""
+    async with Synapse(folder / "synapse") as synapse, InspIRCd(folder / "irc") as irc, before(synapse.port) as url:
         await synapse.register("duck", "quack-quack")
         async with (
             MatrixPerson(synapse.url, "alice") as alice,
@@ -77,21 +92,21 @@ async def _staged(folder: Path) -> AsyncGenerator[Stage, None]:
             for person in (reader, sitter):  # three people, as in the other room with the duck: listeners cost time
                 await person.join(plain)
             await bob.join(_CHANNEL)
-            daemon = Daemon(folder / "bridge", _config(synapse, irc), {"home": "quack-quack"})
+            daemon = Daemon(folder / "bridge", {**_config(synapse, irc, url), **more}, {"home": "quack-quack"})
             daemon.prepare()
             await daemon.run("init-db")
             await daemon.run("add-user", "alice", "--matrix", alice.user_id)
             await daemon.run("add-user", "bob", "--irc-mask", f"pond/bob!*@{irc.mask_host}")
             async with daemon:
-                yield Stage(alice, bob, reader, sitter, plain, linked, psutil.Process(daemon.pid))
+                yield Stage(alice, bob, reader, sitter, plain, linked, psutil.Process(daemon.pid), url)
 
 
-def _config(synapse: Synapse, irc: InspIRCd) -> dict[str, object]:
+def _config(synapse: Synapse, irc: InspIRCd, url: str) -> dict[str, object]:
     return {
         "networks": {
             "home": {
                 "type": "matrix",
-                "homeserver": synapse.url,
+                "homeserver": url,
                 "user": synapse.user_id("duck"),
                 "password_file": "secrets/home",
                 "encryption": False,
@@ -111,7 +126,7 @@ def _config(synapse: Synapse, irc: InspIRCd) -> dict[str, object]:
     }
 
 
-async def _crossing(stage: Stage, way: str, text: str, hearer: MatrixPerson | IrcPerson) -> float:
+async def crossing(stage: Stage, way: str, text: str, hearer: MatrixPerson | IrcPerson) -> float:
     """Seconds from saying `text` until `hearer` has it."""
     hearing = asyncio.ensure_future(hearer.heard(lambda heard: heard.text.endswith(text), _LATE))
     said = time.monotonic()
@@ -130,8 +145,8 @@ async def _latencies(stage: Stage, samples: int) -> tuple[dict[str, Latency], fl
             used = stage.cpu()
         rng.shuffle(ways)
         for way in ways:
-            await asyncio.sleep(_POLL_AGAIN)
-            taken[way].append(await _crossing(stage, way, f"{way} {number}.", rng.choice(stage.hearers(way))))
+            await asyncio.sleep(POLL_AGAIN)
+            taken[way].append(await crossing(stage, way, f"{way} {number}.", rng.choice(stage.hearers(way))))
     cpu = (stage.cpu() - used) * 1000 / (2 * samples)
     return {way: Latency.of(taken[way][_WARM_UP:]) for way in (DIRECT, TO_IRC, TO_MATRIX)}, cpu
 
@@ -145,7 +160,7 @@ async def _burst(stage: Stage, way: str, count: int) -> Burst:
         await stage.say(way, f"line {number} of the burst {way}")
     last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}" in heard.text, _LATE)
     seconds = last.at - began
-    await _crossing(stage, way, f"the end of {way}", hearer)  # a barrier: after it, nothing is on its way
+    await crossing(stage, way, f"the end of {way}", hearer)  # a barrier: after it, nothing is on its way
     heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}" in message.text]
     return Burst.of(count, heard, seconds, stage.cpu() - used)
 
@@ -153,7 +168,7 @@ async def _burst(stage: Stage, way: str, count: int) -> Burst:
 async def measure(samples: int, lines: int, progress: Callable[[str], None]) -> Figures:
     with tempfile.TemporaryDirectory(prefix="quackbridge-bench-") as folder:
         progress("starting the servers and the bridge")
-        async with _staged(Path(folder)) as stage:
+        async with staged(Path(folder)) as stage:
             at_start = stage.daemon.memory_info().rss / 1e6
             progress(f"{samples} messages each way, in turns")
             latency, cpu = await _latencies(stage, samples)

@@ -248,11 +248,16 @@ class Gathering(Protocol):
 @dataclass(frozen=True, slots=True)
 class Download:
     """A file that the network sends: `size` in bytes, None if it does not say; `mime` is its type, as it claims.
-    `chunks` are of bounded size; they raise NotFetched if the file ends too early."""
+    `chunks` are of bounded size; they raise NotFetched if the file ends too early. `keep`: its bytes may be kept on
+    disk for the next who asks; False for a file that is stored encrypted, whose words nobody else is to find here.
+    `proved_last`: only once all `chunks` came is it known that the bytes are right; the end of a part is not to be
+    given before."""
 
     size: int | None
     mime: str
     chunks: AsyncGenerator[bytes, None]
+    keep: bool = True
+    proved_last: bool = False
 
 
 @runtime_checkable

@@ -7,12 +7,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
-from aiohttp import web
 
 from bots.host import About, BotHost, Hosted
 from bridge.admin.desk import Desk
@@ -22,12 +19,12 @@ from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
+from bridge.app.serving import Serving
 from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks, remember
-from bridge.config.settings import HttpSection
-from bridge.http import health, links, media, server
+from bridge.http import server
+from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
-from bridge.model.outbox import handle, text_handle
 from bridge.network import Refused
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
@@ -107,19 +104,25 @@ class _Daemon:
         self._requests = RequestNews(users, notices, time.time)
         wiring.reach(self._requests, config)
         terms = wiring.terms(config)
-        self._shared = Shared(time.time, self._rng, notices, terms=terms, requests=self._requests)
+        self._shared = Shared(
+            time.time, self._rng, notices, terms=terms, requests=self._requests, previews=wiring.previews(store)
+        )
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
+        self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
         await self._remember()
         lease = await _lease(self._store, BOTS)
+        await self._serving.open()
         if (http := self._config.http) is not None:
-            routes = [*health.routes(self._is_ready), *(await self._files(http, lease))]
-            chores.append(self._group.create_task(server.serve(http.host, http.port, routes), name="http"))
+            routes = await self._serving.routes(http, lease, self._shared, self._is_ready)
+            serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
+            chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
+        await self._shared.previews.resume()
         await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)
@@ -133,32 +136,14 @@ class _Daemon:
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
+            self._group.create_task(self._serving.keep_counts(), name="counts"),
         ]
         await stopping.wait()
         log.info("stopping")
         await end([watching], 0)  # nothing new is started any more
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
-
-    async def _files(self, http: HttpSection, lease: Lease) -> Sequence[web.AbstractRouteDef]:
-        """The routes of links to files. Their key is made once, and kept with `lease`."""
-        if http.public_url is None:
-            return ()
-        key = await wiring.link_key(lease)
-        self._shared.link_to = lambda event, file: links.link(
-            str(http.public_url), key, handle(event, file), file.until
-        )
-        self._shared.link_to_text = lambda event: links.link(
-            str(http.public_url), key, text_handle(event), event.text_until, links.TEXT
-        )
-        served = media.Served(
-            key,
-            self._store.file,
-            lambda name: wiring.media_source(self._running.networks, name),
-            clock=time.time,
-            largest=lambda: self._config.media.max_size,
-        )
-        return media.routes(served, urlsplit(http.public_url).path)
+        await self._serving.write_counts()
 
     async def _start(self, name: str, *, needed: bool) -> None:
         lease = await _lease(self._store, name)
@@ -192,6 +177,7 @@ class _Daemon:
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
         self._shared.terms = wiring.terms(config)
+        await self._serving.reloaded()
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
         for name in start:
@@ -251,7 +237,7 @@ class _Daemon:
         return self._ready is not None and self._ready.done() and not self._ready.cancelled()
 
     async def _expire(self) -> None:
-        """Remove what was done long ago from the store, every hour. An error is logged."""
+        """Remove what was done long ago from the store and the cache, every hour. An error is logged."""
         while True:
             try:
                 await self._store.expire(time.time() - self._config.store.remember)
@@ -259,6 +245,7 @@ class _Daemon:
                 log.warning(
                     "not_expired", reason=str(error), hint="old entries stay in the store; tried again in an hour"
                 )
+            await self._serving.sweep()
             await asyncio.sleep(_EXPIRE_EVERY)
 
     async def _tell_of_requests(self, lease: Lease) -> None:

@@ -19,11 +19,14 @@ from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import MediaSource, Memory, Network, Refused, Signals
+from bridge.previews.fetcher import Fetcher
 from bridge.relay.limits import TellDead, TellGaps, Terms
+from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 from bridge.rules.gate import Gate
-from bridge.store import Lease, stored
+from bridge.store import Lease, Store, stored
 
+_LARGEST_UPLOAD = 20_000_000  # bytes of a file that is fetched for a preview: it is in memory meanwhile
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
@@ -51,7 +54,14 @@ def terms(config: Config) -> Terms:
         tell_after=outages.tell_after,
         tell_dead=TellDead(outbox.tell_dead),
         tell_gaps=TellGaps(outages.tell_gaps),
+        uploads_per_day=config.media.max_per_day,
+        largest_upload=min(config.media.max_size, _LARGEST_UPLOAD),
     )
+
+
+def previews(store: Store) -> Previews:
+    """What fetches the pictures, sound and videos to which people link; `store` counts what is uploaded."""
+    return Previews(Fetcher(), store, time.time)
 
 
 _KEY = "key of links to files"

@@ -45,6 +45,13 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _proxy(text: str) -> str:
+    """Raises ValueError if it is no address and no network, or would be everybody."""
+    if hosts.network(text).prefixlen == 0:
+        raise ValueError(f"{text!r} is everybody: anyone could claim to be somebody else; name the proxies")
+    return text
+
+
 def _template(text: str) -> str:
     try:
         shown = text.format(name="", words="")
@@ -83,7 +90,7 @@ Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
 
 
 class MaxLinesSection(Section):
-    """Most lines on IRC of one message. A longer one ends with a line that says how much more there was."""
+    """Most lines on IRC of one message. A longer one ends with how many more there are, and a link to all."""
 
     members: Lines = 20
     """Of members, and of the bots' answers."""
@@ -220,7 +227,7 @@ class MediaSection(Section):
     cache: SizeOrOff = Field(default="off", validate_default=True)
     """Disk space for files that were fetched by links lately, as 200M; `off`: none."""
     max_per_day: Size = Field(default="1G", validate_default=True)
-    """How much is uploaded to Matrix a day at most, for `preview`."""
+    """How much is fetched from the web, and uploaded to Matrix, a day at most, for `preview`."""
 
 
 class HttpSection(Section):
@@ -231,6 +238,9 @@ class HttpSection(Section):
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     """How others reach it, as `https://bridge.example.org`, mostly through a reverse proxy. With it, pictures and other
     files from Matrix reach IRC as links. http:// only for this machine."""
+    proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("127.0.0.0/8", "::1")
+    """The reverse proxies that are believed when they name their client (`X-Forwarded-For`): addresses, or networks
+    such as `172.18.0.0/16`. Default: those on this machine."""
 
     @property
     def host(self) -> str:

@@ -1,20 +1,21 @@
 """Serves the files that signed links name: streams them from their network, never a whole one in memory."""
 
 import asyncio
-import math
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 
-from bridge.http import headers, links
+from bridge.http import answers, headers, links
+from bridge.http.answers import Answered, Common
+from bridge.http.bodies import About, Body, of_download, timed
+from bridge.http.cache import Cache
 from bridge.http.headers import Part
+from bridge.http.limits import NotServed, Running
+from bridge.http.pace import Pace
 from bridge.http.server import give_time
-from bridge.lib.bucket import TokenBucket
-from bridge.lib.hosts import is_loopback
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
 from bridge.lib.sizes import spelled
@@ -23,220 +24,192 @@ from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
 
 log = structlog.get_logger()
 
-_AT_ONCE, _EACH_AT_ONCE = 10, 4
-"""Downloads at a time, and those of one address: each takes some 200 KB of memory. The server has connections left for
-others."""
-_EACH_BURST, _EACH_PER_S = 60, 2.0
-_ALL_BURST, _ALL_PER_S = 300, 20.0
-"""Requests at once, and then per second: of one address, and of all."""
-_ADDRESSES = 2_000
-"""Addresses whose requests are counted at most; who was away longest is forgotten."""
 _BEGIN_S = 22.0
 """Seconds for a network to begin to send: a homeserver waits up to 20 s for a file of another."""
 _STEP_S = 30.0
 """Seconds for a piece of 64 KB to arrive, and for the client to take it."""
 _LONGEST_S = 6 * 3600.0
 """Seconds of a download at most."""
-_FORGED = "There is no such file. The link may be incomplete, or the message was deleted."
-_EXPIRED = "This link has expired."
-_BUSY = "Too many requests; try again in a moment."
+_PER_S = 64_000_000
+"""Bytes per second of all downloads together. At 300 MB, all that a core can do, messages took 1.2 to 1.4 times as
+long."""
+_SKIPPED = 65_536
+"""What an empty piece stands for: bytes that were fetched and are not sent."""
+_KNOWN = 1_000
+"""Files whose sizes and types are known, so that a HEAD, which costs its sender little, costs us no download."""
+_LOOK_S = 3.0
+"""Seconds between looks whether the link of a download that is under way still works."""
 _SLOW = "The file is still on its way from another server; try again in a minute."
 _AWAY = "The bridge is not connected to the network that has this file; try again later."
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What serving files needs. `key` signs the links. `find` gives the file with a handle; None: none, or revoked.
-    `source` gives the running network of a name, if it has files. `clock`: seconds since the epoch. `largest`: the most
-    bytes of a file."""
+class Files:
+    """What serving files needs. `find` gives the file with a handle; None: none, or revoked. `source` gives the running
+    network of a name, if it has files. `largest`: the most bytes of a file. `cache`: what was fetched lately."""
 
-    key: bytes
     find: Callable[[str], Awaitable[Hosted | None]]
     source: Callable[[str], MediaSource | None]
-    clock: Callable[[], float]
     largest: Callable[[], int]
+    cache: Cache
 
 
-class _Refused(Exception):
-    """The answer is an error, said in one sentence."""
-
-    def __init__(self, status: int, sentence: str, retry_after: float | None = None, **more: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.headers = {key.replace("_", "-"): value for key, value in more.items()}
-        if retry_after is not None:
-            self.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
-
-
-def routes(served: Served, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
-    """The routes of links; also under the path of the public URL, `prefix`, which a proxy may leave in."""
-    desk = _Desk(served)
-    places = dict.fromkeys((links.FILE, f"{prefix}{links.FILE}"))
-    return [web.get(f"{place}{{token}}", desk.answer) for place in places]
-
-
-@dataclass(slots=True)
-class _Limits:
-    """How often who may ask."""
-
-    each: LruDict[str, TokenBucket] = field(default_factory=lambda: LruDict[str, TokenBucket](_ADDRESSES))
-    all: TokenBucket = field(default_factory=lambda: TokenBucket(_ALL_BURST, _ALL_PER_S))
-
-    def spend(self, address: str, now: float) -> None:
-        """Raises _Refused if `address`, or all together, ask too often."""
-        each = self.each.get(address) or TokenBucket(_EACH_BURST, _EACH_PER_S)
-        self.each[address] = each
-        if wait := max(each.wait_s(now), self.all.wait_s(now)):
-            raise _Refused(429, _BUSY, wait)
-        each.spend(now)
-        self.all.spend(now)
+def routes(common: Common, files: Files, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
+    """The routes of links to files; also under `prefix`, the path of the public URL, which a proxy may keep."""
+    return answers.routes(common, links.FILE, _Desk(common, files).answer, prefix)
 
 
 class _Desk:
     """Answers requests for files."""
 
-    def __init__(self, served: Served) -> None:
-        self._served = served
-        self._limits = _Limits()
-        self._under_way: Counter[str] = Counter()
+    def __init__(self, common: Common, files: Files) -> None:
+        self._common = common
+        self._files = files
+        self._pace = Pace(_PER_S)
+        self._known: LruDict[str, About] = LruDict(_KNOWN)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        try:
-            return await self._answer(request)
-        except _Refused as refused:
-            more = {**headers.ALWAYS, "Cache-Control": "no-store", **refused.headers}
-            return web.Response(status=refused.status, text=f"{refused}\n", headers=more)
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self._limits.spend(_address(request), asyncio.get_running_loop().time())
-        hosted = await self._found(request.match_info["token"])
-        media = hosted.media
-        etag = f'"{digest(media.source)}"'
-        always = {**headers.ALWAYS, "ETag": etag, "Cache-Control": "private, no-cache", "Accept-Ranges": "bytes"}
+    async def answer(self, request: web.Request) -> Answered:
+        handle = self._common.handle(request, links.FILE)
+        hosted = await self._found(handle)
+        etag = f'"{digest(hosted.media.source)}"'
         if headers.is_known(request.headers.get("If-None-Match"), etag):
-            return web.Response(status=304, headers=always)
-        async with self._slot(request), self._download(hosted) as download:
-            self._check_size(download.size)
-            asked = request.headers.get("Range") if headers.wants_part(request.headers.get("If-Range"), etag) else None
-            part = _part(asked, download.size)
-            shown = headers.content(media.mime or download.mime, media.name or media.kind)
-            response = web.StreamResponse(status=206 if part else 200, headers={**always, **shown})
-            if part is not None:
-                response.headers["Content-Range"] = part.content_range
-                response.content_length = part.end - part.start
-            elif download.size is not None:
-                response.content_length = download.size
-            await response.prepare(request)
-            if request.method != "HEAD":
-                await self._send(request, response, download, part)
-            return response
+            return Answered(web.Response(status=304, headers=answers.always(etag)))
+        if request.method == "HEAD" and (known := self._known.get(handle)) is not None:
+            self._check_size(known.size)
+            return Answered(_begun(hosted, known, answers.part_of(request, etag, known.size), etag))
+        now, client = asyncio.get_running_loop().time(), self._common.client(request)
+        with self._common.slots.one(client, now, lambda: _abort(request)) as running:
+            give_time(request, _LONGEST_S)
+            async with self._body(handle, hosted) as body:
+                self._known[handle] = body.about
+                self._check_size(body.size)
+                part = answers.part_of(request, etag, body.size)
+                response = _begun(hosted, body.about, part, etag)
+                await response.prepare(request)
+                if request.method != "HEAD":
+                    if part is not None and body.skips:
+                        unsent = part.start + (part.size - part.end if body.proved_last else 0)
+                        self._common.rates.spend_bytes(client, unsent, now)
+                    await _send(request, response, self._cut(handle, body, part), running)
+            return Answered(response, running.sent)
 
-    async def _found(self, token: str) -> Hosted:
-        try:
-            handle = links.checked(self._served.key, token, self._served.clock())
-        except links.Forged:
-            raise _Refused(404, _FORGED) from None
-        except links.Expired:
-            raise _Refused(410, _EXPIRED) from None
-        hosted = await self._served.find(handle)
+    async def _found(self, handle: str) -> Hosted:
+        hosted = await self._files.find(handle)
         if hosted is None:
-            raise _Refused(404, _FORGED)
+            await self._files.cache.forget(handle)
+            raise answers.none(links.FILE)
         self._check_size(hosted.media.size)
         return hosted
 
+    async def _is_gone(self, handle: str) -> bool:
+        """Whether the link works no more; False if the store cannot tell now: it is asked again soon."""
+        with suppress(NotFetched):
+            if await self._files.find(handle) is None:
+                await self._files.cache.forget(handle)
+                return True
+        return False
+
     def _check_size(self, size: int | None) -> None:
-        largest = self._served.largest()
+        largest = self._files.largest()
         if size is not None and size > largest:
-            raise _Refused(403, f"This file is larger than {spelled(largest)}: see it on its own network.")
+            raise NotServed(403, f"This file is larger than {spelled(largest)}: see it on its own network.")
 
     @asynccontextmanager
-    async def _slot(self, request: web.Request) -> AsyncGenerator[None, None]:
-        """One of the downloads at a time, whose connection may last."""
-        address = _address(request)
-        if self._under_way.total() >= _AT_ONCE or self._under_way[address] >= _EACH_AT_ONCE:
-            raise _Refused(429, _BUSY, 10)
-        self._under_way[address] += 1
-        try:
-            give_time(request, _LONGEST_S)
-            yield
-        finally:
-            self._under_way[address] -= 1
-            self._under_way += Counter()  # forgets addresses without a download
+    async def _body(self, handle: str, hosted: Hosted) -> AsyncGenerator[Body, None]:
+        """The file, from the cache or else from its network. Raises NotServed."""
+        async with self._files.cache.kept(handle) as kept:
+            if kept is not None:
+                yield kept
+                return
+        async with self._download(hosted) as download:
+            yield of_download(download, lambda: self._files.cache.keeping(handle, download))
 
     @asynccontextmanager
     async def _download(self, hosted: Hosted) -> AsyncGenerator[Download, None]:
-        source = self._served.source(hosted.event.room.network)
+        source = self._files.source(hosted.event.room.network)
         if source is None:
-            raise _Refused(503, _AWAY, 60)
+            raise NotServed(503, _AWAY, 60)
         context = source.download(hosted.media.source)
         try:
             async with asyncio.timeout(_BEGIN_S):
                 download = await context.__aenter__()
         except TimeoutError:
-            raise _Refused(504, _SLOW, 60) from None
+            raise NotServed(504, _SLOW, 60) from None
         except NoSuchFile as error:
-            raise _Refused(404, str(error)) from None
+            raise NotServed(404, str(error)) from None
         except NotFetched as error:
-            raise _Refused(502, str(error), 60) from None
+            raise NotServed(502, str(error), 60) from None
         try:
             yield download
         finally:
             await context.__aexit__(None, None, None)
 
-    async def _send(
-        self, request: web.Request, response: web.StreamResponse, download: Download, part: Part | None
-    ) -> None:
-        """Send the file, or `part` of it. What goes wrong now can only be told by cutting the connection."""
-        end = part.end if part is not None else self._served.largest() if download.size is None else download.size
-        try:
-            at = 0
-            async with aclosing(_timed(download.chunks)) as pieces:
-                async for piece in pieces:
-                    start = max(0, (part.start if part is not None else 0) - at)
-                    if wanted := piece[start : max(0, end - at)]:
-                        async with asyncio.timeout(_STEP_S):
-                            await response.write(wanted)
-                    at += len(piece)
-                    if at >= end and part is not None:
-                        break
-                    if at > end:
-                        raise NotFetched("the file is too large")
-            if at < end and download.size is not None:
-                raise NotFetched("the file is not complete")
-            async with asyncio.timeout(_STEP_S):
-                await response.write_eof()
-        except (NotFetched, TimeoutError, ConnectionError) as error:
-            log.info("file_cut_off", reason=str(error) or "too slow")
-            if request.transport is not None:
-                request.transport.abort()
+    async def _while_there(self, handle: str, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """`pieces`, as long as the link works. Raises NotFetched once it does not."""
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + _LOOK_S
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await asyncio.sleep(self._pace.spend(len(piece) or _SKIPPED, loop.time()))
+                if loop.time() >= look_at:
+                    if await self._is_gone(handle):
+                        raise NotFetched("the message was removed, or the link revoked")
+                    look_at = loop.time() + _LOOK_S
+                yield piece
+
+    async def _cut(self, handle: str, body: Body, part: Part | None) -> AsyncGenerator[bytes, None]:
+        """The pieces to be sent: of `part`, or of all. Raises NotFetched if the file is not as long as was said."""
+        at, end = (part.start, part.end) if part is not None else (0, body.size)
+        most = end if end is not None else self._files.largest()
+        is_rest = end == body.size  # read to its end, so that what is read can be kept
+        held = b""
+        async with aclosing(self._while_there(handle, timed(body.read(at), _STEP_S))) as pieces:
+            async for piece in pieces:
+                wanted = piece[: max(0, most - at)]
+                at += len(piece)
+                if wanted and body.proved_last:
+                    held, wanted = wanted, held
+                if wanted:
+                    yield wanted
+                if at > most and is_rest:
+                    raise NotFetched("the file is too large")
+                if at >= most and not (is_rest or body.proved_last):
+                    return
+        if end is not None and at < end:
+            raise NotFetched("the file is not complete")
+        if held:
+            yield held
 
 
-def _part(asked: str | None, size: int | None) -> Part | None:
-    """The part that is sent; None: all of it. Of a file of unknown size there are no parts."""
-    if size is None:
-        return None
+def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.StreamResponse:
+    """The response, whose body follows."""
+    shown = headers.content(hosted.media.mime or about.mime, hosted.media.name or hosted.media.kind)
+    response = web.StreamResponse(status=206 if part else 200, headers={**answers.always(etag), **shown})
+    if part is not None:
+        response.headers["Content-Range"] = part.content_range
+        response.content_length = part.end - part.start
+    elif about.size is not None:
+        response.content_length = about.size
+    return response
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], running: Running
+) -> None:
+    """Send `pieces`. What goes wrong now can only be told by cutting the connection."""
     try:
-        return headers.part(asked, size)
-    except headers.Unsatisfiable:
-        raise _Refused(416, "The file is shorter than that.", Content_Range=f"bytes */{size}") from None
-
-
-async def _timed(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """`chunks`, each of which may take its time, but not for ever."""
-    async with aclosing(chunks):
-        while True:
-            try:
+        async with aclosing(pieces):
+            async for piece in pieces:
                 async with asyncio.timeout(_STEP_S):
-                    piece = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            yield piece
+                    await response.write(piece)
+                running.sent += len(piece)
+        async with asyncio.timeout(_STEP_S):
+            await response.write_eof()
+    except (NotFetched, TimeoutError, ConnectionError) as error:
+        log.info("file_cut_off", reason=str(error) or "too slow")
+        _abort(request)
 
 
-def _address(request: web.Request) -> str:
-    """Who asks: behind a reverse proxy on this machine, whom that names last (`X-Forwarded-For`)."""
-    peer = request.remote or ""
-    forwarded: Mapping[str, str] = request.headers
-    if is_loopback(peer) and (named := forwarded.get("X-Forwarded-For", "").rpartition(",")[2].strip()):
-        return named[:64]
-    return peer
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from bridge.http.headers import ALWAYS
+from bridge.http.peers import Proxies, neighbourhood
+from bridge.lib.bucket import TokenBucket
+from bridge.lib.lru import LruDict
 from bridge.network import Refused
 
 _GOODBYE_S = 0.3
@@ -16,36 +20,51 @@ _GOODBYE_S = 0.3
 _MOST = 64
 """Connections at a time, unless the process may have so few descriptors that a quarter of them is less."""
 _MOST_EACH = 16
-"""Connections at a time from one address."""
+"""Connections at a time from one address; a proxy, whose clients are many, leaves as many to others."""
+_SETTLED_S = 0.25
+"""Seconds for a new connection to send its request, before another may have its place: clients send it at once."""
+_BURST, _PER_S, _ADDRESSES = 200, 20.0, 2_000
+"""Requests at once, and then per second, of one address, whatever they ask for; and addresses that are counted."""
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
 """Seconds after which a connection that is not being answered is closed, and seconds after which any is."""
+
+_NO_REQUEST = "This is no request that can be answered.\n"
 
 _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) -> None:
+async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], proxies: Proxies | None = None) -> None:
     """Serve `routes` on `host`:`port` until cancelled. Raises Refused if the address cannot be listened on."""
-    door = _Door(min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+    most = min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+    door = _Door(most, proxies if proxies is not None else Proxies())
 
     @web.middleware
     async def answer(request: web.Request, handler: _Handle) -> web.StreamResponse:
         visit = door.visits.get(request.transport)
         if visit is None:  # they have left already
             return await handler(request)
+        if not door.spends(visit.address):
+            response = web.Response(status=429, text="Too many requests; try again in a moment.\n")
+            response.force_close()
+            return response
         with visit.answering():
             return await handler(request)
 
     application = web.Application(middlewares=[answer])
     application[_DOOR] = door
+    application.on_response_prepare.append(_dress)
     application.add_routes(routes)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_S)
+    runner = web.AppRunner(application, shutdown_timeout=_GOODBYE_S)
     await runner.setup()
-    handlers = runner.server
-    assert handlers is not None
+    manager, loop = runner.server, asyncio.get_running_loop()
+    assert manager is not None
+
+    def handler() -> RequestHandler:
+        return _Handler(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]
 
     try:
         try:
-            server = await asyncio.get_running_loop().create_server(lambda: _Visit(handlers(), door), host, port)
+            server = await loop.create_server(lambda: _Visit(handler, door), host, port)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
@@ -55,6 +74,32 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef]) ->
         await runner.cleanup()
 
 
+async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give each answer the headers that keep browsers safe, and none that tells which versions we run."""
+    response.headers["Server"] = "quackbridge"
+    for key, value in ALWAYS.items():
+        response.headers.setdefault(key, value)
+
+
+class _Handler(RequestHandler):
+    """aiohttp's handler of a connection, which neither repeats nor logs what is no request: a link may be in it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status < 500:
+            response: web.StreamResponse = web.Response(status=status, text=_NO_REQUEST)
+            response.force_close()
+        else:  # a mistake of ours, which is logged
+            response = super().handle_error(request, status, exc, message)
+        response.headers.update({**ALWAYS, "Server": "quackbridge"})
+        return response
+
+
 def give_time(request: web.Request, seconds: float) -> None:
     """Let the answer to `request` take `seconds` from now, longer than others may."""
     if (visit := request.app[_DOOR].visits.get(request.transport)) is not None:
@@ -62,16 +107,22 @@ def give_time(request: web.Request, seconds: float) -> None:
 
 
 class _Door:
-    """Counts the connections of each address, and knows those that are open by their transports."""
+    """Counts the connections and requests of each address, and knows the open connections by their transports."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, proxies: Proxies) -> None:
         self._most = most
+        self._proxies = proxies
         self._inside: Counter[str] = Counter()
+        self._spent: LruDict[str, TokenBucket] = LruDict(_ADDRESSES)
         self.visits: dict[asyncio.BaseTransport | None, _Visit] = {}
 
     def lets_in(self, address: str) -> bool:
-        """Whether one more may come in; then it is counted."""
-        if self._inside.total() >= self._most or self._inside[address] >= _MOST_EACH:
+        """Whether one more may come in; then it is counted. If all places are taken, one that waits for a request is
+        disconnected: of the address with the most connections, the oldest."""
+        most_each = max(_MOST_EACH, self._most - _MOST_EACH) if address in self._proxies else _MOST_EACH
+        if self._inside[address] >= most_each or not self._may_ask(address):
+            return False
+        if self._inside.total() >= self._most and not self._make_room(address):
             return False
         self._inside[address] += 1
         return True
@@ -80,32 +131,71 @@ class _Door:
         self._inside[address] -= 1
         self._inside += Counter()  # forgets addresses without a connection
 
+    def spends(self, address: str) -> bool:
+        """Count a request. False if `address` asks too often. The clients of a proxy are counted one by one, where
+        links are answered."""
+        if not self._may_ask(address):
+            return False
+        if address not in self._proxies:
+            bucket = self._spent.get(address) or TokenBucket(_BURST, _PER_S)
+            bucket.spend(asyncio.get_running_loop().time())
+            self._spent[address] = bucket
+        return True
+
+    def _may_ask(self, address: str) -> bool:
+        bucket = self._spent.peek(address)
+        return bucket is None or bucket.has_token(asyncio.get_running_loop().time())
+
+    def _make_room(self, address: str) -> bool:
+        idle = [visit for visit in self.visits.values() if visit.is_idle]
+        victim = max(idle, key=lambda visit: self._inside[visit.address], default=None)
+        if victim is None:
+            return False
+        is_theirs = self._inside[victim.address] > self._inside[address] + 1
+        settled = asyncio.get_running_loop().time() - victim.since >= _SETTLED_S
+        if not is_theirs and not settled:
+            return False
+        victim.end()
+        return True
+
 
 class _Visit(asyncio.Protocol):
     """One connection: aiohttp's handler, with a limit to its time."""
 
-    def __init__(self, handler: RequestHandler, door: _Door) -> None:
-        self._handler = handler
+    def __init__(self, handlers: Callable[[], RequestHandler], door: _Door) -> None:
+        self._handlers = handlers  # one costs much more than a connection that is not let in
+        self._handler: RequestHandler | None = None
         self._door = door
-        self._address: str | None = None
+        self.address = ""
+        self.since = 0.0
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
         self._answering = False
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        address = str((transport.get_extra_info("peername") or ("",))[0])
-        if not self._door.lets_in(address):
+        self.address = neighbourhood(str((transport.get_extra_info("peername") or ("",))[0]))
+        if not self._door.lets_in(self.address):
             transport.abort()
             return
-        self._address, self._transport = address, transport
+        self._transport, self._handler = transport, self._handlers()
         self._door.visits[transport] = self
         loop = asyncio.get_running_loop()
+        self.since = loop.time()
         self._timers = (
             loop.call_later(_REQUEST_S, self._end, transport),
             loop.call_later(_ANSWER_S, transport.abort),
         )
         self._handler.connection_made(transport)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._transport is not None and not self._answering
+
+    def end(self) -> None:
+        """Disconnect at once, and be counted no more."""
+        self._leave(None)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -118,40 +208,48 @@ class _Visit(asyncio.Protocol):
 
     def last(self, seconds: float) -> None:
         """Let the answer that is under way take `seconds` from now."""
-        if self._transport is not None and self._address is not None:
+        if self._transport is not None:
             _, timer = self._timers
             timer.cancel()
-            assert isinstance(self._transport, asyncio.Transport)
             later = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
             self._timers = (self._timers[0], later)
 
     def _end(self, transport: asyncio.Transport) -> None:
         """Close the connection, behind the answer that is under way, if there is one."""
-        self._handler.close()
+        if self._handler is not None:
+            self._handler.close()
         if not self._answering:
             transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._leave(exc)
+
+    def _leave(self, exc: BaseException | None) -> None:
         for timer in self._timers:
             timer.cancel()
-        if self._address is not None:
-            self._door.out(self._address)
-            del self._door.visits[self._transport]
-            self._handler.connection_lost(exc)
+        transport, handler = self._transport, self._handler
+        self._transport = self._handler = None
+        if transport is not None and handler is not None:
+            self._door.out(self.address)
+            del self._door.visits[transport]
+            transport.abort()
+            handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._address is not None:
+        if self._handler is not None:
             self._handler.data_received(data)
 
     def eof_received(self) -> None:
-        if self._address is not None:
+        if self._handler is not None:
             self._handler.eof_received()
 
     def pause_writing(self) -> None:
-        self._handler.pause_writing()
+        if self._handler is not None:
+            self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        self._handler.resume_writing()
+        if self._handler is not None:
+            self._handler.resume_writing()
 
 
 _DOOR = web.AppKey("door", _Door)

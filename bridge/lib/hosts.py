@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _LOOSE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 _RESERVED = re.compile(r"(?:(?:^|\.)example\.(?:org|com|net)|\.(?:example|invalid))\.?$", re.IGNORECASE)
 
@@ -19,6 +21,19 @@ def address(text: str) -> tuple[str, int]:
     if not 0 < int(port) < 65536:
         raise ValueError(f"{text!r}: a port is a number from 1 to 65535")
     return host, int(port)
+
+
+def network(text: str) -> Network:
+    """Parse an address, or a network such as 10.0.0.0/8. Raises ValueError with a sentence."""
+    try:
+        return ipaddress.ip_network(text.strip())
+    except ValueError:
+        pass
+    try:
+        wider = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address and no network: 127.0.0.1, 10.0.0.0/8, fd00::/8") from None
+    raise ValueError(f"{text!r} has an address in front of a shorter network: write {wider}, or leave out the /")
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
 
 from bridge.matrix.account import Account
 from bridge.matrix.avatars import Avatars
@@ -29,11 +30,12 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
+from bridge.matrix.uploads import Uploads
 from bridge.model.event import Event, EventKey, Membership, Room
-from bridge.model.outbox import Owed, Post
+from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Download, Memory
+from bridge.network import Batch, Download, Fetched, Memory
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -77,6 +79,7 @@ class MatrixNetwork:
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
         self._downloads = Downloads(self.name, self._homeserver)
+        self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         remembering = Remembering(self._invitations, known, rows)
@@ -109,7 +112,10 @@ class MatrixNetwork:
             await self._homeserver.close()
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        """See `bridge.network.Network`."""
+        """See `bridge.network.Network`. What was uploaded in plain is not shown in an encrypted room."""
+        joined = self._rooms.of(owed[0].room)
+        if joined is not None and joined.encrypted:
+            owed = [replace(item, attached=None) for item in owed]
         return render(owed, Place(how, self._calling.who(owed[0].room), self._avatars.of))
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -142,6 +148,10 @@ class MatrixNetwork:
     def download(self, source: str) -> AbstractAsyncContextManager[Download]:
         """See `bridge.network.MediaSource`."""
         return self._downloads.download(source)
+
+    async def attach(self, file: Fetched) -> Attached:
+        """See `bridge.network.MediaSink`."""
+        return await self._uploads.attach(file)
 
     def gather(self, event: Event) -> float:
         """See `bridge.network.Gathering`."""

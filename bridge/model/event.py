@@ -1,6 +1,6 @@
 """Events: an envelope around one of a few bodies. Also rooms and event keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, assert_never
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from bridge.lib.durations import clock_time
 from bridge.lib.sizes import spelled
 from bridge.model.people import Identity, Sender
-from bridge.model.text import Span, Text, merge, words
+from bridge.model.text import LINE_END, Span, Text, merge, words
 
 BOTS = "bots"
 """The internal network whose rooms are the bots' inboxes ("ears"). No network of the config may have this name."""
@@ -96,7 +96,7 @@ class Media:
     name: str
     size: int | None
     mime: str
-    source: str
+    source: str = field(repr=False)  # it may hold the key of an encrypted file
     length: float | None = None
     until: int = 0
     link: str = ""
@@ -259,20 +259,33 @@ class Event:
 
 def described(body: Message | Edit) -> Text:
     """The text of `body`, and after it kind, name and size of each file."""
-    return _after(body.text, [(Span(each.described),) for each in body.media])
+    return _after(body.text, [(Span(each.described),) for each in body.media], " ")
 
 
 def with_links(body: Message | Edit) -> Text:
-    """As `described`, with a link after each file that has one."""
-    return _after(body.text, [(Span(each.described), *_linked(each)) for each in body.media])
+    """As `described`, with a link after each file that has one. After a text of several lines, files have one of their
+    own: the last may be code, or of a list."""
+    gap = "\n" if any(LINE_END.search(span.text) for span in _trimmed(body.text)) else " "
+    return _after(body.text, [(Span(each.described), *_linked(each)) for each in body.media], gap)
 
 
 def _linked(media: Media) -> Text:
     return (Span(" "), Span(media.link, link=media.link)) if media.link else ()
 
 
-def _after(text: Text, media: list[Text]) -> Text:
-    spans = [*text]
-    for each in media:
-        spans += (Span(" "), *each) if spans else each
+def _after(text: Text, media: list[Text], gap: str) -> Text:
+    """`text`, and after the `gap` the `media`."""
+    spans = [*(_trimmed(text) if media else text)]
+    for number, each in enumerate(media):
+        spans += (Span(" " if number else gap), *each) if spans else each
     return merge(spans)
+
+
+def _trimmed(text: Text) -> Text:
+    """`text` without white space at its end."""
+    spans = [*text]
+    while spans:
+        last = spans.pop()
+        if shown := last.text.rstrip():
+            return (*spans, last.with_text(shown))
+    return ()

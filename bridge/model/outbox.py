@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from bridge.lib.ids import digest
 from bridge.model.event import Edit, Event, EventKey, Kind, Media, Origin, Room
@@ -140,6 +140,13 @@ class Hosted:
 
     event: EventKey
     media: Media
+
+
+class Revoked(NamedTuple):
+    """How many files and whole texts had links that work no more."""
+
+    files: int = 0
+    texts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class Dispatch:
         if self._group is None or self._stopping.is_set() or room in self._rooms or len(self._rooms) >= _ROOMS:
             return None
         unclear = any(item.event.refers or item.age > self._shared.terms.max_age for item in owed)
+        unclear = unclear or any(self._shared.previews.is_waited_for(item) for item in owed)
         if unclear or self._shared.outages.holds(room) or len(owed) > self._each:
             return None
         try:
@@ -157,7 +158,14 @@ class Dispatch:
     async def _clear(self, backlog: Backlog, *, planned: bool = False) -> None:
         """Send one backlog, and look for more if there may be some. A `planned` one is sent even while we are
         stopping."""
-        more = await self._send_backlog(backlog, planned=planned)
+        ready = backlog.owed if backlog.posts else self._shared.previews.ready(backlog.owed)
+        if ready or not backlog.owed:
+            is_all = len(ready) == len(backlog.owed)
+            backlog = backlog if is_all else replace(backlog, owed=tuple(ready))
+            more = await self._send_backlog(backlog, planned=planned) or not is_all
+        else:  # and then what waits is looked up again: it may have been edited or removed
+            await self._shared.previews.outcome(backlog.owed[0], self._stopping)
+            more = not self._stopping.is_set()
         if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
             await self._look()
 
@@ -362,7 +370,7 @@ class Dispatch:
     async def _append(self, room: Room) -> Sequence[Post]:
         """Render and freeze what comes after the frozen posts of `room`."""
         behind = await stored(self._lease.behind, room)
-        if behind is None:
+        if behind is None or self._shared.previews.is_waited_for(behind):
             return ()
         try:
             posts = await stored(self._lease.append, room, self._rendered([behind]))
@@ -379,6 +387,7 @@ class Dispatch:
         link = self._links().of(owed[0].room)
         if any(_has_links(item.event) for item in owed):
             owed = [replace(item, event=self._with_links(item.event)) for item in owed]
+        owed = [self._shared.previews.with_file(item) for item in owed]
         return self._network.render(owed, link.presentation if link is not None else DEFAULT)
 
     def _with_links(self, event: Event) -> Event:

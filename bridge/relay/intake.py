@@ -69,7 +69,11 @@ class Relay:
         self._shared.momentary.networks[network.name] = network
         dispatch = Dispatch(network, lease, self._shared, stopping, lambda: self._gate.links)
         self._dispatches[network.name] = dispatch
-        await dispatch.run()
+        self._shared.previews.join(network.name, network)
+        try:
+            await dispatch.run()
+        finally:
+            self._shared.previews.leave(network.name, network)
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
@@ -88,6 +92,7 @@ class Relay:
                 known[event.key] = outcome.known(event)
         outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
         outcomes += map(self._of_unread, batch.unread)
+        self._shared.previews.begin((each for outcome in outcomes for each in outcome.owed), self._shared.terms)
         gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
@@ -173,6 +178,7 @@ class Relay:
                     reservation.give_back()
         for delivery in erased:
             self._shared.removed.add(delivery)
+        self._shared.previews.remove(erased)
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:

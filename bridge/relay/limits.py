@@ -24,7 +24,9 @@ class TellGaps(StrEnum):
 class Terms:
     """At most `per_room` messages, of `per_room_bytes` in all, wait for a room; none older than `max_age` seconds is
     carried. The other rooms of a link are told of an outage that has lasted `tell_after` seconds. `excerpt`: characters
-    kept of each message."""
+    kept of each message. `uploads_per_day`: bytes that are fetched from the web, and
+    uploaded, in a day of UTC at most; `largest_upload`: bytes of
+    one file."""
 
     per_room: int = 10_000
     excerpt: int = 300
@@ -33,3 +35,5 @@ class Terms:
     tell_after: float = 60.0
     tell_dead: TellDead = TellDead.NOTICE
     tell_gaps: TellGaps = TellGaps.DAILY
+    uploads_per_day: int = 1_000_000_000
+    largest_upload: int = 20_000_000

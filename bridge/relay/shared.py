@@ -11,6 +11,7 @@ from bridge.relay.limits import Terms
 from bridge.relay.momentary import Momentary
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
+from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 
 _REMOVED = 10_000
@@ -36,6 +37,7 @@ class Shared:
     removed: LruSet[str] = field(default_factory=lambda: LruSet[str](_REMOVED))
     """Deliveries that were erased because their message was removed: what is still to be sent of them is not."""
     momentary: Momentary = field(default_factory=Momentary)
+    previews: Previews = field(default_factory=Previews)
     terms: Terms = field(default_factory=Terms)
     link_to: Callable[[Event, Media], str] = _no_link
     """Makes the link to a file of an event; '' if none can be made."""

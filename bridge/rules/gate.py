@@ -107,13 +107,16 @@ class Gate:
         return self._within_budget(Verdict(case, refusal, audience, aside))
 
     def _offered(self, case: Case, refusal: Refusal | None, audience: Collection[Room]) -> Event:
-        """The event with what is offered besides its words, if it is carried to people. A guest's budget is charged."""
-        event, link, now = case.event, case.link, self._clock()
-        is_carried = refusal is None and any(room.network != BOTS for room in audience)
-        if not is_carried or link is None or event.private:
+        """The event with what is offered besides its words, if it is carried to people. A guest's budget is charged. A
+        bot's answer is in the link of those who hear it; it costs nothing more than the question did."""
+        event, now, is_answer = case.event, self._clock(), case.event.room.network == BOTS
+        people = [room for room in audience if room.network != BOTS]
+        link = next(map(self.links.of, people), None) if is_answer else case.link
+        if refusal is not None or not people or link is None or event.private:
             return offers.without(event)
         event = offers.offered(event, link, now, most=event.max_lines)
-        return event if case.is_member else offers.within(event, lambda: self._budgets.spend_link(case, now))
+        is_free = is_answer or case.is_member
+        return event if is_free else offers.within(event, lambda: self._budgets.spend_link(case, now))
 
     def _of_a_correction(self, event: Event) -> Refusal | None:
         """Refuse the correction (`s/quack1/quack2/`) of a line that was not carried as it may hold a password."""
@@ -132,7 +135,7 @@ class Gate:
 
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
         if event.room.network == BOTS:
-            return Case(replace(event, max_lines=_NO_LINK.member_lines))
+            return Case(replace(event, max_lines=self._answer_lines(event)))
         self._with_services |= {proof.network for proof in event.sender.proofs if proof.kind is Proof.IRC}
         link, rules = self.links.of(event.room), _rules(self.links.of(event.room))
         about = event.body.person if isinstance(event.body, Membership) else event.sender
@@ -150,6 +153,11 @@ class Gate:
         mentioned = self._mentioned(event)
         event = replace(event, sender=sender, body=body, max_lines=rules.max_lines(user), mentioned=mentioned)
         return Case(event, link, user, sanction, target, spoke)
+
+    def _answer_lines(self, answer: Event) -> int:
+        """Most lines of a bot's answer: as many as of members, in the link of those who hear it."""
+        link = next(map(self.links.of, self.links.hearers(answer.room)), None)
+        return _rules(link).member_lines
 
     def _known(self, sender: Sender, user: User | None, rules: Rules) -> Sender:
         """`sender`, with the name of their user and the note that shows."""

@@ -6,18 +6,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import regex
+
 from bridge.model.event import FOREVER, Edit, Event, Media, Message
-from bridge.model.text import Text, plain
+from bridge.model.readable import spelled_out
+from bridge.model.text import Span, Style, Text, lines, plain, untabbed
 from bridge.rules.link import Link
 
 _SHORT = 200
-"""Bytes that a line of a network mostly has for words at least."""
-_ADDRESS = re.compile(r"https?://[^\s<>\"']{4,500}", re.ASCII | re.IGNORECASE)
-_AFTER = ".,;:!?)]}"
-"""What ends a sentence rather than an address."""
-_FILE = re.compile(
-    r"\.(?:png|jpe?g|gif|webp|avif|bmp|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)$", re.IGNORECASE
-)
+"""Bytes that a line of a network has for words at least, but for the longest of names."""
+_CODES = 24
+"""Bytes that formatting may take at most before words, and after them."""
+_NAME = 64
+"""Bytes of a nick at most."""
+_BLANKS = re.compile("[^\\S\u00a0]+")
+"""Where lines are wrapped."""
+_WHOLE = regex.compile(r"[\p{M}\p{Cf}\p{Hangul}\p{RI}\p{So}\p{Sk}]")
+"""What may be part of a larger sign, which stays whole."""
+_ADDRESS = re.compile(r"(?<![a-z0-9])https?://[^\s<>\"]+", re.ASCII | re.IGNORECASE)
+_LONGEST = 500
+"""Characters of an address at most: as much as fits into a line of IRC."""
+_AFTER = ".,;:!?)]}'`*_~|\u2026\u2019\u201d\u201c\u00bb\u00ab\u203a\u2039"
+"""What ends a sentence, a quotation or a mark-up rather than an address."""
+_ENDING = r"(?:png|jpe?g|gif|webp|avif|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)"
+"""What Matrix clients show. Only the bytes of a file tell what it is; this is about which are worth a look."""
+_FILE = re.compile(rf"\.{_ENDING}(?::[a-z]{{1,8}})?$", re.ASCII | re.IGNORECASE)
+_FORMAT = re.compile(rf"(?:^|&)(?:format|fm|ext)={_ENDING}(?:&|$)", re.ASCII | re.IGNORECASE)
+_HIDDEN = Style.SPOILER | Style.MONO
 
 
 def offered(event: Event, link: Link, now: float, *, most: int) -> Event:
@@ -58,24 +73,62 @@ def without(event: Event) -> Event:
 
 
 def may_be_long(text: Text, most: int) -> bool:
-    """Whether `text` may take more than `most` lines on a network of lines. 0: it has no limit."""
-    if not most:
+    """Whether `text` may take more than `most` lines on a network whose lines have room for `_SHORT` bytes. True for
+    some that take fewer, and for each that takes two more: what is said to whom goes before it. 0: there is no limit.
+    """
+    if not most or (len(text) == 1 and text[0].is_plain and len(text[0].text) < most):
         return False
-    words = plain(text)
-    return words.count("\n") >= most or len(words.encode(errors="replace")) > most * _SHORT
+    found = 0
+    for line in lines(text):
+        found += _most_lines(line)
+        if found > most:
+            return True
+    return False
+
+
+def _most_lines(line: Text) -> int:
+    """At most so many lines of a network does `line` take."""
+    shown = untabbed(plain(spelled_out(line) if any(span.link or span.style for span in line) else line))
+    if not shown.strip():
+        return 0
+    more = sum(map(_more, line))
+    size = len(shown.encode(errors="replace")) + more
+    room = _SHORT if all(map(_is_bare, line)) else _SHORT - _CODES
+    if size <= room:
+        return 1
+    longest = max(len(word.encode(errors="replace")) for word in _BLANKS.split(shown))
+    least = room // 2 if _WHOLE.search(shown) is None else room // 3
+    return 1 + size // max(room - longest - more, least)
+
+
+def _more(span: Span) -> int:
+    """Bytes that `span` may take besides its text: formatting codes, and the nick of whom it mentions."""
+    size = 0 if _is_bare(span) else _CODES
+    return size + (2 * len(span.text.encode(errors="replace")) + _NAME if span.mention else 0)
+
+
+def _is_bare(span: Span) -> bool:
+    return not (span.style or span.fg or span.bg)
 
 
 def address(text: Text) -> str:
-    """The first address in `text` that names a picture, sound or video; '' if there is none."""
-    for found in _ADDRESS.finditer(plain(text)):
+    """The first address in `text` that names a picture, sound or video; '' if there is none. An address in a spoiler is
+    not to be shown, and one in code is an example."""
+    shown = "".join(" " if span.style & _HIDDEN else span.text for span in text)
+    for found in _ADDRESS.finditer(shown):
         given = found[0].rstrip(_AFTER)
-        try:
-            path = urlsplit(given).path
-        except ValueError:
-            continue
-        if _FILE.search(path):
+        if len(given) <= _LONGEST and _names_a_file(given):
             return given
     return ""
+
+
+def _names_a_file(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return False
+    is_open = bool(parts.hostname) and "@" not in parts.netloc
+    return is_open and bool(_FILE.search(parts.path) or _FORMAT.search(parts.query))
 
 
 def _until(seconds: float, now: float) -> int:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from bridge.model.accounting import Count, Ledger, Loss, Traffic, Use
 from bridge.model.event import Event, EventKey, Room
-from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post
+from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked
+from bridge.model.people import Sender
 
 LONGEST_WAIT_S = 3600.0
 """Seconds. No room waits longer: a wait that seems longer means that the clock was set back, and the room is due."""
@@ -232,12 +233,18 @@ class Store:
 
     @_writes
     async def revoke(self, handle: str) -> int:
-        """Revoke the links to a file; returns how many files had one: 1 or 0."""
+        """Revoke the links to a file or a text; returns how many had one: 1 or 0."""
 
     @_writes
-    async def revoke_of(self, event_id: str, network: str = "") -> int:
-        """Revoke the links to all files of the event with that id, on any network unless it is given, and of its edits.
-        Returns how many files had one."""
+    async def revoke_of(self, event_id: str, network: str = "") -> Revoked:
+        """Revoke the links to all files and the text of the event with that id, on any network unless it is given, and
+        of its edits. Returns how many had one."""
+
+    @_writes
+    async def revoke_said(self, said: Callable[[Sender], bool], rooms: Collection[Room] | None = None) -> Revoked:
+        """Revoke the links to all files and texts of those whom `said` accepts; if `rooms` are given, only of what was
+        said there. `said` is asked about senders as they were stored, inside the transaction: it must be pure, and
+        quick. Returns how many had one."""
 
     @_writes_in_steps
     async def expire(self, before: float) -> int:

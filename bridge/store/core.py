@@ -7,7 +7,8 @@ from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss, Traffic, Use
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
-from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, State
+from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked, State
+from bridge.model.people import Sender
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
 from bridge.store.tables import ledger, traffic
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
@@ -448,11 +449,15 @@ class Core:
     def revoke(self, handle: str) -> int:
         return self._files.revoke(handle)
 
-    def revoke_of(self, event_id: str, network: str = "") -> int:
+    def revoke_of(self, event_id: str, network: str = "") -> Revoked:
         rows = self._sql.execute(
             "SELECT seq FROM events WHERE id = ?1 AND (?2 = '' OR network = ?2)", (event_id, network)
         ).fetchall()
-        return sum(self._files.revoke_of(seq) for (seq,) in rows)
+        texts = sum(self._files.texts_of(seq) for (seq,) in rows)
+        return Revoked(sum(self._files.revoke_of(seq) for (seq,) in rows) - texts, texts)
+
+    def revoke_said(self, said: Callable[[Sender], bool], rooms: Collection[Room] | None = None) -> Revoked:
+        return self._files.revoke_said(said, rooms)
 
     def expire(self, before: float) -> int:
         """Remove some of the rows; returns 0 once none are left."""
@@ -460,7 +465,9 @@ class Core:
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries AS d WHERE state IN ('sent', 'dropped') AND done < ?"
-            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = d.event AND source != '') LIMIT ?)"
+            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = d.event AND source != '')"
+            " AND NOT EXISTS (SELECT 1 FROM events AS e CROSS JOIN media ON media.event = e.seq"
+            " WHERE e.target = d.event AND e.type = 'edit' AND source != '') LIMIT ?)"
             " RETURNING event",
             (before, _EXPIRE_AT_ONCE),
         ).fetchall()

@@ -14,6 +14,7 @@ BUSY_S = 10.0
 """Seconds to wait while another program, such as a backup, has the file locked."""
 _HEADER = 28
 """Bytes of a rollback journal's header."""
+_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _UNSOUND = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -126,8 +127,9 @@ def _begins(path: Path) -> bytes:
 
 def _has_pages(header: bytes) -> bool:
     """Whether a rollback journal is of a database that had pages; of one without, its creation was cut short. See
-    https://www.sqlite.org/fileformat.html, "The Rollback Journal": the initial size is at offset 16."""
-    return any(header[16:20])
+    https://www.sqlite.org/fileformat.html, "The Rollback Journal": it begins with a magic string, or zeros until it is
+    synced, and the initial size is at offset 16. What begins with neither is a sector that a power cut left."""
+    return header[:8] in (_MAGIC, bytes(8)) and any(header[16:20])
 
 
 def _version(sql: sqlite3.Connection, path: Path) -> int:

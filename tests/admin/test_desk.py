@@ -1,6 +1,7 @@
 """The desk: what it answers to private commands, and what it refuses."""
 
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,15 +18,18 @@ from bridge.admin.desk.guesses import By, Guesses
 from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
 from bridge.config import Config, load_settings
 from bridge.model.event import Room
+from bridge.model.outbox import Addressed, text_handle
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import plain, words
 from bridge.rules.gate import Gate
 from bridge.rules.joining import Door
 from bridge.rules.link import Link, Rules
+from bridge.store import Commit
+from bridge.store.sqlite import SqliteStore
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
-from tests.events import HOME, LIBERA, irc, matrix
+from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 
 pytestmark = pytest.mark.real_time
 
@@ -352,6 +356,25 @@ async def test_a_moderator_cannot_change_an_admins_sanction_nor_moderate_while_m
     assert world.users.sanctions() == before
     await world.asks(matrix("alice"), "mute-user mod --in pond")
     assert await world.asks(mod, "mute-user bob --in pond") == "That is for moderators."
+
+
+async def test_a_moderator_revokes_with_a_ban_the_links_to_what_was_sent_in_their_link_alone(world: World) -> None:
+    world.users.add(User("mod", identities=(Identity(Proof.IRC, "libera", "mod"),)))
+    world.gate.set_links([Link("pond", (HOME, LIBERA), Rules(moderators=frozenset({"mod"})))])
+    path = world.config.store.path
+    async with aclosing(SqliteStore.open(path, lambda: world.now)) as store:
+        home = await store.acquire("home", "test")
+        assert home is not None
+        eve, mod = matrix("eve"), irc("mod", "mod")
+        events = [replace(said(room, eve, f"long in {room}"), text_until=2_000) for room in (HOME, LIBERA, OFTC)]
+        await home.commit(Commit.owing(Addressed(event, Room("oftc", "#far")) for event in events))
+        assert "only with --in pond" in await world.asks(mod, "ban-user @eve:hs --revoke-media")
+        assert await world.asks(mod, "ban-user @eve:hs --in pond --revoke-media") == (
+            "@eve:hs is banned in pond until further notice; 2 texts of theirs: no link works any more"
+        )
+        assert [bool(await store.text(text_handle(event))) for event in events] == [False, False, True]
+        assert "--revoke-media" in await world.asks(mod, "help ban-user")
+        assert "removed bob; no link" in await world.asks(matrix("alice"), "remove-user bob --revoke-media")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`title` says in plain words what is shown. `settings` are those of the link, beside the defaults. `tags`: it
+    """`title` says in plain words what is shown. `settings` are those of the link, beside the defaults
+    (`media.links`: of its section `media`); no links are made unless they say so. `tags`: it
     needs an IRC server with IRCv3; all others are the same without, but for the mark of an answer (`RE`)."""
 
     direction: Direction

@@ -20,7 +20,8 @@ on real IRC servers. `scripts/what-becomes-what` writes this page.
 - On IRC, `{bold}`, `{italic}`, `{04,00}` and the like stand for formatting codes, `{plain}` for their end. Names before
   the words have a colour each. A line that answers another has the tag `+draft/reply`, where the server has tags.
 - On Matrix, names before the words are left out by clients that show a name and a picture for each message (MSC4144).
-- Settings of the link that a row needs are named in it. Reactions on IRC and answers by tags need a server with message
+- Settings of the link that a row needs are named in it; links to files and texts are made in those rows alone that name
+  `media.links`. Reactions on IRC and answers by tags need a server with message
   tags; removals on IRC, which are not in the table, one with `draft/message-redaction`.
 """
 _LINES = 10

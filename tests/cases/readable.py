@@ -18,6 +18,7 @@ _CODES = {
 }
 _COLOUR = re.compile("\x03([0-9]{2}(?:,[0-9]{2})?)?")
 _NAME = re.compile(r"((?:\[[^]]*\] )?(?:<|\* ))" + "\x03[0-9]{2}([^\x03\x0f]*)\x0f")
+_TOKEN = re.compile(r"(https://pond\.social/[mt]/)[A-Za-z0-9_-]{48}")
 _FALLBACK = re.compile(r"<strong data-mx-profile-fallback>(.*?): </strong>")
 _MARK = re.compile(r"^<([^>]*)> ", re.MULTILINE)
 
@@ -26,8 +27,10 @@ Ids = Callable[[str], str]
 
 
 def readable(line: str) -> str:
-    """A line with names for its formatting codes; the name at its beginning is without its colour."""
+    """A line with names for its formatting codes, and `...` for the signed part of our links; the name at its beginning
+    is without its colour."""
     line = _NAME.sub(r"\1\2", line, count=1) if _NAME.match(line) else line
+    line = _TOKEN.sub(r"\1...", line)
     line = _COLOUR.sub(lambda code: f"{{{code[1] or 'no colour'}}}", line)
     return "".join(_CODES.get(sign, sign) for sign in line)
 

@@ -19,9 +19,11 @@ from tests.cases.case import (
     threads,
 )
 
+_LINKS = {"media.links": "30d"}
 
-def _case(title: str, *steps: Step, tags: bool = False, **settings: str) -> Case:
-    return Case(Direction.TO_IRC, title, steps, settings, tags)
+
+def _case(title: str, *steps: Step, tags: bool = False, links: bool = False, **settings: str) -> Case:
+    return Case(Direction.TO_IRC, title, steps, {**settings, **(_LINKS if links else {})}, tags)
 
 
 _WORDS = (
@@ -38,9 +40,25 @@ _WORDS = (
         "a long message",
         says(
             "\n".join(f"verse {number}" for number in range(1, 31)),
-            *(f"<alice> verse {number}" for number in range(1, 20)),
-            "<alice> (117 more characters are not shown here)",
+            *(f"<alice> verse {number}" for number in range(1, 21)),
+            "<alice> ... 10 more lines",
         ),
+    ),
+    _case(
+        "a long message, with links",
+        says(
+            "\n".join(f"verse {number}" for number in range(1, 31)),
+            *(f"<alice> verse {number}" for number in range(1, 5)),
+            "<alice> ... 26 more lines: https://pond.social/t/...",
+        ),
+        edits(
+            "$1",
+            "\n".join(f"line {number}" for number in range(1, 31)),
+            "<alice> (edited) line 1",
+            *(f"<alice> line {number}" for number in range(2, 5)),
+            "<alice> ... 26 more lines: https://pond.social/t/...",
+        ),
+        links=True,
     ),
     _case(
         "bold, italic, underlined, struck out and code",
@@ -181,6 +199,31 @@ _FILES = (
             "look at it",
             "<alice> look at it [image: duck.png]",
             content={"msgtype": "m.image", "filename": "duck.png", "url": "mxc://localhost/a"},
+        ),
+    ),
+    _case(
+        "a picture with a caption of several lines, and an edit of it",
+        says(
+            "look at it:\nhere",
+            "<alice> look at it:",
+            "<alice> here",
+            "<alice> [image: duck.png]",
+            content={"msgtype": "m.image", "filename": "duck.png", "url": "mxc://localhost/a"},
+        ),
+        event(
+            "m.room.message",
+            {
+                "msgtype": "m.text",
+                "body": "* look at it:\nthere",
+                "m.new_content": {
+                    "msgtype": "m.image",
+                    "body": "look at it:\nthere",
+                    "filename": "duck.png",
+                    "url": "mxc://localhost/a",
+                },
+                "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
+            },
+            "<alice> s/here/there/",
         ),
     ),
     _case(

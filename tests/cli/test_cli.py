@@ -12,7 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,15 @@ from bridge.http import links
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.crypto.recovery import read
 from bridge.matrix.crypto.rows import RECOVERY
+from bridge.model.accounting import Traffic, Use
 from bridge.model.event import FOREVER, Event, Media, Room
-from bridge.model.outbox import Addressed, handle
-from bridge.model.people import Identity, Proof
+from bridge.model.outbox import Addressed, handle, text_handle
+from bridge.model.people import Identity, Proof, Sender
 from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore, lock
 from bridge.users import MembershipRequest
 from bridge.users.tinydb import TinyUsers
-from tests.events import HOME, LIBERA, matrix, rebodied, said
+from tests.events import HOME, LIBERA, irc, matrix, rebodied, said
 from tests.integration.daemon import quackbridge
 
 CONFIG: dict[str, Any] = {
@@ -440,6 +442,26 @@ def test_admin_commands_print_json_with_the_json_option(pond: Path) -> None:
     assert [line["what"] for line in json.loads(run(pond, "audit", "--json"))] == ["init-db", "add-user"]
 
 
+def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) -> None:
+    assert json.loads(run(pond, "status", "--json"))["media"] == {
+        use: {"number": 0, "bytes": 0} for use in ("served", "refused", "uploaded")
+    }
+    assert "today" not in run(pond, "status")
+    yesterday = time.time() - 86_400
+    for clock, used in (
+        (time.time, {Use.SERVED: Traffic(12, 3_400_000), Use.REFUSED: Traffic(1)}),
+        (lambda: yesterday, {Use.UPLOADED: Traffic(5, 5)}),
+    ):
+        asyncio.run(_used(pond, clock, used))
+    assert json.loads(run(pond, "status", "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
+    assert run(pond, "status").splitlines()[-1] == "today: served 12 files (3.4 MB), refused 1 request"
+
+
+async def _used(pond: Path, clock: Callable[[], float], used: Mapping[Use, Traffic]) -> None:
+    async with contextlib.aclosing(SqliteStore.open(pond / "data" / "store.sqlite", clock)) as store:
+        await store.use(used)
+
+
 def test_the_audit_log_says_who_did_what(pond: Path) -> None:
     run(pond, "add-user", "alice", "--password-stdin", stdin="a long secret\n")
     run(pond, "add-user", "bob")
@@ -619,6 +641,66 @@ def test_links_to_files_are_revoked_by_the_link_and_by_the_message(pond: Path) -
         assert "no link of" in fail(pond, 1, "media", "revoke", what)
     assert "is no link" in fail(pond, 2, "media", "revoke", "cat.png")
     assert "media revoke" in run(pond, "audit")
+
+
+def test_a_message_with_a_text_says_so_when_its_links_are_revoked(pond: Path) -> None:
+    cat = Media("image", "cat.png", 5, "image/png", "mxc://hs/cat", until=FOREVER)
+    story = replace(said(HOME, matrix("alice"), "once", "$story"), text_until=FOREVER)
+    both = rebodied(replace(story, id="$both"), media=(cat, replace(cat, source="mxc://hs/dog")))
+    asyncio.run(_carried(pond / "data" / "store.sqlite", [story, both, replace(story, id="$third")]))
+    link = links.link("https://pond.social", bytes(32), text_handle(story), FOREVER, links.TEXT)
+    assert run(pond, "media", "revoke", link) == "1 text: no link works any more\n"
+    assert run(pond, "media", "revoke", "$both") == "2 files and 1 text: no link works any more\n"
+    assert json.loads(run(pond, "media", "revoke", "$third", "--json"))["texts"] == 1
+
+
+def _sent(sender: Sender, name: str, room: Room = HOME) -> Event:
+    cat = Media("image", "cat.png", 5, "image/png", f"mxc://hs/{name}", until=FOREVER)
+    return replace(rebodied(said(room, sender, "look", name), media=(cat,)), text_until=FOREVER)
+
+
+def test_a_ban_or_a_removal_revokes_the_links_to_what_they_sent_if_it_is_asked_to(pond: Path) -> None:
+    run(pond, "add-user", "bob", "--irc", "irc/bob", "--matrix", "@bob:hs")
+    run(pond, "add-user", "root", "--matrix", "@root:spam.hs", "--role", "admin")
+    spammer = replace(irc("spam", network="irc"), mask="spam!s@a.spam.example")
+    senders = [
+        irc("bob", "BOB", network="irc"),
+        replace(irc("x", network="irc"), user="Bob"),  # with a password
+        replace(matrix("bob"), user="bob"),
+        replace(matrix("eve"), user="eve"),
+        irc("bob", network="irc"),  # the nick alone proves nothing
+        spammer,
+        replace(spammer, user="root"),
+    ]
+    room = Room("irc", "#pond")
+    events = [
+        _sent(each, f"${number}", HOME if each.network == "home" else room) for number, each in enumerate(senders)
+    ]
+    asyncio.run(_carried(pond / "data" / "store.sqlite", events))
+    assert run(pond, "ban-user", "bob") == "bob is banned in all links until further notice\n"
+    assert run(pond, "ban-user", "bob", "--in", "pond", "--revoke-media") == (
+        "bob is banned in pond until further notice; 2 files and 2 texts of theirs: no link works any more\n"
+    )
+    assert run(pond, "remove-user", "bob", "--revoke-media") == (
+        "removed bob; 1 file and 1 text of theirs: no link works any more\n"
+    )
+    done = json.loads(run(pond, "ban-user", "irc/*!*@*.spam.example", "--revoke-media", "--json"))
+    assert (done["files"], done["texts"], done["target"]) == (1, 1, "irc/*!*@*.spam.example")
+    assert "no link to what they sent works" in run(pond, "ban-user", "@eve:*.hs", "--revoke-media")
+    for left in ("$3", "$4", "$6"):
+        assert run(pond, "media", "revoke", left) == "1 file and 1 text: no link works any more\n"
+    audit = run(pond, "audit")
+    assert "of bob in pond: 2 files and 2 texts" in audit
+    assert "of irc/*!*@*.spam.example: 1 file and 1 text" in audit
+
+
+def test_a_ban_that_revokes_links_needs_no_store_and_is_done_even_if_that_cannot_be_read(pond: Path) -> None:
+    said = run(pond, "ban-user", "@eve:hs", "--revoke-media")
+    assert said == "@eve:hs is banned in all links until further notice; no link to what they sent works\n"
+    (pond / "data" / "store.sqlite").write_bytes(b"no store" * 1_000)
+    said = fail(pond, 1, "ban-user", "@mallory:hs", "--revoke-media")
+    assert "@mallory:hs is banned in all links until further notice; but links to what they sent still work" in said
+    assert len(json.loads(run(pond, "sanctions", "--json"))) == 2
 
 
 async def _carried(path: Path, events: Sequence[Event]) -> None:

@@ -707,3 +707,32 @@ def test_a_public_url_is_an_address_to_which_a_path_can_be_added(folder: Path, u
 def test_a_public_url_that_cannot_work_or_is_open_to_all_is_warned_of(folder: Path, url: str, warning: str) -> None:
     found = read(folder, _SERVED.format(links="30d", url=url)).warnings
     assert [warning in line and "http.public_url" in line for line in found] == ([True] if warning else [])
+
+
+def test_proxies_are_addresses_and_networks_and_by_default_those_of_this_machine(folder: Path) -> None:
+    served = _SERVED.format(links="30d", url="https://pond.social")
+    config = read(folder, served)
+    assert config.http is not None
+    assert config.http.proxies == ("127.0.0.0/8", "::1")
+    config = read(folder, served.replace('"}', '", proxies: ["172.18.0.0/16", "fd00::1"]}'))
+    assert config.http is not None
+    assert config.http.proxies == ("172.18.0.0/16", "fd00::1")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "trouble"),
+    [
+        ("nginx", "'nginx' is no address and no network: 127.0.0.1, 10.0.0.0/8, fd00::/8"),
+        ("", "'' is no address and no network"),
+        ("10.0.0.0/33", "is no address and no network"),
+        ("127.0.0.1:8080", "is no address and no network"),
+        ("172.18.0.5/16", "write 172.18.0.0/16, or leave out the /"),
+        ("0.0.0.0/0", "'0.0.0.0/0' is everybody"),
+        ("::/0", "'::/0' is everybody"),
+    ],
+)
+def test_a_proxy_that_is_nonsense_or_everybody_is_an_error(folder: Path, proxy: str, trouble: str) -> None:
+    served = _SERVED.format(links="30d", url="https://pond.social")
+    (line,) = problems(folder, served.replace('"}', f'", proxies: ["{proxy}"]}}'))
+    assert "http.proxies[0]: " in line
+    assert trouble in line

@@ -34,7 +34,7 @@ from bridge.model.event import (
     Room,
     Topic,
 )
-from bridge.model.outbox import Addressed, Delivery, Known, Owed, Post, State
+from bridge.model.outbox import Addressed, Delivery, Known, Owed, Post, State, handle, text_handle
 from bridge.model.people import Identity, Sender
 from bridge.model.text import Span, Style, plain, words
 from bridge.relay import outages
@@ -688,6 +688,53 @@ async def test_an_event_is_read_back_as_it_was_stored(tmp_path: Path, events: li
             await home.commit(Commit(None, "c1", events, owed(events, LIBERA)))
             (backlog,) = await libera.due(NOW)
             assert [item.event for item in backlog.owed] == events
+
+
+def _shared(event_id: str, sender: Sender, room: Room = HOME, *, text: bool = False) -> Event:
+    """Somebody said a long text, or posted a picture."""
+    event = said(room, sender, f"words of {event_id}", event_id)
+    if text:
+        return replace(event, text_until=2_000)
+    return rebodied(event, media=(Media("image", "a.png", 1, "", f"mxc://hs/{event_id}", until=2_000),))
+
+
+async def _opens(store: Store, event: Event) -> bool:
+    if event.text_until:
+        return await store.text(text_handle(event)) is not None
+    return await store.file(handle(event, body_of(event).media[0])) is not None
+
+
+async def test_the_links_to_all_that_somebody_said_are_revoked_everywhere_or_in_some_rooms(
+    store: Store, home: Lease
+) -> None:
+    eve, alice = matrix("eve"), replace(matrix("alice"), user="alice")
+    theirs = [_shared("$1", eve), _shared("$2", eve, text=True), _shared("$3", replace(eve, avatar="x"), OFTC)]
+    others = [_shared("$4", alice), _shared("$5", alice, text=True)]
+    told = replace(_shared("$6", matrix("mallory")), private=True)
+    await home.commit(Commit.owing(Addressed(event, LIBERA) for event in (*theirs, *others, told)))
+    asked: list[Sender] = []
+
+    def is_eve(sender: Sender) -> bool:
+        asked.append(sender)
+        return sender.address == eve.address
+
+    assert await store.revoke_said(is_eve, [LIBERA]) == (0, 0)
+    assert await store.revoke_said(is_eve, []) == (0, 0)
+    assert await store.revoke_said(is_eve, [OFTC, LIBERA]) == (1, 0)
+    assert [await _opens(store, event) for event in theirs] == [True, True, False]
+    assert await store.revoke_said(is_eve) == (1, 1)
+    assert await store.revoke_said(is_eve) == (0, 0)
+    assert not any([await _opens(store, event) for event in theirs])
+    assert all([await _opens(store, event) for event in others])
+    assert {sender.address for sender in asked} == {eve.address, alice.address}, "nobody is known in private"
+
+
+async def test_the_files_and_the_text_of_a_message_are_counted_apart(store: Store, home: Lease) -> None:
+    both = replace(_shared("$both", matrix("alice")), text_until=2_000)
+    await home.commit(Commit.owing([Addressed(both, LIBERA)]))
+    assert await store.revoke_of("$other") == (0, 0)
+    assert await store.revoke_of("$both") == (1, 1)
+    assert await store.revoke_of("$both") == (0, 0)
 
 
 async def test_a_network_recalls_only_what_it_remembered_itself(home: Lease, libera: Lease) -> None:

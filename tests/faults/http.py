@@ -39,6 +39,7 @@ class HttpProxy:
         self._target = target
         self._tls = tls
         self._rules: list[_Rule] = []
+        self._asked_one = asyncio.Condition()
 
     def spoil(self, part: str, fault: Fault, times: int = 1) -> None:
         """Spoil the answers of so many requests whose `METHOD /path` contains `part`."""
@@ -52,6 +53,11 @@ class HttpProxy:
     def spent(self) -> bool:
         """Whether every answer that was to be spoilt has been spoilt."""
         return not any(rule.times for rule in self._rules)
+
+    async def spoilt(self) -> None:
+        """Return when every answer that was to be spoilt is being spoilt."""
+        async with self._asked_one:
+            await self._asked_one.wait_for(lambda: self.spent)
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession()
@@ -83,6 +89,8 @@ class HttpProxy:
         for rule in self._rules:
             if rule.times and rule.part in asked:
                 rule.times -= 1
+                async with self._asked_one:
+                    self._asked_one.notify_all()
                 return await rule.fault(request, ask)
         return await ask()
 
@@ -128,3 +136,47 @@ async def endless(request: web.Request, _ask: Ask) -> web.StreamResponse:
     await answer.prepare(request)
     while True:
         await answer.write(_BLOCK)
+
+
+async def whole(_request: web.Request) -> None:
+    """Nothing is wrong."""
+
+
+def file(data: bytes, *, length: int | None = None, then: Callable[[web.Request], Awaitable[None]] = whole) -> Fault:
+    """A file of so many bytes as its header says (None: as it has; 0: it does not say), of which `data` is sent, and
+    `then` ends it."""
+
+    async def fault(request: web.Request, _ask: Ask) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
+        if length != 0:
+            answer.content_length = length or len(data)
+        await answer.prepare(request)
+        await answer.write(data)
+        await then(request)
+        return answer
+
+    return fault
+
+
+async def aborts(request: web.Request) -> None:
+    """The connection is reset."""
+    await asyncio.sleep(0.2)  # what was sent has arrived
+    assert request.transport is not None
+    request.transport.abort()
+
+
+async def closes(request: web.Request) -> None:
+    """The connection is closed in good order."""
+    assert request.transport is not None
+    request.transport.close()
+
+
+async def silence(_request: web.Request) -> None:
+    """Nothing more comes, for as long as anybody waits."""
+    await asyncio.Event().wait()
+
+
+async def more(request: web.Request) -> None:
+    """More than was promised."""
+    assert isinstance(request.transport, asyncio.Transport)
+    request.transport.write(b"surplus" * 1000)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, server
+from bridge.http.peers import Proxies
 from bridge.network import Refused
 
 pytestmark = pytest.mark.real_time
@@ -42,7 +43,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
     monkeypatch.setattr(server, "_REQUEST_S", 1.0)
     monkeypatch.setattr(server, "_ANSWER_S", 60.0)
     port = free_port()
-    serving = asyncio.create_task(server.serve(HOST, port, health.routes(lambda: True)))
+    serving = asyncio.create_task(server.serve(HOST, port, health.routes(lambda: True), Proxies(())))
     async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
         assert await _get(http, "/healthz") == (200, "ok\n")
     yield port

@@ -1,16 +1,20 @@
 """Files over HTTP: streamed, in parts, to who has a link, and to nobody else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links, media, server
+from bridge.http import headers, links, media, server
+from bridge.http.answers import Common
+from bridge.http.cache import Cache
 from bridge.model.event import FOREVER, Media
 from bridge.model.outbox import Hosted, handle
 from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
@@ -39,9 +43,21 @@ class World:
     largest: int = 10**6
     away: bool = False
     hangs: asyncio.Event | None = None
+    pause_s: float = 0
+    keep: bool = True
+    proved_last: bool = False
+    is_changed: bool = False
+    folder: Path = Path("/nowhere")
+    bound: int = 0
+    common: Common = field(default_factory=lambda: Common(KEY, lambda: NOW))
+    asked: int = 0
+    blind: bool = False
     fetched: list[str] = field(default_factory=list)
 
     async def find(self, asked: str) -> Hosted | None:
+        self.asked += 1
+        if self.blind:
+            raise NotFetched("the store is away")
         return Hosted(EVENT.key, self.file) if self.file is not None and asked == HANDLE else None
 
     def source(self, network: str) -> MediaSource | None:
@@ -53,18 +69,22 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces())
+        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
             yield self.data[at : at + 1000]
+            await asyncio.sleep(self.pause_s)
             if self.hangs is not None:
                 await self.hangs.wait()
+        if self.is_changed:
+            raise NotFetched("changed")
 
     @asynccontextmanager
-    async def client(self) -> AsyncGenerator[aiohttp.ClientSession, None]:
-        served = media.Served(KEY, self.find, self.source, lambda: NOW, lambda: self.largest)
-        serving = asyncio.create_task(server.serve(HOST, self.port, media.routes(served, "/pond")))
+    async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        files = media.Files(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
+        routes = [*media.routes(self.common, files, "/pond"), *more]
+        serving = asyncio.create_task(server.serve(HOST, self.port, routes))
         try:
             connector = aiohttp.TCPConnector(force_close=True, limit=0)
             async with aiohttp.ClientSession(f"http://{HOST}:{self.port}", connector=connector) as http:
@@ -106,7 +126,7 @@ async def test_a_link_gives_the_bytes_of_the_file_its_type_and_its_name() -> Non
         assert headers["Content-Disposition"].startswith("inline; filename=")
         assert "X" not in headers
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
         assert headers["Referrer-Policy"] == "no-referrer"
         assert "Set-Cookie" not in headers
 
@@ -247,10 +267,76 @@ async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free
             writer.write(f"GET {path()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         while len(world.fetched) < 4:  # noqa: ASYNC110  (a request rings no bell)
             await asyncio.sleep(0.01)
-        assert (await get(http, path(), "HEAD"))[0] == 429
+        assert (await get(http, path(), Range="bytes=0-0"))[0] == 429
         await freed(http)
         for _, writer in lazy:
             writer.close()
+
+
+async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "_LOOK_S", 0.2)
+    world = World(pause_s=0.1)
+    async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
+        assert (await answer.content.readexactly(3000)) == DATA[:3000]
+        world.asked = 0
+        await answer.content.readexactly(5000)
+        assert 1 <= world.asked <= 4, "not for each piece"
+        world.file = None
+        with pytest.raises(aiohttp.ClientError):
+            async with asyncio.timeout(2):
+                await answer.read()
+
+
+async def test_while_the_store_cannot_be_asked_nothing_new_is_served_and_downloads_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    world = World(pause_s=0.03, data=DATA[:20_000], size=20_000)
+    async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
+        await answer.content.readexactly(1000)
+        world.blind, world.asked = True, 0
+        assert len(await answer.read()) == 19_000
+        assert world.asked > 1
+        status, headers, body = await get(http, path())
+        assert (status, headers["Retry-After"], body) == (503, "60", b"the store is away\n")
+
+
+async def test_a_file_that_was_fetched_whole_is_served_from_disk_until_its_message_is_removed(tmp_path: Path) -> None:
+    world = World(folder=tmp_path / "media-cache", bound=10**7)
+    async with world.client() as http:
+        first = await get(http, path())
+        assert first[2] == DATA
+        await kept(world)
+        world.away = True
+        again = await get(http, path())
+        assert (again[0], again[2]) == (200, DATA)
+        assert again[1]["Content-Type"] == first[1]["Content-Type"]
+        assert (await get(http, path(), Range="bytes=200000-200009"))[2] == DATA[200_000:200_010]
+        assert (await get(http, path(), "HEAD"))[1]["Content-Length"] == str(len(DATA))
+        assert len(world.fetched) == 1
+        world.file = None
+        assert (await get(http, path()))[0] == 404
+        assert [*world.folder.iterdir()] == []
+
+
+async def test_a_part_up_to_the_end_keeps_the_whole_and_a_shorter_one_or_a_private_file_nothing(
+    tmp_path: Path,
+) -> None:
+    world = World(folder=tmp_path / "media-cache", bound=10**7)
+    async with world.client() as http:
+        await get(http, path(), Range="bytes=0-99")
+        assert (await get(http, path(), "HEAD"))[1]["Content-Length"] == str(len(DATA))
+        assert len(world.fetched) == 1, "its size is known by now"
+        assert (await get(http, path(), Range="bytes=100-"))[2] == DATA[100:]
+        await kept(world)
+        assert (await get(http, path(), Range="bytes=0-99"))[2] == DATA[:100]
+        assert len(world.fetched) == 2
+    world = World(folder=tmp_path / "other", bound=10**7, keep=False)
+    async with world.client() as http:
+        for _ in range(2):
+            assert (await get(http, path()))[2] == DATA
+        assert len(world.fetched) == 2
+        assert not world.folder.exists()
 
 
 async def test_a_client_that_leaves_frees_its_place() -> None:
@@ -265,8 +351,31 @@ async def test_a_client_that_leaves_frees_its_place() -> None:
         await freed(http)
 
 
+async def kept(world: World) -> None:
+    """Return when the file is on disk: its client need not wait for that."""
+    async with asyncio.timeout(10):
+        while HANDLE not in (each.name for each in world.folder.iterdir()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+
+
 async def freed(http: aiohttp.ClientSession) -> None:
     """Return when there is a place for one more download."""
     async with asyncio.timeout(10):
-        while (await get(http, path(), "HEAD"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
+        while (await get(http, path(), Range="bytes=0-0"))[0] == 429:  # noqa: ASYNC110  (a place that is free rings no bell)
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-", "bytes=0-99", "bytes=1500-2999", "bytes=2500-", "bytes=-5"])
+async def test_the_end_of_any_part_is_given_only_once_the_whole_file_is_proved(asked: str) -> None:
+    world = World(proved_last=True)
+    async with world.client() as http:
+        found = headers.part(asked, len(DATA))
+        assert found is not None
+        status, _, data = await get(http, path(), Range=asked)
+        assert (status, data) == (206, DATA[found.start : found.end])
+        assert (await get(http, path()))[2] == DATA
+        world.is_changed = True
+        for range_ in (asked, ""):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await get(http, path(), **({"Range": range_} if range_ else {}))

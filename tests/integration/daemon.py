@@ -19,10 +19,12 @@ _PATIENCE = 30.0  # seconds
 
 
 class Daemon:
-    """`quackbridge run` on the config in `folder`, and its log. Leaving the context kills what is left."""
+    """`quackbridge run` on the config in `folder`, and its log. Leaving the context kills what is left. `before`: what
+    its process calls first, as `module:function`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: str = "") -> None:
         self.folder = folder
+        self.before = before
         self.log: list[Line] = []
         self._pid = 0
         self._ended: asyncio.Task[int] | None = None
@@ -45,7 +47,7 @@ class Daemon:
             log = Path(place, "log")
             os.mkfifo(log)
             reader = os.fdopen(os.open(log, os.O_RDONLY | os.O_NONBLOCK), "rb")
-            self._pid = forks.start(self.folder, ["run"], [Path(os.devnull), Path(os.devnull), log])
+            self._pid = forks.start(self.folder, ["run"], [Path(os.devnull), Path(os.devnull), log], self.before)
         lines = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), reader)
         self._ended = asyncio.create_task(self._read(lines, self._pid), name="log of the daemon")

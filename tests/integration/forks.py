@@ -38,11 +38,18 @@ def run(folder: Path, arguments: Sequence[str], stdin: str, timeout: float) -> s
         return subprocess.CompletedProcess(arguments, status, out, err)
 
 
-def start(folder: Path, arguments: Sequence[str], streams: Sequence[Path]) -> int:
+def start(folder: Path, arguments: Sequence[str], streams: Sequence[Path], before: str = "") -> int:
     """Start `quackbridge ARGUMENTS` in `folder` with the environment of now, as the first of a process group of its
-    own, with these files as input, output and errors: its process id."""
+    own, with these files as input, output and errors: its process id. `before`: what it calls first, as
+    `module:function`."""
     paths = [str(path) for path in streams]
-    order = {"folder": str(folder), "arguments": arguments, "environ": dict(os.environ), "streams": paths}
+    order = {
+        "folder": str(folder),
+        "arguments": arguments,
+        "environ": dict(os.environ),
+        "streams": paths,
+        "before": before,
+    }
     return _ask(order)
 
 
@@ -113,6 +120,9 @@ def _fork(order: Mapping[str, Any], main: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         _become(order, opened)
+        if order["before"]:
+            module, _, name = order["before"].partition(":")
+            getattr(import_module(module), name)()
         main()  # ends with SystemExit, and the process with that
     os.setpgid(child, child)  # here too: whoever is told of the child may kill its group at once
     for stream in opened:

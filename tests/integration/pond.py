@@ -100,8 +100,8 @@ class Pond:
         assert self.plain is not None
         return IrcPerson(HOST, self.plain.port, nick)
 
-    def daemon(self) -> Daemon:
-        return Daemon(self.folder)
+    def daemon(self, before: str = "") -> Daemon:
+        return Daemon(self.folder, before)
 
 
 async def dug(tmp_path: Path, synapse: Synapse, services: Anope) -> Pond:

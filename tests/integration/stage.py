@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bridge.demo.people import IrcPerson, Line, MatrixPerson
 from bridge.demo.servers import Process, Synapse
-from bridge.demo.servers.process import HOST
+from bridge.demo.servers.process import HOST, free_port
 from bridge.model.people import Identity, Proof
 from bridge.users import User
 from bridge.users.tinydb import TinyUsers
@@ -370,6 +370,18 @@ def _lanes(cases: Sequence[Case]) -> dict[tuple[str, str], list[_Lane]]:
     return lanes
 
 
+def _nested(settings: Mapping[str, str]) -> dict[str, Any]:
+    """`settings` as in the config: those with a dot in their names are of a section."""
+    nested: dict[str, Any] = {}
+    for name, value in settings.items():
+        section, dot, key = name.partition(".")
+        if dot:
+            nested.setdefault(section, {})[key] = value
+        else:
+            nested[name] = value
+    return nested
+
+
 async def _set_up(folder: Path, stage: Stage, lanes: Mapping[tuple[str, str], list[_Lane]], services: Anope) -> None:
     """Accounts, rooms, channels, configuration and users."""
     await asyncio.gather(*(services.register(nick, PASSWORD) for nick in _NICKS.values()))
@@ -389,7 +401,7 @@ async def _set_up(folder: Path, stage: Stage, lanes: Mapping[tuple[str, str], li
         lane.name: {
             "rooms": [f"home/{lane.room}", f"{lane.net}/{lane.channel}"],
             "guests": "relay",
-            **json.loads(settings),
+            **_nested({"media.links": "off", **json.loads(settings)}),
         }
         for (_, settings), some in lanes.items()
         for lane in some
@@ -415,6 +427,7 @@ async def _set_up(folder: Path, stage: Stage, lanes: Mapping[tuple[str, str], li
     config = {
         "networks": networks,
         "links": links,
+        "http": {"listen": f"{HOST}:{free_port()}", "public_url": "https://pond.social"},
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }

@@ -371,15 +371,14 @@ def _public(message: Heard, sender: str, mine: str) -> bool:
     return message.sender == sender and message.room != mine
 
 
-async def test_a_very_long_message_takes_twenty_lines_on_irc_and_the_last_says_what_is_left_out(running: Pond) -> None:
+async def test_a_very_long_message_is_twenty_lines_on_irc_and_how_many_more_there_are(running: Pond) -> None:
     async with running.people() as (alice, bob):
         await alice.send(running.room, "\n".join(f"verse {number}" for number in range(5000)))
         await alice.send(running.room, "the end")
         await bob.heard("the end")
         lines = [text for text, _ in _from(bob, running.duck)]
-        assert lines[:19] == [f"<{running.alice}> verse {number}" for number in range(19)]
-        assert "more characters are not shown here" in lines[19]
-        assert lines[20:] == [f"<{running.alice}> the end"]
+        assert lines[:20] == [f"<{running.alice}> verse {number}" for number in range(20)]
+        assert lines[20:] == [f"<{running.alice}> ... 4,980 more lines", f"<{running.alice}> the end"]
 
 
 async def test_people_are_told_in_both_rooms_that_an_upgraded_room_goes_on_elsewhere(running: Pond) -> None:

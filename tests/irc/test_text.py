@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.irc.dialect import formatting
-from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.operations import Say, decode
 from bridge.irc.dialect.palette import colour, number
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import refit, render
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.wire.line import compose
+from bridge.model.address import is_address_of
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
@@ -406,30 +406,9 @@ def test_text_in_the_colour_of_its_background_is_hidden(text: str, hidden: bool)
     assert [bool(span.style & Style.SPOILER) for span in spans] == [hidden]
 
 
-@pytest.mark.parametrize(
-    "text", ["x" * 64_000, "ab " * 20_000, "x\n" * 30_000, "a\u0301" * 20_000, "a" + "\u0301" * 30_000]
-)
-def test_a_long_message_ends_with_how_much_more_there_was(text: str) -> None:
-    said = rendered(replace(message(words(text)), max_lines=6))
-    assert len(said) == 6
-    assert all(one.text.startswith("<Ann> ") for one in said)
-    left = int(said[-1].text.removeprefix("<Ann> (").split()[0].replace(",", ""))
-    assert said[-1].text == f"<Ann> ({left:,} more characters are not shown here)"
-    assert left == len(text) - sum(len(one.text) - len("<Ann> ") for one in said[:-1])
-
-
 def test_a_message_within_its_line_limit_is_whole() -> None:
     six = "\n".join("123456")
     assert [one.text for one in rendered(replace(message(words(six)), max_lines=6))] == [
         f"<Ann> {n}" for n in range(1, 7)
     ]
-    assert len(rendered(replace(message(words(f"{six}\n7")), max_lines=6))) == 6
     assert len(rendered(message(words("x\n" * 100)))) == 100  # what the bridge stored before the limit
-
-
-def test_a_long_action_ends_in_an_action_too() -> None:
-    event = replace(message(words("x" * 5000), Kind.ACTION), private=True, max_lines=2)
-    first, last = rendered(event, Room("net", "bob"))
-    assert first.text.startswith("\x01ACTION xxx")
-    assert last.text.startswith("\x01ACTION (")
-    assert last.text.endswith("more characters are not shown here)\x01")

@@ -16,10 +16,33 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 _TYPES = st.sampled_from(
-    ["m.room.message", "m.sticker", "m.reaction", "m.room.redaction", "m.room.topic", "m.room.member"]
+    [
+        "m.room.message",
+        "m.sticker",
+        "m.reaction",
+        "m.room.redaction",
+        "m.room.topic",
+        "m.room.member",
+        "m.poll.start",
+        "org.matrix.msc3381.poll.start",
+    ]
 )
 _RELATIONS = st.sampled_from(["m.replace", "m.annotation", "m.thread", "m.reference", "m.in_reply_to"])
-_KNOWN = st.sampled_from(["m.text", "m.image", "m.emote", HTML, "> <@a:hs> b\n\nc", "mxc://a/b", "$0", "@a:hs", "join"])
+_KNOWN = st.sampled_from(
+    [
+        "m.text",
+        "m.image",
+        "m.video",
+        "m.gallery",
+        "m.emote",
+        HTML,
+        "> <@a:hs> b\n\nc",
+        "mxc://a/b",
+        "$0",
+        "@a:hs",
+        "join",
+    ]
+)
 _VALUE = _JSON | _KNOWN | _RELATIONS
 _RELATES = st.dictionaries(
     st.sampled_from(["rel_type", "m.in_reply_to", "event_id", "is_falling_back", "key"]),
@@ -44,6 +67,14 @@ _KEYS = [
     "com.beeper.reaction.shortcode",
     "membership",
     "displayname",
+    "url",
+    "file",
+    "info",
+    "itemtypes",
+    "m.text",
+    "org.matrix.msc1767.text",
+    "m.poll",
+    "org.matrix.msc3381.poll.start",
 ]
 _CONTENT = st.dictionaries(
     st.sampled_from(_KEYS), _VALUE | _RELATES | st.fixed_dictionaries({"user_ids": st.lists(_VALUE)})

@@ -103,7 +103,7 @@ def test_a_caption_keeps_its_formatting_its_length_and_whom_it_mentions() -> Non
     )
 
 
-def test_a_file_is_kept_with_what_clients_say_of_it_and_an_encrypted_one_without_a_source() -> None:
+def test_a_file_is_kept_with_what_clients_say_of_it_and_one_that_nobody_can_fetch_without_a_source() -> None:
     image = {"msgtype": "m.image", "body": "cat.png", "info": {"size": 5, "mimetype": "image/png"}}
     found = heard(image | {"url": "mxc://hs/abc"})
     assert found is not None

@@ -1,21 +1,26 @@
 """Files from a homeserver: with our token, never in an address, and from where old homeservers have them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from bridge.demo.servers.process import HOST, free_port
+from bridge.matrix.dialect.sources import source_of
 from bridge.matrix.downloads import Downloads
 from bridge.matrix.http.homeserver import Homeserver
 from bridge.network import NoSuchFile, NotFetched
+from tests.matrix.sealed import KEY, sealed
 
 pytestmark = pytest.mark.real_time
 
 DATA = bytes(range(256)) * 1000
+_LARGE = bytes(range(256)) * 20_000
 
 
 @dataclass
@@ -29,6 +34,7 @@ class World:
     short: bool = False
     packed: bool = False
     elsewhere: str = ""
+    data: bytes = DATA
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -66,11 +72,12 @@ class World:
         if self.status != 200:
             return web.json_response({"errcode": self.code, "error": "x"}, status=self.status)
         response = web.StreamResponse(headers={"Content-Type": "image/png"})
-        response.content_length = len(DATA)
+        response.content_length = len(self.data)
         if self.packed:
             response.headers["Content-Encoding"] = "gzip"
         await response.prepare(request)
-        await response.write(DATA[:-1] if self.short else DATA)
+        with suppress(ConnectionError):
+            await response.write(self.data[:-1] if self.short else self.data)
         if self.short:
             assert request.transport is not None
             await asyncio.sleep(0.1)
@@ -78,10 +85,14 @@ class World:
         return response
 
 
-async def fetched(world: World, source: str = "mxc://hs.pond:8448/a-B_9") -> tuple[int | None, str, bytes]:
+async def fetched(
+    world: World, source: str = "mxc://hs.pond:8448/a-B_9", given: bytearray | None = None
+) -> tuple[int | None, str, bytes]:
+    data = bytearray() if given is None else given
     async with world.downloads() as downloads, downloads.download(source) as found:
-        size, mime = found.size, found.mime
-        return size, mime, b"".join([piece async for piece in found.chunks])
+        async for piece in found.chunks:
+            data += piece
+        return found.size, found.mime, bytes(data)
 
 
 async def test_a_file_comes_by_authenticated_media_with_the_token_in_a_header() -> None:
@@ -129,7 +140,7 @@ async def test_a_redirect_to_another_server_is_not_followed() -> None:
 @pytest.mark.parametrize(
     "source",
     ["mxc://hs", "mxc://hs/", "mxc:///a", "https://hs/a", "mxc://hs/../a", "mxc://hs/a/b", "mxc://hs/a?b", "mxc://hs/a#b",
-     "mxc://h s/a", "mxc://hs/%2e", "mxc://hs/a\r\nX: y", "", "mxc://" + "h" * 300 + "/a", "mxc://../a\n"],
+     "mxc://h s/a", "mxc://hs/%2e", "mxc://hs/a\r\nX: y", "", "mxc://" + "h" * 300 + "/a", "mxc://../a"],
 )  # fmt: skip
 async def test_an_address_that_is_none_is_not_asked_for(source: str) -> None:
     world = World()
@@ -147,3 +158,62 @@ async def test_a_file_that_is_cut_off_is_an_error_and_leaving_early_is_none() ->
         aclosing(found.chunks) as chunks,
     ):
         assert len(await anext(chunks)) <= 64 * 1024
+
+
+@pytest.mark.parametrize("data", [b"", b"q", DATA, _LARGE, _LARGE[: 4 * 1024 * 1024]])
+async def test_an_encrypted_file_is_given_as_it_was_before_and_not_to_be_kept(data: bytes) -> None:
+    encrypted, file = sealed(data)
+    assert not data or encrypted != data
+    async with (
+        World(data=encrypted).downloads() as downloads,
+        downloads.download(source_of({"file": file})) as found,
+    ):
+        assert not found.keep
+        assert (found.size, found.proved_last) == (len(data), len(data) > 4 * 1024 * 1024)
+        pieces = [piece async for piece in found.chunks]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces), default=0) <= 64 * 1024
+
+
+@pytest.mark.parametrize("data", [b"q", DATA])
+@pytest.mark.parametrize("at", [0, -1])
+async def test_nothing_is_given_of_a_small_encrypted_file_that_was_changed(data: bytes, at: int) -> None:
+    encrypted, file = sealed(data)
+    changed = bytearray(encrypted)
+    changed[at] ^= 1
+    async with World(data=bytes(changed)).downloads() as downloads:
+        with pytest.raises(NotFetched, match="another file"):
+            async with downloads.download(source_of({"file": file})):
+                raise AssertionError("the download begins")
+
+
+@pytest.mark.parametrize("change", [lambda data: b"x" + data[1:], lambda data: data[:-1], lambda data: data + b"x"])
+async def test_the_last_piece_of_a_large_encrypted_file_is_not_given_if_it_was_changed(
+    change: Callable[[bytes], bytes],
+) -> None:
+    encrypted, file = sealed(_LARGE)
+    given = bytearray()
+    with pytest.raises(NotFetched):
+        await fetched(World(data=change(encrypted)), source_of({"file": file}), given)
+    assert 0 < len(given) < len(_LARGE)
+
+
+async def test_few_encrypted_files_are_held_in_memory_at_a_time_and_others_stream() -> None:
+    encrypted, file = sealed(DATA)
+    source = source_of({"file": file})
+    async with World(data=encrypted).downloads() as downloads:
+        async with AsyncExitStack() as stack:
+            found = [await stack.enter_async_context(downloads.download(source)) for _ in range(6)]
+            assert [each.proved_last for each in found] == [False] * 4 + [True] * 2
+        async with downloads.download(source) as another:
+            assert not another.proved_last
+
+
+async def test_the_key_of_an_encrypted_file_is_in_no_log_and_no_request() -> None:
+    _, file = sealed(DATA)
+    world = World(status=502)
+    with capture_logs() as logs, pytest.raises(NotFetched) as raised:
+        await fetched(world, source_of({"file": file}))
+    told = f"{logs}{raised.value}{world.asked}"
+    assert "mxc://hs/a" in told
+    assert urlsafe_b64encode(KEY).decode()[:10] not in told

@@ -118,14 +118,14 @@ def _redaction(number: int, sender: str) -> Json:
 
 
 async def test_events_of_other_kinds_are_counted_and_what_is_said_beside_them_is_heard() -> None:
-    polls = [_event(number, "m.poll.start") for number in (2, 3)]
-    ours, state = _event(5, "m.poll.start", _US), _event(6, "m.room.topic", state_key="")
-    listener = Listener(_sync(_event(1), *polls, _event(4, "org.example.x"), ours, state, _event(7)))
+    beacons = [_event(number, "m.beacon") for number in (2, 3)]
+    ours, state = _event(5, "m.beacon", _US), _event(6, "m.room.topic", state_key="")
+    listener = Listener(_sync(_event(1), *beacons, _event(4, "org.example.x"), ours, state, _event(7)))
     (batch,) = await listener.hears(1)
     assert [plain(event.text) for event in batch.events] == ["number 1", "number 7"]
     assert [count.reason for count in batch.counts] == [
-        "not a kind of event that is carried: m.poll.start",
-        "not a kind of event that is carried: m.poll.start",
+        "not a kind of event that is carried: m.beacon",
+        "not a kind of event that is carried: m.beacon",
         "not a kind of event that is carried",
     ]
     assert {(count.room, count.what) for count in batch.counts} == {(_POND, Tally.REFUSED)}
@@ -142,10 +142,10 @@ async def test_listening_has_begun_only_when_the_first_position_is_stored() -> N
 
 
 async def test_counts_alone_move_the_cursor_and_none_come_from_private_conversations() -> None:
-    listener = Listener(_sync(_event(1, "m.poll.start")))
+    listener = Listener(_sync(_event(1, "m.beacon")))
     (batch,) = await listener.hears(1)
     assert (batch.events, len(batch.counts), batch.cursor.split()[0]) == ((), 1, "s")
-    listener = Listener(_sync(_event(1, "m.poll.start"), _event(2)))
+    listener = Listener(_sync(_event(1, "m.beacon"), _event(2)))
     listener.rooms.remove(listener.joined)
     listener.rooms.add_private("!pond", _ANN).hear()
     (batch,) = await listener.hears(1)
@@ -270,6 +270,7 @@ _TYPES = st.sampled_from(
         "m.room.create",
         "m.room.topic",
         "m.poll.start",
+        "m.poll.end",
     ]
 )
 _CONTENT = st.dictionaries(

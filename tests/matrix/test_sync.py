@@ -126,7 +126,7 @@ def test_what_a_sync_tells_our_device_may_be_malformed(response: Json, device: F
 def test_an_event_of_a_kind_that_is_not_carried_is_counted_under_few_reasons_whatever_its_type() -> None:
     event = {"event_id": "$1", "sender": "@ann:hs", "content": {"x": 1}}
     unknown = "not a kind of event that is carried"
-    assert entries([event | {"type": "m.poll.start"}]) == (Uncarried("$1", "@ann:hs", f"{unknown}: m.poll.start"),)
+    assert entries([event | {"type": "m.beacon"}]) == (Uncarried("$1", "@ann:hs", f"{unknown}: m.beacon"),)
     made_up = [event | {"type": f"org.example.{number}"} for number in range(1000)]
     assert {entry.reason for entry in entries(made_up) if isinstance(entry, Uncarried)} == {unknown}
     assert len(entries(made_up)) == 1000
@@ -139,7 +139,10 @@ def test_state_signals_between_clients_and_redacted_events_are_no_refused_messag
         event | {"type": "org.example.state", "state_key": "x"},
         event | {"type": "m.call.candidates"},
         event | {"type": "m.key.verification.ready"},
-        event | {"type": "m.poll.start", "content": {}},
+        event | {"type": "m.beacon", "content": {}},
+        event | {"type": "m.poll.response"},
+        event | {"type": "org.matrix.msc3381.poll.response"},
+        event | {"type": "m.beacon", "sender": None},
         event | {"type": "m.poll.start", "sender": None},
     ]
     assert entries(quiet) == ()

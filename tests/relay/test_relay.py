@@ -16,6 +16,7 @@ from bridge.network import PermanentError, TransientError
 from bridge.relay.intake import Relay
 from bridge.relay.limits import Terms
 from bridge.relay.notices import Notices
+from bridge.relay.previews import Previews
 from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
@@ -53,6 +54,7 @@ class World:
         self.whispered: list[Event] = []
         self.leases: dict[str, Lease] = {}
         self.terms = Terms()
+        self.previews = Previews()
 
     def whisper(self, event: Event) -> bool:
         self.whispered.append(event)
@@ -63,7 +65,9 @@ class World:
         """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
         gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands=asks_for_help)
         notices = Notices(lambda: self.now)
-        shared = self.shared = Shared(lambda: self.now, random.Random(1), notices, terms=self.terms)
+        shared = self.shared = Shared(
+            lambda: self.now, random.Random(1), notices, terms=self.terms, previews=self.previews
+        )
         relay = Relay(gate, shared, self.whisper)
         self.lookout = Lookout(gate, shared)
         stopping = asyncio.Event()

@@ -31,7 +31,7 @@ from bridge.rules.case import Aside, Refusal, Told
 from bridge.rules.gate import Gate, asked_about
 from bridge.rules.joining import Door
 from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
-from bridge.rules.routing import ear
+from bridge.rules.routing import ear, everywhere
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions
 from tests.events import HOME, LIBERA, answer, asks_for_help, irc, matrix, rebodied, said
@@ -402,7 +402,7 @@ def test_a_reply_that_mentions_us_is_a_question_only_if_it_replies_to_a_bot(worl
     assert asked_about(named) is None
 
 
-def test_the_line_limits_of_members_and_guests_are_configured_and_that_of_a_bot_is_20() -> None:
+def test_the_line_limits_of_members_and_guests_are_configured_and_a_bot_without_a_link_has_20() -> None:
     world = World(Rules(Guests.RELAY, member_lines=9, guest_lines=3))
     assert world.gate.decide(said(HOME, matrix("alice"), "hi")).case.event.max_lines == 9
     assert world.gate.decide(said(HOME, matrix("eve"), "hi")).case.event.max_lines == 3
@@ -523,6 +523,22 @@ def test_a_preview_is_offered_of_what_members_link_to_on_irc_only_where_the_link
         who = irc("bob", "bob") if room == LIBERA else matrix("alice")
         event = gate.decide(said(room, who, "see https://pics.example/cat.png.")).case.event
         assert event.preview == ("https://pics.example/cat.png" if wanted else "")
+
+
+def test_a_bots_long_answer_has_a_link_to_its_text_where_those_who_hear_it_have_links() -> None:
+    rules = Rules(Guests.DUCK_ONLY, files_last=60.0, member_lines=2, guest_links=Allowance(1, 1))
+    gate = World(rules).gate
+    for number in range(10):
+        event = gate.decide(answer(ear("duck", everywhere(HOME)), "quack\n" * 9 + str(number))).case.event
+        assert (event.text_until, event.max_lines) == (1_060, 2), "nobody's budget is charged"
+    assert gate.decide(answer(ear("duck", str(LIBERA)), "quack\n" * 9)).case.event.text_until == 1_060
+    assert gate.decide(answer(ear("duck", everywhere(HOME)), "quack")).case.event.text_until == 0
+    alone = gate.decide(answer(ear("duck", str(ALONE)), "quack\n" * 99)).case.event
+    assert (alone.text_until, alone.max_lines) == (0, 20), "a private conversation"
+    gone = gate.decide(answer(ear("duck", everywhere(Room("home", "#gone:hs"))), "quack\n" * 99)).case.event
+    assert gone.text_until == 0
+    off = World(Rules(member_lines=2)).gate
+    assert off.decide(answer(ear("duck", everywhere(HOME)), "quack\n" * 9)).case.event.text_until == 0
 
 
 def test_nothing_is_offered_of_what_only_the_bots_hear() -> None:

@@ -1,12 +1,17 @@
 """Checks that must hold once a simulated world has come to rest."""
 
+import re
 from collections.abc import Iterator
 
 from bridge.model.event import Room
 from bridge.rules.link import Link
-from tests.simulation.reader import ABSENT, GONE, Told, View, ends_of
+from tests.simulation.followed import unfollowable
+from tests.simulation.reader import ABSENT, Told, View, ends_of
 from tests.simulation.speech import Ours, Said
 from tests.simulation.world import LINKS, World
+
+_OWN_WORDS = re.compile(r"\w+\.\w+\.\d+\.\d+\+*;")
+"""What is in no other message."""
 
 
 def complaints(world: World) -> Iterator[str]:
@@ -28,6 +33,10 @@ def complaints(world: World) -> Iterator[str]:
         yield from (f"{room}: edited to the same: {line}" for line in views[room].needless)
         yield from (f"{room}: {line}" for line in _doubled(world, room, entries[room], views[room]))
     yield from _stored(world, told, views)
+    for link in LINKS:
+        source, target = link.rooms
+        found = unfollowable(world, entries[source], entries[target], views[target])
+        yield from (f"{target}: {line}" for line in found)
     yield from dict.fromkeys(world.leftovers)
 
 
@@ -117,14 +126,20 @@ def _stored(world: World, told: dict[Room, Told], views: dict[Room, View]) -> It
         yield f"removals of what was never sent: {needless}"
     kept = [
         text
-        for query in ("SELECT excerpt, body FROM events", "SELECT payload FROM posts")
+        for query in (
+            "SELECT excerpt, body FROM events",
+            "SELECT payload FROM posts",
+            "SELECT name, source, text FROM media",
+        )
         for row in sql.execute(query)
         for text in row
         if text
     ]
     for each in told.values():
         for name in each.removed():
-            if any(step.value in text for step in each.words[name] if step.value != GONE for text in kept):
+            steps = [*each.words[name], *each.late.get(name, ())]
+            said = {one for step in steps for one in _OWN_WORDS.findall(step.value)}
+            if any(one in text for one in said for text in kept):
                 yield f"the store has words of {name}, which was removed"
 
 

@@ -37,7 +37,7 @@ class IrcServer:
         return self.lines
 
     def say(self, room: Room, sender: str, act: Act, post: str = "") -> str:
-        said = Said(f"i{len(self.lines)}", room, sender, act, post)
+        said = Said(f"i{len(self.lines)}", room, sender, act, post, self.weather.clock())
         self.lines.append(said)
         self.weather.note(str(said))
         self.stir.ring()

@@ -29,7 +29,7 @@ class Homeserver:
         return self.timeline
 
     def say(self, room: Room, sender: str, act: Act, post: str = "") -> str:
-        said = Said(f"${len(self.timeline)}", room, sender, act, post)
+        said = Said(f"${len(self.timeline)}", room, sender, act, post, self._weather.clock())
         self.timeline.append(said)
         self._weather.note(str(said))
         self.stir.ring()

@@ -1,14 +1,15 @@
 """A person in a room: says something, and changes it, answers and reacts, as people do who see the room."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from bridge.model.event import Edit, EventKey, Message, Reaction, Redaction, Room
-from bridge.model.text import words
-from tests.simulation.speech import Act, Ours, Said, name_of
+from bridge.model.event import Edit, EventKey, Media, Message, Reaction, Redaction, Room
+from bridge.model.text import Text, words
+from tests.simulation.speech import MOST_LINES, Act, Ours, Said, name_of
 
 _SIGNS = ("+1", "ok")
+_WITH_FILES = 0.35  # how likely what is said on Matrix is a picture, or several
 _RECENT = 12  # entries of the server that somebody may still mean
 
 
@@ -43,15 +44,17 @@ class Person:
         self._number = 0
         self._own: dict[str, str] = {}
         """The words of what they said, by id."""
+        self._files: dict[str, tuple[Media, ...]] = {}
+        """The files of what they said, by id."""
         self._reacted: dict[tuple[str, str], tuple[str, str]] = {}
         """By message and sign, the id of the reaction, and of what it is about."""
 
     def speak(self, reply_to: EventKey | None = None) -> None:
-        text = self._words(self._number, 0)
-        if self._room.network == "home" and self._rng.random() < 0.2:
-            text += "\n" + text.replace(";", "+;")
+        said = self._words(self._number, 0)
+        text, media = self._put(said, ())
         self._number += 1
-        self._own[self._say(Message(words(text), reply_to=reply_to))] = text
+        entry = self._say(Message(text, reply_to=reply_to, media=media))
+        self._own[entry], self._files[entry] = said, media
 
     def amend(self) -> None:
         verb = self._rng.choice(
@@ -59,10 +62,12 @@ class Person:
         )
         verb()
 
-    def _edit(self) -> None:
+    def _edit(self, target: str | None = None) -> None:
         if self._changes and self._own:
-            target = self._rng.choice([*self._own][-3:])
-            self._say(Edit(EventKey(self._room, target), words(self._anew(target))))
+            target = target or self._rng.choice([*self._own][-3:])
+            text, media = self._put(self._anew(target), self._files[target])
+            self._files[target] = media
+            self._say(Edit(EventKey(self._room, target), text, media=media))
 
     def _correct(self) -> None:
         """By hand: the last thing that they said."""
@@ -78,8 +83,10 @@ class Person:
     def _remove(self) -> None:
         if self._changes and self._own:
             target = self._rng.choice([*self._own][-3:])
-            del self._own[target]
             self._say(Redaction(EventKey(self._room, target)))
+            if self._room.network == "home" and self._rng.random() < 0.3:  # on another device, which is late
+                self._edit(target)
+            del self._own[target]
 
     def _react(self) -> None:
         seen = self._seen()
@@ -111,8 +118,23 @@ class Person:
     def _is_by_hand(self, said: Said) -> bool:
         return self._by_hand is not None and said.id in self._by_hand
 
+    def _put(self, said: str, before: tuple[Media, ...]) -> tuple[Text, tuple[Media, ...]]:
+        """`said` in a line, in several, in too many, or as a caption of files, which may be those of `before`."""
+        lot = self._rng.random() if self._room.network == "home" else 1.0
+        if lot < _WITH_FILES:
+            kept = before if before and self._rng.random() < 0.5 else tuple(self._new_files(said))
+            return words(said if lot < _WITH_FILES / 2 or kept == before else ""), kept
+        more = 1 if lot < 0.5 else MOST_LINES + 1 if lot < 0.7 else 0
+        return words("\n".join(said.replace(";", f"{'+' * each};") for each in range(1 + more))), ()
+
+    def _new_files(self, said: str) -> Iterator[Media]:
+        """A picture, or a gallery."""
+        for number in range(self._rng.choice((1, 1, 1, 3))):
+            name = said.replace(";", f"{'+' * number};png")
+            yield Media("image", name, 5, "image/png", f"mxc://hs/{name}")
+
     def _anew(self, target: str) -> str:
-        number, version = self._own[target].split("\n")[0].strip("+;").split(".")[2:]
+        number, version = self._own[target].strip(";").split(".")[2:]
         self._own[target] = self._words(int(number), int(version) + 1)
         return self._own[target]
 

@@ -1,15 +1,21 @@
 """Errors that somebody could make in the store or on IRC, each small: tests of the simulation, which must find them."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from bridge.model.event import Edit, Event, Room
-from bridge.model.outbox import Backlog, Delivery, Post
+from bridge.lib.ids import digest
+from bridge.model.event import FOREVER, Edit, Event, Media, Message, Room
+from bridge.model.outbox import Backlog, Delivery, Hosted, Owed, Post, handle
+from bridge.rules import offers
+from bridge.rules.case import Case, Refusal
+from bridge.rules.gate import Gate
 from bridge.store import Commit, Committed, Lease
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
+from bridge.store.tables.bodies import load
+from bridge.store.tables.files import Files
 from bridge.store.tables.messages import Messages
 from bridge.store.tables.queue import Queue
 from tests.simulation.world import Program
@@ -122,7 +128,7 @@ class SentTwice(Core):
 
 
 class _Reversed(Queue):
-    def _edits(self, seq: int, room: Room) -> Mapping[str, Edit]:
+    def _edits(self, seq: int, room: Room) -> Mapping[str, Event]:
         return dict(reversed([*super()._edits(seq, room).items()]))
 
 
@@ -189,6 +195,107 @@ class Rash(Core):
             yield delivery
 
 
+class _OfMessagesOnly(Files):
+    def revoke_of(self, event: int) -> int:
+        query = "UPDATE media SET source = '', name = '', text = '' WHERE event = ?"
+        return self._sql.execute(query, (event,)).rowcount
+
+
+class Halfhearted(Core):
+    """A removal does not revoke the links to what its message was edited to."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._files = _OfMessagesOnly(self._sql)
+
+
+class _OldText(Files):
+    def keep(self, event: Event, seq: int, target: int | None) -> None:
+        if event.text_until or not isinstance(event.body, Edit) or event.body.media:
+            super().keep(event, seq, target)
+
+
+class Nostalgic(Core):
+    """The link to a long text goes on to open it after an edit to a short one."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._files = _OldText(self._sql)
+
+
+class _WithoutTime(Queue):
+    def owed(self, *args: Any) -> Iterator[Owed]:
+        kept = "SELECT body FROM events WHERE network = ? AND room = ? AND id = ?"
+        for owed in super().owed(*args):
+            place = owed.event.room
+            (body,) = self._sql.execute(kept, (place.network, place.id, owed.event.id)).fetchone()
+            yield replace(owed, event=replace(owed.event, text_until=load(body).text_until))
+
+
+class Unlinked(Core):
+    """A message that waits with its edit has the link that it would have had without."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waiting = _WithoutTime(self._sql, self._messages)
+
+
+class Forgetful(Core):
+    """What is done is forgotten, whatever links work."""
+
+    def expire(self, before: float) -> int:
+        gone = self._sql.execute(
+            "DELETE FROM deliveries WHERE state IN ('sent', 'dropped') AND NOT EXISTS"
+            " (SELECT 1 FROM media WHERE media.event = deliveries.event AND source != '') RETURNING event"
+        ).fetchall()
+        self._sql.executemany(
+            "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", gone
+        )
+        return len(gone)
+
+
+class Timeless(Core):
+    """Links work for ever."""
+
+    def file(self, handle: str) -> Hosted | None:
+        return self._files.find(handle)
+
+
+class Generous(Gate):
+    """Links to what guests say cost them nothing."""
+
+    def _offered(self, case: Case, refusal: Refusal | None, audience: Collection[Room]) -> Event:
+        if refusal is not None or case.link is None:
+            return offers.without(case.event)
+        return offers.offered(case.event, case.link, self._clock(), most=case.event.max_lines)
+
+
+def _named(event: Event, media: Media) -> str:
+    return digest(event.room.network, handle(event, media))
+
+
+class _Named(Files):
+    def keep(self, event: Event, seq: int, target: int | None) -> None:
+        super().keep(event, seq, target)
+        media = event.body.media if isinstance(event.body, Message | Edit) else ()
+        self._sql.executemany(
+            "UPDATE OR REPLACE media SET handle = ? WHERE handle = ?",
+            [(_named(event, each), handle(event, each)) for each in media],
+        )
+
+
+class Named(Core):
+    """The handle of a file depends on the name of its network, which an operator may change."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._files = _Named(self._sql)
+
+
+def _until_midnight(until: int) -> int:
+    return until if until == FOREVER else until - until % 86_400
+
+
 PLANTED: Mapping[str, Program] = {
     "cursor in its own transaction": Program(lease=CursorByItself),
     "counted ids": Program(core=Counted),
@@ -207,6 +314,14 @@ PLANTED: Mapping[str, Program] = {
     "a removal without a message": Program(core=Talkative),
     "an erasure that forgets the excerpt": Program(core=Remembering),
     "a removal that drops what may have been sent": Program(core=Rash),
+    "a removal that revokes no edit's file": Program(core=Halfhearted),
+    "a long text that was edited to a short one": Program(core=Nostalgic),
+    "a long edit that waits with its short message": Program(core=Unlinked),
+    "a message that is forgotten before its edit's link": Program(core=Forgetful),
+    "a guest's links that cost nothing": Program(gate=Generous),
+    "a handle that changes with the network's name": Program(core=Named, handle=_named),
+    "a link that ends earlier than promised": Program(until=_until_midnight),
+    "a link that never ends": Program(core=Timeless, until=lambda _: FOREVER),
 }
 
 

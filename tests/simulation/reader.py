@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bridge.model.event import Edit, EventKey, Membership, Message, Reaction, Redaction, Topic
 from bridge.model.text import plain
-from tests.simulation.speech import Ours, Said, name_of
+from tests.simulation.speech import Ours, Said, in_lines, name_of, without_links
 
 
 class Mark(NamedTuple):
@@ -49,7 +49,11 @@ class View:
         return view
 
     def words(self, name: str) -> str:
-        """The words of the message, all that can be read of it; '' if nothing can."""
+        """The words of the message, all that can be read of it but links; '' if nothing can."""
+        return without_links(self.shown(name))
+
+    def shown(self, name: str) -> str:
+        """The words of the message with their links."""
         found = (parts.get(name) for entry, parts in self.parts.items() if entry not in self.stale)
         return "\n".join(text for text in found if text is not None)
 
@@ -62,10 +66,10 @@ class View:
 
     def _people(self, said: Said) -> None:
         match said.act:
-            case Message(text=text):
-                self._say(said.id, name_of(said.key), plain(text))
-            case Edit(target=target, text=text):
-                self._edit((target.id,), name_of(target), plain(text), said)
+            case Message() as body:
+                self._say(said.id, name_of(said.key), in_lines(body))
+            case Edit(target=target) as body:
+                self._edit((target.id,), name_of(target), in_lines(body), said)
             case Redaction(target=target):
                 self._remove((target.id,), None)
             case Reaction(target=target, key=key, removed=removed):
@@ -97,7 +101,7 @@ class View:
 
     def _edit(self, entries: Sequence[str], name: str, text: str, said: Said) -> None:
         self._check(entries, name, said)
-        if said.post and self.words(name) == text and self.copies[said.post] == 1 and not self.stale:
+        if said.post and self.words(name) == without_links(text) and self.copies[said.post] == 1 and not self.stale:
             self.needless.append(str(said))
         shown: str | None = text
         for entry in entries:
@@ -140,6 +144,8 @@ class Told:
     words: dict[str, list[Step]] = field(default_factory=dict)
     marks: dict[Mark, list[Step]] = field(default_factory=dict)
     replies: dict[str, Step] = field(default_factory=dict)
+    late: dict[str, list[Step]] = field(default_factory=dict)
+    """What messages were edited to after they were removed."""
 
     @classmethod
     def of(cls, view: View, own: Sequence[tuple[Said, bool]], by_hand: Mapping[str, EventKey]) -> "Told":
@@ -151,12 +157,14 @@ class Told:
             match said.act:
                 case Message(text=text) if said.id in by_hand:
                     told.words[name_of(by_hand[said.id])].append(Step(plain(text).split("/")[2], sure))
-                case Message(text=text, reply_to=reply_to):
-                    told.words[name_of(said.key)] = [Step(plain(text), sure)]
+                case Message(reply_to=reply_to) as body:
+                    told.words[name_of(said.key)] = [Step(in_lines(body), sure)]
                     if reply_to is not None:
                         told.replies[name_of(said.key)] = Step(view.first(reply_to.id) or "nothing", sure)
-                case Edit(target=target, text=text):
-                    told.words[name_of(target)].append(Step(plain(text), sure))
+                case Edit(target=target) as body:
+                    is_late = told.words[name_of(target)][-1].value == GONE
+                    steps = told.late if is_late else told.words
+                    steps.setdefault(name_of(target), []).append(Step(in_lines(body), sure))
                 case Redaction(target=target) if target.id in reactions:
                     told.marks[reactions[target.id]].append(Step("off", sure))
                 case Redaction(target=target):

@@ -1,6 +1,7 @@
 """What is said on the simulated networks: by people, as bodies of the model; by us, as acts in JSON."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, assert_never
@@ -16,11 +17,16 @@ from bridge.model.event import (
     Redaction,
     Room,
     Topic,
+    with_links,
 )
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Sender
-from bridge.model.text import lines, plain
+from bridge.model.text import plain
 from bridge.network import Needless
+
+MOST_LINES = 3
+"""Lines of a message where messages are made of lines; of a longer one, the last leads to the whole text."""
+_LINK = re.compile(r" ?https://[a-z]+/([mt])/([\w-]{48})", re.ASCII)
 
 
 class Line(NamedTuple):
@@ -51,13 +57,14 @@ Act: TypeAlias = Body | Ours
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An entry in a server's history; `post` is ours, else somebody's."""
+    """An entry in a server's history; `post` is ours, else somebody's. `time`: when it was said, since the epoch."""
 
     id: str
     room: Room
     sender: str
     act: Act
     post: str = ""
+    time: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.room} {self.id} <{self.sender}> {self.act}"
@@ -74,6 +81,24 @@ class Said:
 def name_of(key: EventKey) -> str:
     """The name of a message in all rooms: where it was said, and its id there."""
     return f"{key.room} {key.id}"
+
+
+def in_lines(body: Message | Edit, text_link: str = "") -> str:
+    """What is shown of `body` where messages are made of lines, with the links to its files, and to its whole text if
+    that has too many lines."""
+    said = plain(with_links(body)).split("\n")
+    if len(said) <= MOST_LINES:
+        return "\n".join(said)
+    return "\n".join([*said[: MOST_LINES - 1], f"all of it: {text_link}".strip()])
+
+
+def links_in(shown: str) -> list[tuple[str, str]]:
+    """The links in `shown`: place (`m` or `t`) and token of each."""
+    return _LINK.findall(shown)
+
+
+def without_links(shown: str) -> str:
+    return _LINK.sub("", shown)
 
 
 def acts(payload: str) -> Ours:
@@ -107,10 +132,11 @@ def _payloads(item: Owed, *, by_lines: bool) -> Iterator[str]:
     event = item.event
     match event.body:
         case Message():
-            said = lines(event.text) if by_lines else [event.text]
-            yield from (json.dumps(Ours("say", (_line(item, plain(line)),))) for line in said)
-        case Edit(target=target, text=text):
-            yield _about(item, target, "edit", plain(text))
+            said = in_lines(event.body, event.text_link).split("\n") if by_lines else [plain(event.text)]
+            yield from (json.dumps(Ours("say", (_line(item, line),))) for line in said)
+        case Edit(target=target):
+            said_now = in_lines(event.body, event.text_link) if by_lines else plain(event.text)
+            yield _about(item, target, "edit", said_now)
         case Redaction(target=target):
             yield _about(item, target, "redact")
         case Reaction(target=target, key=key, removed=removed):

@@ -38,13 +38,13 @@ class Disk:
         """After so many more transactions the process that asked for them is gone; 0: it stays."""
         self.struck = Stir()
         self._older: list[bytes] = []
-        self.sql = _opened(_EMPTY)
+        self.sql = opened(_EMPTY)
 
     def crash(self) -> None:
         """Whatever is open now sees nothing any more and changes nothing; what was committed is there."""
         image = self.sql.serialize()
         self.sql.close()
-        self.sql = _opened(image)
+        self.sql = opened(image)
 
     def keep(self) -> None:
         """Keep a copy that `rewind` may put back."""
@@ -159,7 +159,7 @@ class SimulatedStore(SqliteStore):
         return None if lease is None else self._lease(self, *lease.own)
 
 
-def _opened(image: bytes) -> sqlite3.Connection:
+def opened(image: bytes) -> sqlite3.Connection:
     sql = sqlite3.connect(":memory:", isolation_level=None)
     sql.deserialize(image)
     sql.execute("PRAGMA foreign_keys = ON")

@@ -1,21 +1,25 @@
 """People who talk in two links, the relay between them, and a nemesis; at the end, who has seen what."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from bridge.model.event import EventKey, Room
+from bridge.http import links
+from bridge.model.event import Event, EventKey, Media, Room
+from bridge.model.outbox import handle, text_handle
 from bridge.model.people import Identity, Proof
 from bridge.network import Network
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
 from bridge.relay.shared import Shared
+from bridge.rules.budget import Allowance
 from bridge.rules.gate import Gate
-from bridge.rules.link import Link
+from bridge.rules.link import Guests, Link, Rules
 from bridge.store import Commit, Lease, LeaseLost, Unavailable
 from bridge.store.core import Core
 from bridge.users import User
@@ -24,22 +28,30 @@ from tests.fakes.users import MemoryUsers
 from tests.simulation.irc import IrcNetwork, IrcServer
 from tests.simulation.matrix import Homeserver, MatrixNetwork
 from tests.simulation.people import Person
-from tests.simulation.speech import Said
+from tests.simulation.speech import MOST_LINES, Said
 from tests.simulation.store import Disk, SimulatedStore
 from tests.simulation.weather import Weather
 
 Result = TypeVar("Result")
 
+PUBLIC_URL = "https://bridge"
+GUEST_LINKS = Allowance(2, 2)
+_RULES = Rules(guests=Guests.RELAY, member_lines=MOST_LINES, guest_lines=MOST_LINES, guest_links=GUEST_LINKS)
 LINKS = tuple(
     Link(
         name,
         (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")),
+        _RULES,
         welcome_guest="?",
         by_hand=frozenset({Room("libera", f"#{name}")}),
     )
     for name in ("pond", "lake")
 )
 PEOPLE = {"home": ("alice", "carol"), "libera": ("bob", "dave")}
+GUEST = "erin"
+"""Somebody on Matrix."""
+_LAST = (60.0, 3 * 3600.0, math.inf)
+"""Seconds that links may work: less than a world lasts, more, and for ever."""
 _MESSAGES = 6  # of each person in each room
 _AMENDS = 0.5  # how likely a person then edits, removes, answers, or reacts
 _TROUBLE = 30.0  # seconds
@@ -56,6 +68,10 @@ class Program:
     core: type[Core] = Core
     lease: type[Lease] = Lease
     settles: bool = True
+    gate: type[Gate] = Gate
+    handle: Callable[[Event, Media], str] = handle
+    until: Callable[[int], int] = int
+    """Until when a link works that is to work until then."""
 
 
 class World:
@@ -78,7 +94,17 @@ class World:
         self.leftovers: list[str] = []
         self.doubts: dict[str, int] = {}
         """How often the fate of a post that had arrived on IRC was unknown."""
-        self._program = program
+        self.revoked: set[str] = set()
+        """The files and texts to which an operator has revoked the links, by their handles."""
+        self.key = rng.randbytes(32)
+        self.last = rng.choice(_LAST)
+        """Seconds that links to files and texts work."""
+        self.links = tuple(replace(link, rules=replace(_RULES, files_last=self.last)) for link in LINKS)
+        self.starts = 0
+        """Of the process so far."""
+        self.ended = 0.0
+        """When all had come to rest, in seconds since the epoch."""
+        self.program = program
         self._process: asyncio.Task[None] | None = None
         self._store: SimulatedStore | None = None
         self._users = MemoryUsers()
@@ -94,6 +120,7 @@ class World:
             await asyncio.wait({*people, nemesis})
             self._calm()
             await self._settle()
+            self.ended = self.weather.clock()
             supervisor.cancel()
             watch.cancel()
 
@@ -145,15 +172,18 @@ class World:
             await asyncio.sleep(self.weather.rng.uniform(0.2, 3.0))
 
     async def _serve(self) -> None:
-        weather, program = self.weather, self._program
+        weather, program = self.weather, self.program
+        self.starts += 1
         self._store = store = SimulatedStore(self.disk, weather.clock, program.core, program.lease)
         try:
             networks: list[Network] = [
                 MatrixNetwork("home", self.home, weather, merges=self.merges),
                 IrcNetwork("libera", self.libera, weather, settles=program.settles),
             ]
-            gate = Gate(self._users, Sessions(self._users, weather.clock, 1.0), LINKS, clock=weather.clock)
-            relay = Relay(gate, Shared(weather.clock, weather.rng, Notices(weather.clock)))
+            gate = program.gate(self._users, Sessions(self._users, weather.clock, 1.0), self.links, clock=weather.clock)
+            shared = Shared(weather.clock, weather.rng, Notices(weather.clock))
+            shared.link_to, shared.link_to_text = self.link_to, self._link_to_text
+            relay = Relay(gate, shared)
             leases = [await _patient(partial(self._begin, store, network.name)) for network in networks]
             async with asyncio.TaskGroup() as group:
                 for network, lease in zip(networks, leases, strict=True):
@@ -162,6 +192,13 @@ class World:
         finally:
             await store.aclose()
             self.libera.cut()
+
+    def link_to(self, event: Event, file: Media) -> str:
+        return links.link(PUBLIC_URL, self.key, self.program.handle(event, file), self.program.until(file.until))
+
+    def _link_to_text(self, event: Event) -> str:
+        until = self.program.until(event.text_until)
+        return links.link(PUBLIC_URL, self.key, text_handle(event), until, links.TEXT)
 
     async def _begin(self, store: SimulatedStore, network: str) -> Lease:
         """A lease, and a place to resume at, before anything is said."""
@@ -194,8 +231,7 @@ class World:
             self._no_store,
             self._forgetful,
         ]
-        if self.rewinds:
-            faults += [self._rewind, self._rewind]
+        faults += [self._rewind, self._rewind] if self.rewinds else [self._revoke]
         await asyncio.sleep(6.0)
         while loop.time() < seconds + 6.0:
             if self.rewinds and rng.random() < 0.7:
@@ -257,6 +293,23 @@ class World:
             await self._crash()
         self.weather.note(f"rewind {self.disk.rewind()}")
 
+    async def _revoke(self) -> None:
+        """An operator revokes the links to what is in a message, whoever runs on the store meanwhile."""
+        sql = self.disk.sql
+        found = sql.execute(
+            "SELECT DISTINCT e.id, e.network FROM media AS m JOIN events AS e ON e.seq = m.event WHERE source != ''"
+            " ORDER BY e.seq"
+        ).fetchall()
+        if found:
+            event, network = self.weather.rng.choice(found)
+            open_ones = "SELECT handle FROM media WHERE source != ''"
+            before = {name for (name,) in sql.execute(open_ones)}
+            number = self.program.core(sql, self.weather.clock).revoke_of(event, network)
+            gone = before - {name for (name,) in sql.execute(open_ones)}
+            assert len(gone) == sum(number)
+            self.revoked |= gone
+            self.weather.note(f"links to {event} revoked")
+
     # The end
 
     async def _settle(self) -> None:
@@ -281,7 +334,8 @@ class World:
 
 
 def _voices() -> list[tuple[Room, str]]:
-    return [(room, who) for link in LINKS for room in link.rooms for who in PEOPLE[room.network]]
+    people = {**PEOPLE, "home": (*PEOPLE["home"], GUEST)}
+    return [(room, who) for link in LINKS for room in link.rooms for who in people[room.network]]
 
 
 def _identity(network: str, name: str) -> Identity:

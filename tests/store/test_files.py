@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bridge.model.accounting import Traffic, Use
-from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Redaction
+from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Message, Redaction
 from bridge.model.outbox import Addressed, Hosted, handle, text_handle
-from bridge.model.text import words
+from bridge.model.text import Span, Style, words
 from bridge.store import Commit, Lease
 from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
@@ -96,7 +96,7 @@ async def test_a_revoked_file_stays_revoked_whatever_is_edited_and_its_name_is_g
 @pytest.mark.parametrize(("network", "number"), [("", 2), ("home", 2), ("libera", 0)])
 async def test_all_files_of_an_event_are_revoked_by_its_id(world: World, network: str, number: int) -> None:
     await world.hear(rebodied(PICTURE, media=(CAT, DOG)))
-    assert await world.store.revoke_of("$cat", network) == number
+    assert await world.store.revoke_of("$cat", network) == (number, 0)
     assert (await world.store.file(handle(PICTURE, CAT)) is None) == bool(number)
 
 
@@ -124,6 +124,72 @@ async def test_a_whole_text_is_kept_as_last_edited_until_it_expires_or_its_messa
     assert "once" not in str(world.store.sql.execute("SELECT * FROM media").fetchall())
 
 
+async def test_the_link_to_a_long_text_opens_its_last_edit_however_short_it_is_and_whatever_is_heard_again(
+    world: World,
+) -> None:
+    story = long("once\nupon")
+    short = replace(long("once", "$short", target=story.key), text_until=0)
+    later = long("once\nmore", "$more", target=story.key)
+    await world.hear(story, short)
+    assert await world.store.text(text_handle(story)) == "once"
+    await world.hear(story)
+    assert await world.store.text(text_handle(story)) == "once"
+    await world.hear(later)
+    await world.hear(short, story)
+    assert await world.store.text(text_handle(story)) == "once\nmore"
+    await world.store.revoke(text_handle(story))
+    await world.hear(replace(short, id="$again"), later)
+    assert await world.store.text(text_handle(story)) is None
+    assert "once" not in str(world.store.sql.execute("SELECT text FROM media").fetchall())
+
+
+@pytest.mark.parametrize("first", ["once\nupon", "once"])
+async def test_the_removal_of_an_edit_takes_its_words_from_behind_the_link(world: World, first: str) -> None:
+    story = replace(long(first), text_until=2_000 if "\n" in first else 0)
+    await world.hear(story, long("once\nmore", "$one", target=story.key), long("a\nsecret", "$two", target=story.key))
+    assert await world.store.text(text_handle(story)) == "a\nsecret"
+    await world.hear(removal("$two"))
+    assert await world.store.text(text_handle(story)) is None
+    assert "secret" not in str(world.store.sql.execute("SELECT text FROM media").fetchall())
+
+
+@pytest.mark.parametrize("file", [True, False])
+async def test_a_message_is_known_as_long_as_a_link_to_what_it_was_edited_to(world: World, file: bool) -> None:
+    story = said(HOME, ALICE, "once", "$cat")
+    change = edit(DOG) if file else long("once\nmore", "$more", target=story.key)
+    name = handle(change, DOG) if file else text_handle(change)
+    await world.hear(story, change)
+    await world.carry_all()
+    assert await world.store.expire(world.now + 1) == 0
+    assert (await world.store.file(name) or await world.store.text(name)) is not None
+    await world.hear(removal("$cat"))
+    assert (await world.store.file(name), await world.store.text(name)) == (None, None)
+
+
+async def test_a_waiting_message_has_the_link_to_the_text_of_the_edit_that_it_is_shown_with(world: World) -> None:
+    story = said(HOME, ALICE, "once", "$long")
+    await world.hear(story, long("once\nmore", "$more", target=story.key))
+    libera = await world.store.acquire("libera", "test")
+    (backlog,) = await libera.due(world.now)
+    assert [owed.event.text_until for owed in backlog.owed] == [2_000]
+
+
+async def test_a_text_is_kept_as_people_read_it_without_styles_and_in_no_more_than_64_kib(world: World) -> None:
+    text = (
+        Span("see "),
+        Span("the pond", Style.BOLD, "https://pond.social"),
+        Span("\r\nand "),
+        Span("x", Style.SPOILER),
+    )
+    story = replace(long("x"), body=Message(text))
+    await world.hear(story)
+    assert await world.store.text(text_handle(story)) == "see the pond (https://pond.social)\nand ||x||"
+    huge = replace(long("x", "$huge"), body=Message(words("é" * 40_000 + "\ud800")))
+    await world.hear(huge)
+    kept = await world.store.text(text_handle(huge))
+    assert kept == "é" * 32_768
+
+
 async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: World) -> None:
     world.now = 10 * 86_400.0 - 1
     await world.store.use({Use.SERVED: Traffic(1, 10), Use.REFUSED: Traffic(2)})
@@ -133,3 +199,11 @@ async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: W
     assert await world.store.used(0) == {Use.SERVED: Traffic(4, 40), Use.REFUSED: Traffic(2)}
     await world.store.expire(world.now)
     assert await world.store.used(0) == {Use.SERVED: Traffic(3, 30)}
+
+
+async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(world: World) -> None:
+    story = long("once\nmore")
+    await world.hear(story, replace(long("once", "$short", target=story.key), text_until=0))
+    libera = await world.store.acquire("libera", "test")
+    (backlog,) = await libera.due(world.now)
+    assert [owed.event.text_until for owed in backlog.owed] == [0]

@@ -159,16 +159,41 @@ def test_a_damaged_store_is_refused_by_name_and_not_changed(path: Path, content:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("journal", ["-wal", "-journal"])
-def test_an_empty_file_beside_a_journal_is_a_damaged_store_and_not_a_new_one(path: Path, journal: str) -> None:
+_MAGIC = bytes.fromhex("d9d505f920a163d7")
+
+
+@pytest.mark.parametrize(
+    ("journal", "left"),
+    [
+        ("-wal", b"what is left of a store"),
+        ("-journal", _MAGIC + bytes(8) + b"\0\0\0\x05"),
+        ("-journal", bytes(16) + b"\0\0\0\x05"),
+    ],
+)
+def test_an_empty_file_beside_a_journal_is_a_damaged_store_and_not_a_new_one(
+    path: Path, journal: str, left: bytes
+) -> None:
     path.parent.mkdir()
     path.touch()
     beside = Path(f"{path}{journal}")
-    beside.write_bytes(b"what is left of a store")
+    beside.write_bytes(left)
     with pytest.raises(Unusable, match="the store was damaged"):
         SqliteStore.open(path, _clock)
     assert path.stat().st_size == 0
-    assert beside.read_bytes() == b"what is left of a store"
+    assert beside.read_bytes() == left
+
+
+@pytest.mark.parametrize(
+    "left", [_MAGIC + bytes(12), bytes(512), bytes(range(1, 256)) * 2], ids=["new", "none", "torn"]
+)
+async def test_a_journal_that_a_power_cut_left_of_making_the_store_does_not_keep_it_from_being_made(
+    path: Path, left: bytes
+) -> None:
+    path.parent.mkdir()
+    path.touch()
+    Path(f"{path}-journal").write_bytes(left.ljust(512, b"\0"))
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        assert await store.outbox() == []
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,90 @@
-"""Verbs for links to pictures and other files: revoke."""
+"""Verbs for links to files and whole texts: revoke. Also revokes those to what somebody said, for other verbs."""
+
+from collections.abc import Callable, Mapping
 
 import click
 
 from bridge.admin.verbs.office import Answer, Office, done
-from bridge.http.links import handle_in
+from bridge.http.links import TEXT, handle_in
+from bridge.model.outbox import Revoked
+from bridge.model.patterns import Pattern
+from bridge.model.people import Role, Sender
+from bridge.store import StoreError
+from bridge.users import User
+from bridge.users.identities import same_name
+from bridge.users.index import Index
+
+REVOKE = click.option(
+    "--revoke-media", "revoke", is_flag=True, help="Links to the files and long texts that they sent stop working, too."
+)
 
 
 @click.command("revoke")
 @click.argument("what", metavar="WHAT")
 @click.pass_obj
 def revoke(office: Office, what: str) -> Answer:
-    """Make links to the files of a message stop working, at once and for good.
+    """Make links to the files and the whole text of a message stop working, at once and for good.
 
     WHAT is the link itself, the Matrix id of the message ($...), or NETWORK/$ID.
     """
     handle, (network, _, event) = handle_in(what), what.partition("/$")
     if handle is not None:
         number = office.stored(lambda store: store.revoke(handle))
+        revoked = Revoked(texts=number) if what[: what.rfind("/") + 1].endswith(TEXT) else Revoked(number)
     elif what.startswith("$"):
-        number = office.stored(lambda store: store.revoke_of(what))
+        revoked = office.stored(lambda store: store.revoke_of(what))
     elif network and event:
-        number = office.stored(lambda store: store.revoke_of(f"${event}", network))
+        revoked = office.stored(lambda store: store.revoke_of(f"${event}", network))
     else:
         raise click.UsageError(f"{what!r} is no link, no id of a message ($...) and no NETWORK/$ID")
-    if not number:
+    if not any(revoked):
         raise click.ClickException(f"no link of {what} works: there was none, or it is revoked, or has expired")
     office.audit.record(office.by, "media revoke", what)
-    return done(f"{number} file{'' if number == 1 else 's'}: no link works any more", files=number)
+    return done(f"{_counted(revoked)}: no link works any more", **revoked._asdict())
+
+
+def said_by(user: User) -> Callable[[Sender], bool]:
+    """Whether somebody was `user` when they spoke, or is by an identity that `user` has now."""
+    name, index = same_name(user.name), Index([user])
+
+    def said(sender: Sender) -> bool:
+        return (sender.user is not None and same_name(sender.user) == name) or index.identify(sender) is not None
+
+    return said
+
+
+def said_by_any(office: Office, pattern: str) -> Callable[[Sender], bool]:
+    """Whether `pattern` fits somebody who is no admin: a ban spares those, too."""
+    fits = Pattern.parse(pattern).fits
+    admins = {same_name(user.name) for user in office.users.list() if user.role is Role.ADMIN}
+    return lambda sender: fits(sender) and (sender.user is None or same_name(sender.user) not in admins)
+
+
+def with_revoked(
+    office: Office, answer: Answer, whose: str, said: Callable[[Sender], bool], link: str | None = None
+) -> Answer:
+    """`answer`, the answer of a verb that has done its own part, once the links to what `whose` sent are revoked: in
+    the rooms of `link`, or everywhere. Raises ClickException if the store cannot be changed."""
+    rooms = None if link is None else office.config.links[link].rooms
+    revoked = Revoked()
+    if office.config.store.path.exists():  # else the daemon has never run
+        try:
+            revoked = office.stored(lambda store: store.revoke_said(said, rooms))
+        except StoreError as error:
+            raise click.ClickException(f"{answer.words}; but links to what they sent still work: {error}") from error
+    if not any(revoked):
+        told = "no link to what they sent works"
+    else:
+        told = f"{_counted(revoked)} of theirs: no link works any more"
+        office.audit.record(
+            office.by, "media revoke", f"of {whose}{f' in {link}' if link else ''}: {_counted(revoked)}"
+        )
+    assert isinstance(answer.data, Mapping)
+    data = {name: value for name, value in answer.data.items() if name != "done"}
+    return done(f"{answer.words}; {told}", **data, **revoked._asdict())
+
+
+def _counted(revoked: Revoked) -> str:
+    """`2 files`, `1 text`, or `2 files and 1 text`."""
+    counts = ((revoked.files, "file"), (revoked.texts, "text"))
+    return " and ".join(f"{number:,} {what}{'' if number == 1 else 's'}" for number, what in counts if number)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from bridge.admin.verbs.media import REVOKE, said_by, said_by_any, with_revoked
 from bridge.admin.verbs.office import Answer, Office, done
 from bridge.admin.verbs.params import DURATION, LINK, USER, a_link
 from bridge.model.patterns import Pattern, is_pattern
@@ -38,13 +39,20 @@ def mute_user(office: Office, target: str, link: str | None, lasts: float | None
 @_WHERE
 @_HOW_LONG
 @_WHY
+@REVOKE
 @click.pass_obj
-def ban_user(office: Office, target: str, link: str | None, lasts: float | None, reason: str) -> Answer:
+def ban_user(
+    office: Office, target: str, link: str | None, lasts: float | None, reason: str, *, revoke: bool
+) -> Answer:
     """Neither carry nor answer TARGET.
 
     TARGET is a user's name, or a pattern of guests: @*:spam.example, libera/account, libera/*!*@*.spam.example
     """
-    return _sanction(office, Measure.BAN, target, link, lasts, reason)
+    answer = _sanction(office, Measure.BAN, target, link, lasts, reason)
+    if not revoke:
+        return answer
+    said = said_by_any(office, target) if is_pattern(target) else said_by(office.users.get(target))
+    return with_revoked(office, answer, target, said, link)
 
 
 @click.command("lift")

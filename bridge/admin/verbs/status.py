@@ -1,7 +1,7 @@
-"""The status: whether the daemon runs, and what is queued or dead on each network."""
+"""The status: whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import click
@@ -9,6 +9,8 @@ import click
 from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
+from bridge.lib.sizes import spelled as size
+from bridge.model.accounting import Traffic, Use
 from bridge.model.event import BOTS
 from bridge.model.outbox import Entry, State
 from bridge.store import Unusable
@@ -17,7 +19,7 @@ from bridge.store import Unusable
 @click.command("status")
 @click.pass_obj
 def status(office: Office) -> Answer:
-    """Show whether the daemon runs, and what is queued or dead on each network."""
+    """Show whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
     running = is_in_use(office.config.store.path)
@@ -30,15 +32,42 @@ def status(office: Office) -> Answer:
             if orphan.waiting:
                 office.warn(orphan.words)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
+    traffic = _traffic(office)
     data = {
         "running": running,
         "users": len(office.users.list()),
         "links": len(office.config.links),
         "networks": networks,
+        "media": {use.value: {"number": each.number, "bytes": each.bytes} for use, each in traffic.items()},
     }
     words = f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}"
     waiting = [f"{name}: {found['words']}" for name, found in networks.items() if found["queued"] or found["dead"]]
-    return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"])]))
+    return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *_today(traffic)]))
+
+
+def _traffic(office: Office) -> Mapping[Use, Traffic]:
+    """What went over the line today (of UTC)."""
+    used: Mapping[Use, Traffic] = {}
+    with suppress(Unusable):
+        used = office.stored(lambda store: store.used(office.clock()))
+    return {use: used.get(use, Traffic()) for use in Use}
+
+
+def _today(traffic: Mapping[Use, Traffic]) -> Sequence[str]:
+    """A line about links and previews, if there is something to tell."""
+    served, refused, uploaded = traffic[Use.SERVED], traffic[Use.REFUSED], traffic[Use.UPLOADED]
+    parts = []
+    if served.number:
+        parts.append(f"served {_some(served, 'file')} ({size(served.bytes)})")
+    if refused.number:
+        parts.append(f"refused {_some(refused, 'request')}")
+    if uploaded.number:
+        parts.append(f"uploaded {_some(uploaded, 'file')} ({size(uploaded.bytes)})")
+    return [f"today: {', '.join(parts)}"] if parts else []
+
+
+def _some(traffic: Traffic, noun: str) -> str:
+    return f"{traffic.number} {noun}" if traffic.number == 1 else f"{traffic.number} {noun}s"
 
 
 def _of(network: str, entries: Sequence[Entry], now: float) -> dict[str, object]:

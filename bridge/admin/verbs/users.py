@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from bridge.admin.misfits import links_naming
+from bridge.admin.verbs.media import REVOKE, said_by, with_revoked
 from bridge.admin.verbs.office import Answer, Json, Office, done
 from bridge.admin.verbs.params import ROLES, USER, identity_options, on_networks, parsed, some
 from bridge.admin.verbs.passwords import hash_of
@@ -38,14 +39,17 @@ def add_user(
 
 @click.command("remove-user")
 @click.argument("name", type=USER)
+@REVOKE
 @click.pass_obj
-def remove_user(office: Office, name: str) -> Answer:
+def remove_user(office: Office, name: str, *, revoke: bool) -> Answer:
     """Remove the user NAME, who becomes a guest."""
     _check_last_admin(office, name)
+    user = office.users.get(name)
     office.users.remove(name)
     for link in links_naming(office.config, name):
         office.warn(f"links.{link} names {name} in the config still")
-    return done(f"removed {name}", user=name)
+    answer = done(f"removed {name}", user=name)
+    return with_revoked(office, answer, name, said_by(user)) if revoke else answer
 
 
 @click.command("users")

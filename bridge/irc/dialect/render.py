@@ -1,12 +1,12 @@
 """Renders our events for IRC: a room's deliveries become frozen posts that fit the server's lines."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from typing import assert_never
 
-from bridge.irc.dialect.address import is_address_of
 from bridge.irc.dialect.brief import clean as _clean
 from bridge.irc.dialect.comings import came_and_went
 from bridge.irc.dialect.formatting import parse
@@ -16,30 +16,35 @@ from bridge.irc.dialect.operations import Operation, Say, encode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
+from bridge.model.address import is_address_of
 from bridge.model.attribution import spoken
-from bridge.model.changes import Change, Extent, change, covered
+from bridge.model.changes import CUT, Change, Extent, change, covered
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.model.text import Span, Style, Text, lines, merge, plain, says_nothing, untabbed, words
+from bridge.model.readable import spelled_out
+from bridge.model.text import LINE_END, Span, Style, Text, lines, plain, printable, says_nothing, untabbed, words
 from bridge.network import Needless, PermanentError
 
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
-_FENCE = "||"
-_TICK = "`"
 _WIDE = re.compile("[ \u00a0]{2,}")
 _LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
+_BEFORE_LINK = 4
+"""Lines of a long message that are shown before the link to the whole."""
+_COUNTED = 60
+"""Lines that are split to count them: some 20 ms. Of a longer text, the number is an estimate."""
 
 
 def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> Sequence[Post]:
     """Render deliveries in order, each as one or more posts, up to the first that IRC cannot show or need not be shown.
     Raises `PermanentError` or `Needless` if that is the first of `owed`.
 
-    A message becomes as many lines as it needs, at most `Event.max_lines`: of a longer one, the last line says how much
-    more there was. The rooms share the flood budget in turn, so a long text delays its own room only. Edits of one
-    message, reactions to one, deletions by one person, and all that come and go next to each other are told as one.
+    A message becomes as many lines as it needs. Of one with more than `Event.max_lines`, the first are shown, and the
+    last line says how many more there are, with the link to the whole, if there is one. The rooms share the flood
+    budget in turn, so a long text delays its own room only. Edits of one message, reactions to one, deletions by one
+    person, and all that come and go next to each other are told as one.
     """
     posts: list[Post] = []
     names = Names(place, how)
@@ -138,10 +143,10 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     before = known.before if known is not None and known.ids else ""
     if says_nothing(new) or (known is not None and known.removed):
         return ()
-    told = change(before, new) if before else Change(Extent.WHOLE)
+    told = _told(before, new, covered(described(replace(edit, text=()))))
     hides = any(span.style & Style.SPOILER for span in edit.text)
     match told.extent:
-        case Extent.NOTHING if not _has_links(edit.text):
+        case Extent.NOTHING if not (_has_links(edit.text) or any(each.link for each in edit.media)):
             return ()
         case Extent.SUBSTITUTION if not hides:
             message = Message(words(told.text), edit.kind)
@@ -152,28 +157,52 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
     return _message(item, message, place, "", names)
 
 
+def _told(before: str, new: str, files: str) -> Change:
+    """What has changed between two texts, of which the second ends with the description of `files`: only of their
+    captions, where both have one. An edit to other files is told whole."""
+    if not before or not before.endswith((CUT, files)):
+        return Change(Extent.WHOLE)
+    if files and before.endswith(files):
+        before, new = before.removesuffix(files).rstrip(), new.removesuffix(files).rstrip()
+        if before != new and not (before and new):
+            return Change(Extent.WHOLE)
+    return change(before, new) if before else Change(Extent.NOTHING)
+
+
 def _has_links(text: Text) -> bool:
     """Whether a link is shown beside its words: what it was before the edit is not known."""
     return any(span.link and not is_address_of(span.text, span.link) for span in text)
 
 
 def _bounded(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> list[Say]:
-    """The lines of a message. Of one with too many, no more are made than are shown, and its files."""
-    most, says = item.event.max_lines, _lines(item, message, with_links(message), lead, limits, head)
+    """The lines of a message. Of a text with too many, only the first, and then how many more there are, with the link
+    to the whole, if there is one, and its files. One line more than `Event.max_lines` takes no more room than that."""
+    most, link = item.event.max_lines, item.event.text_link
+    whole = _lines(item, message, with_links(message), lead, limits, head)
     if not most:
-        return [*says]
-    said = [*islice(says, most + 1)]
-    if len(said) <= most:
-        return said
-    kept = said[: most - 1]
-    told = sum(len(one.text) - one.head for one in kept) - len(lead)
-    left = max(len(plain(message.text)) - told, 1)
-    before, after = _ACTION if kept[0].text.startswith(_ACTION[0]) else _PLAIN
-    rest = f"({left:,} more characters are not shown here)"
-    if not message.media:
-        return [*kept, replace(kept[0], text=f"{before}{kept[0].text[: kept[0].head]}{rest}{after}")]
-    files = with_links(replace(message, text=words(rest)))
-    return [*kept, *_lines(item, message, files, "", limits, head)]
+        return [*whole]
+    says = _lines(item, message, message.text, lead, limits, head)
+    said = [*islice(says, (most if link else most + 1) + 1)]
+    if len(said) <= (most if link else most + 1):
+        return [*whole] if message.media else said
+    kept = said[: min(_BEFORE_LINK, most - 1) if link else most]
+    said += islice(says, max(_COUNTED - len(said), 0))
+    if next(says, None) is not None:
+        room = limits.budget(said[0].command, said[0].target) - len(head.encode())
+        left = max(_about(message.text, room), len(said) + 1) - len(kept)
+    else:
+        left = len(said) - len(kept)
+    more = f"... {left:,} more line{'' if left == 1 else 's'}"
+    rest = (Span(f"{more}: "), Span(link, link=link)) if link else words(more)
+    return [*kept, *_lines(item, message, with_links(replace(message, text=rest)), "", limits, head)]
+
+
+def _about(text: Text, room: int) -> int:
+    """About how many lines of `room` bytes `text` takes; exact if each of its lines fits one. Splitting all of a long
+    text would take too long."""
+    shown = (line if line.isprintable() else printable(line) for line in LINE_END.split(plain(text)))
+    sizes = (len(line.encode(errors="replace")) for line in shown if line.strip())
+    return sum(max(1, math.ceil(size / max(room, _LEAST))) for size in sizes)
 
 
 def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Say]:
@@ -197,53 +226,16 @@ def _fitting(command: str, target: str, wrap: tuple[str, str], head: str, words:
 
 
 def _flat(line: Text) -> Text:
-    """`line` without control characters and mentions, its links spelt out: "text (url)", or the text alone if it has
-    the address."""
-    spans: list[Span] = []
-    for link, group in groupby(line, key=lambda span: span.link):
-        shown = [Span(_clean(_blank(span.text)), span.style, None, span.fg, span.bg) for span in group]
-        if link:
-            shown = _spelt(shown, link)
-        spans += shown
-    return _fenced(_coded(merge(spans)))
+    """`line` without control characters and mentions, with its links spelled out."""
+    return spelled_out(
+        tuple(
+            Span(_clean(_blank(span.text)), span.style, _clean(span.link) if span.link else None, span.fg, span.bg)
+            for span in line
+        )
+    )
 
 
 def _blank(text: str) -> str:
     """`text` with blanks for tabs, and for no-break spaces in a row, with which HTML shows blanks that people copy."""
     text = untabbed(text)
     return text if text.isascii() else _WIDE.sub(lambda blanks: " " * len(blanks[0]), text)
-
-
-def _spelt(shown: list[Span], link: str) -> list[Span]:
-    words, address = plain(tuple(shown)).strip(), _clean(link)
-    if is_address_of(words, link):
-        # an address with blanks for their escapes could not be followed
-        return [shown[0].with_text(address)] if " " in words else shown
-    if address in words.split():
-        return shown
-    last = shown[-1]
-    text = last.text.rstrip()
-    after = last.text[len(text) :]
-    return [*shown[:-1], last.with_text(text), Span(f" ({address}){after}", last.style & Style.SPOILER)]
-
-
-def _coded(words: Text) -> Text:
-    """`words` with backticks around code, unless all of the line is code. There is a formatting code for it, of which
-    some clients show a sign that nobody understands, as irssi."""
-    every = all(span.style & Style.MONO or not span.text.strip() for span in words)
-    spans: list[Span] = []
-    for is_code, group in groupby(words, key=lambda span: bool(span.style & Style.MONO)):
-        shown = [replace(span, style=span.style & ~Style.MONO) for span in group]
-        tick = (replace(shown[0], text=_TICK),) if is_code and not every else ()
-        spans += (*tick, *shown, *tick)
-    return merge(spans)
-
-
-def _fenced(words: Text) -> Text:
-    """`words` with a sign before and after each spoiler, for channels and clients without colours: there, colours do
-    not hide it."""
-    spans: list[Span] = []
-    for hidden, group in groupby(words, key=lambda span: bool(span.style & Style.SPOILER)):
-        fence = (Span(_FENCE),) if hidden else ()
-        spans += (*fence, *group, *fence)
-    return merge(spans)

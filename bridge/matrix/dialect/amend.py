@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 
+from bridge.matrix.dialect.captions import captioned
 from bridge.matrix.dialect.fields import Json, table, values, word
 from bridge.matrix.dialect.html import FORMAT
 from bridge.matrix.dialect.operations import ID, PARTS, compact
@@ -47,15 +48,15 @@ def parts(content: Json) -> Parts:
 
 
 def amended(shown: Json, part: str, new: Json) -> Json:
-    """`shown` with the lines of `new` in the place of `part`. Raises Needless if it has no such part any more, and
-    Entangled."""
+    """`shown`, still with its file, with the lines of `new` in the place of `part`. Raises Needless if it has no such
+    part any more, and Entangled."""
     whose = parts(shown)
     if not whose and "\n" not in word(shown, "body"):
-        return new  # a single line is one message's, whoever sent it
+        return captioned(shown, new)  # a single line is one message's, whoever sent it
     if not whose:
         raise Entangled
     if [name for name, _ in whose] == [part]:
-        return new
+        return captioned(shown, new)
     return _fitting(_exchanged(shown, whose, part, new))
 
 
@@ -72,7 +73,7 @@ def replacement(target: str, new: Json) -> dict[str, object]:
     """The content of the event by which `target` becomes `new` (spec, "Event replacements"). Mentions nobody anew."""
     body = word(new, "body")
     kind = word(new, "msgtype") or "m.text"
-    fallback: dict[str, object] = {"msgtype": kind, "body": f"* {_cut(body)}", "m.mentions": {}}
+    fallback = captioned(new, {"msgtype": kind, "body": f"* {_cut(body)}", "m.mentions": {}})
     shown = table(new, PROFILE)
     if shown:
         fallback[PROFILE] = {key: value for key, value in shown.items() if key != "has_fallback"}

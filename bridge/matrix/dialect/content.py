@@ -3,7 +3,7 @@
 import re
 
 from bridge.matrix.dialect.fields import Json, table, word
-from bridge.matrix.dialect.files import kind_of
+from bridge.matrix.dialect.files import MOST, is_gallery, kind_of, number_of
 from bridge.matrix.dialect.html import FORMAT, LIMIT, Read, read
 from bridge.model.identifiers import MATRIX_ID_LIMIT
 from bridge.model.text import Span, Text, merge, plain, says_nothing, words
@@ -99,6 +99,8 @@ def _read(event: Json, said: Json, *, is_reply: bool, by_id: bool) -> Read | Non
     if kind == _LOCATION:
         return _location(said, is_reply=is_reply, by_id=by_id)
     if kind_of(event, said) is not None:
+        if is_gallery(said):
+            return _gallery(said, is_reply=is_reply, by_id=by_id)
         return _caption(said, text_under(said, "filename"), is_reply=is_reply, by_id=by_id)
     return _words(said, is_reply=is_reply, by_id=by_id)
 
@@ -119,6 +121,15 @@ def _caption(said: Json, name: str, *, is_reply: bool, by_id: bool) -> Read:
     if not body or not name or body == name:
         return Read((), _NOBODY)
     return _words(said, is_reply=is_reply, by_id=by_id)
+
+
+def _gallery(said: Json, *, is_reply: bool, by_id: bool) -> Read:
+    """The caption of several files (MSC4274): its body has no other use. Says so if there are more than are shown."""
+    caption, number = _words(said, is_reply=is_reply, by_id=by_id), number_of(said)
+    if number <= MOST:
+        return caption
+    before: Text = (*caption.text, Span(" ")) if plain(caption.text).strip() else ()
+    return Read(merge((*before, Span(f"(the first {MOST} of {number:,} files)"))), caption.people)
 
 
 def _location(said: Json, *, is_reply: bool, by_id: bool) -> Read:

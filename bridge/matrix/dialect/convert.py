@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from bridge.matrix.dialect import polls
 from bridge.matrix.dialect.addresses import is_person
 from bridge.matrix.dialect.content import event_id, may_quote, readable, related, replied, text_under
 from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
@@ -11,7 +12,7 @@ from bridge.matrix.dialect.files import files
 from bridge.matrix.dialect.html import Read
 from bridge.model.event import Body, Edit, Event, EventKey, Kind, Message, Origin, Reaction, Redaction, Room, Topic
 from bridge.model.people import Identity, Proof, Sender
-from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name
+from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name, words
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.ACTION}
 _MENTIONS = 50
@@ -80,6 +81,8 @@ def _body(event: Json, room: Room, us: Us, *, private: bool, moderated: Callable
     match word(event, "type"):
         case "m.room.message" | "m.sticker":
             return _said(event, room, us, private=private)
+        case kind if kind in polls.STARTS:
+            return _asked(table(event, "content"), room, us)
         case "m.room.redaction":
             return _redaction(event, room, moderated)
         case "m.reaction":
@@ -120,6 +123,24 @@ def _spoken(room: Room, content: Json, read: Read, us: Us) -> Message:
         thread=EventKey(room, root) if root else None,
         mentions=tuple(islice((user for user in mentioned if user != us.user and is_person(user)), _MENTIONS)),
     )
+
+
+def _asked(content: Json, room: Room, us: Us) -> Message | Edit | None:
+    """A poll (MSC3381), or an edit of one, in words."""
+    edited = related(content, "m.replace")
+    text = polls.asked(table(content, "m.new_content") if edited else content)
+    if not text:
+        return None
+    if edited:
+        return Edit(EventKey(room, edited), words(text))
+    return _spoken(room, content, Read(words(text), frozenset()), us)
+
+
+def ended(end: Json, start: Json, text: str, room: Room) -> Message:
+    """What tells that a poll has ended: `end` is the event, `start` the content of the poll, empty if unknown."""
+    root = related(start, "m.thread")
+    thread = EventKey(room, root) if root else None
+    return Message(words(text), reply_to=EventKey(room, polls.ended_by(end)), thread=thread)
 
 
 def _redaction(event: Json, room: Room, moderated: Callable[[], bool]) -> Redaction | None:

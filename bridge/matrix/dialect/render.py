@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import assert_never
 
 from bridge.matrix.dialect import mentions
+from bridge.matrix.dialect.captions import attached
 from bridge.matrix.dialect.html import FORMAT
 from bridge.matrix.dialect.lines import Line, Mark, encodable, marked, shares, size
 from bridge.matrix.dialect.operations import PARTS, Amend, Operation, React, Redact, Say, SetTopic, encode
@@ -131,7 +132,8 @@ def _messages(owed: Sequence[Owed], message: Message, place: Place) -> tuple[Seq
 
 
 def _alike(said: Sequence[_Said], message: Message, item: Owed) -> bool:
-    """Whether `item` may share a post with those before it. A message that refers to another has a post of its own."""
+    """Whether `item` may share a post with those before it. A message that refers to another, or has a file, has a post
+    of its own."""
     last, event = said[-1].item.event, item.event
     same = (last.sender, last.private, last.origin) == (event.sender, event.private, event.origin)
     return (
@@ -139,6 +141,7 @@ def _alike(said: Sequence[_Said], message: Message, item: Owed) -> bool:
         and isinstance(last.body, Message)
         and last.body.kind == message.kind
         and not (_relation(said[0].item, last.body) or _relation(item, message))
+        and said[0].item.attached is None is item.attached
         and len(said) < _AT_ONCE
     )
 
@@ -169,7 +172,7 @@ def _who(event: Event, place: Place) -> Callable[[str], str | None]:
 
 
 def _says(said: Sequence[_Said], message: Message, place: Place) -> Iterator[Say]:
-    """What says them: one event, or several for one long message."""
+    """What says them: one event, or several for one long message, the first of which has its file."""
     first = said[0].item
     lines = [line for each in said for line in each.lines]
     users = [*dict.fromkeys(user for each in said for user in each.users)][: mentions.MOST]
@@ -177,6 +180,8 @@ def _says(said: Sequence[_Said], message: Message, place: Place) -> Iterator[Say
         content = _content(first.event, message, share, place)
         whose = [[each.item.delivery, len(each.lines)] for each in said]
         content[PARTS] = whose if len(said) > 1 else [[first.delivery, len(share)]]
+        if number == 0 and first.attached is not None:
+            content |= attached(first.attached)
         if number == 0 and users:
             content["m.mentions"] = {"user_ids": users}
         if relation := _relation(first, message, is_first=number == 0):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from bridge.matrix.dialect import polls
 from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
 
@@ -15,20 +16,22 @@ _KNOWN = frozenset(
     {
         "m.beacon",
         "m.call.invite",
-        "m.poll.end",
-        "m.poll.response",
-        "m.poll.start",
-        "org.matrix.msc3381.poll.end",
-        "org.matrix.msc3381.poll.response",
-        "org.matrix.msc3381.poll.start",
         "org.matrix.msc3401.call.notify",
         "org.matrix.msc3672.beacon",
         "org.matrix.msc4075.rtc.notification",
     }
 )
 """The kinds that are named in the ledger. Anybody may make up others: those are counted under one reason."""
-_UNSEEN = ("m.call.candidates", "m.call.negotiate", "m.call.select_answer", "m.key.verification.", "m.room.redaction")
+_UNSEEN = (
+    "m.call.candidates",
+    "m.call.negotiate",
+    "m.call.select_answer",
+    "m.key.verification.",
+    "m.room.redaction",
+    *polls.RESPONSES,
+)
 """How the types begin of what clients say to each other, and people never see."""
+_SAID = ("m.room.message", "m.sticker", "m.room.redaction", "m.reaction", "m.room.topic", *polls.STARTS, *polls.ENDS)
 _TYPISTS = 100
 """People read of those who type in a room: more are never shown."""
 
@@ -44,8 +47,9 @@ class Said:
 
     @property
     def needs_power(self) -> bool:
-        """Whether it depends on the power of `user` what follows from it: they may remove what others said."""
-        return word(self.event, "type") == "m.room.redaction"
+        """Whether it depends on the power of `user` what follows from it: they may remove what others said, and end
+        their polls."""
+        return word(self.event, "type") in ("m.room.redaction", *polls.ENDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,9 @@ def replacement(tombstone: Json) -> Replacement | None:
 
 
 def unsealed(event: Json) -> Said | Uncarried | None:
-    """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know."""
-    if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction"):
+    """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know; and
+    they cannot tell the votes of a poll."""
+    if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction", *polls.STARTS):
         return Said(word(event, "event_id"), word(event, "sender"), event)
     return _uncarried(event, word(event, "type"))
 
@@ -243,7 +248,7 @@ def _entry(event: Json) -> Entry | None:
     match kind:
         case "m.room.topic" if word(event, "state_key"):
             return None
-        case "m.room.message" | "m.sticker" | "m.room.redaction" | "m.reaction" | "m.room.topic":
+        case _ if kind in _SAID:
             event_id, user = word(event, "event_id"), word(event, "sender")
             return Said(event_id, user, event) if event_id and user else None
         case "m.room.member":

@@ -11,10 +11,11 @@ from bridge.matrix.account import Account
 from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.convert import Us
 from bridge.matrix.dialect.fields import Json, word
+from bridge.matrix.dialect.polls import Answers
 from bridge.matrix.dialect.sync import Sync
 from bridge.matrix.hearing.gap import Missed
 from bridge.matrix.hearing.position import SyncPosition
-from bridge.matrix.http import filters, look
+from bridge.matrix.http import filters, look, votes
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
@@ -27,6 +28,10 @@ _LONGEST = 600.0
 """Most seconds to wait for an answer, once one took longer than expected: a first sync may take minutes."""
 _AT_ONCE = 500
 """Names to compare before others get a turn: it takes some milliseconds."""
+_SOON = 10.0
+"""Most seconds for counting the votes of a poll."""
+_NO_POLLS = 300.0
+"""Seconds for which no votes are asked for, once they took too long."""
 _REFUSED = (400, 404)
 _AWAY = 60.0
 """Seconds without an answer after which the events of a sync count as said while we were away."""
@@ -69,6 +74,7 @@ class Asking:
         self._clock = clock
         self._filters: dict[bool, str] = {}
         self._answered = -math.inf
+        self._no_polls_until = -math.inf
 
     @property
     def us(self) -> Us:
@@ -125,6 +131,21 @@ class Asking:
     async def power(self, room_id: str, event_id: str) -> Power:
         """Who had which power in that room when that event was sent."""
         return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
+
+    async def poll(self, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> Answers | None:
+        """The poll that the event `end` ends, and what people answered; None if the homeserver does not tell soon:
+        nothing else is heard meanwhile. `may_remove`: whether a user may remove what others said."""
+        clock = asyncio.get_running_loop().time
+        if clock() < self._no_polls_until:
+            return None
+        try:
+            async with asyncio.timeout(_SOON):
+                return await votes.of(self._homeserver, room_id, end, may_remove)
+        except (ApiError, Unreachable):
+            return None
+        except TimeoutError:
+            self._no_polls_until = clock() + _NO_POLLS
+            return None
 
     async def _once(self, since: str | None, limit: int, within: float, *, typing: bool, poll_s: float) -> Json:
         # No long poll until a sync was answered: sending waits to know that the homeserver is there

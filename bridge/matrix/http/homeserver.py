@@ -20,8 +20,6 @@ log = structlog.get_logger()
 
 _API = "/_matrix/client/v3/"
 _V1 = "/_matrix/client/v1/"
-_NEWER = frozenset(("relations",))
-"""What is asked of a room by a newer endpoint: it exists in version 1 only (spec, "Relationships API")."""
 _UPLOAD = "/_matrix/media/v3/upload"
 _DOWNLOADS = ("/_matrix/client/v1/media/download/{}/{}", "/_matrix/media/v3/download/{}/{}")
 """Where files are (spec, "Content repository"): with our token, and where homeservers older than version 1.11 have
@@ -254,8 +252,7 @@ class Homeserver:
     ) -> Json:
         """One request with the current token, not retried. `take` gets what the answer has in its `chunk`, and the rest
         of it is returned."""
-        api = _API if _NEWER.isdisjoint(path[2:3]) else _V1
-        place = api + "/".join(map(_quoted, path))
+        place = _api(path) + "/".join(map(_quoted, path))
         if query:
             place += "?" + "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query.items())
         headers = {"Content-Type": "application/json"}
@@ -357,6 +354,11 @@ async def _pieces(answer: aiohttp.ClientResponse, largest: int) -> AsyncGenerato
             answer.close()
             raise TooLarge(f"the answer is larger than {_size(largest)}, and rejected")
         yield piece
+
+
+def _api(path: Sequence[str]) -> str:
+    """Where `path` is: two newer endpoints exist in version 1 only (spec, "Relationships API", "GET media/config")."""
+    return _V1 if "media" in path[:1] or "relations" in path[2:3] else _API
 
 
 def _size(number: int) -> str:

@@ -1,13 +1,39 @@
 """The files and whole texts to which links were made: kept as long as the links work, unless they are revoked."""
 
+import json
 import sqlite3
+from collections import Counter
+from collections.abc import Callable, Collection
+from functools import lru_cache
 
 from bridge.model.event import Edit, Event, EventKey, Media, Message, Room
-from bridge.model.outbox import Hosted, handle, text_handle
-from bridge.model.text import plain
+from bridge.model.outbox import Hosted, Revoked, handle, text_handle
+from bridge.model.people import Sender
+from bridge.model.readable import readable
+from bridge.store.tables.bodies import load_sender
 
 _TEXT = "text"
 """The kind, and the source, of a whole text."""
+_LONGEST = 65_536
+"""Bytes of a text at most: as many as a Matrix event has (spec, "Size limits"). Only spelled out links add some."""
+_SENDERS = 1000
+"""Senders whose verdict is remembered while links are revoked."""
+_REVOKE = "UPDATE media SET source = '', name = '', text = '' WHERE source != ''"
+_OF_EVENT = (
+    "(event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1 AND type = 'edit')"
+    " OR kind = ?2 AND event IN (SELECT target FROM events WHERE seq = ?1 AND type = 'edit' UNION"
+    " SELECT e.seq FROM events AS o JOIN events AS e ON e.target = o.target AND e.type = 'edit'"
+    " WHERE o.seq = ?1 AND o.type = 'edit'))"
+)
+"""What is of the event ?1, or of its edits; ?2 is the kind of a text."""
+_BY_THEM = (
+    "event IN (SELECT seq FROM events AS e WHERE sender IS NOT NULL"
+    " AND seq IN (SELECT event FROM media WHERE source != '')"
+    " AND (?1 IS NULL OR EXISTS (SELECT 1 FROM json_each(?1) AS place"
+    " WHERE json_extract(place.value, '$[0]') = e.network AND json_extract(place.value, '$[1]') = e.room))"
+    " AND is_theirs(sender))"
+)
+"""What somebody said whom the function `is_theirs` accepts; ?1 has the rooms as JSON."""
 
 
 class Files:
@@ -21,8 +47,7 @@ class Files:
         nothing is kept of a removed message."""
         if not isinstance(event.body, Message | Edit):
             return
-        if event.text_until:
-            self._keep_text(event, event.body, seq, target)
+        self._keep_text(event, event.body, seq, target)
         kept = (each for each in event.body.media if each.until and each.source)
         self._sql.executemany(
             "INSERT INTO media (handle, event, kind, name, size, mime, source, until)"
@@ -36,14 +61,24 @@ class Files:
         )
 
     def _keep_text(self, event: Event, body: Message | Edit, seq: int, target: int | None) -> None:
-        """Keep the text of `event`; that of an edit replaces the one before it."""
+        """Keep the text of `event` if a link to it is to be made. That of an edit replaces the one before it, however
+        short it is now, unless a later one has done so."""
+        until, name = event.text_until, text_handle(event)
+        if not until and isinstance(body, Message):
+            return
+        text, about = _kept(body), seq if target is None else target
+        if until:
+            self._sql.execute(
+                "INSERT INTO media (handle, event, kind, name, mime, source, text, until)"
+                " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5"
+                " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
+                " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until)",
+                (name, seq, _TEXT, text, until, target),
+            )
         self._sql.execute(
-            "INSERT INTO media (handle, event, kind, name, mime, source, text, until)"
-            " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5"
-            " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
-            " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until),"
-            " text = iif(source = '', '', excluded.text)",
-            (text_handle(event), seq, _TEXT, _storable(plain(body.text)), event.text_until, target),
+            "UPDATE media SET text = ?1 WHERE handle = ?2 AND source != ''"
+            " AND NOT EXISTS (SELECT 1 FROM events WHERE target = ?3 AND type = 'edit' AND seq > ?4)",
+            (text, name, about, seq),
         )
 
     def text(self, name: str) -> tuple[str, int] | None:
@@ -66,18 +101,35 @@ class Files:
         return Hosted(EventKey(Room(network, room), event), Media(kind, called, size, mime, source, until=until))
 
     def revoke_of(self, event: int) -> int:
-        """Revoke the links to the files of the event in row `event`, and of its edits; returns how many."""
-        return self._sql.execute(
-            "UPDATE media SET source = '', name = '', text = '' WHERE source != ''"
-            " AND event IN (SELECT ?1 UNION SELECT seq FROM events WHERE target = ?1 AND type = 'edit')",
-            (event,),
-        ).rowcount
+        """Revoke the links to the files and the text of the event in row `event`, and of its edits; of an edit, those
+        to the text of its message, too, which may be the edit's. Returns how many."""
+        return self._sql.execute(f"{_REVOKE} AND {_OF_EVENT}", (event, _TEXT)).rowcount
+
+    def texts_of(self, event: int) -> int:
+        """How many texts have links that `revoke_of` would revoke."""
+        query = f"SELECT count(*) FROM media WHERE kind = ?2 AND source != '' AND {_OF_EVENT}"  # noqa: S608
+        (number,) = self._sql.execute(query, (event, _TEXT)).fetchone()
+        return int(number)
+
+    def revoke_said(self, said: Callable[[Sender], bool], rooms: Collection[Room] | None) -> Revoked:
+        """Revoke the links to what those said whom `said` accepts, in `rooms` (None: anywhere); returns how many."""
+
+        @lru_cache(maxsize=_SENDERS)
+        def is_theirs(sender: str) -> bool:
+            return said(load_sender(sender))
+
+        places = None if rooms is None else json.dumps([[room.network, room.id] for room in rooms])
+        self._sql.create_function("is_theirs", 1, is_theirs)
+        try:
+            found = self._sql.execute(f"{_REVOKE} AND {_BY_THEM} RETURNING kind", (places,))
+            kinds = Counter(kind for (kind,) in found)
+        finally:
+            self._sql.create_function("is_theirs", 1, None)
+        return Revoked(kinds.total() - kinds[_TEXT], kinds[_TEXT])
 
     def revoke(self, name: str) -> int:
         """Revoke the link with the handle `name`; returns how many there were."""
-        return self._sql.execute(
-            "UPDATE media SET source = '', name = '', text = '' WHERE source != '' AND handle = ?", (name,)
-        ).rowcount
+        return self._sql.execute(f"{_REVOKE} AND handle = ?", (name,)).rowcount
 
     def expire(self, now: float, most: int) -> int:
         """Forget at most `most` files whose links have expired; returns how many."""
@@ -86,6 +138,7 @@ class Files:
         ).rowcount
 
 
-def _storable(text: str) -> str:
-    """`text` without half surrogate pairs, which UTF-8 cannot hold."""
-    return text.encode(errors="replace").decode()
+def _kept(body: Message | Edit) -> str:
+    """The text of `body` as people read it: in at most `_LONGEST` bytes, without half surrogate pairs, which UTF-8
+    cannot hold."""
+    return readable(body.text).encode(errors="replace")[:_LONGEST].decode(errors="ignore")

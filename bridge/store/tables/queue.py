@@ -129,7 +129,7 @@ class Queue:
                 tuple(edits),
             )
 
-    def _edits(self, seq: int, room: Room) -> Mapping[str, Edit]:
+    def _edits(self, seq: int, room: Room) -> Mapping[str, Event]:
         """The edits of an event that wait for `room`, by their deliveries, in order. CROSS JOIN keeps SQLite from
         looking through all that waits."""
         rows = self._sql.execute(
@@ -138,8 +138,7 @@ class Queue:
             " ORDER BY events.seq",
             (seq, room.network, room.id),
         )
-        found = ((delivery, load(body).body) for delivery, body in rows.fetchall())
-        return {delivery: body for delivery, body in found if isinstance(body, Edit)}
+        return {delivery: load(body) for delivery, body in rows.fetchall()}
 
     def _context(self, event: Event, seq: int, room: Room) -> Mapping[EventKey, Known]:
         known = {key: self._messages.known(key, room, by=seq) for key in event.refers}
@@ -158,9 +157,12 @@ def _first(rows: Iterator[_Row], each: int) -> Iterator[_Row]:
         last = row
 
 
-def _edited(event: Event, edits: Iterable[Edit]) -> Event:
-    """`event`, a message, as the last of `edits` has it."""
+def _edited(event: Event, edits: Iterable[Event]) -> Event:
+    """`event`, a message, as the last of `edits` has it; a link to its whole text is made if that of the edit needs
+    one."""
     for edit in edits:
         assert isinstance(event.body, Message)
-        event = replace(event, body=replace(event.body, text=edit.text, kind=edit.kind, media=edit.media))
+        assert isinstance(edit.body, Edit)
+        body = replace(event.body, text=edit.body.text, kind=edit.body.kind, media=edit.body.media)
+        event = replace(event, body=body, text_until=edit.text_until)
     return event

@@ -1,0 +1,56 @@
+"""The votes of a poll, as the homeserver has them (spec, "Relationships API")."""
+
+from collections.abc import Callable
+
+from bridge.matrix.dialect import amend, polls
+from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.dialect.polls import Answers
+from bridge.matrix.http.homeserver import Homeserver
+
+_MOST = 2000
+"""Most events that are read of a poll."""
+_PAGE = 200
+_PAGES = 40
+"""Most pages: homeservers may make them smaller than they are asked to."""
+
+
+async def of(homeserver: Homeserver, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> Answers:
+    """The poll that `end` ends, and the answers to it if it may end it; answers to nothing if it is no poll or was
+    removed. `may_remove`: whether a user may remove what others said. Raises what `Homeserver` raises."""
+    target = polls.ended_by(end)
+    event = await homeserver.get("rooms", room_id, "event", target)
+    if word(event, "type") not in polls.STARTS or not table(event, "content"):
+        return Answers("", {}, end)
+    answers = Answers(word(event, "sender"), await _shown(homeserver, room_id, event), end)
+    if answers.are_over(may_remove):
+        await _count(homeserver, room_id, target, answers)
+    return answers
+
+
+async def _shown(homeserver: Homeserver, room_id: str, event: Json) -> Json:
+    """The content of the poll as it is shown now, with its own relation, which an edit does not change."""
+    shown = amend.latest(event)
+    if isinstance(shown, str):
+        shown = table(await homeserver.get("rooms", room_id, "event", shown), "content", "m.new_content")
+    relates = {"m.relates_to": table(event, "content", "m.relates_to")}
+    return {**(shown or table(event, "content")), **relates}
+
+
+async def _count(homeserver: Homeserver, room_id: str, target: str, answers: Answers) -> None:
+    read = 0
+
+    def take(event: Json) -> None:
+        nonlocal read
+        read += 1
+        answers.count(event)
+
+    token = ""
+    for _ in range(_PAGES):
+        query = {"dir": "b", "limit": str(_PAGE)} | ({"from": token} if token else {})
+        page = await homeserver.each("rooms", room_id, "relations", target, "m.reference", query=query, take=take)
+        token, before = word(page, "next_batch"), token
+        if not token or token == before:
+            return
+        if read >= _MOST:
+            break
+    answers.complete = False

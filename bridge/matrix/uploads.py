@@ -1,0 +1,62 @@
+"""Stores files on the homeserver that are sent with messages."""
+
+from bridge.matrix.dialect.fields import number
+from bridge.matrix.dialect.sources import parse
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
+from bridge.model.outbox import Attached
+from bridge.model.text import one_line
+from bridge.network import Fetched, NotStored, Refused
+
+_NAME = 100
+"""Characters of a name at most."""
+_TOO_LARGE = 413
+
+
+class Uploads:
+    """The files that one account sends."""
+
+    def __init__(self, homeserver: Homeserver) -> None:
+        self._homeserver = homeserver
+        self._largest: int | None = None
+        self._is_asked = False
+
+    async def attach(self, file: Fetched) -> Attached:
+        """See `bridge.network.MediaSink`."""
+        name = " ".join(one_line(file.name.encode(errors="replace").decode(), _NAME).split()) or file.kind
+        try:
+            await self._check(len(file.data))
+            source = await self._homeserver.upload(file.data, file.mime, name)
+        except ApiError as error:
+            if error.status == _TOO_LARGE:
+                self._is_asked = False  # the limit is another one now
+            raise NotStored(f"the homeserver does not take the file ({error})") from None
+        except (Unreachable, Refused) as error:
+            raise NotStored(f"the file cannot be brought to the homeserver: {error}") from None
+        found = parse(source)
+        if found is None or found.cipher is not None:
+            raise NotStored("the homeserver gives no address of the file")
+        return Attached(
+            file.kind,
+            name,
+            len(file.data),
+            file.mime,
+            source,
+            file.width,
+            file.height,
+            file.length,
+            file.blurhash,
+        )
+
+    async def _check(self, size: int) -> None:
+        """Raises NotStored for a file that the homeserver says it does not take (spec, "GET media/config"). It is asked
+        once; one that knows no such question may take any."""
+        if not self._is_asked:
+            try:
+                self._largest = number(await self._homeserver.get("media", "config"), "m.upload.size")
+            except ApiError as error:
+                if error.passes or error.logged_out:
+                    raise
+                self._largest = None
+            self._is_asked = True
+        if self._largest is not None and size > self._largest >= 0:
+            raise NotStored(f"the homeserver takes files of {self._largest:,} bytes at most, and this one has {size:,}")
