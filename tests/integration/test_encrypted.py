@@ -1,5 +1,6 @@
 """Encrypted rooms and encrypted private conversations, through the real daemon, on real servers."""
 
+import io
 import json
 import signal
 import sqlite3
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from nio import RoomMessage
+from nio import RoomMessage, UploadResponse
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.demo.servers.process import HOST, free_port
 from bridge.matrix.crypto.signing import SigningKey
 from bridge.matrix.crypto.trust import is_signed
 from tests.faults.http import Ask, HttpProxy
@@ -22,6 +24,7 @@ from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.sealed import SealedPerson
 from tests.integration.servers import Anope, unique
 from tests.integration.test_matrix import eventually
+from tests.integration.test_media import fetch, link
 
 pytestmark = pytest.mark.servers
 
@@ -105,6 +108,24 @@ async def test_edits_replies_and_removals_are_carried_both_ways(pond: Pond) -> N
         assert pond.bob in (await bob.heard("I agree")).text
         await alice.client.room_redact(place, first)
         await bob.heard(lambda message: "removed" in message.text or "deleted" in message.text)
+
+
+async def test_an_encrypted_file_in_an_encrypted_room_is_a_link_that_gives_it(pond: Pond) -> None:
+    port, data = free_port(), b"quack " * 5_000
+    pond.config["http"] = {"listen": f"{HOST}:{port}", "public_url": f"http://{HOST}:{port}"}
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    async with people(pond) as (alice, bob, place), pond.daemon() as daemon:
+        await daemon.ready()
+        await alice.knows(place, pond.duck_id)
+        stored, keys = await alice.client.upload(
+            io.BytesIO(data), "application/octet-stream", encrypt=True, filesize=len(data)
+        )
+        assert isinstance(stored, UploadResponse), stored
+        file = {**keys, "url": stored.content_uri}
+        info = {"size": len(data), "mimetype": "text/plain"}
+        content = {"msgtype": "m.file", "body": "quack.txt", "file": file, "info": info}
+        await alice.put(place, "m.room.message", content)
+        assert await fetch(await link(bob, "quack.txt")) == (200, data)
 
 
 async def test_a_room_that_becomes_encrypted_gets_nothing_in_plain_from_then_on(pond: Pond) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.crypto import sealing
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.sealing import Sealing
@@ -17,8 +19,12 @@ from bridge.matrix.dialect.sync import ForDevice
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.model.event import Room
+from bridge.model.outbox import Attached, Owed
 from bridge.network import PermanentError, TransientError
+from tests.events import irc, said
+from tests.fakes.memory import Notebook
 from tests.matrix.parties import ROOM, Party
+from tests.settings import matrix_settings
 
 _US = "@duck:hs"
 
@@ -233,3 +239,18 @@ async def test_the_event_loop_is_never_held_up_for_long_by_three_hundred_devices
     watching.cancel()
     assert longest < 0.1
     assert sum(map(len, bridge.homeserver.mail.values())) == 300
+
+
+def test_a_picture_that_is_stored_in_plain_is_not_shown_in_an_encrypted_room() -> None:
+    room = Room("home", "#pond:hs")
+    network = MatrixNetwork(matrix_settings(password="x"), [room], Notebook(), clock=time.time, rng=random.Random(1))
+    joined = network._rooms.add(ROOM, room)
+    event = said(Room("libera", "#pond"), irc("bob"), "see https://example.org/a.png", "$1")
+    file = Attached("image", "a.png", 1, "image/png", "mxc://hs/a", 1, 1)
+    item = Owed("d", room, event, attached=file)
+    (shown,) = network.render([item])
+    network._rooms.encrypt(joined, {})
+    (sealed,) = network.render([item])
+    assert "mxc://hs/a" in shown.payload
+    assert "mxc://hs/a" not in sealed.payload
+    assert "https://example.org/a.png" in sealed.payload
