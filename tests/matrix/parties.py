@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.matrix.crypto.machine import Machine, Pair, Period
+from bridge.matrix.crypto.machine import Machine, Pair
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import devices
 from bridge.matrix.dialect.fields import Json, table
+from bridge.matrix.rooms.encrypted import Period
 from tests.fakes.memory import Notebook
 
 ROOM = "!pond:hs"

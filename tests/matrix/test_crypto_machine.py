@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.matrix.crypto.machine import Machine, Period
+from bridge.matrix.crypto.machine import Machine
 from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.dialect.fields import table, word
+from bridge.matrix.rooms.encrypted import Period
 from tests.fakes.memory import Notebook
 from tests.matrix.parties import ROOM, Party, two
 from tests.matrix.test_power import JSON
@@ -49,6 +50,25 @@ async def test_the_last_words_of_a_device_that_its_owner_has_removed_are_opened(
     duck.learn(await Party("@ann:hs", "NEW").begin())
     assert duck.machine.devices(["@ann:hs"]) == [("@ann:hs", "NEW")]
     assert duck.read(ann.say("bye")) == "bye"
+
+
+async def test_not_all_devices_that_somebody_ever_had_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.matrix.crypto.machine._GONE", 2)
+    duck = await Party("@duck:hs").begin()
+    for number in range(6):
+        duck.learn(await Party("@ann:hs", f"D{number}").begin())
+    assert duck.machine.devices(["@ann:hs"]) == [("@ann:hs", "D5")]
+    later = await _restarted(duck)
+    known = later.machine._olm.device_store["@ann:hs"]
+    assert ([*known], len(duck.rows.of("device"))) == (["D3", "D4", "D5"], 3)
+
+
+async def test_a_message_for_a_device_that_could_not_be_sent_is_sent_later() -> None:
+    _, duck, event = await _without_its_key()
+    duck.machine.ask_for(ROOM, event)
+    first = next(duck.machine.outgoing())
+    assert [*duck.machine.outgoing()] == [first]
+    assert not duck.machine.has_mail
 
 
 async def test_a_device_never_gets_other_keys() -> None:

@@ -1,6 +1,6 @@
 """The rooms that are encrypted (bridge.matrix.rooms.encrypted)."""
 
-from bridge.matrix.rooms.encrypted import Encrypted
+from bridge.matrix.rooms.encrypted import Encrypted, Period
 from bridge.matrix.rooms.joined import Rooms
 from bridge.model.event import Room
 
@@ -46,4 +46,4 @@ def test_the_period_of_a_key_is_that_of_the_room_within_reason() -> None:
         ({"rotation_period_msgs": "7", "rotation_period_ms": True}, (100, _WEEK)),
     ):
         rooms.note("!a", how)
-        assert rooms.period("!a") == period
+        assert rooms.period("!a") == Period(*period)

@@ -201,6 +201,9 @@ class Keeping:
         kept = self._rows.of(WANTED).items()
         return {name: OutgoingKeyRequest(*json.loads(text)) for name, text in kept}
 
+    def drop_device(self, device: Any) -> None:
+        self._rows.put(DEVICE, named(device.user_id, device.id), None)
+
     def add_outgoing_key_request(self, request: Any) -> None:
         kept = [request.request_id, request.session_id, request.room_id, request.algorithm]
         self._rows.put(WANTED, request.session_id, json.dumps(kept))

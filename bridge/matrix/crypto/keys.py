@@ -205,7 +205,11 @@ class Keys:
             await self.meet(wedged)
             self.machine.give_up(wedged)
         for kind, body in self.machine.outgoing():
-            await self.send(kind, body)
+            try:
+                await self.send(kind, body)
+            except ApiError as error:
+                if error.passes or error.logged_out:
+                    raise  # else it is given up
 
     async def _ask(self, users: Collection[str]) -> None:
         assert self.machine is not None

@@ -4,7 +4,6 @@ import json
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +19,13 @@ from bridge.matrix.crypto.recovery import unpadded
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ALGORITHM, ONE_TIME, Device, is_signed
 from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.rooms.encrypted import Period
 
 _SECRET, _DEVICE = "secret", "self"
 _KEYS = 25
 """One-time keys at the homeserver, of at most 50, at which there are made more."""
+_GONE = 100
+"""Most devices kept of somebody that they do not have any more: their last words may be heard later."""
 _WANTED = 200
 """Most keys that we have asked for, and would take."""
 _LIBRARY = (
@@ -38,14 +40,6 @@ _LIBRARY = (
 
 Pair = tuple[str, str]
 """A user's id, and the id of a device of theirs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """How long one key of a room is used: for at most so many `messages`, and `seconds`."""
-
-    messages: int = 100
-    seconds: float = 7 * 86400.0
 
 
 class Machine:
@@ -132,6 +126,8 @@ class Machine:
             if old.deleted != deleted:
                 old.deleted = deleted
                 self._keeping.save_device(old)
+        for device_id in [old.id for old in known.values() if old.deleted][:-_GONE]:
+            self._keeping.drop_device(known.pop(device_id))
 
     def strangers(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Those of these devices with which there is no session yet."""
@@ -168,10 +164,12 @@ class Machine:
         self._olm.wedged_devices = [each for each in self._olm.wedged_devices if (each.user_id, each.id) not in gone]
 
     def outgoing(self) -> Iterator[tuple[str, Json]]:
-        """What has to be sent to devices, once: types and bodies of /sendToDevice."""
+        """What has to be sent to devices: types and bodies of /sendToDevice. It is sent once the next one is asked
+        for."""
         while self._olm.outgoing_to_device_messages:
-            message = self._olm.outgoing_to_device_messages.pop(0)
+            message = self._olm.outgoing_to_device_messages[0]
             yield message.type, {"messages": {message.recipient: {message.recipient_device: message.content}}}
+            self._olm.outgoing_to_device_messages.remove(message)
 
     # To devices
 
@@ -235,7 +233,8 @@ class Machine:
         wanted[session_id] = OutgoingKeyRequest(session_id, session_id, room_id, ALGORITHM)
         self._keeping.add_outgoing_key_request(wanted[session_id])
         body = {"algorithm": ALGORITHM, "room_id": room_id, "session_id": session_id}
-        body["sender_key"] = word(table(event, "content"), "sender_key")
+        if sender_key := word(table(event, "content"), "sender_key"):
+            body["sender_key"] = sender_key
         content = {"action": "request", "body": body, "request_id": session_id, "requesting_device_id": self.device}
         message = ToDeviceMessage("m.room_key_request", word(event, "sender"), "*", content)
         self._olm.outgoing_to_device_messages.append(message)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from weakref import WeakValueDictionary
 
 from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.machine import Machine, Period
+from bridge.matrix.crypto.machine import Machine
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge
@@ -57,7 +57,7 @@ class Sealing:
 
     async def _share(self, machine: Machine, joined: JoinedRoom) -> None:
         """Give the key for what we say next to all who do not have it yet."""
-        period = Period(*self._rooms.encrypted.period(joined.id))
+        period = self._rooms.encrypted.period(joined.id)
         while True:
             users = await self._people(joined)
             await self._keys.know(users)
