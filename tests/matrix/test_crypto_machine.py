@@ -233,6 +233,26 @@ async def test_the_key_is_changed_after_the_period_of_the_room(period: Period) -
     assert len(sessions) >= 3
 
 
+async def test_a_session_that_is_lost_on_our_side_is_begun_anew_and_the_other_side_is_told() -> None:
+    ann, duck = await two()
+    duck.learn(ann)
+    ann.learn(duck)
+    ann.hear(duck.give_key(ann))  # from now on, ann's messages do not begin a session
+    for name in [*duck.rows.of("olm")]:
+        duck.rows.put("olm", name, None)
+    duck = await _restarted(duck)
+    assert duck.hear(ann.give_key(duck, room="!lake:hs")) == [None]
+    assert duck.machine.wedged() == [ann.pair]
+    keys = ann.published["one_time_keys"]
+    assert duck.machine.claimed(*ann.pair, dict([keys.popitem()]))
+    assert duck.machine.wedged() == []
+    ((kind, body),) = duck.machine.outgoing()
+    ann.hear([{"type": kind, "sender": duck.user, "content": table(body, "messages", *ann.pair)}])
+    ((room, _),) = [each for each in duck.hear(ann.give_key(duck, room="!pool:hs")) if each is not None]
+    assert room == "!pool:hs"
+    assert duck.read(ann.say("here", "$9", room="!pool:hs"), room="!pool:hs") == "here"
+
+
 async def test_after_a_restart_what_was_stored_goes_on_and_nothing_is_sealed_with_an_old_key() -> None:
     ann, duck = await two()
     await ann.rows.flush()

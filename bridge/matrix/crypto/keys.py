@@ -72,6 +72,10 @@ class Keys:
 
     async def begin(self) -> None:
         """Load our keys, or make new ones, and publish what the homeserver does not have."""
+        if not self._account.device:
+            reason = "the homeserver does not say which device the access token belongs to"
+            log.error("encryption_unavailable", network=self._network, reason=reason, hint=_STUCK)
+            return
         await self._rows.load()
         try:
             self.machine = await self._of_this_device()

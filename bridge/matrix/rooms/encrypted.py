@@ -47,7 +47,7 @@ class Encrypted:
 
     def period(self, room_id: str) -> Period:
         """How long the key of what we say there is used."""
-        return self._rooms[room_id]
+        return self._rooms.get(room_id, Period())
 
     def changes(self) -> Mapping[str, str]:
         """What is not remembered yet."""
