@@ -1,6 +1,7 @@
 """Sealing and opening (bridge.matrix.crypto.machine): whose words are opened, and what outlives a restart."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -95,6 +96,40 @@ async def test_somebody_who_passes_on_the_key_of_another_makes_nobodys_words_the
     assert duck.read(event) == "mine"
     with pytest.raises(Unproven):
         duck.read(event | {"sender": "@eve:hs", "event_id": "$3"})
+
+
+@pytest.mark.parametrize(("name", "claimed"), [("ed25519", "another"), ("forwarding_chain", ["another"])])
+async def test_a_key_that_claims_to_be_of_another_device_or_was_passed_on_proves_nothing(
+    name: str, claimed: object
+) -> None:
+    ann, duck = await two()
+    event = ann.say("x")
+    (session,) = duck.machine._olm.inbound_group_store.of(ROOM, event["content"]["session_id"])
+    setattr(session, name, claimed)
+    with pytest.raises(Unproven):
+        duck.read(event)
+
+
+async def test_what_says_inside_that_it_is_for_another_room_is_not_opened() -> None:
+    ann, duck = await two()
+    event = ann.say("x")
+    inner = json.dumps({"type": "m.room.message", "content": {"body": "x"}, "room_id": "!lake:hs"})
+    event["content"]["ciphertext"] = ann.machine._olm.outbound_group_sessions[ROOM].encrypt(inner)
+    with pytest.raises(NotOpened, match="another room"):
+        duck.read(event)
+
+
+async def test_a_one_time_key_that_its_device_has_not_signed_is_not_used() -> None:
+    ann, eve, duck = [await Party(f"@{name}:hs").begin() for name in ("ann", "eve", "duck")]
+    duck.learn(ann)
+    key_id, key = next(iter(ann.published["one_time_keys"].items()))
+    other = next(iter(eve.published["one_time_keys"].values()))
+    for wrong in (other, key | {"key": other["key"]}, key | {"signatures": {}}, {}, 7):
+        assert not duck.machine.claimed(*ann.pair, {key_id: wrong})
+    assert not duck.machine.claimed("@ann:hs", "UNKNOWN", {key_id: key})
+    assert duck.machine.strangers([ann.pair]) == [ann.pair]
+    assert duck.machine.claimed(*ann.pair, {key_id: key})
+    assert duck.machine.strangers([ann.pair]) == []
 
 
 async def test_a_message_that_comes_again_is_opened_only_as_the_same_event_also_after_a_restart() -> None:

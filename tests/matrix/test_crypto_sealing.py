@@ -39,8 +39,8 @@ class _People(Homeserver):
         self.mail: dict[str, list[Json]] = {}
         self.asked: Counter[str] = Counter()
         self.trouble: dict[str, Exception] = {}
-        self.meanwhile: Callable[[], None] = lambda: None
-        """Happens while the next answer is on its way."""
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+        """What happens while the next answer to a request is on its way."""
 
     async def each(self, *path: str, query: Any = None, take: Callable[[Json], None]) -> Json:
         await self._answer_to("members")
@@ -79,8 +79,7 @@ class _People(Homeserver):
         self.asked[what] += 1
         if what in self.trouble:
             raise self.trouble.pop(what)
-        meanwhile, self.meanwhile = self.meanwhile, lambda: None
-        meanwhile()
+        self.meanwhile.pop(what, lambda: None)()
         await asyncio.sleep(0)
 
 
@@ -143,7 +142,8 @@ async def test_who_comes_gets_the_key_and_who_leaves_cannot_read_what_is_said_ne
     assert table(first, "content")["session_id"] != table(second, "content")["session_id"]
 
 
-async def test_who_comes_while_the_key_is_given_gets_it_too() -> None:
+@pytest.mark.parametrize("request_", ["members", "keys/query", "keys/claim"])
+async def test_who_comes_while_the_key_is_given_gets_it_too(request_: str) -> None:
     bridge, (ann,) = await _room("ann")
     carol = await Party("@carol:hs").begin()
     carol.learn(bridge.keys_of_duck)
@@ -153,7 +153,7 @@ async def test_who_comes_while_the_key_is_given_gets_it_too() -> None:
         bridge.homeserver.inside.add(carol.user)
         bridge.joined.move(carol.user, stays=True)
 
-    bridge.homeserver.meanwhile = comes
+    bridge.homeserver.meanwhile = {request_: comes}
     event = await bridge.say("hello")
     assert [_reads(bridge, party, event) for party in (ann, carol)] == ["hello", "hello"]
 
