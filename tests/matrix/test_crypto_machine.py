@@ -124,6 +124,7 @@ async def test_a_one_time_key_that_its_device_has_not_signed_is_not_used() -> No
     duck.learn(ann)
     key_id, key = next(iter(ann.published["one_time_keys"].items()))
     other = next(iter(eve.published["one_time_keys"].values()))
+    wrong: object
     for wrong in (other, key | {"key": other["key"]}, key | {"signatures": {}}, {}, 7):
         assert not duck.machine.claimed(*ann.pair, {key_id: wrong})
     assert not duck.machine.claimed("@ann:hs", "UNKNOWN", {key_id: key})
