@@ -248,15 +248,15 @@ class Gathering(Protocol):
 @dataclass(frozen=True, slots=True)
 class Download:
     """A file that the network sends: `size` in bytes, None if it does not say; `mime` is its type, as it claims.
-    `chunks` are of bounded size; they raise NotFetched if the file ends too early. `keep`: its bytes may be kept on
-    disk for the next who asks; False for a file that is stored encrypted, whose words nobody else is to find here.
-    `proved_last`: only once all `chunks` came is it known that the bytes are right; the end of a part is not to be
-    given before."""
+    `chunks` are of bounded size; they raise NotFetched if the file ends too early. `cacheable`: its bytes may be
+    cached on disk; False for a file that is stored encrypted, because its content would lie here decrypted.
+    `proved_last`: the bytes are proved to be right only once all `chunks` came; the end of a part is not to be given
+    before."""
 
     size: int | None
     mime: str
     chunks: AsyncGenerator[bytes, None]
-    keep: bool = True
+    cacheable: bool = True
     proved_last: bool = False
 
 

@@ -122,7 +122,7 @@ class _Daemon:
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
             chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
-        await self._shared.previews.resume()
+        await self._shared.previews.recall_uploads()
         await self._running.start(self._host, lease, needed=True)
         for name in self._config.networks:
             await self._start(name, needed=True)

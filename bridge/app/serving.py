@@ -1,4 +1,4 @@
-"""What the daemon serves over HTTP, and the books of it: health, metrics, and the files and texts of links."""
+"""What the daemon serves over HTTP: health, metrics, and the files and texts of links. Keeps the counts of traffic."""
 
 import asyncio
 import time
@@ -17,9 +17,9 @@ from bridge.http import health, links, media, metrics, texts
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
-from bridge.http.limits import Slots
+from bridge.http.limits import DownloadSlots
 from bridge.http.peers import Proxies
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
 from bridge.relay.shared import Shared
@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 _COUNTS_EVERY_S = 60.0
 _CACHE = "media-cache"
 """The folder beside the store."""
-_AWAY = "The bridge cannot look this up right now; try again later."
+_AWAY = "The bridge cannot look up this link right now; try again later."
 
 
 class Serving:
@@ -44,7 +44,7 @@ class Serving:
         self._config = config
         self._store = store
         self._networks = networks
-        self._slots = Slots()
+        self._slots = DownloadSlots()
         self._cache = Cache(config().store.path.parent / _CACHE, self._bound)
         self.counts = Counts()
 
@@ -71,7 +71,7 @@ class Serving:
         return self._config().media.cache if http is not None and http.public_url is not None else 0
 
     def _links(self, common: Common, prefix: str) -> Sequence[web.AbstractRouteDef]:
-        files = media.Files(
+        files = media.FileAccess(
             _asked(self._store.file),
             lambda name: wiring.media_source(self._networks(), name),
             largest=lambda: self._config().media.max_size,
@@ -84,7 +84,7 @@ class Serving:
         await self._cache.fit()
 
     async def sweep(self) -> None:
-        """Erase cached files to which no link works any more. An error is logged."""
+        """Erase cached files that have no working link. An error is logged."""
         try:
             await self._cache.sweep(self._is_linked)
         except StoreError as error:
@@ -97,19 +97,19 @@ class Serving:
         """Write what was counted, and read what was uploaded today, every minute, for ever."""
         while True:
             with suppress(StoreError):  # it is shown a minute later
-                used = await self._store.used(time.time())
-                self.counts.learn(Use.UPLOADED, used.get(Use.UPLOADED, Traffic()))
+                used = await self._store.traffic_since(time.time())
+                self.counts.set_total(TrafficKind.UPLOADED, used.get(TrafficKind.UPLOADED, Traffic()))
             await asyncio.sleep(_COUNTS_EVERY_S)
             await self.write_counts()
 
     async def write_counts(self) -> None:
         """Write what was counted since the last time. What cannot be written is kept for the next."""
-        if not (taken := self.counts.take()):
+        if not (taken := self.counts.drain()):
             return
         try:
-            await self._store.use(taken)
+            await self._store.count_traffic(taken)
         except StoreError as error:
-            self.counts.give_back(taken)
+            self.counts.restore(taken)
             log.warning("counts_not_written", reason=str(error), hint="tried again in a minute")
 
 
@@ -120,7 +120,7 @@ def _make_links(shared: Shared, public_url: str, key: bytes) -> None:
 
 
 def _asked(verb: Callable[[str], Awaitable[Found]]) -> Callable[[str], Awaitable[Found]]:
-    """A verb of the store whose errors may be shown to anybody."""
+    """`verb` of the store, with an error that may be shown to anybody."""
 
     async def ask(name: str) -> Found:
         try:

@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 _GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "outbox": "List, retry and drop queued and dead deliveries.",
-        "media": "Revoke links to pictures and other files.",
+        "media": "Revoke links to files and long texts.",
     }
 )
 """The first words of two-word verbs."""

@@ -46,9 +46,9 @@ def _public_url(text: str) -> str:
 
 
 def _proxy(text: str) -> str:
-    """Raises ValueError if it is no address and no network, or would be everybody."""
+    """Raises ValueError unless it is an address or a network that is not all of the internet."""
     if hosts.network(text).prefixlen == 0:
-        raise ValueError(f"{text!r} is everybody: anyone could claim to be somebody else; name the proxies")
+        raise ValueError(f"{text!r} would let anybody claim to be another client; name your proxies only")
     return text
 
 
@@ -82,15 +82,15 @@ class GuestBudgetSection(Section):
     per_link: Count = 30
     """The same for all guests of the link together."""
     links: Count = 6
-    """Links to files and long texts, and previews, that one guest who is carried may cause at once, and then per
-    minute; all guests of the link together: five times as many."""
+    """Links to files and long texts, and previews, of one guest who is carried, at once and then per minute; of all
+    guests of the link together: five times as many."""
 
 
 Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
 
 
 class MaxLinesSection(Section):
-    """Most lines on IRC of one message. A longer one ends with how many more there are, and a link to all."""
+    """Most lines on IRC of one message. A longer one ends with how many more there are, and a link to all of it."""
 
     members: Lines = 20
     """Of members, and of the bots' answers."""
@@ -223,24 +223,24 @@ class MediaSection(Section):
     """Pictures, sound, video and other files."""
 
     max_size: Size = Field(default="100M", validate_default=True)
-    """The largest file to which a link is made, as 500K, 100M or 1G."""
+    """The largest file that gets a link, such as 500K, 100M or 1G."""
     cache: SizeOrOff = Field(default="off", validate_default=True)
-    """Disk space for files that were fetched by links lately, as 200M; `off`: none."""
+    """Disk space for downloaded files, such as 200M; `off`: none."""
     max_per_day: Size = Field(default="1G", validate_default=True)
-    """How much is fetched from the web, and uploaded to Matrix, a day at most, for `preview`."""
+    """The most that `preview` fetches from the web a day, and the most that it uploads to Matrix."""
 
 
 class HttpSection(Section):
-    """Health and readiness over HTTP, and links to files."""
+    """Health, metrics, and links to files and long texts, over HTTP."""
 
     listen: str
     """Where to listen, as host:port: `127.0.0.1:9191`."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
-    """How others reach it, as `https://bridge.example.org`, mostly through a reverse proxy. With it, pictures and other
-    files from Matrix reach IRC as links. http:// only for this machine."""
+    """How others reach it, such as `https://bridge.example.org`, mostly through a reverse proxy. With it, files from
+    Matrix, and messages that are too long for IRC, reach IRC with a link. http:// only for this machine."""
     proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("127.0.0.0/8", "::1")
-    """The reverse proxies that are believed when they name their client (`X-Forwarded-For`): addresses, or networks
-    such as `172.18.0.0/16`. Default: those on this machine."""
+    """The reverse proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `172.18.0.0/16`.
+    Default: those on this machine."""
 
     @property
     def host(self) -> str:

@@ -1,4 +1,4 @@
-"""What all answers to links have in common: limits, refusals in one sentence, counts, and what a link names."""
+"""What the endpoints of links share: they check a link, apply the limits, count, and refuse in one sentence."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,9 +10,9 @@ from aiohttp import web
 from bridge.http import headers, links
 from bridge.http.counts import Counts
 from bridge.http.headers import Part
-from bridge.http.limits import NotServed, Rates, Slots
+from bridge.http.limits import DownloadSlots, NotServed, RequestRates
 from bridge.http.peers import Proxies
-from bridge.model.accounting import Use
+from bridge.model.accounting import TrafficKind
 from bridge.network import NotFetched
 
 _NONE = {
@@ -29,7 +29,7 @@ class Answered(NamedTuple):
     bytes: int = 0
 
 
-Answer = Callable[[web.Request], Awaitable[Answered]]
+Respond = Callable[[web.Request], Awaitable[Answered]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Common:
     clock: Callable[[], float]
     proxies: Proxies = field(default_factory=Proxies)
     counts: Counts = field(default_factory=Counts)
-    rates: Rates = field(default_factory=Rates)
-    slots: Slots = field(default_factory=Slots)
+    rates: RequestRates = field(default_factory=RequestRates)
+    slots: DownloadSlots = field(default_factory=DownloadSlots)
 
     def client(self, request: web.Request) -> str:
-        """Who asks."""
+        """The address of the client, as the limits count it."""
         return self.proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", []))
 
     def handle(self, request: web.Request, place: str) -> str:
@@ -64,18 +64,18 @@ def none(place: str) -> NotServed:
     return NotServed(404, _NONE[place])
 
 
-def routes(common: Common, place: str, answer: Answer, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
+def routes(common: Common, place: str, respond: Respond, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
     """The routes of the links at `place`; also under `prefix`, the path of the public URL, which a proxy may keep."""
 
     async def counted(request: web.Request) -> web.StreamResponse:
         try:
             common.rates.spend(common.client(request), asyncio.get_running_loop().time())
-            answered = await answer(request)
+            answered = await respond(request)
         except NotServed as refused:
             return _in_a_sentence(refused, common)
         except NotFetched as error:
             return _in_a_sentence(NotServed(503, str(error), 60), common)
-        common.counts.add(Use.SERVED, answered.bytes)
+        common.counts.add(TrafficKind.SERVED, answered.bytes)
         return answered.response
 
     return [web.get(f"{each}{{token}}", counted) for each in dict.fromkeys((place, f"{prefix}{place}"))]
@@ -93,11 +93,13 @@ def part_of(request: web.Request, etag: str, size: int | None) -> Part | None:
     try:
         return headers.part(request.headers.get("Range"), size)
     except headers.Unsatisfiable:
-        raise NotServed(416, "It is shorter than that.", Content_Range=f"bytes */{size}") from None
+        raise NotServed(
+            416, "The file ends before the part that was asked for.", Content_Range=f"bytes */{size}"
+        ) from None
 
 
 def _in_a_sentence(refused: NotServed, common: Common) -> web.Response:
-    common.counts.add(Use.REFUSED)
+    common.counts.add(TrafficKind.REFUSED)
     more = {**headers.ALWAYS, "Cache-Control": "no-store", **refused.headers}
     response = web.Response(status=refused.status, text=f"{refused}\n", headers=more)
     if refused.status == 429:  # who goes on asking has to connect again

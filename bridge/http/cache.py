@@ -1,7 +1,7 @@
-"""Keeps files that were fetched whole on disk, within a bound, and only as long as the links to them work.
+"""Caches downloaded files on disk, within a bound, and only as long as the links to them work.
 
-A file is called by its handle. Its first line has its size and its type, its bytes follow. While it is being written,
-its name ends in `.new`. All that touches the disk runs in one thread, in order.
+The name of a file is its handle. Its first line has its size and its type, its bytes follow. While it is being written,
+its name ends in `.new`. Everything that touches the disk runs in one thread, in order.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from bridge.http.bodies import Body
-from bridge.http.shelf import Place, Shelf
+from bridge.http.cache_index import CachedFile, CacheIndex
+from bridge.http.streams import FileStream
 from bridge.lib.files import make_folders, write_all
 from bridge.network import Download
 
@@ -43,54 +43,55 @@ _SPARE = 256 * 1024 * 1024
 class _Draft:
     """A file that is being written."""
 
-    place: Place
+    entry: CachedFile
     path: Path
     file: FileIO | None = None
 
 
 class Cache:
-    """The files in `folder`. `bound` is how many bytes they may take now; 0: none is kept. No method raises OSError."""
+    """The files in `folder`. `bound` gives the bytes that they may take now; 0: the cache is off. No method raises
+    OSError."""
 
     def __init__(self, folder: Path, bound: Callable[[], int]) -> None:
         self._folder = folder
         self._bound = bound
-        self._shelf = Shelf()
+        self._index = CacheIndex()
         self._thread = ThreadPoolExecutor(1, "media cache")
-        self._said = False
+        self._warned = False
         self._drafts = 0
         self.hits = self.misses = 0
 
     @property
     def used(self) -> int:
         """Bytes on disk."""
-        return self._shelf.used
+        return self._index.used
 
     async def open(self) -> None:
-        """Find what an earlier run has left; remove what it has not finished, and what is too much."""
+        """Find the files of an earlier run; remove those that it has not finished, and those beyond the bound."""
         for name, size in await self._do(_found, self._folder):
-            self._shelf.add(name, size)
+            self._index.add(name, size)
         await self.fit()
 
     async def fit(self) -> None:
-        """Remove what is too much: the bound may have changed."""
-        await self._do(_remove, self._folder, self._shelf.shrink(self._bound()))
+        """Evict files beyond the bound, which may have changed."""
+        await self._do(_remove, self._folder, self._index.shrink(self._bound()))
 
     async def sweep(self, is_there: Callable[[str], Awaitable[bool]]) -> None:
-        """Remove the files to which no link works any more: whose handle `is_there` does not know."""
-        for name in self._shelf.names():
+        """Remove the files without a working link: `is_there` tells by the handle."""
+        for name in self._index.names():
             if not await is_there(name):
                 await self.forget(name)
 
     async def forget(self, handle: str) -> None:
-        """Erase a file, also one that is being read or written."""
-        if self._shelf.remove(handle):
+        """Remove a file, also one that is being read or written."""
+        if self._index.remove(handle):
             await self._do(_remove, self._folder, [handle])
 
     @asynccontextmanager
-    async def kept(self, handle: str) -> AsyncGenerator[Body | None, None]:
-        """The file, to be read; None if it is not kept."""
-        place = self._shelf.borrow(handle)
-        if place is None:
+    async def cached(self, handle: str) -> AsyncGenerator[FileStream | None, None]:
+        """The file, to be read; None if it is not in the cache."""
+        entry = self._index.acquire(handle)
+        if entry is None:
             self.misses += bool(self._bound())
             yield None
             return
@@ -104,19 +105,20 @@ class Cache:
             self.hits += 1
             file, size, mime, first = opened
             try:
-                yield Body(size, mime, lambda start: self._read(file, first + start), skips=False)
+                yield FileStream(size, mime, lambda start: self._read(file, first + start), skips=False)
             finally:
                 self._thread.submit(file.close)
         finally:
-            self._shelf.give_back(place)
+            self._index.release(entry)
 
-    def keeping(self, handle: str, download: Download) -> AsyncGenerator[bytes, None]:
-        """The chunks of `download`, which are kept on the way if they may be and all are taken."""
-        if not download.keep or download.size is None or not self._bound():
+    def caching(self, handle: str, download: Download) -> AsyncGenerator[bytes, None]:
+        """The chunks of `download`, written to the cache on the way. The file is cached if it may be, and if all chunks
+        are taken."""
+        if not download.cacheable or download.size is None or not self._bound():
             return download.chunks
-        return self._keeping(handle, download, download.size)
+        return self._caching(handle, download, download.size)
 
-    async def _keeping(self, handle: str, download: Download, size: int) -> AsyncGenerator[bytes, None]:
+    async def _caching(self, handle: str, download: Download, size: int) -> AsyncGenerator[bytes, None]:
         draft = await self._begin(handle, size, download.mime)
         written = 0
         try:
@@ -135,12 +137,12 @@ class Cache:
 
     async def _begin(self, handle: str, size: int, mime: str) -> "_Draft | None":
         first = _first_line(size, mime)
-        reserved = self._shelf.reserve(handle, len(first) + size, self._bound())
+        reserved = self._index.reserve(handle, len(first) + size, self._bound())
         if reserved is None:
             return None
-        place, gone = reserved
+        entry, gone = reserved
         self._drafts += 1
-        draft = _Draft(place, self._folder / f"{handle}.{self._drafts}.new")
+        draft = _Draft(entry, self._folder / f"{handle}.{self._drafts}.new")
         try:
             await self._do(_remove, self._folder, gone)
             draft.file = await self._do(_begun, draft.path, first, size)
@@ -155,7 +157,7 @@ class Cache:
 
     async def _write(self, draft: "_Draft", piece: bytes) -> bool:
         """False if it is to be given up."""
-        if draft.file is None or not self._shelf.is_expected(draft.place):
+        if draft.file is None or not self._index.is_wanted(draft.entry):
             return False
         try:
             await self._do(write_all, draft.file.fileno(), piece)
@@ -166,17 +168,17 @@ class Cache:
 
     async def _finish(self, draft: "_Draft") -> bool:
         """False if it is to be given up."""
-        if draft.file is None or not self._shelf.is_expected(draft.place):
+        if draft.file is None or not self._index.is_wanted(draft.entry):
             return False
         try:
-            await self._do(_finished, draft.file, draft.path, self._folder / draft.place.name)
+            await self._do(_finished, draft.file, draft.path, self._folder / draft.entry.name)
         except OSError as error:
             self._complain(error)
             return False
-        if not self._shelf.settle(draft.place):  # forgotten meanwhile
-            await self._do(_remove, self._folder, [draft.place.name])
+        if not self._index.commit(draft.entry):  # forgotten meanwhile
+            await self._do(_remove, self._folder, [draft.entry.name])
             return False
-        self._said = False
+        self._warned = False
         return True
 
     def _drop(self, draft: "_Draft") -> None:
@@ -184,7 +186,7 @@ class Cache:
         if draft.file is not None:
             self._thread.submit(draft.file.close)
         self._thread.submit(_remove, self._folder, [draft.path.name])
-        self._shelf.release(draft.place)
+        self._index.cancel(draft.entry)
 
     async def _read(self, file: FileIO, at: int) -> AsyncGenerator[bytes, None]:
         while piece := await self._do(os.pread, file.fileno(), _PIECE, at):
@@ -195,10 +197,10 @@ class Cache:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(job, *args, **named))
 
     def _complain(self, error: OSError) -> None:
-        if not self._said:
-            self._said = True
+        if not self._warned:
+            self._warned = True
             reason = error.strerror or str(error)
-            log.warning("file_not_cached", reason=reason, hint="files are served all the same, from their network")
+            log.warning("file_not_cached", reason=reason, hint="files are served from their network, without the cache")
 
 
 def _first_line(size: int, mime: str) -> bytes:

@@ -1,36 +1,36 @@
-"""Counts what goes over the line: in memory, and now and then written where it is kept."""
+"""Counts requests and bytes in memory, until they are written to the store. Pure."""
 
 from collections.abc import Mapping
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 
 
 class Counts:
-    """How often the line was used, and with how many bytes: `total` since the start, and what is not written yet."""
+    """Traffic by its kind: `total` since the start, and what is not written yet."""
 
     def __init__(self) -> None:
-        self.total: dict[Use, Traffic] = {use: Traffic() for use in Use}
-        self._fresh: dict[Use, Traffic] = {}
+        self.total: dict[TrafficKind, Traffic] = {kind: Traffic() for kind in TrafficKind}
+        self._unwritten: dict[TrafficKind, Traffic] = {}
 
-    def add(self, use: Use, size: int = 0) -> None:
+    def add(self, kind: TrafficKind, size: int = 0) -> None:
         """Count one more, of `size` bytes."""
         one = Traffic(1, size)
-        self.total[use] = _sum(self.total[use], one)
-        self._fresh[use] = _sum(self._fresh.get(use, Traffic()), one)
+        self.total[kind] = _sum(self.total[kind], one)
+        self._unwritten[kind] = _sum(self._unwritten.get(kind, Traffic()), one)
 
-    def learn(self, use: Use, total: Traffic) -> None:
-        """Others have counted and written it."""
-        self.total[use] = total
+    def set_total(self, kind: TrafficKind, total: Traffic) -> None:
+        """Replace the total of a kind that is counted, and written, elsewhere."""
+        self.total[kind] = total
 
-    def take(self) -> Mapping[Use, Traffic]:
+    def drain(self) -> Mapping[TrafficKind, Traffic]:
         """What was counted since the last time, to be written; empty: nothing."""
-        taken, self._fresh = self._fresh, {}
+        taken, self._unwritten = self._unwritten, {}
         return taken
 
-    def give_back(self, taken: Mapping[Use, Traffic]) -> None:
+    def restore(self, taken: Mapping[TrafficKind, Traffic]) -> None:
         """Count again what could not be written, for the next time."""
-        for use, traffic in taken.items():
-            self._fresh[use] = _sum(self._fresh.get(use, Traffic()), traffic)
+        for kind, traffic in taken.items():
+            self._unwritten[kind] = _sum(self._unwritten.get(kind, Traffic()), traffic)
 
 
 def _sum(one: Traffic, other: Traffic) -> Traffic:

@@ -1,4 +1,4 @@
-"""What clients of links may cost: how often each may ask, and how many downloads go on at a time."""
+"""Limits of the clients of links: how often each may ask, and how many downloads run at a time."""
 
 import math
 from collections import Counter
@@ -15,12 +15,13 @@ _EACH_BURST, _EACH_PER_S = 60, 2.0
 _ALL_BURST, _ALL_PER_S = 300, 20.0
 """Requests at once, and then per second: of one address, and of all with a link that is ours."""
 _ADDRESSES = 2_000
-"""Addresses whose requests are counted at most; who was away longest is forgotten."""
+"""Addresses whose requests are counted at most: the least recently seen is forgotten."""
 _SKIPPED = 5_000_000
 """Bytes that are fetched only to be skipped, for a part that begins later, which count as one more request."""
 _SLOW_PER_S, _SLOW_AFTER_S = 20_000.0, 30.0
 """Bytes per second of a download that is cut off, after so many seconds, if somebody waits for its place."""
-_BUSY = "Too many requests; try again in a moment."
+TOO_OFTEN = "Too many requests; try again in a moment."
+_FULL = "Too many downloads at the same time; try again in a moment."
 
 
 class NotServed(Exception):
@@ -34,8 +35,8 @@ class NotServed(Exception):
             self.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
 
 
-class Rates:
-    """How often who may ask."""
+class RequestRates:
+    """How often each address, and all together, may ask."""
 
     def __init__(self) -> None:
         self._each: LruDict[str, TokenBucket] = LruDict(_ADDRESSES)
@@ -45,14 +46,14 @@ class Rates:
         """Count a request. Raises NotServed if `address` asks too often."""
         bucket = self._bucket(address)
         if wait := bucket.wait_s(now):
-            raise NotServed(429, _BUSY, wait)
+            raise NotServed(429, TOO_OFTEN, wait)
         bucket.spend(now)
 
     def spend_for_all(self, now: float) -> None:
         """Count a request with a link that is ours. Raises NotServed if all together ask too often. What others make up
         is not counted, so that it does not keep those out who have a link."""
         if wait := self._all.wait_s(now):
-            raise NotServed(429, _BUSY, wait)
+            raise NotServed(429, TOO_OFTEN, wait)
         self._all.spend(now)
 
     def spend_bytes(self, address: str, skipped: int, now: float) -> None:
@@ -68,8 +69,8 @@ class Rates:
         return found
 
 
-class Running:
-    """A download that is under way. `sent`: the bytes that its client has taken; `cut` ends it."""
+class ActiveDownload:
+    """A download that runs now. `sent`: the bytes that its client has taken; `cut` ends it."""
 
     def __init__(self, address: str, began: float, cut: Callable[[], None]) -> None:
         self.address = address
@@ -83,24 +84,24 @@ class Running:
         return None if took < _SLOW_AFTER_S else self.sent / took
 
 
-class Slots:
-    """The downloads at a time. A client that takes a file byte by byte gives its place to others."""
+class DownloadSlots:
+    """Bounds the downloads that run at a time. A client that takes a file byte by byte loses its slot to the next."""
 
     def __init__(self) -> None:
-        self._running: set[Running] = set()
+        self._running: set[ActiveDownload] = set()
 
     def __len__(self) -> int:
         return len(self._running)
 
     @contextmanager
-    def one(self, address: str, now: float, cut: Callable[[], None]) -> Generator[Running, None, None]:
-        """One of the downloads at a time; `cut` ends it. Raises NotServed if there is no place."""
+    def one(self, address: str, now: float, cut: Callable[[], None]) -> Generator[ActiveDownload, None, None]:
+        """Hold a slot for a download; `cut` ends the download. Raises NotServed if there is none."""
         of = Counter(each.address for each in self._running)
         if of[address] >= _EACH_AT_ONCE:
-            raise NotServed(429, _BUSY, 10)
+            raise NotServed(429, _FULL, 10)
         if len(self._running) >= _AT_ONCE:
             self._make_room(now)
-        running = Running(address, now, cut)
+        running = ActiveDownload(address, now, cut)
         self._running.add(running)
         try:
             yield running
@@ -108,10 +109,10 @@ class Slots:
             self._running.discard(running)
 
     def _make_room(self, now: float) -> None:
-        """Cut off the slowest download; those who wait ask again. Raises NotServed."""
+        """Cut off the slowest download if it is too slow. Raises NotServed if none is."""
         speeds = [(speed, each) for each in self._running if (speed := each.speed(now)) is not None]
         slowest = min(speeds, key=lambda found: found[0], default=None)
         if slowest is None or slowest[0] >= _SLOW_PER_S:
-            raise NotServed(429, _BUSY, 10)
+            raise NotServed(429, _FULL, 10)
         slowest[1].cut()
         self._running.discard(slowest[1])

@@ -10,12 +10,12 @@ from aiohttp import web
 
 from bridge.http import answers, headers, links
 from bridge.http.answers import Answered, Common
-from bridge.http.bodies import About, Body, of_download, timed
 from bridge.http.cache import Cache
 from bridge.http.headers import Part
-from bridge.http.limits import NotServed, Running
-from bridge.http.pace import Pace
-from bridge.http.server import give_time
+from bridge.http.limits import ActiveDownload, NotServed
+from bridge.http.server import extend_timeout
+from bridge.http.streams import FileInfo, FileStream, of_download, timed
+from bridge.http.throttle import Throttle
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
 from bridge.lib.sizes import spelled
@@ -36,17 +36,17 @@ long."""
 _SKIPPED = 65_536
 """What an empty piece stands for: bytes that were fetched and are not sent."""
 _KNOWN = 1_000
-"""Files whose sizes and types are known, so that a HEAD, which costs its sender little, costs us no download."""
-_LOOK_S = 3.0
+"""Files whose sizes and types are remembered, so that a HEAD, which costs its sender little, costs us no download."""
+_RECHECK_S = 3.0
 """Seconds between looks whether the link of a download that is under way still works."""
 _SLOW = "The file is still on its way from another server; try again in a minute."
 _AWAY = "The bridge is not connected to the network that has this file; try again later."
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """What serving files needs. `find` gives the file with a handle; None: none, or revoked. `source` gives the running
-    network of a name, if it has files. `largest`: the most bytes of a file. `cache`: what was fetched lately."""
+class FileAccess:
+    """Where files come from. `find` gives the file with a handle; None: none, or revoked. `source` gives the running
+    network of a name, if it has files. `largest`: the most bytes of a file. `cache`: downloaded files."""
 
     find: Callable[[str], Awaitable[Hosted | None]]
     source: Callable[[str], MediaSource | None]
@@ -54,19 +54,19 @@ class Files:
     cache: Cache
 
 
-def routes(common: Common, files: Files, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
+def routes(common: Common, files: FileAccess, prefix: str = "") -> Sequence[web.AbstractRouteDef]:
     """The routes of links to files; also under `prefix`, the path of the public URL, which a proxy may keep."""
-    return answers.routes(common, links.FILE, _Desk(common, files).answer, prefix)
+    return answers.routes(common, links.FILE, _FileEndpoint(common, files).answer, prefix)
 
 
-class _Desk:
+class _FileEndpoint:
     """Answers requests for files."""
 
-    def __init__(self, common: Common, files: Files) -> None:
+    def __init__(self, common: Common, files: FileAccess) -> None:
         self._common = common
         self._files = files
-        self._pace = Pace(_PER_S)
-        self._known: LruDict[str, About] = LruDict(_KNOWN)
+        self._throttle = Throttle(_PER_S)
+        self._known: LruDict[str, FileInfo] = LruDict(_KNOWN)
 
     async def answer(self, request: web.Request) -> Answered:
         handle = self._common.handle(request, links.FILE)
@@ -79,12 +79,12 @@ class _Desk:
             return Answered(_begun(hosted, known, answers.part_of(request, etag, known.size), etag))
         now, client = asyncio.get_running_loop().time(), self._common.client(request)
         with self._common.slots.one(client, now, lambda: _abort(request)) as running:
-            give_time(request, _LONGEST_S)
+            extend_timeout(request, _LONGEST_S)
             async with self._body(handle, hosted) as body:
-                self._known[handle] = body.about
+                self._known[handle] = body.info
                 self._check_size(body.size)
                 part = answers.part_of(request, etag, body.size)
-                response = _begun(hosted, body.about, part, etag)
+                response = _begun(hosted, body.info, part, etag)
                 await response.prepare(request)
                 if request.method != "HEAD":
                     if part is not None and body.skips:
@@ -112,17 +112,17 @@ class _Desk:
     def _check_size(self, size: int | None) -> None:
         largest = self._files.largest()
         if size is not None and size > largest:
-            raise NotServed(403, f"This file is larger than {spelled(largest)}: see it on its own network.")
+            raise NotServed(403, f"This file is larger than {spelled(largest)}. Open it in the chat where it was sent.")
 
     @asynccontextmanager
-    async def _body(self, handle: str, hosted: Hosted) -> AsyncGenerator[Body, None]:
+    async def _body(self, handle: str, hosted: Hosted) -> AsyncGenerator[FileStream, None]:
         """The file, from the cache or else from its network. Raises NotServed."""
-        async with self._files.cache.kept(handle) as kept:
-            if kept is not None:
-                yield kept
+        async with self._files.cache.cached(handle) as stream:
+            if stream is not None:
+                yield stream
                 return
         async with self._download(hosted) as download:
-            yield of_download(download, lambda: self._files.cache.keeping(handle, download))
+            yield of_download(download, lambda: self._files.cache.caching(handle, download))
 
     @asynccontextmanager
     async def _download(self, hosted: Hosted) -> AsyncGenerator[Download, None]:
@@ -147,21 +147,21 @@ class _Desk:
     async def _while_there(self, handle: str, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """`pieces`, as long as the link works. Raises NotFetched once it does not."""
         loop = asyncio.get_running_loop()
-        look_at = loop.time() + _LOOK_S
+        recheck_at = loop.time() + _RECHECK_S
         async with aclosing(pieces):
             async for piece in pieces:
-                await asyncio.sleep(self._pace.spend(len(piece) or _SKIPPED, loop.time()))
-                if loop.time() >= look_at:
+                await asyncio.sleep(self._throttle.spend(len(piece) or _SKIPPED, loop.time()))
+                if loop.time() >= recheck_at:
                     if await self._is_gone(handle):
                         raise NotFetched("the message was removed, or the link revoked")
-                    look_at = loop.time() + _LOOK_S
+                    recheck_at = loop.time() + _RECHECK_S
                 yield piece
 
-    async def _cut(self, handle: str, body: Body, part: Part | None) -> AsyncGenerator[bytes, None]:
+    async def _cut(self, handle: str, body: FileStream, part: Part | None) -> AsyncGenerator[bytes, None]:
         """The pieces to be sent: of `part`, or of all. Raises NotFetched if the file is not as long as was said."""
         at, end = (part.start, part.end) if part is not None else (0, body.size)
         most = end if end is not None else self._files.largest()
-        is_rest = end == body.size  # read to its end, so that what is read can be kept
+        is_rest = end == body.size  # read to its end, so that the file can be cached
         held = b""
         async with aclosing(self._while_there(handle, timed(body.read(at), _STEP_S))) as pieces:
             async for piece in pieces:
@@ -181,20 +181,20 @@ class _Desk:
             yield held
 
 
-def _begun(hosted: Hosted, about: About, part: Part | None, etag: str) -> web.StreamResponse:
+def _begun(hosted: Hosted, info: FileInfo, part: Part | None, etag: str) -> web.StreamResponse:
     """The response, whose body follows."""
-    shown = headers.content(hosted.media.mime or about.mime, hosted.media.name or hosted.media.kind)
+    shown = headers.content(hosted.media.mime or info.mime, hosted.media.name or hosted.media.kind)
     response = web.StreamResponse(status=206 if part else 200, headers={**answers.always(etag), **shown})
     if part is not None:
         response.headers["Content-Range"] = part.content_range
         response.content_length = part.end - part.start
-    elif about.size is not None:
-        response.content_length = about.size
+    elif info.size is not None:
+        response.content_length = info.size
     return response
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], running: Running
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], running: ActiveDownload
 ) -> None:
     """Send `pieces`. What goes wrong now can only be told by cutting the connection."""
     try:
@@ -206,7 +206,7 @@ async def _send(
         async with asyncio.timeout(_STEP_S):
             await response.write_eof()
     except (NotFetched, TimeoutError, ConnectionError) as error:
-        log.info("file_cut_off", reason=str(error) or "too slow")
+        log.info("file_cut_off", reason=str(error.__cause__ or error) or "too slow")
         _abort(request)
 
 

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
-from bridge.http.limits import Slots
+from bridge.http.limits import DownloadSlots
 from bridge.http.peers import is_own
-from bridge.model.accounting import Use
+from bridge.model.accounting import TrafficKind
 
 
 def routes(collectors: Iterable[Collector]) -> Sequence[web.AbstractRouteDef]:
@@ -38,7 +38,7 @@ class MediaMetrics(Collector):
     """What goes over the line for links and previews."""
 
     counts: Counts
-    slots: Slots
+    slots: DownloadSlots
     cache: Cache
 
     def collect(self) -> Iterator[Metric]:
@@ -46,13 +46,13 @@ class MediaMetrics(Collector):
         requests = CounterMetricFamily(
             "quackbridge_media_requests", "Requests for links to files and texts.", labels=["outcome"]
         )
-        for use in (Use.SERVED, Use.REFUSED):
+        for use in (TrafficKind.SERVED, TrafficKind.REFUSED):
             requests.add_metric([use.value], total[use].number)
         yield requests
-        yield _counter("bytes", "Bytes of files and texts that were sent.", total[Use.SERVED].bytes)
+        yield _counter("bytes", "Bytes of files and texts that were sent.", total[TrafficKind.SERVED].bytes)
         yield _gauge("downloads", "Downloads under way.", len(self.slots))
-        yield _counter("uploads", "Files uploaded to Matrix.", total[Use.UPLOADED].number)
-        yield _counter("upload_bytes", "Bytes of files uploaded to Matrix.", total[Use.UPLOADED].bytes)
+        yield _counter("uploads", "Files uploaded to Matrix.", total[TrafficKind.UPLOADED].number)
+        yield _counter("upload_bytes", "Bytes of files uploaded to Matrix.", total[TrafficKind.UPLOADED].bytes)
         yield _gauge("cache_bytes", "Disk space that the cache of files takes.", self.cache.used)
         yield _counter("cache_hits", "Files that were served from the cache.", self.cache.hits)
         yield _counter(

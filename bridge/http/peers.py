@@ -1,4 +1,4 @@
-"""Who asks over HTTP: folds addresses into what one person has; believes `X-Forwarded-For` of our proxies. Pure."""
+"""Tells who asks over HTTP, also behind our reverse proxies (`X-Forwarded-For`); an IPv6 /64 is one client. Pure."""
 
 import ipaddress
 import re
@@ -40,7 +40,7 @@ class Proxies:
     """The reverse proxies that are believed when they name their client."""
 
     def __init__(self, addresses: Sequence[str] = LOOPBACK) -> None:
-        """Raises ValueError if one is no address and no network."""
+        """Raises ValueError if one is neither an address nor a network."""
         self._networks = [network(each) for each in addresses]
 
     def __contains__(self, peer: str) -> bool:

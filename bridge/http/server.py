@@ -1,4 +1,4 @@
-"""The HTTP server: anybody may connect to it, and nobody can take more than a small share of our connections."""
+"""The HTTP server. Anybody may connect; each address gets a small share of the connections and requests."""
 
 import asyncio
 import resource
@@ -10,12 +10,13 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from bridge.http.headers import ALWAYS
+from bridge.http.limits import TOO_OFTEN
 from bridge.http.peers import Proxies, neighbourhood
 from bridge.lib.bucket import TokenBucket
 from bridge.lib.lru import LruDict
 from bridge.network import Refused
 
-_GOODBYE_S = 0.3
+_SHUTDOWN_S = 0.3
 """Seconds for open requests to finish when the daemon ends."""
 _MOST = 64
 """Connections at a time, unless the process may have so few descriptors that a quarter of them is less."""
@@ -28,7 +29,7 @@ _BURST, _PER_S, _ADDRESSES = 200, 20.0, 2_000
 _REQUEST_S, _ANSWER_S = 10.0, 30.0
 """Seconds after which a connection that is not being answered is closed, and seconds after which any is."""
 
-_NO_REQUEST = "This is no request that can be answered.\n"
+_NO_REQUEST = "This is not a valid HTTP request.\n"
 
 _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,25 +37,25 @@ _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], proxies: Proxies | None = None) -> None:
     """Serve `routes` on `host`:`port` until cancelled. Raises Refused if the address cannot be listened on."""
     most = min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-    door = _Door(most, proxies if proxies is not None else Proxies())
+    connections = _Connections(most, proxies if proxies is not None else Proxies())
 
     @web.middleware
     async def answer(request: web.Request, handler: _Handle) -> web.StreamResponse:
-        visit = door.visits.get(request.transport)
-        if visit is None:  # they have left already
+        connection = connections.open.get(request.transport)
+        if connection is None:  # they have left already
             return await handler(request)
-        if not door.spends(visit.address):
-            response = web.Response(status=429, text="Too many requests; try again in a moment.\n")
+        if not connections.count_request(connection.address):
+            response = web.Response(status=429, text=f"{TOO_OFTEN}\n")
             response.force_close()
             return response
-        with visit.answering():
+        with connection.answering():
             return await handler(request)
 
     application = web.Application(middlewares=[answer])
-    application[_DOOR] = door
-    application.on_response_prepare.append(_dress)
+    application[_CONNECTIONS] = connections
+    application.on_response_prepare.append(_add_headers)
     application.add_routes(routes)
-    runner = web.AppRunner(application, shutdown_timeout=_GOODBYE_S)
+    runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
@@ -64,7 +65,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
 
     try:
         try:
-            server = await loop.create_server(lambda: _Visit(handler, door), host, port)
+            server = await loop.create_server(lambda: _Connection(handler, connections), host, port)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
@@ -74,7 +75,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
         await runner.cleanup()
 
 
-async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Give each answer the headers that keep browsers safe, and none that tells which versions we run."""
     response.headers["Server"] = "quackbridge"
     for key, value in ALWAYS.items():
@@ -100,38 +101,39 @@ class _Handler(RequestHandler):
         return response
 
 
-def give_time(request: web.Request, seconds: float) -> None:
+def extend_timeout(request: web.Request, seconds: float) -> None:
     """Let the answer to `request` take `seconds` from now, longer than others may."""
-    if (visit := request.app[_DOOR].visits.get(request.transport)) is not None:
-        visit.last(seconds)
+    if (connection := request.app[_CONNECTIONS].open.get(request.transport)) is not None:
+        connection.extend(seconds)
 
 
-class _Door:
+class _Connections:
     """Counts the connections and requests of each address, and knows the open connections by their transports."""
 
     def __init__(self, most: int, proxies: Proxies) -> None:
         self._most = most
         self._proxies = proxies
-        self._inside: Counter[str] = Counter()
+        self._per_address: Counter[str] = Counter()
         self._spent: LruDict[str, TokenBucket] = LruDict(_ADDRESSES)
-        self.visits: dict[asyncio.BaseTransport | None, _Visit] = {}
+        self.open: dict[asyncio.BaseTransport | None, _Connection] = {}
 
-    def lets_in(self, address: str) -> bool:
+    def admit(self, address: str) -> bool:
         """Whether one more may come in; then it is counted. If all places are taken, one that waits for a request is
         disconnected: of the address with the most connections, the oldest."""
         most_each = max(_MOST_EACH, self._most - _MOST_EACH) if address in self._proxies else _MOST_EACH
-        if self._inside[address] >= most_each or not self._may_ask(address):
+        if self._per_address[address] >= most_each or not self._may_ask(address):
             return False
-        if self._inside.total() >= self._most and not self._make_room(address):
+        if self._per_address.total() >= self._most and not self._make_room(address):
             return False
-        self._inside[address] += 1
+        self._per_address[address] += 1
         return True
 
-    def out(self, address: str) -> None:
-        self._inside[address] -= 1
-        self._inside += Counter()  # forgets addresses without a connection
+    def count_closed(self, address: str) -> None:
+        """One connection that was admitted is gone."""
+        self._per_address[address] -= 1
+        self._per_address += Counter()  # forgets addresses without a connection
 
-    def spends(self, address: str) -> bool:
+    def count_request(self, address: str) -> bool:
         """Count a request. False if `address` asks too often. The clients of a proxy are counted one by one, where
         links are answered."""
         if not self._may_ask(address):
@@ -147,11 +149,11 @@ class _Door:
         return bucket is None or bucket.has_token(asyncio.get_running_loop().time())
 
     def _make_room(self, address: str) -> bool:
-        idle = [visit for visit in self.visits.values() if visit.is_idle]
-        victim = max(idle, key=lambda visit: self._inside[visit.address], default=None)
+        idle = [connection for connection in self.open.values() if connection.is_idle]
+        victim = max(idle, key=lambda connection: self._per_address[connection.address], default=None)
         if victim is None:
             return False
-        is_theirs = self._inside[victim.address] > self._inside[address] + 1
+        is_theirs = self._per_address[victim.address] > self._per_address[address] + 1
         settled = asyncio.get_running_loop().time() - victim.since >= _SETTLED_S
         if not is_theirs and not settled:
             return False
@@ -159,13 +161,13 @@ class _Door:
         return True
 
 
-class _Visit(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection: aiohttp's handler, with a limit to its time."""
 
-    def __init__(self, handlers: Callable[[], RequestHandler], door: _Door) -> None:
+    def __init__(self, handlers: Callable[[], RequestHandler], connections: _Connections) -> None:
         self._handlers = handlers  # one costs much more than a connection that is not let in
         self._handler: RequestHandler | None = None
-        self._door = door
+        self._connections = connections
         self.address = ""
         self.since = 0.0
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
@@ -175,11 +177,11 @@ class _Visit(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.address = neighbourhood(str((transport.get_extra_info("peername") or ("",))[0]))
-        if not self._door.lets_in(self.address):
+        if not self._connections.admit(self.address):
             transport.abort()
             return
         self._transport, self._handler = transport, self._handlers()
-        self._door.visits[transport] = self
+        self._connections.open[transport] = self
         loop = asyncio.get_running_loop()
         self.since = loop.time()
         self._timers = (
@@ -206,7 +208,7 @@ class _Visit(asyncio.Protocol):
         finally:
             self._answering = False
 
-    def last(self, seconds: float) -> None:
+    def extend(self, seconds: float) -> None:
         """Let the answer that is under way take `seconds` from now."""
         if self._transport is not None:
             _, timer = self._timers
@@ -230,8 +232,8 @@ class _Visit(asyncio.Protocol):
         transport, handler = self._transport, self._handler
         self._transport = self._handler = None
         if transport is not None and handler is not None:
-            self._door.out(self.address)
-            del self._door.visits[transport]
+            self._connections.count_closed(self.address)
+            del self._connections.open[transport]
             transport.abort()
             handler.connection_lost(exc)
 
@@ -252,4 +254,4 @@ class _Visit(asyncio.Protocol):
             self._handler.resume_writing()
 
 
-_DOOR = web.AppKey("door", _Door)
+_CONNECTIONS = web.AppKey("connections", _Connections)

@@ -32,8 +32,10 @@ def network(text: str) -> Network:
     try:
         wider = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no address and no network: 127.0.0.1, 10.0.0.0/8, fd00::/8") from None
-    raise ValueError(f"{text!r} has an address in front of a shorter network: write {wider}, or leave out the /")
+        raise ValueError(
+            f"{text!r} is neither an address nor a network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8"
+        ) from None
+    raise ValueError(f"{text!r} is a host with the size of a network: write {wider}, or leave out the /")
 
 
 def is_loopback(host: str) -> bool:

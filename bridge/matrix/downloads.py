@@ -1,15 +1,16 @@
 """Fetches the files of messages from the homeserver, piece by piece, and decrypts those that are encrypted.
 
-All of an encrypted file is verified before it counts: AES-CTR alone does not notice bytes that somebody changed on the
-homeserver. Two ways:
+The SHA-256 of an encrypted file is checked, because AES-CTR alone does not notice bytes that somebody changed on the
+homeserver:
 
-- A file of at most 4 MB, as most pictures are, is verified before its first byte is given. It has a size, so parts of
-  it can be asked for; of a changed one people get a sentence. Four are held in memory at a time.
-- A larger one, or a fifth, streams, but its last piece comes only once the hash of all is right. The HTTP side reads it
-  to its end for any part, and holds back the last piece of that, too; if it was changed, it cuts the connection.
+- A file of at most 4 MB is held in memory and checked before its first byte is given. Four are held at a time. Its size
+  is known, so clients may ask for parts of it. If it was changed, people get a sentence.
+- A larger file, or a fifth one, streams; its last piece is given only once the hash is right. For a part, the HTTP
+  server reads the file to its end, and holds back the last piece of the part until then. If the file was changed, it
+  cuts the connection.
 
-To read a large file twice, first to verify it, doubles what the homeserver sends, begins late, and proves nothing of
-what the second reading gets. On our disk people's secrets would outlive the link.
+Why a large file is not read twice, first to check it: the homeserver would send it twice, the download would begin
+late, and the second reading could bring other bytes. Why it is not kept on disk: secrets would outlive their links.
 """
 
 import hashlib
@@ -18,11 +19,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import aiohttp
 import structlog
-from cryptography.hazmat.primitives.ciphers import Cipher as Algorithm
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from bridge.matrix.dialect.sources import Cipher, Source, parse
+from bridge.matrix.dialect.sources import FileKey, Source, parse
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooSlow, Unreachable
 from bridge.network import Download, NoSuchFile, NotFetched
 
@@ -33,8 +34,9 @@ _PIECE = 64 * 1024
 _HELD, _HELD_AT_ONCE = 4 * 1024 * 1024, 4
 """Bytes of an encrypted file that is verified before it is given, and how many are held in memory at a time."""
 _AWAY = "The Matrix server does not answer right now; try again later."
-_GONE = "The Matrix server does not have this file (any more)."
-_CHANGED = "The Matrix server gives another file than the one that was sent."
+_GONE = "The Matrix server does not have this file."
+_CHANGED = "The file on the Matrix server is not the one that was sent."
+_BROKEN_OFF = "The Matrix server did not send all of this file; try again later."
 _NOT_YET = frozenset({"M_NOT_YET_UPLOADED"})
 _SLOW = (504,)
 
@@ -55,10 +57,10 @@ class Downloads:
             raise NoSuchFile(_GONE)
         try:
             async with self._homeserver.download(found.server, found.media_id) as answer:
-                if found.cipher is None:
+                if found.key is None:
                     yield Download(_size(answer), answer.headers.get("Content-Type", ""), _pieces(answer))
                     return
-                async with self._decrypted(answer, found.cipher) as download:
+                async with self._decrypted(answer, found.key) as download:
                     yield download
         except TooSlow:
             raise TimeoutError from None
@@ -72,24 +74,24 @@ class Downloads:
             raise NotFetched(_AWAY) from None
 
     @asynccontextmanager
-    async def _decrypted(self, answer: aiohttp.ClientResponse, cipher: Cipher) -> AsyncGenerator[Download, None]:
+    async def _decrypted(self, answer: aiohttp.ClientResponse, key: FileKey) -> AsyncGenerator[Download, None]:
         """The file, of whose type its homeserver knows nothing. See above for the two ways."""
-        async with aclosing(_opened(_pieces(answer), cipher)) as pieces:
+        async with aclosing(_decrypting(_pieces(answer), key)) as pieces:
             size = _size(answer)
             if size is None or size > _HELD or self._held >= _HELD_AT_ONCE:
-                yield Download(size, "", pieces, keep=False, proved_last=True)
+                yield Download(size, "", pieces, cacheable=False, proved_last=True)
                 return
             self._held += 1
             try:
                 data = bytearray()
                 async for piece in pieces:
                     data += piece
-                yield Download(len(data), "", _cut(data), keep=False)
+                yield Download(len(data), "", _cut(data), cacheable=False)
             finally:
                 self._held -= 1
 
     def _complain(self, source: Source, error: Exception) -> None:
-        hint = "a link to this file was followed, and could not be served"
+        hint = "somebody opened a link to this file, and got an error"
         log.warning("file_not_fetched", network=self._network, source=source.uri, reason=str(error), hint=hint)
 
 
@@ -104,13 +106,13 @@ async def _pieces(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
         async for piece in answer.content.iter_chunked(_PIECE):
             yield piece
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise NotFetched(str(error) or type(error).__name__) from None
+        raise NotFetched(_BROKEN_OFF) from error
 
 
-async def _opened(pieces: AsyncGenerator[bytes, None], cipher: Cipher) -> AsyncGenerator[bytes, None]:
+async def _decrypting(pieces: AsyncGenerator[bytes, None], key: FileKey) -> AsyncGenerator[bytes, None]:
     """`pieces` decrypted, each once the next is there. Raises NotFetched instead of the last if their hash is not that
     of the file which was sent."""
-    decryptor = Algorithm(AES(cipher.key), CTR(cipher.iv)).decryptor()
+    decryptor = Cipher(AES(key.key), CTR(key.iv)).decryptor()
     found, held = hashlib.sha256(), b""
     async with aclosing(pieces):
         async for piece in pieces:
@@ -118,7 +120,7 @@ async def _opened(pieces: AsyncGenerator[bytes, None], cipher: Cipher) -> AsyncG
             if held:
                 yield decryptor.update(held)
             held = piece
-    if found.digest() != cipher.sha256:
+    if found.digest() != key.sha256:
         raise NotFetched(_CHANGED)
     if held:
         yield decryptor.update(held)

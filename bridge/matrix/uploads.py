@@ -1,4 +1,4 @@
-"""Stores files on the homeserver that are sent with messages."""
+"""Uploads files to the homeserver that are sent with messages."""
 
 from bridge.matrix.dialect.fields import number
 from bridge.matrix.dialect.sources import parse
@@ -31,10 +31,10 @@ class Uploads:
                 self._is_asked = False  # the limit is another one now
             raise NotStored(f"the homeserver does not take the file ({error})") from None
         except (Unreachable, Refused) as error:
-            raise NotStored(f"the file cannot be brought to the homeserver: {error}") from None
+            raise NotStored(f"the file cannot be uploaded: {error}") from None
         found = parse(source)
-        if found is None or found.cipher is not None:
-            raise NotStored("the homeserver gives no address of the file")
+        if found is None or found.key is not None:
+            raise NotStored("the homeserver gave no address for the file")
         return Attached(
             file.kind,
             name,

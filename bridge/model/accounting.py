@@ -26,9 +26,8 @@ class Count:
     reason: str
 
 
-class Use(StrEnum):
-    """What uses the line to the outside: files and texts served by links, refused requests for them, and files
-    that were uploaded."""
+class TrafficKind(StrEnum):
+    """A kind of traffic with the outside: answered requests for files and texts of links, refused ones, and uploads."""
 
     SERVED = "served"
     REFUSED = "refused"
@@ -37,7 +36,7 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How often, and how many bytes."""
+    """How many requests or files, and how many bytes."""
 
     number: int = 0
     bytes: int = 0

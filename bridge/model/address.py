@@ -1,4 +1,4 @@
-"""Compares what a link shows with where it goes."""
+"""Tells whether the words of a link are its URL in another spelling. Pure."""
 
 import re
 from urllib.parse import quote
@@ -22,8 +22,8 @@ def is_address_of(shown: str, link: str) -> bool:
 
 
 def _normal(address: str) -> str:
-    """One spelling for all of `address` that differ only in escapes, the case of scheme and host, and the last slash
-    (RFC 3986 section 6.2.2)."""
+    """`address` in normal form (RFC 3986 section 6.2.2): without differences in escapes, in the case of scheme and
+    host, and in the last slash."""
     scheme, slashes, rest = address.rpartition("://") if address.count("://") == 1 else ("", "", address)
     place = re.match("[^/?#]*", rest)
     host = place[0] if place else ""

@@ -1,4 +1,4 @@
-"""Text without styles and links, for those who see none: signs stand for them, and links are spelled out. Pure."""
+"""Turns styled text into plain text: signs stand for spoilers and code, and links are spelled out. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,8 +47,8 @@ def _spelled(shown: list[Span], link: str) -> list[Span]:
 
 
 def _ticked(words: Text) -> Text:
-    """`words` with backticks around code, unless all of the line is code. IRC has a formatting code for it, of which
-    some clients show a sign that nobody understands, as irssi."""
+    """`words` with backticks around code, unless all of the line is code. IRC has a formatting code for it, but
+    irssi shows it as a sign that nobody understands."""
     if not any(span.style & Style.MONO for span in words):
         return words
     every = all(span.style & Style.MONO or not span.text.strip() for span in words)

@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from: web addresses whose hosts are public. Pure."""
+"""Decides which addresses may be fetched from: web addresses whose hosts are public. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ IP = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 PORTS = frozenset({80, 443})
-"""Other ports are mostly no web servers for everybody: a request to them may do something there."""
+"""Ports of public web servers. At others, admin pages listen, where even a GET may change something."""
 LONGEST = 2_000
 """Characters of an address at most."""
 
@@ -55,7 +55,7 @@ _NOT_IN_DNS = (".onion", ".alt", ".local", ".localhost", ".internal", ".home.arp
 
 
 class Unfit(Exception):
-    """From there nothing is fetched. The text is for the log."""
+    """Nothing is fetched from this address. The text is for the log."""
 
 
 def web_address(text: str) -> URL:
@@ -65,14 +65,14 @@ def web_address(text: str) -> URL:
     127.0.0.1 to some.
     """
     if len(text) > LONGEST or not text.isprintable():
-        raise Unfit("no address")
+        raise Unfit("not an address")
     try:
         url = URL(text)
         host, port = url.raw_host, url.port
     except ValueError as error:
-        raise Unfit("no address") from error
+        raise Unfit("not an address") from error
     if url.scheme not in ("http", "https") or not host or port is None:
-        raise Unfit("no web address")
+        raise Unfit("not a web address")
     if url.raw_user is not None or url.raw_password is not None:
         raise Unfit("an address with a name or a password")
     if ip_of(host) is None:
@@ -125,7 +125,7 @@ def is_within(address: str, networks: Iterable[IPNetwork]) -> bool:
 def _check_name(host: str) -> None:
     last = host.rstrip(".").rpartition(".")[2]
     if _NUMBER.fullmatch(last) or len(host) > 253 or not _NAME.fullmatch(host):
-        raise Unfit("no name of a host")
+        raise Unfit("not the name of a host")
     name = "." + host.rstrip(".").lower()
     if name.count(".") < 2 or name.endswith(_NOT_IN_DNS):
-        raise Unfit("a name of a network of one's own")
+        raise Unfit("a name of a local network")

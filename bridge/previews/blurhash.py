@@ -1,4 +1,4 @@
-"""BlurHash: how a picture looks from afar, in some thirty characters (https://github.com/woltapp/blurhash,
+"""Computes a BlurHash: a blurred preview of a picture in some thirty characters (https://github.com/woltapp/blurhash,
 Algorithm.md). Pure."""
 
 import math

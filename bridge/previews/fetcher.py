@@ -1,7 +1,7 @@
 """Fetches pictures, sound and videos from web servers that may be hostile, and only from public addresses.
 
-Each look-up of a name and each redirect is checked anew, and a connection goes to an address that was checked. What the
-server says of a file is ignored: its bytes tell what it is, and the first 4 KB decide.
+Each redirect and each address of a name is checked, and again each socket before it connects. The first 4 KB of a file
+decide what it is; what the server says of it is ignored.
 """
 
 import asyncio
@@ -25,16 +25,17 @@ from bridge.previews.kinds import HEAD, FileType, type_of
 from bridge.previews.pictures import Looks, looks
 
 LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The IP addresses of a host by its name; the port is only for the system. Raises OSError, ValueError."""
+"""The IP addresses of a host by its name; the port is only for the system. Raises OSError, ValueError; NoSuchFile if
+there is no means to look it up now."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
 _LATER = (408, 425, 429)
-"""Of the errors 4xx, those that say something of now (and not of the file)."""
+"""HTTP errors 4xx that are about the server now, not about the file."""
 _MOST_ADDRESSES = 8
 """Addresses of a host that are tried at most; all of them are checked."""
 _MOST_LOOK_UPS = 8
-"""Look-ups of names at once at most. One that hangs goes on when nobody waits for it any more."""
+"""Look-ups of names at once at most. One that hangs still counts when nobody waits for it any more."""
 _NAME = 100
 """Characters of the name of a file at most."""
 _REASON = 200
@@ -47,7 +48,7 @@ _HEADERS: LooseHeaders = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Deadlines:
     """Seconds until the first byte of a file, and until its last, both from the first request."""
 
     first_byte: float = 5.0
@@ -55,19 +56,19 @@ class Patience:
 
 
 class Fetcher:
-    """`private`: networks that are fetched from though they are not public; for tests. `look_up` finds the addresses of
-    a host."""
+    """Fetches one file a call. `private`: networks that may be fetched from though they are not public; for tests.
+    `look_up` finds the addresses of a host (None: as the system does)."""
 
     def __init__(
         self,
         *,
         private: Sequence[IPNetwork] = (),
         look_up: LookUp | None = None,
-        patience: Patience = Patience(),
+        deadlines: Deadlines = Deadlines(),
     ) -> None:
         self._private = tuple(private)
-        self._look_up = look_up or _LookUps()
-        self._patience = patience
+        self._look_up = look_up or _SystemLookUp()
+        self._deadlines = deadlines
         self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="previews")
 
     async def __call__(self, address: str, limit: int, spend: Callable[[int], bool] = lambda _: True) -> Fetched:
@@ -77,7 +78,7 @@ class Fetcher:
         Raises NoSuchFile if there is none, and NotFetched if the server is to be left alone for a while: it is away,
         slow, or no host that we fetch from. Their texts are for the log."""
         try:
-            async with asyncio.timeout(self._patience.all), asyncio.timeout(self._patience.first_byte) as first_byte:
+            async with asyncio.timeout(self._deadlines.all), asyncio.timeout(self._deadlines.first_byte) as first_byte:
                 url = web_address(address)
                 data, file_type = await self._fetch(url, limit, spend, first_byte)
                 seen = await asyncio.get_running_loop().run_in_executor(self._decoding, looks, data, file_type)
@@ -105,9 +106,9 @@ class Fetcher:
         raise NoSuchFile("too many redirects")
 
     def _session(self) -> aiohttp.ClientSession:
-        """A session that knows nothing of the one before."""
+        """A session without cookies, proxies or a cache, so that no fetch knows of another."""
         connector = aiohttp.TCPConnector(
-            resolver=_Public(self._look_up, self._private),
+            resolver=_PublicResolver(self._look_up, self._private),
             socket_factory=self._socket,
             use_dns_cache=False,
             force_close=True,
@@ -130,8 +131,8 @@ class Fetcher:
         return socket.socket(family, kind, protocol)
 
 
-class _Public(AbstractResolver):
-    """Looks up names, and knows only hosts of which every address may be fetched from."""
+class _PublicResolver(AbstractResolver):
+    """Resolves a name, and refuses it unless each of its addresses may be fetched from."""
 
     def __init__(self, look_up: LookUp, private: Sequence[IPNetwork]) -> None:
         self._look_up = look_up
@@ -160,9 +161,9 @@ class _Public(AbstractResolver):
         """It keeps nothing open."""
 
 
-class _LookUps:
-    """Looks names up as the system does, each in a thread of its own: the event loop's threads are for others, and a
-    process does not wait for these when it ends."""
+class _SystemLookUp:
+    """Looks names up as the system does, each in a daemon thread: one that hangs takes no thread from the event loop,
+    and does not delay the end of the process."""
 
     def __init__(self) -> None:
         self._slots = threading.BoundedSemaphore(_MOST_LOOK_UPS)
@@ -171,7 +172,7 @@ class _LookUps:
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Sequence[str]] = loop.create_future()
         if not self._slots.acquire(blocking=False):
-            raise _failure("too many look-ups of names")
+            raise NoSuchFile("too many look-ups of names")  # which is not the fault of this host
         threading.Thread(target=self._run, args=(host, port, loop, found), name="look-up", daemon=True).start()
         return await found
 
@@ -201,7 +202,7 @@ def _tell(found: "asyncio.Future[Sequence[str]]", addresses: Sequence[str], erro
 
 
 def _check(addresses: Sequence[str], port: int, private: Sequence[IPNetwork]) -> None:
-    """Raise OSError unless each of `addresses` may be fetched from."""
+    """Raises OSError unless each of `addresses` may be fetched from."""
     if not all(may_reach(address, port, private) for address in addresses):
         raise _failure("no public address")
 
@@ -230,7 +231,7 @@ def _next(url: URL, location: str) -> URL:
 async def _read(
     answer: aiohttp.ClientResponse, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
 ) -> tuple[bytes, FileType]:
-    """The file that `answer` brings."""
+    """The file in the body of `answer`."""
     if answer.status >= 500 or answer.status in _LATER:
         raise NotFetched(f"HTTP {answer.status}")
     if answer.status != 200:

@@ -1,4 +1,4 @@
-"""What a file is, as its first bytes tell: pictures, sound and videos that Matrix clients show. Pure."""
+"""Tells by its first bytes what a file is: a picture, sound or video that Matrix clients show. Pure."""
 
 import re
 from dataclasses import dataclass

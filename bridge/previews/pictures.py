@@ -1,4 +1,4 @@
-"""What a picture looks like: its size, and its BlurHash if it is small enough to be decoded."""
+"""Reads the size of a picture, and computes its BlurHash if it is small enough to be decoded."""
 
 import io
 import warnings

@@ -158,13 +158,13 @@ class Dispatch:
     async def _clear(self, backlog: Backlog, *, planned: bool = False) -> None:
         """Send one backlog, and look for more if there may be some. A `planned` one is sent even while we are
         stopping."""
-        ready = backlog.owed if backlog.posts else self._shared.previews.ready(backlog.owed)
+        ready = backlog.owed if backlog.posts else self._shared.previews.without_waiting(backlog.owed)
         if ready or not backlog.owed:
             is_all = len(ready) == len(backlog.owed)
             backlog = backlog if is_all else replace(backlog, owed=tuple(ready))
             more = await self._send_backlog(backlog, planned=planned) or not is_all
         else:  # and then what waits is looked up again: it may have been edited or removed
-            await self._shared.previews.outcome(backlog.owed[0], self._stopping)
+            await self._shared.previews.wait_for(backlog.owed[0], self._stopping)
             more = not self._stopping.is_set()
         if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
             await self._look()

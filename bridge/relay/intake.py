@@ -23,6 +23,7 @@ from bridge.relay.outcome import Outcome
 from bridge.relay.shared import Shared
 from bridge.rules.case import Aside, Told, Verdict
 from bridge.rules.gate import Gate, asked_about
+from bridge.rules.policy import is_removal
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
 
 log = structlog.get_logger()
@@ -69,11 +70,11 @@ class Relay:
         self._shared.momentary.networks[network.name] = network
         dispatch = Dispatch(network, lease, self._shared, stopping, lambda: self._gate.links)
         self._dispatches[network.name] = dispatch
-        self._shared.previews.join(network.name, network)
+        self._shared.previews.add_network(network.name, network)
         try:
             await dispatch.run()
         finally:
-            self._shared.previews.leave(network.name, network)
+            self._shared.previews.remove_network(network.name, network)
 
     async def _accept_batch(self, lease: Lease, expect: str | None, batch: Batch) -> bool:
         """Store what follows from `batch`. Returns whether all of it is on its way already."""
@@ -92,7 +93,9 @@ class Relay:
                 known[event.key] = outcome.known(event)
         outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
         outcomes += map(self._of_unread, batch.unread)
-        self._shared.previews.begin((each for outcome in outcomes for each in outcome.owed), self._shared.terms)
+        self._shared.previews.begin_fetching(
+            (each for outcome in outcomes for each in outcome.owed), self._shared.terms
+        )
         gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
@@ -107,7 +110,7 @@ class Relay:
         if not coming:
             self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link and not coming else ()
-        changes = (case.event,) if refusal is None and event.target is not None else ()
+        changes = (case.event,) if event.target is not None and (refusal is None or is_removal(case)) else ()
         carried = (Addressed(case.event, room, gather=self._gather(case.event, room)) for room in verdict.audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 
@@ -178,7 +181,7 @@ class Relay:
                     reservation.give_back()
         for delivery in erased:
             self._shared.removed.add(delivery)
-        self._shared.previews.remove(erased)
+        self._shared.previews.cancel_deliveries(erased)
         return planned >= {delivery.room for delivery in commit.deliveries}
 
     def _reserve(self, commit: Commit) -> Iterator[Reservation]:

@@ -1,8 +1,9 @@
-"""Previews: the picture, sound or video that somebody links to is fetched, and stored on the networks where messages
-can have files, while the message waits for it for a moment."""
+"""Previews: fetches the picture, sound or video that somebody links to, and uploads it to the networks where messages
+can have files, while the message waits for a moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -10,12 +11,13 @@ from urllib.parse import urlsplit
 import structlog
 
 from bridge.lib.lru import LruDict
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import Event, EventKey, Message, Origin
 from bridge.model.outbox import Addressed, Attached, Owed
 from bridge.model.text import plain
 from bridge.network import Fetched, MediaSink, NoSuchFile, NotFetched, NotStored
 from bridge.relay.limits import Terms
+from bridge.relay.traffic import DailyTraffic
 from bridge.store import Store, stored
 
 log = structlog.get_logger()
@@ -24,11 +26,11 @@ PATIENCE_S = 10.0
 """Seconds that a message waits for its file at most, since it was heard."""
 _AT_ONCE = 4
 """Files on their way at most: each takes `Terms.largest_upload` bytes of memory. Further messages stay links."""
-_REST_S, _HOSTS = 300.0, 1_000
-"""Seconds that a host in trouble is left alone, and how many such hosts are remembered."""
+_REST_S, _SERVERS = 300.0, 1_000
+"""Seconds that a server in trouble is left alone, and how many such servers are remembered."""
+_PORTS = {"http": 80, "https": 443}
 _KEPT = 1_000
 """Stored files at most that are remembered until their messages are delivered."""
-_DAY_S = 86_400
 
 
 class Fetch(Protocol):
@@ -41,8 +43,8 @@ class Fetch(Protocol):
 
 @dataclass(slots=True)
 class _Coming:
-    """A file on its way to the networks `sinks`. `deliveries`: those of its message by network; removed ones are taken
-    out. `settled`: by network, set once it is known whether the file goes with the message."""
+    """A file that is fetched for the networks `sinks`. `deliveries`: those of its message, by network, without removed
+    ones. `settled`: by network, set once it is known whether the file goes with the message."""
 
     event: Event
     sinks: dict[str, MediaSink]
@@ -77,26 +79,22 @@ class Previews:
         self._sinks: dict[str, MediaSink] = {}
         self._coming: dict[EventKey, _Coming] = {}
         self._busy: set[Hashable] = set()
-        self._resting: LruDict[str, float] = LruDict(_HOSTS)
+        self._resting: LruDict[Hashable, float] = LruDict(_SERVERS)
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
-        self._day = 0
-        self._spent = 0
-        self._read = 0
-        self._is_told = False
+        self._traffic = DailyTraffic(clock)
 
-    async def resume(self) -> None:
-        """Recall how much was uploaded today."""
+    async def recall_uploads(self) -> None:
+        """Read from the store how much was uploaded today."""
         if self._store is not None:
-            now = self._clock()
-            used = await stored(self._store.used, now)
-            self._day, self._spent = int(now // _DAY_S), used.get(Use.UPLOADED, Traffic()).bytes
+            used = await stored(self._store.traffic_since, self._clock())
+            self._traffic.recall_uploads(used.get(TrafficKind.UPLOADED, Traffic()).bytes)
 
-    def join(self, network: str, sink: object) -> None:
+    def add_network(self, network: str, sink: object) -> None:
         """A network runs now."""
         if isinstance(sink, MediaSink):
             self._sinks[network] = sink
 
-    def leave(self, network: str, sink: object) -> None:
+    def remove_network(self, network: str, sink: object) -> None:
         """A network does not run any more."""
         if self._sinks.get(network) is not sink:
             return
@@ -105,8 +103,8 @@ class Previews:
             if network in coming.sinks:
                 coming.take_out(network, [*coming.deliveries[network]])
 
-    def begin(self, owed: Iterable[Addressed], terms: Terms) -> None:
-        """Begin to fetch the files of what is about to be stored, and owed to rooms."""
+    def begin_fetching(self, owed: Iterable[Addressed], terms: Terms) -> None:
+        """Begin to fetch the files of messages that are about to be stored."""
         wanted: dict[EventKey, list[Addressed]] = {}
         for each in owed:
             if each.event.preview and each.event.origin is Origin.LIVE:
@@ -119,25 +117,25 @@ class Previews:
                 show = self._show(coming, terms)
                 coming.task = asyncio.get_running_loop().create_task(show, name=f"preview {key.id}")
 
-    def remove(self, deliveries: Collection[str]) -> None:
-        """What was said was removed: nothing is stored for these deliveries any more, if it can be helped."""
+    def cancel_deliveries(self, deliveries: Collection[str]) -> None:
+        """These deliveries are removed, because their message was: upload nothing for them any more."""
         for coming in [*self._coming.values()]:
             for network in coming.sinks:
                 coming.take_out(network, deliveries)
 
-    def ready(self, owed: Sequence[Owed]) -> Sequence[Owed]:
-        """The first of `owed` that wait for no file."""
+    def without_waiting(self, owed: Sequence[Owed]) -> Sequence[Owed]:
+        """The beginning of `owed`, up to the first that waits for a file."""
         for number, item in enumerate(owed):
             if self.is_waited_for(item):
                 return owed[:number]
         return owed
 
     def is_waited_for(self, item: Owed) -> bool:
-        """Whether it is still open if a file goes with `item`."""
+        """Whether `item` waits for its file: it is not known yet whether one goes with it."""
         return self._outcome_of(item) is not None
 
-    async def outcome(self, item: Owed, stopping: asyncio.Event) -> None:
-        """Return once it is known whether a file goes with `item`, or when `stopping`."""
+    async def wait_for(self, item: Owed, stopping: asyncio.Event) -> None:
+        """Wait until `item` waits for no file, or until `stopping`."""
         if (settled := self._outcome_of(item)) is None:
             return
         waiting = {asyncio.ensure_future(each.wait()) for each in (settled, stopping)}
@@ -171,11 +169,10 @@ class Previews:
     def _may_begin(self, event: Event, terms: Terms) -> bool:
         if self._fetch is None or event.key in self._coming or len(self._coming) >= _AT_ONCE:
             return False
-        is_resting = (self._resting.peek(_host(event.preview)) or 0.0) > _now()
+        is_resting = (self._resting.peek(_server(event.preview)) or 0.0) > _now()
         if _person(event) in self._busy or is_resting:
             return False
-        self._look_at_the_day()
-        return self._is_within(max(self._spent, self._read) + 1, terms)
+        return self._traffic.is_left(terms.uploads_per_day)
 
     async def _show(self, coming: _Coming, terms: Terms) -> None:
         try:
@@ -192,25 +189,27 @@ class Previews:
 
     async def _fetched(self, event: Event, terms: Terms) -> Fetched | None:
         assert self._fetch is not None
-        host = _host(event.preview)
+        server = _server(event.preview)
         try:
-            return await self._fetch(event.preview, terms.largest_upload, lambda size: self._may_read(size, terms))
+            return await self._fetch(
+                event.preview, terms.largest_upload, lambda size: self._traffic.count_read(size, terms.uploads_per_day)
+            )
         except NoSuchFile as error:
-            log.debug("no_preview", id=event.id, host=host, reason=str(error))
+            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error))
         except NotFetched as error:
-            self._resting[host] = _now() + _REST_S
-            log.debug("no_preview", id=event.id, host=host, reason=str(error), again_in_s=_REST_S)
+            self._resting[server] = _now() + _REST_S
+            log.debug("no_preview", id=event.id, host=_host(event.preview), reason=str(error), again_in_s=_REST_S)
         except Exception:  # a hostile server must not end the bridge, whatever it makes a library do
-            self._resting[host] = _now() + _REST_S
-            log.warning("preview_failed", id=event.id, host=host, exc_info=True)
+            self._resting[server] = _now() + _REST_S
+            log.warning("preview_failed", id=event.id, host=_host(event.preview), exc_info=True)
         return None
 
     async def _attach(self, coming: _Coming, network: str, file: Fetched, terms: Terms) -> None:
         """Store `file` on `network`, once for all its rooms."""
         size, event = len(file.data), coming.event
-        if not coming.is_wanted(network) or not self._may_upload(size, terms):
+        if not coming.is_wanted(network) or not self._traffic.may_upload(size, terms.uploads_per_day):
             return
-        self._spent += size  # also if it fails: it may have gone over the line
+        self._traffic.count_upload(size)  # also if it fails: it may have gone over the line
         try:
             self._attached[event.key, network] = (event.preview, await coming.sinks[network].attach(file))
         except NotStored as error:
@@ -220,39 +219,22 @@ class Previews:
             coming.settled[network].set()
         log.info("preview", id=event.id, network=network, kind=file.kind, bytes=size)
         if self._store is not None:
-            await stored(self._store.use, {Use.UPLOADED: Traffic(1, size)})
-
-    def _may_upload(self, size: int, terms: Terms) -> bool:
-        """Whether `size` bytes more may be uploaded today (by UTC)."""
-        self._look_at_the_day()
-        return self._is_within(self._spent + size, terms)
-
-    def _may_read(self, size: int, terms: Terms) -> bool:
-        """Count bytes that were read from the web today; whether more may be. Most are uploaded later, but what turns
-        out to be no file, or too large, costs as much."""
-        self._look_at_the_day()
-        self._read += size
-        return self._is_within(self._read, terms)
-
-    def _look_at_the_day(self) -> None:
-        today = int(self._clock() // _DAY_S)
-        if today != self._day:
-            self._day, self._spent, self._read, self._is_told = today, 0, 0, False
-
-    def _is_within(self, size: int, terms: Terms) -> bool:
-        if size <= terms.uploads_per_day:
-            return True
-        if not self._is_told:
-            self._is_told = True
-            hint = "until tomorrow (UTC), links to pictures, sound and videos stay links"
-            log.warning("media_limit_reached", key="media.max_per_day", bytes=terms.uploads_per_day, hint=hint)
-        return False
+            await stored(self._store.count_traffic, {TrafficKind.UPLOADED: Traffic(1, size)})
 
 
 def _person(event: Event) -> Hashable:
     """Who said `event`: a member by their user, a guest by where they are."""
     sender = event.sender
     return sender.user if sender.user is not None else (sender.network, sender.address)
+
+
+def _server(address: str) -> Hashable:
+    """Scheme, host and port of `address`. Not the host alone: who names it with a port at which it does not answer
+    would keep others from seeing what is there."""
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return ""
 
 
 def _host(address: str) -> str:

@@ -116,7 +116,7 @@ class Gate:
             return offers.without(event)
         event = offers.offered(event, link, now, most=event.max_lines)
         is_free = is_answer or case.is_member
-        return event if is_free else offers.within(event, lambda: self._budgets.spend_link(case, now))
+        return event if is_free else offers.within_budget(event, lambda: self._budgets.spend_link(case, now))
 
     def _of_a_correction(self, event: Event) -> Refusal | None:
         """Refuse the correction (`s/quack1/quack2/`) of a line that was not carried as it may hold a password."""

@@ -1,4 +1,4 @@
-"""What is offered of a message besides its words: links to its files and its whole text, and a preview. Pure."""
+"""Decides what a message gets besides its words: links to its files and its whole text, and a preview. Pure."""
 
 import math
 import re
@@ -14,22 +14,22 @@ from bridge.model.text import Span, Style, Text, lines, plain, untabbed
 from bridge.rules.link import Link
 
 _SHORT = 200
-"""Bytes that a line of a network has for words at least, but for the longest of names."""
+"""Bytes of a line that are left for words at least, unless a name is very long."""
 _CODES = 24
 """Bytes that formatting may take at most before words, and after them."""
 _NAME = 64
 """Bytes of a nick at most."""
 _BLANKS = re.compile("[^\\S\u00a0]+")
-"""Where lines are wrapped."""
+"""White space at which lines are wrapped."""
 _WHOLE = regex.compile(r"[\p{M}\p{Cf}\p{Hangul}\p{RI}\p{So}\p{Sk}]")
-"""What may be part of a larger sign, which stays whole."""
+"""Characters that may be part of a grapheme, which is never split."""
 _ADDRESS = re.compile(r"(?<![a-z0-9])https?://[^\s<>\"]+", re.ASCII | re.IGNORECASE)
 _LONGEST = 500
 """Characters of an address at most: as much as fits into a line of IRC."""
 _AFTER = ".,;:!?)]}'`*_~|\u2026\u2019\u201d\u201c\u00bb\u00ab\u203a\u2039"
-"""What ends a sentence, a quotation or a mark-up rather than an address."""
+"""Characters that end a sentence, a quotation or mark-up rather than an address."""
 _ENDING = r"(?:png|jpe?g|gif|webp|avif|mp4|webm|mov|ogv|mp3|m4a|aac|og[ga]|opus|flac|wav)"
-"""What Matrix clients show. Only the bytes of a file tell what it is; this is about which are worth a look."""
+"""Extensions of files that Matrix clients show: they are worth a fetch. Only the bytes tell what a file is."""
 _FILE = re.compile(rf"\.{_ENDING}(?::[a-z]{{1,8}})?$", re.ASCII | re.IGNORECASE)
 _FORMAT = re.compile(rf"(?:^|&)(?:format|fm|ext)={_ENDING}(?:&|$)", re.ASCII | re.IGNORECASE)
 _HIDDEN = Style.SPOILER | Style.MONO
@@ -49,12 +49,12 @@ def offered(event: Event, link: Link, now: float, *, most: int) -> Event:
         event,
         body=body,
         text_until=until if may_be_long(body.text, most) else 0,
-        preview=address(body.text) if may_show else "",
+        preview=file_address(body.text) if may_show else "",
     )
 
 
-def within(event: Event, spend: Callable[[], bool]) -> Event:
-    """`event` with as much of what is offered as there are means for: `spend` pays for one more, or returns False."""
+def within_budget(event: Event, spend: Callable[[], bool]) -> Event:
+    """`event` with the links and the preview that a budget allows: `spend` pays for one, or returns False."""
     body = event.body
     if not isinstance(body, Message | Edit):
         return event
@@ -68,8 +68,8 @@ def within(event: Event, spend: Callable[[], bool]) -> Event:
 
 
 def without(event: Event) -> Event:
-    """`event` with nothing offered."""
-    return within(event, lambda: False)
+    """`event` without links and preview."""
+    return within_budget(event, lambda: False)
 
 
 def may_be_long(text: Text, most: int) -> bool:
@@ -87,7 +87,7 @@ def may_be_long(text: Text, most: int) -> bool:
 
 
 def _most_lines(line: Text) -> int:
-    """At most so many lines of a network does `line` take."""
+    """The most lines of a network that `line` may take."""
     shown = untabbed(plain(spelled_out(line) if any(span.link or span.style for span in line) else line))
     if not shown.strip():
         return 0
@@ -111,7 +111,7 @@ def _is_bare(span: Span) -> bool:
     return not (span.style or span.fg or span.bg)
 
 
-def address(text: Text) -> str:
+def file_address(text: Text) -> str:
     """The first address in `text` that names a picture, sound or video; '' if there is none. An address in a spoiler is
     not to be shown, and one in code is an example."""
     shown = "".join(" " if span.style & _HIDDEN else span.text for span in text)

@@ -44,6 +44,16 @@ def judge(
     return refusal
 
 
+def is_removal(case: Case) -> bool:
+    """Whether its author, or somebody who may moderate on its network, has removed the message that the event is about.
+    What is kept of the message is erased then, also if the removal itself is refused: they are muted, or no member any
+    more."""
+    event, target = case.event, case.target
+    if not isinstance(event.body, Redaction) or target is None or target.type == "redaction":
+        return False
+    return _is_author(event, target) or _is_moderated(event)
+
+
 def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], object]) -> Refusal | None:
     event, words = case.event, plain(case.event.text)
     called = event.body.called if isinstance(event.body, Message) else None

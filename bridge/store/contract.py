@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from bridge.model.accounting import Count, Ledger, Loss, Traffic, Use
+from bridge.model.accounting import Count, Ledger, Loss, Traffic, TrafficKind
 from bridge.model.event import Event, EventKey, Room
 from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked
 from bridge.model.people import Sender
@@ -224,12 +224,12 @@ class Store:
         """The whole text with that `handle` (see `bridge.model.outbox.text_handle`); None as for a file."""
 
     @_writes
-    async def use(self, used: Mapping[Use, Traffic]) -> None:
-        """Count what went over the line today (days of UTC)."""
+    async def count_traffic(self, used: Mapping[TrafficKind, Traffic]) -> None:
+        """Add to today's traffic (days of UTC)."""
 
     @_reads
-    async def used(self, since: float) -> Mapping[Use, Traffic]:
-        """What went over the line on the day of `since` (seconds since the epoch) and later."""
+    async def traffic_since(self, since: float) -> Mapping[TrafficKind, Traffic]:
+        """The traffic of the day of `since` (seconds since the epoch) and later days."""
 
     @_writes
     async def revoke(self, handle: str) -> int:

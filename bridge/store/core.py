@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import assert_never
 
-from bridge.model.accounting import REDACTED, Ledger, Loss, Traffic, Use
+from bridge.model.accounting import REDACTED, Ledger, Loss, Traffic, TrafficKind
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked, State
 from bridge.model.people import Sender
@@ -440,10 +440,10 @@ class Core:
         found = self._files.text(handle)
         return found[0] if found is not None and found[1] > self._clock() else None
 
-    def use(self, used: Mapping[Use, Traffic]) -> None:
+    def count_traffic(self, used: Mapping[TrafficKind, Traffic]) -> None:
         traffic.count(self._sql, used, self._clock())
 
-    def used(self, since: float) -> Mapping[Use, Traffic]:
+    def traffic_since(self, since: float) -> Mapping[TrafficKind, Traffic]:
         return traffic.since(self._sql, since)
 
     def revoke(self, handle: str) -> int:
@@ -461,7 +461,7 @@ class Core:
 
     def expire(self, before: float) -> int:
         """Remove some of the rows; returns 0 once none are left."""
-        files = self._files.expire(self._clock(), _EXPIRE_AT_ONCE)
+        files = self._files.expire(self._clock(), _EXPIRE_AT_ONCE) + self._files.fit(_EXPIRE_AT_ONCE)
         rows = self._sql.execute(
             "DELETE FROM deliveries WHERE seq IN"
             " (SELECT seq FROM deliveries AS d WHERE state IN ('sent', 'dropped') AND done < ?"

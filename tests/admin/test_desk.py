@@ -370,11 +370,13 @@ async def test_a_moderator_revokes_with_a_ban_the_links_to_what_was_sent_in_thei
         await home.commit(Commit.owing(Addressed(event, Room("oftc", "#far")) for event in events))
         assert "only with --in pond" in await world.asks(mod, "ban-user @eve:hs --revoke-media")
         assert await world.asks(mod, "ban-user @eve:hs --in pond --revoke-media") == (
-            "@eve:hs is banned in pond until further notice; 2 texts of theirs: no link works any more"
+            "@eve:hs is banned in pond until further notice; the links to 2 texts of theirs no longer work"
         )
         assert [bool(await store.text(text_handle(event))) for event in events] == [False, False, True]
         assert "--revoke-media" in await world.asks(mod, "help ban-user")
-        assert "removed bob; no link" in await world.asks(matrix("alice"), "remove-user bob --revoke-media")
+        assert "removed bob; they sent nothing that has a working link" in await world.asks(
+            matrix("alice"), "remove-user bob --revoke-media"
+        )
 
 
 @pytest.mark.parametrize(

@@ -107,12 +107,25 @@ def _on_matrix(does: Mapping[str, Any]) -> str:
             return f" sets the topic: {_code(content['topic'])}"
         case "m.sticker":
             return f" sends a sticker: {_code(content['body'])}"
+        case "m.poll.start" | "m.poll.response" | "m.poll.end":
+            return _of_a_poll(does["type"], content)
         case "kick":
             return f" removes {does['who']}: {_code(does['reason'])}"
         case "rename":
             return f" takes the name {_code(does['name'])}"
         case kind:
             return {"join": " joins", "leave": " leaves"}[kind]
+
+
+def _of_a_poll(kind: str, content: Mapping[str, Any]) -> str:
+    if kind == "m.poll.start":
+        poll = content["m.poll"]
+        said = (each["m.text"][0]["body"] for each in (poll["question"], *poll["answers"]))
+        return f" asks in a poll: {', '.join(map(_code, said))}"
+    about = _named(content["m.relates_to"]["event_id"])
+    return (
+        f" ends {about}" if kind == "m.poll.end" else f" answers {about}: {_code(', '.join(content['m.selections']))}"
+    )
 
 
 def _said(content: Mapping[str, Any]) -> str:
@@ -126,6 +139,7 @@ def _said(content: Mapping[str, Any]) -> str:
         how = f" answers {_named(relation['m.in_reply_to']['event_id'])}"
     kind = "" if said["msgtype"] == "m.text" else f", `{said['msgtype']}`"
     more = [f"`{key}` {_code(str(said[key]))}" for key in ("filename", "geo_uri") if key in said]
+    more += [_code(item["body"]) for item in said.get("itemtypes", ())]
     words = _code(said.get("formatted_body") or said["body"]) if said["body"] else "nothing"
     return f"{how}{kind}: {', '.join([words, *more])}"
 

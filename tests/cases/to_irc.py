@@ -1,6 +1,7 @@
 """What people say on Matrix, and the lines of IRC that it becomes."""
 
 from tests.cases.case import (
+    RE,
     RESTARTS,
     STOPS,
     Case,
@@ -20,6 +21,10 @@ from tests.cases.case import (
 )
 
 _LINKS = {"media.links": "30d"}
+
+
+def _about(target: str) -> dict[str, str]:
+    return {"rel_type": "m.reference", "event_id": target}
 
 
 def _case(title: str, *steps: Step, tags: bool = False, links: bool = False, **settings: str) -> Case:
@@ -231,10 +236,80 @@ _FILES = (
         says("duck.pdf", "<alice> [file: duck.pdf]", content={"msgtype": "m.file", "url": "mxc://localhost/a"}),
     ),
     _case(
+        "a voice message",
+        says(
+            "voice message.ogg",
+            "<alice> [voice: 0:07, 20 KB]",
+            content={
+                "msgtype": "m.audio",
+                "url": "mxc://localhost/a",
+                "info": {"duration": 7400, "size": 20_000},
+                "org.matrix.msc3245.voice": {},
+            },
+        ),
+    ),
+    _case(
+        "a video",
+        says(
+            "pond.mp4",
+            "<alice> [video: pond.mp4, 1:02, 3.0 MB]",
+            content={
+                "msgtype": "m.video",
+                "url": "mxc://localhost/a",
+                "info": {"duration": 62_000, "size": 3_000_000},
+            },
+        ),
+    ),
+    _case(
+        "several pictures in one message",
+        says(
+            "the family",
+            "<alice> the family [image: duck.png] [image: drake.png]",
+            content={
+                "msgtype": "dm.filament.gallery",
+                "itemtypes": [
+                    {"itemtype": "m.image", "body": name, "url": f"mxc://localhost/{name[0]}"}
+                    for name in ("duck.png", "drake.png")
+                ],
+            },
+        ),
+    ),
+    _case(
+        "a picture, with links",
+        says(
+            "duck.png",
+            "<alice> [image: duck.png] https://pond.social/m/...",
+            content={"msgtype": "m.image", "url": "mxc://localhost/a"},
+        ),
+        links=True,
+    ),
+    _case(
+        "a poll, an answer, and its end",
+        event(
+            "m.poll.start",
+            {
+                "m.text": [{"body": "Where shall we meet?"}],
+                "m.poll": {
+                    "kind": "m.disclosed",
+                    "max_selections": 1,
+                    "question": {"m.text": [{"body": "Where shall we meet?"}]},
+                    "answers": [{"m.id": place, "m.text": [{"body": f"at the {place}"}]} for place in ("pond", "lake")],
+                },
+            },
+            "<alice> [poll: Where shall we meet? 1. at the pond 2. at the lake]",
+        ),
+        event("m.poll.response", {"m.selections": ["lake"], "m.relates_to": _about("$1")}),
+        event(
+            "m.poll.end",
+            {"m.text": [{"body": "The poll has ended."}], "m.relates_to": _about("$1")},
+            f"<alice> [poll ended: Where shall we meet? at the lake 1]{RE} $1",
+        ),
+    ),
+    _case(
         "a location",
         says(
             "my pond",
-            "<alice> my pond [location: geo:1,2] https://www.openstreetmap.org/?mlat=1&mlon=2#map=16/1/2",
+            "<alice> my pond [location: 1, 2] https://www.openstreetmap.org/?mlat=1&mlon=2#map=16/1/2",
             content={"msgtype": "m.location", "geo_uri": "geo:1,2"},
         ),
     ),

@@ -29,7 +29,7 @@ from bridge.http import links
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.crypto.recovery import read
 from bridge.matrix.crypto.rows import RECOVERY
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Event, Media, Room
 from bridge.model.outbox import Addressed, handle, text_handle
 from bridge.model.people import Identity, Proof, Sender
@@ -449,17 +449,20 @@ def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) ->
     assert "today" not in run(pond, "status")
     yesterday = time.time() - 86_400
     for clock, used in (
-        (time.time, {Use.SERVED: Traffic(12, 3_400_000), Use.REFUSED: Traffic(1)}),
-        (lambda: yesterday, {Use.UPLOADED: Traffic(5, 5)}),
+        (time.time, {TrafficKind.SERVED: Traffic(12, 3_400_000), TrafficKind.REFUSED: Traffic(1)}),
+        (lambda: yesterday, {TrafficKind.UPLOADED: Traffic(5, 5)}),
     ):
         asyncio.run(_used(pond, clock, used))
     assert json.loads(run(pond, "status", "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
-    assert run(pond, "status").splitlines()[-1] == "today: served 12 files (3.4 MB), refused 1 request"
+    assert (
+        run(pond, "status").splitlines()[-1]
+        == "today (UTC): 12 requests for files and texts answered (3.4 MB), 1 refused"
+    )
 
 
-async def _used(pond: Path, clock: Callable[[], float], used: Mapping[Use, Traffic]) -> None:
+async def _used(pond: Path, clock: Callable[[], float], used: Mapping[TrafficKind, Traffic]) -> None:
     async with contextlib.aclosing(SqliteStore.open(pond / "data" / "store.sqlite", clock)) as store:
-        await store.use(used)
+        await store.count_traffic(used)
 
 
 def test_the_audit_log_says_who_did_what(pond: Path) -> None:
@@ -637,9 +640,9 @@ def test_links_to_files_are_revoked_by_the_link_and_by_the_message(pond: Path) -
     asyncio.run(_carried(pond / "data" / "store.sqlite", events))
     link = links.link("https://pond.social", bytes(32), handle(events[0], cat), FOREVER)
     for what in (link, "$two", "home/$three"):
-        assert run(pond, "media", "revoke", what) == "1 file: no link works any more\n"
-        assert "no link of" in fail(pond, 1, "media", "revoke", what)
-    assert "is no link" in fail(pond, 2, "media", "revoke", "cat.png")
+        assert run(pond, "media", "revoke", what) == "the links to 1 file no longer work\n"
+        assert "has no working link" in fail(pond, 1, "media", "revoke", what)
+    assert "is neither a link nor" in fail(pond, 2, "media", "revoke", "cat.png")
     assert "media revoke" in run(pond, "audit")
 
 
@@ -649,8 +652,8 @@ def test_a_message_with_a_text_says_so_when_its_links_are_revoked(pond: Path) ->
     both = rebodied(replace(story, id="$both"), media=(cat, replace(cat, source="mxc://hs/dog")))
     asyncio.run(_carried(pond / "data" / "store.sqlite", [story, both, replace(story, id="$third")]))
     link = links.link("https://pond.social", bytes(32), text_handle(story), FOREVER, links.TEXT)
-    assert run(pond, "media", "revoke", link) == "1 text: no link works any more\n"
-    assert run(pond, "media", "revoke", "$both") == "2 files and 1 text: no link works any more\n"
+    assert run(pond, "media", "revoke", link) == "the links to 1 text no longer work\n"
+    assert run(pond, "media", "revoke", "$both") == "the links to 2 files and 1 text no longer work\n"
     assert json.loads(run(pond, "media", "revoke", "$third", "--json"))["texts"] == 1
 
 
@@ -679,16 +682,16 @@ def test_a_ban_or_a_removal_revokes_the_links_to_what_they_sent_if_it_is_asked_t
     asyncio.run(_carried(pond / "data" / "store.sqlite", events))
     assert run(pond, "ban-user", "bob") == "bob is banned in all links until further notice\n"
     assert run(pond, "ban-user", "bob", "--in", "pond", "--revoke-media") == (
-        "bob is banned in pond until further notice; 2 files and 2 texts of theirs: no link works any more\n"
+        "bob is banned in pond until further notice; the links to 2 files and 2 texts of theirs no longer work\n"
     )
     assert run(pond, "remove-user", "bob", "--revoke-media") == (
-        "removed bob; 1 file and 1 text of theirs: no link works any more\n"
+        "removed bob; the links to 1 file and 1 text of theirs no longer work\n"
     )
     done = json.loads(run(pond, "ban-user", "irc/*!*@*.spam.example", "--revoke-media", "--json"))
     assert (done["files"], done["texts"], done["target"]) == (1, 1, "irc/*!*@*.spam.example")
-    assert "no link to what they sent works" in run(pond, "ban-user", "@eve:*.hs", "--revoke-media")
+    assert "they sent nothing that has a working link" in run(pond, "ban-user", "@eve:*.hs", "--revoke-media")
     for left in ("$3", "$4", "$6"):
-        assert run(pond, "media", "revoke", left) == "1 file and 1 text: no link works any more\n"
+        assert run(pond, "media", "revoke", left) == "the links to 1 file and 1 text no longer work\n"
     audit = run(pond, "audit")
     assert "of bob in pond: 2 files and 2 texts" in audit
     assert "of irc/*!*@*.spam.example: 1 file and 1 text" in audit
@@ -696,10 +699,10 @@ def test_a_ban_or_a_removal_revokes_the_links_to_what_they_sent_if_it_is_asked_t
 
 def test_a_ban_that_revokes_links_needs_no_store_and_is_done_even_if_that_cannot_be_read(pond: Path) -> None:
     said = run(pond, "ban-user", "@eve:hs", "--revoke-media")
-    assert said == "@eve:hs is banned in all links until further notice; no link to what they sent works\n"
+    assert said == "@eve:hs is banned in all links until further notice; they sent nothing that has a working link\n"
     (pond / "data" / "store.sqlite").write_bytes(b"no store" * 1_000)
     said = fail(pond, 1, "ban-user", "@mallory:hs", "--revoke-media")
-    assert "@mallory:hs is banned in all links until further notice; but links to what they sent still work" in said
+    assert "@mallory:hs is banned in all links until further notice; but the links to what they sent still work" in said
     assert len(json.loads(run(pond, "sanctions", "--json"))) == 2
 
 

@@ -722,13 +722,13 @@ def test_proxies_are_addresses_and_networks_and_by_default_those_of_this_machine
 @pytest.mark.parametrize(
     ("proxy", "trouble"),
     [
-        ("nginx", "'nginx' is no address and no network: 127.0.0.1, 10.0.0.0/8, fd00::/8"),
-        ("", "'' is no address and no network"),
-        ("10.0.0.0/33", "is no address and no network"),
-        ("127.0.0.1:8080", "is no address and no network"),
+        ("nginx", "'nginx' is neither an address nor a network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8"),
+        ("", "'' is neither an address nor a network"),
+        ("10.0.0.0/33", "is neither an address nor a network"),
+        ("127.0.0.1:8080", "is neither an address nor a network"),
         ("172.18.0.5/16", "write 172.18.0.0/16, or leave out the /"),
-        ("0.0.0.0/0", "'0.0.0.0/0' is everybody"),
-        ("::/0", "'::/0' is everybody"),
+        ("0.0.0.0/0", "'0.0.0.0/0' would let anybody claim"),
+        ("::/0", "'::/0' would let anybody claim"),
     ],
 )
 def test_a_proxy_that_is_nonsense_or_everybody_is_an_error(folder: Path, proxy: str, trouble: str) -> None:

@@ -27,12 +27,12 @@ class Source:
 
     data: bytes = DATA
     size: int | None = None
-    keep: bool = True
+    cacheable: bool = True
     trouble: bool = False
     then: Callable[[], None] = field(default=lambda: None)
 
     def download(self) -> Download:
-        return Download(len(self.data) if self.size is None else self.size, "image/png", self._chunks(), self.keep)
+        return Download(len(self.data) if self.size is None else self.size, "image/png", self._chunks(), self.cacheable)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -43,11 +43,11 @@ class Source:
 
 
 async def fetch(store: Cache, handle: str, source: Source | None = None) -> bytes:
-    return b"".join([piece async for piece in store.keeping(handle, (source or Source()).download())])
+    return b"".join([piece async for piece in store.caching(handle, (source or Source()).download())])
 
 
 async def read(store: Cache, handle: str, start: int = 0) -> bytes | None:
-    async with store.kept(handle) as body:
+    async with store.cached(handle) as body:
         if body is None:
             return None
         assert body.size is not None
@@ -73,7 +73,7 @@ async def test_a_file_that_was_fetched_whole_is_read_from_disk_from_any_place_al
     for each in (store, await opened(tmp_path)):
         assert await read(each, A) == DATA
         assert await read(each, A, 9_999) == DATA[9_999:]
-        async with each.kept(A) as body:
+        async with each.cached(A) as body:
             assert body is not None
             assert (body.size, body.mime, body.skips) == (len(DATA), "image/png", False)
     assert (store.hits, store.misses) == (3, 1)
@@ -89,7 +89,7 @@ async def test_nobody_else_on_the_machine_may_read_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [Source(trouble=True), Source(size=len(DATA) + 1), Source(size=len(DATA) - 1), Source(keep=False),
+    [Source(trouble=True), Source(size=len(DATA) + 1), Source(size=len(DATA) - 1), Source(cacheable=False),
      Source(data=bytes(BOUND // 4))],
     ids=["breaks off", "too short", "too long", "not to be kept", "too large"],
 )  # fmt: skip
@@ -109,7 +109,7 @@ async def test_a_file_that_is_not_whole_private_or_over_a_quarter_of_the_bound_i
 
 async def test_a_download_that_its_client_leaves_is_not_kept(tmp_path: Path) -> None:
     store = await opened(tmp_path)
-    chunks = store.keeping(A, Source().download())
+    chunks = store.caching(A, Source().download())
     await anext(chunks)
     assert store.used > 0
     await chunks.aclose()
@@ -178,14 +178,14 @@ async def test_a_file_whose_link_is_gone_is_erased_also_while_it_is_read_or_writ
 
     await store.sweep(is_there)
     assert names(tmp_path) == [B]
-    async with store.kept(B) as body:
+    async with store.cached(B) as body:
         assert body is not None
         await store.forget(B)
         assert names(tmp_path) == []
         assert store.used > 0
         assert b"".join([piece async for piece in body.read(0)]) == DATA
     assert store.used == 0
-    chunks = store.keeping(C, Source().download())
+    chunks = store.caching(C, Source().download())
     await anext(chunks)
     await store.forget(C)
     assert len(b"".join([piece async for piece in chunks])) == len(DATA) - 1000
@@ -234,5 +234,5 @@ async def test_a_file_that_somebody_has_removed_is_fetched_again(tmp_path: Path)
 async def test_a_type_cannot_break_out_of_the_first_line(tmp_path: Path) -> None:
     store = await opened(tmp_path)
     download = Download(3, "image/png\n9 text/html\r\né" + "x" * 500, Source(b"abc").download().chunks)
-    assert b"".join([piece async for piece in store.keeping(A, download)]) == b"abc"
+    assert b"".join([piece async for piece in store.caching(A, download)]) == b"abc"
     assert await read(store, A) == b"abc"

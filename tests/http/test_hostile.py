@@ -182,7 +182,7 @@ async def test_a_link_in_what_is_no_request_is_neither_repeated_nor_logged(caplo
     async with world.client():
         for sent in (f"GET {path()} HTTP/9.9\r\n\r\n", f"GET /x HTTP/1.1\r\nReferer {path()}\r\n\r\n"):
             found = await raw(world.port, sent.encode())
-            assert found.endswith(b"\r\n\r\nThis is no request that can be answered.\n")
+            assert found.endswith(b"\r\n\r\nThis is not a valid HTTP request.\n")
     assert caplog.records == []
 
 

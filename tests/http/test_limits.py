@@ -4,10 +4,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from bridge.http.limits import NotServed, Rates, Slots
+from bridge.http.limits import DownloadSlots, NotServed, RequestRates
 
 
-def refused(rates: Rates, address: str, now: float) -> str:
+def refused(rates: RequestRates, address: str, now: float) -> str:
     """The `Retry-After` of a request; '' if it is let through."""
     try:
         rates.spend(address, now)
@@ -17,14 +17,14 @@ def refused(rates: Rates, address: str, now: float) -> str:
 
 
 def test_an_address_that_asks_too_often_waits_and_others_do_not() -> None:
-    rates = Rates()
+    rates = RequestRates()
     assert [refused(rates, "a", 0) for _ in range(61)] == [""] * 60 + ["1"]
     assert refused(rates, "b", 0) == ""
     assert refused(rates, "a", 0.5) == ""
 
 
 def test_bytes_that_are_fetched_to_be_skipped_count_as_requests() -> None:
-    rates = Rates()
+    rates = RequestRates()
     rates.spend_bytes("a", 4_999_999, 0)
     assert [refused(rates, "a", 0) for _ in range(61)] == [""] * 60 + ["1"]
     rates.spend_bytes("b", 100_000_000, 0)
@@ -35,7 +35,7 @@ def test_bytes_that_are_fetched_to_be_skipped_count_as_requests() -> None:
 
 
 def test_all_together_are_counted_only_with_links_that_are_ours() -> None:
-    rates = Rates()
+    rates = RequestRates()
     for number in range(1_000):
         rates.spend(f"{number}", 0)
     for _ in range(300):
@@ -46,7 +46,7 @@ def test_all_together_are_counted_only_with_links_that_are_ours() -> None:
 
 
 def test_where_all_places_are_taken_the_slowest_download_gives_way_to_the_next() -> None:
-    slots, cut = Slots(), []
+    slots, cut = DownloadSlots(), []
     with ExitStack() as stack:
         each = [
             stack.enter_context(slots.one(f"{number // 2}", 0.0, lambda number=number: cut.append(number)))  # type: ignore[misc]
@@ -67,7 +67,7 @@ def test_where_all_places_are_taken_the_slowest_download_gives_way_to_the_next()
 
 
 def test_one_address_has_four_places_and_does_not_drive_out_others() -> None:
-    slots, cut = Slots(), []
+    slots, cut = DownloadSlots(), []
     with ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(slots.one("a", 0.0, lambda: cut.append("a")))

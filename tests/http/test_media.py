@@ -44,7 +44,7 @@ class World:
     away: bool = False
     hangs: asyncio.Event | None = None
     pause_s: float = 0
-    keep: bool = True
+    cacheable: bool = True
     proved_last: bool = False
     is_changed: bool = False
     folder: Path = Path("/nowhere")
@@ -69,7 +69,7 @@ class World:
         self.fetched.append(source)
         if self.trouble is not None:
             raise self.trouble
-        yield Download(self.size, self.mime, self._pieces(), self.keep, self.proved_last)
+        yield Download(self.size, self.mime, self._pieces(), self.cacheable, self.proved_last)
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for at in range(0, len(self.data), 1000):
@@ -82,7 +82,7 @@ class World:
 
     @asynccontextmanager
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
-        files = media.Files(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
+        files = media.FileAccess(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
         routes = [*media.routes(self.common, files, "/pond"), *more]
         serving = asyncio.create_task(server.serve(HOST, self.port, routes))
         try:
@@ -274,7 +274,7 @@ async def test_a_client_that_reads_nothing_is_disconnected_and_its_place_is_free
 
 
 async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "_LOOK_S", 0.2)
+    monkeypatch.setattr(media, "_RECHECK_S", 0.2)
     world = World(pause_s=0.1)
     async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
         assert (await answer.content.readexactly(3000)) == DATA[:3000]
@@ -290,7 +290,7 @@ async def test_a_download_is_cut_soon_after_its_message_is_removed(monkeypatch: 
 async def test_while_the_store_cannot_be_asked_nothing_new_is_served_and_downloads_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    monkeypatch.setattr(media, "_RECHECK_S", 0.05)
     world = World(pause_s=0.03, data=DATA[:20_000], size=20_000)
     async with world.client() as http, http.get(URL(path(), encoded=True)) as answer:
         await answer.content.readexactly(1000)
@@ -331,7 +331,7 @@ async def test_a_part_up_to_the_end_keeps_the_whole_and_a_shorter_one_or_a_priva
         await kept(world)
         assert (await get(http, path(), Range="bytes=0-99"))[2] == DATA[:100]
         assert len(world.fetched) == 2
-    world = World(folder=tmp_path / "other", bound=10**7, keep=False)
+    world = World(folder=tmp_path / "other", bound=10**7, cacheable=False)
     async with world.client() as http:
         for _ in range(2):
             assert (await get(http, path()))[2] == DATA

@@ -8,7 +8,7 @@ from bridge.http import metrics
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
 from bridge.http.metrics import MediaMetrics
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from tests.http.test_media import DATA, World, get, path
 
 pytestmark = pytest.mark.real_time
@@ -16,17 +16,17 @@ pytestmark = pytest.mark.real_time
 
 def test_what_is_counted_is_written_once_and_not_lost_if_that_fails() -> None:
     counts = Counts()
-    assert counts.take() == {}
-    counts.add(Use.SERVED, 5)
-    counts.add(Use.SERVED, 7)
-    counts.add(Use.REFUSED)
-    taken = counts.take()
-    assert taken == {Use.SERVED: Traffic(2, 12), Use.REFUSED: Traffic(1, 0)}
-    assert counts.take() == {}
-    counts.add(Use.SERVED, 1)
-    counts.give_back(taken)
-    assert counts.take() == {Use.SERVED: Traffic(3, 13), Use.REFUSED: Traffic(1, 0)}
-    assert counts.total[Use.SERVED] == Traffic(3, 13)
+    assert counts.drain() == {}
+    counts.add(TrafficKind.SERVED, 5)
+    counts.add(TrafficKind.SERVED, 7)
+    counts.add(TrafficKind.REFUSED)
+    taken = counts.drain()
+    assert taken == {TrafficKind.SERVED: Traffic(2, 12), TrafficKind.REFUSED: Traffic(1, 0)}
+    assert counts.drain() == {}
+    counts.add(TrafficKind.SERVED, 1)
+    counts.restore(taken)
+    assert counts.drain() == {TrafficKind.SERVED: Traffic(3, 13), TrafficKind.REFUSED: Traffic(1, 0)}
+    assert counts.total[TrafficKind.SERVED] == Traffic(3, 13)
 
 
 async def test_each_request_is_counted_with_the_bytes_that_were_sent() -> None:
@@ -40,7 +40,10 @@ async def test_each_request_is_counted_with_the_bytes_that_were_sent() -> None:
             await get(http, path(until=1))
         await get(http, "/m/x/y")
         await get(http, "/")
-    assert world.common.counts.take() == {Use.SERVED: Traffic(4, len(DATA) + 100), Use.REFUSED: Traffic(3, 0)}
+    assert world.common.counts.drain() == {
+        TrafficKind.SERVED: Traffic(4, len(DATA) + 100),
+        TrafficKind.REFUSED: Traffic(3, 0),
+    }
 
 
 async def test_metrics_are_for_this_machine_and_for_nobody_behind_a_proxy() -> None:
@@ -50,7 +53,7 @@ async def test_metrics_are_for_this_machine_and_for_nobody_behind_a_proxy() -> N
     async with world.client(more) as http:
         await get(http, path(), Range="bytes=0-99")
         await get(http, path(until=1))
-        counts.learn(Use.UPLOADED, Traffic(1, 7))
+        counts.set_total(TrafficKind.UPLOADED, Traffic(1, 7))
         status, headers, body = await get(http, "/metrics")
         assert status == 200
         assert headers["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -125,7 +125,7 @@ async def test_a_guest_who_sends_many_pictures_and_texts_gets_links_for_the_firs
         assert [(await fetch(link))[0] for link in links] == [200] * 6
         target = synapse.user_id(name)
         done = await asyncio.to_thread(quackbridge, pond.folder, "ban-user", target, "--revoke-media")
-        assert done.stdout.endswith("; 5 files and 1 text of theirs: no link works any more\n"), done.stderr
+        assert done.stdout.endswith("; the links to 5 files and 1 text of theirs no longer work\n"), done.stderr
         assert [(await fetch(link))[0] for link in links] == [404] * 6
 
 

@@ -94,7 +94,7 @@ async def test_a_picture_is_a_link_that_gives_it_until_its_message_is_removed_al
         assert await fetch(again) == (200, _PICTURE[:1000])
         done = await asyncio.to_thread(quackbridge, pond.folder, "media", "revoke", f"home/{other}")
         assert done.returncode == 0, done.stderr
-        assert done.stdout == "1 file: no link works any more\n"
+        assert done.stdout == "the links to 1 file no longer work\n"
         assert (await fetch(again))[0] == 404
         assert "Bearer" not in str(daemon.log)
         assert alice._token not in str(daemon.log)
@@ -113,7 +113,7 @@ async def test_a_file_that_is_too_large_or_cannot_be_decrypted_is_words_and_a_re
         assert (await bob.heard("secret")).text == f"<{pond.alice}> secret [image: cat.png, 300 KB]"
         await post(alice, pond, _PICTURE, "gone", url=f"mxc://{synapse.server_name}/neverwas")
         status, body = await fetch(await link(bob, "gone"))
-        assert (status, body) == (404, b"The Matrix server does not have this file (any more).\n")
+        assert (status, body) == (404, b"The Matrix server does not have this file.\n")
         await post(alice, pond, _PICTURE + bytes(800_000), "lies", info={"size": 5, "mimetype": "text/html"})
         url = await link(bob, "lies")
         assert (await fetch(url))[0] == 403
@@ -158,7 +158,9 @@ async def test_a_download_under_way_is_cut_when_its_message_is_removed_and_a_kep
         assert "quackbridge_media_cache_hits_total 1.0" in metrics
         assert await daemon.stop() == 0
     told = await asyncio.to_thread(quackbridge, pond.folder, "status")
-    assert re.search(r"today: served 3 files \([0-9.]+ MB\), refused \d+ requests?", told.stdout), told.stdout
+    assert re.search(
+        r"today \(UTC\): 3 requests for files and texts answered \([0-9.]+ MB\), \d+ refused", told.stdout
+    ), told.stdout
 
 
 async def _until_kept(folder: Path) -> None:

@@ -91,7 +91,7 @@ async def test_a_picture_that_a_member_links_to_on_irc_is_shown_on_matrix_in_its
 
 async def _uses(pond: Pond, number: int) -> None:
     async with aclosing(SqliteStore.open(pond.folder / "data" / "quackbridge.sqlite", time.time)) as store:
-        used = await store.used(time.time())
+        used = await store.traffic_since(time.time())
     assert [(traffic.number, traffic.bytes) for traffic in used.values()] == [(number, number * len(_CAT))]
 
 

@@ -168,7 +168,7 @@ async def test_an_encrypted_file_is_given_as_it_was_before_and_not_to_be_kept(da
         World(data=encrypted).downloads() as downloads,
         downloads.download(source_of({"file": file})) as found,
     ):
-        assert not found.keep
+        assert not found.cacheable
         assert (found.size, found.proved_last) == (len(data), len(data) > 4 * 1024 * 1024)
         pieces = [piece async for piece in found.chunks]
     assert b"".join(pieces) == data
@@ -182,7 +182,15 @@ async def test_nothing_is_given_of_a_small_encrypted_file_that_was_changed(data:
     changed = bytearray(encrypted)
     changed[at] ^= 1
     async with World(data=bytes(changed)).downloads() as downloads:
-        with pytest.raises(NotFetched, match="another file"):
+        with pytest.raises(NotFetched, match="is not the one that was sent"):
+            async with downloads.download(source_of({"file": file})):
+                raise AssertionError("the download begins")
+
+
+async def test_a_small_encrypted_file_that_breaks_off_is_refused_in_words_for_people() -> None:
+    encrypted, file = sealed(DATA)
+    async with World(data=encrypted, short=True).downloads() as downloads:
+        with pytest.raises(NotFetched, match=r"^The Matrix server did not send all of this file; try again later\.$"):
             async with downloads.download(source_of({"file": file})):
                 raise AssertionError("the download begins")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from bridge.matrix.dialect import polls
 from bridge.matrix.dialect.fields import Json
-from bridge.matrix.dialect.polls import Answers, Poll
+from bridge.matrix.dialect.polls import Poll, PollVotes
 from bridge.matrix.http import votes
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.model.event import Edit, EventKey, Message
@@ -61,10 +61,10 @@ def end(who: str = ANN, at: int = 100, name: str = "$end", **more: object) -> di
 
 def counted(*events: Json, start: Json | None = None, over: Json | None = None) -> str:
     """What is told of a poll to which there are these events, latest first."""
-    answers = Answers(ANN, final() if start is None else start, over or end())
+    answers = PollVotes(ANN, final() if start is None else start, over or end())
     for event in events:
         answers.count(event)
-    return answers.told
+    return answers.result
 
 
 # What is asked
@@ -91,7 +91,10 @@ def test_a_poll_is_a_message_in_words(content: dict[str, Any], kind: str) -> Non
     ],
 )
 def test_a_poll_says_how_many_answers_may_be_chosen(most: object, told: str) -> None:
-    assert polls.asked(final(max_selections=most)) == f"[poll: Where shall we meet? 1. pond 2. lake 3. river{told}]"
+    assert (
+        polls.question_line(final(max_selections=most))
+        == f"[poll: Where shall we meet? 1. pond 2. lake 3. river{told}]"
+    )
 
 
 def test_an_edit_of_a_poll_is_an_edit_and_a_poll_keeps_its_thread_its_reply_and_its_mentions() -> None:
@@ -130,9 +133,9 @@ def test_a_malformed_poll_is_what_it_has_for_old_clients(content: object, told: 
 
 def test_a_poll_is_bounded() -> None:
     content = final("q" * 60_000, *(f"{number}" + "a" * 60_000 for number in range(5000)), max_selections=10**400)
-    assert len(polls.asked(content)) < 3000
-    assert " 20. 19" in polls.asked(content)
-    assert " 21. " not in polls.asked(content)
+    assert len(polls.question_line(content)) < 3000
+    assert " 20. 19" in polls.question_line(content)
+    assert " 21. " not in polls.question_line(content)
 
 
 # How votes are counted
@@ -185,7 +188,7 @@ def test_an_answer_without_an_id_cannot_be_chosen() -> None:
     [(ANN, ANN, "", True), (ANN, MOD, MOD, True), (ANN, EVE, MOD, False), ("", MOD, MOD, False), ("", "", "", False)],
 )
 def test_who_asked_a_poll_and_who_may_remove_it_may_end_it(asker: str, ender: str, moderators: str, over: bool) -> None:
-    assert Answers(asker, final(), end(ender)).are_over(lambda user: user in moderators.split()) is over
+    assert PollVotes(asker, final(), end(ender)).are_over(lambda user: user in moderators.split()) is over
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_who_asked_a_poll_and_who_may_remove_it_may_end_it(asker: str, ender: st
      (ANN, 100, "$a", False), (ANN, 100, "$z", True), (ANN, 100, "$end", True)],
 )  # fmt: skip
 def test_only_the_first_valid_end_is_one(who: str, at: int, name: str, over: bool) -> None:
-    answers = Answers(ANN, final(), end())
+    answers = PollVotes(ANN, final(), end())
     answers.count(end(who, at, name))
     assert answers.are_over(lambda user: user == MOD) is over
 
@@ -209,7 +212,7 @@ def test_events_of_any_shape_are_counted_or_not_and_never_raise(
         given = [response(BOB) | {"content": each, "origin_server_ts": at, "sender": vote} for each in contents]
         if isinstance(content, dict):
             assert counted(*given, start=content).startswith("[poll ended")
-    assert polls.unknown({"content": vote}).startswith("[poll ended")
+    assert polls.end_line({"content": vote}).startswith("[poll ended")
     assert isinstance(polls.ended_by({"content": {"m.relates_to": vote}}), str)
     assert Poll.of({"m.poll": {"question": vote, "answers": chosen}}) is None or vote
 
@@ -244,7 +247,7 @@ class _Server(Homeserver):
         return {"next_batch": str(at + self.page)} if at + self.page < len(self.events) else {}
 
 
-async def ask(server: _Server, over: Json | None = None) -> Answers:
+async def ask(server: _Server, over: Json | None = None) -> PollVotes:
     return await votes.of(server, "!pond", over or end(), lambda user: user == MOD)
 
 
@@ -253,14 +256,14 @@ def crowd(number: int) -> Sequence[Json]:
 
 
 async def test_the_answers_are_read_page_by_page_up_to_two_thousand() -> None:
-    assert (await ask(_Server(*crowd(1999)))).told == "[poll ended: Where shall we meet? pond 1,999]"
-    assert (await ask(_Server(*crowd(2000), page=200))).told == "[poll ended: Where shall we meet? pond 2,000]"
+    assert (await ask(_Server(*crowd(1999)))).result == "[poll ended: Where shall we meet? pond 1,999]"
+    assert (await ask(_Server(*crowd(2000), page=200))).result == "[poll ended: Where shall we meet? pond 2,000]"
     many = _Server(*crowd(2001), page=200)
-    more = "(more than 2,000 votes: the last 2,000 are counted)"
-    assert (await ask(many)).told == f"[poll ended: Where shall we meet? pond 2,000 {more}]"
+    more = "(only the last 2,000 votes are counted)"
+    assert (await ask(many)).result == f"[poll ended: Where shall we meet? pond 2,000 {more}]"
     assert many.asked == 10
     tiny = _Server(*crowd(500), page=1)
-    assert "more than 40 votes" in (await ask(tiny)).told
+    assert "only the last 40 votes" in (await ask(tiny)).result
 
 
 async def test_the_votes_of_a_poll_are_not_asked_for_by_who_may_not_end_it() -> None:
@@ -277,7 +280,7 @@ async def test_a_poll_that_was_edited_is_told_as_it_is_now() -> None:
         "content": final(),
         "unsigned": {"m.relations": {"m.replace": edit}},
     }
-    assert (await ask(_Server(*crowd(3), poll=start))).told == "[poll ended: When? pond 3]"
+    assert (await ask(_Server(*crowd(3), poll=start))).result == "[poll ended: When? pond 3]"
 
 
 @pytest.mark.parametrize("poll", [{"type": "m.room.message", "sender": ANN, "content": final()},
@@ -299,7 +302,7 @@ class _Room(Listener):
         self.homeserver.get = self._get  # type: ignore[method-assign]
         self.homeserver.each = self._each  # type: ignore[method-assign]
         self.server = found
-        self.listening._carries = lambda *_: carries
+        self.listening._ended_polls._carries = lambda *_: carries
 
     async def _get(self, *path: str, query: Mapping[str, str] | None = None, within: float = 1.0) -> Json:
         if path[2:3] == ("event",):

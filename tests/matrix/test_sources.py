@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.dialect.sources import Cipher, Source, parse, source_of
+from bridge.matrix.dialect.sources import FileKey, Source, parse, source_of
 from tests.matrix.sealed import IV, KEY, sealed
 
 _, FILE = sealed(b"quack")
@@ -23,8 +23,8 @@ def changed(value: object, *path: str) -> dict[str, Any]:
 def test_an_encrypted_file_has_its_key_counter_and_hash_behind_its_address() -> None:
     found = parse(SOURCE)
     assert found is not None
-    assert found.cipher is not None
-    assert (found.uri, found.cipher.key, found.cipher.iv) == ("mxc://hs/a", KEY, IV)
+    assert found.key is not None
+    assert (found.uri, found.key.key, found.key.iv) == ("mxc://hs/a", KEY, IV)
     assert found.spelled == SOURCE
     assert len(SOURCE) < 130
     assert repr(KEY) not in repr(found), "a key is not to be shown"
@@ -78,7 +78,7 @@ def test_every_form_of_a_server_name_is_one(server: str) -> None:
 
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32))
 def test_what_is_written_is_read_back(key: bytes, iv: bytes, sha256: bytes) -> None:
-    source = Source("hs:1", "a", Cipher(key, iv, sha256))
+    source = Source("hs:1", "a", FileKey(key, iv, sha256))
     assert parse(source.spelled) == source
 
 

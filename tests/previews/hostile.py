@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from PIL import Image
 
-from bridge.previews.fetcher import Fetcher, Patience
+from bridge.previews.fetcher import Deadlines, Fetcher
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = (IPv4Network("127.0.0.0/8"),)
@@ -86,7 +86,7 @@ async def serving(answers: Mapping[str, Answer], tls: ssl.SSLContext | None = No
 
 
 def fetcher(
-    patience: Patience = Patience(2.0, 4.0),  # noqa: B008  (frozen)
+    deadlines: Deadlines = Deadlines(2.0, 4.0),  # noqa: B008  (frozen)
     hosts: Mapping[str, Sequence[str]] = {},
 ) -> Fetcher:
     """A fetcher that may fetch from loopback, and knows the addresses of `hosts` only."""
@@ -96,4 +96,4 @@ def fetcher(
             raise OSError("no such host")
         return hosts[host]
 
-    return Fetcher(private=LOOPBACK, look_up=look_up, patience=patience)
+    return Fetcher(private=LOOPBACK, look_up=look_up, deadlines=deadlines)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import Edit, Event, EventKey, Origin, Redaction, Room
 from bridge.model.outbox import Attached, Delivery, Owed, Post
 from bridge.model.people import Sender
@@ -95,7 +95,7 @@ class Pond(World):
         await self.libera.settled()
 
     async def used(self) -> Traffic:
-        return (await self.store.used(self.now)).get(Use.UPLOADED, Traffic())
+        return (await self.store.traffic_since(self.now)).get(TrafficKind.UPLOADED, Traffic())
 
 
 def _now() -> float:
@@ -219,7 +219,7 @@ async def test_of_one_person_one_file_at_a_time_is_fetched_and_of_all_four() -> 
     assert pond.web.most == 4
 
 
-async def test_a_host_in_trouble_is_left_alone_for_five_minutes_and_one_without_the_file_is_not() -> None:
+async def test_a_server_in_trouble_is_left_alone_for_five_minutes_and_one_without_the_file_is_not() -> None:
     pond = Pond(Web())
     pond.web.answers |= {CAT: NotFetched("away"), "https://other.example/0.png": NoSuchFile("404")}
     async with pond.running():
@@ -230,12 +230,23 @@ async def test_a_host_in_trouble_is_left_alone_for_five_minutes_and_one_without_
         await pond.says(CAT)
         await pond.home.delivered(3)
         await asyncio.sleep(290)
-        await pond.says("https://PICS.example:80/2.png")
+        await pond.says("HTTPS://PICS.example:443/2.png")
         await pond.home.delivered(4)
         await asyncio.sleep(15)
         await pond.says("https://pics.example/3.png")
         assert (await pond.home.delivered(5))[-1].endswith("[3.png]")
     assert len(pond.web.asked) == 4
+
+
+@pytest.mark.parametrize("other", ["https://pics.example:80/0.png", "http://pics.example/0.png"])
+async def test_who_names_a_host_at_a_port_where_it_does_not_answer_does_not_keep_others_from_it(other: str) -> None:
+    pond = Pond(Web())
+    pond.web.answers[other] = NotFetched("no public address")
+    async with pond.running():
+        await pond.says(other, irc("mallory"))
+        await pond.home.delivered(1)
+        await pond.says(CAT)
+        assert (await pond.home.delivered(2))[-1].endswith("[cat.png]")
 
 
 @pytest.mark.parametrize("how", ["later", "in the same batch"])
@@ -265,7 +276,7 @@ async def test_what_is_removed_once_it_was_fetched_is_not_stored_where_that_has_
     async def fetch(address: str, limit: int, spend: Callable[[int], bool]) -> Fetched:
         file = await pond.web(address, limit, spend)
         delivery = Delivery.of(EventKey(LIBERA, "$cat"), HOME).id
-        pond.previews.remove([delivery])
+        pond.previews.cancel_deliveries([delivery])
         return file
 
     pond.previews = Previews(fetch, pond.store, lambda: pond.now)
@@ -321,8 +332,8 @@ async def test_a_network_that_is_left_gets_nothing_more_and_others_do() -> None:
     async with pond.running():
         await pond.says(CAT)
         start = _now()
-        pond.previews.leave("home", MemoryNetwork("home"))  # one that was exchanged
-        pond.previews.leave("home", pond.sink)
+        pond.previews.remove_network("home", MemoryNetwork("home"))  # one that was exchanged
+        pond.previews.remove_network("home", pond.sink)
         assert await pond.home.delivered(1) == [f"<bob> {CAT}"]
         assert _now() - start < 0.5
         assert await other.delivered(1) == [f"<bob> {CAT} [cat.png]"]
@@ -368,7 +379,7 @@ async def test_what_is_uploaded_in_a_day_is_bounded_also_after_a_restart_and_the
             assert (await pond.home.delivered(number))[-1].endswith("]")
     assert pond.web.limit == 7
     pond.previews = Previews(pond.web, pond.store, lambda: pond.now)
-    await pond.previews.resume()
+    await pond.previews.recall_uploads()
     with capture_logs() as logs:
         async with pond.running():
             for number in (3, 4):

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from bridge.model.event import Edit, Event, EventKey, Redaction
-from bridge.model.outbox import Delivery, Owed, Post
+from bridge.model.event import Edit, Event, EventKey, Media, Redaction
+from bridge.model.outbox import Delivery, Owed, Post, handle
+from bridge.model.patterns import Pattern
 from bridge.model.text import plain, words
 from bridge.network import PermanentError, TransientError
+from bridge.rules.link import Guests, Link, Rules
 from bridge.store import Commit
-from tests.events import HOME, LIBERA, matrix, said
+from bridge.users import Measure, Sanction
+from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.relay.test_relay import World
 from tests.relay.test_suspects import _passing
 
@@ -161,3 +165,60 @@ async def test_messages_that_share_a_post_are_sent_though_all_of_them_were_remov
                 return
             await asyncio.sleep(1)
     raise AssertionError("the room waits for ever")
+
+
+_CAT = Media("image", "cat.png", 500, "image/png", "mxc://hs/cat")
+_PICTURE = rebodied(said(HOME, matrix("alice"), "look", "$slip"), media=(_CAT,))
+_RULES = Rules(files_last=60.0)
+
+
+def _sanctioned(world: World, measure: Measure) -> None:
+    world.users.sanction(Sanction("alice", measure, "pond", 0.0, None, "", "test"))
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        ("muted", ""),
+        ("banned", ""),
+        ("no member", ""),
+        ("no member, and guests are ignored", ""),
+        ("ignored", ""),
+        ("may hold a password", "duck: login alice quack"),
+    ],
+)
+async def test_what_its_author_removes_is_erased_with_its_links_though_the_removal_is_not_carried(
+    why: str, reason: str
+) -> None:
+    world = World(Link("pond", (HOME, LIBERA), _RULES))
+    async with world.running():
+        await world.home.hear(_PICTURE)
+        await world.libera.delivered(1)
+        assert await world.store.file(handle(_PICTURE, _CAT)) is not None
+        match why:
+            case "muted" | "banned":
+                _sanctioned(world, Measure.MUTE if why == "muted" else Measure.BAN)
+            case "no member":
+                world.users.remove("alice")
+            case "no member, and guests are ignored":
+                world.users.remove("alice")
+                world.gate.set_links([Link("pond", (HOME, LIBERA), replace(_RULES, guests=Guests.IGNORE))])
+            case "ignored":
+                ignore = (Pattern.parse("@alice:*"),)
+                world.gate.set_links([Link("pond", (HOME, LIBERA), replace(_RULES, ignore=ignore))])
+        await world.home.hear(replace(_removal("$slip"), body=Redaction(EventKey(HOME, "$slip"), reason)))
+        await world.home.settled()
+    assert await world.store.file(handle(_PICTURE, _CAT)) is None
+    known = (await world.leases["home"].known([_PICTURE.key]))[_PICTURE.key]
+    assert (known.removed, known.excerpt) == (True, "")
+    assert [text for _, text in world.libera.sent if "deleted" in text] == []
+
+
+async def test_what_somebody_else_removes_without_the_right_to_stays_and_so_do_its_links() -> None:
+    world = World(Link("pond", (HOME, LIBERA), _RULES))
+    async with world.running():
+        await world.home.hear(_PICTURE)
+        await world.libera.delivered(1)
+        await world.home.hear(replace(_removal("$slip"), sender=matrix("mallory")))
+        await world.home.settled()
+    assert await world.store.file(handle(_PICTURE, _CAT)) is not None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.text import Span, Style, words
-from bridge.rules.offers import address
+from bridge.rules.offers import file_address
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from bridge.rules.offers import address
     ],
 )
 def test_an_address_counts_that_ends_as_a_picture_sound_or_video(text: str, found: str) -> None:
-    assert address(words(text)) == found
+    assert file_address(words(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_an_address_counts_that_ends_as_a_picture_sound_or_video(text: str, foun
     ],
 )
 def test_others_do_not_count(text: str) -> None:
-    assert address(words(text)) == ""
+    assert file_address(words(text)) == ""
 
 
 def test_an_address_in_a_spoiler_or_in_code_is_not_shown() -> None:
     for style in (Style.SPOILER, Style.SPOILER | Style.BOLD, Style.MONO):
-        assert address((Span("see "), Span("https://a.example/cat.png", style))) == ""
+        assert file_address((Span("see "), Span("https://a.example/cat.png", style))) == ""
         both = (Span("https://a.example/cat.png", style), Span("https://a.example/dog.png", Style.BOLD))
-        assert address(both) == "https://a.example/dog.png"
-    assert address((Span("https://a.example/", Style.BOLD), Span("cat.png"))) == "https://a.example/cat.png"
+        assert file_address(both) == "https://a.example/dog.png"
+    assert file_address((Span("https://a.example/", Style.BOLD), Span("cat.png"))) == "https://a.example/cat.png"
 
 
 @given(st.text() | st.from_regex(r"(https?://[^ ]{0,9}\.png[.,)\]]* ?){1,5}"))
 def test_what_counts_is_in_the_text(text: str) -> None:
-    assert address(words(text)) in text
+    assert file_address(words(text)) in text
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_longest_text_takes_no_longer_for_its_length(part: str) -> None:
     def seconds(times: int) -> float:
         text = words("https://a.example/?" + part * times)
         start = time.process_time()
-        address(text)
+        file_address(text)
         return time.process_time() - start
 
     assert min(seconds(40_000) for _ in range(3)) < 40 * (min(seconds(2_000) for _ in range(3)) + 0.001)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Message, Redaction
 from bridge.model.outbox import Addressed, Hosted, handle, text_handle
 from bridge.model.text import Span, Style, words
-from bridge.store import Commit, Lease
+from bridge.store import Commit, Lease, core
+from bridge.store.tables import files
 from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
 
@@ -192,13 +193,13 @@ async def test_a_text_is_kept_as_people_read_it_without_styles_and_in_no_more_th
 
 async def test_what_went_over_the_line_is_counted_by_days_and_forgotten(world: World) -> None:
     world.now = 10 * 86_400.0 - 1
-    await world.store.use({Use.SERVED: Traffic(1, 10), Use.REFUSED: Traffic(2)})
+    await world.store.count_traffic({TrafficKind.SERVED: Traffic(1, 10), TrafficKind.REFUSED: Traffic(2)})
     world.now += 1
-    await world.store.use({Use.SERVED: Traffic(3, 30)})
-    assert await world.store.used(world.now) == {Use.SERVED: Traffic(3, 30)}
-    assert await world.store.used(0) == {Use.SERVED: Traffic(4, 40), Use.REFUSED: Traffic(2)}
+    await world.store.count_traffic({TrafficKind.SERVED: Traffic(3, 30)})
+    assert await world.store.traffic_since(world.now) == {TrafficKind.SERVED: Traffic(3, 30)}
+    assert await world.store.traffic_since(0) == {TrafficKind.SERVED: Traffic(4, 40), TrafficKind.REFUSED: Traffic(2)}
     await world.store.expire(world.now)
-    assert await world.store.used(0) == {Use.SERVED: Traffic(3, 30)}
+    assert await world.store.traffic_since(0) == {TrafficKind.SERVED: Traffic(3, 30)}
 
 
 async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(world: World) -> None:
@@ -207,3 +208,36 @@ async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(wo
     libera = await world.store.acquire("libera", "test")
     (backlog,) = await libera.due(world.now)
     assert [owed.event.text_until for owed in backlog.owed] == [0]
+
+
+def _by(member: bool, number: int) -> Event:
+    sender = replace(matrix("alice" if member else "mallory"), user="alice" if member else None)
+    return replace(long("\u20ac" * 100, f"${number}"), sender=sender)
+
+
+@pytest.mark.parametrize(("guests", "all_texts", "left"), [(600, 10_000, {1, 3, 4, 5}), (10_000, 900, {3, 4, 5})])
+async def test_the_oldest_texts_are_forgotten_once_they_take_too_much_and_those_of_guests_much_earlier(
+    world: World, monkeypatch: pytest.MonkeyPatch, guests: int, all_texts: int, left: set[int]
+) -> None:
+    monkeypatch.setattr(files, "GUESTS_TEXTS", guests)
+    monkeypatch.setattr(files, "ALL_TEXTS", all_texts)
+    monkeypatch.setattr(core, "_EXPIRE_AT_ONCE", 1)
+    said = {0: False, 1: True, 2: False, 3: False, 4: True, 5: False}
+    events = [_by(member, number) for number, member in said.items()]
+    for event in events:
+        await world.hear(event)
+    await world.store.expire(0.0)
+    kept = [await world.store.text(text_handle(event)) is not None for event in events]
+    assert {number for number, is_kept in enumerate(kept) if is_kept} == left
+
+
+async def test_what_an_edit_adds_to_a_text_counts_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "GUESTS_TEXTS", 600)
+    first = replace(long("short"), sender=matrix("mallory"))
+    edit = replace(long("x" * 601, "$edit", target=first.key), sender=matrix("mallory"))
+    await world.hear(first)
+    await world.store.expire(0.0)
+    assert await world.store.text(text_handle(first)) == "short"
+    await world.hear(edit)
+    await world.store.expire(0.0)
+    assert await world.store.text(text_handle(first)) is None

@@ -65,7 +65,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "outbox list": Verb("outbox:list_", "List queued and dead deliveries, with the reason.", Access.ADMIN),
         "outbox retry": Verb("outbox:retry", "Queue a dead delivery again.", Access.ADMIN),
         "outbox drop": Verb("outbox:drop", "Give up a delivery for good.", Access.ADMIN),
-        "media revoke": Verb("media:revoke", "Make links to what is in a message stop working.", Access.ADMIN),
+        "media revoke": Verb("media:revoke", "Revoke the links to the files and the text of a message.", Access.ADMIN),
         "ledger": Verb("ledger:ledger", "Show what was carried, refused and lost.", Access.ADMIN),
         "audit": Verb("audit:audit", "Show who changed what, and failed logins.", Access.ADMIN),
         "import-users": Verb("transfer:import_users", "Add many users from a CSV or JSON file.", Access.NOBODY),

@@ -1,4 +1,4 @@
-"""Verbs for links to files and whole texts: revoke. Also revokes those to what somebody said, for other verbs."""
+"""Revokes links to files and whole texts: of one message (`media revoke`), or all of one person, for other verbs."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,7 +15,7 @@ from bridge.users.identities import same_name
 from bridge.users.index import Index
 
 REVOKE = click.option(
-    "--revoke-media", "revoke", is_flag=True, help="Links to the files and long texts that they sent stop working, too."
+    "--revoke-media", "revoke", is_flag=True, help="Also revoke the links to all files and long texts that they sent."
 )
 
 
@@ -23,9 +23,9 @@ REVOKE = click.option(
 @click.argument("what", metavar="WHAT")
 @click.pass_obj
 def revoke(office: Office, what: str) -> Answer:
-    """Make links to the files and the whole text of a message stop working, at once and for good.
+    """Revoke the links to the files and the whole text of a message, at once and for good.
 
-    WHAT is the link itself, the Matrix id of the message ($...), or NETWORK/$ID.
+    WHAT is a link, or the Matrix id of the message: $ID, or NETWORK/$ID.
     """
     handle, (network, _, event) = handle_in(what), what.partition("/$")
     if handle is not None:
@@ -36,11 +36,13 @@ def revoke(office: Office, what: str) -> Answer:
     elif network and event:
         revoked = office.stored(lambda store: store.revoke_of(f"${event}", network))
     else:
-        raise click.UsageError(f"{what!r} is no link, no id of a message ($...) and no NETWORK/$ID")
+        raise click.UsageError(f"{what!r} is neither a link nor the id of a message ($ID, or NETWORK/$ID)")
     if not any(revoked):
-        raise click.ClickException(f"no link of {what} works: there was none, or it is revoked, or has expired")
+        raise click.ClickException(
+            f"{what} has no working link: it never had one, or the link was revoked, or has expired"
+        )
     office.audit.record(office.by, "media revoke", what)
-    return done(f"{_counted(revoked)}: no link works any more", **revoked._asdict())
+    return done(f"the links to {_counted(revoked)} no longer work", **revoked._asdict())
 
 
 def said_by(user: User) -> Callable[[Sender], bool]:
@@ -71,11 +73,13 @@ def with_revoked(
         try:
             revoked = office.stored(lambda store: store.revoke_said(said, rooms))
         except StoreError as error:
-            raise click.ClickException(f"{answer.words}; but links to what they sent still work: {error}") from error
+            raise click.ClickException(
+                f"{answer.words}; but the links to what they sent still work: {error}"
+            ) from error
     if not any(revoked):
-        told = "no link to what they sent works"
+        told = "they sent nothing that has a working link"
     else:
-        told = f"{_counted(revoked)} of theirs: no link works any more"
+        told = f"the links to {_counted(revoked)} of theirs no longer work"
         office.audit.record(
             office.by, "media revoke", f"of {whose}{f' in {link}' if link else ''}: {_counted(revoked)}"
         )

@@ -1,4 +1,4 @@
-"""The status: whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
+"""The status: whether the daemon runs, what is queued or dead on each network, and today's downloads."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
 from bridge.lib.sizes import spelled as size
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import BOTS
 from bridge.model.outbox import Entry, State
 from bridge.store import Unusable
@@ -19,7 +19,7 @@ from bridge.store import Unusable
 @click.command("status")
 @click.pass_obj
 def status(office: Office) -> Answer:
-    """Show whether the daemon runs, what is queued or dead on each network, and what links were used for today."""
+    """Show whether the daemon runs, what is queued or dead on each network, and today's downloads."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
     running = is_in_use(office.config.store.path)
@@ -45,25 +45,25 @@ def status(office: Office) -> Answer:
     return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *_today(traffic)]))
 
 
-def _traffic(office: Office) -> Mapping[Use, Traffic]:
-    """What went over the line today (of UTC)."""
-    used: Mapping[Use, Traffic] = {}
+def _traffic(office: Office) -> Mapping[TrafficKind, Traffic]:
+    """Today's traffic (by UTC)."""
+    used: Mapping[TrafficKind, Traffic] = {}
     with suppress(Unusable):
-        used = office.stored(lambda store: store.used(office.clock()))
-    return {use: used.get(use, Traffic()) for use in Use}
+        used = office.stored(lambda store: store.traffic_since(office.clock()))
+    return {kind: used.get(kind, Traffic()) for kind in TrafficKind}
 
 
-def _today(traffic: Mapping[Use, Traffic]) -> Sequence[str]:
+def _today(traffic: Mapping[TrafficKind, Traffic]) -> Sequence[str]:
     """A line about links and previews, if there is something to tell."""
-    served, refused, uploaded = traffic[Use.SERVED], traffic[Use.REFUSED], traffic[Use.UPLOADED]
+    served, refused, uploaded = traffic[TrafficKind.SERVED], traffic[TrafficKind.REFUSED], traffic[TrafficKind.UPLOADED]
     parts = []
     if served.number:
-        parts.append(f"served {_some(served, 'file')} ({size(served.bytes)})")
+        parts.append(f"{_some(served, 'request')} for files and texts answered ({size(served.bytes)})")
     if refused.number:
-        parts.append(f"refused {_some(refused, 'request')}")
+        parts.append(f"{refused.number} refused" if served.number else f"{_some(refused, 'request')} refused")
     if uploaded.number:
-        parts.append(f"uploaded {_some(uploaded, 'file')} ({size(uploaded.bytes)})")
-    return [f"today: {', '.join(parts)}"] if parts else []
+        parts.append(f"{_some(uploaded, 'file')} uploaded ({size(uploaded.bytes)})")
+    return [f"today (UTC): {', '.join(parts)}"] if parts else []
 
 
 def _some(traffic: Traffic, noun: str) -> str:

@@ -29,12 +29,12 @@ from bridge.network import Needless, PermanentError
 _PLAIN = ("", "")
 _ACTION = ("\x01ACTION ", "\x01")
 _WIDE = re.compile("[ \u00a0]{2,}")
-_LEAST = 64
+_WORDS_LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 _BEFORE_LINK = 4
 """Lines of a long message that are shown before the link to the whole."""
 _COUNTED = 60
-"""Lines that are split to count them: some 20 ms. Of a longer text, the number is an estimate."""
+"""Lines that are split to count them, which takes some 20 ms. For a longer text, the number is an estimate."""
 
 
 def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> Sequence[Post]:
@@ -175,15 +175,17 @@ def _has_links(text: Text) -> bool:
 
 
 def _bounded(item: Owed, message: Message, lead: str, limits: Limits, head: str) -> list[Say]:
-    """The lines of a message. Of a text with too many, only the first, and then how many more there are, with the link
-    to the whole, if there is one, and its files. One line more than `Event.max_lines` takes no more room than that."""
+    """The lines of a message. Of a text with too many: the first lines, and then one with how many more there are, the
+    link to the whole text, if there is one, and the files. A text of one line more than `Event.max_lines`, without a
+    link, is shown whole: it takes no more lines."""
     most, link = item.event.max_lines, item.event.text_link
     whole = _lines(item, message, with_links(message), lead, limits, head)
     if not most:
         return [*whole]
     says = _lines(item, message, message.text, lead, limits, head)
-    said = [*islice(says, (most if link else most + 1) + 1)]
-    if len(said) <= (most if link else most + 1):
+    fitting = most if link else most + 1
+    said = [*islice(says, fitting + 1)]
+    if len(said) <= fitting:
         return [*whole] if message.media else said
     kept = said[: min(_BEFORE_LINK, most - 1) if link else most]
     said += islice(says, max(_COUNTED - len(said), 0))
@@ -202,7 +204,7 @@ def _about(text: Text, room: int) -> int:
     text would take too long."""
     shown = (line if line.isprintable() else printable(line) for line in LINE_END.split(plain(text)))
     sizes = (len(line.encode(errors="replace")) for line in shown if line.strip())
-    return sum(max(1, math.ceil(size / max(room, _LEAST))) for size in sizes)
+    return sum(max(1, math.ceil(size / max(room, _WORDS_LEAST))) for size in sizes)
 
 
 def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Say]:
@@ -220,7 +222,7 @@ def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, 
 def _fitting(command: str, target: str, wrap: tuple[str, str], head: str, words: Text, limits: Limits) -> Iterator[Say]:
     before, after = wrap
     budget = limits.budget(command, target) - len(before + after)
-    head = clipped(head, budget - _LEAST)
+    head = clipped(head, budget - _WORDS_LEAST)
     for piece in split(words, max(budget - len(head.encode()), LEAST)):
         yield Say(command, target, before + head + piece + after, len(head))
 

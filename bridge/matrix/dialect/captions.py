@@ -1,4 +1,4 @@
-"""Messages of ours with a file, whose caption they are (spec, "Media captions"). No I/O."""
+"""The content of our messages that have a file: their words are its caption (spec, "Media captions"). No I/O."""
 
 from collections.abc import Mapping
 

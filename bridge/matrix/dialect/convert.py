@@ -128,7 +128,7 @@ def _spoken(room: Room, content: Json, read: Read, us: Us) -> Message:
 def _asked(content: Json, room: Room, us: Us) -> Message | Edit | None:
     """A poll (MSC3381), or an edit of one, in words."""
     edited = related(content, "m.replace")
-    text = polls.asked(table(content, "m.new_content") if edited else content)
+    text = polls.question_line(table(content, "m.new_content") if edited else content)
     if not text:
         return None
     if edited:

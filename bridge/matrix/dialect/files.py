@@ -81,8 +81,8 @@ def _length(info: Json) -> float | None:
 
 
 def _named(kind: _Kind, said: Json) -> str:
-    """Its name; a voice message has only one that its client made up."""
+    """Its name, '' if it has none; a voice message has only one that its client made up."""
     if kind == "voice":
         return ""
     body = word(said, "body") if kind == "sticker" else word(said, "filename") or word(said, "body")
-    return " ".join(one_line(body, _NAME).split()) or "no name"
+    return " ".join(one_line(body, _NAME).split())

@@ -1,4 +1,4 @@
-"""Polls (MSC3381, before and after it is final) in words: what is asked, and who got how many votes. No I/O."""
+"""Polls (MSC3381, before and after it is final) in words: the question, and how many votes each answer got. No I/O."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Poll:
         return cls(question, texts, ids, max(1, number(poll, "max_selections") or 1))
 
     @property
-    def asked(self) -> str:
+    def line(self) -> str:
         """`[poll: Where shall we meet? 1. pond 2. lake]`."""
         choices = " ".join(f"{at}. {answer}" for at, answer in enumerate(self.answers, 1))
         most = min(self.most, len(self.answers))
@@ -70,21 +70,22 @@ def ended_by(end: Json) -> str:
     return found if len(found.encode()) <= MATRIX_ID_LIMIT else ""
 
 
-def asked(content: Json) -> str:
-    """What the content of a start asks; what it has for old clients if it is malformed; '' if it has nothing."""
+def question_line(content: Json) -> str:
+    """`[poll: ...]` for the content of a start: the question with its answers; if the poll is malformed, the text for
+    old clients; '' if there is neither."""
     poll = Poll.of(content)
-    return poll.asked if poll is not None else _bracketed("poll", content)
+    return poll.line if poll is not None else _bracketed("poll", content)
 
 
-def unknown(end: Json) -> str:
-    """The end of a poll whose votes are unknown: what its sender says of it."""
+def end_line(end: Json) -> str:
+    """`[poll ended: ...]` without votes, where they are unknown: with the text that its sender gave for old clients."""
     return _bracketed("poll ended", table(end, "content")) or "[poll ended]"
 
 
 @dataclass(slots=True)
-class Answers:
-    """What people answered. `asker` asked the poll in the content `start` ('' if there is no such poll); `end` is the
-    event that ends it; `complete`: whether these are all answers that there are. `count` them latest first."""
+class PollVotes:
+    """The votes of a poll. `asker` asked the poll in the content `start` ('' if there is no such poll); `end` is the
+    event that ends it; `complete`: whether all votes were counted. `count` them latest first."""
 
     asker: str
     start: Json
@@ -113,7 +114,7 @@ class Answers:
                 self._chosen[sender] = at, self._poll.chosen(table(event, "content"))
 
     def are_over(self, may_remove: Callable[[str], bool]) -> bool:
-        """Whether the end is one: its sender asked the poll or may remove it, and no such end was before it."""
+        """Whether this end is valid and the first: its sender asked the poll or may remove it."""
 
         def may_end(user: str) -> bool:
             return user == self.asker or may_remove(user)
@@ -121,14 +122,14 @@ class Answers:
         return bool(self.asker) and may_end(word(self.end, "sender")) and not any(map(may_end, self._ends))
 
     @property
-    def told(self) -> str:
+    def result(self) -> str:
         """`[poll ended: Where shall we meet? pond 3, lake 1]`: most votes first, ties in the order of the poll."""
         if self._poll is None:
-            return unknown(self.end)
+            return end_line(self.end)
         votes = Counter(answer for _, chosen in self._chosen.values() for answer in chosen)
         ranked = sorted(votes, key=lambda answer: (-votes[answer], answer))
         counted = ", ".join(f"{self._poll.answers[answer]} {votes[answer]:,}" for answer in ranked) or "no votes"
-        more = "" if self.complete else f" (more than {self.number:,} votes: the last {self.number:,} are counted)"
+        more = "" if self.complete else f" (only the last {self.number:,} votes are counted)"
         return f"[poll ended: {self._poll.question} {counted}{more}]"
 
 

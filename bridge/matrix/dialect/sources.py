@@ -1,4 +1,4 @@
-"""Where the bytes of a file are, and what decrypts them: what `Media.source` holds. No I/O.
+"""Reads and writes `Media.source`: where the bytes of a file are, and the key that decrypts them. No I/O.
 
 A plain file's source is its `mxc://` URI. An encrypted one's has key, counter and hash behind it, in base64url:
 `mxc://server/id#key.iv.sha256`. Whoever has it can read the file: it goes into no log and no message.
@@ -22,8 +22,8 @@ _STANDARD = str.maketrans("+/", "-_")
 
 
 @dataclass(frozen=True, slots=True)
-class Cipher:
-    """AES-256-CTR: key and first counter block; `sha256` is that of the encrypted bytes."""
+class FileKey:
+    """What decrypts a file: the AES-256-CTR key and first counter block; `sha256` is that of the encrypted bytes."""
 
     key: bytes = field(repr=False)
     iv: bytes = field(repr=False)
@@ -32,11 +32,11 @@ class Cipher:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file `media_id` of `server`; `cipher` is None if it is not encrypted."""
+    """The file `media_id` of `server`; `key` is None if it is not encrypted."""
 
     server: str
     media_id: str
-    cipher: Cipher | None = None
+    key: FileKey | None = None
 
     @property
     def uri(self) -> str:
@@ -46,9 +46,9 @@ class Source:
     @property
     def spelled(self) -> str:
         """As `Media.source` has it."""
-        if self.cipher is None:
+        if self.key is None:
             return self.uri
-        parts = (self.cipher.key, self.cipher.iv, self.cipher.sha256)
+        parts = (self.key.key, self.key.iv, self.key.sha256)
         return f"{self.uri}#{'.'.join(urlsafe_b64encode(part).decode().rstrip('=') for part in parts)}"
 
 
@@ -59,8 +59,8 @@ def parse(text: str) -> Source | None:
     if plain is None or not sign:
         return plain
     parts = rest.split(".", 3)
-    cipher = _cipher(*parts) if len(parts) == 3 else None
-    return None if cipher is None else Source(plain.server, plain.media_id, cipher)
+    key = _file_key(*parts) if len(parts) == 3 else None
+    return None if key is None else Source(plain.server, plain.media_id, key)
 
 
 def source_of(said: Json) -> str:
@@ -82,13 +82,13 @@ def _encrypted(file: Json) -> Source | None:
     plain, key = _plain(word(file, "url")), table(file, "key")
     if plain is None or word(file, "v") != "v2" or word(key, "alg") != "A256CTR":
         return None
-    cipher = _cipher(word(key, "k"), word(file, "iv"), word(table(file, "hashes"), "sha256"))
-    return None if cipher is None else Source(plain.server, plain.media_id, cipher)
+    file_key = _file_key(word(key, "k"), word(file, "iv"), word(table(file, "hashes"), "sha256"))
+    return None if file_key is None else Source(plain.server, plain.media_id, file_key)
 
 
-def _cipher(key: str, iv: str, sha256: str) -> Cipher | None:
+def _file_key(key: str, iv: str, sha256: str) -> FileKey | None:
     parts = _bytes(key, _KEY), _bytes(iv, _IV), _bytes(sha256, _HASH)
-    return Cipher(*parts) if all(parts) else None
+    return FileKey(*parts) if all(parts) else None
 
 
 def _bytes(text: str, number: int) -> bytes:

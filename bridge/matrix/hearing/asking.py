@@ -11,7 +11,7 @@ from bridge.matrix.account import Account
 from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.convert import Us
 from bridge.matrix.dialect.fields import Json, word
-from bridge.matrix.dialect.polls import Answers
+from bridge.matrix.dialect.polls import PollVotes
 from bridge.matrix.dialect.sync import Sync
 from bridge.matrix.hearing.gap import Missed
 from bridge.matrix.hearing.position import SyncPosition
@@ -132,7 +132,7 @@ class Asking:
         """Who had which power in that room when that event was sent."""
         return await self._patience.ask(partial(look.power, self._homeserver, room_id, event_id))
 
-    async def poll(self, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> Answers | None:
+    async def poll(self, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> PollVotes | None:
         """The poll that the event `end` ends, and what people answered; None if the homeserver does not tell soon:
         nothing else is heard meanwhile. `may_remove`: whether a user may remove what others said."""
         clock = asyncio.get_running_loop().time

@@ -7,9 +7,7 @@ from functools import partial
 
 import structlog
 
-from bridge.lib.lru import LruDict
 from bridge.matrix.dialect import content, convert, polls, sync
-from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.dialect.sync import (
     Entry,
     Membership,
@@ -20,6 +18,7 @@ from bridge.matrix.dialect.sync import (
 )
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.changing import Changing
+from bridge.matrix.hearing.ended_polls import EndedPolls
 from bridge.matrix.hearing.gap import NotShown
 from bridge.matrix.hearing.pending import Fresh, News, Pending
 from bridge.matrix.hearing.people import People
@@ -41,8 +40,6 @@ log = structlog.get_logger()
 
 _IDLE = 60.0
 """Seconds after which the cursor moves though nothing was said; until then a restart repeats only empty syncs."""
-_POLLS = 1000
-"""Most polls of which the event that ended them is remembered: others do not end them again."""
 _BATCH = 200
 """Most messages held before they are stored."""
 
@@ -74,7 +71,7 @@ class Listening:
         self._people = People(network, asking)
         self._changing = Changing(asking, rooms, joining, private, self._people, unsealing)
         self._typists = Typists(network, rooms)
-        self._over = LruDict[tuple[str, str], str](_POLLS)
+        self._ended_polls = EndedPolls(asking, carries)
         self.begun = asyncio.Event()
         """Set once it is stored from where we listen: nothing said from then on is missed."""
 
@@ -252,25 +249,11 @@ class Listening:
         if content.is_long(said) and not self._carries(who, room):
             said = content.beginning(said)
         if polls.is_end(said):
-            return await self._ended(joined, said, who, answer)
+            may_remove = partial(_may_remove, joined)
+            return await self._ended_polls.ended(joined, said, who, may_remove, replayed=answer.replayed)
         moderated = partial(_may_remove, joined, entry.user)
         us, replayed = self._asking.us, answer.replayed
         return convert.event(said, room, who, us, private=private, replayed=replayed, moderated=moderated)
-
-    async def _ended(self, joined: JoinedRoom, end: Json, who: Sender, answer: Answer) -> Event | None:
-        """The end of a poll, with the votes; with the words of the event if it is not carried, or nobody tells us. None
-        if it ends no poll."""
-        poll, end_id, may_remove = polls.ended_by(end), word(end, "event_id"), partial(_may_remove, joined)
-        if not poll or self._over.get((joined.id, poll)) not in (None, end_id):
-            return None
-        answers = await self._asking.poll(joined.id, end, may_remove) if self._carries(who, joined.room) else None
-        if answers is not None and not answers.are_over(may_remove):
-            return None
-        if answers is not None:
-            self._over[joined.id, poll] = end_id
-        text = polls.unknown(end) if answers is None else answers.told
-        body = convert.ended(end, {} if answers is None else answers.start, text, joined.room)
-        return convert.enveloped(end, joined.room, who, body, private=joined.private, replayed=answer.replayed)
 
 
 def _may_remove(joined: JoinedRoom, user: str) -> bool:

@@ -1,10 +1,10 @@
-"""The votes of a poll, as the homeserver has them (spec, "Relationships API")."""
+"""Fetches a poll and its votes from the homeserver (spec, "Relationships API")."""
 
 from collections.abc import Callable
 
 from bridge.matrix.dialect import amend, polls
 from bridge.matrix.dialect.fields import Json, table, word
-from bridge.matrix.dialect.polls import Answers
+from bridge.matrix.dialect.polls import PollVotes
 from bridge.matrix.http.homeserver import Homeserver
 
 _MOST = 2000
@@ -14,14 +14,14 @@ _PAGES = 40
 """Most pages: homeservers may make them smaller than they are asked to."""
 
 
-async def of(homeserver: Homeserver, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> Answers:
+async def of(homeserver: Homeserver, room_id: str, end: Json, may_remove: Callable[[str], bool]) -> PollVotes:
     """The poll that `end` ends, and the answers to it if it may end it; answers to nothing if it is no poll or was
     removed. `may_remove`: whether a user may remove what others said. Raises what `Homeserver` raises."""
     target = polls.ended_by(end)
     event = await homeserver.get("rooms", room_id, "event", target)
     if word(event, "type") not in polls.STARTS or not table(event, "content"):
-        return Answers("", {}, end)
-    answers = Answers(word(event, "sender"), await _shown(homeserver, room_id, event), end)
+        return PollVotes("", {}, end)
+    answers = PollVotes(word(event, "sender"), await _shown(homeserver, room_id, event), end)
     if answers.are_over(may_remove):
         await _count(homeserver, room_id, target, answers)
     return answers
@@ -36,7 +36,7 @@ async def _shown(homeserver: Homeserver, room_id: str, event: Json) -> Json:
     return {**(shown or table(event, "content")), **relates}
 
 
-async def _count(homeserver: Homeserver, room_id: str, target: str, answers: Answers) -> None:
+async def _count(homeserver: Homeserver, room_id: str, target: str, answers: PollVotes) -> None:
     read = 0
 
     def take(event: Json) -> None:

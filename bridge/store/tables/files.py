@@ -1,4 +1,4 @@
-"""The files and whole texts to which links were made: kept as long as the links work, unless they are revoked."""
+"""The table of files and whole texts that have links: kept until the links expire or are revoked."""
 
 import json
 import sqlite3
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
-from bridge.model.event import Edit, Event, EventKey, Media, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Media, Message, Room
 from bridge.model.outbox import Hosted, Revoked, handle, text_handle
 from bridge.model.people import Sender
 from bridge.model.readable import readable
@@ -16,6 +16,14 @@ _TEXT = "text"
 """The kind, and the source, of a whole text."""
 _LONGEST = 65_536
 """Bytes of a text at most: as many as a Matrix event has (spec, "Size limits"). Only spelled out links add some."""
+ALL_TEXTS, GUESTS_TEXTS = 1024 * 1024 * 1024, 64 * 1024 * 1024
+"""Bytes of all texts that are kept, and of those of guests, at most: one guest alone may say 500 MB of them a day
+within the usual budget. Some more may be said until `fit` comes again."""
+_OLD_TEXTS = (
+    "SELECT handle, sum(m.size) OVER (ORDER BY m.event DESC, handle) AS total FROM media AS m"
+    " JOIN events AS e ON e.seq = m.event WHERE m.kind = ?1 AND m.source != ''"
+)
+_OF_GUESTS = f" AND e.network != '{BOTS}' AND json_extract(e.sender, '$.user') IS NULL"
 _SENDERS = 1000
 """Senders whose verdict is remembered while links are revoked."""
 _REVOKE = "UPDATE media SET source = '', name = '', text = '' WHERE source != ''"
@@ -67,18 +75,19 @@ class Files:
         if not until and isinstance(body, Message):
             return
         text, about = _kept(body), seq if target is None else target
+        size = len(text.encode())
         if until:
             self._sql.execute(
-                "INSERT INTO media (handle, event, kind, name, mime, source, text, until)"
-                " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5"
+                "INSERT INTO media (handle, event, kind, name, mime, source, text, until, size)"
+                " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5, ?7"
                 " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
                 " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until)",
-                (name, seq, _TEXT, text, until, target),
+                (name, seq, _TEXT, text, until, target, size),
             )
         self._sql.execute(
-            "UPDATE media SET text = ?1 WHERE handle = ?2 AND source != ''"
+            "UPDATE media SET text = ?1, size = ?5 WHERE handle = ?2 AND source != ''"
             " AND NOT EXISTS (SELECT 1 FROM events WHERE target = ?3 AND type = 'edit' AND seq > ?4)",
-            (text, name, about, seq),
+            (text, name, about, seq, size),
         )
 
     def text(self, name: str) -> tuple[str, int] | None:
@@ -136,6 +145,18 @@ class Files:
         return self._sql.execute(
             "DELETE FROM media WHERE handle IN (SELECT handle FROM media WHERE until < ? LIMIT ?)", (now, most)
         ).rowcount
+
+    def fit(self, most: int) -> int:
+        """Forget at most twice `most` texts, the oldest first, until all and those of guests take no more than they
+        may; returns how many."""
+        return sum(
+            self._sql.execute(
+                f"DELETE FROM media WHERE handle IN"  # noqa: S608
+                f" (SELECT handle FROM ({_OLD_TEXTS}{of}) WHERE total > ?2 ORDER BY total DESC LIMIT ?3)",
+                (_TEXT, bound, most),
+            ).rowcount
+            for of, bound in ((_OF_GUESTS, GUESTS_TEXTS), ("", ALL_TEXTS))
+        )
 
 
 def _kept(body: Message | Edit) -> str:

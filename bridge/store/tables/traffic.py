@@ -1,14 +1,14 @@
-"""What went over the line, by days."""
+"""Requests and bytes of links and uploads, by days of UTC."""
 
 import sqlite3
 from collections.abc import Mapping
 
-from bridge.model.accounting import Traffic, Use
+from bridge.model.accounting import Traffic, TrafficKind
 
 _DAY_S = 86_400
 
 
-def count(sql: sqlite3.Connection, used: Mapping[Use, Traffic], now: float) -> None:
+def count(sql: sqlite3.Connection, used: Mapping[TrafficKind, Traffic], now: float) -> None:
     """Add `used` to the day of `now`."""
     sql.executemany(
         "INSERT INTO traffic (day, what, number, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (day, what)"
@@ -17,12 +17,12 @@ def count(sql: sqlite3.Connection, used: Mapping[Use, Traffic], now: float) -> N
     )
 
 
-def since(sql: sqlite3.Connection, time: float) -> Mapping[Use, Traffic]:
+def since(sql: sqlite3.Connection, time: float) -> Mapping[TrafficKind, Traffic]:
     """What was counted on the day of `time` and later."""
     rows = sql.execute(
         "SELECT what, sum(number), sum(bytes) FROM traffic WHERE day >= ? GROUP BY what", (time // _DAY_S,)
     )
-    return {Use(what): Traffic(number, size) for what, number, size in rows}
+    return {TrafficKind(what): Traffic(number, size) for what, number, size in rows}
 
 
 def expire(sql: sqlite3.Connection, before: float) -> int:

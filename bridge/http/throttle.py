@@ -1,7 +1,7 @@
-"""Spreads what all downloads send together evenly over time, so that messages do not wait for the event loop. Pure."""
+"""Limits the speed of all downloads together, evenly, so that messages do not wait for the event loop. Pure."""
 
 
-class Pace:
+class Throttle:
     """Lets `per_s` bytes pass a second. Nothing is saved up: after a pause there is no burst."""
 
     def __init__(self, per_s: float) -> None:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.http import media
-from bridge.http.pace import Pace
+from bridge.http.throttle import Throttle
 from tests.http.test_media import DATA, World, get, path
 
 
 def test_pieces_follow_each_other_evenly_and_a_pause_is_not_made_good_by_a_burst() -> None:
-    pace = Pace(1_000)
+    pace = Throttle(1_000)
     assert [pace.spend(100, 5.0) for _ in range(3)] == pytest.approx([0.0, 0.1, 0.2])
     assert pace.spend(100, 5.1) == pytest.approx(0.2)
     assert [pace.spend(100, 99.0) for _ in range(2)] == pytest.approx([0.0, 0.1])
@@ -21,7 +21,7 @@ def test_pieces_follow_each_other_evenly_and_a_pause_is_not_made_good_by_a_burst
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.floats(0, 10)), min_size=1))
 def test_no_more_passes_than_the_pace_allows_whoever_asks_and_when(turns: list[tuple[int, float]]) -> None:
-    pace, now, sent = Pace(1_000), 0.0, 0
+    pace, now, sent = Throttle(1_000), 0.0, 0
     for size, later in turns:
         now += later
         begins = now + pace.spend(size, now)

@@ -1,4 +1,4 @@
-"""The bytes of a file from any place on: streamed from a network, which sends them from the first one."""
+"""Reads a file from any offset, also one that its network sends from the beginning only."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bridge.network import Download
 
 
-class About(NamedTuple):
+class FileInfo(NamedTuple):
     """The size of a file in bytes, None if unknown, and its type."""
 
     size: int | None
@@ -17,7 +17,7 @@ class About(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class FileStream:
     """A file that can be read once. `size` in bytes, None if unknown. `read` gives its bytes from an offset to the
     end, in pieces of bounded size. `skips`: the bytes before are fetched all the same. `proved_last`: as in
     `Download`."""
@@ -29,13 +29,13 @@ class Body:
     proved_last: bool = False
 
     @property
-    def about(self) -> About:
-        return About(self.size, self.mime)
+    def info(self) -> FileInfo:
+        return FileInfo(self.size, self.mime)
 
 
-def of_download(download: Download, chunks: Callable[[], AsyncGenerator[bytes, None]]) -> Body:
+def of_download(download: Download, chunks: Callable[[], AsyncGenerator[bytes, None]]) -> FileStream:
     """The file that a network sends, by its `chunks`."""
-    return Body(
+    return FileStream(
         download.size,
         download.mime,
         lambda start: _behind(chunks(), start),
