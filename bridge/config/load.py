@@ -165,5 +165,5 @@ def _of_public_url(http: HttpSection) -> str:
     if port == http.port and url.scheme == "https":
         return f"nothing speaks https:// there: `listen` is plain http on port {port}"
     if port != http.port and url.scheme == "http":
-        return f"the links will not work: `listen` is port {http.port}, and this is port {port} of the same machine"
+        return f"`listen` is port {http.port}: links to port {port} work only if a proxy on this machine listens there"
     return ""

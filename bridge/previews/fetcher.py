@@ -9,7 +9,6 @@ import errno
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -21,8 +20,9 @@ from yarl import URL
 import bridge
 from bridge.network import Fetched, NoSuchFile, NotFetched
 from bridge.previews.addresses import IPNetwork, Unfit, is_near, is_within, may_reach, web_address
+from bridge.previews.apart import Decoder
 from bridge.previews.kinds import HEAD, FileType, type_of
-from bridge.previews.pictures import Looks, looks
+from bridge.previews.pictures import Looks
 
 LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
 """The IP addresses of a host by its name; the port is only for the system. Raises OSError, ValueError; NoSuchFile if
@@ -69,7 +69,7 @@ class Fetcher:
         self._private = tuple(private)
         self._look_up = look_up or _SystemLookUp()
         self._deadlines = deadlines
-        self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="previews")
+        self._decoder = Decoder()
 
     async def __call__(self, address: str, limit: int, spend: Callable[[int], bool] = lambda _: True) -> Fetched:
         """The file at `address`, if it is a picture, sound or video of at most `limit` bytes. `spend` pays for bytes
@@ -81,7 +81,7 @@ class Fetcher:
             async with asyncio.timeout(self._deadlines.all), asyncio.timeout(self._deadlines.first_byte) as first_byte:
                 url = web_address(address)
                 data, file_type = await self._fetch(url, limit, spend, first_byte)
-                seen = await asyncio.get_running_loop().run_in_executor(self._decoding, looks, data, file_type)
+                seen = await self._decoder.looks(data, file_type)
         except TimeoutError as error:
             raise NotFetched("too slow") from error
         except Unfit as error:

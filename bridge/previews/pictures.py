@@ -28,7 +28,8 @@ class Looks:
 
 
 def looks(data: bytes, file_type: FileType) -> Looks:
-    """How the picture `data` looks. Takes up to a second: for a thread. Never raises: what cannot be read is unknown.
+    """How the picture `data` looks. Of a hostile file it may take hours: for a process (see
+    `apart`). Never raises: what cannot be read is unknown.
 
     Only the decoder of that type is used, and only if the picture is small: for others the header is read."""
     found = Looks()

@@ -186,7 +186,8 @@ class TinyUsers:
         def decide(state: _State) -> _Change:
             lifted[:] = [each for each in state.sanctions.about(target) if each.link == link]
             if not lifted:
-                raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
+                where = f"in {link}" if link else "in all links"
+                raise UsersError(f"{target} isn't muted or banned {where}; `sanctions` lists who is, and where")
             after = state.sanctions.without(lifted)
             return _Change("lift", f"{target} in {link or 'all links'}", sanctions=after)
 

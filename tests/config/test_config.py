@@ -699,8 +699,8 @@ def test_a_public_url_is_an_address_to_which_a_path_can_be_added(folder: Path, u
         ("http://127.0.0.1:9191", ""),
         ("https://localhost", ""),
         ("http://pond.social", "plain http: anyone on the path can see the files"),
-        ("http://127.0.0.1:9192", "the links will not work: `listen` is port 9191"),
-        ("http://localhost", "the links will not work: `listen` is port 9191, and this is port 80"),
+        ("http://127.0.0.1:9192", "`listen` is port 9191: links to port 9192 work only if a proxy"),
+        ("http://localhost", "`listen` is port 9191: links to port 80 work only if a proxy"),
         ("https://127.0.0.1:9191", "nothing speaks https:// there"),
     ],
 )

@@ -284,7 +284,7 @@ def test_a_sanction_that_is_lifted_no_longer_counts(users: Users) -> None:
     users.sanction(_about("alice", Measure.MUTE))
     assert len(users.lift("ALICE", None)) == 2
     assert _sanctioned(users, matrix("alice"), "pond", 1.0) is None
-    with pytest.raises(UsersError, match="isn't muted or banned anywhere"):
+    with pytest.raises(UsersError, match="isn't muted or banned in all links"):
         users.lift("alice", None)
 
 

@@ -100,7 +100,8 @@ class MemoryUsers:
     def lift(self, target: str, link: str | None) -> Sequence[Sanction]:
         lifted = [each for each in self._sanctions.about(target) if each.link == link]
         if not lifted:
-            raise UsersError(f"{target} isn't muted or banned {f'in {link}' if link else 'anywhere'}")
+            where = f"in {link}" if link else "in all links"
+            raise UsersError(f"{target} isn't muted or banned {where}; `sanctions` lists who is, and where")
         self._sanctions = self._sanctions.without(lifted)
         return lifted
 

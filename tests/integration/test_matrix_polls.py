@@ -77,6 +77,6 @@ async def test_votes_are_read_page_by_page_latest_first(synapse: Synapse, monkey
         await ours.hears("[poll ended: Where shall we meet? lake 1, river 1]")
         monkeypatch.setattr(votes, "_MOST", 4)
         await polled()
-        event = await ours.hears("[poll ended: Where shall we meet? lake 1 (more than")
+        event = await ours.hears("[poll ended: Where shall we meet? lake 1 (only the last")
         assert event.target is None
         assert len(event.refers) == 1

@@ -25,7 +25,7 @@ REVOKE = click.option(
 def revoke(office: Office, what: str) -> Answer:
     """Revoke the links to the files and the whole text of a message, at once and for good.
 
-    WHAT is a link, or the Matrix id of the message: $ID, or NETWORK/$ID.
+    WHAT is a link, or the Matrix id of the message: $ID, or NETWORK/$ID. In a shell, put ids in single quotes.
     """
     handle, (network, _, event) = handle_in(what), what.partition("/$")
     if handle is not None:
@@ -39,7 +39,8 @@ def revoke(office: Office, what: str) -> Answer:
         raise click.UsageError(f"{what!r} is neither a link nor the id of a message ($ID, or NETWORK/$ID)")
     if not any(revoked):
         raise click.ClickException(
-            f"{what} has no working link: it never had one, or the link was revoked, or has expired"
+            f"{what} has no working link: it never had one, or the link was revoked, or has expired, or the message"
+            " was deleted"
         )
     office.audit.record(office.by, "media revoke", what)
     return done(f"the links to {_counted(revoked)} no longer work", **revoked._asdict())

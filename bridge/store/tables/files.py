@@ -17,8 +17,8 @@ _TEXT = "text"
 _LONGEST = 65_536
 """Bytes of a text at most: as many as a Matrix event has (spec, "Size limits"). Only spelled out links add some."""
 ALL_TEXTS, GUESTS_TEXTS = 1024 * 1024 * 1024, 64 * 1024 * 1024
-"""Bytes of all texts that are kept, and of those of guests, at most: one guest alone may say 500 MB of them a day
-within the usual budget. Some more may be said until `fit` comes again."""
+"""Bytes of all texts that are kept, and of those of guests, at most: the usual budget allows one guest 500 MB a day.
+They may take more until `fit` is called again."""
 _OLD_TEXTS = (
     "SELECT handle, sum(m.size) OVER (ORDER BY m.event DESC, handle) AS total FROM media AS m"
     " JOIN events AS e ON e.seq = m.event WHERE m.kind = ?1 AND m.source != ''"
