@@ -118,12 +118,23 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Somebody has said something in `room` that we cannot read, for that `reason`. `who`: as we show them; `private`:
+    in a conversation with us alone."""
+
+    room: Room
+    who: str
+    reason: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Events in the order in which they happened, and the `cursor` from which to resume once they are stored.
 
     Events may be missing in the `gaps`. `counts`: what was heard and is no event, by rooms. `moves`: rooms that are in
-    another place since then. `signals` are never stored. `changes` is what the network must remember in the same
-    transaction as the cursor (see `Memory`); None forgets a key.
+    another place since then. `unread`: what was said that we cannot read. `signals` are never stored. `changes` is what
+    the network must remember in the same transaction as the cursor (see `Memory`); None forgets a key.
     """
 
     events: tuple[Event, ...]
@@ -133,15 +144,20 @@ class Batch:
     moves: tuple[Moved, ...] = ()
     changes: Mapping[str, str | None] = field(default_factory=dict)
     signals: tuple[Typing, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     @property
     def is_momentary(self) -> bool:
         """Whether nothing in it is to be stored, save perhaps the cursor."""
-        return not (self.events or self.gaps or self.counts or self.moves or self.changes)
+        return not (self.events or self.gaps or self.counts or self.moves or self.changes or self.unread)
+
+
+UNCOPIED = "uncopied "
+"""How the keys of a `Memory` begin that no copy of the store has: what they keep is wrong once it is old."""
 
 
 class Memory(Protocol):
-    """What a network may keep between runs, next to its cursor: a device id, an access token."""
+    """What a network may keep between runs, next to its cursor: a device id, an access token. See `UNCOPIED`."""
 
     async def recall(self) -> Mapping[str, str]: ...
 

@@ -46,6 +46,8 @@ def matrix_settings(
     user: str = "@duck:hs",
     password: str | None = None,
     access_token: str | None = None,
+    *,
+    encryption: bool = True,
 ) -> MatrixSettings:
     section = {
         "type": "matrix",
@@ -53,6 +55,7 @@ def matrix_settings(
         "user": user,
         "password": password,
         "access_token": access_token,
+        "encryption": encryption,
     }
     settings = MatrixSettings.model_validate(section).called(name)
     return settings.model_copy(update={"homeserver": homeserver})  # as it stands, so that it may be of no machine

@@ -23,6 +23,7 @@ def credentials(document: Document) -> Iterator[Problem]:
             yield from _one_of(
                 document, place, network, ("password", "password_file", "access_token", "access_token_file"), needed=1
             )
+            yield from _one_of(document, place, network, ("recovery_key", "recovery_key_file"), needed=0)
         elif network.get("type") == "irc":
             yield from _one_of(document, place, network, ("password", "password_file"), needed=0)
             if isinstance(sasl := network.get("sasl"), dict):

@@ -15,7 +15,14 @@ Path: TypeAlias = tuple[str | int, ...]
 BYTES = 1 << 20  # largest file; a thousand links take 200 kB
 _VALUES = 100_000  # most values, with aliases expanded; a thousand links have some 10,000
 _DEPTH = 32  # most levels; ours has 5
-SECRETS = ("password", "password_file", "access_token", "access_token_file")
+SECRETS = (
+    "password",
+    "password_file",
+    "access_token",
+    "access_token_file",
+    "recovery_key",
+    "recovery_key_file",
+)
 """The keys whose values no error may quote, even if a mistake in the YAML turns a value into a key."""
 _QUOTED = re.compile(r"(alias|anchor|tag handle) (?:'.*'|\".*\")", re.DOTALL)  # `password: *hunter2` is an alias
 _VARIABLE = re.compile(r"(\$\$\{)|\$\{([^}]*)(\}?)")

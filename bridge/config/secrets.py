@@ -48,7 +48,7 @@ def _blanked(section: dict[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def reveal(document: Document, folder: Path) -> Iterator[Problem]:
-    """Read the files named by the `*_file` keys into `password` and `access_token`. Yields what is wrong."""
+    """Read the files named by the `*_file` keys into the keys without that ending. Yields what is wrong."""
     for place, section in _places(document):
         key, value = str(place[-1]), section[str(place[-1])]
         if not isinstance(value, str):

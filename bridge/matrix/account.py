@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -18,16 +20,21 @@ log = structlog.get_logger()
 
 _DEVICE_NAME = "quackbridge"
 _AGAIN = "the homeserver ended our session; logging in again, messages wait meanwhile"
+_PASSWORD = "m.login.password"  # noqa: S105
 _DEVICE, _TOKEN, _USER = "device_id", "access_token", "user_id"
 
 
 class Account:
-    """`us` has our display name once `log_in` has returned; `refused` is why the homeserver rejects us, else empty.
-    `memory` keeps device and token: a homeserver recognises a repeated post only from the same device."""
+    """`us` has our display name, and `device` the id of our device, once `log_in` has returned; `refused` is why the
+    homeserver rejects us, else empty. `memory` keeps device and token: a homeserver recognises a repeated post only
+    from the same device."""
 
     def __init__(self, settings: MatrixSettings, homeserver: Homeserver, memory: Memory, patience: Patience) -> None:
         self.us = Us(settings.user, "")
         self.refused = ""
+        self.device = ""
+        self.renewed: Callable[[], None] = lambda: None
+        """Called when we had to log in again."""
         self._settings = settings
         self._homeserver = homeserver
         self._memory = memory
@@ -43,12 +50,36 @@ class Account:
         name = await self._patience.ask(self._shown)
         self.us = Us(self._settings.user, name)
 
+    async def confirmed(self, *path: str, body: Json) -> Json:
+        """Post what the homeserver may want our password for once more (spec, "User-Interactive Authentication")."""
+        try:
+            return await self._homeserver.post(*path, body=body)
+        except ApiError as error:
+            if not error.session or self._settings.password is None:
+                raise
+            session = error.session
+        user = {"type": "m.id.user", "user": self._settings.user}
+        auth = {"type": _PASSWORD, "identifier": user, "password": self._settings.password, "session": session}
+        return await self._homeserver.post(*path, body={**body, "auth": auth})
+
+    async def replace_device(self) -> bool:
+        """Log in as a new device, and log the present one out. False, and no effect, if we have no password."""
+        if self._settings.password is None:
+            return False
+        async with self._one_at_a_time:
+            with suppress(ApiError):
+                await self._homeserver.once("POST", ("logout",), body="{}")
+            self._homeserver.token = ""
+            await self._with_password(None)
+        return True
+
     async def _renew(self, rejected: str) -> None:
         """Log in again, unless the token `rejected` has been replaced already."""
         async with self._one_at_a_time:
             if self._homeserver.token == rejected:
                 log.warning("logged_out", network=self._settings.name, hint=_AGAIN)
                 await self._admitted()
+                self.renewed()
 
     async def _admitted(self) -> None:
         self.refused = ""
@@ -77,7 +108,7 @@ class Account:
         """Use `token`; whether it is accepted. Raises `Refused` if it is another user's."""
         self._homeserver.token = token
         try:
-            user = await self._patience.ask(self._whoami)
+            found = await self._patience.ask(self._whoami)
         except ApiError as error:
             if error.logged_out:
                 return False
@@ -85,6 +116,7 @@ class Account:
                 f"{self._settings.name}: the homeserver does not let {self._settings.user} in ({error})",
                 self._settings.key("user"),
             ) from None
+        user, self.device = word(found, _USER), word(found, _DEVICE)
         if user != self._settings.user:
             raise Refused(
                 f"{self._settings.name}: the access token belongs to {user}, not to {self._settings.user}",
@@ -92,13 +124,15 @@ class Account:
             )
         return True
 
-    async def _whoami(self) -> str:
-        return expected(await self._homeserver.once("GET", ("account", "whoami")), "user_id")
+    async def _whoami(self) -> Json:
+        found = await self._homeserver.once("GET", ("account", "whoami"))
+        expected(found, _USER)
+        return found
 
     async def _with_password(self, device: str | None) -> None:
         login = json.dumps(
             {
-                "type": "m.login.password",
+                "type": _PASSWORD,
                 "identifier": {"type": "m.id.user", "user": self._settings.user},
                 "password": self._settings.password,
                 "initial_device_display_name": _DEVICE_NAME,
@@ -127,7 +161,7 @@ class Account:
                 self._settings.key("user"),
             )
         await self._memory.remember({_USER: user, _TOKEN: token, _DEVICE: device})
-        self._homeserver.token = token
+        self._homeserver.token, self.device = token, device
 
     def _refusal(self, error: ApiError) -> str:
         if error.code == "M_FORBIDDEN":

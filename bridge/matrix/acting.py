@@ -6,10 +6,14 @@ from typing import assert_never
 
 import structlog
 
+from bridge.matrix.crypto.opened import NotOpened
+from bridge.matrix.crypto.sealing import KIND as SEALED
+from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect import amend
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.operations import ID, Amend, React, Redact, Say, SetTopic, compact, decode
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
+from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
 
@@ -22,40 +26,45 @@ _REACTIONS = 100
 _NO_REACTION = frozenset({"M_DUPLICATE_ANNOTATION", "M_FORBIDDEN", "M_NOT_FOUND", "M_TOO_LARGE"})
 """Why a homeserver takes no reaction: ours is there already, we may not react there, the message is gone. Nobody misses
 it so much that it is kept and told of."""
+_SEALED = "the room is encrypted, and encryption is off for this bridge"
+_SEALED_BYTES = 46 * 1024
+"""Most bytes of what is sealed: it gets a third larger by that, and has to fit an event."""
 _UNSEEN = "the message that this is about is not there any more, or we may not see it"
 
 
 class Acting:
-    """Carries out the posts of one account. `us`: its Matrix id."""
+    """Carries out the posts of one account. `us`: its Matrix id. `sealing`: for encrypted rooms; without, nothing is
+    said there."""
 
-    def __init__(self, homeserver: Homeserver, us: str) -> None:
+    def __init__(self, homeserver: Homeserver, us: str, sealing: Sealing | None = None) -> None:
         self._homeserver = homeserver
         self._us = us
+        self._sealing = sealing
 
-    async def perform(self, room_id: str, post: Post) -> str:
+    async def perform(self, joined: JoinedRoom, post: Post) -> str:
         """Do what `post` says, and return the id of the event. Safe to repeat: the post's id is the transaction id.
         Raises Needless if there is nothing to do any more, PermanentError if it can never be done, and what
         `Homeserver` raises."""
         operation = decode(post.payload)
         match operation:
             case Say(content):
-                return await self._say(room_id, post, content)
+                return await self._say(joined, post, content)
             case Amend():
-                return await self._amend(room_id, post, operation)
+                return await self._amend(joined, post, operation)
             case Redact():
-                return await self._remove(room_id, post, operation)
+                return await self._remove(joined, post, operation)
             case React(removed=False):
-                return await self._react(room_id, post, operation)
+                return await self._react(joined, post, operation)
             case React():
-                return await self._unreact(room_id, post, operation)
+                return await self._unreact(joined, post, operation)
             case SetTopic(text):
-                return await self._set_topic(room_id, post, text)
+                return await self._set_topic(joined, post, text)
             case _ as never:
                 assert_never(never)
 
-    async def _say(self, room_id: str, post: Post, content: Mapping[str, object]) -> str:
+    async def _say(self, joined: JoinedRoom, post: Post, content: Mapping[str, object]) -> str:
         try:
-            return await self._send(room_id, "m.room.message", post, content)
+            return await self._send(joined, "m.room.message", post, content)
         except ApiError as error:
             relates = table(content, "m.relates_to")
             if error.status != 400 or word(relates, "rel_type") != "m.thread":
@@ -63,46 +72,45 @@ class Acting:
         # The root may be in a thread itself, or no root at all (spec, "Threading"): better outside than not said
         reply = {} if relates.get("is_falling_back") else {"m.relates_to": {"m.in_reply_to": relates["m.in_reply_to"]}}
         alone = {key: value for key, value in content.items() if key != "m.relates_to"}
-        return await self._send(room_id, "m.room.message", post, alone | reply)
+        return await self._send(joined, "m.room.message", post, alone | reply)
 
-    async def _amend(self, room_id: str, post: Post, operation: Amend) -> str:
-        shown = await self._shown(room_id, operation.target)
-        if shown is None:
-            raise Needless
+    async def _amend(self, joined: JoinedRoom, post: Post, operation: Amend) -> str:
         try:
-            new = amend.amended(shown, operation.part, operation.content)
+            shown = await self._shown(joined, operation.target)
+            new = _replacement(joined, operation.target, amend.amended(shown, operation.part, operation.content))
         except amend.Entangled:
-            return await self._say(room_id, post, amend.told(operation.target, operation.content))
-        return await self._send(room_id, "m.room.message", post, amend.replacement(operation.target, new))
+            return await self._say(joined, post, amend.told(operation.target, operation.content))
+        return await self._send(joined, "m.room.message", post, new)
 
-    async def _remove(self, room_id: str, post: Post, operation: Redact) -> str:
+    async def _remove(self, joined: JoinedRoom, post: Post, operation: Redact) -> str:
         """Remove a message. What is left of an event is an edit of it. If nothing is, its edits go too: each has the
         words."""
-        shown = await self._shown(room_id, operation.target)
-        if shown is None:
-            raise Needless
+        is_message = True
         with suppress(amend.Entangled):  # all in the event was said by the same person: better too much than too little
+            shown = await self._shown(joined, operation.target)
+            is_message = bool(word(shown, "body"))
             left = amend.without(shown, operation.part)
             if left is not None:
-                return await self._send(room_id, "m.room.message", post, amend.replacement(operation.target, left))
-        edits = await self._edits(room_id, operation.target) if word(shown, "body") else ()
+                new = _replacement(joined, operation.target, left)
+                return await self._send(joined, "m.room.message", post, new)
+        edits = await self._edits(joined, operation.target) if is_message else ()
         for number, edit in enumerate(edits):
-            await self._redact(room_id, edit, f"{post.id}.{number}", {"reason": operation.reason})
-        return await self._redact(room_id, operation.target, post.id, {"reason": operation.reason, ID: post.id})
+            await self._redact(joined, edit, f"{post.id}.{number}", {"reason": operation.reason})
+        return await self._redact(joined, operation.target, post.id, {"reason": operation.reason, ID: post.id})
 
-    async def _redact(self, room_id: str, target: str, transaction: str, body: Json) -> str:
+    async def _redact(self, joined: JoinedRoom, target: str, transaction: str, body: Json) -> str:
         try:
-            done = await self._homeserver.put("rooms", room_id, "redact", target, transaction, body=body)
+            done = await self._homeserver.put("rooms", joined.id, "redact", target, transaction, body=body)
         except ApiError as error:
             if error.code == "M_FORBIDDEN":
                 raise PermanentError(f"{self._us} has no power to remove this message ({error})") from None
             raise self._gone(error) from None
         return expected(done, "event_id")
 
-    async def _react(self, room_id: str, post: Post, operation: React) -> str:
+    async def _react(self, joined: JoinedRoom, post: Post, operation: React) -> str:
         relates = {"rel_type": "m.annotation", "event_id": operation.target, "key": operation.key}
         try:
-            return await self._send(room_id, "m.reaction", post, {"m.relates_to": relates})
+            return await self._send(joined, "m.reaction", post, {"m.relates_to": relates})
         except ApiError as error:
             if error.code not in _NO_REACTION and "same reaction twice" not in str(error):  # older Synapses
                 raise
@@ -110,19 +118,19 @@ class Acting:
                 log.debug("reaction_refused", room=str(post.room), reason=str(error))
             raise Needless from None
 
-    async def _unreact(self, room_id: str, post: Post, operation: React) -> str:
+    async def _unreact(self, joined: JoinedRoom, post: Post, operation: React) -> str:
         query = {"limit": str(_REACTIONS)}
-        path = ("rooms", room_id, "relations", operation.target, "m.annotation", "m.reaction")
+        path = ("rooms", joined.id, "relations", operation.target, "m.annotation", "m.reaction")
         for event in await self._related(*path, query=query):
             key = word(table(event, "content", "m.relates_to"), "key")
             if word(event, "sender") == self._us and key == operation.key:
-                return await self._redact(room_id, word(event, "event_id"), post.id, {ID: post.id})
+                return await self._redact(joined, word(event, "event_id"), post.id, {ID: post.id})
         raise Needless
 
-    async def _set_topic(self, room_id: str, post: Post, text: str) -> str:
+    async def _set_topic(self, joined: JoinedRoom, post: Post, text: str) -> str:
         try:
             done = await self._homeserver.put(
-                "rooms", room_id, "state", "m.room.topic", "", body={"topic": text, ID: post.id}
+                "rooms", joined.id, "state", "m.room.topic", "", body={"topic": text, ID: post.id}
             )
         except ApiError as error:
             if error.code == "M_FORBIDDEN":
@@ -131,26 +139,35 @@ class Acting:
             raise
         return expected(done, "event_id")
 
-    async def _shown(self, room_id: str, event_id: str) -> Json | None:
-        """The content of an event as it is shown now; None if it was removed. Raises PermanentError if it is not
-        there."""
-        event = await self._event(room_id, event_id)
+    async def _shown(self, joined: JoinedRoom, event_id: str) -> Json:
+        """The content of an event as it is shown now. Raises Needless if it was removed, PermanentError if it is not
+        there, and Entangled if we cannot open it any more."""
+        event = await self._event(joined, event_id)
         if not table(event, "content") or table(event, "unsigned", "redacted_because"):
-            return None
+            raise Needless
         shown = amend.latest(event)
         if isinstance(shown, str):
-            edit = await self._event(room_id, shown)
+            edit = await self._event(joined, shown)
             shown = table(edit, "content", "m.new_content") or table(event, "content")
         return shown
 
-    async def _event(self, room_id: str, event_id: str) -> Json:
+    async def _event(self, joined: JoinedRoom, event_id: str) -> Json:
         try:
-            return await self._homeserver.get("rooms", room_id, "event", event_id)
+            event = await self._homeserver.get("rooms", joined.id, "event", event_id)
         except ApiError as error:
             raise (PermanentError(_UNSEEN) if error.code == "M_FORBIDDEN" else self._gone(error)) from None
+        if word(event, "type") != SEALED or not table(event, "content"):
+            return event
+        if self._sealing is None or not self._sealing.works:
+            raise PermanentError(_SEALED)
+        try:
+            return self._sealing.open_ours(joined, event)
+        except NotOpened:
+            raise amend.Entangled from None
 
-    async def _edits(self, room_id: str, event_id: str) -> list[str]:
-        path = ("rooms", room_id, "relations", event_id, "m.replace", "m.room.message")
+    async def _edits(self, joined: JoinedRoom, event_id: str) -> list[str]:
+        kind = SEALED if joined.encrypted else "m.room.message"
+        path = ("rooms", joined.id, "relations", event_id, "m.replace", kind)
         found = await self._related(*path, query={"limit": str(_EDITS)})
         return [word(event, "event_id") for event in found if word(event, "sender") == self._us]
 
@@ -163,14 +180,25 @@ class Acting:
                 raise
             return []
 
-    async def _send(self, room_id: str, event_type: str, post: Post, content: Mapping[str, object]) -> str:
+    async def _send(self, joined: JoinedRoom, event_type: str, post: Post, content: Mapping[str, object]) -> str:
+        if joined.encrypted and event_type != "m.reaction":  # those are not sealed (spec, "m.reaction")
+            if self._sealing is None or not self._sealing.works:
+                raise PermanentError(_SEALED)
+            content, event_type = await self._sealing.seal(joined, event_type, content), SEALED
         body = compact({**content, ID: post.id})
-        return expected(
-            await self._homeserver.put("rooms", room_id, "send", event_type, post.id, body=body), "event_id"
-        )
+        done = await self._homeserver.put("rooms", joined.id, "send", event_type, post.id, body=body)
+        return expected(done, "event_id")
 
     def _gone(self, error: ApiError) -> ApiError | PermanentError:
         """`error`, in plain words if it means that the event is not there."""
         if error.status == 404 and error.code == "M_NOT_FOUND":
             return PermanentError(_UNSEEN)
         return error
+
+
+def _replacement(joined: JoinedRoom, target: str, new: Json) -> Json:
+    """The content of the edit by which `target` becomes `new`. Raises Entangled if it is too large to be sealed."""
+    content = amend.replacement(target, new)
+    if joined.encrypted and len(compact(content).encode()) > _SEALED_BYTES:
+        raise amend.Entangled
+    return content

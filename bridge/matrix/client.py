@@ -4,15 +4,23 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
 
 from bridge.matrix.account import Account
 from bridge.matrix.avatars import Avatars
 from bridge.matrix.calling import Calling
+from bridge.matrix.crypto.identity import Identity
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.opening import Opening
+from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.downloads import Downloads
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
+from bridge.matrix.hearing.remembering import Remembering
+from bridge.matrix.hearing.unsealing import Unsealing
 from bridge.matrix.http.homeserver import Homeserver
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.receipts import Receipts
@@ -57,11 +65,16 @@ class MatrixNetwork:
         patience = Patience(self.name, rng)
         known = self._rooms = Rooms(self.name)
         self._account = Account(settings, self._homeserver, memory, patience)
+        self._memory = memory
+        rows = Rows(memory) if settings.encryption else None
+        self._keys = self._new_keys(rows, patience, clock, settings.recovery_key) if rows else None
+        sealing = Sealing(known, self._homeserver, self._keys, clock) if self._keys else None
+        unsealing = Unsealing(self.name, self._keys, Opening(self._keys, rows, clock) if self._keys and rows else None)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
-        self._private = Private(self.name, known, self._homeserver, self._account, memory)
+        self._private = Private(self.name, known, self._homeserver, self._account, memory, lambda: unsealing.works)
         self._invitations = Invitations(self.name, self._joining, self._private, memory)
         self._sending = Sending(
-            self.name, known, self._homeserver, self._account, self._joining, self._private, self._online
+            self.name, known, self._homeserver, self._account, self._joining, self._private, self._online, sealing
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
@@ -69,7 +82,14 @@ class MatrixNetwork:
         self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
-        self._listening = Listening(self.name, asking, known, self._joining, self._private, self._invitations, carries)
+        remembering = Remembering(self._invitations, known, rows)
+        self._listening = Listening(
+            self.name, asking, known, self._joining, self._private, self._invitations, carries, unsealing, remembering
+        )
+
+    def _new_keys(self, rows: Rows, patience: Patience, clock: Callable[[], float], recovery_key: str | None) -> Keys:
+        identity = Identity(self.name, self._homeserver, self._account, rows, recovery_key)
+        return Keys(self.name, self._homeserver, self._account, patience, rows, clock, identity)
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -92,7 +112,10 @@ class MatrixNetwork:
             await self._homeserver.close()
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
-        """See `bridge.network.Network`."""
+        """See `bridge.network.Network`. What was uploaded in plain is not shown in an encrypted room."""
+        joined = self._rooms.of(owed[0].room)
+        if joined is not None and joined.encrypted:
+            owed = [replace(item, attached=None) for item in owed]
         return render(owed, Place(how, self._calling.who(owed[0].room), self._avatars.of))
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -147,12 +170,17 @@ class MatrixNetwork:
 
     async def _live(self) -> None:
         await self._account.log_in()
+        self._rooms.encrypted.recall(await self._memory.recall())
+        if self._keys is not None:
+            await self._keys.begin()
         await self._joining.recall()
         await self._private.recall()
         await self._invitations.recall()
         await self._avatars.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
+            if self._keys is not None:
+                group.create_task(self._keys.hold(), name=f"keys {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._avatars.hold(), name=f"avatars {self.name}")

@@ -8,6 +8,7 @@ import structlog
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.acting import Acting
+from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
@@ -32,7 +33,7 @@ _SILENT = "silent"
 
 
 class Sending:
-    """`online` is set while the homeserver answers."""
+    """`online` is set while the homeserver answers. `sealing`: see `Acting`."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Sending:
         joining: Joining,
         private: Private,
         online: asyncio.Event,
+        sealing: Sealing | None = None,
     ) -> None:
         self._network = network
         self._rooms = rooms
@@ -51,6 +53,7 @@ class Sending:
         self._joining = joining
         self._private = private
         self._online = online
+        self._sealing = sealing
         self._doubtful: set[str] = set()  # posts that may be in their rooms, though we had no answer
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -76,7 +79,7 @@ class Sending:
     async def _put(self, joined: JoinedRoom, post: Post) -> str:
         self._doubtful.add(post.id)
         try:
-            return await Acting(self._homeserver, self._account.us.user).perform(joined.id, post)
+            return await Acting(self._homeserver, self._account.us.user, self._sealing).perform(joined, post)
         except (Needless, PermanentError):
             self._doubtful.discard(post.id)
             raise
@@ -123,8 +126,6 @@ class Sending:
             raise PermanentError(f"{room.id} is no longer a configured room or a private conversation")
         if joined is None:
             raise TransientError(f"{room.id} is not joined yet", _RETRY_AFTER)
-        if joined.encrypted:
-            raise PermanentError("the room is encrypted, and encryption is not supported yet")
         if not joined.inside:
             raise TransientError(f"not in {room.id}: {joined.absence}", _RETRY_AFTER)
         return joined
@@ -135,8 +136,8 @@ class Sending:
         if joined is None or joined.private:
             return None if joined is None or await self._private.is_over(joined) else joined
         if joined.inside and not joined.checked:
-            if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
-                joined.encrypted = True
+            if (how := await look.encryption(self._homeserver, joined.id)) is not None:
+                self._rooms.encrypt(joined, how)
             joined.checked = True
         return joined
 

@@ -30,7 +30,13 @@ class MatrixSettings(NamedSection):
     access_token_file: FilePath | None = None
     """A file that holds the access token; readable by nobody but its owner."""
     encryption: bool = True
-    """Take part in end-to-end encrypted rooms. Not supported yet: a message for one is dead, never sent in plain."""
+    """Take part in end-to-end encrypted rooms. If not, a message for one is dead, never sent in plain."""
+
+    recovery_key_: SecretStr | None = Field(default=None, alias="recovery_key")
+    """The recovery key of the account's secret storage. Better in a file of its own: `recovery_key_file`."""
+    recovery_key_file: FilePath | None = None
+    """A file that holds the recovery key, in one line; readable by nobody but its owner. Needed only if the store with
+    the account's cross-signing keys was lost, or another client made them."""
 
     @property
     def password(self) -> str | None:
@@ -41,6 +47,11 @@ class MatrixSettings(NamedSection):
     def access_token(self) -> str | None:
         """The secret itself, wherever it was written."""
         return revealed(self.access_token_)
+
+    @property
+    def recovery_key(self) -> str | None:
+        """The secret itself, wherever it was written."""
+        return revealed(self.recovery_key_)
 
     @property
     def host(self) -> str:

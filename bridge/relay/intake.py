@@ -13,7 +13,7 @@ from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap, Moved, Network
+from bridge.network import Batch, Gap, Moved, Network, Unread
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
@@ -92,6 +92,7 @@ class Relay:
             if event.key in targets and event.key not in known:  # what is about it comes in the same batch
                 known[event.key] = outcome.known(event)
         outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
+        outcomes += map(self._of_unread, batch.unread)
         self._shared.previews.begin_fetching(
             (each for outcome in outcomes for each in outcome.owed), self._shared.terms
         )
@@ -149,6 +150,14 @@ class Relay:
         links, now = self._gate.links, self._shared.clock()
         rooms = (move.room, *links.others(move.room)) if links.of(move.room) else ()
         return Outcome(tuple(outages.moved(move, room, now) for room in rooms))
+
+    def _of_unread(self, unread: Unread) -> Outcome:
+        """Count it, and tell the people there."""
+        if not unread.private and self._gate.links.of(unread.room) is None:
+            return Outcome()
+        told = self._shared.notices.unread(unread)
+        counts = () if unread.private else (Count(unread.room, Tally.REFUSED, unread.reason),)
+        return Outcome((told,) if told is not None else (), counts)
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a

@@ -10,6 +10,7 @@ from bridge.model.event import BOTS, Body, Event, Kind, Message, Origin, Reactio
 from bridge.model.outbox import Addressed
 from bridge.model.people import Proof, Sender
 from bridge.model.text import words
+from bridge.network import Unread
 from bridge.relay.limits import TellDead
 from bridge.rules.case import Refusal, Told
 from bridge.rules.link import Link
@@ -21,6 +22,11 @@ BUSY = "Too many people are logging in right now. Try again in a minute."
 CAUGHT = (
     "What you just said looked like a password. I did not carry it, but everybody in that room saw it. If it was one,"
     " change it: say `passwd OLD NEW` to me here. Log in here in private, never in a room."
+)
+_UNREAD = (
+    "I cannot read a message of {who}: it is encrypted, and their client has not given me the key, so nobody elsewhere"
+    " has seen it. Please say it again. If that does not help: some clients give their keys to verified devices only,"
+    " which can be changed in their settings."
 )
 _LAST = "If more messages fail, I say nothing about them for an hour."
 _AN_HOUR_S = 3600.0
@@ -102,6 +108,15 @@ class Notices:
             return None
         there = event.room if event.private else Room(network, event.sender.address)
         return self.tell(there, id_, said.replace(_ROOM, event.room.id))
+
+    def unread(self, unread: Unread) -> Addressed | None:
+        """The daily notice to a room, or a conversation, in which somebody cannot be read."""
+        room, day = unread.room, datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+        if not self._once.add(("unread", day, room)):
+            return None
+        said = _UNREAD.format(who=unread.who)
+        event = self._ours(f"unread {day}", room, Message(words(said), Kind.NOTICE), private=unread.private)
+        return Addressed(event, room)
 
     def tell(self, room: Room, id_: str, said: str) -> Addressed:
         """A private notice to the person in `room`, without any limit."""

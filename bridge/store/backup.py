@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.lib.files import sync_folder
 from bridge.store.contract import StoreError, Unusable
-from bridge.store.schema import make_private, read_only
+from bridge.store.schema import drop_uncopied, make_private, read_only
 from bridge.store.sqlite import lock
 
 
@@ -30,12 +30,14 @@ def is_in_use(path: Path) -> bool:
 
 def copy(path: Path, target: Path) -> None:
     """Copy a snapshot of the store at `path` into one new private file, which can be opened on read-only media too.
+    What a network keeps under `UNCOPIED` is not in it.
     Raises `Unusable` if `path` is not a store, StoreError if copying fails; an incomplete copy is removed."""
     make_private(target)
     try:
         with closing(read_only(path)) as source, closing(sqlite3.connect(target)) as into:
             source.backup(into)
             into.execute("PRAGMA journal_mode = DELETE")
+            drop_uncopied(into)
         with target.open("rb") as file:
             os.fsync(file.fileno())
     except (sqlite3.Error, OSError) as error:

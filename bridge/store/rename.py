@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.model.event import BOTS, EventKey, Room
 from bridge.model.outbox import Delivery
+from bridge.network import UNCOPIED
 from bridge.store.contract import StoreError, Unusable
 from bridge.store.schema import connect, read_only
 from bridge.store.sqlite import lock
@@ -140,6 +141,11 @@ def _move_rooms(sql: sqlite3.Connection) -> None:
 
 
 def _move_network(sql: sqlite3.Connection, old: str, new: str) -> None:
+    sql.execute(  # the keys of two devices do not mix; which device it is moves too
+        "DELETE FROM memory WHERE network = ?1 AND substr(key, 1, ?3) = ?4"
+        " AND EXISTS (SELECT 1 FROM memory WHERE network = ?2 AND substr(key, 1, ?3) = ?4)",
+        (new, old, len(UNCOPIED), UNCOPIED),
+    )
     sql.execute("UPDATE OR REPLACE memory SET network = ? WHERE network = ?", (new, old))
     sql.execute(
         "INSERT INTO networks (name, cursor) SELECT ?, cursor FROM networks WHERE name = ?"

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from bridge.lib.files import not_ours, sync_folder
+from bridge.network import UNCOPIED
 from bridge.store.contract import Full, Unusable
 from bridge.store.migrations import VERSION, migrate
 from bridge.store.reserve import is_full
@@ -111,6 +112,14 @@ def _check_not_emptied(path: Path) -> None:
             )
 
 
+def drop_uncopied(copy: sqlite3.Connection) -> None:
+    """Remove from a copy of a store what is wrong once it is old (see `UNCOPIED`)."""
+    deleted = copy.execute("DELETE FROM memory WHERE substr(key, 1, ?) = ?", (len(UNCOPIED), UNCOPIED))
+    copy.commit()
+    if deleted.rowcount:
+        copy.execute("VACUUM")  # it would still be in unused pages
+
+
 def _begins(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_HEADER)
@@ -148,6 +157,7 @@ def _upgrade(sql: sqlite3.Connection, path: Path, version: int) -> None:
         make_private(copy)
         backup = sqlite3.connect(copy)
         sql.backup(backup)
+        drop_uncopied(backup)
         backup.close()
     try:
         sql.execute("BEGIN IMMEDIATE")

@@ -605,9 +605,9 @@ def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_con
     """It shows alternatives that exclude each other; nothing else in it is an error."""
     text = re.sub("^    # ", "    ", (ROOT / "config.example.yaml").read_text(), flags=re.MULTILINE)
     text = text.replace("CHANGE-ME", "littleduck").replace("example.org", "pond.social")
-    environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")
+    environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "HOME_RECOVERY", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")
     secret(folder, "libera", "quack")
-    for name in ("token", "server"):
+    for name in ("token", "server", "recovery"):
         secret(folder, name, "quack")
     (folder / "ca.pem").touch()
     assert [line for line in problems(folder, text, environ) if "keep one of the two" not in line] == []

@@ -9,7 +9,7 @@ from bridge.model.event import Event, EventKey, Message, Redaction, Room, with_l
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Text, lines, plain, printable, words
-from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing
+from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing, Unread
 
 
 class MemoryNetwork:
@@ -34,6 +34,7 @@ class MemoryNetwork:
         self.refused: dict[str, SendError] = {}
         """What is said of a post with such words in it."""
         self.moves: tuple[Moved, ...] = ()
+        self.unread: tuple[Unread, ...] = ()
         self.counts: tuple[Count, ...] = ()
         """What the next batch says of rooms, besides events."""
         self.slots = asyncio.Semaphore(10_000)
@@ -93,8 +94,9 @@ class MemoryNetwork:
             position += len(batch)
             gaps, self.gaps = tuple(self.gaps), []
             (moves, self.moves), (counts, self.counts) = (self.moves, ()), (self.counts, ())
+            unread, self.unread = self.unread, ()
             signals, self._signals = tuple(self._signals), []
-            yield Batch(batch, str(position), gaps, counts, moves, signals=signals)
+            yield Batch(batch, str(position), gaps, counts, moves, signals=signals, unread=unread)
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         self.rendered.append(tuple(owed))

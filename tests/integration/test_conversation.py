@@ -326,11 +326,13 @@ async def test_a_second_daemon_on_the_same_store_is_refused(running: Pond) -> No
     assert "Traceback" not in text
 
 
-async def test_a_message_for_an_encrypted_room_is_dead_and_never_sent(
+async def test_without_encryption_a_message_for_an_encrypted_room_is_dead_and_never_sent(
     tmp_path: Path, synapse: Synapse, services: Anope
 ) -> None:
     pond = Pond(tmp_path, synapse, services)
     await pond.dig()
+    pond.config["networks"]["home"]["encryption"] = False  # type: ignore[index]
+    write_config(tmp_path, pond.config, {})
     async with pond.people() as (alice, bob):
         place = quote(await alice.room_id(pond.room), safe="")
         await alice.call("PUT", f"rooms/{place}/state/m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})

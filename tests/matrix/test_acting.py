@@ -10,6 +10,7 @@ from bridge.matrix.acting import Acting
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.dialect.operations import ID, PARTS, Amend, Operation, React, Redact, Say, SetTopic, encode
 from bridge.matrix.http.homeserver import ApiError, Homeserver
+from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.event import Room
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
@@ -46,7 +47,7 @@ class _Answers(Homeserver):
 
 async def perform(homeserver: Homeserver, operation: Operation) -> str:
     post = Post.of(Room("home", "#pond:hs"), ("d",), 0, encode(operation))
-    return await Acting(homeserver, _US).perform(_PLACE, post)
+    return await Acting(homeserver, _US).perform(JoinedRoom(_PLACE, post.room), post)
 
 
 def said(*lines: str, **more: Any) -> dict[str, Any]:

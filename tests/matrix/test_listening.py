@@ -5,14 +5,22 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.account import Account
+from bridge.matrix.crypto import opening
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.opening import Opening
+from bridge.matrix.crypto.rows import PREFIX, Rows
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
+from bridge.matrix.hearing.remembering import Remembering
+from bridge.matrix.hearing.unsealing import Unsealing
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms.invitations import Invitations
@@ -24,6 +32,7 @@ from bridge.model.event import Change, Membership, Redaction, Room
 from bridge.model.text import plain
 from bridge.network import Batch
 from tests.fakes.memory import Notebook
+from tests.matrix.parties import Party
 from tests.matrix.test_power import JSON
 from tests.settings import matrix_settings
 
@@ -71,7 +80,7 @@ class Scripted(Homeserver):
 class Listener:
     """The part of the adapter that listens, in one room."""
 
-    def __init__(self, *syncs: Json) -> None:
+    def __init__(self, *syncs: Json, rows: Rows | None = None) -> None:
         self.homeserver, self.rooms, memory, rng = Scripted(syncs), Rooms("home"), Notebook(), random.Random(1)
         patience = Patience("home", rng)
         account = Account(matrix_settings("home", "http://localhost", _US, "x"), self.homeserver, memory, patience)
@@ -79,7 +88,13 @@ class Listener:
         joining = Joining([_POND], self.rooms, self.homeserver, account, memory, rng)
         private = Private("home", self.rooms, self.homeserver, account, memory)
         invitations = Invitations("home", joining, private, memory)
-        self.listening = Listening("home", asking, self.rooms, joining, private, invitations, lambda *_: True)
+        remembering = Remembering(invitations, self.rooms, rows)
+        self.keys = Keys("home", self.homeserver, account, patience, rows, time.time) if rows is not None else None
+        opening = Opening(self.keys, rows, time.time) if self.keys is not None and rows is not None else None
+        unsealing = Unsealing("home", self.keys, opening)
+        self.listening = Listening(
+            "home", asking, self.rooms, joining, private, invitations, lambda *_: True, unsealing, remembering
+        )
         self.joined: JoinedRoom = self.rooms.add("!pond", _POND)
         self.joined.recall()
 
@@ -303,3 +318,65 @@ def test_no_event_that_anybody_sends_stops_the_bridge_or_hides_the_next_message(
     batch = asyncio.run(heard())
     assert plain(batch.events[-1].text) == "number 1"
     assert len(batch.events) + len(batch.counts) <= len(events) + 1
+
+
+def _sealed_sync(*events: dict[str, Any]) -> Json:
+    return _sync(*(_event(7) | event for event in events))
+
+
+async def test_a_message_whose_key_comes_in_a_later_sync_is_heard_then_and_the_position_moves_with_the_key() -> None:
+    ann, duck = await Party(_ANN).begin(), await Party(_US).begin()
+    duck.learn(ann)
+    key = ann.give_key(duck, room="!pond")
+    listener = Listener(
+        _sealed_sync(ann.say("sealed", room="!pond")), {"to_device": {"events": key}}, _sync(_event(8)), rows=duck.rows
+    )
+    assert listener.keys is not None
+    listener.keys.machine = duck.machine
+    await duck.rows.flush()
+    waits, heard, _ = await listener.hears(3)
+    assert (waits.events, {key.split()[2] for key in waits.changes}) == ((), {"waiting", "wanted"})
+    assert [plain(event.text) for event in heard.events] == ["sealed"]
+    assert {key.split()[2] for key in heard.changes} == {"account", "olm", "megolm", "heard", "waiting", "wanted"}
+    assert heard.changes[f"{PREFIX}waiting $1"] is None
+
+
+async def test_a_message_whose_key_never_comes_is_told_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, duck = await Party(_ANN).begin(), await Party(_US).begin()
+    ann.give_key(duck)
+    listener = Listener(_sealed_sync(ann.say("x")), rows=duck.rows)
+    assert listener.keys is not None
+    listener.keys.machine = duck.machine
+    monkeypatch.setattr(opening, "_WAIT_S", 0.0)
+    (told,) = await listener.hears(1)
+    assert [(each.room, each.who, each.private) for each in told.unread] == [(_POND, _ANN, False)]
+
+
+async def test_a_room_is_encrypted_from_the_moment_that_a_sync_says_so_before_anything_else_is_done() -> None:
+    event = _event(2, "m.room.encryption", content={"algorithm": "m.megolm.v1.aes-sha2"}, state_key="")
+    listener = Listener(_sync(_event(1), event, _event(3)))
+    listener.joined.names = None
+    seen = []
+    original = listener.homeserver.once
+
+    async def once(method: str, path: object, *args: Any, **more: Any) -> Json:
+        seen.append((path, listener.joined.encrypted))
+        return await original(method, path, *args, **more)
+
+    listener.homeserver.once = once  # type: ignore[method-assign]
+    (batch,) = await listener.hears(1)
+    assert batch.changes["encrypted !pond"]
+    assert ("members" in str(seen), seen[-1][1]) == (True, True)
+
+
+async def test_that_a_room_is_encrypted_is_stored_with_the_next_position_and_not_taken_for_stored_before() -> None:
+    events = [{"type": "m.typing", "content": {"user_ids": [_ANN]}}]
+    typing = {"rooms": {"join": {"!pond": {"ephemeral": {"events": events}}}}}
+    listener = Listener(_sync(_event(1)), typing, _sync(_event(2)), _sync(_event(3)))
+    async with aclosing(listener.listening.batches("s0")) as batches:
+        await anext(batches)
+        listener.rooms.encrypt(listener.joined, {})  # as the server says when we join
+        signals, second, third = [await anext(batches) for _ in range(3)]
+    assert (bool(signals.signals), signals.changes) == (True, {})
+    assert [*second.changes] == ["encrypted !pond"]
+    assert third.changes == {}

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.dialect.sync import (
     Encryption,
+    ForDevice,
     Invitation,
     Membership,
     PowerLevels,
     Replacement,
     RoomNews,
     Said,
+    Sealed,
     Uncarried,
-    Undecryptable,
     entries,
     read,
+    unsealed,
 )
 
 _US = "@duck:hs"
@@ -86,7 +88,39 @@ def test_events_of_other_types_and_events_without_sender_or_type_are_skipped() -
     nobodys: list[Json] = [{"type": kind} for kind in ("m.poll", "m.reaction", "m.room.topic", 7)]
     odd: list[Json] = [*nobodys, {"type": "m.room.message", "sender": "@ann:hs"}, {}]
     found = entries([*odd, tombstone | {"state_key": ""}, {"type": "m.room.encrypted"}])
-    assert found == (Replacement("!new", "@ann:hs"), Undecryptable())
+    assert found == (Replacement("!new", "@ann:hs"),)
+
+
+def test_what_is_sealed_keeps_its_whole_event_unless_it_was_removed() -> None:
+    event = _HI | {"type": "m.room.encrypted", "content": {"ciphertext": "x"}}
+    assert entries([event, event | {"content": {}}]) == (Sealed("$1", "@ann:hs", event),)
+
+
+def test_within_a_sealed_event_there_is_no_state_and_no_removal() -> None:
+    event = _HI | {"content": {"x": 1}}
+    for kind in ("m.room.member", "m.room.power_levels", "m.room.topic", "org.example.x"):
+        expected = Uncarried("$1", "@ann:hs", "not a kind of event that is carried")
+        assert unsealed(event | {"type": kind}) == expected
+    assert unsealed(event | {"type": "m.room.redaction"}) is None
+    assert unsealed(event | {"type": "m.room.message"}) == Said("$1", "@ann:hs", event | {"type": "m.room.message"})
+
+
+@pytest.mark.parametrize(
+    ("response", "device"),
+    [
+        ({}, ForDevice()),
+        ({"device_one_time_keys_count": {}}, ForDevice(one_time_keys=0)),
+        ({"device_one_time_keys_count": {"signed_curve25519": 7}}, ForDevice(one_time_keys=7)),
+        ({"device_one_time_keys_count": {"signed_curve25519": "7"}}, ForDevice(one_time_keys=0)),
+        ({"device_one_time_keys_count": 7}, ForDevice()),
+        ({"device_unused_fallback_key_types": []}, ForDevice(needs_fallback=True)),
+        ({"device_unused_fallback_key_types": ["signed_curve25519"]}, ForDevice()),
+        ({"device_lists": {"changed": ["@a:hs", 1], "left": ["@b:hs"]}}, ForDevice(changed=("@a:hs", "@b:hs"))),
+        ({"device_lists": {"changed": "@a:hs"}, "to_device": {"events": [{}, None, 1]}}, ForDevice(({},))),
+    ],
+)
+def test_what_a_sync_tells_our_device_may_be_malformed(response: Json, device: ForDevice) -> None:
+    assert read(response, _US).device == device
 
 
 def test_an_event_of_a_kind_that_is_not_carried_is_counted_under_few_reasons_whatever_its_type() -> None:

@@ -10,7 +10,7 @@ from bridge.model.accounting import TOO_OLD, Count, Loss, Tally
 from bridge.model.event import Origin, Room
 from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
-from bridge.network import Gap, InDoubt, Moved, PermanentError, Silenced
+from bridge.network import Gap, InDoubt, Moved, PermanentError, Silenced, Unread
 from bridge.relay.gaps import Bundle, Gaps
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, back, begun, follows, lost, unknown
@@ -267,6 +267,27 @@ async def test_a_room_that_has_moved_is_told_of_in_all_rooms_of_its_link_and_onc
             f"I carry on here: {HOME.id} has a new room, because it was upgraded.",
         ]
     assert len(world.home.sent) == 1
+
+
+async def test_people_are_told_once_a_day_where_somebody_cannot_be_read_and_each_message_is_counted() -> None:
+    world = World(now=T0)
+    missed, private = Unread(HOME, "alice", "no key"), Unread(Room("home", "!direct"), "ann", "no key", private=True)
+    elsewhere = Unread(Room("home", "#elsewhere"), "eve", "no key")
+    async with world.running():
+        for day in range(2):
+            for _ in range(2):
+                world.home.unread = (missed, missed, private, elsewhere)
+                await world.home.hear(said(HOME, matrix("alice"), "hi"))
+                await world.home.settled()
+            told = await world.home.delivered(2 * day + 2)
+            assert [text.partition(":")[0] for text in told[-2:]] == [
+                "I cannot read a message of alice",
+                "I cannot read a message of ann",
+            ]
+            world.now += 86_400
+    assert len(world.home.sent) == 4
+    assert {room for room, _ in world.home.sent} == {HOME, private.room}
+    assert (await world.store.ledger(0)).counted(Tally.REFUSED) == 8
 
 
 async def test_what_a_network_counts_is_in_the_ledger() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Event, EventKey, Reaction, Room
 from bridge.model.outbox import Addressed, Post
+from bridge.network import UNCOPIED
 from bridge.store import Commit, Dead, Dropped, Lease, Unusable, Waits
 from bridge.store.rename import networks_of, renaming
 from bridge.store.sqlite import SqliteStore, lock
@@ -139,3 +140,15 @@ async def test_what_cannot_be_renamed_stays_as_it_is(path: Path) -> None:
         assert not moved.found
     assert _content(path) == held
     os.close(lock(path))  # and it is free again
+
+
+async def test_the_keys_of_two_devices_do_not_mix(path: Path) -> None:
+    """A daemon has run under the new name already: the device of the older one stays, with its keys alone."""
+    old = {"device_id": "OLD", f"{UNCOPIED}a": "old"}
+    async with aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        await (await _lease(store, "old")).remember(old)
+        await (await _lease(store, "new")).remember({"device_id": "NEW", f"{UNCOPIED}a": "new", f"{UNCOPIED}b": "new"})
+    with renaming(path, "old", "new"):
+        pass
+    async with aclosing(SqliteStore.open(path, lambda: 1.0)) as store:
+        assert await (await _lease(store, "new")).recall() == old

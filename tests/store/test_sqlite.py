@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from bridge.model.event import BOTS
 from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.model.text import plain
+from bridge.network import UNCOPIED
 from bridge.store import (
     Commit,
     Committed,
@@ -63,10 +64,12 @@ async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_a
 ) -> None:
     path.parent.mkdir()
     path.write_bytes(frozen_store(version).read_bytes())
+    with sqlite3.connect(path) as sql:
+        sql.execute("INSERT INTO memory VALUES ('home', ?, 'x')", (f"{UNCOPIED}key",))
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         assert await home.cursor() == "s3"
-        assert dict(await home.recall()) == {"device": "DUCK"}
+        assert dict(await home.recall()) == {"device": "DUCK", f"{UNCOPIED}key": "x"}
         entries = [entry for entry in await store.outbox() if entry.room == LIBERA]
         assert [(entry.delivery, entry.reason) for entry in entries] == [(DEAD, "too large"), (QUEUED, "")]
         (backlog,) = await libera.due(2_000.0)
@@ -80,6 +83,7 @@ async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_a
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with sqlite3.connect(copy) as sql:
         assert sql.execute("PRAGMA user_version").fetchone() == (version,)
+        assert sql.execute("SELECT key FROM memory WHERE network = 'home'").fetchall() == [("device",)]
 
 
 async def test_the_messages_of_version_4_become_events_with_bodies(path: Path) -> None:
@@ -213,6 +217,29 @@ async def test_a_store_or_backup_with_something_foreign_that_runs_by_itself_is_r
     with pytest.raises(Unusable, match="'spy', which is not ours"):
         SqliteStore.open(bad, _clock)
     await SqliteStore.open(path, _clock).aclose()
+
+
+async def test_a_copy_of_a_store_has_nothing_of_what_is_wrong_once_it_is_old(path: Path) -> None:
+    """Neither in its rows nor in pages that are not used any more."""
+    store = SqliteStore.open(path, _clock)
+    lease = await store.acquire("home", "worker")
+    assert lease is not None
+    secrets = {f"{UNCOPIED}{number}": "a secret of encryption " * 20 for number in range(200)}
+    await lease.remember({**secrets, "access_token": "a token"})
+    await lease.remember(dict.fromkeys([*secrets][:100]))
+    copy, again = path.with_name("copy.sqlite"), path.with_name("again.sqlite")
+    backup.copy(path, copy)
+    assert b"a secret of encryption" in path.read_bytes() + Path(f"{path}-wal").read_bytes()
+    assert b"a secret of encryption" not in copy.read_bytes()
+    assert UNCOPIED.encode() not in copy.read_bytes()
+    await store.aclose()
+    again.write_bytes(path.read_bytes())
+    backup.restore(path, again)
+    store = SqliteStore.open(path, _clock)
+    lease = await store.acquire("home", "worker")
+    assert lease is not None
+    assert await lease.recall() == {"access_token": "a token"}
+    await store.aclose()
 
 
 def test_a_database_of_another_program_is_refused(path: Path) -> None:

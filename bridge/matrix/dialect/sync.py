@@ -7,9 +7,10 @@ from itertools import islice
 
 from bridge.matrix.dialect import polls
 from bridge.matrix.dialect.convert import said_at
-from bridge.matrix.dialect.fields import Json, table, tables, values, word
+from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
 
 _STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels", "m.room.topic")
+_ONE_TIME = "signed_curve25519"
 _UNKNOWN = "not a kind of event that is carried"
 _KNOWN = frozenset(
     {
@@ -74,7 +75,9 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """The room is encrypted from now on (`m.room.encryption`)."""
+    """The room is encrypted from now on; `how` is the content of `m.room.encryption`."""
+
+    how: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,12 @@ class PowerLevels:
 
 
 @dataclass(frozen=True, slots=True)
-class Undecryptable:
-    """Something was said that we have no key for (`m.room.encrypted`)."""
+class Sealed:
+    """What `user` said in an encrypted room (`m.room.encrypted`); `event` is the whole event (client format)."""
+
+    id: str
+    user: str
+    event: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Uncarried:
     reason: str
 
 
-Entry = Said | Membership | Encryption | Replacement | PowerLevels | Undecryptable | Uncarried
+Entry = Said | Membership | Encryption | Replacement | PowerLevels | Sealed | Uncarried
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +155,27 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class ForDevice:
+    """What is new for our device: `events` that were sent to it; people whose devices have `changed`, or who share no
+    room with us any more; how many of our `one_time_keys` the homeserver has (None: it does not tell); whether it
+    `needs_fallback`, as it has no unused fallback key (spec, "Extensions to /sync")."""
+
+    events: tuple[Json, ...] = ()
+    changed: tuple[str, ...] = ()
+    one_time_keys: int | None = None
+    needs_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sync:
-    """One response: the token at its end, the rooms that we are in, those that we left, and invitations."""
+    """One response: the token at its end, the rooms that we are in, those that we left, invitations, and what is for
+    our device."""
 
     next_batch: str
     joined: tuple[RoomNews, ...]
     left: tuple[RoomNews, ...]
     invited: tuple[Invitation, ...]
+    device: ForDevice = ForDevice()
 
 
 def read(response: Json, us: str) -> Sync:
@@ -166,6 +187,7 @@ def read(response: Json, us: str) -> Sync:
         tuple(_room(room_id, table(joined, room_id)) for room_id in joined),
         tuple(_room(room_id, table(left, room_id)) for room_id in left),
         tuple(_invitation(room_id, table(invited, room_id), us) for room_id in invited),
+        _for_device(response),
     )
 
 
@@ -178,6 +200,26 @@ def replacement(tombstone: Json) -> Replacement | None:
     """What an `m.room.tombstone` says; None if it names no room."""
     new = word(table(tombstone, "content"), "replacement_room")
     return Replacement(new, word(tombstone, "sender"), word(tombstone, "event_id")) if new else None
+
+
+def unsealed(event: Json) -> Said | Uncarried | None:
+    """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know; and
+    they cannot tell the votes of a poll."""
+    if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction", *polls.STARTS):
+        return Said(word(event, "event_id"), word(event, "sender"), event)
+    return _uncarried(event, word(event, "type"))
+
+
+def _for_device(response: Json) -> ForDevice:
+    lists = table(response, "device_lists")
+    users = (user for part in ("changed", "left") for user in values(lists, part))
+    counts, unused = response.get("device_one_time_keys_count"), response.get("device_unused_fallback_key_types")
+    return ForDevice(
+        tuple(tables(response, "to_device", "events")),
+        tuple(user for user in users if isinstance(user, str)),
+        (number(counts, _ONE_TIME) or 0) if isinstance(counts, dict) else None,
+        isinstance(unused, list) and _ONE_TIME not in unused,
+    )
 
 
 def _room(room_id: str, news: Json) -> RoomNews:
@@ -214,13 +256,14 @@ def _entry(event: Json) -> Entry | None:
             membership, name, reason = (word(content, key) for key in ("membership", "displayname", "reason"))
             return Membership(word(event, "state_key"), membership, name, word(event, "sender"), reason, event)
         case "m.room.encryption" if word(event, "state_key") == "":
-            return Encryption()
+            return Encryption(table(event, "content"))
         case "m.room.tombstone" if word(event, "state_key") == "":
             return replacement(event)
         case "m.room.power_levels" if word(event, "state_key") == "":
             return PowerLevels(table(event, "content"))
         case "m.room.encrypted":
-            return Undecryptable()
+            event_id, user = word(event, "event_id"), word(event, "sender")
+            return Sealed(event_id, user, event) if event_id and user and table(event, "content") else None
         case _:
             return _uncarried(event, kind)
 

@@ -4,29 +4,28 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
-from typing import assert_never
 
 import structlog
 
 from bridge.matrix.dialect import content, convert, polls, sync
 from bridge.matrix.dialect.sync import (
-    Encryption,
     Entry,
     Membership,
-    PowerLevels,
-    Replacement,
     RoomNews,
     Said,
+    Sealed,
     Uncarried,
-    Undecryptable,
 )
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
+from bridge.matrix.hearing.changing import Changing
 from bridge.matrix.hearing.ended_polls import EndedPolls
 from bridge.matrix.hearing.gap import NotShown
 from bridge.matrix.hearing.pending import Fresh, News, Pending
 from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.position import SyncPosition
+from bridge.matrix.hearing.remembering import Remembering
 from bridge.matrix.hearing.typists import Typists
+from bridge.matrix.hearing.unsealing import Unreadable, Unsealing
 from bridge.matrix.http.homeserver import ApiError
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
@@ -35,7 +34,7 @@ from bridge.matrix.rooms.private import Private
 from bridge.model.accounting import Count, Tally
 from bridge.model.event import Event, Room
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap
+from bridge.network import Batch, Gap, Unread
 
 log = structlog.get_logger()
 
@@ -57,6 +56,8 @@ class Listening:
         private: Private,
         invitations: Invitations,
         carries: Callable[[Sender, Room], bool],
+        unsealing: Unsealing,
+        remembering: Remembering,
     ) -> None:
         self._network = network
         self._carries = carries
@@ -65,7 +66,10 @@ class Listening:
         self._joining = joining
         self._private = private
         self._invitations = invitations
+        self._unsealing = unsealing
+        self._remembering = remembering
         self._people = People(network, asking)
+        self._changing = Changing(asking, rooms, joining, private, self._people, unsealing)
         self._typists = Typists(network, rooms)
         self._ended_polls = EndedPolls(asking, carries)
         self.begun = asyncio.Event()
@@ -73,10 +77,19 @@ class Listening:
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network.events`."""
+        try:
+            async with aclosing(self._batches(cursor)) as batches:
+                async for batch in batches:
+                    yield batch
+                    self._remembering.stored()
+        finally:
+            self._remembering.give_back()
+
+    async def _batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         self.begun.clear()
         if cursor is None:
             cursor = (await self._first()).dump()
-            yield Batch((), cursor, changes=self._invitations.changes())
+            yield Batch((), cursor, changes=await self._remembering.take())
             for joined in [*filter(_is_new, self._rooms)]:
                 await self._joining.heard(joined)
         since = stored = SyncPosition.parse(cursor)
@@ -88,7 +101,7 @@ class Listening:
             except PositionLost as error:
                 gaps, since = await self._lost(since, error)
                 stored, cursor = since, since.dump()
-                yield Batch((), cursor, gaps, changes=self._invitations.changes(), signals=self._typists.stop())
+                yield Batch((), cursor, gaps, changes=await self._remembering.take(), signals=self._typists.stop())
                 continue
             told = Pending()
             async with aclosing(self._news(answer, since)) as all_news:
@@ -98,9 +111,9 @@ class Listening:
                         yield Batch(tuple(told.events), cursor)
                         told.events.clear()
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
-            if told or since.at - stored.at >= _IDLE:
+            if told or since.at - stored.at >= _IDLE or self._remembering.is_due:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor, signals, self._invitations.changes())
+                yield told.batch(cursor, signals, await self._remembering.take())
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
@@ -109,10 +122,11 @@ class Listening:
     async def _first(self) -> SyncPosition:
         """The current position. What was said before it is skipped."""
         answer = await self._asking.sync(None)
+        await self._unsealing.hear(answer.sync.device)
         self._invitations.note(answer.sync.invited)
         for news in answer.sync.joined:
             if (joined := self._rooms.by_id(news.id)) is not None:
-                await self._changes(joined, news.state)
+                await self._changing.all(joined, news.state)
         return answer.position
 
     async def _lost(self, since: SyncPosition, error: PositionLost) -> tuple[tuple[Gap, ...], SyncPosition]:
@@ -125,6 +139,10 @@ class Listening:
         return tuple(_gap(joined, since, now.at) for joined in self._rooms if joined.heard), now
 
     async def _news(self, answer: Answer, since: SyncPosition) -> AsyncGenerator[News, None]:
+        self._changing.note_encryption(answer.sync.joined)
+        await self._unsealing.hear(answer.sync.device)
+        async for waited in self._ripe(answer):
+            yield waited
         for news in answer.sync.joined:
             if (joined := await self._ready(news.id, inside=True)) is not None:
                 if joined.stage is Stage.NEW:
@@ -138,8 +156,17 @@ class Listening:
             elif (joined := await self._ready(news.id, inside=False)) is not None:
                 async for told in self._room(joined, news, answer, since):
                     yield told
-                await self._removed(joined, news.timeline)
+                await self._changing.removed(joined, news.timeline)
         self._invitations.note(answer.sync.invited)
+
+    async def _ripe(self, answer: Answer) -> AsyncGenerator[Event | Count | Unread, None]:
+        """What has waited for its key until now."""
+        for room_id, entry in self._unsealing.ripe():
+            joined = self._rooms.by_id(room_id)
+            if joined is None or joined.closed or not (joined.heard or joined.inside):
+                self._unsealing.forget(entry)
+            elif (told := await self._heard(joined, entry, answer)) is not None:
+                yield told
 
     async def _ready(self, room_id: str, *, inside: bool) -> JoinedRoom | None:
         """The room, once it is known which messages are new there; None if it is not ours. `inside`: whether the
@@ -151,8 +178,8 @@ class Listening:
 
     async def _room(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap | Count, None]:
-        await self._changes(joined, news.state)
+    ) -> AsyncGenerator[Event | Gap | Count | Unread, None]:
+        await self._changing.all(joined, news.state)
         if joined.names is None and not joined.private and (news.before or _shows_names(news.timeline)):
             joined.names = await self._asking.names(joined.id, since.token if joined.heard else None)
         if news.before:
@@ -163,7 +190,7 @@ class Listening:
 
     async def _missed(
         self, joined: JoinedRoom, news: RoomNews, answer: Answer, since: SyncPosition
-    ) -> AsyncGenerator[Event | Gap | Count, None]:
+    ) -> AsyncGenerator[Event | Gap | Count | Unread, None]:
         """What the sync left out, and a gap if the homeserver does not show all of it."""
         missed = self._asking.missed(joined, since.token if joined.heard else None, news.before)
         shown = answer.at
@@ -180,21 +207,21 @@ class Listening:
 
     async def _events(
         self, joined: JoinedRoom, entries: Iterable[Entry], answer: Answer
-    ) -> AsyncGenerator[Event | Count, None]:
+    ) -> AsyncGenerator[Event | Count | Unread, None]:
         for entry in entries:
             if joined.closed:
                 return
             heard = await self._heard(joined, entry, answer)
             if heard is not None:
                 yield heard
-            if not isinstance(entry, Said | Uncarried):
-                await self._change(joined, entry)
+            if not isinstance(entry, Said | Uncarried | Sealed):
+                await self._changing.one(joined, entry)
 
-    async def _heard(self, joined: JoinedRoom, entry: Entry, answer: Answer) -> Event | Count | None:
+    async def _heard(self, joined: JoinedRoom, entry: Entry, answer: Answer) -> Event | Count | Unread | None:
         """What is told of `entry`, which has not changed yet what we know of the room. Nothing of what we did."""
         us = self._asking.us.user
         match entry:
-            case Said() | Membership() | Uncarried() if entry.id in joined.past or us == entry.user:
+            case Said() | Membership() | Uncarried() | Sealed() if entry.id in joined.past or us == entry.user:
                 return None
             case Said():
                 return await self._said(joined, entry, answer)
@@ -202,8 +229,17 @@ class Listening:
                 return await self._people.moved(joined, entry, replayed=answer.replayed)
             case Uncarried(reason=reason) if not joined.private:
                 return Count(joined.room, Tally.REFUSED, reason)
+            case Sealed():
+                opened = await self._unsealing.open(joined, entry)
+                if isinstance(opened, Said | Uncarried):
+                    return await self._heard(joined, opened, answer)
+                return await self._unread(joined, opened) if isinstance(opened, Unreadable) else opened
             case _:
                 return None
+
+    async def _unread(self, joined: JoinedRoom, found: Unreadable) -> Unread:
+        who = await self._people.sender(joined, found.user)
+        return Unread(joined.room, who.name, found.reason, joined.private)
 
     async def _said(self, joined: JoinedRoom, entry: Said, answer: Answer) -> Event | None:
         room, private = joined.room, joined.private
@@ -219,62 +255,6 @@ class Listening:
         us, replayed = self._asking.us, answer.replayed
         return convert.event(said, room, who, us, private=private, replayed=replayed, moderated=moderated)
 
-    async def _changes(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
-        for entry in state:
-            if not isinstance(entry, Said | Uncarried):
-                await self._change(joined, entry)
-
-    async def _change(
-        self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | PowerLevels | Undecryptable
-    ) -> None:
-        match entry:
-            case Membership():
-                await self._member(joined, entry)
-            case Encryption():
-                joined.encrypted = True
-                if joined.private:
-                    await self._private.close(
-                        joined, "the conversation is encrypted now, and encryption is not supported yet"
-                    )
-            case Replacement():
-                if not joined.private:
-                    self._joining.replaced(joined, entry)
-            case PowerLevels(levels):
-                if joined.power is not None:
-                    joined.power = joined.power.with_levels(levels)
-            case Undecryptable():
-                if joined.warns_of("encrypted"):
-                    hint = "encrypted messages are not carried: encryption is not supported yet"
-                    log.warning("encrypted", network=self._network, room=str(joined.room), hint=hint)
-            case _ as never:
-                assert_never(never)
-
-    async def _member(self, joined: JoinedRoom, member: Membership) -> None:
-        if member.membership == "join":
-            self._people.rename(joined, member.user, member.name)
-        if joined.names is not None:
-            joined.names.change(member.user, member.name if member.stays else None)
-        if not joined.private or joined.closed or member.user == self._asking.us.user:
-            return
-        if member.stays and member.user != joined.peer:
-            await self._private.close(joined, f"a third person is in it: {member.user}")
-        elif not member.stays and member.user == joined.peer:
-            await self._private.close(joined, f"{member.user} has left")
-
-    async def _removed(self, joined: JoinedRoom, timeline: Iterable[Entry]) -> None:
-        if joined.closed or await self._asking.is_inside(joined.id):
-            return  # we have joined it again, after the sync
-        reason = "the bridge is no longer in the room"
-        for entry in timeline:
-            if isinstance(entry, Membership) and entry.user == self._asking.us.user and not entry.stays:
-                verb = "banned" if entry.membership == "ban" else "removed"
-                why = f": {entry.reason}" if entry.reason else ""
-                reason = f"{verb} by {entry.sender}{why}"
-        if joined.private:
-            await self._private.close(joined, reason)
-        else:
-            await self._joining.left(joined, reason)
-
 
 def _may_remove(joined: JoinedRoom, user: str) -> bool:
     """Whether `user` may remove what others said there; False if that is not known."""
@@ -287,7 +267,7 @@ def _is_new(joined: JoinedRoom) -> bool:
 
 def _shows_names(entries: Iterable[Entry]) -> bool:
     """Whether anybody spoke, came or went."""
-    return any(isinstance(entry, Said | Membership) for entry in entries)
+    return any(isinstance(entry, Said | Membership | Sealed) for entry in entries)
 
 
 def _gap(joined: JoinedRoom, since: SyncPosition, until: float) -> Gap:

@@ -7,7 +7,7 @@ from typing import assert_never
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.accounting import Count
 from bridge.model.event import Event
-from bridge.network import Batch, Gap, Moved, Typing
+from bridge.network import Batch, Gap, Moved, Typing, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Fresh:
     joined: JoinedRoom
 
 
-News = Event | Gap | Count | Fresh
+News = Event | Gap | Count | Unread | Fresh
 """One piece of news in a sync; those of a room come in its order."""
 
 
@@ -29,11 +29,13 @@ class Pending:
     gaps: list[Gap] = field(default_factory=list)
     fresh: list[JoinedRoom] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
     def batch(self, cursor: str, signals: tuple[Typing, ...], changes: Mapping[str, str | None]) -> Batch:
         """The batch that ends a sync."""
         moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
-        return Batch(tuple(self.events), cursor, tuple(self.gaps), tuple(self.counts), moves, changes, signals)
+        gaps, counts, unread = tuple(self.gaps), tuple(self.counts), tuple(self.unread)
+        return Batch(tuple(self.events), cursor, gaps, counts, moves, changes, signals, unread)
 
     def add(self, news: News) -> None:
         match news:
@@ -43,6 +45,8 @@ class Pending:
                 self.gaps.append(news)
             case Count():
                 self.counts.append(news)
+            case Unread():
+                self.unread.append(news)
             case Fresh(joined):
                 self.fresh.append(joined)
             case _ as never:
@@ -50,4 +54,4 @@ class Pending:
 
     def __bool__(self) -> bool:
         """Whether there is anything to store."""
-        return bool(self.events or self.gaps or self.fresh or self.counts)
+        return bool(self.events or self.gaps or self.fresh or self.counts or self.unread)

@@ -15,6 +15,7 @@ _NOISE = (
 )
 """What clients and servers say all the time, and does not concern us. Everything else is heard: what is not carried is
 counted."""
+_OURS = ("m.room.message", "m.room.encrypted", "m.reaction", "m.room.redaction")
 _NOTHING: dict[str, object] = {"types": []}
 _TYPING: dict[str, object] = {"types": ["m.typing"]}
 TIMELINE = 100
@@ -35,7 +36,7 @@ def page(us: str) -> str:
 
 
 def ours(us: str) -> str:
-    return json.dumps({"types": ["m.room.message", "m.reaction", "m.room.redaction"], "senders": [us]})
+    return json.dumps({"types": [*_OURS], "senders": [us]})
 
 
 def arrival() -> str:

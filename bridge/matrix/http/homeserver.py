@@ -64,13 +64,17 @@ _STRANGE = "the answer is not from a Matrix homeserver"
 
 
 class ApiError(Exception):
-    """The homeserver refused. `code`: its errcode (M_FORBIDDEN); `retry_after`: seconds, if it named any."""
+    """The homeserver refused. `code`: its errcode (M_FORBIDDEN); `retry_after`: seconds, if it named any; `session`: in
+    which it wants us to prove who we are (spec, "User-Interactive Authentication"), else empty."""
 
-    def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, reason: str, retry_after: float | None = None, session: str = ""
+    ) -> None:
         super().__init__(f"{code or status}: {reason}" if reason else code or f"HTTP status {status}")
         self.status = status
         self.code = code
         self.retry_after = retry_after
+        self.session = session
 
     @property
     def passes(self) -> bool:
@@ -129,7 +133,7 @@ class Homeserver:
         self.configured = url
         self.token = ""
         self.renew: Callable[[str], Awaitable[None]] | None = None
-        # We do all retrying; nio does not store, validate against schemas or decrypt anything yet
+        # We do all retrying; this client of nio does not store, validate against schemas or decrypt anything
         config = AsyncClientConfig(
             store_sync_tokens=False, encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0
         )
@@ -393,7 +397,8 @@ def _found(status: int, data: bytes, retry_after: str) -> Json:
             raise Stranger(_STRANGE)
         raise ApiError(status, "", "", _pause({}, retry_after))
     if status >= 400:
-        raise ApiError(status, word(found, "errcode"), word(found, "error"), _pause(found, retry_after))
+        pause, session = _pause(found, retry_after), word(found, "session")
+        raise ApiError(status, word(found, "errcode"), word(found, "error"), pause, session)
     return found
 
 

@@ -25,14 +25,14 @@ class _Enough(Exception):
     """We do not need to read the rest."""
 
 
-async def is_encrypted(homeserver: Homeserver, room_id: str) -> bool:
+async def encryption(homeserver: Homeserver, room_id: str) -> Json | None:
+    """How the room is encrypted (the content of its `m.room.encryption`), None if it is not."""
     try:
-        await homeserver.get("rooms", room_id, "state", "m.room.encryption", "")
+        return await homeserver.get("rooms", room_id, "state", "m.room.encryption", "")
     except ApiError as error:
         if error.code == "M_NOT_FOUND":
-            return False
+            return None
         raise
-    return True
 
 
 async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
@@ -142,6 +142,20 @@ async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
         if error.status == _TOO_MANY:
             raise
         return ""
+
+
+async def people(homeserver: Homeserver, room_id: str, most: int) -> set[str]:
+    """All who are in the room or invited to it. Raises TooLarge if there are more than `most`."""
+    there: set[str] = set()
+
+    def take(event: Json) -> None:
+        if _membership(event) in ("join", "invite"):
+            there.add(word(event, "state_key"))
+        if len(there) > most:
+            raise TooLarge(f"there are more than {most} people in the room")
+
+    chunk(await homeserver.each("rooms", room_id, "members", query={"not_membership": "leave"}, take=take))
+    return there
 
 
 async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[str]) -> frozenset[str]:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from bridge.matrix.dialect.fields import Json
 from bridge.matrix.dialect.sync import Replacement
+from bridge.matrix.rooms.encrypted import Encrypted
 from bridge.matrix.rooms.names import Names
 from bridge.matrix.rooms.power import Power
 from bridge.model.event import Room
@@ -29,19 +31,22 @@ class Stage(Enum):
 
 class JoinedRoom:
     """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
-    in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `names`: what people
+    in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `members`: who is
+    there or invited, None if not asked for yet; `comings`: how often somebody came or went; `names`: what people
     there were called at the last event that we heard, None if not asked for yet; `power`: who had which power then,
     None if not asked for yet, and in private; `replacement`: the room that people go on in, once it was upgraded;
-    `refused`: one that claims to be that, and is not; `moved`: why we go on in this room instead of another, empty if
-    we do not."""
+    `refused`: one that claims to be that, and is not; `moved`: why we go on in this room instead of another, empty
+    if we do not."""
 
     __slots__ = (
         "_settled",
         "_warned",
         "absence",
         "checked",
+        "comings",
         "encrypted",
         "id",
+        "members",
         "moved",
         "names",
         "past",
@@ -62,6 +67,8 @@ class JoinedRoom:
         self.past: frozenset[str] = frozenset()
         self.encrypted = False
         self.checked = False
+        self.members: set[str] | None = None
+        self.comings = 0
         self.names: Names | None = None
         self.power: Power | None = None
         self.moved = ""
@@ -127,9 +134,21 @@ class JoinedRoom:
         self._become(Stage.AWAY)
 
     def forget(self) -> None:
-        """Forget names and power: some may have changed unheard."""
+        """Forget people, names and power: some may have changed unheard."""
+        self.members = None
         self.names = None
         self.power = None
+
+    def doubt(self) -> None:
+        """Some may change unheard."""
+        self.checked = False
+        self.members = None
+
+    def move(self, user: str, *, stays: bool) -> None:
+        """`user` is there or invited from now on, or not any more."""
+        self.comings += 1
+        if self.members is not None:
+            (self.members.add if stays else self.members.discard)(user)
 
     def close(self) -> None:
         self._become(Stage.CLOSED)
@@ -162,6 +181,12 @@ class Rooms:
         self._network = network
         self._joined: dict[str, JoinedRoom] = {}
         self._ids: dict[Room, str] = {}
+        self.encrypted = Encrypted()
+
+    def encrypt(self, joined: JoinedRoom, how: Json) -> None:
+        """The room is encrypted from now on; `how` is the content of its `m.room.encryption`."""
+        joined.encrypted = True
+        self.encrypted.note(joined.id, how)
 
     def by_id(self, room_id: str) -> JoinedRoom | None:
         return self._joined.get(room_id)
@@ -178,7 +203,7 @@ class Rooms:
         """Add the configured `room`. Raises ValueError if another configured room is the same one."""
         joined = self._joined.get(room_id)
         if joined is None or joined.private:
-            joined = self._joined[room_id] = JoinedRoom(room_id, room)
+            joined = self._new(room_id, room)
         if joined.room != room:
             raise ValueError(f"it is the same room as {joined.room.id}, which is configured too")
         self._ids[room] = room_id
@@ -188,14 +213,13 @@ class Rooms:
         """Add a room that we are on our way to, to go on there instead of where `room` is now; `why`: see `moved`."""
         joined = self._joined.get(room_id)
         if joined is None or joined.private:
-            joined = self._joined[room_id] = JoinedRoom(room_id, room)
+            joined = self._new(room_id, room)
         joined.moved = joined.moved or why
         return joined
 
     def add_private(self, room_id: str, peer: str) -> JoinedRoom:
         """Add a private conversation that we are joining."""
-        joined = self._joined[room_id] = JoinedRoom(room_id, Room(self._network, room_id), peer)
-        return joined
+        return self._new(room_id, Room(self._network, room_id), peer)
 
     @property
     def conversations(self) -> int:
@@ -205,12 +229,17 @@ class Rooms:
     def doubt(self) -> None:
         """Mark all rooms as unchecked: we hear nothing now."""
         for joined in self:
-            joined.checked = False
+            joined.doubt()
 
     def remove(self, joined: JoinedRoom) -> None:
         joined.close()
         if self._joined.get(joined.id) is joined:
             del self._joined[joined.id]
+
+    def _new(self, room_id: str, room: Room, peer: str | None = None) -> JoinedRoom:
+        joined = self._joined[room_id] = JoinedRoom(room_id, room, peer)
+        joined.encrypted = room_id in self.encrypted
+        return joined
 
     def __iter__(self) -> Iterator[JoinedRoom]:
         return iter([*self._joined.values()])

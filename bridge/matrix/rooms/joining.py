@@ -353,8 +353,8 @@ class Joining:
         past: frozenset[str] = frozenset()
         if not joined.heard:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
-        if await look.is_encrypted(self._homeserver, joined.id):  # a sync may set it too; encryption never ends
-            joined.encrypted = True
+        if (how := await look.encryption(self._homeserver, joined.id)) is not None:
+            self._rooms.encrypt(joined, how)
         if (new := await look.replacement(self._homeserver, joined.id)) != joined.refused:
             joined.replacement = joined.replacement or new
         joined.enter(past)

@@ -1,6 +1,7 @@
-"""Private conversations on Matrix: unencrypted rooms with exactly one other person."""
+"""Private conversations on Matrix: rooms with exactly one other person."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -17,7 +18,8 @@ from bridge.network import Memory, PermanentError
 log = structlog.get_logger()
 
 _WITH = "private "
-_ENCRYPTED = "encryption is not supported yet: start an unencrypted conversation"
+UNREADABLE = "encryption is off for this bridge: start an unencrypted conversation"
+"""Why an encrypted conversation is refused, or ends."""
 _BUSY = "the bridge has too many private conversations already"
 _MOST = 10_000
 """Most private conversations: each takes some kilobytes, and anybody may begin one."""
@@ -25,14 +27,24 @@ _CROWDED = "this bridge joins only the rooms in its configuration, and conversat
 
 
 class Private:
-    """Keeps which rooms are private: in `memory`, and as m.direct for our other clients."""
+    """Keeps which rooms are private: in `memory`, and as m.direct for our other clients. `reads_sealed`: whether
+    encrypted ones may be."""
 
-    def __init__(self, network: str, rooms: Rooms, homeserver: Homeserver, account: Account, memory: Memory) -> None:
+    def __init__(
+        self,
+        network: str,
+        rooms: Rooms,
+        homeserver: Homeserver,
+        account: Account,
+        memory: Memory,
+        reads_sealed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._network = network
         self._rooms = rooms
         self._homeserver = homeserver
         self._account = account
         self._memory = memory
+        self._reads_sealed = reads_sealed
         self._direct = Direct(network, homeserver, account)
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -55,7 +67,9 @@ class Private:
 
     async def accept(self, room_id: str, peer: str, *, encrypted: bool) -> None:
         """Answer an invitation by `peer` to a private conversation."""
-        reason = _ENCRYPTED if encrypted else _BUSY if self._rooms.conversations >= _MOST else ""
+        reason = _BUSY if self._rooms.conversations >= _MOST else ""
+        if encrypted and not self._reads_sealed():
+            reason = UNREADABLE
         if reason:
             await self.refuse(room_id, peer, reason)
             return
@@ -64,6 +78,7 @@ class Private:
             expected(await self._homeserver.post("join", room_id), "room_id")
             past = await look.past(self._homeserver, room_id, self._account.us.user, ("invite",))
             reason = await self._trouble(room_id, peer)
+            joined.encrypted = joined.encrypted or room_id in self._rooms.encrypted
             if not reason and not joined.closed:
                 await self._keep(joined)
                 joined.enter(past)
@@ -76,8 +91,10 @@ class Private:
 
     async def _trouble(self, room_id: str, peer: str) -> str:
         """Why a room that we are in is not private; empty if it is."""
-        if await look.is_encrypted(self._homeserver, room_id):
-            return _ENCRYPTED
+        if (how := await look.encryption(self._homeserver, room_id)) is not None:
+            self._rooms.encrypted.note(room_id, how)
+            if not self._reads_sealed():
+                return UNREADABLE
         alone = await look.members(self._homeserver, room_id) == {peer, self._account.us.user}
         return "" if alone else _CROWDED
 
@@ -100,9 +117,11 @@ class Private:
         """Whether the room is not private any more. Checks it again if we may have missed changes: nothing goes to a
         third person, or in plain into a room that was encrypted meanwhile."""
         await joined.settled()
-        if joined.closed or joined.checked or joined.encrypted:
+        unreadable = joined.encrypted and not self._reads_sealed()  # another one might be encrypted as well
+        if joined.closed or joined.checked or unreadable:
             return joined.closed
         reason = await self._trouble(joined.id, joined.peer or "")
+        joined.encrypted = joined.encrypted or joined.id in self._rooms.encrypted
         joined.checked = not reason
         if reason:
             await self.close(joined, reason)
@@ -141,14 +160,15 @@ class Private:
         wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
         room_id = expected(await self._homeserver.post("createRoom", body=wanted), "room_id")
         await self._invite(room_id, user)
-        encrypted = await look.is_encrypted(self._homeserver, room_id)  # some homeservers always encrypt
-        return await self._begun(room_id, user, encrypted=encrypted)
+        if (how := await look.encryption(self._homeserver, room_id)) is not None:  # some homeservers always encrypt
+            self._rooms.encrypted.note(room_id, how)
+        return await self._begun(room_id, user)
 
-    async def _begun(self, room_id: str, user: str, *, encrypted: bool = False) -> JoinedRoom:
+    async def _begun(self, room_id: str, user: str) -> JoinedRoom:
         """Add and keep a conversation in a room that we have just checked."""
         joined = self._rooms.add_private(room_id, user)
         joined.hear()
-        joined.encrypted, joined.checked = encrypted, True
+        joined.checked = True
         await self._keep(joined)
         return joined
 

@@ -1,0 +1,250 @@
+"""Our keys at the homeserver and the keys of others' devices: publishes, asks, claims, and sends to devices."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+
+import structlog
+
+from bridge.lib.lru import LruDict
+from bridge.matrix.account import Account
+from bridge.matrix.crypto.identity import Identity
+from bridge.matrix.crypto.machine import Machine, Pair
+from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.trust import ONE_TIME, devices
+from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.dialect.operations import compact
+from bridge.matrix.dialect.sync import ForDevice
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
+from bridge.matrix.http.patience import Patience
+from bridge.network import Refused
+
+log = structlog.get_logger()
+
+_USERS = 50
+"""People asked for at a time, so that nothing waits long for what is done with the answer."""
+_AT_ONCE = 20
+"""Events for our device, or signatures, that are read before others get a turn: about a third of a millisecond each."""
+_AGAIN_S = 60.0
+"""Seconds until a device without a one-time key, or a homeserver that did not tell its people's devices, is asked
+again."""
+_MOST = 10_000
+"""Most people and devices for which that is remembered."""
+_CLAIM_MS = 10_000
+"""How long the homeserver may wait for others'."""
+_LOST = (
+    "the keys of this device are not here (was the store restored from a backup?): the bridge logs in as a new device."
+    " Messages from before that it has not read cannot be read"
+)
+_STUCK = "encrypted rooms are not bridged: put the password, or the access token of a new login, into the configuration"
+
+
+class Keys:
+    """`identity` signs our device. `machine` is None until `begin` has returned, and afterwards if there can be no
+    encryption."""
+
+    def __init__(
+        self,
+        network: str,
+        homeserver: Homeserver,
+        account: Account,
+        patience: Patience,
+        rows: Rows,
+        clock: Callable[[], float],
+        identity: Identity | None = None,
+    ) -> None:
+        self.machine: Machine | None = None
+        self._network = network
+        self._homeserver = homeserver
+        self._account = account
+        self._patience = patience
+        self._rows = rows
+        self._clock = clock
+        self._identity = identity
+        self._fresh: set[str] = set()  # whose devices we know as they are now
+        self._asked: LruDict[str, float] = LruDict(_MOST)  # when those were asked for who are not fresh
+        self._left_out: LruDict[Pair, float] = LruDict(_MOST)  # when these devices had no one-time key
+        self._number: int | None = None  # of our one-time keys at the homeserver
+        self._needs_fallback = False
+        self._is_in_doubt = False  # whether the homeserver has our keys
+        self._stir = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Load our keys, or make new ones, and publish what the homeserver does not have."""
+        if not self._account.device:
+            reason = "the homeserver does not say which device the access token belongs to"
+            log.error("encryption_unavailable", network=self._network, reason=reason, hint=_STUCK)
+            return
+        await self._rows.load()
+        try:
+            self.machine = await self._of_this_device()
+            await self._patience.ask(self._publish)
+        except ApiError as error:
+            self.machine = None
+            hint = "encrypted rooms are not bridged; ask the homeserver's operator why it takes no keys"
+            log.error("encryption_unavailable", network=self._network, reason=str(error), hint=hint)
+        self._account.renewed = self._doubt
+        await self._sign()
+
+    async def hold(self) -> None:
+        """Keep enough one-time keys at the homeserver, and mend sessions. Does not return."""
+        while True:
+            await self._stir.wait()
+            self._stir.clear()
+            try:
+                if self._is_in_doubt:
+                    await self._publish_again()
+                await self._publish()
+                await self._mend()
+            except (ApiError, Unreachable, Refused) as error:
+                log.warning("keys_not_published", network=self._network, reason=str(error), retry_in_s=_AGAIN_S)
+                asyncio.get_running_loop().call_later(_AGAIN_S, self._stir.set)
+
+    async def hear(self, news: ForDevice) -> set[Pair]:
+        """Note what a sync tells our device. Returns rooms and sessions whose keys came."""
+        if self.machine is None:
+            return set()
+        self._fresh.difference_update(news.changed)
+        found = set()
+        for number, event in enumerate(news.events, 1):
+            if (key := self.machine.hear(event)) is not None:
+                found.add(key)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._number, self._needs_fallback = news.one_time_keys, news.needs_fallback
+        if self.machine.needs_upload(self._number, fallback=self._needs_fallback) or self.machine.has_mail:
+            self._stir.set()
+        return found
+
+    def ask_for(self, room_id: str, event: Json) -> None:
+        """Ask the sender of a sealed event for its key, once."""
+        if self.machine is not None and self.machine.ask_for(room_id, event):
+            self._stir.set()
+
+    async def know(self, users: Collection[str]) -> None:
+        """Know the devices of these people as they are now, as far as their homeservers tell."""
+        now = self._clock()
+        unknown = [each for each in users if each not in self._fresh and not _is_recent(self._asked.peek(each), now)]
+        for start in range(0, len(unknown), _USERS):
+            await self._ask(unknown[start : start + _USERS])
+
+    async def meet(self, pairs: Iterable[Pair]) -> None:
+        """Begin sessions with these devices, as far as they have one-time keys."""
+        assert self.machine is not None
+        now = self._clock()
+        wanted = [pair for pair in pairs if not _is_recent(self._left_out.peek(pair), now)]
+        for start in range(0, len(wanted), _USERS):
+            await self._claim(self.machine, wanted[start : start + _USERS])
+
+    async def send(self, kind: str, body: Json) -> None:
+        """Send to devices. What it depends on is stored before."""
+        await self._rows.flush()
+        text = compact(body)
+        transaction = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]  # no two are sealed alike
+        await self._homeserver.put("sendToDevice", kind, transaction, body=text)
+
+    async def _of_this_device(self) -> Machine | None:
+        """Our keys. If the homeserver has others of this device, which we have lost, it is replaced by a new one."""
+        us, device = self._account.us.user, self._account.device
+        there = await self._patience.ask(partial(self._own, us, device))
+        machine = self.machine
+        if machine is None or machine.device != device:
+            machine = Machine(us, device, self._rows)
+        if not there:
+            machine.unpublish()
+            return machine
+        if word(table(there, "keys"), f"ed25519:{device}") == machine.ed25519:
+            return machine
+        if not await self._patience.ask(self._account.replace_device):
+            log.error("encryption_unavailable", network=self._network, reason="its keys are missing", hint=_STUCK)
+            return None
+        log.warning("new_device", network=self._network, device=self._account.device, hint=_LOST)
+        return Machine(us, self._account.device, self._rows)
+
+    async def _own(self, us: str, device: str) -> Json:
+        answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})
+        return table(answer, "device_keys", us, device)
+
+    def _doubt(self) -> None:
+        """We have logged in again: a homeserver forgets the keys of a device that was logged out."""
+        self._is_in_doubt = True
+        self._stir.set()
+
+    async def _publish_again(self) -> None:
+        if self.machine is not None and not await self._own(self._account.us.user, self.machine.device):
+            self.machine.unpublish()
+            self._number, self._needs_fallback = None, True
+            await self._publish()
+            await self._sign()
+        self._is_in_doubt = False
+
+    async def _sign(self) -> None:
+        """See to it that our device is signed by the account."""
+        if self.machine is None or self._identity is None:
+            return
+        try:
+            await self._patience.ask(partial(self._identity.ensure, self.machine))
+        except ApiError as error:
+            log.warning("not_verified", network=self._network, reason=str(error))
+
+    async def _publish(self) -> None:
+        if self.machine is None:
+            return
+        body = self.machine.upload(self._number, fallback=self._needs_fallback)
+        if body is None:
+            return
+        await self._rows.flush()
+        answer = await self._homeserver.post("keys", "upload", body=body)
+        self.machine.uploaded()
+        self._needs_fallback = False
+        number = table(answer, "one_time_key_counts").get(ONE_TIME)
+        self._number = number if isinstance(number, int) else None
+
+    async def _mend(self) -> None:
+        """Begin new sessions with devices whose messages we cannot open, and tell them."""
+        if self.machine is None:
+            return
+        if wedged := self.machine.wedged():
+            await self.meet(wedged)
+            self.machine.give_up(wedged)
+        for kind, body in self.machine.outgoing():
+            try:
+                await self.send(kind, body)
+            except ApiError as error:
+                if error.passes or error.logged_out:
+                    raise  # else it is given up
+
+    async def _ask(self, users: Collection[str]) -> None:
+        assert self.machine is not None
+        self._fresh.update(users)  # first: whoever changes meanwhile is not
+        try:
+            answer = await self._homeserver.post("keys", "query", body={"device_keys": {user: [] for user in users}})
+        except BaseException:
+            self._fresh.difference_update(users)
+            raise
+        for user in users:
+            if user not in table(answer, "device_keys"):
+                self._fresh.discard(user)
+                self._asked[user] = self._clock()
+                continue
+            self.machine.learn(user, devices(answer, user))
+            await asyncio.sleep(0)
+
+    async def _claim(self, machine: Machine, pairs: Collection[Pair]) -> None:
+        wanted: dict[str, dict[str, str]] = {}
+        for user, device in pairs:
+            wanted.setdefault(user, {})[device] = ONE_TIME
+        body: Json = {"one_time_keys": wanted, "timeout": _CLAIM_MS}
+        answer = await self._homeserver.post("keys", "claim", body=body)
+        for number, (user, device) in enumerate(pairs, 1):
+            if machine.claimed(user, device, table(answer, "one_time_keys", user, device)):
+                self._left_out.pop((user, device))
+            else:
+                self._left_out[user, device] = self._clock()
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _is_recent(at: float | None, now: float) -> bool:
+    return at is not None and 0 <= now - at < _AGAIN_S

@@ -1,0 +1,297 @@
+"""Seals and opens, for one device of ours, on nio's Olm machine. No I/O: what changes is in the rows."""
+
+import json
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import vodozemac
+from nio.crypto import Olm, OlmDevice, OutgoingKeyRequest
+from nio.event_builders import ToDeviceMessage
+from nio.events import ForwardedRoomKeyEvent, RoomKeyEvent
+from nio.exceptions import EncryptionError
+
+from bridge.matrix.crypto.keeping import HEARD, HEARD_IN_ROW, Keeping, NioMachine, named
+from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, digest, opened
+from bridge.matrix.crypto.recovery import unpadded
+from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.trust import ALGORITHM, ONE_TIME, Device, is_signed
+from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.rooms.encrypted import Period
+
+_SECRET, _DEVICE = "secret", "self"
+_KEYS = 25
+"""One-time keys at the homeserver, of at most 50, at which there are made more."""
+_GONE = 100
+"""Most devices kept of somebody that they do not have any more: their last words may be heard later."""
+_WANTED = 200
+"""Most keys that we have asked for, and would take."""
+_LIBRARY = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    EncryptionError,
+)
+"""What nio raises of a message that makes no sense: vodozemac's errors are ValueErrors."""
+
+Pair = tuple[str, str]
+"""A user's id, and the id of a device of theirs."""
+
+
+class Machine:
+    """`user` and `device` are our own. `is_new`: no earlier run has made keys for this device."""
+
+    def __init__(self, user: str, device: str, rows: Rows) -> None:
+        self.user = user
+        self.device = device
+        self._rows = rows
+        self.is_new = rows.get(_DEVICE) != device
+        if self.is_new:
+            rows.clear()
+            rows.put(_DEVICE, "", device)
+            rows.put(_SECRET, "", secrets.token_hex(32))
+        self._keeping = Keeping(rows, rows.get(_SECRET) or "")
+        self._begun: dict[str, float] = {}
+        self._olm: Any = NioMachine(user, device, self._keeping)
+
+    @property
+    def curve25519(self) -> str:
+        return str(self._olm.account.identity_keys["curve25519"])
+
+    @property
+    def ed25519(self) -> str:
+        return str(self._olm.account.identity_keys["ed25519"])
+
+    # Our keys at the homeserver
+
+    def unpublish(self) -> None:
+        """The homeserver does not have our keys any more."""
+        self._olm.account.shared = False
+        self._olm.save_account()
+
+    def sign(self, signed: Json) -> dict[str, object]:
+        """The object, signed by our device."""
+        signature = self._olm.sign_json(dict(signed))
+        return {**signed, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
+
+    def needs_upload(self, number: int | None, *, fallback: bool) -> bool:
+        return not self._olm.account.shared or fallback or (number is not None and number <= _KEYS)
+
+    def upload(self, number: int | None, *, fallback: bool) -> Json | None:
+        """The body of /keys/upload, if it is needed: there are `number` one-time keys at the homeserver (None: that is
+        not known); `fallback`: and no unused fallback key. It has to be stored before it goes out: the homeserver takes
+        no other keys under the same names."""
+        account, olm = self._olm.account, self._olm
+        if not self.needs_upload(number, fallback=fallback):
+            return None
+        content: dict[str, object] = {}
+        if not account.shared or (number is not None and number <= _KEYS):
+            olm.uploaded_key_count = number or 0
+            content |= olm.share_keys()
+        if fallback or not account.shared:
+            account._account.generate_fallback_key()
+            keys = account._account.fallback_key.items()
+            content["fallback_keys"] = {f"{ONE_TIME}:{key_id}": self._fallback(key) for key_id, key in keys}
+        olm.save_account()
+        return content
+
+    def _fallback(self, key: vodozemac.Curve25519PublicKey) -> Json:
+        return self.sign({"key": key.to_base64(), "fallback": True})
+
+    def uploaded(self) -> None:
+        """The homeserver has taken the keys."""
+        self._olm.account.shared = True
+        self._olm.account.mark_keys_as_published()
+        self._olm.save_account()
+
+    # Others' devices
+
+    def learn(self, user: str, devices: Iterable[Device]) -> None:
+        """`user` has these devices now, and no others. A device never has another key: it stays with the first one."""
+        known = self._olm.device_store[user]
+        there = {device.id: device for device in devices}
+        for device in there.values():
+            old = known.get(device.id)
+            if old is None:
+                keys = {"curve25519": device.curve25519, "ed25519": device.ed25519}
+                self._olm.device_store.add(OlmDevice(user, device.id, keys))
+                self._keeping.save_device(known[device.id])
+        for old in known.values():
+            now = there.get(old.id)
+            deleted = now is None or (now.curve25519, now.ed25519) != (old.curve25519, old.ed25519)
+            if old.deleted != deleted:
+                old.deleted = deleted
+                self._keeping.save_device(old)
+        for device_id in [old.id for old in known.values() if old.deleted][:-_GONE]:
+            self._keeping.drop_device(known.pop(device_id))
+
+    def strangers(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Those of these devices with which there is no session yet."""
+        known, sessions = self._olm.device_store, self._olm.session_store
+        return [(user, each) for user, each in pairs if sessions.get(known[user][each].curve25519) is None]
+
+    def claimed(self, user: str, device_id: str, keys: Json) -> bool:
+        """Begin a session with a device by one of its one-time keys, as /keys/claim gives it; whether it is good."""
+        device = self._olm.device_store[user].get(device_id)
+        key = next((table(keys, name) for name in keys if name.startswith(f"{ONE_TIME}:")), {})
+        if device is None or not is_signed(key, user, device_id, device.ed25519):
+            return False
+        try:
+            session = self._olm.create_session(word(key, "key"), device.curve25519)
+        except ValueError:
+            return False
+        if device in self._olm.wedged_devices:
+            self._olm.wedged_devices.remove(device)
+            self._olm._queue_dummy_message(session, device)
+        return True
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether there is anything to be said to devices: see `wedged` and `outgoing`."""
+        return bool(self._olm.wedged_devices or self._olm.outgoing_to_device_messages)
+
+    def wedged(self) -> list[Pair]:
+        """Devices whose messages we cannot open: they need a new session, and to be told so."""
+        return [(device.user_id, device.id) for device in self._olm.wedged_devices]
+
+    def give_up(self, pairs: Iterable[Pair]) -> None:
+        """These get no new session."""
+        gone = {*pairs}
+        self._olm.wedged_devices = [each for each in self._olm.wedged_devices if (each.user_id, each.id) not in gone]
+
+    def outgoing(self) -> Iterator[tuple[str, Json]]:
+        """What has to be sent to devices: types and bodies of /sendToDevice. It is sent once the next one is asked
+        for."""
+        while self._olm.outgoing_to_device_messages:
+            message = self._olm.outgoing_to_device_messages[0]
+            yield message.type, {"messages": {message.recipient: {message.recipient_device: message.content}}}
+            self._olm.outgoing_to_device_messages.remove(message)
+
+    # To devices
+
+    def hear(self, event: Json) -> Pair | None:
+        """Open an event that was sent to our device. Returns room and session if it had a key of room messages."""
+        content = table(event, "content")
+        if word(event, "type") != "m.room.encrypted" or word(content, "algorithm") != Olm._olm_algorithm:
+            return None
+        body = table(content, "ciphertext", self.curve25519)
+        try:
+            if body.get("type") == 0:
+                message: object = vodozemac.PreKeyMessage.from_base64(word(body, "body"))
+            else:
+                message = vodozemac.AnyOlmMessage.normal(unpadded(word(body, "body")))
+            found = self._olm.decrypt(word(event, "sender"), word(content, "sender_key"), message)
+        except _LIBRARY:
+            return None
+        if isinstance(message, vodozemac.PreKeyMessage):
+            self._olm.save_account()  # nio saves it too early: the one-time key was still in it
+        if not isinstance(found, RoomKeyEvent | ForwardedRoomKeyEvent):
+            return None
+        if (wanted := self._olm.outgoing_key_requests.pop(found.session_id, None)) is not None:
+            self._keeping.remove_outgoing_key_request(wanted)
+        return found.room_id, found.session_id
+
+    # Rooms
+
+    def open(self, room_id: str, event: Json) -> Json:
+        """What was said in a sealed event: its own envelope with type and content from within. Raises NoKey, NotOpened.
+
+        Only words that are proven to be from a device of the sender are opened: whoever passes the event on, such as
+        the homeserver, may have written another sender on it, or sent it a second time."""
+        content, sender = table(event, "content"), word(event, "sender")
+        if word(content, "algorithm") != ALGORITHM:
+            raise NotOpened("sealed in an unknown way")
+        copies = [*self._olm.inbound_group_store.of(room_id, word(content, "session_id"))]
+        if not copies:
+            raise NoKey("there is no key for it")
+        session = next((each for each in copies if self._is_of(sender, each)), None)
+        if session is None:
+            raise Unproven("no known device of its sender has sealed it")
+        plain, index = opened(session, word(content, "ciphertext"))
+        if word(plain, "room_id") != room_id:
+            raise NotOpened("it was sealed for another room")
+        if session.sender_key != self.curve25519:
+            self._hear_once(session, index, word(event, "event_id"))
+        inner = dict(table(plain, "content"))
+        if "m.relates_to" in content:
+            inner.setdefault("m.relates_to", content["m.relates_to"])
+        kept = {key: value for key, value in event.items() if key not in ("state_key", "redacts")}
+        return kept | {"type": word(plain, "type"), "content": inner}
+
+    def ask_for(self, room_id: str, event: Json) -> bool:
+        """Ask the devices of the sender for the key of a sealed event; False if we have asked for it before. Who has
+        given it to us answers; who has left us out does not (spec, "m.room_key_request")."""
+        session_id, wanted = word(table(event, "content"), "session_id"), self._olm.outgoing_key_requests
+        if session_id in wanted or not session_id:
+            return False
+        while len(wanted) >= _WANTED:
+            self._keeping.remove_outgoing_key_request(wanted.pop(next(iter(wanted))))
+        wanted[session_id] = OutgoingKeyRequest(session_id, session_id, room_id, ALGORITHM)
+        self._keeping.add_outgoing_key_request(wanted[session_id])
+        body = {"algorithm": ALGORITHM, "room_id": room_id, "session_id": session_id}
+        if sender_key := word(table(event, "content"), "sender_key"):
+            body["sender_key"] = sender_key
+        content = {"action": "request", "body": body, "request_id": session_id, "requesting_device_id": self.device}
+        message = ToDeviceMessage("m.room_key_request", word(event, "sender"), "*", content)
+        self._olm.outgoing_to_device_messages.append(message)
+        return True
+
+    def _is_of(self, user: str, session: Any) -> bool:
+        """Whether the key of room messages is from a device of `user`, also one that they had. What a device tells of
+        itself in an Olm message counts only together with what the owner's list of devices says."""
+        if user == self.user and session.sender_key == self.curve25519:
+            return True
+        keys = (session.sender_key, session.ed25519)
+        known = self._olm.device_store[user].values()
+        direct = session.forwarding_chain in ([], [session.sender_key])  # by nio, for a key that we have asked for
+        return direct and any((each.curve25519, each.ed25519) == keys for each in known)
+
+    def _hear_once(self, session: Any, index: int, event_id: str) -> None:
+        """Raises NotOpened if another event had the same ciphertext. It is kept as long as its key."""
+        row = named(session.room_id, session.id, session.sender_key, str(index // HEARD_IN_ROW))
+        heard, ours = json.loads(self._rows.get(HEARD, row) or "{}"), digest(event_id)
+        if heard.setdefault(str(index), ours) != ours:
+            raise NotOpened("it repeats another message")
+        self._rows.put(HEARD, row, json.dumps(heard, separators=(",", ":")))
+
+    def begin(self, room_id: str, pairs: Iterable[Pair], period: Period, now: float) -> list[Pair]:
+        """Make sure that there is a key for what we say in that room, which nobody has but the devices `pairs`. Returns
+        those that do not have it yet. `now`: in seconds. No key outlives a restart, so that none seals two messages."""
+        wanted = {*pairs} - {(self.user, self.device)}
+        session = self._olm.outbound_group_sessions.get(room_id)
+        if session is not None:
+            used_up = session.message_count >= period.messages or not 0 <= now - self._begun[room_id] < period.seconds
+            if used_up or not session.users_shared_with <= wanted:
+                session = None
+        if session is None:
+            self._olm.create_outbound_group_session(room_id)
+            session = self._olm.outbound_group_sessions[room_id]
+            session.max_messages, session.max_age = sys.maxsize, timedelta.max  # nio knows no period of a room
+            self._begun[room_id] = now
+        return sorted(wanted - session.users_shared_with)
+
+    def devices(self, users: Iterable[str]) -> list[Pair]:
+        """The devices that these people have now."""
+        known = self._olm.device_store
+        return [(user, each.id) for user in users for each in known.active_user_devices(user)]
+
+    def share(self, room_id: str, users: Iterable[str]) -> Iterator[tuple[set[Pair], Json]]:
+        """Bodies of /sendToDevice that give the key of the room to those devices of `users` that do not have it and
+        with which there is a session. What was sent is told to `shared`."""
+        self._olm.outbound_group_sessions[room_id].shared = False
+        yield from self._olm.share_group_session_parallel(room_id, [*users], ignore_unverified_devices=True)
+
+    def shared(self, room_id: str, pairs: set[Pair]) -> None:
+        """These devices have the key of the room."""
+        self._olm.outbound_group_sessions[room_id].users_shared_with |= pairs
+
+    def seal(self, room_id: str, kind: str, content: Mapping[str, object]) -> dict[str, object]:
+        """The content of an `m.room.encrypted` event with an event of that `kind` in it. What it relates to stays
+        visible outside, where homeservers look for it."""
+        self._olm.outbound_group_sessions[room_id].shared = True
+        sealed: dict[str, object] = self._olm.group_encrypt(room_id, {"type": kind, "content": dict(content)})
+        return sealed | ({"m.relates_to": content["m.relates_to"]} if "m.relates_to" in content else {})

@@ -1,0 +1,109 @@
+"""The keys of encryption, as rows of the network's memory: stored with the events that they came with, or before
+anything leaves that depends on them."""
+
+import asyncio
+from collections.abc import Mapping
+
+from bridge.network import UNCOPIED, Memory
+
+PREFIX = f"{UNCOPIED}crypto "
+"""How the keys of all rows begin. A copy of the store must not have them: who goes back to older ones seals two things
+with one key."""
+
+SEEDS, SECRET = "seeds", "recovery"
+"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage, both as
+hexadecimal digits."""
+RECOVERY = f"{PREFIX}{SECRET} "
+"""The whole key of the latter."""
+
+Changes = Mapping[str, str | None]
+
+
+class Rows:
+    """Rows by kind and name, all of them in our memory too. Not more than one store of them is under way at a time: an
+    older value never comes after a newer one."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._rows: dict[str, dict[str, str]] = {}
+        self._changed: dict[str, str | None] = {}
+        self._underway: dict[str, str | None] = {}
+        self._storing = asyncio.Lock()
+        self._is_loaded = False
+
+    async def load(self) -> None:
+        """Load what is stored. What we have in memory already is newer: then the store gets all of it."""
+        if self._is_loaded:
+            self.give_back()
+            kinds = self._rows.items()
+            self._changed = {_key(kind, name): value for kind, rows in kinds for name, value in rows.items()}
+            return
+        for key, value in (await self._memory.recall()).items():
+            if key.startswith(PREFIX):
+                kind, _, name = key.removeprefix(PREFIX).partition(" ")
+                self._rows.setdefault(kind, {})[name] = value
+        self._is_loaded = True
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether anything is not stored, or under way to be."""
+        return bool(self._changed)
+
+    def of(self, kind: str) -> Mapping[str, str]:
+        """All rows of a kind, by name."""
+        return self._rows.get(kind, {})
+
+    def get(self, kind: str, name: str = "") -> str | None:
+        return self.of(kind).get(name)
+
+    def put(self, kind: str, name: str, value: str | None) -> None:
+        """Set a row; None removes it."""
+        if self.get(kind, name) == value:
+            return
+        if value is None:
+            self._rows[kind].pop(name)
+        else:
+            self._rows.setdefault(kind, {})[name] = value
+        self._changed[_key(kind, name)] = value
+
+    def clear(self) -> None:
+        """Remove all rows."""
+        for kind, rows in self._rows.items():
+            self._changed |= {_key(kind, name): None for name in rows}
+        self._rows.clear()
+
+    async def take(self) -> Changes:
+        """What has changed, for the caller to store: until `stored` or `give_back`, nothing else stores any."""
+        await self._storing.acquire()
+        self._underway, self._changed = self._changed, {}
+        if not self._underway:
+            self._storing.release()
+        return dict(self._underway)
+
+    def stored(self) -> None:
+        """What was taken is stored."""
+        if self._underway:
+            self._underway = {}
+            self._storing.release()
+
+    def give_back(self) -> None:
+        """What was taken may not be stored: it is taken again."""
+        if self._underway:
+            self._changed = self._underway | self._changed
+            self.stored()
+
+    async def flush(self) -> None:
+        """Store what has changed now."""
+        changes = await self.take()
+        if not changes:
+            return
+        try:
+            await self._memory.remember(changes)
+        except BaseException:
+            self.give_back()
+            raise
+        self.stored()
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{PREFIX}{kind} {name}"

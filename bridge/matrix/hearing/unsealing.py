@@ -1,0 +1,84 @@
+"""What is heard sealed: opens it as a part of listening, and tells why what cannot be opened is not carried."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.machine import Pair
+from bridge.matrix.crypto.opened import NotOpened
+from bridge.matrix.crypto.opening import Keyless, Opening
+from bridge.matrix.dialect import sync
+from bridge.matrix.dialect.sync import ForDevice, Said, Sealed, Uncarried
+from bridge.matrix.rooms.joined import JoinedRoom
+from bridge.model.accounting import Count, Tally
+
+log = structlog.get_logger()
+
+_OFF = "encrypted, and encryption is off for this bridge"
+_HINT = "the room is encrypted, and `encryption` is off for this network: nothing is read there, and nothing said"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What `user` has said cannot be read, for that `reason`; it may help to tell them."""
+
+    user: str
+    reason: str
+
+
+class Unsealing:
+    """Without `keys`, encryption is off, and nothing is opened."""
+
+    def __init__(self, network: str, keys: Keys | None = None, opening: Opening | None = None) -> None:
+        self._network = network
+        self._keys = keys
+        self._opening = opening
+        self._came: set[Pair] = set()
+
+    @property
+    def works(self) -> bool:
+        """Whether we can open anything at all."""
+        return self._opening is not None and self._opening.works
+
+    async def hear(self, news: ForDevice) -> None:
+        """Take in what a sync tells our device."""
+        if self._keys is not None:
+            self._came = await self._keys.hear(news)
+
+    def ripe(self) -> Iterator[tuple[str, Sealed]]:
+        """Messages that may be opened now: their rooms, and what was heard."""
+        if self._opening is None or not self.works:
+            return
+        for waiting in self._opening.ripe(self._came):
+            for entry in sync.entries([waiting.event]):
+                if isinstance(entry, Sealed):
+                    yield waiting.room_id, entry
+
+    def forget(self, entry: Sealed) -> None:
+        """A message of a room that is not ours any more waits no longer."""
+        if self._opening is not None:
+            self._opening.forget(entry.id)
+
+    async def open(self, joined: JoinedRoom, entry: Sealed) -> Said | Uncarried | Unreadable | Count | None:
+        """What was said; a Count, with the reason, if it is not carried; None if it waits, or there is nothing to be
+        said of it."""
+        if self._opening is None or not self._opening.works:
+            if joined.warns_of("encrypted"):
+                log.warning("encrypted", network=self._network, room=str(joined.room), hint=_HINT)
+            return None if joined.private else Count(joined.room, Tally.REFUSED, _OFF)
+        try:
+            opened = await self._opening.open(joined.id, entry.event)
+        except Keyless as error:
+            self._refused(joined, entry, str(error))
+            return Unreadable(entry.user, str(error))
+        except NotOpened as error:
+            return self._refused(joined, entry, f"encrypted, and {error}")
+        return sync.unsealed(opened) if opened is not None else None
+
+    def _refused(self, joined: JoinedRoom, entry: Sealed, reason: str) -> Count | None:
+        log.warning(
+            "not_opened", network=self._network, room=str(joined.room), id=entry.id, sender=entry.user, reason=reason
+        )
+        return None if joined.private else Count(joined.room, Tally.REFUSED, reason)
