@@ -26,8 +26,9 @@ PATIENCE_S = 10.0
 """Seconds that a message waits for its file at most, since it was heard."""
 _AT_ONCE = 4
 """Files on their way at most: each takes `Terms.largest_upload` bytes of memory. Further messages stay links."""
-_REST_S, _SERVERS = 300.0, 1_000
-"""Seconds that a server in trouble is left alone, and how many such servers are remembered."""
+_REST_S, _RESTING = 300.0, 1_000
+"""Seconds that a server in trouble is left alone, and how many such servers are remembered. A guest who links to one
+waits as long for the next preview: who has many slow servers would keep a room waiting for as long as they like."""
 _PORTS = {"http": 80, "https": 443}
 _KEPT = 1_000
 """Stored files at most that are remembered until their messages are delivered."""
@@ -79,7 +80,7 @@ class Previews:
         self._sinks: dict[str, MediaSink] = {}
         self._coming: dict[EventKey, _Coming] = {}
         self._busy: set[Hashable] = set()
-        self._resting: LruDict[Hashable, float] = LruDict(_SERVERS)
+        self._resting: LruDict[Hashable, float] = LruDict(_RESTING)
         self._attached: LruDict[tuple[EventKey, str], tuple[str, Attached]] = LruDict(_KEPT)
         self._traffic = DailyTraffic(clock)
 
@@ -169,7 +170,7 @@ class Previews:
     def _may_begin(self, event: Event, terms: Terms) -> bool:
         if self._fetch is None or event.key in self._coming or len(self._coming) >= _AT_ONCE:
             return False
-        is_resting = (self._resting.peek(_server(event.preview)) or 0.0) > _now()
+        is_resting = any((self._resting.peek(each) or 0.0) > _now() for each in _suspects(event))
         if _person(event) in self._busy or is_resting:
             return False
         return self._traffic.is_left(terms.uploads_per_day)
@@ -189,7 +190,6 @@ class Previews:
 
     async def _fetched(self, event: Event, terms: Terms) -> Fetched | None:
         assert self._fetch is not None
-        server = _server(event.preview)
         try:
             return await self._fetch(
                 event.preview, terms.largest_upload, lambda size: self._traffic.count_read(size, terms.uploads_per_day)
@@ -197,12 +197,16 @@ class Previews:
         except NoSuchFile as error:
             log.info("no_preview", id=event.id, host=_host(event.preview), reason=str(error))
         except NotFetched as error:
-            self._resting[server] = _now() + _REST_S
+            self._rest(event)
             log.info("no_preview", id=event.id, host=_host(event.preview), reason=str(error), again_in_s=_REST_S)
         except Exception:  # a hostile server must not end the bridge, whatever it makes a library do
-            self._resting[server] = _now() + _REST_S
+            self._rest(event)
             log.warning("preview_failed", id=event.id, host=_host(event.preview), exc_info=True)
         return None
+
+    def _rest(self, event: Event) -> None:
+        for each in _suspects(event):
+            self._resting[each] = _now() + _REST_S
 
     async def _attach(self, coming: _Coming, network: str, file: Fetched, terms: Terms) -> None:
         """Store `file` on `network`, once for all its rooms."""
@@ -223,9 +227,18 @@ class Previews:
 
 
 def _person(event: Event) -> Hashable:
-    """Who said `event`: a member by their user, a guest by where they are."""
+    """Who said `event`: a member by their user, a guest by their connection, which stays under another nick, or else by
+    their address."""
     sender = event.sender
-    return sender.user if sender.user is not None else (sender.network, sender.address)
+    if sender.user is not None:
+        return sender.user
+    return sender.network, sender.connection or sender.casemapping.fold(sender.address)
+
+
+def _suspects(event: Event) -> tuple[Hashable, ...]:
+    """Whose fault it may be if what `event` links to cannot be fetched."""
+    server = _server(event.preview)
+    return (server,) if event.sender.user is not None else (server, _person(event))
 
 
 def _server(address: str) -> Hashable:

@@ -3,13 +3,28 @@
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from bridge.lib.files import sync_folder
 from bridge.store.contract import StoreError, Unusable
+from bridge.store.migrations import VERSION
 from bridge.store.schema import drop_uncopied, make_private, read_only
 from bridge.store.sqlite import lock
+
+_KEEP_REVOKED = (
+    "CREATE TEMP TABLE gone AS SELECT m.handle, m.kind, m.size, m.mime, m.until, coalesce(o.target, o.seq) AS seq"
+    " FROM old.media AS m JOIN old.events AS o ON o.seq = m.event WHERE m.source = ''",
+    "INSERT OR IGNORE INTO main.events (network, room, id, type, origin, sender, excerpt, thread, kind, removed)"
+    " SELECT network, room, id, type, origin, sender, '', thread, kind, removed FROM old.events"
+    " WHERE seq IN (SELECT seq FROM gone)",
+    "INSERT INTO main.media (handle, event, kind, name, size, mime, source, until)"
+    " SELECT g.handle, n.seq, g.kind, '', g.size, g.mime, '', g.until FROM gone AS g"
+    " JOIN old.events AS o ON o.seq = g.seq JOIN main.events AS n ON n.network = o.network AND n.room = o.room"
+    " AND n.id = o.id WHERE true ON CONFLICT (handle) DO UPDATE SET source = '', name = '', text = '',"
+    " until = max(until, excluded.until)",
+)
+"""What was revoked in the store `old` is revoked in this one, too; also what this one hears of only later."""
 
 
 def is_in_use(path: Path) -> bool:
@@ -48,14 +63,30 @@ def copy(path: Path, target: Path) -> None:
         raise
 
 
+def _keep_revoked(path: Path, new: Path) -> None:
+    """Keep the links revoked that are so in the store at `path`, if it can be read and both are of today's version."""
+    with suppress(Unusable, sqlite3.Error):
+        for each in (path, new):
+            with closing(read_only(each)) as sql:
+                if sql.execute("PRAGMA user_version").fetchone() != (VERSION,):
+                    return
+        with closing(sqlite3.connect(new.absolute().as_uri(), uri=True, isolation_level=None)) as sql:
+            sql.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=ro",))
+            sql.execute("BEGIN")
+            for statement in _KEEP_REVOKED:
+                sql.execute(statement)
+            sql.execute("COMMIT")
+
+
 def restore(path: Path, source: Path) -> None:
-    """Replace the store at `path` with the copy `source`. Raises `Unusable`, and changes nothing, if a daemon runs on
-    the store or the copy is damaged."""
+    """Replace the store at `path` with the copy `source`; links that were revoked since stay so. Raises `Unusable`,
+    and changes nothing, if a daemon runs on the store or the copy is damaged."""
     held = lock(path)
     try:
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
         copy(source, new)
+        _keep_revoked(path, new)
         for beside in (f"{path}-wal", f"{path}-shm"):
             Path(beside).unlink(missing_ok=True)  # of the replaced store
         sync_folder(path.parent)  # else a power cut could leave the new store with the old journal

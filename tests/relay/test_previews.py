@@ -249,6 +249,28 @@ async def test_who_names_a_host_at_a_port_where_it_does_not_answer_does_not_keep
         assert (await pond.home.delivered(2))[-1].endswith("[cat.png]")
 
 
+@pytest.mark.parametrize("nick", ["mallory", "MALLORY", "eve"])
+async def test_a_guest_with_many_slow_servers_does_not_keep_a_room_waiting_and_members_are_not_suspected(
+    nick: str,
+) -> None:
+    pond = Pond(Web())
+    slow = [f"https://{number}.example/cat.png" for number in range(3)]
+    pond.web.answers |= dict.fromkeys(slow, NotFetched("too slow"))
+    connection = "1" if nick == "eve" else ""
+    async with pond.running():
+        await pond.says(slow[0], replace(irc("mallory"), connection=connection))
+        await pond.home.delivered(1)
+        await pond.says(slow[1], replace(irc(nick), connection=connection))
+        await pond.says(slow[2])
+        await pond.home.delivered(3)
+        await pond.says(CAT)
+        assert (await pond.home.delivered(4))[-1].endswith("[cat.png]")
+        await asyncio.sleep(301)
+        await pond.says(slow[1], replace(irc(nick), connection=connection), event_id="$later")
+        await pond.home.delivered(5)
+    assert pond.web.asked == [slow[0], slow[2], CAT, slow[1]]
+
+
 @pytest.mark.parametrize("how", ["later", "in the same batch"])
 async def test_what_is_removed_is_neither_fetched_to_the_end_nor_stored(how: str) -> None:
     pond = Pond(Web(takes_s=5))

@@ -1,6 +1,9 @@
 """Files to which links were made: they are known as long as the links work, and not once they are revoked."""
 
+import sqlite3
+from contextlib import aclosing, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +11,8 @@ from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Message, Redaction
 from bridge.model.outbox import Addressed, Hosted, handle, text_handle
 from bridge.model.text import Span, Style, words
-from bridge.store import Commit, Lease, core
+from bridge.store import Commit, Lease, backup, core
+from bridge.store.sqlite import SqliteStore
 from bridge.store.tables import files
 from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
@@ -241,3 +245,53 @@ async def test_what_an_edit_adds_to_a_text_counts_too(world: World, monkeypatch:
     await world.hear(edit)
     await world.store.expire(0.0)
     assert await world.store.text(text_handle(first)) is None
+
+
+async def _commit(store: SqliteStore, commit: Commit) -> None:
+    home = await store.acquire("home", "test")
+    assert home is not None
+    await home.commit(commit)
+
+
+@pytest.mark.real_time
+async def test_what_was_revoked_since_a_backup_stays_revoked_when_that_is_restored_also_if_it_is_heard_again(
+    tmp_path: Path,
+) -> None:
+    path, kept = tmp_path / "store.sqlite", tmp_path / "backup.sqlite"
+    before, since, kept_file = (
+        rebodied(said(HOME, ALICE, "look", each), media=(CAT,)) for each in ("$before", "$since", "$kept")
+    )
+    swapped = replace(said(HOME, ALICE, "edit", "$swapped"), body=Edit(since.key, words("see"), media=(DOG,)))
+    story = long("once upon a time")
+    owed = [Commit.owing(Addressed(event, LIBERA) for event in events) for events in (
+        (before, kept_file, story), (since, swapped),
+    )]  # fmt: skip
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        await _commit(store, owed[0])
+        backup.copy(path, kept)
+        await _commit(store, owed[1])
+        for event in ("$before", "$since", "$long"):
+            await store.revoke_of(event)
+    backup.restore(path, kept)
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        await _commit(store, owed[1])
+        assert [await store.file(handle(event, CAT)) for event in (before, since)] == [None, None]
+        assert await store.file(handle(swapped, DOG)) is None
+        assert await store.text(text_handle(story)) is None
+        assert await store.file(handle(kept_file, CAT)) is not None
+        assert len([entry for entry in await store.outbox() if entry.event.id == "$since"]) == 1, "it is carried again"
+    with closing(sqlite3.connect(path)) as sql:
+        assert "once upon" not in str(sql.execute("SELECT * FROM media").fetchall())
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("old", [b"no store", b"", None])
+async def test_a_backup_is_restored_in_place_of_a_store_that_cannot_be_read(tmp_path: Path, old: bytes | None) -> None:
+    path, kept = tmp_path / "store.sqlite", tmp_path / "backup.sqlite"
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        await _commit(store, Commit.owing([Addressed(PICTURE, LIBERA)]))
+        backup.copy(path, kept)
+    path.unlink() if old is None else path.write_bytes(old)
+    backup.restore(path, kept)
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        assert await store.file(handle(PICTURE, CAT)) is not None
