@@ -232,14 +232,14 @@ async def test_who_may_remove_what_others_said_is_known_and_kept_up_to_date(
 
 async def test_a_call_and_a_kind_of_somebodys_own_are_counted_and_a_state_event_is_not(synapse: Synapse) -> None:
     async with pond(synapse) as (us, alice, place), us.running():
-        await alice.send_event(place, "m.call.invite", {"call_id": "1", "version": 0})
+        await alice.send_event(place, "org.matrix.msc4075.rtc.notification", {"notification_type": "ring"})
         await alice.send_event(place, "org.example.dance", {"steps": 3})
         await alice.call("PUT", f"rooms/{place}/state/m.room.topic/", {"topic": "ducks"})
         await alice.send(place, "barrier")
         await us.hears("barrier")
         unknown = "not a kind of event that is carried"
         counts = [count.reason for batch in us.batches for count in batch.counts]
-        assert counts == [f"{unknown}: m.call.invite", unknown]
+        assert counts == [f"{unknown}: org.matrix.msc4075.rtc.notification", unknown]
 
 
 async def test_a_message_of_the_largest_size_is_heard_and_one_byte_more_is_no_event(synapse: Synapse) -> None:
