@@ -34,6 +34,10 @@ class Identity:
         return f"{self.network}/{self.value}" if self.network else self.value
 
 
+GUEST = "guest"
+"""The note of who is no member of the link where they speak."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """The sender of an event.
@@ -45,7 +49,7 @@ class Sender:
     `avatar` is their picture, in a form that only their network's adapter reads; '' if there is none.
 
     The gate adds `user`, the name of their user (None: no user), and `note`, which renderers show behind the name:
-    "guest", or the user's name if they go by the name of another user.
+    `GUEST`, or the user's name if they go by the name of another user.
     """
 
     network: str
@@ -59,6 +63,11 @@ class Sender:
     avatar: str = ""
     user: str | None = None
     note: str = ""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the gate has found that they are no member there."""
+        return self.note == GUEST
 
     def is_same_person(self, other: "Sender") -> bool:
         """Whether the network proves that both are one person: by a common identity; if none has any, by connection."""

@@ -238,7 +238,7 @@ def _person(event: Event) -> Hashable:
 def _suspects(event: Event) -> tuple[Hashable, ...]:
     """Whose fault it may be if what `event` links to cannot be fetched."""
     server = _server(event.preview)
-    return (server,) if event.sender.user is not None else (server, _person(event))
+    return (server, _person(event)) if event.sender.is_guest else (server,)
 
 
 def _server(address: str) -> Hashable:

@@ -17,7 +17,7 @@ from bridge.model.event import (
     Room,
 )
 from bridge.model.outbox import Known
-from bridge.model.people import Identity, Proof, Sender
+from bridge.model.people import GUEST, Identity, Proof, Sender
 from bridge.model.text import lookalike, plain
 from bridge.rules import offers, policy, routing
 from bridge.rules.case import Aside, Case, Refusal, Verdict
@@ -29,7 +29,6 @@ from bridge.rules.routing import Commands, Links
 from bridge.rules.speakers import Speakers
 from bridge.users import User, Users
 
-_GUEST = "guest"
 _CAUGHT = 1000
 """Most people of whom it is remembered when they last said what may hold a password."""
 _NO_LINK = Rules()
@@ -174,7 +173,7 @@ class Gate:
         """The note shown behind a name, against impersonation: marks guests, and members who go by the name of another
         user or of a bot."""
         if user is None or not rules.is_member(user):
-            return _GUEST
+            return GUEST
         name = lookalike(sender.name)
         if name in self._bots and lookalike(user.name) != name:
             return sender.address if lookalike(sender.address) != name else user.name

@@ -10,6 +10,7 @@ import pytest
 from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Edit, Event, EventKey, Media, Message, Redaction
 from bridge.model.outbox import Addressed, Hosted, handle, text_handle
+from bridge.model.people import GUEST
 from bridge.model.text import Span, Style, words
 from bridge.store import Commit, Lease, backup, core
 from bridge.store.sqlite import SqliteStore
@@ -215,7 +216,8 @@ async def test_a_waiting_message_has_no_link_to_its_text_if_its_edit_is_short(wo
 
 
 def _by(member: bool, number: int) -> Event:
-    sender = replace(matrix("alice" if member else "mallory"), user="alice" if member else None)
+    """A text of a member, or of a user who is a guest in the link where they speak."""
+    sender = replace(matrix("alice"), user="alice", note="" if member else GUEST)
     return replace(long("\u20ac" * 100, f"${number}"), sender=sender)
 
 
@@ -237,8 +239,8 @@ async def test_the_oldest_texts_are_forgotten_once_they_take_too_much_and_those_
 
 async def test_what_an_edit_adds_to_a_text_counts_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "GUESTS_TEXTS", 600)
-    first = replace(long("short"), sender=matrix("mallory"))
-    edit = replace(long("x" * 601, "$edit", target=first.key), sender=matrix("mallory"))
+    first = replace(long("short"), sender=replace(matrix("mallory"), note=GUEST))
+    edit = replace(long("x" * 601, "$edit", target=first.key), sender=replace(matrix("mallory"), note=GUEST))
     await world.hear(first)
     await world.store.expire(0.0)
     assert await world.store.text(text_handle(first)) == "short"

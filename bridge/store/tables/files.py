@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.model.event import BOTS, Edit, Event, EventKey, Media, Message, Room
 from bridge.model.outbox import Hosted, Revoked, handle, text_handle
-from bridge.model.people import Sender
+from bridge.model.people import GUEST, Sender
 from bridge.model.readable import readable
 from bridge.store.tables.bodies import load_sender
 
@@ -23,7 +23,7 @@ _OLD_TEXTS = (
     "SELECT handle, sum(m.size) OVER (ORDER BY m.event DESC, handle) AS total FROM media AS m"
     " JOIN events AS e ON e.seq = m.event WHERE m.kind = ?1 AND m.source != ''"
 )
-_OF_GUESTS = f" AND e.network != '{BOTS}' AND json_extract(e.sender, '$.user') IS NULL"
+_OF_GUESTS = f" AND e.network != '{BOTS}' AND json_extract(e.sender, '$.note') = '{GUEST}'"
 _SENDERS = 1000
 """Senders whose verdict is remembered while links are revoked."""
 _REVOKE = "UPDATE media SET source = '', name = '', text = '' WHERE source != ''"
