@@ -67,7 +67,6 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd, port: int) -> dict[str, An
                 "homeserver": synapse.url,
                 "user": synapse.user_id(DUCK),
                 "password_file": "secrets/home",
-                "encryption": False,
             },
             "pond": {
                 "type": "irc",
