@@ -309,7 +309,7 @@ _FILES = (
         "a location",
         says(
             "my pond",
-            "<alice> my pond [location: 1, 2] https://www.openstreetmap.org/?mlat=1&mlon=2#map=16/1/2",
+            "<alice> my pond [location: geo:1,2] https://www.openstreetmap.org/?mlat=1&mlon=2#map=16/1/2",
             content={"msgtype": "m.location", "geo_uri": "geo:1,2"},
         ),
     ),

@@ -70,8 +70,8 @@ def test_html_is_used_if_it_has_readable_text_and_the_plain_body_otherwise() -> 
             "[voice: 0:07]",
         ),
         ({"msgtype": "m.file", "body": "a\nb\u202e.exe", "info": {"size": -1, "duration": 5}}, "[file: a b.exe]"),
-        ({"msgtype": "m.location", "body": "here", "geo_uri": "geo:1,2"}, f"here [location: 1, 2] {MAP}#map=16/1/2"),
-        ({"msgtype": "m.location", "geo_uri": "geo:1,2<x;u=5"}, f"[location: 1, 2] {MAP}#map=16/1/2"),
+        ({"msgtype": "m.location", "body": "here", "geo_uri": "geo:1,2"}, f"here [location: geo:1,2] {MAP}#map=16/1/2"),
+        ({"msgtype": "m.location", "geo_uri": "geo:1,2<x;u=5"}, f"[location: geo:1,2<x;u=5] {MAP}#map=16/1/2"),
         ({"msgtype": "m.location", "geo_uri": "geo:x,2"}, "[location: geo:x,2]"),
         ({"msgtype": "m.location", "body": "here"}, "[location: here]"),
         ({"msgtype": "m.location"}, "[location]"),
@@ -101,7 +101,7 @@ def test_a_caption_keeps_its_formatting_its_length_and_whom_it_mentions() -> Non
     assert text_of(image | {"body": "x", "formatted_body": f"<i>{long}</i>"}) == f"{long} [image: cat.png]"
     assert (
         text_of({"msgtype": "m.location", "body": long, "geo_uri": "geo:1,2"})
-        == f"{long} [location: 1, 2] {MAP}#map=16/1/2"
+        == f"{long} [location: geo:1,2] {MAP}#map=16/1/2"
     )
 
 

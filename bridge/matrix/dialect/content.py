@@ -133,13 +133,14 @@ def _gallery(said: Json, *, is_reply: bool, by_id: bool) -> Read:
 
 
 def _location(said: Json, *, is_reply: bool, by_id: bool) -> Read:
-    """What its sender says of a location (spec, `m.location`), latitude and longitude, and a link to a map."""
+    """What its sender says of a location (spec, `m.location`), its `geo:` URI, which some clients open, and a link to a
+    map."""
     geo = text_under(said, "geo_uri")
+    where = geo or text_under(said, "body")
+    shown = words(f"[location: {where}]" if where else "[location]")
     if found := _GEO.match(geo):
         link = _MAP.format(*found.groups())
-        shown: Text = (Span(f"[location: {', '.join(found.groups())}] "), Span(link, link=link))
-    else:
-        shown = words(f"[location: {where}]" if (where := geo or text_under(said, "body")) else "[location]")
+        shown = (*shown, Span(" "), Span(link, link=link))
     caption = _caption(said, geo, is_reply=is_reply, by_id=by_id)
     before: Text = (*caption.text, Span(" ")) if caption.text else ()
     return Read(merge((*before, *shown)), caption.people)
