@@ -319,11 +319,14 @@ async def test_who_does_not_take_the_answer_gives_its_place_to_who_comes() -> No
             writer.transport.abort()
 
 
-async def test_an_address_that_asks_without_end_is_refused_whatever_it_asks_for() -> None:
+async def test_an_address_that_asks_without_end_is_refused_whatever_it_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.http.server._PER_S", 0.01)  # no machine is so slow that more are allowed meanwhile
     async with open_house() as port:
         pipeline = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
         found = await raw(port, pipeline, "127.0.0.2")
-        assert 190 <= found.count(b" 200 OK") <= 230
+        assert 195 <= found.count(b" 200 OK") <= 205
         assert found.count(b" 429 ") == 1
         assert await raw(port, request("/healthz"), "127.0.0.2") == b"", "it is not even let in"
         assert await _is_well(port)
