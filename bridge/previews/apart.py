@@ -75,6 +75,7 @@ async def _run(data: bytes, mime: str, path: str) -> bytes:
                 while await process.stdout.read(_ANSWER):  # what is left in the pipe, which closes at its end only
                     pass
                 await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]  # else what was left behind keeps our end open
 
 
 def _environment() -> Mapping[str, str]:
