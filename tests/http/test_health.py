@@ -12,29 +12,23 @@ from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, server
 from bridge.http.peers import Proxies
 from bridge.network import Refused
+from tests.http.house import serving
 
 pytestmark = pytest.mark.real_time
 
 
 async def test_healthz_is_ok_before_readyz_is() -> None:
     ready, port = asyncio.Event(), free_port()
-    serving = asyncio.create_task(server.serve(HOST, port, health.routes(ready.is_set)))
-    async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+    async with serving(port, health.routes(ready.is_set)), aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
         assert await _get(http, "/healthz") == (200, "ok\n")
         assert await _get(http, "/readyz") == (503, "not ready\n")
         ready.set()
         assert await _get(http, "/readyz") == (200, "ok\n")
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
 
 
 async def _get(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
-    async with asyncio.timeout(10):
-        while True:
-            with suppress(aiohttp.ClientConnectionError):  # it is not listening yet
-                async with http.get(path) as answer:
-                    return answer.status, await answer.text()
+    async with http.get(path) as answer:
+        return answer.status, await answer.text()
 
 
 @pytest.fixture
@@ -43,13 +37,8 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
     monkeypatch.setattr(server, "_REQUEST_S", 1.0)
     monkeypatch.setattr(server, "_ANSWER_S", 60.0)
     port = free_port()
-    serving = asyncio.create_task(server.serve(HOST, port, health.routes(lambda: True), Proxies(())))
-    async with aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
-        assert await _get(http, "/healthz") == (200, "ok\n")
-    yield port
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+    async with serving(port, health.routes(lambda: True), Proxies(())):
+        yield port
 
 
 _POST = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"
@@ -86,14 +75,13 @@ async def test_a_request_whose_answer_never_comes_is_disconnected(monkeypatch: p
         return web.Response()
 
     port = free_port()
-    serving = asyncio.create_task(server.serve(HOST, port, [web.get("/hang", hang)]))
-    await asyncio.sleep(0.1)
-    async with asyncio.timeout(10), aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+    async with (
+        asyncio.timeout(10),
+        serving(port, [web.get("/hang", hang)]),
+        aiohttp.ClientSession(f"http://{HOST}:{port}") as http,
+    ):
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await http.get("/hang")
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
 
 
 async def test_an_address_that_is_in_use_is_named_in_the_error(port: int) -> None:

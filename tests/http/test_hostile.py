@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, links, media, server
 from bridge.http.peers import Proxies
-from tests.http.test_media import CAT, DATA, KEY, World, get, path
+from tests.http.house import get, serving
+from tests.http.test_media import CAT, DATA, KEY, World, path
 
 pytestmark = pytest.mark.real_time
 
@@ -247,14 +248,8 @@ async def test_requests_behind_a_slow_download_are_not_gathered_in_memory() -> N
 async def open_house(*more: web.AbstractRouteDef) -> AsyncGenerator[int, None]:
     """The port of a server that trusts no proxy: each address of this machine is a client of its own."""
     port = free_port()
-    serving = asyncio.create_task(server.serve(HOST, port, [*health.routes(lambda: True), *more], Proxies(())))
-    async with asyncio.timeout(10):
-        while not await _is_well(port):  # noqa: ASYNC110  (a port rings no bell)
-            await asyncio.sleep(0.01)
-    yield port
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+    async with serving(port, [*health.routes(lambda: True), *more], Proxies(())):
+        yield port
 
 
 async def _is_well(port: int, source: str = HOST) -> bool:

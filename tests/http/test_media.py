@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from bridge.model.event import FOREVER, Media
 from bridge.model.outbox import Hosted, handle
 from bridge.network import Download, MediaSource, NoSuchFile, NotFetched
 from tests.events import HOME, matrix, said
+from tests.http.house import get, serving
 
 pytestmark = pytest.mark.real_time
 
@@ -85,35 +86,16 @@ class World:
     async def client(self, more: Sequence[web.AbstractRouteDef] = ()) -> AsyncGenerator[aiohttp.ClientSession, None]:
         files = media.FileAccess(self.find, self.source, lambda: self.largest, Cache(self.folder, lambda: self.bound))
         routes = [*media.routes(self.common, files, "/pond"), *more]
-        serving = asyncio.create_task(server.serve(HOST, self.port, routes))
-        try:
-            connector = aiohttp.TCPConnector(force_close=True, limit=0)
-            async with aiohttp.ClientSession(f"http://{HOST}:{self.port}", connector=connector) as http:
-                await self._up(http)
-                yield http
-        finally:
-            serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
-
-    async def _up(self, http: aiohttp.ClientSession) -> None:
-        async with asyncio.timeout(10):
-            while True:
-                with suppress(aiohttp.ClientConnectionError):
-                    async with http.get("/"):
-                        return
+        connector = aiohttp.TCPConnector(force_close=True, limit=0)
+        async with (
+            serving(self.port, routes),
+            aiohttp.ClientSession(f"http://{HOST}:{self.port}", connector=connector) as http,
+        ):
+            yield http
 
 
 def path(until: int = FOREVER, handle: str = HANDLE, key: bytes = KEY) -> str:
     return f"/m/{links.token(key, handle, until)}"
-
-
-async def get(
-    http: aiohttp.ClientSession, where: str, method: str = "GET", **headers: str
-) -> tuple[int, Mapping[str, str], bytes]:
-    sent = {key.replace("_", "-"): value for key, value in headers.items()}
-    async with http.request(method, URL(where, encoded=True), headers=sent) as answer:
-        return answer.status, answer.headers, await answer.read()
 
 
 async def test_a_link_gives_the_bytes_of_the_file_its_type_and_its_name() -> None:

@@ -9,7 +9,8 @@ from bridge.http.cache import Cache
 from bridge.http.counts import Counts
 from bridge.http.metrics import MediaMetrics
 from bridge.model.accounting import Traffic, TrafficKind
-from tests.http.test_media import DATA, World, get, path
+from tests.http.house import get
+from tests.http.test_media import DATA, World, path
 
 pytestmark = pytest.mark.real_time
 

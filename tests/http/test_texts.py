@@ -1,18 +1,17 @@
 """Whole texts over HTTP: plain text for who has a link, in parts, and never a page."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from yarl import URL
 
 from bridge.demo.servers.process import HOST, free_port
-from bridge.http import links, server, texts
+from bridge.http import links, texts
 from bridge.http.answers import Common
 from bridge.model.event import FOREVER
+from tests.http.house import get, serving
 
 pytestmark = pytest.mark.real_time
 
@@ -33,30 +32,13 @@ class World:
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[aiohttp.ClientSession, None]:
-        serving = asyncio.create_task(server.serve(HOST, self.port, texts.routes(self.common, self.find, "/pond")))
-        try:
-            async with aiohttp.ClientSession(f"http://{HOST}:{self.port}") as http, asyncio.timeout(20):
-                while True:
-                    with suppress(aiohttp.ClientConnectionError):
-                        async with http.get("/"):
-                            break
-                yield http
-        finally:
-            serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
+        routes = texts.routes(self.common, self.find, "/pond")
+        async with serving(self.port, routes), aiohttp.ClientSession(f"http://{HOST}:{self.port}") as http:
+            yield http
 
 
 def path(until: int = FOREVER, handle: str = HANDLE, place: str = links.TEXT) -> str:
     return links.TEXT + links.token(KEY, handle, until, place)
-
-
-async def get(
-    http: aiohttp.ClientSession, where: str, method: str = "GET", **headers: str
-) -> tuple[int, Mapping[str, str], bytes]:
-    sent = {key.replace("_", "-"): value for key, value in headers.items()}
-    async with http.request(method, URL(where, encoded=True), headers=sent) as answer:
-        return answer.status, answer.headers, await answer.read()
 
 
 async def test_a_text_is_plain_text_under_both_paths_and_nothing_in_it_is_run() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.http import media
 from bridge.http.throttle import Throttle
-from tests.http.test_media import DATA, World, get, path
+from tests.http.house import get
+from tests.http.test_media import DATA, World, path
 
 
 def test_pieces_follow_each_other_evenly_and_a_pause_is_not_made_good_by_a_burst() -> None:
