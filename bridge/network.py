@@ -129,12 +129,22 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What the bridge's admins should know, in words. No two pieces of news of a network have the same `id`: what comes
+    again is told once."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Events in the order in which they happened, and the `cursor` from which to resume once they are stored.
 
     Events may be missing in the `gaps`. `counts`: what was heard and is no event, by rooms. `moves`: rooms that are in
-    another place since then. `unread`: what was said that we cannot read. `signals` are never stored. `changes` is what
-    the network must remember in the same transaction as the cursor (see `Memory`); None forgets a key.
+    another place since then. `unread`: what was said that we cannot read. `news` are for the bridge's admins. `signals`
+    are never stored. `changes` is what the network must remember in the same transaction as the cursor (see `Memory`);
+    None forgets a key.
     """
 
     events: tuple[Event, ...]
@@ -145,11 +155,13 @@ class Batch:
     changes: Mapping[str, str | None] = field(default_factory=dict)
     signals: tuple[Typing, ...] = ()
     unread: tuple[Unread, ...] = ()
+    news: tuple[News, ...] = ()
 
     @property
     def is_momentary(self) -> bool:
         """Whether nothing in it is to be stored, save perhaps the cursor."""
-        return not (self.events or self.gaps or self.counts or self.moves or self.changes or self.unread)
+        heard = self.events or self.gaps or self.counts or self.moves or self.unread
+        return not (heard or self.changes or self.news)
 
 
 UNCOPIED = "uncopied "
@@ -291,4 +303,61 @@ class MediaSink(Protocol):
 
     async def attach(self, file: Fetched) -> Attached:
         """Store `file` there, to be sent with a message of any room of the network. Raises NotStored. Not retried."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionState:
+    """How end-to-end encryption is on a network. `problem`: why there is none, else empty. `unsigned`: why clients warn
+    of our `device`, as it is not signed by its account; empty if it is signed. `keys`: one-time keys left at the
+    homeserver, None if unknown. `rooms`: those of our rooms that are encrypted."""
+
+    problem: str = ""
+    device: str = ""
+    unsigned: str = ""
+    keys: int | None = None
+    rooms: tuple[Room, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A person's client and we have each made out of both sides' keys what follows, for people to compare: it is the
+    same on both sides, unless somebody between them has exchanged the keys. `emoji`: seven, each with its name;
+    `numbers`: three, which say the same. It is over at `until` (seconds since the epoch). `id`: short, to be typed."""
+
+    id: str
+    user: str
+    device: str
+    emoji: tuple[tuple[str, str], ...]
+    numbers: tuple[int, int, int]
+    until: float
+
+
+class NoComparison(Exception):
+    """There is no such comparison, or it is over. The text is for the admin who has answered it."""
+
+
+class NotSigned(Exception):
+    """Our device could not be signed. The text says why, and what to do."""
+
+
+@runtime_checkable
+class Encrypts(Protocol):
+    """A network with end-to-end encryption."""
+
+    def encryption(self) -> EncryptionState:
+        """How it is now. No I/O."""
+        ...
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Those that wait for an admin's answer, the oldest first."""
+        ...
+
+    async def answer_comparison(self, id_: str, *, same: bool) -> str:
+        """An admin says whether both show the same. Returns what came of it, in words. Raises NoComparison."""
+        ...
+
+    async def sign_device(self, recovery_key: str | None) -> str:
+        """See to it that our device is signed by its account: with the keys that we have, or that `recovery_key` opens,
+        or with new ones if the account has none. Returns what came of it, in words. Raises NotSigned."""
         ...

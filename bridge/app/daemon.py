@@ -26,6 +26,7 @@ from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event
 from bridge.network import Refused
+from bridge.relay.admins import Admins
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
 from bridge.relay.requests import RequestNews
@@ -101,11 +102,18 @@ class _Daemon:
             about=self._about,
         )
         notices = Notices(time.time)
-        self._requests = RequestNews(users, notices, time.time)
-        wiring.reach(self._requests, config)
+        self._admins = Admins(users, notices)
+        self._requests = RequestNews(users, notices, self._admins, time.time)
+        wiring.reach(self._admins, self._requests, config)
         terms = wiring.terms(config)
         self._shared = Shared(
-            time.time, self._rng, notices, terms=terms, requests=self._requests, previews=wiring.previews(store)
+            time.time,
+            self._rng,
+            notices,
+            terms=terms,
+            requests=self._requests,
+            admins=self._admins,
+            previews=wiring.previews(store),
         )
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
@@ -171,7 +179,7 @@ class _Daemon:
         await self._running.stop(stop)
         self._gate.set_links(links_of(config))
         self._gate.doors = doors_of(config)
-        wiring.reach(self._requests, config)
+        wiring.reach(self._admins, self._requests, config)
         self._hosted = bots
         self._host.exchange(self._ears())
         self._desk.config, self._counter.private = config, private_networks(config)

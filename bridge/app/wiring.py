@@ -20,6 +20,7 @@ from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
 from bridge.network import MediaSource, Memory, Network, Refused, Signals
 from bridge.previews.fetcher import Fetcher
+from bridge.relay.admins import Admins
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
@@ -82,11 +83,11 @@ def media_source(networks: Mapping[str, Network], name: str) -> MediaSource | No
     return found if isinstance(found, MediaSource) else None
 
 
-def reach(news: RequestNews, config: Config) -> None:
-    """Set where `news` reaches people: by Matrix ids on the first Matrix network, and on all networks privately."""
+def reach(admins: Admins, news: RequestNews, config: Config) -> None:
+    """Set where people are reached: admins by Matrix ids on the first Matrix network, and who asked on all networks."""
     news.networks = frozenset(config.networks)
     matrix = (name for name, network in config.networks.items() if isinstance(network, MatrixSettings))
-    news.matrix = next(matrix, None)
+    admins.network = next(matrix, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap, Moved, Network, Unread
+from bridge.network import Batch, Gap, Moved, Network, News, Unread
 from bridge.relay import outages
 from bridge.relay.delivery import Dispatch, Reservation
 from bridge.relay.gaps import GAPS
@@ -93,6 +93,7 @@ class Relay:
                 known[event.key] = outcome.known(event)
         outcomes += [*map(self._of_gap, batch.gaps), *map(self._of_move, batch.moves)]
         outcomes += map(self._of_unread, batch.unread)
+        outcomes += (self._of_news(lease.network, news) for news in batch.news)
         self._shared.previews.begin_fetching(
             (each for outcome in outcomes for each in outcome.owed), self._shared.terms
         )
@@ -158,6 +159,12 @@ class Relay:
         told = self._shared.notices.unread(unread)
         counts = () if unread.private else (Count(unread.room, Tally.REFUSED, unread.reason),)
         return Outcome((told,) if told is not None else (), counts)
+
+    def _of_news(self, network: str, news: News) -> Outcome:
+        """Tell the bridge's admins."""
+        log.warning("news", network=network, text=news.text)
+        admins = self._shared.admins
+        return Outcome(tuple(admins.tell(network, news)) if admins is not None else ())
 
     async def _store(self, lease: Lease, commit: Commit) -> bool:
         """Commit, and at once begin to send to rooms with nothing else to do: the most common message saves a

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from bridge.lib.ids import digest
 from bridge.model.event import Event, Message, Origin, Room
 from bridge.model.outbox import Addressed
-from bridge.model.people import Proof
 from bridge.model.text import one_line, plain
+from bridge.relay.admins import Admins
 from bridge.relay.notices import Notices
 from bridge.store import Commit, Lease, LeaseLost, stored
 from bridge.users import MembershipRequest, Role, Standing, User, Users
@@ -27,17 +27,16 @@ _THEIR_VERBS = frozenset({"requests", "approve", "deny"})
 class RequestNews:
     """The news of requests. What was told already is kept with the lease that `look` gets.
 
-    `matrix` is the network on which Matrix ids are reached (None: there is none), `networks` are all networks; a reload
-    replaces both. An admin whom we cannot reach by an id, as on IRC, is told when they speak.
+    `networks` are all networks; a reload replaces them. An admin whom `admins` does not reach is told when they speak.
     """
 
-    def __init__(self, users: Users, notices: Notices, clock: Callable[[], float]) -> None:
+    def __init__(self, users: Users, notices: Notices, admins: Admins, clock: Callable[[], float]) -> None:
         self._users = users
+        self._admins = admins
         self._notices = notices
         self._clock = clock
         self._kept: dict[str, str] = {}
         self._told: dict[str, str] = {}
-        self.matrix: str | None = None
         self.networks: Collection[str] = ()
 
     async def resume(self, lease: Lease) -> None:
@@ -73,15 +72,9 @@ class RequestNews:
     def _to_admins(self, now: float) -> Iterator[Addressed]:
         if not open_ones(self._users.requests(), now):
             return
-        for user in self._users.list():
-            room = self._reached(user) if user.role is Role.ADMIN else None
-            if room is not None and (told := self._to_admin(user, room, now)) is not None:
+        for user, room in self._admins.reached():
+            if (told := self._to_admin(user, room, now)) is not None:
                 yield told
-
-    def _reached(self, user: User) -> Room | None:
-        ids = (one.value for one in user.identities if one.kind is Proof.MATRIX)
-        matrix_id = next(ids, None)
-        return Room(self.matrix, matrix_id) if self.matrix is not None and matrix_id is not None else None
 
     def _to_admin(self, user: User, room: Room, now: float) -> Addressed | None:
         """The notice of open requests; None if there is none since they were told last, or they were told today."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bridge.lib.lru import LruSet
 from bridge.model.event import Event, Media
+from bridge.relay.admins import Admins
 from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
 from bridge.relay.momentary import Momentary
@@ -44,3 +45,4 @@ class Shared:
     link_to_text: Callable[[Event], str] = _no_text_link
     """Makes the link to the whole text of an event; '' if none can be made."""
     requests: RequestNews | None = None
+    admins: Admins | None = None

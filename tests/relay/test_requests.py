@@ -7,6 +7,7 @@ import pytest
 from bridge.model.event import Event, Origin, Room
 from bridge.model.people import Identity, Proof
 from bridge.model.text import plain
+from bridge.relay.admins import Admins
 from bridge.relay.notices import Notices
 from bridge.relay.requests import RequestNews
 from bridge.store import Lease
@@ -37,8 +38,10 @@ class World:
     async def start(self) -> None:
         """Begin a run, as the daemon does."""
         self.lease: Lease = await self.store.acquire("bots", "test")
-        self.news = RequestNews(self.users, Notices(lambda: self.now), lambda: self.now)
-        self.news.matrix, self.news.networks = "home", {"home", "libera"}
+        notices = Notices(lambda: self.now)
+        self.admins = Admins(self.users, notices)
+        self.news = RequestNews(self.users, notices, self.admins, lambda: self.now)
+        self.admins.network, self.news.networks = "home", {"home", "libera"}
         await self.news.resume(self.lease)
 
     def asks(self, account: str, network: str = "libera") -> MembershipRequest:
