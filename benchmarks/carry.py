@@ -195,11 +195,11 @@ async def _burst(stage: Stage, way: str, count: int) -> Burst:
     hearer = stage.hearers(way)[0]
     before, used, began = len(hearer.messages), stage.cpu(), time.monotonic()
     for number in range(count):
-        await stage.say(way, f"line {number} of the burst {way}")
-    last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}" in heard.text, _LATE)
+        await stage.say(way, f"line {number} of the burst {way}.")
+    last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}." in heard.text, _LATE)
     seconds = last.at - began
     await crossing(stage, way, f"the end of {way}", hearer)  # a barrier: after it, nothing is on its way
-    heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}" in message.text]
+    heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}." in message.text]
     return Burst.of(count, heard, seconds, stage.cpu() - used)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from rich.table import Column, Table
 
 DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
-SEALED = {way: f"encrypted, {way}" for way in (TO_IRC, TO_MATRIX)}
-"""The same ways through an encrypted room."""
+SEALED = {way: f"{way} (encrypted)" for way in (TO_IRC, TO_MATRIX)}
+"""The same ways through an encrypted room. Their names are in what is said: with a comma, it might address somebody."""
 WAYS = (DIRECT, TO_IRC, TO_MATRIX, *SEALED.values())
 
 _NUMBERED = re.compile(r"line (\d+)\b")
