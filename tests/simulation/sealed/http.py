@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
@@ -34,7 +35,8 @@ class Connection(Homeserver):
             await self._weather.latency(0.002, _SLOWEST_S)
         except asyncio.CancelledError:
             if self._server.online and self._weather.rng.random() < 0.5 and method != "GET":
-                self._served(*asked)  # it was on its way
+                with suppress(ApiError):
+                    self._served(*asked)  # it was on its way
             raise
         self._check()
         if path[0] == "sync":
