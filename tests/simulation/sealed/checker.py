@@ -26,12 +26,12 @@ def complaints(world: SealedWorld) -> Iterator[str]:
 
 def _to_irc(world: SealedWorld) -> Iterator[str]:
     """What was said for the device that we are in the end has come: what was said for earlier ones is lost with them. A
-    message whose key was late may come after others."""
+    message that waited for its key may come after others."""
     came = _tokens(said.act.lines[0].text for said in world.irc.lines if isinstance(said.act, Ours))
     said = [each for person in world.people for each in person.said if each.room_id == POND]
     owed = [each.text for each in said if world.server.curve25519 in each.devices]
     yield from _wrong("to IRC", owed, came, known={each.text for each in said})
-    prompt = {each.text for each in said if not each.late}
+    prompt = {each.text for each in said if each.id not in world.waited}
     yield from _disorder("to IRC", [token for token in came if token in prompt])
 
 

@@ -21,13 +21,12 @@ _AGAIN = 0.3  # how likely a new Olm session is begun
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """What somebody said, to which devices of ours (by their Curve25519 keys), and whether its key was `late`."""
+    """What somebody said, and to which devices of ours (by their Curve25519 keys)."""
 
     room_id: str
     id: str
     text: str
     devices: frozenset[str]
-    late: bool
 
 
 class Person:
@@ -48,8 +47,6 @@ class Person:
         self._steps: dict[tuple[str, int], str] = {}
         self._outbound: dict[str, Any] = {}
         self._shared: dict[str, set[str]] = {}
-        self._given: set[tuple[str, str]] = set()
-        """Sessions of ours whose key devices have got."""
         self._curve = self._account.curve25519_key.to_base64()
         server.publish(self.user, self._device, self._published())
         server.heard.append(self._hears)
@@ -72,9 +69,8 @@ class Person:
         is_late = self._rng.random() < _LATE
         if not is_late:
             self._give(room_id, group.session_id, key, new, there)
-        late = any((group.session_id, _key_of(there, name)) not in self._given for name in there)
         event = self._server.say(room_id, self.user, SEALED, content)
-        self.said.append(Saying(room_id, event, text, frozenset(self._shared[room_id]), late))
+        self.said.append(Saying(room_id, event, text, frozenset(self._shared[room_id])))
         if is_late:
             await asyncio.sleep(self._rng.uniform(0.1, 8.0))
             self._give(room_id, group.session_id, key, new, there)
@@ -86,7 +82,6 @@ class Person:
             curve, ed = keys[f"curve25519:{name}"], keys[f"ed25519:{name}"]
             if (message := self._to_device(name, curve, ed, "m.room_key", content)) is not None:
                 self._server.post_mail(self.user, US, name, SEALED, message)
-                self._given.add((session_id, curve))
 
     def _to_device(self, name: str, curve: str, ed: str, kind: str, content: Json) -> Json | None:
         sessions = self._olm.setdefault(curve, [])

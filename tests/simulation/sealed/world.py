@@ -4,10 +4,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from unittest.mock import patch
 
 from bridge.matrix import client
 from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.opening import Opening
+from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.dialect.fields import Json
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Delivery
 from bridge.model.text import words
@@ -57,6 +62,8 @@ class SealedWorld:
         self._process: asyncio.Task[None] | None = None
         self._store: SimulatedStore | None = None
         self._home_lease: Lease | None = None
+        self.waited: set[str] = set()
+        """Messages that have waited for a key, or for the devices of their senders."""
         self.notices: list[Event] = []
         self._begun = asyncio.Event()
 
@@ -151,7 +158,8 @@ class SealedWorld:
 
     def _matrix(self, lease: Lease) -> MatrixNetwork:
         settings, weather = matrix_settings("home", "http://localhost", US, PASSWORD), self.weather
-        with patch.object(client, "Homeserver", lambda *_: Connection(self.server)):
+        opening = partial(_Opening, self.waited)
+        with patch.multiple(client, Homeserver=lambda *_: Connection(self.server), Opening=opening):
             return MatrixNetwork(settings, [_HOME], _Memory(lease), clock=weather.clock, rng=weather.rng)
 
     # The nemesis
@@ -251,6 +259,20 @@ class SealedWorld:
         """The ids of what was heard in the private conversation."""
         query = "SELECT id FROM events WHERE network = 'home' AND room = ?"
         return {event_id for (event_id,) in self._disk.sql.execute(query, (PRIVATE,))}
+
+
+class _Opening(Opening):
+    """Notes which messages have waited."""
+
+    def __init__(self, waited: set[str], keys: Keys, rows: Rows, clock: Callable[[], float]) -> None:
+        super().__init__(keys, rows, clock)
+        self._waited = waited
+
+    async def open(self, room_id: str, event: Json) -> Json | None:
+        opened = await super().open(room_id, event)
+        if opened is None:
+            self._waited.add(str(event["event_id"]))
+        return opened
 
 
 class _Memory:
