@@ -51,14 +51,6 @@ async def _impatient(keys: Any, users: Collection[str]) -> None:
         await keys._ask(unknown)
 
 
-async def _all_of_it(rows: Any) -> None:
-    """What is stored before something leaves is all that has changed."""
-    changes = await rows.take()
-    if changes:
-        await rows._memory.remember(changes)
-        rows.stored()
-
-
 def _in_plain(_self: object, _joined: object, _how: object) -> None:
     pass
 
@@ -68,7 +60,6 @@ PLANTED: Mapping[str, Error] = {
     "nothing is stored before it leaves": Error(lambda: patch.object(Rows, "flush", _nothing)),
     "one-time keys that are stored after they left": Error(lambda: patch.object(Keys, "_publish", _published_unstored)),
     "devices that are asked for count as known": Error(lambda: patch.object(Keys, "know", _impatient)),
-    "a message that waited, forgotten before its event": Error(lambda: patch.object(Rows, "flush", _all_of_it)),
     "a room that is not known to be encrypted": Error(lambda: patch.object(Rooms, "encrypt", _in_plain)),
     "a backup with the keys": Error(copies=True),
 }
