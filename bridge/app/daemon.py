@@ -12,11 +12,13 @@ from pathlib import Path
 import structlog
 
 from bots.host import About, BotHost, Hosted
+from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
+from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
-from bridge.app import wiring
+from bridge.app import admin_socket, wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
@@ -119,6 +121,8 @@ class _Daemon:
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
+        self._answers = Answers(lambda: self._running.networks)
+        self._desk.live = LocalLive(asyncio.get_running_loop(), self._answers.answer)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
@@ -145,6 +149,9 @@ class _Daemon:
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
+            self._group.create_task(
+                admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
+            ),
         ]
         await stopping.wait()
         log.info("stopping")

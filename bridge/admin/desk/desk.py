@@ -10,6 +10,7 @@ import click
 from bots.api import Question
 from bridge.admin.desk.counter import Counter, by
 from bridge.admin.desk.words import ELSEWHERE, elsewhere, meant
+from bridge.admin.live import Live
 from bridge.admin.verbs import ALIASES, VERBS, Access, Verb
 from bridge.admin.verbs.office import Answer, Office
 from bridge.config import Config
@@ -33,7 +34,8 @@ Ask = Callable[[Sender, str], Awaitable[str]]
 
 
 class Desk:
-    """Answers one command at a time, so that answers come in order. A reload replaces `config`."""
+    """Answers one command at a time, so that answers come in order. A reload replaces `config`. `live` asks the daemon
+    that it is a part of."""
 
     name = "quackbridge"
 
@@ -41,6 +43,7 @@ class Desk:
         self, config: Config, users: Users, gate: Gate, counter: Counter, *, clock: Callable[[], float]
     ) -> None:
         self.config = config
+        self.live: Live | None = None
         self._users = users
         self._gate = gate
         self._clock = clock
@@ -118,7 +121,13 @@ class Desk:
         acting = self._users.acting(by(user, asker))
         moderates = None if user.role is Role.ADMIN else self._moderates(user, asker)
         return Office(
-            self.config, lambda: acting, by=by(user, asker), role=user.role, moderates=moderates, clock=self._clock
+            self.config,
+            lambda: acting,
+            by=by(user, asker),
+            role=user.role,
+            moderates=moderates,
+            live=self.live,
+            clock=self._clock,
         )
 
     def _access(self, user: User, asker: Sender) -> Access:
