@@ -14,6 +14,9 @@ from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opening import Opening
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.sealing import Sealing
+from bridge.matrix.crypto.verifying import Verifying
+from bridge.matrix.crypto.vouching import Vouching
+from bridge.matrix.dialect import convert
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.downloads import Downloads
@@ -35,7 +38,7 @@ from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Download, Fetched, Memory
+from bridge.network import Batch, Comparison, Download, Fetched, Memory, NoComparison
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -44,7 +47,8 @@ _GATHER_S = 4.0
 class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch. `carries` tells whether what somebody says
-    in a room is carried: of others, long messages are not read in full."""
+    in a room is carried: of others, long messages are not read in full. `knows` tells whether somebody is a user: they
+    may verify us."""
 
     window = 1  # a homeserver does not keep the order of parallel requests
 
@@ -57,6 +61,7 @@ class MatrixNetwork:
         clock: Callable[[], float],
         rng: random.Random,
         carries: Callable[[Sender, Room], bool] = lambda *_: True,
+        knows: Callable[[Sender], bool] = lambda _: True,
     ) -> None:
         self.name = settings.name
         self._online = asyncio.Event()
@@ -76,6 +81,7 @@ class MatrixNetwork:
         self._sending = Sending(
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online, sealing
         )
+        self._verifying = self._new_verifying(self._keys, rows, clock, knows) if self._keys and rows else None
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
         self._downloads = Downloads(self.name, self._homeserver)
@@ -84,12 +90,38 @@ class MatrixNetwork:
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         remembering = Remembering(self._invitations, known, rows)
         self._listening = Listening(
-            self.name, asking, known, self._joining, self._private, self._invitations, carries, unsealing, remembering
+            self.name,
+            asking,
+            known,
+            self._joining,
+            self._private,
+            self._invitations,
+            carries,
+            unsealing,
+            remembering,
+            self._verifying,
         )
 
     def _new_keys(self, rows: Rows, patience: Patience, clock: Callable[[], float], recovery_key: str | None) -> Keys:
         identity = Identity(self.name, self._homeserver, self._account, rows, recovery_key)
         return Keys(self.name, self._homeserver, self._account, patience, rows, clock, identity)
+
+    def _new_verifying(
+        self, keys: Keys, rows: Rows, clock: Callable[[], float], knows: Callable[[Sender], bool]
+    ) -> Verifying:
+        vouching = Vouching(self._homeserver, self._account, keys, rows)
+        found = Verifying(
+            self.name,
+            self._account,
+            keys,
+            vouching,
+            self._sending.say,
+            clock=clock,
+            knows=lambda user: knows(convert.sender(self.name, user, "")),
+            tell=lambda news: None,
+        )
+        keys.verification = found.hear_device
+        return found
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -157,6 +189,16 @@ class MatrixNetwork:
         """See `bridge.network.Gathering`."""
         return _GATHER_S if isinstance(event.body, Membership) else 0.0
 
+    def comparisons(self) -> Sequence[Comparison]:
+        """See `bridge.network.Encrypts`."""
+        return self._verifying.comparisons() if self._verifying is not None else ()
+
+    async def answer_comparison(self, id_: str, *, same: bool) -> str:
+        """See `bridge.network.Encrypts`."""
+        if self._verifying is None:
+            raise NoComparison("Encryption is off for this network: there is nothing to compare.")
+        return await self._verifying.answer(id_, same=same)
+
     async def ready(self) -> None:
         """See `bridge.network.Network`."""
         await self._joining.complete.wait()
@@ -181,6 +223,8 @@ class MatrixNetwork:
         async with asyncio.TaskGroup() as group:
             if self._keys is not None:
                 group.create_task(self._keys.hold(), name=f"keys {self.name}")
+            if self._verifying is not None:
+                group.create_task(self._verifying.hold(), name=f"verifying {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._avatars.hold(), name=f"avatars {self.name}")
