@@ -77,9 +77,9 @@ def test_both_see_the_same_and_vouch_for_their_keys_once_people_say_so(in_room: 
     assert (mac.kind, done.kind) == ("mac", "done")
     ann.check(json.loads(json.dumps(mac.content)))
     assert ann.vouched == _DUCKS
-    assert duck.end is None
+    ends = [duck.end]
     assert duck.hear("done", ann.done()) == ()
-    assert duck.end == End()
+    assert [*ends, duck.end] == [None, End()]
     assert duck.proven == _ANNS
 
 

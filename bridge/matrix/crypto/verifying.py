@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from bridge.lib.ids import digest
+from bridge.lib.lru import LruSet
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.crypto import asked, compared
@@ -34,6 +35,8 @@ _MOST = 5
 """Most comparisons at a time."""
 _QUEUED = 100
 """Most messages that wait to be looked at; others are dropped."""
+_ENDED = 100
+"""How many that are over are remembered: what still comes of them is left alone, also if it comes again."""
 _ANSWER_S = 5.0
 """Seconds that an admin's answer waits for the other side's last word."""
 _LETTERS, _LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 4
@@ -90,6 +93,7 @@ class Verifying:
         self._tell = tell
         self._admission = Admission(clock)
         self._open: dict[Place, _Open] = {}
+        self._ended: LruSet[Place] = LruSet(_ENDED)
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._stir = asyncio.Event()
 
@@ -139,7 +143,7 @@ class Verifying:
         self._stir.set()
 
     def _take(self, heard: Heard | None) -> None:
-        if heard is None or self._keys.machine is None or len(self._jobs) >= _QUEUED:
+        if heard is None or self._keys.machine is None or len(self._jobs) >= _QUEUED or heard.place in self._ended:
             return
         is_known = heard.user == self._account.us.user or self._knows(heard.user)
         found = self._open.get(heard.place)
@@ -181,6 +185,7 @@ class Verifying:
             self._soon(partial(self._send, found.heard, message))
         end = found.exchange.end
         if end is not None and self._open.pop(found.heard.place, None) is not None:
+            self._ended.add(found.heard.place)
             if end.code:
                 self._finish(found, signed=False)
             else:
