@@ -20,6 +20,9 @@ from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
 
+_ANSWER = 20
+"""Most characters that are read of an answer."""
+
 
 def in_shell(verb: Verb, name: str) -> click.Command:
     """`verb` as the command `name`, which reads the config and prints."""
@@ -30,7 +33,7 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         settings = load_settings(config)
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
-        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read))
+        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read, None if as_json else _confirm))
         ctx = click.get_current_context()
         ctx.obj = office
         assert command.callback is not None
@@ -109,6 +112,18 @@ def _has_terminal() -> bool:
     except OSError:
         return sys.stdin is not None and sys.stdin.isatty()
     return True
+
+
+def _confirm(question: str) -> str:
+    """Show `question`, and read a line of standard input; empty if there is none."""
+    click.echo("\n".join(map(printable, question.split("\n"))), err=True)
+    if sys.stdin is None:
+        return ""
+    click.echo("yes or no: ", nl=False, err=True)
+    try:
+        return sys.stdin.readline(_ANSWER)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read() -> str:
