@@ -38,7 +38,7 @@ from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Comparison, Download, Fetched, Memory, NoComparison
+from bridge.network import Batch, Comparison, Download, Fetched, Memory, News, NoComparison
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -81,7 +81,6 @@ class MatrixNetwork:
         self._sending = Sending(
             self.name, known, self._homeserver, self._account, self._joining, self._private, self._online, sealing
         )
-        self._verifying = self._new_verifying(self._keys, rows, clock, knows) if self._keys and rows else None
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
         self._downloads = Downloads(self.name, self._homeserver)
@@ -89,6 +88,8 @@ class MatrixNetwork:
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         remembering = Remembering(self._invitations, known, rows)
+        tell = remembering.tell
+        self._verifying = self._new_verifying(self._keys, rows, clock, knows, tell) if self._keys and rows else None
         self._listening = Listening(
             self.name,
             asking,
@@ -107,7 +108,12 @@ class MatrixNetwork:
         return Keys(self.name, self._homeserver, self._account, patience, rows, clock, identity)
 
     def _new_verifying(
-        self, keys: Keys, rows: Rows, clock: Callable[[], float], knows: Callable[[Sender], bool]
+        self,
+        keys: Keys,
+        rows: Rows,
+        clock: Callable[[], float],
+        knows: Callable[[Sender], bool],
+        tell: Callable[[News], None],
     ) -> Verifying:
         vouching = Vouching(self._homeserver, self._account, keys, rows)
         found = Verifying(
@@ -118,7 +124,7 @@ class MatrixNetwork:
             self._sending.say,
             clock=clock,
             knows=lambda user: knows(convert.sender(self.name, user, "")),
-            tell=lambda news: None,
+            tell=tell,
         )
         keys.verification = found.hear_device
         return found

@@ -117,7 +117,8 @@ class Listening:
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE or self._remembering.is_due:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor, signals, await self._remembering.take())
+                for_admins = self._remembering.news()
+                yield told.batch(cursor, signals, await self._remembering.take(), for_admins)
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
