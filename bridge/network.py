@@ -349,12 +349,8 @@ class NotSigned(Exception):
 
 
 @runtime_checkable
-class Encrypts(Protocol):
-    """A network with end-to-end encryption."""
-
-    def encryption(self) -> EncryptionState:
-        """How it is now. No I/O."""
-        ...
+class Comparisons(Protocol):
+    """A network where people verify us by comparing what both sides show."""
 
     def comparisons(self) -> Sequence[Comparison]:
         """Those that wait for an admin's answer, the oldest first."""
@@ -362,6 +358,15 @@ class Encrypts(Protocol):
 
     async def answer_comparison(self, id_: str, *, same: bool) -> str:
         """An admin says whether both show the same. Returns what came of it, in words. Raises NoComparison."""
+        ...
+
+
+@runtime_checkable
+class Encrypts(Comparisons, Protocol):
+    """A network with end-to-end encryption."""
+
+    def encryption(self) -> EncryptionState:
+        """How it is now. No I/O."""
         ...
 
     async def sign_device(self, recovery_key: str | None, password: str | None) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 
+from bridge.admin import comparing
 from bridge.admin.live import Json, NotDone
-from bridge.network import Encrypts, Network, NoComparison, NotSigned
+from bridge.network import Encrypts, Network, NotSigned
 
 _Answer = Callable[[Json], Awaitable[Json]]
 
@@ -32,8 +33,6 @@ class Answers:
             )
         try:
             return await answer(about)
-        except NoComparison as error:
-            raise NotDone(str(error)) from None
         except NotSigned as error:
             raise NotDone(str(error), error.needs) from None
 
@@ -42,11 +41,11 @@ class Answers:
         return {name: {**asdict(state), "rooms": [*map(str, state.rooms)]} for name, state in states.items()}
 
     async def _comparisons(self, _about: Json) -> Json:
-        return {name: [asdict(one) for one in network.comparisons()] for name, network in self._encrypting().items()}
+        return comparing.told(self._networks())
 
     async def _answer_comparison(self, about: Json) -> Json:
-        network = self._named(about)
-        return {"done": await network.answer_comparison(str(about.get("id", "")), same=about.get("same") is True)}
+        network, id_ = str(about.get("network", "")), str(about.get("id", ""))
+        return await comparing.answered(self._networks(), network, id_, same=about.get("same") is True)
 
     async def _sign_device(self, about: Json) -> Json:
         return {"done": await self._named(about).sign_device(_word(about, "recovery_key"), _word(about, "password"))}

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from bots.host import About, BotHost, Hosted
+from bridge.admin import comparing
 from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
@@ -40,7 +41,7 @@ from bridge.rules.routing import ear
 from bridge.store import Lease, StoreError, Unusable, stored
 from bridge.store.sqlite import SqliteStore
 from bridge.store.steps import since_boot
-from bridge.users import Users, UsersError
+from bridge.users import User, Users, UsersError
 from bridge.users.passwords import warm_up
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
@@ -91,11 +92,22 @@ class _Daemon:
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
         doors = doors_of(config)
-        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=is_command, doors=doors)
+        self._gate = Gate(
+            users, self._sessions, links_of(config), clock=time.time, commands=self._is_command, doors=doors
+        )
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
-        self._desk = Desk(config, users, self._gate, self._counter, clock=time.time)
+        self._answers = Answers(lambda: self._running.networks)
+        self._desk = Desk(
+            config,
+            users,
+            self._gate,
+            self._counter,
+            clock=time.time,
+            live=LocalLive(asyncio.get_running_loop(), self._answers.answer),
+            comparisons=lambda: len([*comparing.waiting(self._running.networks)]),
+        )
         self._hosted = wiring.bots(config, {})
         self._host = BotHost(
             self._ears(),
@@ -121,8 +133,6 @@ class _Daemon:
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
-        self._answers = Answers(lambda: self._running.networks)
-        self._desk.live = LocalLive(asyncio.get_running_loop(), self._answers.answer)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
@@ -280,6 +290,9 @@ class _Daemon:
         link = self._gate.links.of(event.room)
         carried = link is not None and (link.rules.is_member(user) or link.rules.guests is Guests.RELAY)
         return About(user.role if user is not None else None, link.name if link is not None else "", carried)
+
+    def _is_command(self, line: str, user: User | None) -> bool:
+        return is_command(line, user) or self._desk.expects(line, user)
 
     def _whisper(self, event: Event) -> bool:
         return self._host.whisper(ear(DESK, str(event.room)), event)

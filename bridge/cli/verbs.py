@@ -21,6 +21,9 @@ from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
 
+_ANSWER = 20
+"""Most characters that are read of an answer."""
+
 
 def in_shell(verb: Verb, name: str) -> click.Command:
     """`verb` as the command `name`, which reads the config and prints."""
@@ -32,7 +35,8 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
         live = SocketLive(socket_of(settings.store.path))
-        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read, _take), live=live)
+        terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
+        office = Office(settings, users, by=by, terminal=terminal, live=live)
         ctx = click.get_current_context()
         ctx.obj = office
         assert command.callback is not None
@@ -122,6 +126,18 @@ def _has_terminal() -> bool:
     except OSError:
         return sys.stdin is not None and sys.stdin.isatty()
     return True
+
+
+def _confirm(question: str) -> str:
+    """Show `question`, and read a line of standard input; empty if there is none."""
+    click.echo("\n".join(map(printable, question.split("\n"))), err=True)
+    if sys.stdin is None:
+        return ""
+    click.echo("yes or no: ", nl=False, err=True)
+    try:
+        return sys.stdin.readline(_ANSWER)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read() -> str:

@@ -15,6 +15,9 @@ from bridge.matrix.crypto.opening import Opening
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.crypto.setting_up import SettingUp
+from bridge.matrix.crypto.verifying import Verifying
+from bridge.matrix.crypto.vouching import Vouching
+from bridge.matrix.dialect import convert
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.downloads import Downloads
@@ -36,7 +39,17 @@ from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Comparison, Download, EncryptionState, Fetched, Memory, NoComparison, NotSigned
+from bridge.network import (
+    Batch,
+    Comparison,
+    Download,
+    EncryptionState,
+    Fetched,
+    Memory,
+    News,
+    NoComparison,
+    NotSigned,
+)
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -45,7 +58,8 @@ _GATHER_S = 4.0
 class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch. `carries` tells whether what somebody says
-    in a room is carried: of others, long messages are not read in full."""
+    in a room is carried: of others, long messages are not read in full. `knows` tells whether somebody is a user: they
+    may verify us."""
 
     window = 1  # a homeserver does not keep the order of parallel requests
 
@@ -58,6 +72,7 @@ class MatrixNetwork:
         clock: Callable[[], float],
         rng: random.Random,
         carries: Callable[[Sender, Room], bool] = lambda *_: True,
+        knows: Callable[[Sender], bool] = lambda _: True,
     ) -> None:
         self.name = settings.name
         self._online = asyncio.Event()
@@ -87,9 +102,42 @@ class MatrixNetwork:
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         remembering = Remembering(self._invitations, known, rows)
+        tell = remembering.tell
+        self._verifying = self._new_verifying(self._keys, rows, clock, knows, tell) if self._keys and rows else None
         self._listening = Listening(
-            self.name, asking, known, self._joining, self._private, self._invitations, carries, unsealing, remembering
+            self.name,
+            asking,
+            known,
+            self._joining,
+            self._private,
+            self._invitations,
+            carries,
+            unsealing,
+            remembering,
+            self._verifying,
         )
+
+    def _new_verifying(
+        self,
+        keys: Keys,
+        rows: Rows,
+        clock: Callable[[], float],
+        knows: Callable[[Sender], bool],
+        tell: Callable[[News], None],
+    ) -> Verifying:
+        vouching = Vouching(self._homeserver, self._account, keys, rows)
+        found = Verifying(
+            self.name,
+            self._account,
+            keys,
+            vouching,
+            self._sending.say,
+            clock=clock,
+            knows=lambda user: knows(convert.sender(self.name, user, "")),
+            tell=tell,
+        )
+        keys.verification = found.hear_device
+        return found
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -160,14 +208,6 @@ class MatrixNetwork:
         encrypted = (joined.room for joined in self._rooms if joined.encrypted and not joined.private)
         return self._keys.state(tuple(encrypted))
 
-    def comparisons(self) -> Sequence[Comparison]:
-        """See `bridge.network.Encrypts`."""
-        return ()
-
-    async def answer_comparison(self, id_: str, *, same: bool) -> str:
-        """See `bridge.network.Encrypts`."""
-        raise NoComparison("nobody compares emoji now")
-
     async def sign_device(self, recovery_key: str | None, password: str | None) -> str:
         """See `bridge.network.Encrypts`."""
         return await self._setting_up().sign_device(recovery_key, password)
@@ -198,6 +238,16 @@ class MatrixNetwork:
         """See `bridge.network.Gathering`."""
         return _GATHER_S if isinstance(event.body, Membership) else 0.0
 
+    def comparisons(self) -> Sequence[Comparison]:
+        """See `bridge.network.Encrypts`."""
+        return self._verifying.comparisons() if self._verifying is not None else ()
+
+    async def answer_comparison(self, id_: str, *, same: bool) -> str:
+        """See `bridge.network.Encrypts`."""
+        if self._verifying is None:
+            raise NoComparison("Encryption is off for this network: there is nothing to compare.")
+        return await self._verifying.answer(id_, same=same)
+
     async def ready(self) -> None:
         """See `bridge.network.Network`."""
         await self._joining.complete.wait()
@@ -225,6 +275,8 @@ class MatrixNetwork:
         async with asyncio.TaskGroup() as group:
             if self._keys is not None:
                 group.create_task(self._keys.hold(), name=f"keys {self.name}")
+            if self._verifying is not None:
+                group.create_task(self._verifying.hold(), name=f"verifying {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._avatars.hold(), name=f"avatars {self.name}")

@@ -93,9 +93,9 @@ class Office:
 
     @property
     def live(self) -> Live:
-        """The running daemon. Raises NotRunning if there is none to be asked."""
+        """The running daemon. Raises NotRunning."""
         if self._live is None:
-            raise NotRunning("there is no daemon to be asked here")
+            raise NotRunning("no daemon runs with this store: start it with `quackbridge run`")
         return self._live
 
     def warn(self, text: str) -> None:
@@ -125,9 +125,11 @@ def _is_asked(entry: Entry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a secret may be typed: `ask` prompts for it twice, `read` takes the first line of standard input. `take`
-    prompts once, if there is a terminal, or reads the next line of standard input; it is given what to ask for."""
+    """Where secrets and answers may be typed. `ask` prompts for a new secret, twice; `read` takes the first line of
+    standard input. `take` is given what to ask for: it prompts once, if there is a terminal, or reads the next line.
+    `confirm` shows a question and reads a line, empty if there is none; None if nothing is to be asked."""
 
     ask: Callable[[], str]
     read: Callable[[], str]
     take: Callable[[str], str]
+    confirm: Callable[[str], str] | None = None

@@ -16,6 +16,7 @@ from bridge.matrix.crypto.trust import ONE_TIME, devices
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.dialect.operations import compact
 from bridge.matrix.dialect.sync import ForDevice
+from bridge.matrix.dialect.verification import PREFIX
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.model.event import Room
@@ -56,6 +57,8 @@ class Keys:
         identity: Identity | None = None,
     ) -> None:
         self.machine: Machine | None = None
+        self.verification: Callable[[Json], None] = lambda _: None
+        """Called with each event that another device sends us to compare emoji."""
         self._network = network
         self._homeserver = homeserver
         self._account = account
@@ -112,7 +115,9 @@ class Keys:
         self._fresh.difference_update(news.changed)
         found = set()
         for number, event in enumerate(news.events, 1):
-            if (key := self.machine.hear(event)) is not None:
+            if word(event, "type").startswith(PREFIX):
+                self.verification(event)
+            elif (key := self.machine.hear(event)) is not None:
                 found.add(key)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
