@@ -1,6 +1,7 @@
 """Setting up a Matrix account: our device is signed by it, and its recovery key is shown, once."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import structlog
 
 from bridge.admin.live import Live, NotDone, NotRunning
 from bridge.admin.verbs.office import Answer, Office
@@ -107,6 +109,8 @@ class _Alone:
 
     def ask(self, question: str, **about: object) -> Mapping[str, Any]:
         """See `bridge.admin.live.Live`."""
+        silent = structlog.make_filtering_bound_logger(logging.CRITICAL)  # what goes wrong is told as the answer
+        structlog.configure(wrapper_class=silent)
         return asyncio.run(self._ask(question, about))
 
     def _settings(self) -> MatrixSettings:
