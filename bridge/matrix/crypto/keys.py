@@ -67,6 +67,7 @@ class Keys:
         self._clock = clock
         self._identity = identity
         self._fresh: set[str] = set()  # whose devices we know as they are now
+        self._under_way: dict[str, asyncio.Future[None]] = {}  # done when the question for their devices is answered
         self._asked: LruDict[str, float] = LruDict(_MOST)  # when those were asked for who are not fresh
         self._left_out: LruDict[Pair, float] = LruDict(_MOST)  # when these devices had no one-time key
         self._number: int | None = None  # of our one-time keys at the homeserver
@@ -133,10 +134,15 @@ class Keys:
 
     async def know(self, users: Collection[str]) -> None:
         """Know the devices of these people as they are now, as far as their homeservers tell."""
-        now = self._clock()
-        unknown = [each for each in users if each not in self._fresh and not _is_recent(self._asked.peek(each), now)]
-        for start in range(0, len(unknown), _USERS):
-            await self._ask(unknown[start : start + _USERS])
+        while True:
+            now = self._clock()
+            unknown = [user for user in users if not (user in self._fresh or _is_recent(self._asked.peek(user), now))]
+            for start in range(0, len(unknown), _USERS):
+                await self._ask(unknown[start : start + _USERS])
+            others = {self._under_way[user] for user in users if user in self._under_way}
+            if not others:
+                return
+            await asyncio.wait(others)  # somebody else has asked for them
 
     async def meet(self, pairs: Iterable[Pair]) -> None:
         """Begin sessions with these devices, as far as they have one-time keys."""
@@ -239,13 +245,23 @@ class Keys:
                     raise  # else it is given up
 
     async def _ask(self, users: Collection[str]) -> None:
-        assert self.machine is not None
         self._fresh.update(users)  # first: whoever changes meanwhile is not
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.update(dict.fromkeys(users, answered))
         try:
             answer = await self._homeserver.post("keys", "query", body={"device_keys": {user: [] for user in users}})
+            await self._learn(answer, users)
         except BaseException:
             self._fresh.difference_update(users)
             raise
+        finally:
+            for user in users:
+                if self._under_way.get(user) is answered:
+                    del self._under_way[user]
+            answered.set_result(None)
+
+    async def _learn(self, answer: Json, users: Collection[str]) -> None:
+        assert self.machine is not None
         for user in users:
             if user not in table(answer, "device_keys"):
                 self._fresh.discard(user)
