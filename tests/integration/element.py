@@ -20,7 +20,7 @@ from typing import Any, Self
 from tests.integration.pond import PASSWORD
 
 JS = Path(__file__).with_name("js")
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 20.0  # seconds
 _TAIL = 3_000  # characters of the SDK's log that an error shows
 
 

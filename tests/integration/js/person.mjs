@@ -109,19 +109,31 @@ class Person {
         return Buffer.from(Attachment.decrypt(sealed)).toString("base64");
     }
 
+    // Any request of the client-server API; `path` begins with a slash.
+    async call({ method, path, body }) { return await this.client.http.authedRequest(method, path, {}, body); }
+
     async rotate({ room }) { await this.crypto.forceDiscardSession(room); }
 
     // Cross-signing keys of the person's own; with the recovery key of the account's secret storage, those that are there.
     async crossSign({ recoveryKey }) {
         if (recoveryKey) this.recoveryKey = api.decodeRecoveryKey(recoveryKey);
         const { user_id: user } = this.login;
+        const isThere = await this.crypto.userHasCrossSigningKeys(user, true);
+        if (isThere !== Boolean(recoveryKey)) throw new Error(`the account has cross-signing keys: ${isThere}`);
         await this.crypto.bootstrapCrossSigning({
             authUploadDeviceSigningKeys: async (upload) => {
-                if (recoveryKey) throw new Error("the keys of the account would have been replaced");
                 await upload({ type: "m.login.password", identifier: { type: "m.id.user", user }, password: this.password });
             },
         });
         return await this.crypto.isCrossSigningReady();
+    }
+
+    // Put the cross-signing keys into secret storage, which is new; its recovery key.
+    async store() {
+        const key = await this.crypto.createRecoveryKeyFromPassphrase();
+        this.recoveryKey = key.privateKey;
+        await this.crypto.bootstrapSecretStorage({ createSecretStorageKey: async () => key, setupNewSecretStorage: true });
+        return key.encodedPrivateKey;
     }
 
     // Whom this client trusts: the person, and each of their devices.
