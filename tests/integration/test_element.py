@@ -1,12 +1,10 @@
 """Encrypted rooms and private conversations with a client that is not ours: matrix-js-sdk, which Element Web runs."""
 
-import asyncio
-import json
 import re
 import signal
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,6 @@ import pytest
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
-from tests.faults.http import HttpProxy, says
-from tests.integration import hasty
 from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.element import ElementPerson, ElementWeb
 from tests.integration.pond import PASSWORD, Pond, dug
@@ -35,16 +31,6 @@ async def pond(tmp_path: Path, synapse: Synapse, services: Anope) -> Pond:
     return await dug(tmp_path, synapse, services)
 
 
-@pytest.fixture
-async def way(pond: Pond) -> AsyncGenerator[HttpProxy, None]:
-    """A proxy between the daemon of the pond and its homeserver."""
-    async with HttpProxy(pond.synapse.url) as proxy:
-        networks: Any = pond.config["networks"]
-        networks["home"]["homeserver"] = proxy.url
-        write_config(pond.folder, pond.config, {"home": PASSWORD})
-        yield proxy
-
-
 @asynccontextmanager
 async def people(
     pond: Pond, clients: ElementWeb, *, encrypted: bool = True, **settings: Any
@@ -61,11 +47,22 @@ async def people(
         yield alice, bob, place
 
 
-async def _both_ways(pond: Pond, alice: ElementPerson, bob: IrcPerson, place: str, words: str) -> None:
+async def both_ways(pond: Pond, alice: ElementPerson, bob: IrcPerson, place: str, words: str) -> None:
     await alice.say(place, f"{words} from alice")
     await bob.heard(f"{words} from alice")
     await bob.say(pond.channel, f"{words} from bob")
     await alice.hears(f"{words} from bob")
+
+
+async def restart(daemon: Daemon, number: signal.Signals = signal.SIGKILL) -> None:
+    await daemon.stop(number)
+    await daemon.start()
+    await daemon.ready()
+
+
+def shields(person: ElementPerson, user: str) -> set[str]:
+    """The shields of all sealed words of `user`."""
+    return {each.shield for each in person.heard.values() if each.sender == user and each.shield}
 
 
 async def test_words_edits_replies_and_files_are_carried(pond: Pond, element_web: ElementWeb) -> None:
@@ -93,18 +90,7 @@ async def test_words_edits_replies_and_files_are_carried(pond: Pond, element_web
         await alice.put(place, "m.room.message", file)
         assert await fetch(await link(bob, "quack.txt")) == (200, data)
         assert not alice.unreadable
-        assert _shields(alice, pond.duck_id) == {"NONE"}
-
-
-def _shields(person: ElementPerson, user: str) -> set[str]:
-    """The shields of all sealed words of `user`."""
-    return {each.shield for each in person.heard.values() if each.sender == user and each.shield}
-
-
-async def _restart(daemon: Daemon, number: signal.Signals = signal.SIGKILL) -> None:
-    await daemon.stop(number)
-    await daemon.start()
-    await daemon.ready()
+        assert shields(alice, pond.duck_id) == {"NONE"}
 
 
 async def test_a_private_conversation_is_answered_sealed_and_one_can_log_in_there(
@@ -122,10 +108,10 @@ async def test_a_private_conversation_is_answered_sealed_and_one_can_log_in_ther
         await carol.hears("You may say")
         await carol.say(place, f"login carol {_SECRET}")
         await carol.hears("Welcome, carol")
-        await _restart(daemon)
+        await restart(daemon)
         await carol.say(place, "whoami")
         await eventually(lambda: _are_answered(carol, pond.duck_id, 3))
-        assert _shields(carol, pond.duck_id) == {"NONE"}
+        assert shields(carol, pond.duck_id) == {"NONE"}
         answers = [each for each in carol.heard.values() if each.sender == pond.duck_id]
         assert all(each.sealed for each in answers if each.type == "m.room.message")
         assert not carol.unreadable
@@ -133,107 +119,6 @@ async def test_a_private_conversation_is_answered_sealed_and_one_can_log_in_ther
 
 async def _are_answered(person: ElementPerson, user: str, times: int) -> bool:
     return len([each for each in person.heard.values() if each.sender == user and each.sealed]) >= times
-
-
-async def test_the_recovery_key_opens_the_bridges_account_for_another_client(
-    pond: Pond, element_web: ElementWeb
-) -> None:
-    async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
-        await daemon.ready()
-        shown = json.loads(quackbridge(pond.folder, "matrix-setup", "home", "--json").stdout)["recovery_key"]
-        async with ElementPerson(element_web, pond.synapse.url, pond.duck_id) as other:
-            assert await other.ask("crossSign", recoveryKey=shown)
-            trust = await other.ask("trusts", user=pond.duck_id)
-            assert trust == {"verified": True, "signed": dict.fromkeys(trust["signed"], True)}
-            assert len(trust["signed"]) == 2
-            await _both_ways(pond, alice, bob, place, "with two devices")
-        assert _shields(alice, pond.duck_id) == {"NONE"}
-
-
-async def test_a_bridge_that_has_the_recovery_key_of_an_account_signs_its_device_with_the_keys_there(
-    pond: Pond, element_web: ElementWeb
-) -> None:
-    async with ElementPerson(element_web, pond.synapse.url, pond.duck_id) as owner:
-        assert await owner.ask("crossSign")
-        key = await owner.ask("store")
-        async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
-            await daemon.logged("not_verified")
-            await daemon.ready()
-            await _both_ways(pond, alice, bob, place, "first")
-            assert _shields(alice, pond.duck_id) == {"RED UNSIGNED_DEVICE"}
-            await daemon.stop()
-            networks: Any = pond.config["networks"]
-            networks["home"]["recovery_key_file"] = "secrets/recovery"
-            write_config(pond.folder, pond.config, {"home": PASSWORD, "recovery": key})
-            await daemon.start()
-            await daemon.logged("device_signed")
-            await daemon.ready()
-            await _both_ways(pond, alice, bob, place, "then")
-            assert (await alice.hears("then from bob")).shield == "NONE"
-            assert (await owner.ask("trusts", user=pond.duck_id))["verified"]
-            trust = await alice.ask("trusts", user=pond.duck_id)
-            assert trust["signed"] == dict.fromkeys(trust["signed"], True)
-
-
-async def test_a_client_that_excludes_insecure_devices_reads_the_bridge_and_is_read(
-    pond: Pond, element_web: ElementWeb
-) -> None:
-    async with people(pond, element_web, signed_only=True) as (alice, bob, place), pond.daemon() as daemon:
-        await daemon.ready()
-        assert await alice.ask("crossSign")
-        await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
-        await _restart(daemon)
-        await _both_ways(pond, alice, bob, place, "two")
-        assert not alice.unreadable
-
-
-async def test_a_device_that_comes_while_the_bridge_is_away_reads_it_and_so_does_one_that_was_closed(
-    pond: Pond, element_web: ElementWeb
-) -> None:
-    async with (
-        people(pond, element_web) as (alice, bob, place),
-        pond.daemon() as daemon,
-        AsyncExitStack() as stack,
-    ):
-        await daemon.ready()
-        await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
-        await daemon.stop(signal.SIGKILL)
-        new = await stack.enter_async_context(ElementPerson(element_web, pond.synapse.url, alice.user_id))
-        await new.knows(place, pond.duck_id)
-        await new.say(place, "from the new device")
-        await daemon.start()
-        await bob.heard("from the new device")
-        await daemon.ready()
-        await alice.go()
-        await _both_ways(pond, new, bob, place, "two")
-        await _restart(daemon)
-        await _both_ways(pond, new, bob, place, "three")
-        await alice.come()
-        for number in ("two", "three"):
-            await alice.hears(f"{number} from bob")
-        await _both_ways(pond, alice, bob, place, "four")
-        await new.hears("four from bob")
-        assert not alice.unreadable
-        assert {each.text for each in new.unreadable} <= {"? HISTORICAL_MESSAGE_NO_KEY_BACKUP"}
-
-
-async def test_a_new_device_is_heard_though_all_our_one_time_keys_were_claimed(
-    pond: Pond, element_web: ElementWeb
-) -> None:
-    async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
-        await daemon.ready()
-        await alice.knows(place, pond.duck_id)
-        (device,) = (await alice.ask("trusts", user=pond.duck_id))["signed"]
-        body = {"one_time_keys": {pond.duck_id: {device: "signed_curve25519"}}}
-        asks = (alice.ask("call", method="POST", path="/keys/claim", body=body) for _ in range(60))
-        claimed = await asyncio.gather(*asks)
-        assert all(each["one_time_keys"] for each in claimed)
-        async with ElementPerson(element_web, pond.synapse.url, alice.user_id) as new:
-            await new.knows(place, pond.duck_id)
-            await _both_ways(pond, new, bob, place, "new")
-            await alice.hears("new from bob")
 
 
 async def test_a_room_that_becomes_encrypted_while_people_talk_gets_nothing_in_plain_afterwards(
@@ -262,7 +147,7 @@ async def test_the_rotation_that_a_room_asks_for_is_kept_and_all_is_read(pond: P
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
         for number in range(5):
-            await _both_ways(pond, alice, bob, place, f"number {number}")
+            await both_ways(pond, alice, bob, place, f"number {number}")
         await daemon.stop()
         await alice.say(place, "while it was away")
         await daemon.start()
@@ -272,21 +157,3 @@ async def test_the_rotation_that_a_room_asks_for_is_kept_and_all_is_read(pond: P
             sessions = Counter(each.session for each in alice.heard.values() if each.sender == user and each.session)
             assert len(sessions) >= 3
             assert max(sessions.values()) <= 2
-
-
-async def test_a_device_without_a_one_time_key_gets_the_key_of_the_room_later(
-    pond: Pond, way: HttpProxy, element_web: ElementWeb
-) -> None:
-    async with people(pond, element_web) as (alice, bob, place), pond.daemon(hasty.BEFORE) as daemon:
-        await daemon.ready()
-        await alice.knows(place, pond.duck_id)
-        way.spoil("/keys/claim", says(200, '{"one_time_keys": {}}'))
-        await bob.say(pond.channel, "too early")
-        await alice.hears("? ")
-        await eventually(lambda: _hears_more(pond, alice, bob))
-        assert way.spent
-
-
-async def _hears_more(pond: Pond, alice: ElementPerson, bob: IrcPerson) -> bool:
-    await bob.say(pond.channel, "and now")
-    return any("and now" in each for each in alice.texts)
