@@ -216,6 +216,11 @@ class ElementPerson:
             while not await self.ask("knows", room=room, users=users):  # noqa: ASYNC110  (it rings no bell)
                 await asyncio.sleep(0.05)
 
+    async def trusts(self, user: str, *, devices: int = 1) -> bool:
+        """Whether this client shows `user` as verified, and all of so many devices of theirs as signed by them."""
+        found = await self.ask("trusts", user=user)
+        return bool(found["verified"]) and [*found["signed"].values()] == [True] * devices
+
     async def verify(self, **whom: str) -> Sequence[tuple[str, str]]:
         """Ask to compare emoji: `user` with `device` or in `room`. Returns the emoji and their names."""
         return [(emoji, name) for emoji, name in await self.ask("verify", **whom)]

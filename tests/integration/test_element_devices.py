@@ -1,7 +1,6 @@
 """Devices that come, go, and have no keys left, with matrix-js-sdk, which Element Web runs."""
 
 import asyncio
-import re
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -22,9 +21,6 @@ from tests.integration.test_element import both_ways, people, restart
 from tests.integration.test_matrix import eventually
 
 pytestmark = pytest.mark.servers
-
-_WORD = re.compile(r"word ([0-9]+)\.")
-_SECRET = "a-secret-that-nobody-stores"
 
 
 @pytest.fixture
