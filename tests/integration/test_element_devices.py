@@ -84,6 +84,7 @@ async def test_a_new_device_is_heard_though_all_our_one_time_keys_were_claimed(
             await new.knows(place, pond.duck_id)
             await both_ways(pond, new, bob, place, "new")
             await alice.hears("new from bob")
+        await eventually(lambda: _gives_a_one_time_key(alice, pond.duck_id, device))
 
 
 async def test_a_device_without_a_one_time_key_gets_the_key_of_the_room_later(
@@ -102,3 +103,10 @@ async def test_a_device_without_a_one_time_key_gets_the_key_of_the_room_later(
 async def _hears_more(pond: Pond, alice: ElementPerson, bob: IrcPerson) -> bool:
     await bob.say(pond.channel, "and now")
     return any("and now" in each for each in alice.texts)
+
+
+async def _gives_a_one_time_key(person: ElementPerson, user: str, device: str) -> bool:
+    """Whether the homeserver has a one-time key of the device, not only the fallback key."""
+    body = {"one_time_keys": {user: {device: "signed_curve25519"}}}
+    found = await person.ask("call", method="POST", path="/keys/claim", body=body)
+    return not any(each.get("fallback") for each in found["one_time_keys"][user][device].values())
