@@ -7,6 +7,7 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -32,8 +33,10 @@ def missing() -> str | None:
 
 
 def _node() -> str | None:
-    """The Node.js that is installed beside the SDK, or else the machine's."""
-    return shutil.which(JS / "node_modules" / ".bin" / "node") or shutil.which("node")
+    """The Node.js that is installed beside the SDK, or else the machine's. Debian 12's npm makes no link to the first
+    in `.bin`."""
+    beside = (JS / "node_modules").glob("node-*/bin/node")
+    return next((str(each) for each in beside if os.access(each, os.X_OK)), None) or shutil.which("node")
 
 
 @dataclass(frozen=True, slots=True)
