@@ -14,7 +14,7 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
 from tests.integration.daemon import Daemon, quackbridge, write_config
-from tests.integration.element import ElementPerson, ElementWeb
+from tests.integration.element import ElementPerson, ElementWeb, Heard
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.servers import Anope, unique
 from tests.integration.test_matrix import eventually
@@ -65,10 +65,17 @@ def shields(person: ElementPerson, user: str) -> set[str]:
     return {each.shield for each in person.heard.values() if each.sender == user and each.shield}
 
 
-async def test_words_edits_replies_and_files_are_carried(pond: Pond, element_web: ElementWeb) -> None:
-    port, data = free_port(), b"quack " * 5_000
-    pond.config["http"] = {"listen": f"{HOST}:{port}", "public_url": f"http://{HOST}:{port}"}
-    write_config(pond.folder, pond.config, {"home": PASSWORD})
+def _target(heard: Heard) -> object:
+    """What a message replies to."""
+    return heard.content.get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id")
+
+
+async def _is_shown(person: ElementPerson, key: str) -> bool:
+    """Whether a reaction is there."""
+    return any(each.content.get("m.relates_to", {}).get("key") == key for each in person.heard.values())
+
+
+async def test_words_edits_replies_reactions_and_removals_are_carried(pond: Pond, element_web: ElementWeb) -> None:
     async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
@@ -84,13 +91,33 @@ async def test_words_edits_replies_and_files_are_carried(pond: Pond, element_web
         new = await alice.hears("something else")
         assert new.content["m.relates_to"]["event_id"] == said.id
         await alice.say(place, "I agree", **{"m.relates_to": {"m.in_reply_to": {"event_id": said.id}}})
-        assert pond.bob in (await bob.heard("I agree")).text
+        agreed = await bob.heard("I agree")
+        assert pond.bob in agreed.text
+        await bob.raw(f"@+draft/reply={agreed.id} PRIVMSG {pond.channel} :fine")
+        answer = await alice.hears("fine")
+        assert _target(answer) == next(each.id for each in alice.heard.values() if each.text == "I agree")
+        reaction = {"rel_type": "m.annotation", "event_id": answer.id, "key": "👍"}
+        await alice.put(place, "m.reaction", {"m.relates_to": reaction})
+        await bob.heard("reacted 👍")
+        await bob.raw(f"@+draft/reply={agreed.id};+draft/react=🦆 TAGMSG {pond.channel}")
+        await eventually(lambda: _is_shown(alice, "🦆"))
+        await alice.ask("redact", room=place, event=first)
+        await bob.heard(lambda message: "removed" in message.text or "deleted" in message.text)
+        assert not alice.unreadable
+        assert shields(alice, pond.duck_id) == {"NONE"}
+
+
+async def test_an_encrypted_file_is_a_link_that_gives_it(pond: Pond, element_web: ElementWeb) -> None:
+    port, data = free_port(), b"quack " * 5_000
+    pond.config["http"] = {"listen": f"{HOST}:{port}", "public_url": f"http://{HOST}:{port}"}
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
+        await daemon.ready()
+        await alice.knows(place, pond.duck_id)
         info = {"size": len(data), "mimetype": "text/plain"}
         file = {"msgtype": "m.file", "body": "quack.txt", "file": await alice.upload(data), "info": info}
         await alice.put(place, "m.room.message", file)
         assert await fetch(await link(bob, "quack.txt")) == (200, data)
-        assert not alice.unreadable
-        assert shields(alice, pond.duck_id) == {"NONE"}
 
 
 async def test_a_private_conversation_is_answered_sealed_and_one_can_log_in_there(
