@@ -74,6 +74,11 @@ class SealedPerson:
         assert event is not None
         return event
 
+    async def enters(self, room: str) -> None:
+        """Return when this client has heard that it is in a room."""
+        async with asyncio.timeout(_PATIENCE), self._news:
+            await self._news.wait_for(lambda: room in self.client.rooms)
+
     async def knows(self, room: str, user: str) -> None:
         """Return when this client knows that `user` is in an encrypted room: then it gives them its keys."""
 
