@@ -12,11 +12,14 @@ from pathlib import Path
 import structlog
 
 from bots.host import About, BotHost, Hosted
+from bridge.admin import comparing
+from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
+from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
-from bridge.app import wiring
+from bridge.app import admin_socket, wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
@@ -38,7 +41,7 @@ from bridge.rules.routing import ear
 from bridge.store import Lease, StoreError, Unusable, stored
 from bridge.store.sqlite import SqliteStore
 from bridge.store.steps import since_boot
-from bridge.users import Users, UsersError
+from bridge.users import User, Users, UsersError
 from bridge.users.passwords import warm_up
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
@@ -89,11 +92,22 @@ class _Daemon:
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
         doors = doors_of(config)
-        self._gate = Gate(users, self._sessions, links_of(config), clock=time.time, commands=is_command, doors=doors)
+        self._gate = Gate(
+            users, self._sessions, links_of(config), clock=time.time, commands=self._is_command, doors=doors
+        )
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
-        self._desk = Desk(config, users, self._gate, self._counter, clock=time.time)
+        self._answers = Answers(lambda: self._running.networks)
+        self._desk = Desk(
+            config,
+            users,
+            self._gate,
+            self._counter,
+            clock=time.time,
+            live=LocalLive(asyncio.get_running_loop(), self._answers.answer),
+            comparisons=lambda: len([*comparing.waiting(self._running.networks)]),
+        )
         self._hosted = wiring.bots(config, {})
         self._host = BotHost(
             self._ears(),
@@ -145,6 +159,9 @@ class _Daemon:
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
+            self._group.create_task(
+                admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
+            ),
         ]
         await stopping.wait()
         log.info("stopping")
@@ -273,6 +290,9 @@ class _Daemon:
         link = self._gate.links.of(event.room)
         carried = link is not None and (link.rules.is_member(user) or link.rules.guests is Guests.RELAY)
         return About(user.role if user is not None else None, link.name if link is not None else "", carried)
+
+    def _is_command(self, line: str, user: User | None) -> bool:
+        return is_command(line, user) or self._desk.expects(line, user)
 
     def _whisper(self, event: Event) -> bool:
         return self._host.whisper(ear(DESK, str(event.room)), event)

@@ -37,7 +37,9 @@ def network(
     """The network that the config calls `name`, not connected yet."""
     match config.networks[name]:
         case MatrixSettings() as settings:
-            return MatrixNetwork(settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries)
+            return MatrixNetwork(
+                settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
+            )
         case IrcSettings() as settings:
             return IrcNetwork(settings, rooms, clock=time.time, rng=rng)
         case _ as never:

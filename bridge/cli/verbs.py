@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bridge.admin.live import SocketLive, socket_of
 from bridge.admin.verbs import Verb
 from bridge.admin.verbs.office import Answer, Office, Terminal
 from bridge.cli.common import load_settings
@@ -19,6 +20,9 @@ from bridge.cli.options import config_option
 from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
+
+_ANSWER = 20
+"""Most characters that are read of an answer."""
 
 
 def in_shell(verb: Verb, name: str) -> click.Command:
@@ -30,7 +34,9 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         settings = load_settings(config)
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
-        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read))
+        live = SocketLive(socket_of(settings.store.path))
+        terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
+        office = Office(settings, users, by=by, terminal=terminal, live=live)
         ctx = click.get_current_context()
         ctx.obj = office
         assert command.callback is not None
@@ -102,6 +108,17 @@ def _ask() -> str:
     return password
 
 
+def _take(what: str) -> str:
+    """Ask once for a secret at the terminal, without an echo; without a terminal, read it from standard input."""
+    if sys.stdin is not None and sys.stdin.isatty() and _has_terminal():
+        typed: str = click.prompt(what, hide_input=True, err=True)
+        return typed
+    line = sys.stdin.readline(4 * LONGEST) if sys.stdin is not None else ""
+    if not line.strip():
+        raise click.UsageError(f"standard input is empty: type or pipe it into the command ({what})")
+    return line.strip()
+
+
 def _has_terminal() -> bool:
     """Whether `getpass` can ask without an echo: at the terminal that controls us, or at standard input."""
     try:
@@ -109,6 +126,18 @@ def _has_terminal() -> bool:
     except OSError:
         return sys.stdin is not None and sys.stdin.isatty()
     return True
+
+
+def _confirm(question: str) -> str:
+    """Show `question`, and read a line of standard input; empty if there is none."""
+    click.echo("\n".join(map(printable, question.split("\n"))), err=True)
+    if sys.stdin is None:
+        return ""
+    click.echo("yes or no: ", nl=False, err=True)
+    try:
+        return sys.stdin.readline(_ANSWER)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read() -> str:

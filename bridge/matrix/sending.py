@@ -8,7 +8,9 @@ import structlog
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.acting import Acting
+from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
+from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
@@ -75,6 +77,15 @@ class Sending:
         self._doubtful.discard(post.id)
         joined.is_over(_SILENT)
         return event_id
+
+    async def say(self, room: Room, kind: str, content: Json, transaction: str) -> None:
+        """Say what is no post, sealed if the room is encrypted. Raises SendError, and what `Homeserver` raises."""
+        joined = await self._joined(room)
+        if joined.encrypted:
+            if self._sealing is None or not self._sealing.works:
+                raise PermanentError("the room is encrypted, and encryption is off for this bridge")
+            content, kind = await self._sealing.seal(joined, kind, content), SEALED
+        await self._homeserver.put("rooms", joined.id, "send", kind, transaction, body=content)
 
     async def _put(self, joined: JoinedRoom, post: Post) -> str:
         self._doubtful.add(post.id)

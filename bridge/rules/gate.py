@@ -123,6 +123,11 @@ class Gate:
         is_late = at is None or self._clock() - at > RECENT_S
         return None if is_late or correction(plain(event.text)) is None else policy.secret(event)
 
+    def knows(self, sender: Sender) -> bool:
+        """Whether `sender` is a user, and not muted or banned everywhere."""
+        user = self.who(sender)
+        return user is not None and self._users.sanctioned(sender, user, None, self._clock()) is None
+
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
         be read in full."""

@@ -1,6 +1,7 @@
 """The desk: what it answers to private commands, and what it refuses."""
 
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from bridge.admin.desk.codes import LASTS, Codes, random_code
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.guesses import By, Guesses
 from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
+from bridge.admin.verbs import VERBS
+from bridge.admin.verbs.office import Office, Terminal
 from bridge.config import Config, load_settings
 from bridge.model.event import Room
 from bridge.model.outbox import Addressed, text_handle
@@ -672,3 +675,110 @@ async def test_a_mask_with_wildcards_of_its_own_is_not_remembered(world: World) 
     await world.asks(sender, "logout")
     assert "ask an admin" in await world.asks(sender, "request")
     assert world.users.requests() == ()
+
+
+class _Live:
+    """The running daemon, with some comparisons of emoji that wait."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids = [*ids]
+        self.answers: list[Mapping[str, object]] = []
+
+    def ask(self, question: str, **about: object) -> Mapping[str, object]:
+        if question == "answer_comparison":
+            self.answers.append(about)
+            return {"said": "done."}
+        emoji = [["🐶", "Dog"]] * 7
+        one = {
+            "network": "home",
+            "user": "@eve:hs",
+            "device": "EVE",
+            "emoji": emoji,
+            "numbers": [1, 2, 3],
+            "until": 60.0,
+        }
+        return {"comparisons": [{"id": each, "until": 60.0, **one} for each in self.ids]}
+
+
+def _with(world: World, *ids: str) -> _Live:
+    live = _Live(*ids)
+    world.desk = Desk(
+        world.config,
+        world.users,
+        world.gate,
+        world.counter,
+        clock=lambda: world.now,
+        live=live,
+        comparisons=lambda: len(live.ids),
+    )
+    return live
+
+
+async def test_an_admin_sees_the_emoji_and_says_yes_or_no_to_them(world: World) -> None:
+    live = _with(world, "abcd")
+    shown = await world.asks(matrix("alice"), "verify")
+    assert shown == f"abcd: @eve:hs (device EVE) on home, until 00:01 UTC: {'  '.join(['🐶 Dog'] * 7)}, or 1 2 3"
+    assert await world.asks(matrix("alice"), "verify yes ABCD") == "done."
+    assert await world.asks(matrix("alice"), "verify no") == "done."
+    assert await world.asks(matrix("alice"), "Yes!") == "done."
+    answers = [(each["network"], each["id"], each["same"]) for each in live.answers]
+    assert answers == [("home", "abcd", True), ("home", "abcd", False), ("home", "abcd", True)]
+    last = [*world.users.audit.read()][-1]
+    assert (last.what, last.details) == ("verify", "home: @eve:hs (device EVE): the same")
+
+
+async def test_which_comparison_is_meant_is_never_guessed(world: World) -> None:
+    live = _with(world, "abcd", "efgh")
+    assert "several wait, so say which: abcd, efgh" in await world.asks(matrix("alice"), "verify yes")
+    assert "there is no comparison zzzz" in await world.asks(matrix("alice"), "verify yes zzzz")
+    assert "before the ID" in await world.asks(matrix("alice"), "verify home abcd")
+    assert "there is no network" in await world.asks(matrix("alice"), "verify abcd")
+    assert "command line only" in await world.asks(matrix("alice"), "verify --wait 5")
+    assert live.answers == []
+    live.ids = []
+    assert "nothing to compare" in await world.asks(matrix("alice"), "yes")
+    assert "nothing to compare" in await world.asks(matrix("alice"), "verify yes abcd")
+
+
+async def test_nobody_but_admins_says_whether_emoji_are_the_same(world: World) -> None:
+    live = _with(world, "abcd")
+    for asker in (irc("bob", "bob"), irc("eve")):
+        for line in ("yes", "no", "verify", "verify yes", "verify yes abcd"):
+            await world.asks(asker, line)
+    assert live.answers == []
+
+
+def test_yes_and_no_are_commands_only_while_an_admin_is_expected_to_say_so(world: World) -> None:
+    live, bob = _with(world, "abcd"), world.users.get("bob")
+    assert all(world.desk.expects(line, ALICE) for line in ("yes", "No", " yes! ", "no."))
+    assert not any(world.desk.expects(line, ALICE) for line in ("yes please", "maybe", ""))
+    assert not any(world.desk.expects("yes", user) for user in (bob, None))
+    for ids in ([], ["abcd", "efgh"]):
+        live.ids = ids
+        assert not world.desk.expects("yes", ALICE)
+
+
+@pytest.mark.parametrize(("said", "answers"), [("yes\n", [True]), (" No ", [False]), ("", []), ("perhaps", [])])
+def test_the_command_line_shows_one_asks_and_takes_yes_or_no_for_an_answer(
+    world: World, said: str, answers: list[bool]
+) -> None:
+    live, asked = _Live("abcd"), list[str]()
+
+    def confirm(question: str) -> str:
+        asked.append(question)
+        return said
+
+    terminal = Terminal(str, str, confirm)
+    office = Office(world.config, lambda: world.users, by="shell:x", terminal=terminal, live=live)
+    with VERBS["verify"].command.make_context("verify", ["home"], obj=office) as context:
+        answer = VERBS["verify"].command.invoke(context)
+    assert [each["same"] for each in live.answers] == answers
+    assert "🐶 Dog" in asked[0]
+    assert answer.words == ("done." if answers else "not answered: it still waits")
+
+
+def test_without_a_daemon_there_is_nothing_to_compare_and_it_says_so(world: World) -> None:
+    office = Office(world.config, lambda: world.users, by="shell:x", terminal=Terminal(str, str, str))
+    context = VERBS["verify"].command.make_context("verify", [], obj=office)
+    with context, pytest.raises(click.ClickException, match="no daemon"):
+        VERBS["verify"].command.invoke(context)

@@ -14,10 +14,12 @@ _PATIENCE = 20.0
 
 
 class SealedPerson:
-    """Logs in on entering the context; the account has to be there. What is said in its rooms is in `heard`, opened."""
+    """Logs in on entering the context; the account has to be there. What is said in its rooms is in `heard`, opened;
+    what is sent to its device is in `posted`."""
 
     def __init__(self, url: str, name: str, folder: Path) -> None:
         self.heard: list[Event] = []
+        self.posted: list[Any] = []
         folder.mkdir(parents=True, exist_ok=True)
         config = AsyncClientConfig(encryption_enabled=True, store_sync_tokens=False)
         self.client = AsyncClient(url, name, store_path=str(folder), config=config)
@@ -72,6 +74,11 @@ class SealedPerson:
         assert event is not None
         return event
 
+    async def enters(self, room: str) -> None:
+        """Return when this client has heard that it is in a room."""
+        async with asyncio.timeout(_PATIENCE), self._news:
+            await self._news.wait_for(lambda: room in self.client.rooms)
+
     async def knows(self, room: str, user: str) -> None:
         """Return when this client knows that `user` is in an encrypted room: then it gives them its keys."""
 
@@ -100,6 +107,7 @@ class SealedPerson:
         with suppress(Exception):
             await self.client.send_to_device_messages()
         async with self._news:
+            self.posted += filter(None, found.to_device_events)
             for room, news in found.rooms.join.items():
                 for event in news.timeline.events:
                     event.room = room

@@ -1,6 +1,7 @@
 """Sync responses to values (bridge.matrix.dialect.sync)."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from bridge.matrix.dialect.sync import (
     read,
     unsealed,
 )
+from bridge.matrix.dialect.verification import Verification
 
 _US = "@duck:hs"
 _HI = {"type": "m.room.message", "sender": "@ann:hs", "event_id": "$1", "origin_server_ts": 2000, "content": {}}
@@ -138,7 +140,8 @@ def test_state_signals_between_clients_and_redacted_events_are_no_refused_messag
         event | {"type": "m.room.name", "state_key": ""},
         event | {"type": "org.example.state", "state_key": "x"},
         event | {"type": "m.call.candidates"},
-        event | {"type": "m.key.verification.ready"},
+        event | {"type": "m.key.verification.ready", "state_key": ""},
+        event | {"type": "m.key.verification.ready", "sender": None},
         event | {"type": "m.beacon", "content": {}},
         event | {"type": "m.poll.response"},
         event | {"type": "org.matrix.msc3381.poll.response"},
@@ -201,3 +204,11 @@ def test_any_json_that_a_homeserver_answers_is_read_without_an_error(response: o
         joined = rooms.get("join") if isinstance(rooms, dict) else None
         assert all(isinstance(user, str) for news in found.joined for user in news.typing or ())
         assert [news.id for news in found.joined] == [*joined] if isinstance(joined, dict) else not found.joined
+
+
+@pytest.mark.parametrize("read", [lambda event: entries([event])[0], unsealed])
+def test_what_clients_say_to_compare_emoji_is_not_said_to_people(read: Callable[[Json], object]) -> None:
+    asked = {"msgtype": "m.key.verification.request", "body": "@ann:hs wants to verify you", "to": "@duck:hs"}
+    for kind, content in (("m.room.message", asked), ("m.key.verification.start", {"x": 1})):
+        event: Json = {"event_id": "$1", "sender": "@ann:hs", "type": kind, "content": content}
+        assert read(event) == Verification("$1", "@ann:hs", event)

@@ -9,7 +9,8 @@ import click
 
 from bots.api import Question
 from bridge.admin.desk.counter import Counter, by
-from bridge.admin.desk.words import ELSEWHERE, elsewhere, meant
+from bridge.admin.desk.words import ANSWERS, ELSEWHERE, elsewhere, meant
+from bridge.admin.live import Live
 from bridge.admin.verbs import ALIASES, VERBS, Access, Verb
 from bridge.admin.verbs.office import Answer, Office
 from bridge.config import Config
@@ -33,17 +34,28 @@ Ask = Callable[[Sender, str], Awaitable[str]]
 
 
 class Desk:
-    """Answers one command at a time, so that answers come in order. A reload replaces `config`."""
+    """Answers one command at a time, so that answers come in order. A reload replaces `config`. `live` is the running
+    daemon, and `comparisons` the number of comparisons of emoji that wait for an admin."""
 
     name = "quackbridge"
 
     def __init__(
-        self, config: Config, users: Users, gate: Gate, counter: Counter, *, clock: Callable[[], float]
+        self,
+        config: Config,
+        users: Users,
+        gate: Gate,
+        counter: Counter,
+        *,
+        clock: Callable[[], float],
+        live: Live | None = None,
+        comparisons: Callable[[], int] = lambda: 0,
     ) -> None:
         self.config = config
         self._users = users
         self._gate = gate
         self._clock = clock
+        self._live = live
+        self._comparisons = comparisons
         self._busy = asyncio.Lock()
         self._own: Mapping[str, Ask] = {
             "login": counter.login,
@@ -58,6 +70,11 @@ class Desk:
             "unlink-identity": counter.unlink_identity,
         }
 
+    def expects(self, line: str, user: User | None) -> bool:
+        """Whether a line that `user` says in private answers the one comparison of emoji that waits for an admin."""
+        is_admin = user is not None and user.role is Role.ADMIN
+        return is_admin and line.strip(" .!").lower() in ANSWERS and self._comparisons() == 1
+
     async def answer(self, question: Question) -> Sequence[Text]:
         async with self._busy:
             try:
@@ -71,6 +88,8 @@ class Desk:
         user = self._gate.who(asker)
         if first == "help":
             return self._help(user, asker, rest)
+        if first.strip(" .!") in ANSWERS and not rest:
+            return await self._verb(user, asker, "verify", first.strip(" .!"))
         if first in self._own:
             return await self._own[first](asker, rest)
         if first in self._theirs and "--" not in rest:
@@ -118,7 +137,13 @@ class Desk:
         acting = self._users.acting(by(user, asker))
         moderates = None if user.role is Role.ADMIN else self._moderates(user, asker)
         return Office(
-            self.config, lambda: acting, by=by(user, asker), role=user.role, moderates=moderates, clock=self._clock
+            self.config,
+            lambda: acting,
+            by=by(user, asker),
+            role=user.role,
+            moderates=moderates,
+            clock=self._clock,
+            live=self._live,
         )
 
     def _access(self, user: User, asker: Sender) -> Access:

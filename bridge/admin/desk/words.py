@@ -13,6 +13,8 @@ COMMANDS = frozenset(
 )
 """The first words of the desk's commands."""
 
+ANSWERS = ("yes", "no")
+"""What an admin says of a comparison of emoji. Commands only while one waits."""
 _RELOAD = "I read the configuration again by myself when its file changes. At once: `kill -HUP`, or `systemctl reload`."
 _CHECK = " Whether a change has a mistake, the log says, too: `not_reloaded`."
 ELSEWHERE: Mapping[str, str] = MappingProxyType(

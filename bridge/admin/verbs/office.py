@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from bridge.admin.live import Live, NotRunning
 from bridge.config import Config
 from bridge.model.event import BOTS, DESK
 from bridge.model.outbox import Entry, State
@@ -53,6 +54,7 @@ class Office:
         role: Role = Role.ADMIN,
         moderates: frozenset[str] | None = None,
         terminal: "Terminal | None" = None,
+        live: Live | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
@@ -62,6 +64,7 @@ class Office:
         self.clock = clock
         self._users = users
         self._terminal = terminal
+        self._live = live
         self.warnings: list[str] = []
 
     @cached_property
@@ -87,6 +90,13 @@ class Office:
         if self._terminal is None:
             raise click.UsageError("not in a chat: use the command line")
         return self._terminal
+
+    @property
+    def live(self) -> Live:
+        """The running daemon. Raises NotRunning."""
+        if self._live is None:
+            raise NotRunning("no daemon runs with this store: start it with `quackbridge run`")
+        return self._live
 
     def warn(self, text: str) -> None:
         """Warn the person who asked; what they asked for is done all the same."""
@@ -115,7 +125,11 @@ def _is_asked(entry: Entry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a secret may be typed: `ask` prompts for it, `read` takes the first line of standard input."""
+    """Where secrets and answers may be typed. `ask` prompts for a new secret, twice; `read` takes the first line of
+    standard input. `take` is given what to ask for: it prompts once, if there is a terminal, or reads the next line.
+    `confirm` shows a question and reads a line, empty if there is none; None if nothing is to be asked."""
 
     ask: Callable[[], str]
     read: Callable[[], str]
+    take: Callable[[str], str]
+    confirm: Callable[[str], str] | None = None

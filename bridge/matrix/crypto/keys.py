@@ -16,9 +16,11 @@ from bridge.matrix.crypto.trust import ONE_TIME, devices
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.dialect.operations import compact
 from bridge.matrix.dialect.sync import ForDevice
+from bridge.matrix.dialect.verification import PREFIX
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
-from bridge.network import Refused
+from bridge.model.event import Room
+from bridge.network import EncryptionState, NotSigned, Refused
 
 log = structlog.get_logger()
 
@@ -55,6 +57,8 @@ class Keys:
         identity: Identity | None = None,
     ) -> None:
         self.machine: Machine | None = None
+        self.verification: Callable[[Json], None] = lambda _: None
+        """Called with each event that another device sends us to compare emoji."""
         self._network = network
         self._homeserver = homeserver
         self._account = account
@@ -69,22 +73,25 @@ class Keys:
         self._number: int | None = None  # of our one-time keys at the homeserver
         self._needs_fallback = False
         self._is_in_doubt = False  # whether the homeserver has our keys
+        self.problem = "the bridge has not logged in yet"
+        """Why there is no encryption; empty if there is."""
         self._stir = asyncio.Event()
 
     async def begin(self) -> None:
         """Load our keys, or make new ones, and publish what the homeserver does not have."""
         if not self._account.device:
             reason = "the homeserver does not say which device the access token belongs to"
-            log.error("encryption_unavailable", network=self._network, reason=reason, hint=_STUCK)
+            self._unavailable(reason, _STUCK)
             return
         await self._rows.load()
         try:
+            self.problem = ""
             self.machine = await self._of_this_device()
             await self._patience.ask(self._publish)
         except ApiError as error:
             self.machine = None
             hint = "encrypted rooms are not bridged; ask the homeserver's operator why it takes no keys"
-            log.error("encryption_unavailable", network=self._network, reason=str(error), hint=hint)
+            self._unavailable(str(error), hint)
         self._account.renewed = self._doubt
         await self._sign()
 
@@ -109,7 +116,9 @@ class Keys:
         self._fresh.difference_update(news.changed)
         found = set()
         for number, event in enumerate(news.events, 1):
-            if (key := self.machine.hear(event)) is not None:
+            if word(event, "type").startswith(PREFIX):
+                self.verification(event)
+            elif (key := self.machine.hear(event)) is not None:
                 found.add(key)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -163,7 +172,7 @@ class Keys:
         if word(table(there, "keys"), f"ed25519:{device}") == machine.ed25519:
             return machine
         if not await self._patience.ask(self._account.replace_device):
-            log.error("encryption_unavailable", network=self._network, reason="its keys are missing", hint=_STUCK)
+            self._unavailable("the keys of its device are missing", _STUCK)
             return None
         log.warning("new_device", network=self._network, device=self._account.device, hint=_LOST)
         return Machine(us, self._account.device, self._rows)
@@ -171,6 +180,17 @@ class Keys:
     async def _own(self, us: str, device: str) -> Json:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})
         return table(answer, "device_keys", us, device)
+
+    def state(self, rooms: tuple[Room, ...]) -> EncryptionState:
+        """How encryption is now; `rooms` are the encrypted ones of ours."""
+        unsigned = self._identity.unsigned if self._identity is not None else ""
+        if self.problem or self.machine is None:
+            return EncryptionState(self.problem, rooms=rooms)
+        return EncryptionState("", self.machine.device, unsigned, self._number, rooms)
+
+    def _unavailable(self, reason: str, hint: str) -> None:
+        self.problem = f"{reason}: {hint}"
+        log.error("encryption_unavailable", network=self._network, reason=reason, hint=hint)
 
     def _doubt(self) -> None:
         """We have logged in again: a homeserver forgets the keys of a device that was logged out."""
@@ -191,8 +211,11 @@ class Keys:
             return
         try:
             await self._patience.ask(partial(self._identity.ensure, self.machine))
-        except ApiError as error:
-            log.warning("not_verified", network=self._network, reason=str(error))
+        except (ApiError, NotSigned) as error:
+            hint = error.hint if isinstance(error, NotSigned) else ""
+            reason = error.reason if isinstance(error, NotSigned) else str(error)
+            self._identity.unsigned = str(error)
+            log.warning("not_verified", network=self._network, reason=reason, hint=hint)
 
     async def _publish(self) -> None:
         if self.machine is None:

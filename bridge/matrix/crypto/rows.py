@@ -10,11 +10,12 @@ PREFIX = f"{UNCOPIED}crypto "
 """How the keys of all rows begin. A copy of the store must not have them: who goes back to older ones seals two things
 with one key."""
 
-SEEDS, SECRET = "seeds", "recovery"
-"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage, both as
-hexadecimal digits."""
-RECOVERY = f"{PREFIX}{SECRET} "
-"""The whole key of the latter."""
+SEEDS, SECRET, STORAGE, SHOWN = "seeds", "recovery", "storage", "shown"
+"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage until it
+was shown, both as hexadecimal digits; the names of that key and of those before it in the account's data; and when the
+key was shown (seconds since the epoch)."""
+RECOVERY, RECOVERY_SHOWN = f"{PREFIX}{SECRET} ", f"{PREFIX}{SHOWN} "
+"""The whole keys of two of these."""
 
 WAITING = "waiting"
 """The kind of the messages that wait for their keys: they change only together with the events that they become."""

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bridge.matrix.dialect import polls
+from bridge.matrix.dialect import polls, verification
 from bridge.matrix.dialect.convert import said_at
 from bridge.matrix.dialect.fields import Json, number, table, tables, values, word
+from bridge.matrix.dialect.verification import Verification
 
 _STATE = ("m.room.member", "m.room.encryption", "m.room.tombstone", "m.room.power_levels", "m.room.topic")
 _ONE_TIME = "signed_curve25519"
@@ -22,14 +23,7 @@ _KNOWN = frozenset(
     }
 )
 """The kinds that are named in the ledger. Anybody may make up others: those are counted under one reason."""
-_UNSEEN = (
-    "m.call.candidates",
-    "m.call.negotiate",
-    "m.call.select_answer",
-    "m.key.verification.",
-    "m.room.redaction",
-    *polls.RESPONSES,
-)
+_UNSEEN = ("m.call.candidates", "m.call.negotiate", "m.call.select_answer", "m.room.redaction", *polls.RESPONSES)
 """How the types begin of what clients say to each other, and people never see."""
 _SAID = ("m.room.message", "m.sticker", "m.room.redaction", "m.reaction", "m.room.topic", *polls.STARTS, *polls.ENDS)
 _TYPISTS = 100
@@ -119,7 +113,7 @@ class Uncarried:
     reason: str
 
 
-Entry = Said | Membership | Encryption | Replacement | PowerLevels | Sealed | Uncarried
+Entry = Said | Membership | Encryption | Replacement | PowerLevels | Sealed | Verification | Uncarried
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +196,11 @@ def replacement(tombstone: Json) -> Replacement | None:
     return Replacement(new, word(tombstone, "sender"), word(tombstone, "event_id")) if new else None
 
 
-def unsealed(event: Json) -> Said | Uncarried | None:
+def unsealed(event: Json) -> Said | Verification | Uncarried | None:
     """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know; and
     they cannot tell the votes of a poll."""
+    if (found := verification.read(event)) is not None:
+        return found
     if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction", *polls.STARTS):
         return Said(word(event, "event_id"), word(event, "sender"), event)
     return _uncarried(event, word(event, "type"))
@@ -245,6 +241,8 @@ def _entry(event: Json) -> Entry | None:
     kind = word(event, "type")
     if kind in _STATE and not isinstance(event.get("state_key"), str):
         return None  # it changes nothing, whoever sent it: such an event needs no power
+    if (found := verification.read(event)) is not None:
+        return found
     match kind:
         case "m.room.topic" if word(event, "state_key"):
             return None

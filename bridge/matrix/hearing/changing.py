@@ -14,6 +14,7 @@ from bridge.matrix.dialect.sync import (
     Sealed,
     Uncarried,
 )
+from bridge.matrix.dialect.verification import Verification
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.unsealing import Unsealing
@@ -48,7 +49,7 @@ class Changing:
 
     async def all(self, joined: JoinedRoom, state: Iterable[Entry]) -> None:
         for entry in state:
-            if not isinstance(entry, Said | Uncarried | Sealed):
+            if not isinstance(entry, Said | Uncarried | Sealed | Verification):
                 await self.one(joined, entry)
 
     async def one(self, joined: JoinedRoom, entry: Membership | Encryption | Replacement | PowerLevels) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from bridge.matrix.crypto.verifying import Verifying
 from bridge.matrix.dialect import content, convert, polls, sync
 from bridge.matrix.dialect.sync import (
     Entry,
@@ -16,6 +17,7 @@ from bridge.matrix.dialect.sync import (
     Sealed,
     Uncarried,
 )
+from bridge.matrix.dialect.verification import Verification
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.changing import Changing
 from bridge.matrix.hearing.ended_polls import EndedPolls
@@ -58,6 +60,7 @@ class Listening:
         carries: Callable[[Sender, Room], bool],
         unsealing: Unsealing,
         remembering: Remembering,
+        verifying: Verifying | None = None,
     ) -> None:
         self._network = network
         self._carries = carries
@@ -68,6 +71,7 @@ class Listening:
         self._invitations = invitations
         self._unsealing = unsealing
         self._remembering = remembering
+        self._verifying = verifying
         self._people = People(network, asking)
         self._changing = Changing(asking, rooms, joining, private, self._people, unsealing)
         self._typists = Typists(network, rooms)
@@ -113,7 +117,8 @@ class Listening:
             since, signals = answer.position, self._typists.hear(answer, self._asking.us.user)
             if told or since.at - stored.at >= _IDLE or self._remembering.is_due:
                 stored, cursor = since, since.dump()
-                yield told.batch(cursor, signals, await self._remembering.take())
+                for_admins = self._remembering.news()
+                yield told.batch(cursor, signals, await self._remembering.take(), for_admins)
             elif signals:  # the cursor stays: it is not worth a transaction
                 yield Batch((), cursor, signals=signals)
             for joined in told.fresh:
@@ -214,14 +219,20 @@ class Listening:
             heard = await self._heard(joined, entry, answer)
             if heard is not None:
                 yield heard
-            if not isinstance(entry, Said | Uncarried | Sealed):
+            if not isinstance(entry, Said | Uncarried | Sealed | Verification):
                 await self._changing.one(joined, entry)
 
     async def _heard(self, joined: JoinedRoom, entry: Entry, answer: Answer) -> Event | Count | Unread | None:
         """What is told of `entry`, which has not changed yet what we know of the room. Nothing of what we did."""
         us = self._asking.us.user
         match entry:
-            case Said() | Membership() | Uncarried() | Sealed() if entry.id in joined.past or us == entry.user:
+            case Said() | Membership() | Uncarried() | Sealed() | Verification() if (
+                entry.id in joined.past or us == entry.user
+            ):
+                return None
+            case Verification():
+                if self._verifying is not None:
+                    self._verifying.hear_room(joined, entry.event)
                 return None
             case Said():
                 return await self._said(joined, entry, answer)
@@ -231,7 +242,7 @@ class Listening:
                 return Count(joined.room, Tally.REFUSED, reason)
             case Sealed():
                 opened = await self._unsealing.open(joined, entry)
-                if isinstance(opened, Said | Uncarried):
+                if isinstance(opened, Said | Verification | Uncarried):
                     return await self._heard(joined, opened, answer)
                 return await self._unread(joined, opened) if isinstance(opened, Unreadable) else opened
             case _:

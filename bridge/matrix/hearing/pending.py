@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from bridge import network
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.accounting import Count
 from bridge.model.event import Event
@@ -31,11 +32,17 @@ class Pending:
     counts: list[Count] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
-    def batch(self, cursor: str, signals: tuple[Typing, ...], changes: Mapping[str, str | None]) -> Batch:
+    def batch(
+        self,
+        cursor: str,
+        signals: tuple[Typing, ...],
+        changes: Mapping[str, str | None],
+        news: tuple[network.News, ...] = (),
+    ) -> Batch:
         """The batch that ends a sync."""
         moves = tuple(Moved(joined.room, joined.id, joined.moved) for joined in self.fresh if joined.moved)
         gaps, counts, unread = tuple(self.gaps), tuple(self.counts), tuple(self.unread)
-        return Batch(tuple(self.events), cursor, gaps, counts, moves, changes, signals, unread)
+        return Batch(tuple(self.events), cursor, gaps, counts, moves, changes, signals, unread, news)
 
     def add(self, news: News) -> None:
         match news:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import Rooms
+from bridge.network import News
+
+_NEWS, _MOST = "news", 50
+"""The kind of the rows with what admins are to be told, and most of them."""
 
 
 class Remembering:
@@ -15,11 +19,25 @@ class Remembering:
         self._encrypted = rooms.encrypted
         self._rows = rows
         self._taken: Mapping[str, str] = {}
+        self._told: tuple[News, ...] = ()
 
     @property
     def is_due(self) -> bool:
         """Whether the position may not move without it: what the homeserver sends to a device it sends once."""
         return self._rows is not None and self._rows.has_changed
+
+    def tell(self, news: News) -> None:
+        """Have admins told with the next batch. It waits in the rows."""
+        if self._rows is not None and len(self._rows.of(_NEWS)) < _MOST:
+            self._rows.put(_NEWS, news.id, news.text)
+
+    def news(self) -> tuple[News, ...]:
+        """What admins are told with the batch that comes next; before its `take`."""
+        if self._rows is not None:
+            self._told = tuple(News(id_, text) for id_, text in self._rows.of(_NEWS).items())
+            for news in self._told:
+                self._rows.put(_NEWS, news.id, None)
+        return self._told
 
     async def take(self) -> Mapping[str, str | None]:
         """What has changed, for the batch that comes next."""
@@ -30,7 +48,7 @@ class Remembering:
     def stored(self) -> None:
         """The batch is stored; nothing happens if it had no changes."""
         self._encrypted.stored(self._taken)
-        self._taken = {}
+        self._taken, self._told = {}, ()
         if self._rows is not None:
             self._rows.stored()
 
@@ -38,3 +56,6 @@ class Remembering:
         """The batch may not be stored."""
         if self._rows is not None:
             self._rows.give_back()
+            for news in self._told:
+                self._rows.put(_NEWS, news.id, news.text)
+            self._told = ()

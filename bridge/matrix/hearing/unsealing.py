@@ -11,6 +11,7 @@ from bridge.matrix.crypto.opened import NotOpened
 from bridge.matrix.crypto.opening import Keyless, Opening
 from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.sync import ForDevice, Said, Sealed, Uncarried
+from bridge.matrix.dialect.verification import Verification
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.accounting import Count, Tally
 
@@ -61,7 +62,9 @@ class Unsealing:
         if self._opening is not None:
             self._opening.forget(entry.id)
 
-    async def open(self, joined: JoinedRoom, entry: Sealed) -> Said | Uncarried | Unreadable | Count | None:
+    async def open(
+        self, joined: JoinedRoom, entry: Sealed
+    ) -> Said | Verification | Uncarried | Unreadable | Count | None:
         """What was said; a Count, with the reason, if it is not carried; None if it waits, or there is nothing to be
         said of it."""
         if self._opening is None or not self._opening.works:
