@@ -28,7 +28,7 @@ _TAIL = 3_000  # characters of the SDK's log that an error shows
 def missing() -> str | None:
     """Why there is no such client here, or None if there is."""
     if not (JS / "node_modules" / "matrix-js-sdk").is_dir():
-        return f"matrix-js-sdk is not installed here: scripts/npm-packages {JS.relative_to(Path.cwd())}"
+        return "matrix-js-sdk is not installed here: scripts/npm-packages tests/integration/js"
     return None if _node() else "there is no Node.js here"
 
 
