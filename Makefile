@@ -13,6 +13,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# A Matrix client that is not ours, for the tests
+CLIENT := tests/integration/js
 # Most tests wait for servers, and those of a file share theirs. Files start in the order of their folders: the slowest
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
@@ -22,7 +24,7 @@ SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
 
-test: check
+test: check $(CLIENT)/node_modules
 	@scripts/debian-packages inspircd ngircd anope znc strace
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -58,9 +60,12 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,demo]'
 	@touch $@
 
+$(CLIENT)/node_modules: $(CLIENT)/package-lock.json
+	@scripts/npm-packages $(CLIENT)
+
 page: $(INSTALLED)
 	@scripts/what-becomes-what
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info $(CLIENT)/node_modules
 	find bridge bots tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
-"""Measures carrying on a real Synapse and a real InspIRCd: a message each way over the bridge, next to one that crosses
-the homeserver directly, in the same run and in turns, so that noise hits all alike."""
+"""Measures carrying on a real Synapse and a real InspIRCd: a message each way over the bridge, in a plain room and in
+an encrypted one, next to one that crosses the homeserver directly, in the same run and in turns, so that noise hits all
+alike."""
 
 import asyncio
 import json
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,24 +18,27 @@ import click
 import psutil
 from rich.console import Console
 
-from benchmarks.figures import Burst, Figures, Latency
+from benchmarks.figures import DIRECT, SEALED, TO_IRC, TO_MATRIX, WAYS, Burst, Figures, Latency
+from benchmarks.sealed import Sealed, sealed
 from bridge.demo.daemon import Daemon
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Process, Synapse
 from bridge.demo.servers.process import HOST
 
-DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
-
-_CHANNEL = "#pond"
+_CHANNEL, _SEALED_CHANNEL = "#pond", "#lake"
 _WARM_UP = 10  # messages each way that are not counted: caches fill, connections open
 POLL_AGAIN = 0.06  # seconds between messages, in which those who heard the last one sync again
 _LATE = 120.0  # seconds to wait for the last line of a burst
+_CPU_CLOCK = 2  # of a process: linux/posix-timers.h, CPUCLOCK_SCHED
+
+Hearer = MatrixPerson | IrcPerson | Sealed
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """The participants. `alice` and `bob` are members and speak; `reader` listens on Matrix, in the `linked` room and,
-    with `sitter`, in the `plain` one, which the bridge does not know."""
+    with `sitter`, in the `plain` one, which the bridge does not know. `ann` speaks and `rita` listens in the encrypted
+    room; no one else is there, so that it has as many listeners; None if there is no such room."""
 
     alice: MatrixPerson
     bob: IrcPerson
@@ -45,24 +49,34 @@ class Stage:
     daemon: psutil.Process
     url: str
     """Of the homeserver, as the bridge has it."""
+    ann: Sealed | None = None
+    rita: Sealed | None = None
 
-    async def say(self, way: str, text: str) -> None:
-        if way == TO_MATRIX:
-            await self.bob.say(_CHANNEL, text)
+    async def say(self, way: str, text: str) -> float:
+        """When it was said, in monotonic seconds."""
+        said = time.monotonic()
+        if way == SEALED[TO_IRC]:
+            assert self.ann is not None
+            said = await self.ann.ask(say=text)
+        elif way in (TO_MATRIX, SEALED[TO_MATRIX]):
+            await self.bob.say(_CHANNEL if way == TO_MATRIX else _SEALED_CHANNEL, text)
         else:
             await self.alice.send(self.plain if way == DIRECT else self.linked, text)
+        return said
 
-    def hearers(self, way: str) -> Sequence[MatrixPerson | IrcPerson]:
+    def hearers(self, way: str) -> Sequence[Hearer]:
         """The listeners who may be timed. A homeserver always answers those of a room in the same order, so timing
         always the same one would depend on luck."""
-        if way == TO_IRC:
+        if way in (TO_IRC, SEALED[TO_IRC]):
             return (self.bob,)
+        if way == SEALED[TO_MATRIX]:
+            assert self.rita is not None
+            return (self.rita,)
         return (self.reader, self.sitter) if way == DIRECT else (self.reader,)
 
     def cpu(self) -> float:
-        """CPU seconds that the daemon has used."""
-        times = self.daemon.cpu_times()
-        return times.user + times.system
+        """CPU seconds that the daemon has used, to the microsecond."""
+        return time.clock_gettime(~self.daemon.pid << 3 | _CPU_CLOCK)
 
 
 _Front = Callable[[int], AbstractAsyncContextManager[str]]
@@ -76,9 +90,14 @@ async def _nothing(port: int) -> AsyncGenerator[str, None]:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, before: _Front = _nothing, more: Mapping[str, object] = MappingProxyType({})
+    folder: Path,
+    before: _Front = _nothing,
+    more: Mapping[str, object] = MappingProxyType({}),
+    *,
+    encryption: bool = False,
 ) -> AsyncGenerator[Stage, None]:
-    """The servers and the bridge, with `more` in its config, and `before` between it and the homeserver."""
+    """The servers and the bridge, with `more` in its config, and `before` between it and the homeserver. `encryption`:
+    with an encrypted room too."""
     async with Synapse(folder / "synapse") as synapse, InspIRCd(folder / "irc") as irc, before(synapse.port) as url:
         await synapse.register("duck", "quack-quack")
         async with (
@@ -92,16 +111,35 @@ async def staged(
             for person in (reader, sitter):  # three people, as in the other room with the duck: listeners cost time
                 await person.join(plain)
             await bob.join(_CHANNEL)
-            daemon = Daemon(folder / "bridge", {**_config(synapse, irc, url), **more}, {"home": "quack-quack"})
+            config = {**_config(synapse, irc, url, encryption=encryption), **more}
+            daemon = Daemon(folder / "bridge", config, {"home": "quack-quack"})
             daemon.prepare()
             await daemon.run("init-db")
-            await daemon.run("add-user", "alice", "--matrix", alice.user_id)
+            await daemon.run("add-user", "alice", "--matrix", alice.user_id, "--matrix", synapse.user_id("ann"))
             await daemon.run("add-user", "bob", "--irc-mask", f"pond/bob!*@{irc.mask_host}")
-            async with daemon:
-                yield Stage(alice, bob, reader, sitter, plain, linked, psutil.Process(daemon.pid), url)
+            async with AsyncExitStack() as stack:
+                others = await _sealed_people(stack, synapse, bob, folder) if encryption else ()
+                await stack.enter_async_context(daemon)
+                stage = Stage(alice, bob, reader, sitter, plain, linked, psutil.Process(daemon.pid), url, *others)
+                for sealed_person in others:
+                    await sealed_person.ask(knows=synapse.user_id("duck"))
+                yield stage
 
 
-def _config(synapse: Synapse, irc: InspIRCd, url: str) -> dict[str, object]:
+async def _sealed_people(stack: AsyncExitStack, synapse: Synapse, bob: IrcPerson, folder: Path) -> Sequence[Sealed]:
+    """Those in the encrypted room, which they make."""
+    people = []
+    for name in ("ann", "rita"):
+        await synapse.register(name, "quack-quack")
+        people.append(await stack.enter_async_context(sealed(synapse.url, name, folder / name)))
+    await people[0].ask(make=_SEALED_CHANNEL.removeprefix("#"))
+    await people[1].ask(join=f"{_SEALED_CHANNEL}:{synapse.server_name}")
+    await bob.join(_SEALED_CHANNEL)
+    return people
+
+
+def _config(synapse: Synapse, irc: InspIRCd, url: str, *, encryption: bool) -> dict[str, object]:
+    channels = [_CHANNEL, *([_SEALED_CHANNEL] if encryption else [])]
     return {
         "networks": {
             "home": {
@@ -109,7 +147,7 @@ def _config(synapse: Synapse, irc: InspIRCd, url: str) -> dict[str, object]:
                 "homeserver": url,
                 "user": synapse.user_id("duck"),
                 "password_file": "secrets/home",
-                "encryption": False,
+                "encryption": encryption,
             },
             "pond": {
                 "type": "irc",
@@ -120,35 +158,35 @@ def _config(synapse: Synapse, irc: InspIRCd, url: str) -> dict[str, object]:
                 "flood": {"burst": 100000, "per_second": 100000},
             },
         },
-        "links": {"pond": {"rooms": [f"home/#pond:{synapse.server_name}", f"pond/{_CHANNEL}"]}},
+        "links": {
+            channel[1:]: {"rooms": [f"home/{channel}:{synapse.server_name}", f"pond/{channel}"]} for channel in channels
+        },
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }
 
 
-async def crossing(stage: Stage, way: str, text: str, hearer: MatrixPerson | IrcPerson) -> float:
+async def crossing(stage: Stage, way: str, text: str, hearer: Hearer) -> float:
     """Seconds from saying `text` until `hearer` has it."""
     hearing = asyncio.ensure_future(hearer.heard(lambda heard: heard.text.endswith(text), _LATE))
-    said = time.monotonic()
-    await stage.say(way, text)
+    said = await stage.say(way, text)
     return (await hearing).at - said
 
 
-async def _latencies(stage: Stage, samples: int) -> tuple[dict[str, Latency], float]:
-    """The latency each way, and the daemon's CPU milliseconds a carried message."""
-    ways = [DIRECT, TO_IRC, TO_MATRIX]
+async def _latencies(stage: Stage, samples: int) -> tuple[dict[str, Latency], dict[str, float]]:
+    """The latency each way, and the daemon's CPU milliseconds a message: from before it is said until the next."""
+    ways = [*WAYS]
     taken: dict[str, list[float]] = {way: [] for way in ways}
+    cpu = dict.fromkeys(ways, 0.0)
     rng = random.Random(1)
-    used = 0.0
     for number in range(-_WARM_UP, samples):
-        if number == 0:
-            used = stage.cpu()
         rng.shuffle(ways)
         for way in ways:
-            await asyncio.sleep(POLL_AGAIN)
+            used = stage.cpu()
             taken[way].append(await crossing(stage, way, f"{way} {number}.", rng.choice(stage.hearers(way))))
-    cpu = (stage.cpu() - used) * 1000 / (2 * samples)
-    return {way: Latency.of(taken[way][_WARM_UP:]) for way in (DIRECT, TO_IRC, TO_MATRIX)}, cpu
+            await asyncio.sleep(POLL_AGAIN)
+            cpu[way] += (stage.cpu() - used) * 1000 / samples if number >= 0 else 0.0
+    return {way: Latency.of(taken[way][_WARM_UP:]) for way in WAYS}, cpu
 
 
 async def _burst(stage: Stage, way: str, count: int) -> Burst:
@@ -157,18 +195,18 @@ async def _burst(stage: Stage, way: str, count: int) -> Burst:
     hearer = stage.hearers(way)[0]
     before, used, began = len(hearer.messages), stage.cpu(), time.monotonic()
     for number in range(count):
-        await stage.say(way, f"line {number} of the burst {way}")
-    last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}" in heard.text, _LATE)
+        await stage.say(way, f"line {number} of the burst {way}.")
+    last = await hearer.heard(lambda heard: f"line {count - 1} of the burst {way}." in heard.text, _LATE)
     seconds = last.at - began
     await crossing(stage, way, f"the end of {way}", hearer)  # a barrier: after it, nothing is on its way
-    heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}" in message.text]
+    heard = [message.text for message in hearer.messages[before:] if f"of the burst {way}." in message.text]
     return Burst.of(count, heard, seconds, stage.cpu() - used)
 
 
 async def measure(samples: int, lines: int, progress: Callable[[str], None]) -> Figures:
     with tempfile.TemporaryDirectory(prefix="quackbridge-bench-") as folder:
         progress("starting the servers and the bridge")
-        async with staged(Path(folder)) as stage:
+        async with staged(Path(folder), encryption=True) as stage:
             at_start = stage.daemon.memory_info().rss / 1e6
             progress(f"{samples} messages each way, in turns")
             latency, cpu = await _latencies(stage, samples)
@@ -193,7 +231,7 @@ def main(*, samples: int, lines: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures.json(), indent=2))
     else:
-        Console(width=100).print(figures.table())
+        Console(width=110).print(*figures.tables())
     sys.exit(0 if figures.whole else 1)
 
 

@@ -15,7 +15,8 @@ import click
 from rich.console import Console
 
 from benchmarks import large_files
-from benchmarks.carry import POLL_AGAIN, TO_IRC, TO_MATRIX, Stage, crossing, staged
+from benchmarks.carry import POLL_AGAIN, Stage, crossing, staged
+from benchmarks.figures import TO_IRC, TO_MATRIX
 from benchmarks.spells import ALONE, Spell, summaries, table
 from bridge.demo.servers.process import HOST, free_port
 

@@ -2,12 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import quantiles
 from typing import Any
 
 from rich.table import Column, Table
+
+DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
+SEALED = {way: f"{way} (encrypted)" for way in (TO_IRC, TO_MATRIX)}
+"""The same ways through an encrypted room. Their names are in what is said: with a comma, it might address somebody."""
+WAYS = (DIRECT, TO_IRC, TO_MATRIX, *SEALED.values())
 
 _NUMBERED = re.compile(r"line (\d+)\b")
 
@@ -53,13 +58,13 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run. `cpu` is the daemon's CPU milliseconds a message, one at a time; memory is in MB."""
+    """One run. `cpu` is the daemon's CPU milliseconds a message, one at a time, each way; memory is in MB."""
 
     samples: int
     lines: int
     latency: dict[str, Latency]
     burst: dict[str, Burst]
-    cpu: float
+    cpu: dict[str, float]
     memory_at_start: float
     memory: float
 
@@ -70,26 +75,44 @@ class Figures:
     def whole(self) -> bool:
         return all(burst.whole for burst in self.burst.values())
 
-    def table(self) -> Table:
-        """The ways side by side; a latency has its ratio to the first way's."""
-        ways = list(self.latency)
-        base = self.latency[ways[0]]
-        table = Table(*(Column(title, no_wrap=True) for title in ("", *ways)))
+    def tables(self) -> Iterator[Table]:
+        """The plain ways side by side, each latency with its ratio to the direct one's; then the encrypted room, with
+        ratios to the plain one."""
+        plain = (TO_IRC, TO_MATRIX)
+        base = dict.fromkeys((DIRECT, *plain), DIRECT)
+        yield self._table("", base, f"{self.memory:.1f} ({self.memory_at_start:.1f} at the start)")
+        yield self._table("in an encrypted room, beside the plain one", {SEALED[way]: way for way in plain})
+
+    def _table(self, title: str, base: Mapping[str, str], memory: str = "") -> Table:
+        """The ways of `base`, and those that each is compared with."""
+        table = Table(*(Column(head, no_wrap=True) for head in ("", *base)), title=title)
+        bursts = [self.burst[way] for way in base]
 
         def row(title: str, cells: Iterable[str]) -> None:
             table.add_row(title, *cells)
 
-        row("p50, ms", (f"{way.p50:.1f}  ({way.p50 / base.p50:.2f} x)" for way in self.latency.values()))
-        row("p90, ms", (f"{way.p90:.1f}  ({way.p90 / base.p90:.2f} x)" for way in self.latency.values()))
-        bursts = [self.burst[way] for way in ways]
+        row("p50, ms", (_times(self.latency[way].p50, self.latency[other].p50) for way, other in base.items()))
+        row("p90, ms", (_times(self.latency[way].p90, self.latency[other].p90) for way, other in base.items()))
+        row("CPU a message, one at a time, ms", (self._cpu(way, other) for way, other in base.items()))
         table.add_section()
         row(f"{self.lines} lines at once, per second", (f"{burst.per_second:.1f}" for burst in bursts))
         row("  lost", (str(burst.lost) for burst in bursts))
         row("  doubled", (str(burst.doubled) for burst in bursts))
         row("  in order", ("yes" if burst.in_order else "NO" for burst in bursts))
         row("  arrived in messages", (str(burst.posts) for burst in bursts))
-        row("  daemon's CPU a line, ms", ("", *(f"{burst.cpu:.2f}" for burst in bursts[1:])))
-        table.add_section()
-        row("CPU a message, one at a time, ms", ("", f"{self.cpu:.2f}", "(both ways together)"))
-        row("resident memory, MB", ("", f"{self.memory:.1f}", f"({self.memory_at_start:.1f} at the start)"))
+        row("  daemon's CPU a line, ms", (f"{self.burst[way].cpu:.2f}" if way != DIRECT else "" for way in base))
+        if memory:
+            table.add_section()
+            row("resident memory, MB", ("", memory))
         return table
+
+    def _cpu(self, way: str, other: str) -> str:
+        """What a bridge that carries nothing uses in that time is in the first way."""
+        if way == DIRECT:
+            return f"({self.cpu[way]:.2f} without)"
+        more = "" if other == DIRECT else f"  ({self.cpu[way] - self.cpu[other]:+.2f})"
+        return f"{self.cpu[way]:.2f}{more}"
+
+
+def _times(this: float, other: float) -> str:
+    return f"{this:.1f}  ({this / other:.2f} x)"

@@ -338,7 +338,14 @@ class NoComparison(Exception):
 
 
 class NotSigned(Exception):
-    """Our device could not be signed. The text says why, and what to do."""
+    """Our device is not signed by its account, for that `reason`; the text also says what helps. `needs`: a "recovery
+    key" or a "password" would, else empty."""
+
+    def __init__(self, reason: str, hint: str = "", needs: str = "") -> None:
+        super().__init__(f"{reason}: {hint}" if hint else reason)
+        self.reason = reason
+        self.hint = hint
+        self.needs = needs
 
 
 @runtime_checkable
@@ -362,7 +369,17 @@ class Encrypts(Comparisons, Protocol):
         """How it is now. No I/O."""
         ...
 
-    async def sign_device(self, recovery_key: str | None) -> str:
+    async def sign_device(self, recovery_key: str | None, password: str | None) -> str:
         """See to it that our device is signed by its account: with the keys that we have, or that `recovery_key` opens,
-        or with new ones if the account has none. Returns what came of it, in words. Raises NotSigned."""
+        or with new ones if the account has none, for which the homeserver may want its `password`. Returns what came of
+        it, in words. Raises NotSigned."""
+        ...
+
+    async def new_recovery_key(self) -> str:
+        """Let another recovery key open the account's secret storage, if it is ours. It waits to be shown. Returns what
+        came of it, in words. Raises NotSigned."""
+        ...
+
+    async def recovery_key_shown(self) -> None:
+        """The recovery key that waits was shown, and is kept no longer."""
         ...

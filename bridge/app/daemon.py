@@ -12,12 +12,14 @@ from pathlib import Path
 import structlog
 
 from bots.host import About, BotHost, Hosted
+from bridge.admin import comparing
+from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
+from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
-from bridge.app import comparing, wiring
-from bridge.app.comparing import LocalLive
+from bridge.app import admin_socket, wiring
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
@@ -96,13 +98,14 @@ class _Daemon:
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
+        self._answers = Answers(lambda: self._running.networks)
         self._desk = Desk(
             config,
             users,
             self._gate,
             self._counter,
             clock=time.time,
-            live=LocalLive(lambda: self._running.networks),
+            live=LocalLive(asyncio.get_running_loop(), self._answers.answer),
             comparisons=lambda: len([*comparing.waiting(self._running.networks)]),
         )
         self._hosted = wiring.bots(config, {})
@@ -156,6 +159,9 @@ class _Daemon:
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
+            self._group.create_task(
+                admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
+            ),
         ]
         await stopping.wait()
         log.info("stopping")

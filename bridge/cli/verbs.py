@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bridge.admin.live import SocketLive, socket_of
 from bridge.admin.verbs import Verb
 from bridge.admin.verbs.office import Answer, Office, Terminal
 from bridge.cli.common import load_settings
@@ -33,7 +34,9 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         settings = load_settings(config)
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
-        office = Office(settings, users, by=by, terminal=Terminal(_ask, _read, None if as_json else _confirm))
+        live = SocketLive(socket_of(settings.store.path))
+        terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
+        office = Office(settings, users, by=by, terminal=terminal, live=live)
         ctx = click.get_current_context()
         ctx.obj = office
         assert command.callback is not None
@@ -103,6 +106,17 @@ def _ask() -> str:
         raise click.UsageError("there is no terminal to type a password at: use --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
+
+
+def _take(what: str) -> str:
+    """Ask once for a secret at the terminal, without an echo; without a terminal, read it from standard input."""
+    if sys.stdin is not None and sys.stdin.isatty() and _has_terminal():
+        typed: str = click.prompt(what, hide_input=True, err=True)
+        return typed
+    line = sys.stdin.readline(4 * LONGEST) if sys.stdin is not None else ""
+    if not line.strip():
+        raise click.UsageError(f"standard input is empty: type or pipe it into the command ({what})")
+    return line.strip()
 
 
 def _has_terminal() -> bool:

@@ -299,6 +299,11 @@ class Config(Section):
         return self
 
     @property
+    def file(self) -> Path:
+        """The file that it was read from."""
+        return self._file
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Problems that do not stop the daemon, worded like errors."""
         return self._warnings

@@ -50,16 +50,18 @@ class Account:
         name = await self._patience.ask(self._shown)
         self.us = Us(self._settings.user, name)
 
-    async def confirmed(self, *path: str, body: Json) -> Json:
-        """Post what the homeserver may want our password for once more (spec, "User-Interactive Authentication")."""
+    async def confirmed(self, *path: str, body: Json, password: str | None = None) -> Json:
+        """Post what the homeserver may want our password for once more: `password`, or the configured one (spec,
+        "User-Interactive Authentication")."""
+        password = password or self._settings.password
         try:
             return await self._homeserver.post(*path, body=body)
         except ApiError as error:
-            if not error.session or self._settings.password is None:
+            if not error.session or password is None:
                 raise
             session = error.session
         user = {"type": "m.id.user", "user": self._settings.user}
-        auth = {"type": _PASSWORD, "identifier": user, "password": self._settings.password, "session": session}
+        auth = {"type": _PASSWORD, "identifier": user, "password": password, "session": session}
         return await self._homeserver.post(*path, body={**body, "auth": auth})
 
     async def replace_device(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 
 from bridge.matrix.account import Account
@@ -14,6 +14,7 @@ from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opening import Opening
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.sealing import Sealing
+from bridge.matrix.crypto.setting_up import SettingUp
 from bridge.matrix.crypto.verifying import Verifying
 from bridge.matrix.crypto.vouching import Vouching
 from bridge.matrix.dialect import convert
@@ -38,7 +39,17 @@ from bridge.model.event import Event, EventKey, Membership, Room
 from bridge.model.outbox import Attached, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, Comparison, Download, Fetched, Memory, News, NoComparison
+from bridge.network import (
+    Batch,
+    Comparison,
+    Download,
+    EncryptionState,
+    Fetched,
+    Memory,
+    News,
+    NoComparison,
+    NotSigned,
+)
 
 _GATHER_S = 4.0
 """Seconds that memberships wait for more: a netsplit ends for many people within these."""
@@ -72,7 +83,10 @@ class MatrixNetwork:
         self._account = Account(settings, self._homeserver, memory, patience)
         self._memory = memory
         rows = Rows(memory) if settings.encryption else None
-        self._keys = self._new_keys(rows, patience, clock, settings.recovery_key) if rows else None
+        self._identity, self._keys = None, None
+        if rows is not None:
+            self._identity = Identity(self.name, self._homeserver, self._account, rows, settings.recovery_key, clock)
+            self._keys = Keys(self.name, self._homeserver, self._account, patience, rows, clock, self._identity)
         sealing = Sealing(known, self._homeserver, self._keys, clock) if self._keys else None
         unsealing = Unsealing(self.name, self._keys, Opening(self._keys, rows, clock) if self._keys and rows else None)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
@@ -102,10 +116,6 @@ class MatrixNetwork:
             remembering,
             self._verifying,
         )
-
-    def _new_keys(self, rows: Rows, patience: Patience, clock: Callable[[], float], recovery_key: str | None) -> Keys:
-        identity = Identity(self.name, self._homeserver, self._account, rows, recovery_key)
-        return Keys(self.name, self._homeserver, self._account, patience, rows, clock, identity)
 
     def _new_verifying(
         self,
@@ -191,6 +201,39 @@ class MatrixNetwork:
         """See `bridge.network.MediaSink`."""
         return await self._uploads.attach(file)
 
+    def encryption(self) -> EncryptionState:
+        """See `bridge.network.Encrypts`."""
+        if self._keys is None:
+            return EncryptionState("`encryption: false`: encrypted rooms are neither read nor written")
+        encrypted = (joined.room for joined in self._rooms if joined.encrypted and not joined.private)
+        return self._keys.state(tuple(encrypted))
+
+    async def sign_device(self, recovery_key: str | None, password: str | None) -> str:
+        """See `bridge.network.Encrypts`."""
+        return await self._setting_up().sign_device(recovery_key, password)
+
+    async def new_recovery_key(self) -> str:
+        """See `bridge.network.Encrypts`."""
+        return await self._setting_up().new_recovery_key()
+
+    async def recovery_key_shown(self) -> None:
+        """See `bridge.network.Encrypts`."""
+        await self._setting_up().recovery_key_shown()
+
+    def _setting_up(self) -> SettingUp:
+        if self._keys is None:
+            raise NotSigned(self.encryption().problem)
+        return SettingUp(self._keys, self._identity)
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncGenerator[None, None]:
+        """Be logged in, with our keys, and do nothing else: for commands while no daemon runs."""
+        try:
+            await self._begin()
+            yield
+        finally:
+            await self._homeserver.close()
+
     def gather(self, event: Event) -> float:
         """See `bridge.network.Gathering`."""
         return _GATHER_S if isinstance(event.body, Membership) else 0.0
@@ -216,11 +259,14 @@ class MatrixNetwork:
         if cursor is None:
             await self._joining.tried()
 
-    async def _live(self) -> None:
+    async def _begin(self) -> None:
         await self._account.log_in()
         self._rooms.encrypted.recall(await self._memory.recall())
         if self._keys is not None:
             await self._keys.begin()
+
+    async def _live(self) -> None:
+        await self._begin()
         await self._joining.recall()
         await self._private.recall()
         await self._invitations.recall()

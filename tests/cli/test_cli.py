@@ -27,8 +27,6 @@ from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.http import links
 from bridge.irc.settings import IrcSettings
-from bridge.matrix.crypto.recovery import read
-from bridge.matrix.crypto.rows import RECOVERY
 from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Event, Media, Room
 from bridge.model.outbox import Addressed, handle, text_handle
@@ -734,21 +732,9 @@ def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds
     os.close(held)
 
 
-def test_the_recovery_key_of_a_matrix_account_is_shown_and_that_is_in_the_audit_log(pond: Path) -> None:
+def test_setting_up_a_matrix_account_needs_one_in_the_config(pond: Path) -> None:
     assert "the config has no Matrix network 'nothing'" in fail(pond, 2, "matrix-setup", "nothing")
     assert "the config has no Matrix network 'irc', but: home" in fail(pond, 2, "matrix-setup", "irc")
-    fail(pond, 2, "matrix-setup", "home")  # there is no store
-    asyncio.run(_remembered(pond / "data" / "store.sqlite", {"access_token": "x"}))
-    assert "no recovery key is kept for home" in fail(pond, 1, "matrix-setup", "home")
-    asyncio.run(_remembered(pond / "data" / "store.sqlite", {RECOVERY: "77" * 32}))
-    said = run(pond, "matrix-setup", "home")
-    assert "recovery key of @duck:localhost" in said
-    (key,) = (line for line in said.splitlines() if line.startswith("Es"))
-    assert read(key) == b"\x77" * 32
-    assert json.loads(run(pond, "matrix-setup", "home", "--json")) == {"recovery_key": key}
-    audit = run(pond, "audit")
-    assert "showed the recovery key of home" in audit
-    assert key not in audit
 
 
 async def _remembered(path: Path, changes: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bridge.matrix.crypto.rows import PREFIX, Rows
 from bridge.store import Commit, Committed, Lease, schema, sqlite
 from bridge.store.sqlite import SqliteStore
 
@@ -78,6 +79,29 @@ def _told_later() -> None:
     _put(Lease, "commit", commit)
 
 
+def _rows_later() -> None:
+    """The rows of encryption are stored in a transaction of their own, after the cursor that they came with."""
+    real = Lease.commit
+
+    async def commit(self: Lease, commit: Commit) -> Committed:
+        rows = {key: text for key, text in commit.changes.items() if key.startswith(PREFIX)}
+        rest = {key: text for key, text in commit.changes.items() if key not in rows}
+        committed = await real(self, replace(commit, changes=rest))
+        await self.remember(rows)
+        return committed
+
+    _put(Lease, "commit", commit)
+
+
+def _rows_not_flushed() -> None:
+    """What leaves does not wait for its rows: they are stored with what comes next."""
+
+    async def flush(_self: Rows) -> None:
+        pass
+
+    _put(Rows, "flush", flush)
+
+
 def _answered_early() -> None:
     """What was done is committed with what comes next, and answered before."""
 
@@ -112,6 +136,8 @@ PLANTED: Mapping[str, Callable[[], None]] = {
     "cursor-last": _cursor_last,
     "planned-later": _planned_later,
     "told-later": _told_later,
+    "rows-later": _rows_later,
+    "rows-not-flushed": _rows_not_flushed,
     "answered-early": _answered_early,
     "folder-not-synced": _folder_not_synced,
     CHECKPOINTS: _set("wal_autocheckpoint = 50"),

@@ -1,7 +1,7 @@
 """What a program said that its store had kept, and whether a store that is found later keeps it.
 
 The store is seen as values by name (`cursor of home`, `delivery 1f3a`): None where there is none. Each verb changes
-some of them, all or none.
+some of them, all or none; and of some it is said that something has left this machine that depends on them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +25,8 @@ class Promises:
                 self.under_way[number] = changes
             case {"done": number}:
                 self.certain |= self.under_way.pop(number)
+            case {"left": values}:
+                self.certain |= values
 
     def broken(self, found: Values) -> Iterator[str]:
         """The promises that `found` breaks."""

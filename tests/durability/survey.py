@@ -4,10 +4,12 @@ import sqlite3
 from contextlib import aclosing, closing
 from pathlib import Path
 
+from bridge.matrix.crypto.rows import PREFIX
 from bridge.model.event import EventKey, Room
 from bridge.model.outbox import Delivery, State
 from bridge.store import Commit, Lease
 from bridge.store.sqlite import SqliteStore
+from tests.durability.crypto import named
 from tests.durability.promises import Values
 from tests.durability.workload import IDLE, STORE, TARGETS
 from tests.events import HOME, matrix, said
@@ -30,6 +32,7 @@ async def survey(folder: Path) -> Values:
         found[f"cursor of {HOME.network}"] = cursor
         memory = await home.recall()
         found |= {f"memory of {HOME.network}": memory.get("since"), f"what {HOME.network} told": memory.get("told")}
+        found |= named({key: text for key, text in memory.items() if key.startswith(PREFIX)})
         found |= await store.writer.read(
             lambda core: {
                 f"remote ids of {delivery}": list(remote_ids)

@@ -57,6 +57,7 @@ LOST = "is None, not"
 SENT_AGAIN = "is 'queued', not 'sent'"
 DAMAGED = "Unusable: "
 HALF = "is half done"
+NOT_LEFT = "row uncopied crypto olm "
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,8 @@ HALF = "is half done"
         ("cursor-last", {HALF}),
         ("planned-later", {HALF}),
         ("told-later", {HALF}),
+        ("rows-later", {HALF}),
+        ("rows-not-flushed", {NOT_LEFT}),
         ("answered-early", {LOST}),
         ("folder-not-synced", {LOST}),
     ],

@@ -7,27 +7,26 @@ was delivered; whatever the store raises that it does not expect ends it with 1.
 
 import asyncio
 import itertools
-import json
 import os
 import random
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from bridge.model.accounting import TOO_OLD, Count, Tally
 from bridge.model.event import Edit, Event, Redaction, Room
 from bridge.model.outbox import Backlog, Delivery, Post, State
 from bridge.model.text import words
-from bridge.store import Commit, Committed, Dead, Dropped, Full, Lease, Shown, Waits, reserve
+from bridge.store import Commit, Committed, Dead, Dropped, Lease, Shown, Waits, reserve
 from bridge.store.sqlite import SqliteStore
+from tests.durability.crypto import Crypto, named
 from tests.durability.planted import PLANTED
+from tests.durability.record import Record
 from tests.events import HOME, LIBERA, OFTC, matrix, said
 
-Result = TypeVar("Result")
 TARGETS = (LIBERA, OFTC)
 IDLE = Room("lake", "#lake")
 """What is owed there is planned in the commit, and sent before the next: it has nothing else to do."""
@@ -37,62 +36,12 @@ RESERVE = 2**16
 """Bytes of the store's reserve here; megabytes would be on every simulated disk."""
 
 _MODES = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")
+_BETWEEN_KEYS = (0.0, 0.002, 0.01)  # seconds
 _KEEP = 40.0  # seconds of made-up time for which what is done is remembered; every verb takes one
-_PAUSE = 0.01  # seconds before what found no room is tried again
-
-
-class Record:
-    """What is said of the verbs, and the made-up time, which each of them takes a second of."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self._numbers = itertools.count()
-        self._under_way: dict[int, float] = {}
-        self._spans: list[tuple[float, float]] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    @property
-    def settled(self) -> float:
-        """All calls that began before this time have ended."""
-        return min(self._under_way.values(), default=self.now)
-
-    async def making(
-        self, changes: Mapping[str, object], verb: Callable[[], Awaitable[Result]]
-    ) -> tuple[Result, float]:
-        """What `verb` answers, and its time, saying what it changes; it is repeated while the disk is full."""
-        number = next(self._numbers)
-        self._under_way[number] = self.now
-        _say({"verb": number, "changes": changes})
-        while True:
-            self.now += 1
-            at = self.now
-            try:
-                answer = await verb()
-                break
-            except Full:
-                _say({"full": number})
-                await asyncio.sleep(_PAUSE)
-        _say({"done": number})
-        del self._under_way[number]
-        self._spans.append((at, self.now))
-        return answer, at
-
-    def between_verbs(self, time: float) -> float:
-        """`time`, or the last one before it that is within no verb: the store reads the clock somewhere in each."""
-        for begun, ended in sorted(self._spans, reverse=True):
-            if begun < time <= ended or begun // 60 < time // 60 <= ended // 60:
-                time = begun
-        return time
-
-
-def _say(line: Mapping[str, object]) -> None:
-    os.write(1, json.dumps(line).encode() + b"\n")
 
 
 class Work:
-    """One network hears, two deliver; all at the same time, so that their verbs are committed together."""
+    """One network hears and sends keys, two deliver, all at the same time: so their verbs are committed together."""
 
     def __init__(self, store: SqliteStore, record: Record, rng: random.Random, batches: int) -> None:
         self._store = store
@@ -122,6 +71,8 @@ class Work:
 
     async def _hear(self) -> None:
         lease, lake = await self._lease(HOME.network), await self._lease(IDLE.network)
+        crypto = Crypto(lease, self._record, self._rng)
+        sending = asyncio.create_task(self._send_keys(crypto), name="send keys")
         cursor = None
         for number in range(self._batches):
             if number % 5 == 2:
@@ -129,7 +80,7 @@ class Work:
             if number % 4 == 3:
                 cursor = await self._removed(lease, lake, number, cursor)
             new = cursor if cursor and self._rng.random() < 0.1 else f"c{number}"  # a long gap, in several commits
-            await self._commit(lease, number, cursor, new)
+            await self._commit(lease, crypto, number, cursor, new)
             cursor = new
             if number % 7 == 3:
                 changes = {f"memory of {HOME.network}": f"m{number}"}
@@ -141,9 +92,17 @@ class Work:
             if number % 20 == 19:
                 await self._expire()
         self._heard = True
+        await sending
         self._store._ring({room.network for room in TARGETS})
 
-    async def _commit(self, lease: Lease, number: int, cursor: str | None, new: str) -> None:
+    async def _send_keys(self, crypto: Crypto) -> None:
+        for number in itertools.count():
+            if self._heard:
+                return
+            await crypto.send(number)
+            await asyncio.sleep(self._rng.choice(_BETWEEN_KEYS))
+
+    async def _commit(self, lease: Lease, crypto: Crypto, number: int, cursor: str | None, new: str) -> None:
         sizes = self._rng.choices((5, 200, 3_000), (8, 3, 1), k=self._rng.randint(0, 3))
         events = [
             said(HOME, matrix("alice"), f"{number}/{part} {'x' * size}", f"${number}/{part}")
@@ -152,11 +111,13 @@ class Work:
         rooms = self._rng.choice([TARGETS, TARGETS, TARGETS[:1]])
         deliveries = [Delivery.of(event.key, room) for event in events for room in rooms]
         counts = [Count(HOME, Tally.REFUSED, f"batch {number}")]
+        crypto.hear(number)
+        rows = await crypto.rows.take()
         changes: dict[str, object] = {_state(delivery.id): State.QUEUED for delivery in deliveries}
-        changes |= {f"cursor of {HOME.network}": new, f"count of batch {number}": 1}
-        _, at = await self._record.making(
-            changes, lambda: lease.commit(Commit(cursor, new, events, deliveries, counts=counts))
-        )
+        changes |= {f"cursor of {HOME.network}": new, f"count of batch {number}": 1, **named(rows)}
+        commit = Commit(cursor, new, events, deliveries, counts=counts, changes=rows)
+        _, at = await self._record.making(changes, lambda: lease.commit(commit))
+        crypto.rows.stored()
         self._counted[f"batch {number}"] = at
 
     async def _planned(self, lease: Lease, lake: Lease, number: int, cursor: str | None) -> str:

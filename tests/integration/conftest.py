@@ -7,6 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.demo.servers import InspIRCd, Synapse
+from tests.conftest import cannot
+from tests.integration.element import ElementWeb, missing
 from tests.integration.irc import Log
 from tests.integration.servers import Anope
 
@@ -29,3 +31,12 @@ async def own_services(tmp_path: Path) -> AsyncGenerator[Anope, None]:
 async def own_synapse(tmp_path: Path) -> AsyncGenerator[Synapse, None]:
     async with Synapse(tmp_path / "synapse") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def element_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElementWeb]:
+    """The process with the clients of those who use Element."""
+    if reason := missing():
+        cannot(reason)
+    with ElementWeb(tmp_path_factory.mktemp("element")) as clients:
+        yield clients

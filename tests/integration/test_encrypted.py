@@ -16,7 +16,6 @@ from nio import RoomMessage, UploadResponse
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
-from bridge.matrix.crypto.signing import SigningKey
 from bridge.matrix.crypto.trust import is_signed
 from tests.faults.http import Ask, HttpProxy
 from tests.integration.daemon import Daemon, quackbridge, write_config
@@ -405,53 +404,3 @@ def _is_verified(found: dict[str, Any], user: str) -> bool:
     devices = found["device_keys"][user].values()
     whole = is_signed(found["self_signing_keys"][user], user, master, master)
     return whole and bool(devices) and all(is_signed(each, user, own, own) for each in devices)
-
-
-async def test_the_account_is_cross_signed_and_a_restored_bridge_signs_its_new_device_with_the_recovery_key(
-    pond: Pond,
-) -> None:
-    async with people(pond) as (alice, bob, place), pond.daemon() as daemon:
-        await daemon.ready()
-        first = await _published(alice, pond.duck_id)
-        assert _is_verified(first, pond.duck_id)
-        shown = json.loads(quackbridge(pond.folder, "matrix-setup", "home", "--json").stdout)["recovery_key"]
-        assert shown not in str(daemon.log)
-        await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "before")
-        backup = json.loads(quackbridge(pond.folder, "backup", "--json").stdout)["folder"]
-        await daemon.stop()
-        assert quackbridge(pond.folder, "restore", backup, "--yes", "--with-store").returncode == 0
-        await daemon.start()
-        await daemon.logged("new_device")
-        assert (await daemon.logged("not_verified"))["reason"] == "there is no recovery key"
-        await daemon.stop()
-        networks: Any = pond.config["networks"]
-        networks["home"]["recovery_key_file"] = "secrets/recovery"
-        write_config(pond.folder, pond.config, {"home": PASSWORD, "recovery": shown})
-        await daemon.start()
-        await daemon.logged("device_signed")
-        await daemon.ready()
-        second = await _published(alice, pond.duck_id)
-        assert _is_verified(second, pond.duck_id)
-        assert second["master_keys"] == first["master_keys"]
-        assert second["device_keys"][pond.duck_id].keys().isdisjoint(first["device_keys"][pond.duck_id])
-        await _both_ways(pond, alice, bob, place, "after")
-        again = json.loads(quackbridge(pond.folder, "matrix-setup", "home", "--json").stdout)["recovery_key"]
-        assert again == shown
-
-
-async def test_an_account_that_another_client_has_cross_signed_stays_as_it_is(pond: Pond) -> None:
-    async with people(pond) as (alice, bob, place), MatrixPerson(pond.synapse.url, pond.duck) as client:
-        master = SigningKey.new()
-        keys = {"master_key": master.published(pond.duck_id, "master")}
-        for kind in ("self_signing", "user_signing"):
-            keys[f"{kind}_key"] = master.sign(pond.duck_id, SigningKey.new().published(pond.duck_id, kind))
-        await client.call("POST", "keys/device_signing/upload", keys)
-        async with pond.daemon() as daemon:
-            await daemon.ready()
-            assert (await daemon.logged("not_verified"))["reason"] == "there is no recovery key"
-            found = await _published(alice, pond.duck_id)
-            assert found["master_keys"][pond.duck_id]["keys"] == {f"ed25519:{master.public}": master.public}
-            assert quackbridge(pond.folder, "matrix-setup", "home").returncode == 1
-            await alice.knows(place, pond.duck_id)
-            await _both_ways(pond, alice, bob, place, "all the same")

@@ -1,12 +1,13 @@
 """Messages that wait for their key (bridge.matrix.crypto.opening), and how syncs, rooms and restarts go with it."""
 
+import json
 from typing import Any
 
 import pytest
 
 from bridge.matrix.crypto import opening
 from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.opened import NotOpened
+from bridge.matrix.crypto.opened import NotOpened, heard_once
 from bridge.matrix.crypto.opening import NO_KEY, Opening
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.dialect.sync import ForDevice
@@ -72,7 +73,7 @@ async def test_a_message_whose_key_comes_later_waits_and_is_opened_then_also_aft
     key = ann.give_key(duck)
     event = ann.say("early")
     assert await reader.read(event) is None
-    await duck.rows.flush()
+    await duck.memory.remember(await duck.rows.take())  # as a batch does
     duck = await duck.again()
     later = _Reader(duck)
     later.directory.known = [ann]
@@ -137,3 +138,14 @@ async def test_a_message_waits_while_the_homeserver_does_not_tell_the_devices_of
     reader.now += 31
     assert await reader.hear() == [event]
     assert await reader.read(event) == "x"
+
+
+def test_what_was_heard_of_a_key_is_one_object_in_compact_json() -> None:
+    kept = "{}"
+    for index in (0, 1, 12, 2, 112, 11):
+        kept = heard_once(kept, index, f"${index}")
+        assert heard_once(kept, index, f"${index}") == kept
+        with pytest.raises(NotOpened, match="repeats"):
+            heard_once(kept, index, "$another")
+    assert kept == json.dumps(json.loads(kept), separators=(",", ":"))
+    assert [*json.loads(kept)] == ["0", "1", "12", "2", "112", "11"]

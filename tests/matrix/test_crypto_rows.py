@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from bridge.matrix.crypto.rows import PREFIX, Rows
+from bridge.matrix.crypto.rows import PREFIX, WAITING, Rows
 from bridge.network import UNCOPIED
 from bridge.store import Unavailable
 from tests.fakes.memory import Notebook
@@ -120,3 +120,18 @@ async def test_all_rows_can_be_removed() -> None:
     rows.clear()
     await rows.flush()
     assert memory.kept == {}
+
+
+async def test_a_message_that_waited_is_forgotten_only_with_the_event_that_it_became() -> None:
+    memory = Notebook()
+    rows = await _rows(memory)
+    rows.put(WAITING, "$1", "{}")
+    await rows.take()
+    rows.stored()
+    await memory.remember({f"{PREFIX}{WAITING} $1": "{}"})
+    rows.put(WAITING, "$1", None)
+    rows.put("olm", "a", "1")
+    await rows.flush()
+    assert memory.kept == {_A: "1", f"{PREFIX}{WAITING} $1": "{}"}
+    assert rows.has_changed
+    assert await rows.take() == {f"{PREFIX}{WAITING} $1": None}

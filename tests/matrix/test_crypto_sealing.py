@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -156,6 +157,29 @@ async def test_who_comes_while_the_key_is_given_gets_it_too(request_: str) -> No
     bridge.homeserver.meanwhile = {request_: comes}
     event = await bridge.say("hello")
     assert [_reads(bridge, party, event) for party in (ann, carol)] == ["hello", "hello"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_is_asked_for_elsewhere_just_now_gets_the_key_too(fails: bool) -> None:
+    bridge, (ann,) = await _room("ann")
+    await bridge.keys.know([_US])
+    if fails:
+        bridge.homeserver.trouble["keys/query"] = Unreachable("away")
+    post, answered = bridge.homeserver.post, asyncio.Event()
+
+    async def slow(*path: str, query: Any = None, body: Mapping[str, Any] | None = None) -> Json:
+        if path == ("keys", "query"):
+            await answered.wait()
+        return await post(*path, query=query, body=body)
+
+    bridge.homeserver.post = slow  # type: ignore[method-assign]
+    elsewhere = asyncio.create_task(bridge.keys.know([ann.user]))
+    await asyncio.sleep(0)
+    saying = asyncio.create_task(bridge.say("one"))
+    await asyncio.sleep(0.01)
+    answered.set()
+    assert _reads(bridge, ann, await saying) == "one"
+    assert isinstance((await asyncio.gather(elsewhere, return_exceptions=True))[0], Unreachable if fails else NoneType)
 
 
 async def test_a_device_without_a_one_time_key_gets_the_key_once_it_has_one_again() -> None:

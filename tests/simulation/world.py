@@ -108,7 +108,7 @@ class World:
         self._process: asyncio.Task[None] | None = None
         self._store: SimulatedStore | None = None
         self._users = MemoryUsers()
-        self._users.add(*(User(name, identities=(_identity(net, name),)) for net in PEOPLE for name in PEOPLE[net]))
+        self._users.add(*(User(name, identities=(identity(net, name),)) for net in PEOPLE for name in PEOPLE[net]))
 
     async def run(self) -> None:
         """Run everything; check the world afterwards. TimeoutError if it never comes to rest."""
@@ -167,7 +167,7 @@ class World:
                 self._process.cancel()
                 await asyncio.wait({self._process})
             if not self._process.cancelled() and (error := self._process.exception()) is not None:
-                _expect_lease_lost(error)
+                expect_lease_lost(error)
                 self.weather.note("lease lost")
             await asyncio.sleep(self.weather.rng.uniform(0.2, 3.0))
 
@@ -184,7 +184,7 @@ class World:
             shared = Shared(weather.clock, weather.rng, Notices(weather.clock))
             shared.link_to, shared.link_to_text = self.link_to, self._link_to_text
             relay = Relay(gate, shared)
-            leases = [await _patient(partial(self._begin, store, network.name)) for network in networks]
+            leases = [await patient(partial(self._begin, store, network.name)) for network in networks]
             async with asyncio.TaskGroup() as group:
                 for network, lease in zip(networks, leases, strict=True):
                     group.create_task(relay.accept(network, lease))
@@ -338,13 +338,13 @@ def _voices() -> list[tuple[Room, str]]:
     return [(room, who) for link in LINKS for room in link.rooms for who in people[room.network]]
 
 
-def _identity(network: str, name: str) -> Identity:
+def identity(network: str, name: str) -> Identity:
     if network == "home":
         return Identity(Proof.MATRIX, "", f"@{name}:hs")
     return Identity(Proof.IRC, network, name)
 
 
-async def _patient(verb: Callable[[], Awaitable[Result]]) -> Result:
+async def patient(verb: Callable[[], Awaitable[Result]]) -> Result:
     """What `verb` gives once the store is there."""
     while True:
         try:
@@ -353,10 +353,10 @@ async def _patient(verb: Callable[[], Awaitable[Result]]) -> Result:
             await asyncio.sleep(1.0)
 
 
-def _expect_lease_lost(error: BaseException) -> None:
+def expect_lease_lost(error: BaseException) -> None:
     """Raise `error` unless all that it says is that the lease is lost: the process then has to stop."""
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
-            _expect_lease_lost(one)
+            expect_lease_lost(one)
     elif not isinstance(error, LeaseLost):
         raise error

@@ -125,9 +125,11 @@ def _is_asked(entry: Entry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a secret may be typed: `ask` prompts for it, `read` takes the first line of standard input. `confirm` shows
-    a question and reads a line, empty if there is none; None if nothing is to be asked."""
+    """Where secrets and answers may be typed. `ask` prompts for a new secret, twice; `read` takes the first line of
+    standard input. `take` is given what to ask for: it prompts once, if there is a terminal, or reads the next line.
+    `confirm` shows a question and reads a line, empty if there is none; None if nothing is to be asked."""
 
     ask: Callable[[], str]
     read: Callable[[], str]
+    take: Callable[[str], str]
     confirm: Callable[[str], str] | None = None

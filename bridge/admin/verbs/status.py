@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import click
 
+from bridge.admin.live import NotRunning
 from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
@@ -33,16 +35,37 @@ def status(office: Office) -> Answer:
                 office.warn(orphan.words)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
     traffic = _traffic(office)
+    encryption = _encryption(office) if running else {}
     data = {
         "running": running,
         "users": len(office.users.list()),
         "links": len(office.config.links),
         "networks": networks,
+        "encryption": encryption,
         "media": {use.value: {"number": each.number, "bytes": each.bytes} for use, each in traffic.items()},
     }
     words = f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}"
     waiting = [f"{name}: {found['words']}" for name, found in networks.items() if found["queued"] or found["dead"]]
-    return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *_today(traffic)]))
+    sealed = [f"{name}: {_sealed(state)}" for name, state in encryption.items()]
+    return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *sealed, *_today(traffic)]))
+
+
+def _encryption(office: Office) -> Mapping[str, Mapping[str, Any]]:
+    """How encryption is on each Matrix network; empty if the daemon does not answer."""
+    with suppress(NotRunning):
+        return office.live.ask("encryption")
+    return {}
+
+
+def _sealed(state: Mapping[str, Any]) -> str:
+    """A state of encryption in words."""
+    if state["problem"]:
+        return f"no encryption. {str(state['problem']).capitalize()}"
+    rooms = len(state["rooms"])
+    where = f"{rooms or 'no'} encrypted {'room' if rooms == 1 else 'rooms'}"
+    left = "" if state["keys"] is None else f", {state['keys']} keys left for new conversations"
+    signed = f"but clients warn of the bridge. {str(state['unsigned']).capitalize()}" if state["unsigned"] else "signed"
+    return f"encryption works, {where}{left}, {signed}"
 
 
 def _traffic(office: Office) -> Mapping[TrafficKind, Traffic]:

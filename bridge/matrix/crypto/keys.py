@@ -19,7 +19,8 @@ from bridge.matrix.dialect.sync import ForDevice
 from bridge.matrix.dialect.verification import PREFIX
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
-from bridge.network import Refused
+from bridge.model.event import Room
+from bridge.network import EncryptionState, NotSigned, Refused
 
 log = structlog.get_logger()
 
@@ -66,27 +67,31 @@ class Keys:
         self._clock = clock
         self._identity = identity
         self._fresh: set[str] = set()  # whose devices we know as they are now
+        self._under_way: dict[str, asyncio.Future[None]] = {}  # done when the question for their devices is answered
         self._asked: LruDict[str, float] = LruDict(_MOST)  # when those were asked for who are not fresh
         self._left_out: LruDict[Pair, float] = LruDict(_MOST)  # when these devices had no one-time key
         self._number: int | None = None  # of our one-time keys at the homeserver
         self._needs_fallback = False
         self._is_in_doubt = False  # whether the homeserver has our keys
+        self.problem = "the bridge has not logged in yet"
+        """Why there is no encryption; empty if there is."""
         self._stir = asyncio.Event()
 
     async def begin(self) -> None:
         """Load our keys, or make new ones, and publish what the homeserver does not have."""
         if not self._account.device:
             reason = "the homeserver does not say which device the access token belongs to"
-            log.error("encryption_unavailable", network=self._network, reason=reason, hint=_STUCK)
+            self._unavailable(reason, _STUCK)
             return
         await self._rows.load()
         try:
+            self.problem = ""
             self.machine = await self._of_this_device()
             await self._patience.ask(self._publish)
         except ApiError as error:
             self.machine = None
             hint = "encrypted rooms are not bridged; ask the homeserver's operator why it takes no keys"
-            log.error("encryption_unavailable", network=self._network, reason=str(error), hint=hint)
+            self._unavailable(str(error), hint)
         self._account.renewed = self._doubt
         await self._sign()
 
@@ -129,10 +134,15 @@ class Keys:
 
     async def know(self, users: Collection[str]) -> None:
         """Know the devices of these people as they are now, as far as their homeservers tell."""
-        now = self._clock()
-        unknown = [each for each in users if each not in self._fresh and not _is_recent(self._asked.peek(each), now)]
-        for start in range(0, len(unknown), _USERS):
-            await self._ask(unknown[start : start + _USERS])
+        while True:
+            now = self._clock()
+            unknown = [user for user in users if not (user in self._fresh or _is_recent(self._asked.peek(user), now))]
+            for start in range(0, len(unknown), _USERS):
+                await self._ask(unknown[start : start + _USERS])
+            others = {self._under_way[user] for user in users if user in self._under_way}
+            if not others:
+                return
+            await asyncio.wait(others)  # somebody else has asked for them
 
     async def meet(self, pairs: Iterable[Pair]) -> None:
         """Begin sessions with these devices, as far as they have one-time keys."""
@@ -162,7 +172,7 @@ class Keys:
         if word(table(there, "keys"), f"ed25519:{device}") == machine.ed25519:
             return machine
         if not await self._patience.ask(self._account.replace_device):
-            log.error("encryption_unavailable", network=self._network, reason="its keys are missing", hint=_STUCK)
+            self._unavailable("the keys of its device are missing", _STUCK)
             return None
         log.warning("new_device", network=self._network, device=self._account.device, hint=_LOST)
         return Machine(us, self._account.device, self._rows)
@@ -170,6 +180,17 @@ class Keys:
     async def _own(self, us: str, device: str) -> Json:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})
         return table(answer, "device_keys", us, device)
+
+    def state(self, rooms: tuple[Room, ...]) -> EncryptionState:
+        """How encryption is now; `rooms` are the encrypted ones of ours."""
+        unsigned = self._identity.unsigned if self._identity is not None else ""
+        if self.problem or self.machine is None:
+            return EncryptionState(self.problem, rooms=rooms)
+        return EncryptionState("", self.machine.device, unsigned, self._number, rooms)
+
+    def _unavailable(self, reason: str, hint: str) -> None:
+        self.problem = f"{reason}: {hint}"
+        log.error("encryption_unavailable", network=self._network, reason=reason, hint=hint)
 
     def _doubt(self) -> None:
         """We have logged in again: a homeserver forgets the keys of a device that was logged out."""
@@ -190,8 +211,11 @@ class Keys:
             return
         try:
             await self._patience.ask(partial(self._identity.ensure, self.machine))
-        except ApiError as error:
-            log.warning("not_verified", network=self._network, reason=str(error))
+        except (ApiError, NotSigned) as error:
+            hint = error.hint if isinstance(error, NotSigned) else ""
+            reason = error.reason if isinstance(error, NotSigned) else str(error)
+            self._identity.unsigned = str(error)
+            log.warning("not_verified", network=self._network, reason=reason, hint=hint)
 
     async def _publish(self) -> None:
         if self.machine is None:
@@ -221,13 +245,23 @@ class Keys:
                     raise  # else it is given up
 
     async def _ask(self, users: Collection[str]) -> None:
-        assert self.machine is not None
         self._fresh.update(users)  # first: whoever changes meanwhile is not
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.update(dict.fromkeys(users, answered))
         try:
             answer = await self._homeserver.post("keys", "query", body={"device_keys": {user: [] for user in users}})
+            await self._learn(answer, users)
         except BaseException:
             self._fresh.difference_update(users)
             raise
+        finally:
+            for user in users:
+                if self._under_way.get(user) is answered:
+                    del self._under_way[user]
+            answered.set_result(None)
+
+    async def _learn(self, answer: Json, users: Collection[str]) -> None:
+        assert self.machine is not None
         for user in users:
             if user not in table(answer, "device_keys"):
                 self._fresh.discard(user)

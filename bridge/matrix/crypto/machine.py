@@ -1,6 +1,5 @@
 """Seals and opens, for one device of ours, on nio's Olm machine. No I/O: what changes is in the rows."""
 
-import json
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from nio.events import ForwardedRoomKeyEvent, RoomKeyEvent
 from nio.exceptions import EncryptionError
 
 from bridge.matrix.crypto.keeping import HEARD, HEARD_IN_ROW, Keeping, NioMachine, named
-from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, digest, opened
+from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, heard_once, opened
 from bridge.matrix.crypto.recovery import unpadded
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ALGORITHM, ONE_TIME, Device, is_signed
@@ -253,10 +252,7 @@ class Machine:
     def _hear_once(self, session: Any, index: int, event_id: str) -> None:
         """Raises NotOpened if another event had the same ciphertext. It is kept as long as its key."""
         row = named(session.room_id, session.id, session.sender_key, str(index // HEARD_IN_ROW))
-        heard, ours = json.loads(self._rows.get(HEARD, row) or "{}"), digest(event_id)
-        if heard.setdefault(str(index), ours) != ours:
-            raise NotOpened("it repeats another message")
-        self._rows.put(HEARD, row, json.dumps(heard, separators=(",", ":")))
+        self._rows.put(HEARD, row, heard_once(self._rows.get(HEARD, row) or "{}", index, event_id))
 
     def begin(self, room_id: str, pairs: Iterable[Pair], period: Period, now: float) -> list[Pair]:
         """Make sure that there is a key for what we say in that room, which nobody has but the devices `pairs`. Returns

@@ -8,6 +8,9 @@ import vodozemac
 
 from bridge.matrix.dialect.fields import Json
 
+_DIGEST = 16
+"""Characters of a digest."""
+
 
 class NotOpened(Exception):
     """A sealed event cannot be carried. The text is the reason."""
@@ -35,5 +38,14 @@ def opened(session: Any, ciphertext: str) -> tuple[Json, int]:
     return plain, index
 
 
-def digest(event_id: str) -> str:
-    return hashlib.sha256(event_id.encode(errors="replace")).hexdigest()[:16]
+def heard_once(kept: str, index: int, event_id: str) -> str:
+    """What is kept of the messages of a key that have been heard (an object in compact JSON: digests of events by their
+    indexes), with this one. It is done for each message: reading and writing the JSON would cost as much as opening
+    it. Raises NotOpened if another event had the same ciphertext."""
+    ours, name = hashlib.sha256(event_id.encode(errors="replace")).hexdigest()[:_DIGEST], f'"{index}":"'
+    at = kept.find(name)
+    if at < 0:
+        return f'{kept[:-1]}{"," if len(kept) > 2 else ""}{name}{ours}"}}'
+    if kept[at + len(name) :][:_DIGEST] != ours:
+        raise NotOpened("it repeats another message")
+    return kept

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.machine import Pair
 from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven
-from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.rows import WAITING, Rows
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Unreachable
 from bridge.network import Refused
 
-_KIND = "waiting"
 _WAIT_S = 300.0
 """Seconds that a message waits for its key."""
 _AGAIN_S = 30.0
@@ -54,7 +53,7 @@ class Opening:
     async def open(self, room_id: str, event: Json) -> Json | None:
         """The event with what is in it; None if it waits for its key, or for the devices of its sender. Raises
         NotOpened, with the reason, if it is not carried."""
-        waiting = self._rows.of(_KIND)
+        waiting = self._rows.of(WAITING)
         name = word(event, "event_id")
         kept = _loaded(waiting[name]) if name in waiting else Waiting(room_id, event, self._clock())
         try:
@@ -65,7 +64,7 @@ class Opening:
                 raise Keyless(NO_KEY) from None
             if name not in waiting:
                 self._keys.ask_for(room_id, event)
-            self._rows.put(_KIND, name, json.dumps([kept.room_id, kept.event, kept.since]))
+            self._rows.put(WAITING, name, json.dumps([kept.room_id, kept.event, kept.since]))
             return None
         except NotOpened:
             self.forget(name)
@@ -75,7 +74,7 @@ class Opening:
 
     def forget(self, event_id: str) -> None:
         """That message waits no longer."""
-        self._rows.put(_KIND, event_id, None)
+        self._rows.put(WAITING, event_id, None)
 
     def ripe(self, keys: Collection[Pair]) -> Iterator[Waiting]:
         """Those of the waiting messages that should be tried again: one of `keys` (rooms and sessions) has come, or it
@@ -84,7 +83,7 @@ class Opening:
         all_of_them = not 0 <= now - self._tried < _AGAIN_S
         if all_of_them:
             self._tried = now
-        for text in [*self._rows.of(_KIND).values()] if keys or all_of_them else ():
+        for text in [*self._rows.of(WAITING).values()] if keys or all_of_them else ():
             waiting = _loaded(text)
             if all_of_them or (waiting.room_id, word(table(waiting.event, "content"), "session_id")) in keys:
                 yield waiting

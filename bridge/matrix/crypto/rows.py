@@ -10,11 +10,15 @@ PREFIX = f"{UNCOPIED}crypto "
 """How the keys of all rows begin. A copy of the store must not have them: who goes back to older ones seals two things
 with one key."""
 
-SEEDS, SECRET = "seeds", "recovery"
-"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage, both as
-hexadecimal digits."""
-RECOVERY = f"{PREFIX}{SECRET} "
-"""The whole key of the latter."""
+SEEDS, SECRET, STORAGE, SHOWN = "seeds", "recovery", "storage", "shown"
+"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage until it
+was shown, both as hexadecimal digits; the names of that key and of those before it in the account's data; and when the
+key was shown (seconds since the epoch)."""
+RECOVERY, RECOVERY_SHOWN = f"{PREFIX}{SECRET} ", f"{PREFIX}{SHOWN} "
+"""The whole keys of two of these."""
+
+WAITING = "waiting"
+"""The kind of the messages that wait for their keys: they change only together with the events that they become."""
 
 Changes = Mapping[str, str | None]
 
@@ -75,7 +79,11 @@ class Rows:
     async def take(self) -> Changes:
         """What has changed, for the caller to store: until `stored` or `give_back`, nothing else stores any."""
         await self._storing.acquire()
-        self._underway, self._changed = self._changed, {}
+        return self._begin(self._changed)
+
+    def _begin(self, changes: Changes) -> Changes:
+        self._underway = dict(changes)
+        self._changed = {key: value for key, value in self._changed.items() if key not in changes}
         if not self._underway:
             self._storing.release()
         return dict(self._underway)
@@ -93,8 +101,11 @@ class Rows:
             self.stored()
 
     async def flush(self) -> None:
-        """Store what has changed now."""
-        changes = await self.take()
+        """Store what has changed now, before something leaves that depends on it. A message that has waited would be
+        gone if it were forgotten before its event is stored."""
+        await self._storing.acquire()
+        waiting = _key(WAITING, "")
+        changes = self._begin({key: value for key, value in self._changed.items() if not key.startswith(waiting)})
         if not changes:
             return
         try:

@@ -17,6 +17,8 @@ from bridge.matrix.crypto.trust import canonical
 from bridge.matrix.dialect.fields import Json, table, word
 
 STORAGE = "m.secret_storage.v1.aes-hmac-sha2"
+NAME = "quackbridge"
+"""What we call a key of a secret storage that we have made."""
 _SALT = b"\0" * 32
 _NO_BIT_63 = 0x7F
 
@@ -75,7 +77,7 @@ def unseal(secret: bytes, name: str, box: Json) -> bytes:
 def description(secret: bytes) -> dict[str, object]:
     """What is published of the key of a secret storage: whoever has the key can see whether it is this one."""
     proof = seal(secret, "", _SALT)
-    return {"algorithm": STORAGE, "name": "quackbridge", "iv": proof["iv"], "mac": proof["mac"]}
+    return {"algorithm": STORAGE, "name": NAME, "iv": proof["iv"], "mac": proof["mac"]}
 
 
 def fits(secret: bytes, described: Json) -> bool:

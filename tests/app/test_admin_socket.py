@@ -1,0 +1,138 @@
+"""The socket of the running daemon, and the command line's side of it."""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.admin.answers import Answers
+from bridge.admin.live import Json, LocalLive, NotDone, NotRunning, SocketLive, socket_of
+from bridge.app import admin_socket
+
+pytestmark = pytest.mark.real_time
+
+
+async def _answer(question: str, about: Json) -> Json:
+    if question == "wait":
+        await asyncio.sleep(3600)
+    if question == "no":
+        raise NotDone("it cannot be done", "recovery key")
+    return {"question": question, "about": dict(about)}
+
+
+def _answers(live: SocketLive) -> bool:
+    try:
+        return bool(live.ask("anything"))
+    except NotRunning:
+        return False
+
+
+@asynccontextmanager
+async def _serving(store: Path, environ: dict[str, str] | None = None) -> AsyncGenerator[SocketLive, None]:
+    task = asyncio.create_task(admin_socket.serve(store, _answer, environ or {}))
+    for _ in range(200):
+        if task.done() or await asyncio.to_thread(_answers, SocketLive(socket_of(store))):
+            break
+        await asyncio.sleep(0.01)
+    try:
+        yield SocketLive(socket_of(store))
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_question_is_answered_and_what_cannot_be_done_says_why_and_what_it_needs(tmp_path: Path) -> None:
+    async with _serving(tmp_path / "store.sqlite") as live:
+        found = await asyncio.to_thread(live.ask, "encryption", network="home")
+        assert found == {"question": "encryption", "about": {"network": "home"}}
+        with pytest.raises(NotDone, match="it cannot be done") as error:
+            await asyncio.to_thread(live.ask, "no")
+        assert error.value.needs == "recovery key"
+    with pytest.raises(NotRunning, match="does not run"):
+        live.ask("encryption")
+    assert [*tmp_path.iterdir()] == []
+
+
+async def test_only_the_daemons_own_user_may_connect_and_what_a_killed_one_left_is_replaced(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(socket_of(store)))
+    left.close()
+    async with _serving(store) as live:
+        assert stat.S_IMODE(socket_of(store).stat().st_mode) == 0o600
+        assert await asyncio.to_thread(live.ask, "encryption")
+
+
+async def test_a_socket_in_the_directory_of_systemd_is_found_by_a_command_that_knows_the_store(tmp_path: Path) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    async with _serving(tmp_path / "store.sqlite", {"RUNTIME_DIRECTORY": f"{runtime}:/other"}) as live:
+        assert stat.S_ISSOCK((runtime / "admin.sock").stat().st_mode)
+        assert await asyncio.to_thread(live.ask, "encryption")
+    assert [*runtime.iterdir()] == []
+    assert [*tmp_path.iterdir()] == [runtime]
+
+
+async def test_a_file_in_its_place_is_not_removed_and_a_path_that_is_too_long_is_said(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    socket_of(store).write_text("mine")
+    long = tmp_path / ("x" * 100) / "store.sqlite"
+    long.parent.mkdir()
+    with capture_logs() as logs:
+        await admin_socket.serve(store, _answer, {})
+        await admin_socket.serve(long, _answer, {})
+    assert [line["reason"] for line in logs] == [
+        "there is a file of that name",
+        "a socket's path may have 107 bytes: use a store in a folder with a shorter path",
+    ]
+    assert socket_of(store).read_text() == "mine"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"question": 7}', b"[" * 5000, b'{"question": "x", "about": 1}'])
+async def test_what_is_no_question_is_refused(body: bytes, tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
+    async with _serving(store):
+        reader, writer = await asyncio.open_unix_connection(str(socket_of(store)))
+        writer.write(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        reader, writer = await asyncio.open_unix_connection(str(socket_of(store)))
+        writer.write(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + b"x" * 200_000)
+        assert b" 413 " in await reader.readline()
+        writer.close()
+
+
+async def test_a_daemon_that_does_not_answer_keeps_a_command_waiting_only_shortly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.admin.live._LONG_S", 0.2)
+    async with _serving(tmp_path / "store.sqlite") as live:
+        with pytest.raises(NotRunning, match="does not answer"):
+            await asyncio.to_thread(live.ask, "wait")
+    local = LocalLive(asyncio.get_running_loop(), _answer)
+    with pytest.raises(NotRunning, match="does not answer"):
+        await asyncio.to_thread(local.ask, "wait")
+    assert await asyncio.to_thread(local.ask, "encryption") == {"question": "encryption", "about": {}}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may connect to any socket")
+async def test_somebody_elses_socket_is_named(tmp_path: Path) -> None:
+    async with _serving(tmp_path / "store.sqlite") as live:
+        socket_of(tmp_path / "store.sqlite").chmod(0)
+        with pytest.raises(NotRunning, match="belongs to somebody else"):
+            await asyncio.to_thread(live.ask, "encryption")
+
+
+async def test_a_daemon_says_that_it_does_not_know_a_question_or_a_network() -> None:
+    answers = Answers(dict)
+    with pytest.raises(NotDone, match="another version"):
+        await answers.answer("tea?", {})
+    with pytest.raises(NotDone, match="runs no network 'home'"):
+        await answers.answer("sign_device", {"network": "home"})
+    assert await answers.answer("encryption", {}) == {}

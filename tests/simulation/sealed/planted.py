@@ -1,0 +1,74 @@
+"""Errors that somebody could make with keys, each small: tests of these worlds, which must find them."""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.rows import PREFIX, Rows
+from bridge.matrix.rooms.joined import Rooms
+from bridge.store import Commit, Committed, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """`wrong`: the adapter with an error in it. `lease`, `copies`: see `SealedWorld`."""
+
+    wrong: Callable[[], AbstractContextManager[object]] = nullcontext
+    lease: type[Lease] = Lease
+    copies: bool = False
+
+
+class _RowsLater(Lease):
+    """The keys are stored in a transaction of their own, after the cursor that they came with."""
+
+    async def commit(self, commit: Commit) -> Committed:
+        rows = {key: text for key, text in commit.changes.items() if key.startswith(PREFIX)}
+        rest = {key: text for key, text in commit.changes.items() if key not in rows}
+        committed = await super().commit(replace(commit, changes=rest))
+        if rows:
+            await self.remember(rows)
+        return committed
+
+
+async def _nothing(_self: object) -> None:
+    pass
+
+
+async def _published_unstored(keys: Any) -> None:
+    with patch.object(keys._rows, "flush", lambda: _nothing(None)):
+        await _PUBLISH(keys)
+
+
+_PUBLISH = Keys._publish
+
+
+async def _impatient(keys: Any, users: Collection[str]) -> None:
+    """Whoever is asked for already counts as known."""
+    if unknown := [user for user in users if user not in keys._fresh]:
+        await keys._ask(unknown)
+
+
+async def _all_of_it(rows: Any) -> None:
+    """What is stored before something leaves is all that has changed."""
+    changes = await rows.take()
+    if changes:
+        await rows._memory.remember(changes)
+        rows.stored()
+
+
+def _in_plain(_self: object, _joined: object, _how: object) -> None:
+    pass
+
+
+PLANTED: Mapping[str, Error] = {
+    "keys that are stored after the cursor": Error(lease=_RowsLater),
+    "nothing is stored before it leaves": Error(lambda: patch.object(Rows, "flush", _nothing)),
+    "one-time keys that are stored after they left": Error(lambda: patch.object(Keys, "_publish", _published_unstored)),
+    "devices that are asked for count as known": Error(lambda: patch.object(Keys, "know", _impatient)),
+    "a message that waited, forgotten before its event": Error(lambda: patch.object(Rows, "flush", _all_of_it)),
+    "a room that is not known to be encrypted": Error(lambda: patch.object(Rooms, "encrypt", _in_plain)),
+    "a backup with the keys": Error(copies=True),
+}
