@@ -3,19 +3,25 @@
 import asyncio
 import http.client
 import json
+import os
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+import struct
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
+from bridge.lib.files import not_ours
+
 Json = Mapping[str, Any]
 LARGEST = 65_536
 """Bytes of a question, and of an answer, at most."""
 _PATIENCE_S = {"encryption": 2.0}
-_LONG_S = 90.0
+LONGEST_S = 90.0
 """Seconds for what asks a homeserver."""
+_PEER = struct.Struct("3i")
+"""Process, user and group of who listens (unix(7), `SO_PEERCRED`)."""
 _NOT_RUNNING = "the daemon does not run: start it with `quackbridge run`"
 _SILENT = "the daemon does not answer: look at its log, or restart it"
 
@@ -54,29 +60,30 @@ class LocalLive:
         """See `Live`."""
         asked = asyncio.run_coroutine_threadsafe(self._answer(question, about), self._loop)
         try:
-            return asked.result(_PATIENCE_S.get(question, _LONG_S))
+            return asked.result(_PATIENCE_S.get(question, LONGEST_S))
         except TimeoutError:
             asked.cancel()
             raise NotRunning(_SILENT) from None
 
 
 class SocketLive:
-    """Asks the daemon that listens on the unix socket `path`."""
+    """Asks the daemon that runs with the `store`, over its unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._path = socket_of(store)
 
     def ask(self, question: str, **about: object) -> Json:
         """See `Live`."""
         body = json.dumps({"question": question, "about": about})
-        connection = _UnixConnection(str(self._path), _PATIENCE_S.get(question, _LONG_S))
+        connection = _UnixConnection(self._path, self._trusted(), _PATIENCE_S.get(question, LONGEST_S))
         try:
             connection.request("POST", "/ask", body, {"Content-Type": "application/json"})
             found = json.loads(connection.getresponse().read(LARGEST))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NotRunning(_NOT_RUNNING) from None
         except PermissionError:
-            raise NotRunning(f"{self._path} belongs to somebody else: run this as the user of the daemon") from None
+            raise NotRunning(f"{self._path}: {not_ours(self._path)}") from None
         except (OSError, http.client.HTTPException, ValueError):
             raise NotRunning(_SILENT) from None
         finally:
@@ -86,18 +93,30 @@ class SocketLive:
             raise NotDone(str(error.get("error", _SILENT)), str(error.get("needs", "")))
         return found
 
+    def _trusted(self) -> set[int]:
+        """The users whose daemon it may be: recovery keys and passwords are told to no other."""
+        try:
+            return {0, os.geteuid(), self._store.stat().st_uid}
+        except OSError:
+            return {0, os.geteuid()}
+
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+    """HTTP over the unix socket `path`. Raises PermissionError if the process that listens there belongs to another
+    user than those who are `trusted`."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: Path, trusted: Collection[int], timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
+        self._trusted = trusted
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock.connect(str(self._path))
+        found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+        if _PEER.unpack(found)[1] not in self._trusted:
+            raise PermissionError
 
 
 def socket_of(store: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bridge.admin.live import SocketLive, socket_of
+from bridge.admin.live import SocketLive
 from bridge.admin.verbs import Verb
 from bridge.admin.verbs.office import Answer, Office, Terminal
 from bridge.cli.common import load_settings
@@ -34,7 +34,7 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         settings = load_settings(config)
         by = f"shell:{_who()}"
         users = partial(TinyUsers, settings.users.database, by)
-        live = SocketLive(socket_of(settings.store.path))
+        live = SocketLive(settings.store.path)
         terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
         office = Office(settings, users, by=by, terminal=terminal, live=live)
         ctx = click.get_current_context()

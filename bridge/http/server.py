@@ -2,11 +2,13 @@
 
 import asyncio
 import resource
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
 from bridge.http.headers import ALWAYS
@@ -32,12 +34,62 @@ _REQUEST_S, _ANSWER_S = 10.0, 30.0
 _NO_REQUEST = "This is not a valid HTTP request.\n"
 
 _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Connect = Callable[[], asyncio.Protocol]
 
 
 async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], proxies: Proxies | None = None) -> None:
     """Serve `routes` on `host`:`port` until cancelled. Raises Refused if the address cannot be listened on."""
+
+    async def listen(connect: _Connect) -> asyncio.Server:
+        try:
+            return await asyncio.get_running_loop().create_server(connect, host, port)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
+
+    await _serve(listen, web.Application(), routes, proxies if proxies is not None else Proxies())
+
+
+async def serve_on(listening: socket.socket, routes: Iterable[web.AbstractRouteDef], largest: int) -> None:
+    """Serve `routes` on a listening unix socket until cancelled. All its clients together have the share of one
+    address; a request has `largest` bytes at most."""
+
+    async def listen(connect: _Connect) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(connect, sock=listening)
+
+    await _serve(listen, web.Application(client_max_size=largest), routes, Proxies(()))
+
+
+async def _serve(
+    listen: Callable[[_Connect], Awaitable[asyncio.Server]],
+    application: web.Application,
+    routes: Iterable[web.AbstractRouteDef],
+    proxies: Proxies,
+) -> None:
     most = min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-    connections = _Connections(most, proxies if proxies is not None else Proxies())
+    connections = _Connections(most, proxies)
+    application.middlewares.append(_counted(connections))
+    application[_CONNECTIONS] = connections
+    application.on_response_prepare.append(_add_headers)
+    application.add_routes(routes)
+    runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_S)
+    await runner.setup()
+    manager, loop = runner.server, asyncio.get_running_loop()
+    assert manager is not None
+
+    def handler() -> RequestHandler:
+        return _Handler(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]
+
+    try:
+        server = await listen(lambda: _Connection(handler, connections))
+        async with server:
+            await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def _counted(connections: "_Connections") -> Middleware:
+    """Counts each request of an address, and refuses those beyond its share."""
 
     @web.middleware
     async def answer(request: web.Request, handler: _Handle) -> web.StreamResponse:
@@ -51,28 +103,7 @@ async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], pr
         with connection.answering():
             return await handler(request)
 
-    application = web.Application(middlewares=[answer])
-    application[_CONNECTIONS] = connections
-    application.on_response_prepare.append(_add_headers)
-    application.add_routes(routes)
-    runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_S)
-    await runner.setup()
-    manager, loop = runner.server, asyncio.get_running_loop()
-    assert manager is not None
-
-    def handler() -> RequestHandler:
-        return _Handler(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]
-
-    try:
-        try:
-            server = await loop.create_server(lambda: _Connection(handler, connections), host, port)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
-        async with server:
-            await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()
+    return answer
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -37,11 +37,11 @@ def _answers(live: SocketLive) -> bool:
 async def _serving(store: Path, environ: dict[str, str] | None = None) -> AsyncGenerator[SocketLive, None]:
     task = asyncio.create_task(admin_socket.serve(store, _answer, environ or {}))
     for _ in range(200):
-        if task.done() or await asyncio.to_thread(_answers, SocketLive(socket_of(store))):
+        if task.done() or await asyncio.to_thread(_answers, SocketLive(store)):
             break
         await asyncio.sleep(0.01)
     try:
-        yield SocketLive(socket_of(store))
+        yield SocketLive(store)
     finally:
         task.cancel()
         await asyncio.wait({task})
@@ -111,7 +111,7 @@ async def test_what_is_no_question_is_refused(body: bytes, tmp_path: Path) -> No
 async def test_a_daemon_that_does_not_answer_keeps_a_command_waiting_only_shortly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.admin.live._LONG_S", 0.2)
+    monkeypatch.setattr("bridge.admin.live.LONGEST_S", 0.2)
     async with _serving(tmp_path / "store.sqlite") as live:
         with pytest.raises(NotRunning, match="does not answer"):
             await asyncio.to_thread(live.ask, "wait")
@@ -121,11 +121,80 @@ async def test_a_daemon_that_does_not_answer_keeps_a_command_waiting_only_shortl
     assert await asyncio.to_thread(local.ask, "encryption") == {"question": "encryption", "about": {}}
 
 
+async def test_the_socket_of_a_running_daemon_is_not_replaced_nor_is_one_removed_that_is_not_ours(
+    tmp_path: Path,
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    environ = {"RUNTIME_DIRECTORY": str(runtime)}
+    async with _serving(tmp_path / "one.sqlite", environ) as one:
+        with capture_logs() as logs:
+            await admin_socket.serve(tmp_path / "other.sqlite", _answer, environ)
+        assert [line["reason"] for line in logs] == ["another daemon listens there"]
+        assert await asyncio.to_thread(one.ask, "encryption")
+        (runtime / "admin.sock").unlink()
+        (runtime / "admin.sock").write_text("another's")
+    assert (runtime / "admin.sock").read_text() == "another's"
+    assert not socket_of(tmp_path / "one.sqlite").is_symlink()
+
+
+async def test_where_commands_could_not_find_it_no_socket_is_left(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    socket_of(tmp_path / "store.sqlite").write_text("mine")
+    with capture_logs() as logs:
+        await admin_socket.serve(tmp_path / "store.sqlite", _answer, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+    assert [line["reason"] for line in logs] == ["there is a file of that name"]
+    assert [*(tmp_path / "run").iterdir()] == []
+
+
+async def test_a_link_in_its_place_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    socket_of(tmp_path / "store.sqlite").symlink_to(tmp_path / "precious")
+    async with _serving(tmp_path / "store.sqlite") as live:
+        assert await asyncio.to_thread(live.ask, "encryption")
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+async def test_clients_that_send_nothing_have_few_places_and_lose_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.http.server._REQUEST_S", 0.5)
+    async with _serving(tmp_path / "store.sqlite") as live:
+        path = str(socket_of(tmp_path / "store.sqlite"))
+        slow = [await asyncio.open_unix_connection(path) for _ in range(20)]
+        async with asyncio.timeout(10):
+            assert [await reader.read() for reader, _ in slow] == [b""] * 20
+        assert await asyncio.to_thread(live.ask, "encryption")
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_garbage_is_neither_repeated_nor_logged(tmp_path: Path) -> None:
+    async with _serving(tmp_path / "store.sqlite"):
+        reader, writer = await asyncio.open_unix_connection(str(socket_of(tmp_path / "store.sqlite")))
+        with capture_logs() as logs:
+            writer.write(b"EsTd secret\r\n\r\n")
+            answer = await reader.read()
+        assert b"400" in answer
+        assert b"secret" not in answer
+        assert logs == []
+        writer.close()
+
+
+async def test_a_secret_is_told_to_nobody_who_listens_in_the_place_of_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _serving(tmp_path / "store.sqlite") as live:
+        monkeypatch.setattr(live, "_trusted", lambda: {4711})
+        with pytest.raises(NotRunning, match="may not use it"):
+            await asyncio.to_thread(live.ask, "sign_device", recovery_key="EsTd")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may connect to any socket")
 async def test_somebody_elses_socket_is_named(tmp_path: Path) -> None:
     async with _serving(tmp_path / "store.sqlite") as live:
         socket_of(tmp_path / "store.sqlite").chmod(0)
-        with pytest.raises(NotRunning, match="belongs to somebody else"):
+        with pytest.raises(NotRunning, match="may not use it"):
             await asyncio.to_thread(live.ask, "encryption")
 
 
