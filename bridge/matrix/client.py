@@ -204,7 +204,9 @@ class MatrixNetwork:
     def encryption(self) -> EncryptionState:
         """See `bridge.network.Encrypts`."""
         if self._keys is None:
-            return EncryptionState("`encryption: false`: encrypted rooms are neither read nor written")
+            return EncryptionState("it is off (`encryption: false`), and encrypted rooms are neither read nor written")
+        if self._account.refused:
+            return EncryptionState(self._account.refused)
         encrypted = (joined.room for joined in self._rooms if joined.encrypted and not joined.private)
         return self._keys.state(tuple(encrypted))
 

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import pytest
 import yaml
 
 from bridge.__main__ import main
+from bridge.admin.live import socket_of
 from bridge.admin.verbs.office import Answer
 from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
@@ -730,6 +732,20 @@ def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds
     assert json.loads(run(pond, "status", "--json"))["running"] is True
     assert "another quackbridge is running" in fail(pond, 2, "restore", str(made), "--yes", "--with-store")
     os.close(held)
+
+
+def test_status_tells_the_rest_if_the_daemon_cannot_be_asked_or_does_not_answer(pond: Path) -> None:
+    assert "encryption" not in run(pond, "status")
+    held = lock(pond / "data" / "store.sqlite")
+    try:
+        assert "encryption: not known" in run(pond, "status")
+        with socket.socket(socket.AF_UNIX) as wedged:
+            wedged.bind(str(socket_of(pond / "data" / "store.sqlite")))
+            wedged.listen()
+            assert "encryption: not known" in run(pond, "status")
+            assert json.loads(run(pond, "status", "--json"))["encryption"] == {}
+    finally:
+        os.close(held)
 
 
 def test_setting_up_a_matrix_account_needs_one_in_the_config(pond: Path) -> None:

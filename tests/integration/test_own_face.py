@@ -47,8 +47,7 @@ async def test_the_recovery_key_is_shown_once_by_the_running_daemon_and_can_be_m
         second = _setup(pond, "--new-recovery-key")["recovery_key"]
         assert second not in (None, first["recovery_key"])
         status = _status(pond)
-        assert "home: encryption works" in status
-        assert status.rstrip().split("\n")[-1].endswith("signed")
+        assert "home: encrypted and signed (" in status
         log, audit = str(daemon.log), quackbridge(pond.folder, "audit").stdout
         assert not [key for key in (first["recovery_key"], second) if key in log or key in audit]
         assert _is_verified(await _published(alice, pond.duck_id), pond.duck_id)

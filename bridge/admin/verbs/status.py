@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
-from bridge.admin.live import NotRunning
+from bridge.admin.live import NotDone, NotRunning
 from bridge.admin.misfits import orphans
 from bridge.admin.verbs.office import Answer, Office
 from bridge.lib.durations import spelled
 from bridge.lib.sizes import spelled as size
+from bridge.matrix.settings import MatrixSettings
 from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import BOTS
 from bridge.model.outbox import Entry, State
 from bridge.store import Unusable
+
+_UNKNOWN = "encryption: not known, as the daemon does not answer (`no_admin_socket` in its log may say why)"
 
 
 @click.command("status")
@@ -35,7 +38,7 @@ def status(office: Office) -> Answer:
                 office.warn(orphan.words)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
     traffic = _traffic(office)
-    encryption = _encryption(office) if running else {}
+    encryption, unknown = _encryption(office) if running else ({}, [])
     data = {
         "running": running,
         "users": len(office.users.list()),
@@ -46,26 +49,29 @@ def status(office: Office) -> Answer:
     }
     words = f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}"
     waiting = [f"{name}: {found['words']}" for name, found in networks.items() if found["queued"] or found["dead"]]
-    sealed = [f"{name}: {_sealed(state)}" for name, state in encryption.items()]
+    sealed = [f"{name}: {_sealed(state)}" for name, state in encryption.items()] or unknown
     return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *sealed, *_today(traffic)]))
 
 
-def _encryption(office: Office) -> Mapping[str, Mapping[str, Any]]:
-    """How encryption is on each Matrix network; empty if the daemon does not answer."""
-    with suppress(NotRunning):
-        return office.live.ask("encryption")
-    return {}
+def _encryption(office: Office) -> tuple[Mapping[str, Mapping[str, Any]], Sequence[str]]:
+    """How encryption is on each Matrix network, as the daemon says; or, if it does not answer, a line about that."""
+    try:
+        return office.live.ask("encryption"), ()
+    except (NotRunning, NotDone):
+        has_any = any(isinstance(each, MatrixSettings) and each.encryption for each in office.config.networks.values())
+        return {}, [_UNKNOWN] if has_any else []
 
 
 def _sealed(state: Mapping[str, Any]) -> str:
     """A state of encryption in words."""
-    if state["problem"]:
-        return f"no encryption. {str(state['problem']).capitalize()}"
-    rooms = len(state["rooms"])
-    where = f"{rooms or 'no'} encrypted {'room' if rooms == 1 else 'rooms'}"
-    left = "" if state["keys"] is None else f", {state['keys']} keys left for new conversations"
-    signed = f"but clients warn of the bridge. {str(state['unsigned']).capitalize()}" if state["unsigned"] else "signed"
-    return f"encryption works, {where}{left}, {signed}"
+    if problem := state.get("problem"):
+        return f"no encryption: {problem}"
+    number, keys = len(state.get("rooms", ())), state.get("keys")
+    rooms = f"{number or 'no'} encrypted {'room' if number == 1 else 'rooms'}"
+    left = "" if keys is None else f", {keys} {'key' if keys == 1 else 'keys'} left for new conversations"
+    if unsigned := state.get("unsigned"):
+        return f"encryption works ({rooms}{left}), but clients warn of the bridge: {unsigned}"
+    return f"encrypted and signed ({rooms}{left})"
 
 
 def _traffic(office: Office) -> Mapping[TrafficKind, Traffic]:
