@@ -548,3 +548,13 @@ def test_nothing_is_offered_of_what_only_the_bots_hear() -> None:
     assert (event.text_until, bool(event.preview)) == (1_060, True)
     event = gate.decide(said(LIBERA, irc("eve", "eve"), f"duck: {long}")).case.event
     assert (event.text_until, event.preview) == (0, "")
+
+
+def test_users_may_verify_the_bridge_but_nobody_who_is_muted_or_banned_everywhere() -> None:
+    world = World()
+    assert world.gate.knows(matrix("alice"))
+    assert not world.gate.knows(matrix("eve"))
+    world.users.sanction(Sanction("alice", Measure.MUTE, "pond", 0.0, None, "", "test"))
+    assert world.gate.knows(matrix("alice"))
+    world.users.sanction(Sanction("alice", Measure.MUTE, None, 0.0, None, "", "test"))
+    assert not world.gate.knows(matrix("alice"))

@@ -48,8 +48,8 @@ _STUCK = "encrypted rooms are not bridged: put the password, or the access token
 
 
 class Keys:
-    """`identity` signs our device. `signed_only`: see `Machine`. `machine` is None until `begin` has returned, and afterwards if there can be no
-    encryption."""
+    """`identity` signs our device. `signed_only`: see `Machine`. `machine` is None until `begin` has returned, and
+    afterwards if there can be no encryption."""
 
     def __init__(
         self,

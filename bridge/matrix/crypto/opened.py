@@ -38,8 +38,8 @@ class Unsigned(NotOpened):
 
 UNSIGNED = "its sender has not verified the device"
 _UNSIGNED = (
-    "this bridge carries words of devices only that their owners have verified, and this one is not. {who} can verify it"
-    " in the settings of their client (sessions, or devices), and say it again."
+    "this bridge carries words of devices only that their owners have verified, and this one is not. {who} can verify"
+    " it in the settings of their client (sessions, or devices), and say it again."
 )
 
 

@@ -58,7 +58,8 @@ def _published(keys: Json, user: str, usage: str) -> str:
     """The public key of `user` in a published cross-signing key for that `usage`; empty if it is none."""
     if word(keys, "user_id") != user or usage not in values(keys, "usage"):
         return ""
-    return next((key for name, key in table(keys, "keys").items() if name == f"ed25519:{key}"), "")
+    there = table(keys, "keys")
+    return next((key for name in there if (key := word(there, name)) and name == f"ed25519:{key}"), "")
 
 
 def is_signed(signed: Json, user: str, key_id: str, ed25519: str) -> bool:
