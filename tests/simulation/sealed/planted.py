@@ -37,26 +37,10 @@ async def _nothing(_self: object) -> None:
     pass
 
 
-async def _published_unstored(keys: Any) -> None:
-    with patch.object(keys._rows, "flush", lambda: _nothing(None)):
-        await _PUBLISH(keys)
-
-
-_PUBLISH = Keys._publish
-
-
 async def _impatient(keys: Any, users: Collection[str]) -> None:
     """Whoever is asked for already counts as known."""
     if unknown := [user for user in users if user not in keys._fresh]:
         await keys._ask(unknown)
-
-
-async def _all_of_it(rows: Any) -> None:
-    """What is stored before something leaves is all that has changed."""
-    changes = await rows.take()
-    if changes:
-        await rows._memory.remember(changes)
-        rows.stored()
 
 
 def _in_plain(_self: object, _joined: object, _how: object) -> None:
@@ -66,9 +50,7 @@ def _in_plain(_self: object, _joined: object, _how: object) -> None:
 PLANTED: Mapping[str, Error] = {
     "keys that are stored after the cursor": Error(lease=_RowsLater),
     "nothing is stored before it leaves": Error(lambda: patch.object(Rows, "flush", _nothing)),
-    "one-time keys that are stored after they left": Error(lambda: patch.object(Keys, "_publish", _published_unstored)),
     "devices that are asked for count as known": Error(lambda: patch.object(Keys, "know", _impatient)),
-    "a message that waited, forgotten before its event": Error(lambda: patch.object(Rows, "flush", _all_of_it)),
     "a room that is not known to be encrypted": Error(lambda: patch.object(Rooms, "encrypt", _in_plain)),
     "a backup with the keys": Error(copies=True),
 }
