@@ -120,6 +120,7 @@ async def test_their_client_may_confirm_later_or_cancel(pond: Pond) -> None:
         await alice.hears("has to confirm it, too", sealed=False)
         await carol.vouch()
         await carol.end()
+        await alice.say(await private(alice, pond.duck_id), "verify")  # news go with a sync, which waits for something
         await alice.hears("done. They see the bridge as verified", sealed=False)
         await alice.hears(await carol.compare(), sealed=False)
         await carol.tell("cancel", {"code": "m.user", "reason": "x", **carol.asker.places})
