@@ -120,12 +120,13 @@ class Moved:
 @dataclass(frozen=True, slots=True)
 class Unread:
     """Somebody has said something in `room` that we cannot read, for that `reason`. `who`: as we show them; `private`:
-    in a conversation with us alone."""
+    in a conversation with us alone. `told`: why, and what helps, for the people there, with `{who}` in it."""
 
     room: Room
     who: str
     reason: str
     private: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

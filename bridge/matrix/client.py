@@ -86,7 +86,16 @@ class MatrixNetwork:
         self._identity, self._keys = None, None
         if rows is not None:
             self._identity = Identity(self.name, self._homeserver, self._account, rows, settings.recovery_key, clock)
-            self._keys = Keys(self.name, self._homeserver, self._account, patience, rows, clock, self._identity)
+            self._keys = Keys(
+                self.name,
+                self._homeserver,
+                self._account,
+                patience,
+                rows,
+                clock,
+                self._identity,
+                signed_only=settings.trust == "cross-signed",
+            )
         sealing = Sealing(known, self._homeserver, self._keys, clock) if self._keys else None
         unsealing = Unsealing(self.name, self._keys, Opening(self._keys, rows, clock) if self._keys and rows else None)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
@@ -137,6 +146,7 @@ class MatrixNetwork:
             tell=tell,
         )
         keys.verification = found.hear_device
+        keys.pins.tell, keys.pins.knows = tell, lambda user: knows(convert.sender(self.name, user, ""))
         return found
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:

@@ -32,6 +32,9 @@ class MatrixSettings(NamedSection):
     encryption: bool = True
     """Take part in end-to-end encrypted rooms. If not, a message for one is dead, never sent in plain."""
 
+    trust: Literal["all", "cross-signed"] = "all"
+    """Whose devices get keys and are believed in encrypted rooms: `all`, or those that their owners have verified, by
+    cross-signing."""
     recovery_key_: SecretStr | None = Field(default=None, alias="recovery_key")
     """The recovery key of the account's secret storage. Better in a file of its own: `recovery_key_file`."""
     recovery_key_file: FilePath | None = None

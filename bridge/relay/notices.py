@@ -23,11 +23,7 @@ CAUGHT = (
     "What you just said looked like a password. I did not carry it, but everybody in that room saw it. If it was one,"
     " change it: say `passwd OLD NEW` to me here. Log in here in private, never in a room."
 )
-_UNREAD = (
-    "I cannot read a message of {who}: it is encrypted, and their client has not given me the key, so nobody elsewhere"
-    " has seen it. Please say it again. If that does not help: some clients give their keys to verified devices only,"
-    " which can be changed in their settings."
-)
+_UNREAD = "I cannot read a message of {who}, so nobody elsewhere has seen it: it is encrypted, and {told}"
 _LAST = "If more messages fail, I say nothing about them for an hour."
 _AN_HOUR_S = 3600.0
 _PEOPLE = 30
@@ -110,12 +106,14 @@ class Notices:
         return self.tell(there, id_, said.replace(_ROOM, event.room.id))
 
     def unread(self, unread: Unread) -> Addressed | None:
-        """The daily notice to a room, or a conversation, in which somebody cannot be read."""
+        """The daily notice to a room, or a conversation, in which somebody cannot be read: one for each reason."""
         room, day = unread.room, datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
-        if not self._once.add(("unread", day, room)):
+        if not self._once.add(("unread", day, room, unread.reason)):
             return None
-        said = _UNREAD.format(who=unread.who)
-        event = self._ours(f"unread {day}", room, Message(words(said), Kind.NOTICE), private=unread.private)
+        said = _UNREAD.format(who=unread.who, told=unread.told.replace("{who}", unread.who))
+        event = self._ours(
+            f"unread {day} {unread.reason}", room, Message(words(said), Kind.NOTICE), private=unread.private
+        )
         return Addressed(event, room)
 
     def tell(self, room: Room, id_: str, said: str) -> Addressed:

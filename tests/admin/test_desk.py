@@ -768,7 +768,7 @@ def test_the_command_line_shows_one_asks_and_takes_yes_or_no_for_an_answer(
         asked.append(question)
         return said
 
-    terminal = Terminal(str, str, confirm)
+    terminal = Terminal(str, str, str, confirm)
     office = Office(world.config, lambda: world.users, by="shell:x", terminal=terminal, live=live)
     with VERBS["verify"].command.make_context("verify", ["home"], obj=office) as context:
         answer = VERBS["verify"].command.invoke(context)

@@ -120,6 +120,7 @@ async def test_their_client_may_confirm_later_or_cancel(pond: Pond) -> None:
         await alice.hears("has to confirm it, too", sealed=False)
         await carol.vouch()
         await carol.end()
+        await alice.say(await private(alice, pond.duck_id), "verify")  # news go with a sync, which waits for something
         await alice.hears("done. They see the bridge as verified", sealed=False)
         await alice.hears(await carol.compare(), sealed=False)
         await carol.tell("cancel", {"code": "m.user", "reason": "x", **carol.asker.places})
@@ -175,7 +176,7 @@ async def test_an_admin_compares_on_the_command_line(pond: Pond) -> None:
         await carol.end()
         done = await waiting
         assert (done.returncode, numbers in done.stderr) == (0, True), done.stderr
-        assert "the bridge's account vouches for them, too" in done.stdout
+        assert re.search("vouches for them, too|has to confirm it, too", done.stdout)  # who is quicker
         assert len(carol.asker.vouched) == 2
         await alice.hears("vouches for them, too", sealed=False)
         numbers = await carol.compare()

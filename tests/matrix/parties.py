@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.matrix.crypto.machine import Machine, Pair
 from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.signing import SigningKey
 from bridge.matrix.crypto.trust import devices
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.rooms.encrypted import Period
@@ -17,11 +18,13 @@ ROOM = "!pond:hs"
 
 @dataclass
 class Party:
-    """A device of `user`. `again` is the same device after a restart, with what was stored."""
+    """A device of `user`. `again` is the same device after a restart, with what was stored. `signed_only`: as the
+    machine's."""
 
     user: str
     device: str = ""
     memory: Notebook = field(default_factory=Notebook)
+    signed_only: bool = False
 
     def __post_init__(self) -> None:
         self.device = self.device or self.user[1:].partition(":")[0].upper()
@@ -29,7 +32,7 @@ class Party:
     async def begin(self) -> "Party":
         self.rows = Rows(self.memory)
         await self.rows.load()
-        self.machine = Machine(self.user, self.device, self.rows)
+        self.machine = Machine(self.user, self.device, self.rows, signed_only=self.signed_only)
         if self.machine.is_new:
             body = self.machine.upload(0, fallback=True)
             assert body is not None
@@ -42,15 +45,25 @@ class Party:
         found.published = self.published
         return found
 
+    def sign(self, *others: "Party") -> dict[str, Any]:
+        """What /keys/query tells once this user has made cross-signing keys, and signed their devices with them."""
+        master, own = SigningKey.new(), SigningKey.new()
+        for party in (self, *others):
+            party.published["device_keys"] = own.sign(self.user, party.published["device_keys"])
+        return {
+            "master_keys": {self.user: master.published(self.user, "master")},
+            "self_signing_keys": {self.user: master.sign(self.user, own.published(self.user, "self_signing"))},
+        }
+
     @property
     def pair(self) -> Pair:
         return (self.user, self.device)
 
-    def learn(self, *others: "Party") -> None:
-        """Know the devices of others, as /keys/query tells them."""
+    def learn(self, *others: "Party", signing: Json | None = None) -> None:
+        """Know the devices of others, as /keys/query tells them, with their cross-signing keys."""
         for user in {other.user for other in others}:
             there = {other.device: other.published["device_keys"] for other in others if other.user == user}
-            self.machine.learn(user, devices({"device_keys": {user: there}}, user))
+            self.machine.learn(user, devices({"device_keys": {user: there}, **(signing or {})}, user))
 
     def give_key(self, *others: "Party", room: str = ROOM, period: Period | None = None) -> list[Json]:
         """Share the key of a room with others; the to-device events that they get."""

@@ -107,7 +107,7 @@ def test_somebody_between_who_exchanges_a_key_makes_the_emoji_differ_and_the_mac
     assert duck.proven == {}
 
 
-@pytest.mark.parametrize("name", [*_ANNS])
+@pytest.mark.parametrize("name", [*_ANNS], ids=["device", "master"])
 def test_a_key_that_the_homeserver_has_exchanged_is_found_out_also_before_the_yes(name: str) -> None:
     ann, duck = _two()
     duck.theirs = Side(_ANN, "ANN", _ANNS | {name: _key()})
@@ -157,7 +157,7 @@ def test_our_mac_is_about_this_comparison_only() -> None:
         ann.check(dict(mac.content))
 
 
-@pytest.mark.parametrize("key", ["", "AAAA", "A" * 43, "!", 7, None, _key() * 2, "\ud800"])
+@pytest.mark.parametrize("key", ["", "AAAA", "A" * 43, "!", 7, None, "B" * 86, "\ud800"])
 def test_a_key_that_is_none_is_refused(key: object) -> None:
     ann, duck = _two()
     accept = _only(duck.hear("start", ann.start(_only(duck.ready(ann.request()), "ready"))), "accept")

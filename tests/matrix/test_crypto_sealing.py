@@ -38,6 +38,7 @@ class _People(Homeserver):
         self.parties = {(party.user, party.device): party for party in parties}
         self.inside = {_US, *(party.user for party in parties)}
         self.mail: dict[str, list[Json]] = {}
+        self.withheld: list[tuple[str, str, str]] = []
         self.asked: Counter[str] = Counter()
         self.trouble: dict[str, Exception] = {}
         self.meanwhile: dict[str, Callable[[], None]] = {}
@@ -67,6 +68,10 @@ class _People(Homeserver):
         return {"one_time_keys": found}
 
     async def put(self, *path: str, body: Any) -> Json:
+        if path[:2] == ("sendToDevice", "m.room_key.withheld"):
+            for user, devices in json.loads(body)["messages"].items():
+                self.withheld += [(user, device, content["code"]) for device, content in devices.items()]
+            return {}
         assert path[:2] == ("sendToDevice", "m.room.encrypted")
         await self._answer_to("sendToDevice")
         messages = json.loads(body)["messages"]
@@ -188,8 +193,10 @@ async def test_a_device_without_a_one_time_key_gets_the_key_once_it_has_one_agai
     event = await bridge.say("one")
     assert _reads(bridge, ann, event) == "one"
     assert bob.user not in bridge.homeserver.mail
+    assert bridge.homeserver.withheld == [(*bob.pair, "m.no_olm")]
     bob.published["one_time_keys"] = kept
     await bridge.say("two")
+    assert len(bridge.homeserver.withheld) == 1
     assert bridge.homeserver.asked["keys/claim"] == 1
     bridge.now += 61
     event = await bridge.say("three")

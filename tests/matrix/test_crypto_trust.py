@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from bridge.matrix.crypto import trust
-from bridge.matrix.crypto.trust import Device, devices, is_signed
+from bridge.matrix.crypto.trust import Device, devices, is_signed, master_key
 from tests.matrix.parties import Party
 from tests.matrix.test_power import JSON
 
@@ -59,3 +59,42 @@ def test_no_answer_makes_trouble(keys: Any, signature: Any) -> None:
     for answer in ({"device_keys": keys}, {"device_keys": {_ANN: keys}}, {"device_keys": {_ANN: {"PHONE": keys}}}):
         assert [*devices(answer, _ANN)] == []
     assert not is_signed({"signatures": {_ANN: {"ed25519:D": signature}}}, _ANN, "D", str(signature))
+
+
+async def _signed() -> tuple[Party, dict[str, Any]]:
+    """Ann's device, and an answer to /keys/query with it and her cross-signing keys."""
+    ann, _ = await _published()
+    signing = ann.sign()
+    return ann, {"device_keys": {_ANN: {"PHONE": ann.published["device_keys"]}}, **signing}
+
+
+async def test_a_device_is_signed_by_its_owners_key_which_their_master_key_has_signed() -> None:
+    _, answer = await _signed()
+    assert [device.signed for device in devices(answer, _ANN)] == [True]
+    assert master_key(answer, _ANN) in answer["master_keys"][_ANN]["keys"].values()
+
+
+async def test_a_chain_of_signatures_with_a_piece_that_is_missing_or_anothers_signs_nothing() -> None:
+    _, answer = await _signed()
+    _, other = await _signed()
+    wrong: list[dict[str, Any]] = [
+        {"master_keys": other["master_keys"]},
+        {"self_signing_keys": other["self_signing_keys"]},
+        {"master_keys": {}},
+        {"self_signing_keys": {}},
+        {"self_signing_keys": {_ANN: answer["self_signing_keys"][_ANN] | {"usage": ["master"]}}},
+        {"self_signing_keys": {_ANN: answer["self_signing_keys"][_ANN] | {"user_id": "@eve:hs"}}},
+        {"self_signing_keys": {_ANN: answer["self_signing_keys"][_ANN] | {"signatures": {}}}},
+        {"master_keys": {_ANN: answer["master_keys"][_ANN] | {"usage": "master"}}},
+        {"self_signing_keys": {_ANN: answer["master_keys"][_ANN]}},
+    ]
+    for part in wrong:
+        assert [device.signed for device in devices(answer | part, _ANN)] == [False], part
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON, JSON)
+def test_no_cross_signing_keys_make_trouble(master: Any, own: Any) -> None:
+    answer = {"master_keys": {_ANN: master}, "self_signing_keys": {_ANN: own}, "device_keys": {_ANN: {"PHONE": {}}}}
+    assert [*devices(answer, _ANN)] == []
+    assert isinstance(master_key({"master_keys": master}, _ANN), str)

@@ -285,9 +285,12 @@ async def test_people_are_told_once_a_day_where_somebody_cannot_be_read_and_each
                 "I cannot read a message of ann",
             ]
             world.now += 86_400
-    assert len(world.home.sent) == 4
+        world.home.unread = (Unread(HOME, "alice", "not verified", told="{who} can verify me."),)
+        await world.home.hear(said(HOME, matrix("alice"), "hi"))
+        assert (await world.home.delivered(5))[-1].endswith("encrypted, and alice can verify me.")
+    assert len(world.home.sent) == 5
     assert {room for room, _ in world.home.sent} == {HOME, private.room}
-    assert (await world.store.ledger(0)).counted(Tally.REFUSED) == 8
+    assert (await world.store.ledger(0)).counted(Tally.REFUSED) == 9
 
 
 async def test_what_a_network_counts_is_in_the_ledger() -> None:

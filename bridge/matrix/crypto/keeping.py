@@ -154,11 +154,15 @@ class NioMachine(Olm):  # type: ignore[misc]
 
 
 class Keeping:
-    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted."""
+    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted. `signed_only`: others' devices get no
+    keys unless their owners have signed them."""
 
     def __init__(self, rows: Rows, secret: str) -> None:
         self._rows = rows
         self._secret = secret
+        self.signed: set[tuple[str, str]] = set()
+        """The devices that their owners have signed, as users and ids."""
+        self.signed_only = False
         self.sessions = Sessions(rows, secret)
         self.group_sessions = GroupSessions(rows, secret)
 
@@ -188,13 +192,16 @@ class Keeping:
         found = DeviceStore()
         for name, kept in self._rows.of(DEVICE).items():
             user, device_id = _parts(name)
-            curve25519, ed25519, deleted = json.loads(kept)
+            curve25519, ed25519, deleted, *signed = json.loads(kept)
+            if signed == [True]:
+                self.signed.add((user, device_id))
             keys = {"curve25519": curve25519, "ed25519": ed25519}
             found.add(OlmDevice(user, device_id, keys, deleted=deleted))
         return found
 
     def save_device(self, device: Any) -> None:
-        kept = [device.curve25519, device.ed25519, device.deleted]
+        is_signed = (device.user_id, device.id) in self.signed
+        kept = [device.curve25519, device.ed25519, device.deleted, is_signed]
         self._rows.put(DEVICE, named(device.user_id, device.id), json.dumps(kept))
 
     def load_outgoing_key_requests(self) -> dict[str, Any]:
@@ -202,6 +209,7 @@ class Keeping:
         return {name: OutgoingKeyRequest(*json.loads(text)) for name, text in kept}
 
     def drop_device(self, device: Any) -> None:
+        self.signed.discard((device.user_id, device.id))
         self._rows.put(DEVICE, named(device.user_id, device.id), None)
 
     def add_outgoing_key_request(self, request: Any) -> None:
@@ -219,8 +227,8 @@ class Keeping:
         """Always: nio sends keys to devices that are not verified only if they are ignored."""
         return True
 
-    def is_device_blacklisted(self, _device: Any) -> bool:
-        return False
+    def is_device_blacklisted(self, device: Any) -> bool:
+        return self.signed_only and (device.user_id, device.id) not in self.signed
 
 
 def named(*parts: str) -> str:

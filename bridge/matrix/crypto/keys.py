@@ -3,16 +3,20 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
-from bridge.lib.lru import LruDict
+from bridge.lib.lru import LruDict, LruSet
 from bridge.matrix.account import Account
+from bridge.matrix.crypto import withheld
 from bridge.matrix.crypto.identity import Identity
 from bridge.matrix.crypto.machine import Machine, Pair
+from bridge.matrix.crypto.pins import Pins
 from bridge.matrix.crypto.rows import Rows
-from bridge.matrix.crypto.trust import ONE_TIME, devices
+from bridge.matrix.crypto.trust import ONE_TIME, Device, devices, master_key
+from bridge.matrix.crypto.withheld import Withheld
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.dialect.operations import compact
 from bridge.matrix.dialect.sync import ForDevice
@@ -39,12 +43,13 @@ _LOST = (
     "the keys of this device are not here (was the store restored from a backup?): the bridge logs in as a new device."
     " Messages from before that it has not read cannot be read"
 )
+_CHANGED = "their clients say that it was reset: they have lost their recovery key, or somebody else has got in"
 _STUCK = "encrypted rooms are not bridged: put the password, or the access token of a new login, into the configuration"
 
 
 class Keys:
-    """`identity` signs our device. `machine` is None until `begin` has returned, and afterwards if there can be no
-    encryption."""
+    """`identity` signs our device. `signed_only`: see `Machine`. `machine` is None until `begin` has returned, and
+    afterwards if there can be no encryption."""
 
     def __init__(
         self,
@@ -55,6 +60,8 @@ class Keys:
         rows: Rows,
         clock: Callable[[], float],
         identity: Identity | None = None,
+        *,
+        signed_only: bool = False,
     ) -> None:
         self.machine: Machine | None = None
         self.verification: Callable[[Json], None] = lambda _: None
@@ -76,6 +83,10 @@ class Keys:
         self.problem = "the bridge has not logged in yet"
         """Why there is no encryption; empty if there is."""
         self._stir = asyncio.Event()
+        self.withheld = Withheld()
+        self.pins = Pins(rows, clock)
+        self._signed_only = signed_only
+        self._told_withheld: LruSet[tuple[Pair, str]] = LruSet(_MOST)  # devices, and of which key they were told
 
     async def begin(self) -> None:
         """Load our keys, or make new ones, and publish what the homeserver does not have."""
@@ -118,6 +129,9 @@ class Keys:
         for number, event in enumerate(news.events, 1):
             if word(event, "type").startswith(PREFIX):
                 self.verification(event)
+            elif word(event, "type") == withheld.KIND:
+                if (refused := self.withheld.note(event)) is not None:
+                    found.add(refused)
             elif (key := self.machine.hear(event)) is not None:
                 found.add(key)
             if number % _AT_ONCE == 0:
@@ -165,7 +179,7 @@ class Keys:
         there = await self._patience.ask(partial(self._own, us, device))
         machine = self.machine
         if machine is None or machine.device != device:
-            machine = Machine(us, device, self._rows)
+            machine = Machine(us, device, self._rows, signed_only=self._signed_only)
         if not there:
             machine.unpublish()
             return machine
@@ -175,7 +189,7 @@ class Keys:
             self._unavailable("the keys of its device are missing", _STUCK)
             return None
         log.warning("new_device", network=self._network, device=self._account.device, hint=_LOST)
-        return Machine(us, self._account.device, self._rows)
+        return Machine(us, self._account.device, self._rows, signed_only=self._signed_only)
 
     async def _own(self, us: str, device: str) -> Json:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})
@@ -267,7 +281,9 @@ class Keys:
                 self._fresh.discard(user)
                 self._asked[user] = self._clock()
                 continue
-            self.machine.learn(user, devices(answer, user))
+            self.machine.learn(user, await _read(answer, user))
+            if self.pins.note(user, master_key(answer, user)):
+                log.warning("identity_changed", network=self._network, user=user, hint=_CHANGED)
             await asyncio.sleep(0)
 
     async def _claim(self, machine: Machine, pairs: Collection[Pair]) -> None:
@@ -276,13 +292,40 @@ class Keys:
             wanted.setdefault(user, {})[device] = ONE_TIME
         body: Json = {"one_time_keys": wanted, "timeout": _CLAIM_MS}
         answer = await self._homeserver.post("keys", "claim", body=body)
+        without: list[Pair] = []
         for number, (user, device) in enumerate(pairs, 1):
             if machine.claimed(user, device, table(answer, "one_time_keys", user, device)):
                 self._left_out.pop((user, device))
+                self._told_withheld.discard(((user, device), ""))
             else:
                 self._left_out[user, device] = self._clock()
+                without.append((user, device))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+        await self._withhold(without, withheld.without_session(machine.curve25519), "")
+
+    async def withhold(self, room_id: str, pairs: Collection[Pair]) -> None:
+        """Tell these devices, once for each key of a room, that they do not get it, as their owners have not signed
+        them."""
+        if self.machine is not None and pairs:
+            session = self.machine.session_of(room_id)
+            content = withheld.of_session(room_id, session, self.machine.curve25519)
+            await self._withhold(pairs, content, session)
+
+    async def _withhold(self, pairs: Iterable[Pair], content: Json, session: str) -> None:
+        for body in withheld.bodies([pair for pair in pairs if self._told_withheld.add((pair, session))], content):
+            with suppress(ApiError):  # it is told, or not: nothing depends on it
+                await self.send(withheld.KIND, body)
+
+
+async def _read(answer: Json, user: str) -> list[Device]:
+    """The devices of `user` in an answer. Each takes two checks of a signature, and others have their turns between."""
+    found = []
+    for number, device in enumerate(devices(answer, user), 1):
+        found.append(device)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def _is_recent(at: float | None, now: float) -> bool:

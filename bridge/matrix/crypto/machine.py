@@ -13,7 +13,7 @@ from nio.events import ForwardedRoomKeyEvent, RoomKeyEvent
 from nio.exceptions import EncryptionError
 
 from bridge.matrix.crypto.keeping import HEARD, HEARD_IN_ROW, Keeping, NioMachine, named
-from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, heard_once, opened
+from bridge.matrix.crypto.opened import UNSIGNED, NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
 from bridge.matrix.crypto.recovery import unpadded
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ALGORITHM, ONE_TIME, Device, is_signed
@@ -42,9 +42,10 @@ Pair = tuple[str, str]
 
 
 class Machine:
-    """`user` and `device` are our own. `is_new`: no earlier run has made keys for this device."""
+    """`user` and `device` are our own. `is_new`: no earlier run has made keys for this device. `signed_only`: others'
+    devices that their owners have not signed neither get keys nor are believed."""
 
-    def __init__(self, user: str, device: str, rows: Rows) -> None:
+    def __init__(self, user: str, device: str, rows: Rows, *, signed_only: bool = False) -> None:
         self.user = user
         self.device = device
         self._rows = rows
@@ -54,6 +55,7 @@ class Machine:
             rows.put(_DEVICE, "", device)
             rows.put(_SECRET, "", secrets.token_hex(32))
         self._keeping = Keeping(rows, rows.get(_SECRET) or "")
+        self._keeping.signed_only = signed_only
         self._begun: dict[str, float] = {}
         self._olm: Any = NioMachine(user, device, self._keeping)
 
@@ -115,6 +117,9 @@ class Machine:
         there = {device.id: device for device in devices}
         for device in there.values():
             old = known.get(device.id)
+            has_changed = self._note_signed((user, device.id), signed=device.signed)
+            if old is not None and has_changed:
+                self._keeping.save_device(old)
             if old is None:
                 keys = {"curve25519": device.curve25519, "ed25519": device.ed25519}
                 self._olm.device_store.add(OlmDevice(user, device.id, keys))
@@ -127,6 +132,17 @@ class Machine:
                 self._keeping.save_device(old)
         for device_id in [old.id for old in known.values() if old.deleted][:-_GONE]:
             self._keeping.drop_device(known.pop(device_id))
+
+    def _note_signed(self, pair: Pair, *, signed: bool) -> bool:
+        """Whether that has changed."""
+        if (pair in self._keeping.signed) == signed:
+            return False
+        (self._keeping.signed.add if signed else self._keeping.signed.discard)(pair)
+        return True
+
+    def is_signed(self, pair: Pair) -> bool:
+        """Whether its owner has signed that device, as far as we know."""
+        return pair in self._keeping.signed
 
     def strangers(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Those of these devices with which there is no session yet."""
@@ -207,9 +223,11 @@ class Machine:
         copies = [*self._olm.inbound_group_store.of(room_id, word(content, "session_id"))]
         if not copies:
             raise NoKey("there is no key for it")
-        session = next((each for each in copies if self._is_of(sender, each)), None)
+        session = next((each for each in copies if self._device_of(sender, each) is not None), None)
         if session is None:
             raise Unproven("no known device of its sender has sealed it")
+        if self._keeping.signed_only and not self._is_believed(sender, session):
+            raise Unsigned(UNSIGNED)
         plain, index = opened(session, word(content, "ciphertext"))
         if word(plain, "room_id") != room_id:
             raise NotOpened("it was sealed for another room")
@@ -239,15 +257,30 @@ class Machine:
         self._olm.outgoing_to_device_messages.append(message)
         return True
 
-    def _is_of(self, user: str, session: Any) -> bool:
-        """Whether the key of room messages is from a device of `user`, also one that they had. What a device tells of
-        itself in an Olm message counts only together with what the owner's list of devices says."""
+    def unsigned_sender(self, room_id: str, event: Json) -> Pair | None:
+        """The device that has sealed an event which we have opened, unless its owner has signed it."""
+        sender = word(event, "sender")
+        for session in self._olm.inbound_group_store.of(room_id, word(table(event, "content"), "session_id")):
+            device = self._device_of(sender, session)
+            if device is not None:
+                return None if self._is_believed(sender, session) else (sender, device)
+        return None
+
+    def _is_believed(self, user: str, session: Any) -> bool:
+        device = self._device_of(user, session)
+        return device is not None and ((user, device) == (self.user, self.device) or self.is_signed((user, device)))
+
+    def _device_of(self, user: str, session: Any) -> str | None:
+        """The device of `user` from which the key of room messages is, also one that they had; None if it is from none
+        of theirs. What a device tells of itself in an Olm message counts only together with what the owner's list of
+        devices says."""
         if user == self.user and session.sender_key == self.curve25519:
-            return True
+            return self.device
         keys = (session.sender_key, session.ed25519)
+        if session.forwarding_chain not in ([], [session.sender_key]):  # by nio, for a key that we have asked for
+            return None
         known = self._olm.device_store[user].values()
-        direct = session.forwarding_chain in ([], [session.sender_key])  # by nio, for a key that we have asked for
-        return direct and any((each.curve25519, each.ed25519) == keys for each in known)
+        return next((str(each.id) for each in known if (each.curve25519, each.ed25519) == keys), None)
 
     def _hear_once(self, session: Any, index: int, event_id: str) -> None:
         """Raises NotOpened if another event had the same ciphertext. It is kept as long as its key."""
@@ -271,9 +304,21 @@ class Machine:
         return sorted(wanted - session.users_shared_with)
 
     def devices(self, users: Iterable[str]) -> list[Pair]:
-        """The devices that these people have now."""
+        """The devices that these people have now, and that may get keys."""
+        return [pair for pair in self._all_devices(users) if not self._keeping.signed_only or self.is_signed(pair)]
+
+    def refused(self, users: Iterable[str]) -> list[Pair]:
+        """The devices that they have now, and that get no keys."""
+        return [pair for pair in self._all_devices(users) if self._keeping.signed_only and not self.is_signed(pair)]
+
+    def _all_devices(self, users: Iterable[str]) -> Iterator[Pair]:
         known = self._olm.device_store
-        return [(user, each.id) for user in users for each in known.active_user_devices(user)]
+        pairs = ((user, str(each.id)) for user in users for each in known.active_user_devices(user))
+        return (pair for pair in pairs if pair != (self.user, self.device))
+
+    def session_of(self, room_id: str) -> str:
+        """The id of the key with which we say the next thing in a room."""
+        return str(self._olm.outbound_group_sessions[room_id].id)
 
     def share(self, room_id: str, users: Iterable[str]) -> Iterator[tuple[set[Pair], Json]]:
         """Bodies of /sendToDevice that give the key of the room to those devices of `users` that do not have it and

@@ -13,7 +13,12 @@ _DIGEST = 16
 
 
 class NotOpened(Exception):
-    """A sealed event cannot be carried. The text is the reason."""
+    """A sealed event cannot be carried. The text is the reason. `told`: what the people there are told, with `{who}`;
+    empty if they are told nothing."""
+
+    def __init__(self, reason: str, told: str = "") -> None:
+        super().__init__(reason)
+        self.told = told
 
 
 class NoKey(NotOpened):
@@ -22,6 +27,20 @@ class NoKey(NotOpened):
 
 class Unproven(NotOpened):
     """No device of its sender that we know has sealed it."""
+
+
+class Unsigned(NotOpened):
+    """Its sender's device is not signed by its owner, and we carry those only."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, _UNSIGNED)
+
+
+UNSIGNED = "its sender has not verified the device"
+_UNSIGNED = (
+    "this bridge carries words of devices only that their owners have verified, and this one is not. {who} can verify"
+    " it in the settings of their client (sessions, or devices), and say it again."
+)
 
 
 def opened(session: Any, ciphertext: str) -> tuple[Json, int]:

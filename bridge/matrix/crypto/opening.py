@@ -5,13 +5,19 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+import structlog
+
+from bridge.lib.lru import LruSet
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.machine import Pair
-from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven
+from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, Unsigned
 from bridge.matrix.crypto.rows import WAITING, Rows
+from bridge.matrix.crypto.withheld import Cause
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Unreachable
 from bridge.network import Refused
+
+log = structlog.get_logger()
 
 _WAIT_S = 300.0
 """Seconds that a message waits for its key."""
@@ -19,12 +25,19 @@ _AGAIN_S = 30.0
 """Seconds after which all that wait are tried again: a homeserver may not have told the devices of a sender."""
 _MOST = 200
 """Most messages that wait for a key: each may have 64 KB."""
-NO_KEY = "encrypted, and there is no key for it"
+_NAMED = 1000
+"""Most devices of which it is remembered that they were named in the log."""
+_HINT = "their owner has not verified this device; `trust: cross-signed` carries verified ones only"
+NO_KEY = Cause(
+    "encrypted, and there is no key for it",
+    "their client has not given me the key. Please say it again. If that does not help: some clients give their keys to"
+    " verified devices only, which can be changed in their settings.",
+)
 """Why a message is not carried whose key has not come."""
 
 
 class Keyless(NotOpened):
-    """The key of a message has not come for so long that it is not waited for any more."""
+    """The key of a message will not come, or has not for so long that it is not waited for any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class Opening:
         self._rows = rows
         self._clock = clock
         self._tried = -math.inf
+        self._named: LruSet[Pair] = LruSet(_NAMED)
 
     @property
     def works(self) -> bool:
@@ -58,10 +72,12 @@ class Opening:
         kept = _loaded(waiting[name]) if name in waiting else Waiting(room_id, event, self._clock())
         try:
             opened = await self._opened(room_id, event)
-        except (NoKey, ApiError, Unreachable, Refused):
-            if self._is_late(kept) or (name not in waiting and len(waiting) >= _MOST):
+        except (NoKey, ApiError, Unreachable, Refused) as error:
+            cause = self._keys.withheld.cause(room_id, event) if isinstance(error, NoKey) else None
+            if cause or self._is_late(kept) or (name not in waiting and len(waiting) >= _MOST):
                 self.forget(name)
-                raise Keyless(NO_KEY) from None
+                cause = cause or NO_KEY
+                raise Keyless(cause.reason, cause.told) from None
             if name not in waiting:
                 self._keys.ask_for(room_id, event)
             self._rows.put(WAITING, name, json.dumps([kept.room_id, kept.event, kept.since]))
@@ -70,6 +86,7 @@ class Opening:
             self.forget(name)
             raise
         self.forget(name)
+        self._name_unsigned(room_id, event)
         return opened
 
     def forget(self, event_id: str) -> None:
@@ -93,9 +110,15 @@ class Opening:
         assert machine is not None
         try:
             return machine.open(room_id, event)
-        except Unproven:
+        except (Unproven, Unsigned):
             await self._keys.know([word(event, "sender")])
         return machine.open(room_id, event)
+
+    def _name_unsigned(self, room_id: str, event: Json) -> None:
+        """Log, once for each, which devices say something that their owners have not verified."""
+        pair = self._keys.machine.unsigned_sender(room_id, event) if self._keys.machine is not None else None
+        if pair is not None and self._named.add(pair):
+            log.info("unsigned_device", user=pair[0], device=pair[1], hint=_HINT)
 
     def _is_late(self, waiting: Waiting) -> bool:
         return not 0 <= self._clock() - waiting.since < _WAIT_S

@@ -65,6 +65,7 @@ class Sealing:
             await self._keys.meet(machine.strangers(lacking))
             if joined.members is not None and users == joined.members:
                 break
+        await self._keys.withhold(joined.id, machine.refused(users))
         if not lacking:
             return
         for pairs, body in machine.share(joined.id, sorted({user for user, _ in lacking})):

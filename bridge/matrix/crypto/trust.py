@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import vodozemac
 
-from bridge.matrix.dialect.fields import Json, table, word
+from bridge.matrix.dialect.fields import Json, table, values, word
 
 ALGORITHM = "m.megolm.v1.aes-sha2"
 """How messages of a room are sealed (spec, "m.megolm.v1.aes-sha2")."""
@@ -17,18 +17,26 @@ _MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device of `user`; `curve25519` and `ed25519` are its public keys (unpadded base64)."""
+    """A device of `user`; `curve25519` and `ed25519` are its public keys (unpadded base64). `signed`: its owner has
+    signed it, by their cross-signing keys."""
 
     user: str
     id: str
     curve25519: str
     ed25519: str
+    signed: bool = False
+
+
+def master_key(answer: Json, user: str) -> str:
+    """The master key of `user` in an answer to /keys/query; empty if there is none."""
+    return _published(table(answer, "master_keys", user), user, "master")
 
 
 def devices(answer: Json, user: str) -> Iterator[Device]:
     """The devices of `user` in an answer to /keys/query: those that are what they say they are, by their own
     signature."""
     there = table(answer, "device_keys", user)
+    own = _self_signing_key(answer, user)
     for device_id in [*there][:_MOST]:
         keys = table(there, device_id)
         curve, ed = (
@@ -37,7 +45,21 @@ def devices(answer: Json, user: str) -> Iterator[Device]:
         )
         named = (word(keys, "user_id"), word(keys, "device_id")) == (user, device_id)
         if named and is_key(curve) and is_signed(keys, user, device_id, ed):
-            yield Device(user, device_id, curve, ed)
+            yield Device(user, device_id, curve, ed, bool(own) and is_signed(keys, user, own, own))
+
+
+def _self_signing_key(answer: Json, user: str) -> str:
+    """The key with which `user` signs their devices; empty if there is none, or their master key has not signed it."""
+    keys, master = table(answer, "self_signing_keys", user), master_key(answer, user)
+    return _published(keys, user, "self_signing") if master and is_signed(keys, user, master, master) else ""
+
+
+def _published(keys: Json, user: str, usage: str) -> str:
+    """The public key of `user` in a published cross-signing key for that `usage`; empty if it is none."""
+    if word(keys, "user_id") != user or usage not in values(keys, "usage"):
+        return ""
+    there = table(keys, "keys")
+    return next((key for name in there if (key := word(there, name)) and name == f"ed25519:{key}"), "")
 
 
 def is_signed(signed: Json, user: str, key_id: str, ed25519: str) -> bool:

@@ -250,7 +250,7 @@ class Listening:
 
     async def _unread(self, joined: JoinedRoom, found: Unreadable) -> Unread:
         who = await self._people.sender(joined, found.user)
-        return Unread(joined.room, who.name, found.reason, joined.private)
+        return Unread(joined.room, who.name, found.reason, joined.private, found.told)
 
     async def _said(self, joined: JoinedRoom, entry: Said, answer: Answer) -> Event | None:
         room, private = joined.room, joined.private

@@ -23,8 +23,9 @@ class Remembering:
 
     @property
     def is_due(self) -> bool:
-        """Whether the position may not move without it: what the homeserver sends to a device it sends once."""
-        return self._rows is not None and self._rows.has_changed
+        """Whether a batch is due for it alone: what the homeserver sends to a device it sends once, and admins are not
+        to wait for others to say something."""
+        return self._rows is not None and (self._rows.has_changed or bool(self._rows.of(_NEWS)))
 
     def tell(self, news: News) -> None:
         """Have admins told with the next batch. It waits in the rows."""

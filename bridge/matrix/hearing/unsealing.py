@@ -23,10 +23,11 @@ _HINT = "the room is encrypted, and `encryption` is off for this network: nothin
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What `user` has said cannot be read, for that `reason`; it may help to tell them."""
+    """What `user` has said cannot be read, for that `reason`. `told`: what the people there are told, with `{who}`."""
 
     user: str
     reason: str
+    told: str
 
 
 class Unsealing:
@@ -75,9 +76,11 @@ class Unsealing:
             opened = await self._opening.open(joined.id, entry.event)
         except Keyless as error:
             self._refused(joined, entry, str(error))
-            return Unreadable(entry.user, str(error))
+            return Unreadable(entry.user, str(error), error.told)
         except NotOpened as error:
-            return self._refused(joined, entry, f"encrypted, and {error}")
+            reason = f"encrypted, and {error}"
+            refused = self._refused(joined, entry, reason)
+            return Unreadable(entry.user, reason, error.told) if error.told else refused
         return sync.unsealed(opened) if opened is not None else None
 
     def _refused(self, joined: JoinedRoom, entry: Sealed, reason: str) -> Count | None:
