@@ -64,6 +64,11 @@ class Account:
         auth = {"type": _PASSWORD, "identifier": user, "password": password, "session": session}
         return await self._homeserver.post(*path, body={**body, "auth": auth})
 
+    @property
+    def has_password(self) -> bool:
+        """Whether the configuration has the account's password."""
+        return self._settings.password is not None
+
     async def replace_device(self) -> bool:
         """Log in as a new device, and log the present one out. False, and no effect, if we have no password."""
         if self._settings.password is None:

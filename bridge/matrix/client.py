@@ -233,7 +233,7 @@ class MatrixNetwork:
         await self._setting_up().recovery_key_shown()
 
     def _setting_up(self) -> SettingUp:
-        if self._keys is None:
+        if self._keys is None or self._account.refused:
             raise NotSigned(self.encryption().problem)
         return SettingUp(self._keys, self._identity)
 

@@ -1,17 +1,19 @@
 """Cross-signing on a scripted homeserver (bridge.matrix.crypto.identity): what is made, and what is left alone."""
 
+import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bridge.matrix.account import Account
-from bridge.matrix.crypto import recovery
+from bridge.matrix.crypto import recovery, signing
 from bridge.matrix.crypto.identity import Identity
 from bridge.matrix.crypto.rows import SECRET, SHOWN
+from bridge.matrix.crypto.signing import SigningKey
 from bridge.matrix.crypto.trust import is_signed
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.http.homeserver import ApiError, Homeserver
@@ -32,6 +34,7 @@ class _Directory(Homeserver):
         self.keys: dict[str, Any] = {"device_keys": {_US: {duck.device: duck.published["device_keys"]}}}
         self.data: dict[str, Any] = {}
         self.asks = asks
+        self.refuses = False
         self.uploads: list[Json] = []
 
     async def get(self, *path: str, query: Any = None, within: float = 0) -> Json:
@@ -51,7 +54,7 @@ class _Directory(Homeserver):
                 return json.loads(json.dumps(self.keys))  # type: ignore[no-any-return]
             case ("keys", "device_signing", "upload"):
                 self.uploads.append(asked)
-                if self.asks and "auth" not in asked:
+                if self.asks and (self.refuses or "auth" not in asked):
                     raise ApiError(401, "", "", session="a session")
                 self.keys |= {f"{key}s": {_US: asked[key]} for key in asked if key != "auth"}
             case ("keys", "signatures", "upload"):
@@ -157,6 +160,197 @@ async def test_the_secret_storage_of_another_client_stays_and_no_recovery_key_is
     assert json.dumps(homeserver.data) == before
     assert duck.rows.get(SECRET) is None
     assert table(homeserver.data, "m.cross_signing.master") == {}
+
+
+async def _restored(
+    duck: Party, homeserver: _Directory, spoil: Callable[[_Directory, bytes], None], *, config: bool = False
+) -> tuple[Party, str]:
+    """A bridge with a lost store that is given the right recovery key, after the homeserver has done `spoil`: it, and
+    why its device is not signed."""
+    await _identity(duck, homeserver).ensure(duck.machine)
+    secret = bytes.fromhex(duck.rows.get(SECRET) or "")
+    new = await Party(_US, "NEW").begin()
+    homeserver.keys["device_keys"] = {_US: {"NEW": new.published["device_keys"]}}
+    spoil(homeserver, secret)
+    before = json.dumps([homeserver.keys, homeserver.data])
+    key = recovery.shown(secret)
+    with pytest.raises(NotSigned) as found:
+        await _identity(new, homeserver, key if config else None).ensure(new.machine, None if config else key)
+    assert json.dumps([homeserver.keys, homeserver.data]) == before  # nothing was changed
+    return new, found.value.reason
+
+
+def _boxes(homeserver: _Directory, kind: str = "self_signing") -> dict[str, Any]:
+    (box,) = homeserver.data[f"m.cross_signing.{kind}"]["encrypted"].values()
+    found: dict[str, Any] = box
+    return found
+
+
+def _described(homeserver: _Directory) -> dict[str, Any]:
+    found: dict[str, Any] = homeserver.data[f"m.secret_storage.key.{_default(homeserver)}"]
+    return found
+
+
+def _default(homeserver: _Directory) -> str:
+    return str(homeserver.data["m.secret_storage.default_key"]["key"])
+
+
+def _reseal(homeserver: _Directory, secret: bytes, kind: str, plain: bytes) -> None:
+    _boxes(homeserver, kind).update(signing.seal(secret, f"m.cross_signing.{kind}", plain))
+
+
+def _other(homeserver: _Directory, secret: bytes, kind: str) -> None:
+    _reseal(homeserver, secret, kind, signing.text(bytes(range(32))).encode())
+
+
+_DAMAGED, _NOT_OURS, _ANOTHER = "damaged", "are not the account's", "is another one"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda hs, _: hs.data.clear(), "no secret storage"),
+        (lambda hs, _: hs.data.update({"m.secret_storage.default_key": {"key": ["x"]}}), "no secret storage"),
+        (lambda hs, _: hs.data.update({"m.secret_storage.default_key": {"key": "x"}}), "missing, or of a kind"),
+        (lambda hs, _: _described(hs).update(algorithm="m.secret_storage.v2.rot13"), "of a kind"),
+        (lambda hs, _: _described(hs).update(algorithm=[7]), "of a kind"),
+        (lambda hs, _: _described(hs).update(iv="AAAA"), _ANOTHER),
+        (lambda hs, _: _described(hs).update(mac="A" * 43), _ANOTHER),
+        (lambda hs, _: _described(hs).update(iv={"a": 1}, mac=None), _ANOTHER),
+        (lambda hs, _: hs.data.update({"m.cross_signing.master": {"encrypted": [1, 2]}}), "not in its secret storage"),
+        (lambda hs, _: _boxes(hs).update(ciphertext="A" * 5_000_000), "not in its secret storage"),
+        (lambda hs, _: _boxes(hs).update(iv="AAAA"), _DAMAGED),
+        (lambda hs, _: _boxes(hs).update(iv=""), _DAMAGED),
+        (lambda hs, _: _boxes(hs).update(mac="A" * 43), _DAMAGED),
+        (lambda hs, _: _boxes(hs).update(_boxes(hs, "master")), _DAMAGED),
+        (lambda hs, key: _reseal(hs, key, "master", b"AAAA"), _DAMAGED),
+        (lambda hs, key: _reseal(hs, key, "user_signing", b"\xff\xfe"), _DAMAGED),
+        (lambda hs, key: _reseal(hs, key, "user_signing", b"A" * 400), _DAMAGED),
+        (lambda hs, key: _other(hs, key, "master"), _NOT_OURS),
+        (lambda hs, key: _other(hs, key, "self_signing"), _NOT_OURS),
+        (lambda hs, key: _other(hs, key, "user_signing"), _NOT_OURS),
+    ],
+)
+@pytest.mark.parametrize("config", [False, True])
+async def test_a_hostile_homeserver_gets_no_signature_and_each_of_its_tricks_has_its_reason(
+    spoil: Callable[[_Directory, bytes], None], reason: str, config: bool
+) -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck)
+    new, said = await _restored(duck, homeserver, spoil, config=config)
+    assert reason in said
+    assert len(said) < 200
+    assert new.rows.get("seeds") is None
+    assert not homeserver.is_whole
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"keys": {"ed25519:DUCK": "A" * 43, "curve25519:DUCK": "A" * 43}},
+        {"keys": 7},
+        {"user_id": "@eve:hs"},
+        {"algorithms": ["m.rot13"]},
+    ],
+)
+async def test_other_keys_that_a_homeserver_shows_as_our_device_are_not_signed(altered: Json) -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck)
+    homeserver.keys["device_keys"][_US][duck.device].update(altered)
+    with pytest.raises(NotSigned, match="other keys of the bridge's device"):
+        await _identity(duck, homeserver).ensure(duck.machine)
+    assert not homeserver.is_whole
+
+
+async def test_the_device_of_somebody_else_with_our_name_is_not_signed() -> None:
+    duck, eve = await Party(_US).begin(), await Party(_US, "DUCK").begin()
+    homeserver = _Directory(duck)
+    homeserver.keys["device_keys"][_US]["DUCK"] = eve.published["device_keys"]
+    with pytest.raises(NotSigned, match="other keys of the bridge's device"):
+        await _identity(duck, homeserver).ensure(duck.machine)
+
+
+async def test_keys_that_somebody_has_reset_are_told_nothing_is_signed_and_setup_takes_the_new_ones() -> None:
+    duck, client = await Party(_US).begin(), await Party(_US, "CLIENT").begin()
+    homeserver = _Directory(duck)
+    identity = _identity(duck, homeserver)
+    await identity.ensure(duck.machine)
+    old, theirs = _shown(duck), _Directory(client)
+    await identity.recovery_key_shown()
+    await _identity(client, theirs).ensure(client.machine)  # as another client would
+    homeserver.data = theirs.data
+    for kind in ("master", "self_signing", "user_signing"):
+        homeserver.keys[f"{kind}_keys"] = theirs.keys[f"{kind}_keys"]
+    before = json.dumps([homeserver.keys, homeserver.data])
+    for key, reason in ((None, "other cross-signing keys"), (old, "the recovery key is another one")):
+        with pytest.raises(NotSigned, match=reason) as found:
+            await identity.ensure(duck.machine, key)
+        assert "change its password" in found.value.hint
+    with pytest.raises(NotSigned, match="other cross-signing keys"):
+        await identity.renew_recovery_key()
+    assert json.dumps([homeserver.keys, homeserver.data]) == before
+    await identity.ensure(duck.machine, _shown(client))
+    assert homeserver.is_whole
+    assert duck.rows.get("seeds") == client.rows.get("seeds")
+    assert duck.rows.get(SHOWN) is None  # what was shown is not this key
+
+
+async def test_only_one_of_the_keys_that_is_another_counts_as_reset() -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck)
+    await _identity(duck, homeserver).ensure(duck.machine)
+    other = SigningKey.new().published(_US, "self_signing")
+    homeserver.keys["self_signing_keys"] = {_US: other}
+    with pytest.raises(NotSigned, match="other cross-signing keys"):
+        await _identity(duck, homeserver).ensure(duck.machine)
+
+
+async def test_a_new_device_is_signed_with_the_keys_that_an_earlier_one_has_made() -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck)
+    await _identity(duck, homeserver).ensure(duck.machine)
+    await duck.rows.flush()
+    new = await Party(_US, "NEW", duck.memory).begin()
+    homeserver.keys["device_keys"] = {_US: {"NEW": new.published["device_keys"]}}
+    await _identity(new, homeserver).ensure(new.machine)
+    assert homeserver.is_whole
+
+
+async def test_the_keys_of_one_account_are_not_given_to_another() -> None:
+    duck = await Party("@drake:hs", "DRAKE").begin()
+    duck.rows.put("seeds", "", json.dumps(["11" * 32] * 3))
+    duck.rows.put("owner", "", "@drake:hs")
+    duck.rows.put(SECRET, "", "22" * 32)
+    await duck.rows.flush()
+    other = await Party(_US, "DUCK", duck.memory).begin()
+    homeserver = _Directory(other)
+    await _identity(other, homeserver).ensure(other.machine)
+    assert homeserver.is_whole
+    assert "11" * 32 not in (other.rows.get("seeds") or "")
+    assert other.rows.get(SECRET) not in (None, "22" * 32)
+
+
+async def test_two_who_sign_at_once_make_one_set_of_keys() -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck)
+    identity = _identity(duck, homeserver)
+    await asyncio.gather(identity.ensure(duck.machine), identity.ensure(duck.machine))
+    assert len(homeserver.uploads) == 1
+
+
+@pytest.mark.parametrize("configured", [None, "pw"])
+async def test_why_the_homeserver_does_not_take_the_password_is_told(configured: str | None) -> None:
+    duck = await Party(_US).begin()
+    homeserver = _Directory(duck, asks=True)
+    homeserver.refuses = True
+    with pytest.raises(NotSigned) as found:
+        await _identity(duck, homeserver, password=configured).ensure(duck.machine)
+    assert found.value.reason == (
+        "the homeserver does not accept the account's password for it"
+        if configured
+        else "the homeserver wants the account's password for it, and the configuration has none"
+    )
+    assert "quackbridge matrix-setup home" in found.value.hint
 
 
 async def _opens(duck: Party, homeserver: _Directory, key: str) -> bool:

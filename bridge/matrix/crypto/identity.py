@@ -1,32 +1,39 @@
 """Our account's cross-signing: with it, others see that our device is the account's own, and need not warn of it."""
 
+import asyncio
 import json
-import secrets
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from bridge.matrix.account import Account
-from bridge.matrix.crypto import recovery, signing
 from bridge.matrix.crypto.machine import Machine
-from bridge.matrix.crypto.rows import SECRET, SEEDS, SHOWN, STORAGE, Rows
+from bridge.matrix.crypto.rows import OWNER, SEEDS, Rows
 from bridge.matrix.crypto.signing import SigningKey
+from bridge.matrix.crypto.storage import NAMES, SecretStorage
+from bridge.matrix.crypto.trust import is_signed
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.network import NotSigned
 
 log = structlog.get_logger()
 
-_NAMES = ("master", "self_signing", "user_signing")
+_NONE = "there is no recovery key"
 _MISSING = (
     "the account's cross-signing keys are not here, and clients warn of the bridge's messages. Run `quackbridge"
     " matrix-setup {}` with the recovery key, which it or the client that made the keys has shown"
 )
+_REPLACED = "the account has other cross-signing keys than those that the bridge has signed with"
+_RESET = (
+    "if somebody of yours has reset them in a client, run `quackbridge matrix-setup {}` with the recovery key of that"
+    " client; else somebody else has got into the account: change its password"
+)
 _MADE = "write down the recovery key: `quackbridge matrix-setup {}` shows it, once. A restored bridge needs it"
-_NO_PASSWORD = "the homeserver wants the account's password for it: run `quackbridge matrix-setup {}`"  # noqa: S105
-_OTHERS = "another client has set up the account's secret storage: its recovery key is the account's"
-_STORAGES = 20
-"""Most names of keys of the secret storage that are remembered."""
+_NO_PASSWORD = "the homeserver wants the account's password for it, and the configuration has none"  # noqa: S105
+_WRONG_PASSWORD = "the homeserver does not accept the account's password for it"  # noqa: S105
+_SETUP = "run `quackbridge matrix-setup {}`, which asks for it"
+_ALTERED = "the homeserver shows other keys of the bridge's device than the bridge has"
+_UNALTERED = "nothing is signed: ask the homeserver's operator who has altered them"
 _KEY, _PASSWORD = "recovery key", "password"
 
 
@@ -51,66 +58,64 @@ class Identity:
         self._rows = rows
         self._recovery_key = recovery_key
         self._clock = clock
+        self._storage = SecretStorage(homeserver, account, rows)
+        self._one_at_a_time = asyncio.Lock()  # else two would make different keys
 
     async def ensure(self, machine: Machine, recovery_key: str | None = None, password: str | None = None) -> None:
         """See to it that our device is signed, with a `recovery_key` or `password` instead of the configured one.
         Raises NotSigned, and what `Homeserver` raises."""
-        us = self._account.us.user
-        there = await self._homeserver.post("keys", "query", body={"device_keys": {us: []}})
-        master = _key(table(there, "master_keys", us))
-        keys = self._kept()
-        if not master:
-            keys = await self._make(machine, keys or [SigningKey.new() for _ in _NAMES], password)
-        elif not keys or keys[0].public != master:
-            keys = await self._recovered(master, recovery_key or self._recovery_key)
-        await self._store(keys)
-        device = table(there, "device_keys", us, machine.device)
-        if not word(table(device, "signatures", us), f"ed25519:{keys[1].public}"):
-            await self._sign(machine, device, keys[1])
-        self.unsigned = ""
+        async with self._one_at_a_time:
+            us, there = self._account.us.user, await self._asked()
+            published, keys = _published(there, us), self._kept()
+            if not published[0]:
+                keys = await self._make(machine, keys or [SigningKey.new() for _ in NAMES], password)
+            elif _public(keys) != published:
+                keys = await self._recovered(published, recovery_key or self._recovery_key, replaced=bool(keys))
+            await self._storage.store(keys)
+            await self._rows.flush()
+            device = table(there, "device_keys", us, machine.device)
+            if not is_signed(device, us, keys[1].public, keys[1].public):
+                await self._sign(machine, device, keys[1])
+            self.unsigned = ""
 
     async def renew_recovery_key(self) -> None:
         """Let another key open the secret storage, if it is ours. Raises NotSigned, and what `Homeserver` raises. After
         a crash on the way, it is completed by `ensure`."""
-        keys = self._kept()
-        default = word(await self._data("m.secret_storage.default_key"), "key")
-        if not keys:
-            raise NotSigned("the account's cross-signing keys are not here", _MISSING.format(self._network))
-        if default and not await self._is_ours(default):
-            raise NotSigned(_OTHERS)
-        await self._keep_secret([*self._storages(), *([default] if default else [])])
-        await self._store(keys)
+        async with self._one_at_a_time:
+            keys = self._kept()
+            if not keys or _public(keys) != _published(await self._asked(), self._account.us.user):
+                reason = _REPLACED if keys else "the account's cross-signing keys are not here"
+                raise NotSigned(reason, (_RESET if keys else _MISSING).format(self._network))
+            await self._storage.renew(keys)
 
     async def recovery_key_shown(self) -> None:
         """It is kept no longer: whoever reads the store later does not find it."""
-        self._rows.put(SECRET, "", None)
-        self._rows.put(SHOWN, "", repr(self._clock()))
+        self._storage.forget_key(self._clock())
         await self._rows.flush()
 
+    async def _asked(self) -> Json:
+        us = self._account.us.user
+        return await self._homeserver.post("keys", "query", body={"device_keys": {us: []}})
+
     def _kept(self) -> Sequence[SigningKey]:
+        """The account's keys; those of another account are forgotten."""
+        if self._rows.get(OWNER) not in (None, self._account.us.user):
+            self._rows.put(SEEDS, "", None)
+            self._storage.forget_key()
         kept = self._rows.get(SEEDS)
         return [SigningKey(bytes.fromhex(seed)) for seed in json.loads(kept)] if kept is not None else ()
 
     def _keep(self, keys: Sequence[SigningKey]) -> None:
         self._rows.put(SEEDS, "", json.dumps([key.seed.hex() for key in keys]))
-
-    def _storages(self) -> list[str]:
-        """The names of our keys of the secret storage, the newest last."""
-        return [*json.loads(self._rows.get(STORAGE) or "[]")]
-
-    async def _keep_secret(self, before: Sequence[str]) -> None:
-        """Make a key of the secret storage, and store it before anything is encrypted for it."""
-        self._rows.put(SECRET, "", secrets.token_hex(32))
-        self._rows.put(SHOWN, "", None)
-        self._rows.put(STORAGE, "", json.dumps([*dict.fromkeys(before), secrets.token_hex(12)][-_STORAGES:]))
-        await self._rows.flush()
+        self._rows.put(OWNER, "", self._account.us.user)
 
     async def _make(self, machine: Machine, keys: Sequence[SigningKey], password: str | None) -> Sequence[SigningKey]:
         """Publish new keys, which are stored before."""
         us, (master, own, users) = self._account.us.user, keys
+        is_new = self._rows.get(SEEDS) is None
         self._keep(keys)
-        if self._rows.get(SECRET) is None:
-            await self._keep_secret(())
+        if is_new and not self._storage.has_key:
+            await self._storage.new_key()
         await self._rows.flush()
         body: Json = {
             "master_key": machine.sign(master.published(us, "master")),
@@ -120,99 +125,59 @@ class Identity:
         try:
             await self._account.confirmed("keys", "device_signing", "upload", body=body, password=password)
         except ApiError as error:
+            if error.session:
+                has_one = password or self._account.has_password
+                reason = _WRONG_PASSWORD if has_one else _NO_PASSWORD
+                raise NotSigned(reason, _SETUP.format(self._network), _PASSWORD) from None
             if error.passes or error.logged_out:
                 raise
-            needs = _PASSWORD if error.session else ""
-            raise NotSigned(str(error), _NO_PASSWORD.format(self._network), needs) from None
+            raise NotSigned(f"the homeserver does not take the account's keys ({error})") from None
         log.info("cross_signing_made", network=self._network, hint=_MADE.format(self._network))
         return keys
 
-    async def _store(self, keys: Sequence[SigningKey]) -> None:
-        """Put the keys into secret storage, if a key of ours waits to be shown that does not open it yet. A storage of
-        another client is not touched."""
-        secret = bytes.fromhex(self._rows.get(SECRET) or "")
-        default = word(await self._data("m.secret_storage.default_key"), "key")
-        if not secret or (default and default in self._storages()[-1:]):
-            return
-        if default and signing.fits(secret, await self._data(f"m.secret_storage.key.{default}")):
-            self._rows.put(STORAGE, "", json.dumps([default]))  # an earlier version kept no names
-            return
-        if default and default not in self._storages():
-            self._rows.put(SECRET, "", None)  # another client's: our key opens nothing
-            return
-        if not self._storages():
-            self._rows.put(STORAGE, "", json.dumps([secrets.token_hex(12)]))
-            await self._rows.flush()
-        await self._write_storage(self._storages()[-1], secret, keys)
-
-    async def _write_storage(self, name: str, secret: bytes, keys: Sequence[SigningKey]) -> None:
-        """Until its last step the key before opens it."""
-        await self._put(f"m.secret_storage.key.{name}", signing.description(secret))
-        boxes = {}
-        for kind, key in zip(_NAMES, keys, strict=True):
-            kept = f"m.cross_signing.{kind}"
-            boxes[kept] = {name: signing.seal(secret, kept, signing.text(key.seed).encode())}
-            before = table(await self._data(kept), "encrypted")
-            await self._put(kept, {"encrypted": {**before, **boxes[kept]}})
-        await self._put("m.secret_storage.default_key", {"key": name})
-        for kept, box in boxes.items():
-            await self._put(kept, {"encrypted": box})
-
-    async def _is_ours(self, name: str) -> bool:
-        described = await self._data(f"m.secret_storage.key.{name}")
-        return name in self._storages() or word(described, "name") == signing.NAME
-
-    async def _recovered(self, master: str, recovery_key: str | None) -> Sequence[SigningKey]:
-        """The account's keys from its secret storage. Raises NotSigned if we cannot open it."""
-        hint = _MISSING.format(self._network)
+    async def _recovered(
+        self, published: Sequence[str], recovery_key: str | None, *, replaced: bool
+    ) -> Sequence[SigningKey]:
+        """The account's keys from its secret storage. `replaced`: we have others. Raises NotSigned if we cannot open
+        it, or it has other keys than those that are `published`: a signature with these would count for nothing."""
+        hint = (_RESET if replaced else _MISSING).format(self._network)
         if not recovery_key:
-            raise NotSigned("there is no recovery key", hint, _KEY)
+            raise NotSigned(_REPLACED if replaced else _NONE, hint, _KEY)
         try:
-            secret = recovery.read(recovery_key)
-            name = word(await self._data("m.secret_storage.default_key"), "key")
-            if not name:
-                raise ValueError("the account has no secret storage: set it up in the client that made the keys")
-            if not signing.fits(secret, await self._data(f"m.secret_storage.key.{name}")):
-                raise ValueError("the recovery key is another one")
-            keys = [SigningKey(await self._opened(secret, name, kind)) for kind in _NAMES]
-            if keys[0].public != master:
+            keys = await self._storage.open(recovery_key)
+            if _public(keys) != [*published]:
                 raise ValueError("the keys in the secret storage are not the account's")
         except ValueError as error:
-            raise NotSigned(str(error), hint, _KEY) from None
+            raise NotSigned(f"{_REPLACED}, and {error}" if replaced else str(error), hint, _KEY) from None
         self._keep(keys)
-        self._rows.put(SECRET, "", None)
+        self._storage.forget_key()
         await self._rows.flush()
         return keys
 
-    async def _opened(self, secret: bytes, name: str, kind: str) -> bytes:
-        kept = f"m.cross_signing.{kind}"
-        box = table(await self._data(kept), "encrypted", name)
-        seed = recovery.unpadded(signing.unseal(secret, kept, box).decode())
-        if len(seed) != 32:
-            raise ValueError("the secret storage has no key")
-        return seed
-
     async def _sign(self, machine: Machine, device: Json, key: SigningKey) -> None:
+        """Sign our device as the homeserver shows it, if it is ours: else we would vouch for somebody else's."""
         us = self._account.us.user
+        keys = {f"curve25519:{machine.device}": machine.curve25519, f"ed25519:{machine.device}": machine.ed25519}
+        if table(device, "keys") != keys or not is_signed(device, us, machine.device, machine.ed25519):
+            raise NotSigned(_ALTERED, _UNALTERED)
         signed = key.sign(us, {name: value for name, value in device.items() if name not in ("unsigned", "signatures")})
         answer = await self._homeserver.post("keys", "signatures", "upload", body={us: {machine.device: signed}})
         if table(answer, "failures"):
-            raise NotSigned("the homeserver does not take the signature of our device")
+            raise NotSigned("the homeserver does not take the signature of the bridge's device")
         log.info("device_signed", network=self._network, device=machine.device)
 
-    async def _data(self, kind: str) -> Json:
-        """Account data; empty if there is none."""
-        try:
-            return await self._homeserver.get("user", self._account.us.user, "account_data", kind)
-        except ApiError as error:
-            if error.code == "M_NOT_FOUND":
-                return {}
-            raise
 
-    async def _put(self, kind: str, content: Json) -> None:
-        await self._homeserver.put("user", self._account.us.user, "account_data", kind, body=content)
+def _public(keys: Sequence[SigningKey]) -> list[str]:
+    return [key.public for key in keys]
+
+
+def _published(there: Json, user: str) -> list[str]:
+    """The public cross-signing keys of `user` in an answer to /keys/query, in the order of `NAMES`; an empty one for
+    each that is missing."""
+    return [_key(table(there, f"{kind}_keys", user)) for kind in NAMES]
 
 
 def _key(published: Json) -> str:
     """The public key in a published cross-signing key; empty if there is none."""
-    return next((key for key in table(published, "keys").values() if isinstance(key, str)), "")
+    keys = table(published, "keys")
+    return next((found for name in keys if (found := word(keys, name))), "")

@@ -35,6 +35,8 @@ _AT_ONCE = 20
 _AGAIN_S = 60.0
 """Seconds until a device without a one-time key, or a homeserver that did not tell its people's devices, is asked
 again."""
+_SIGNING_S = 30.0
+"""Seconds until we go on without a signature of our device."""
 _MOST = 10_000
 """Most people and devices for which that is remembered."""
 _CLAIM_MS = 10_000
@@ -80,6 +82,7 @@ class Keys:
         self._number: int | None = None  # of our one-time keys at the homeserver
         self._needs_fallback = False
         self._is_in_doubt = False  # whether the homeserver has our keys
+        self._is_face_in_doubt = False  # whether our device is signed by the account
         self.problem = "the bridge has not logged in yet"
         """Why there is no encryption; empty if there is."""
         self._stir = asyncio.Event()
@@ -114,6 +117,8 @@ class Keys:
             try:
                 if self._is_in_doubt:
                     await self._publish_again()
+                if self._is_face_in_doubt:
+                    await self._sign()
                 await self._publish()
                 await self._mend()
             except (ApiError, Unreachable, Refused) as error:
@@ -125,6 +130,9 @@ class Keys:
         if self.machine is None:
             return set()
         self._fresh.difference_update(news.changed)
+        if self.machine.user in news.changed:  # somebody may have reset our account's keys
+            self._is_face_in_doubt = True
+            self._stir.set()
         found = set()
         for number, event in enumerate(news.events, 1):
             if word(event, "type").startswith(PREFIX):
@@ -220,16 +228,22 @@ class Keys:
         self._is_in_doubt = False
 
     async def _sign(self) -> None:
-        """See to it that our device is signed by the account."""
+        """See to it that our device is signed by the account. If the homeserver does not let us, everything else goes
+        on, and it is tried again."""
+        self._is_face_in_doubt = False
         if self.machine is None or self._identity is None:
             return
         try:
-            await self._patience.ask(partial(self._identity.ensure, self.machine))
-        except (ApiError, NotSigned) as error:
-            hint = error.hint if isinstance(error, NotSigned) else ""
-            reason = error.reason if isinstance(error, NotSigned) else str(error)
+            async with asyncio.timeout(_SIGNING_S):
+                await self._patience.ask(partial(self._identity.ensure, self.machine))
+        except (ApiError, NotSigned, TimeoutError) as error:
+            if not isinstance(error, NotSigned):
+                error = NotSigned(str(error) or "the homeserver does not answer", "the bridge tries again")
+                self._is_face_in_doubt = True
+                asyncio.get_running_loop().call_later(_AGAIN_S, self._stir.set)
+            if str(error) != self._identity.unsigned:
+                log.warning("not_verified", network=self._network, reason=error.reason, hint=error.hint)
             self._identity.unsigned = str(error)
-            log.warning("not_verified", network=self._network, reason=reason, hint=hint)
 
     async def _publish(self) -> None:
         if self.machine is None:

@@ -10,10 +10,11 @@ PREFIX = f"{UNCOPIED}crypto "
 """How the keys of all rows begin. A copy of the store must not have them: who goes back to older ones seals two things
 with one key."""
 
-SEEDS, SECRET, STORAGE, SHOWN = "seeds", "recovery", "storage", "shown"
-"""The kinds of the rows of `identity`: the seeds of our cross-signing keys, and the key of the secret storage until it
-was shown, both as hexadecimal digits; the names of that key and of those before it in the account's data; and when the
-key was shown (seconds since the epoch)."""
+SEEDS, SECRET, STORAGE, SHOWN, OWNER = "seeds", "recovery", "storage", "shown", "owner"
+"""The kinds of the rows of `identity` and `storage`: the seeds of our cross-signing keys, and the key of the secret
+storage until it was shown, both as hexadecimal digits; the names of that key and of those before it in the account's
+data; when the key was shown (seconds since the epoch); and whose seeds they are."""
+_OF_ACCOUNT = (SEEDS, SECRET, STORAGE, SHOWN, OWNER)
 RECOVERY, RECOVERY_SHOWN = f"{PREFIX}{SECRET} ", f"{PREFIX}{SHOWN} "
 """The whole keys of two of these."""
 
@@ -71,10 +72,9 @@ class Rows:
         self._changed[_key(kind, name)] = value
 
     def clear(self) -> None:
-        """Remove all rows."""
-        for kind, rows in self._rows.items():
-            self._changed |= {_key(kind, name): None for name in rows}
-        self._rows.clear()
+        """Remove all rows, but for those of the account: they outlive a device."""
+        for kind in [kind for kind in self._rows if kind not in _OF_ACCOUNT]:
+            self._changed |= {_key(kind, name): None for name in self._rows.pop(kind)}
 
     async def take(self) -> Changes:
         """What has changed, for the caller to store: until `stored` or `give_back`, nothing else stores any."""

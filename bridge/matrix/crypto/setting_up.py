@@ -25,7 +25,7 @@ class SettingUp:
 
     async def new_recovery_key(self) -> str:
         """See `bridge.network.Encrypts`."""
-        if self._identity is None:
+        if self._keys.machine is None or self._identity is None:
             raise NotSigned(self._keys.problem)
         try:
             await self._identity.renew_recovery_key()
@@ -35,5 +35,6 @@ class SettingUp:
 
     async def recovery_key_shown(self) -> None:
         """See `bridge.network.Encrypts`."""
-        if self._identity is not None:
-            await self._identity.recovery_key_shown()
+        if self._keys.machine is None or self._identity is None:
+            raise NotSigned(self._keys.problem)
+        await self._identity.recovery_key_shown()
