@@ -262,12 +262,13 @@ async def test_other_keys_that_a_homeserver_shows_as_our_device_are_not_signed(a
     assert not homeserver.is_whole
 
 
-async def test_the_device_of_somebody_else_with_our_name_is_not_signed() -> None:
+async def test_neither_somebody_elses_device_with_our_name_nor_a_key_that_ours_has_signed_is_taken_for_it() -> None:
     duck, eve = await Party(_US).begin(), await Party(_US, "DUCK").begin()
     homeserver = _Directory(duck)
-    homeserver.keys["device_keys"][_US]["DUCK"] = eve.published["device_keys"]
-    with pytest.raises(NotSigned, match="other keys of the bridge's device"):
-        await _identity(duck, homeserver).ensure(duck.machine)
+    for shown in (eve.published["device_keys"], next(iter(duck.published["one_time_keys"].values()))):
+        homeserver.keys["device_keys"][_US]["DUCK"] = shown
+        with pytest.raises(NotSigned, match="other keys of the bridge's device"):
+            await _identity(duck, homeserver).ensure(duck.machine)
 
 
 async def test_keys_that_somebody_has_reset_are_told_nothing_is_signed_and_setup_takes_the_new_ones() -> None:

@@ -1,5 +1,6 @@
 """Our keys at the homeserver when all begins (bridge.matrix.crypto.keys), on a scripted one."""
 
+import asyncio
 import json
 import random
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.dialect.sync import ForDevice
-from bridge.matrix.http.homeserver import ApiError, Homeserver
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
+from bridge.network import NotSigned
 from tests.fakes.memory import Notebook
 from tests.settings import matrix_settings
 
@@ -108,3 +110,56 @@ async def test_a_homeserver_that_takes_no_keys_does_not_end_the_bridge() -> None
     assert keys.machine is None
     assert [line["event"] for line in logs] == ["encryption_unavailable"]
     assert await keys.hear(ForDevice(({"type": "m.room.encrypted"},))) == set()
+
+
+class _Face:
+    """What signs our device: fails as it is told, and notes how often it was asked."""
+
+    def __init__(self, *trouble: Exception) -> None:
+        self.unsigned = "it has not been looked at yet"
+        self.trouble = [*trouble]
+        self.asked = 0
+
+    async def ensure(self, _machine: object) -> None:
+        self.asked += 1
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.unsigned = ""
+
+
+async def _with_face(face: _Face) -> Keys:
+    settings, patience = matrix_settings("home", "http://localhost", _US, "pw"), Patience("home", random.Random(1))
+    server, rows = _Server(), Rows(Notebook())
+    account = Account(settings, server, Notebook(), patience)
+    await account.log_in()
+    keys = Keys("home", server, account, patience, rows, lambda: 0.0, face)  # type: ignore[arg-type]
+    await keys.begin()
+    return keys
+
+
+async def test_a_device_that_cannot_be_signed_now_keeps_nothing_waiting_and_is_signed_later() -> None:
+    face = _Face(*[Unreachable("away")] * 30)
+    with capture_logs() as logs:
+        keys = await _with_face(face)
+    assert keys.machine is not None
+    assert keys.state(()).unsigned == "the homeserver does not answer: the bridge tries again"
+    assert [line["reason"] for line in logs if line["event"] == "not_verified"] == ["the homeserver does not answer"]
+    holding = asyncio.create_task(keys.hold())
+    await asyncio.sleep(3600)
+    holding.cancel()
+    assert (keys.state(()).unsigned, face.trouble) == ("", [])
+
+
+async def test_when_our_own_keys_have_changed_the_signature_is_looked_at_again_and_the_reason_logged_once() -> None:
+    face = _Face()
+    keys = await _with_face(face)
+    assert keys.state(()).unsigned == ""
+    holding = asyncio.create_task(keys.hold())
+    face.trouble = [NotSigned("they were reset"), NotSigned("they were reset")]
+    with capture_logs() as logs:
+        for changed in (("@alice:hs",), (_US,), (_US,)):
+            await keys.hear(ForDevice(changed=changed, one_time_keys=50))
+            await asyncio.sleep(1)
+    assert (keys.state(()).unsigned, face.asked) == ("they were reset", 3)
+    assert [line["event"] for line in logs] == ["not_verified"]
+    holding.cancel()
