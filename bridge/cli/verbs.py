@@ -44,6 +44,9 @@ def in_shell(verb: Verb, name: str) -> click.Command:
         for warning in office.warnings:
             click.echo(f"quackbridge: warning: {warning}", err=True)
         print_answer(answer, as_json=as_json)
+        if answer.printed is not None and sys.stdout is not None:  # None: it was closed, and nothing was printed
+            sys.stdout.flush()
+            answer.printed()
 
     made = click.Command(name, callback=run, params=[*command.params], help=command.help, short_help=verb.about)
     json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -108,15 +111,19 @@ def _ask() -> str:
     return password
 
 
-def _take(what: str) -> str:
+def _take(what: str, why: str) -> str:
     """Ask once for a secret at the terminal, without an echo; without a terminal, read it from standard input."""
     if sys.stdin is not None and sys.stdin.isatty() and _has_terminal():
+        click.echo(printable(why), err=True)
         typed: str = click.prompt(what, hide_input=True, err=True)
         return typed
-    line = sys.stdin.readline(4 * LONGEST) if sys.stdin is not None else ""
+    try:
+        line = sys.stdin.readline(4 * LONGEST) if sys.stdin is not None else ""
+    except (OSError, UnicodeDecodeError):
+        line = ""
     if not line.strip():
-        raise click.UsageError(f"standard input is empty: type or pipe it into the command ({what})")
-    return line.strip()
+        raise click.UsageError(f"{why.rstrip('.')}. Standard input is empty: pipe it into the command ({what})")
+    return line.rstrip("\r\n")
 
 
 def _has_terminal() -> bool:

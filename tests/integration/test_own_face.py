@@ -1,15 +1,24 @@
 """What others see of the bridge's account: its device is signed, on the real homeserver, by `matrix-setup`."""
 
+import asyncio
 import json
+import os
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
-from bridge.matrix.crypto import recovery
+from bridge.matrix.crypto import recovery, signing
 from bridge.matrix.crypto.signing import SigningKey
+from bridge.matrix.crypto.storage import NAMES
+from tests.faults.http import Ask, Fault, HttpProxy
+from tests.integration import forks
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.servers import Anope
@@ -123,6 +132,137 @@ async def test_the_account_is_cross_signed_and_a_restored_bridge_signs_its_new_d
         )
 
 
+async def test_a_recovery_key_that_could_not_be_printed_is_kept(pond: Pond) -> None:
+    async with pond.daemon() as daemon:
+        await daemon.ready()
+        errors = pond.folder / "errors"
+        full = [Path(os.devnull), Path("/dev/full"), errors]
+        assert await asyncio.to_thread(forks.wait, forks.start(pond.folder, ["matrix-setup", "home"], full)) != 0
+        assert "No space left" in errors.read_text()
+        assert _setup(pond)["recovery_key"]
+        assert _setup(pond)["recovery_key"] is None
+
+
+def _hides_keys(cut: tuple[str, ...] = ("master_keys", "self_signing_keys", "user_signing_keys")) -> Fault:
+    """The homeserver does not tell that an account has cross-signing keys."""
+
+    async def fault(_request: web.Request, ask: Ask) -> web.Response:
+        answer = await ask()
+        assert isinstance(answer.body, bytes)
+        found = {key: value for key, value in json.loads(answer.body).items() if key not in cut}
+        return web.json_response(found, status=answer.status)
+
+    return fault
+
+
+@dataclass
+class _Client:
+    """Another client of the bridge's account, with keys of its own; `recovery_key` opens their storage."""
+
+    person: MatrixPerson
+    user: str
+    keys: list[SigningKey] = field(default_factory=lambda: [SigningKey.new() for _ in NAMES])
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    @property
+    def recovery_key(self) -> str:
+        return recovery.shown(self.secret)
+
+    async def make_keys(self) -> None:
+        """Publish its keys, whatever the account had before: Synapse then wants the password."""
+        body: dict[str, object] = {"master_key": self.keys[0].published(self.user, "master")}
+        for kind, key in zip(NAMES[1:], self.keys[1:], strict=True):
+            body[f"{kind}_key"] = self.keys[0].sign(self.user, key.published(self.user, kind))
+        user = {"type": "m.id.user", "user": self.user}
+        body["auth"] = {"type": "m.login.password", "identifier": user, "password": PASSWORD}
+        await self.person.call("POST", "keys/device_signing/upload", body)
+
+    async def store_keys(self) -> None:
+        await self._put("m.secret_storage.key.theirs", signing.description(self.secret))
+        for kind, key in zip(NAMES, self.keys, strict=True):
+            kept = f"m.cross_signing.{kind}"
+            box = signing.seal(self.secret, kept, signing.text(key.seed).encode())
+            await self._put(kept, {"encrypted": {"theirs": box}})
+        await self._put("m.secret_storage.default_key", {"key": "theirs"})
+
+    async def _put(self, kind: str, content: object) -> None:
+        await self.person.call("PUT", f"user/{quote(self.user)}/account_data/{kind}", content)
+
+
+async def test_an_account_that_is_reset_while_the_bridge_runs_is_told_and_signed_again_by_setup(pond: Pond) -> None:
+    async with (
+        people(pond) as (alice, _, __),
+        MatrixPerson(pond.synapse.url, pond.duck) as person,
+        pond.daemon() as daemon,
+    ):
+        await daemon.ready()
+        first = _setup(pond)["recovery_key"]
+        client = _Client(person, pond.duck_id)
+        await client.make_keys()
+        assert "other cross-signing keys" in (await daemon.logged("not_verified"))["reason"]
+        assert "clients warn of the bridge: the account has other cross-signing keys" in _status(pond)
+        assert not _is_verified(await _published(alice, pond.duck_id), pond.duck_id)
+        await client.store_keys()
+        refused = quackbridge(pond.folder, "matrix-setup", "home", stdin=first + "\n")
+        assert (refused.returncode, "the recovery key is another one" in refused.stderr) == (1, True)
+        assert _setup(pond, stdin=client.recovery_key + "\n")["recovery_key"] is None
+        published = await _published(alice, pond.duck_id)
+        assert _is_verified(published, pond.duck_id)
+        master = client.keys[0].public
+        assert published["master_keys"][pond.duck_id]["keys"] == {f"ed25519:{master}": master}
+        assert "encrypted and signed" in _status(pond)
+        said = str(daemon.log) + quackbridge(pond.folder, "audit").stdout + Path(pond.folder, "data").as_posix()
+        assert client.recovery_key not in said
+
+
+async def test_the_password_that_synapse_wants_for_new_keys_is_that_of_the_configuration(pond: Pond) -> None:
+    async with people(pond) as (alice, _, __), HttpProxy(pond.synapse.url) as proxy:
+        async with MatrixPerson(pond.synapse.url, pond.duck) as person:
+            await _Client(person, pond.duck_id).make_keys()
+        proxy.spoil("/keys/query", _hides_keys(), times=1_000)  # Synapse asks only who had keys already
+        _through(pond, proxy)
+        async with pond.daemon() as daemon:
+            await daemon.ready()
+            await daemon.logged("device_signed")
+            assert _is_verified(await _published(alice, pond.duck_id), pond.duck_id)
+            assert sum("device_signing/upload" in asked for asked in proxy.asked) == 2  # without and with it
+            assert PASSWORD not in str(daemon.log)
+
+
+async def test_where_no_password_is_configured_setup_asks_for_the_one_that_synapse_wants(pond: Pond) -> None:
+    async with (
+        people(pond) as (alice, _, __),
+        HttpProxy(pond.synapse.url) as proxy,
+        MatrixPerson(pond.synapse.url, pond.duck) as person,
+    ):
+        await _Client(person, pond.duck_id).make_keys()
+        proxy.spoil("/keys/query", _hides_keys(), times=1_000)
+        user = {"type": "m.id.user", "user": pond.duck_id}
+        login = {"type": "m.login.password", "identifier": user, "password": PASSWORD}
+        token = str((await person.call("POST", "login", login))["access_token"])
+        _through(pond, proxy, token=token)
+        async with pond.daemon() as daemon:
+            await daemon.ready()
+            assert "the configuration has none" in (await daemon.logged("not_verified"))["reason"]
+            assert "wants the account's password" in await asyncio.to_thread(_status, pond)
+            for typed, said in (("", "Password of"), ("wrong\n", "does not accept the account's password")):
+                refused = await asyncio.to_thread(quackbridge, pond.folder, "matrix-setup", "home", stdin=typed)
+                assert (refused.returncode != 0, said in refused.stderr) == (True, True), refused.stderr
+            assert (await asyncio.to_thread(_setup, pond, stdin=PASSWORD + "\n"))["recovery_key"]
+            assert "encrypted and signed" in await asyncio.to_thread(_status, pond)
+            assert _is_verified(await _published(alice, pond.duck_id), pond.duck_id)
+            assert PASSWORD not in str(daemon.log) + quackbridge(pond.folder, "audit").stdout
+
+
+def _through(pond: Pond, proxy: HttpProxy, *, token: str = "") -> None:
+    """Let the daemon reach its homeserver by the proxy, with an access `token` instead of the password."""
+    networks: Any = pond.config["networks"]
+    networks["home"]["homeserver"] = proxy.url
+    if token:
+        networks["home"]["access_token_file"] = networks["home"].pop("password_file")
+    write_config(pond.folder, pond.config, {"home": token or PASSWORD})
+
+
 async def test_an_account_that_another_client_has_cross_signed_stays_as_it_is(pond: Pond) -> None:
     async with people(pond) as (alice, bob, place), MatrixPerson(pond.synapse.url, pond.duck) as client:
         master = SigningKey.new()
@@ -136,7 +276,7 @@ async def test_an_account_that_another_client_has_cross_signed_stays_as_it_is(po
             found = await _published(alice, pond.duck_id)
             assert found["master_keys"][pond.duck_id]["keys"] == {f"ed25519:{master.public}": master.public}
             for typed, reason in (
-                ("", "standard input is empty"),
+                ("", "Standard input is empty"),
                 ("Esx\n", "typing error"),
                 (_OTHER, "no secret storage"),
             ):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ _SHOWN = (
     "The recovery key was shown on {:%Y-%m-%d}, and is kept nowhere here. If it is lost:"
     " quackbridge matrix-setup {} --new-recovery-key"
 )
-_OTHERS = "The recovery key is that of the client that has made the account's keys."
+_OTHERS = "No recovery key is kept here: the account's secret storage opens with the one that it had before."
 _WRITE_DOWN = (
     "Write it down: it is shown this once. A restored bridge needs it, and so do other clients of the account."
 )
@@ -45,33 +46,36 @@ def matrix_setup(office: Office, network: str, renew: bool) -> Answer:
         known = [name for name, each in office.config.networks.items() if isinstance(each, MatrixSettings)]
         raise click.UsageError(f"the config has no Matrix network {network!r}, but: {', '.join(known) or 'none'}")
     live = _live(office, network)
-    done = [_signed(office, live, network)]
+    done = [_signed(office, live, section)]
     if renew:
         done.append(str(live.ask("new_recovery_key", network=network)["done"]))
     office.audit.record(office.by, "matrix-setup", f"{network}: {'; '.join(done)}")
     key, shown = _waiting(office, network)
     if key:
-        live.ask("recovery_key_shown", network=network)
-        office.audit.record(office.by, "matrix-setup", f"showed the recovery key of {network}")
         done += [f"recovery key of {section.user}:\n{key}", _WRITE_DOWN]
     else:
         done.append(_SHOWN.format(shown, network) if shown else _OTHERS)
-    return Answer({"signed": True, "recovery_key": key, "shown": shown and shown.isoformat()}, "\n".join(done))
+    data = {"signed": True, "recovery_key": key, "shown": shown and shown.isoformat()}
+    return Answer(data, "\n".join(done), printed=partial(_forget, office, live, network) if key else None)
 
 
-def _signed(office: Office, live: Live, network: str) -> str:
+def _forget(office: Office, live: Live, network: str) -> None:
+    """The recovery key was shown: it is kept no longer."""
+    office.audit.record(office.by, "matrix-setup", f"showed the recovery key of {network}")
+    live.ask("recovery_key_shown", network=network)
+
+
+def _signed(office: Office, live: Live, section: MatrixSettings) -> str:
     """Sign the device, with what it needs, which is asked for."""
     given: dict[str, str] = {}
-    for _ in range(3):
+    while True:
         try:
-            return str(live.ask("sign_device", network=network, **given)["done"])
+            return str(live.ask("sign_device", network=section.name, **given)["done"])
         except NotDone as error:
-            what = error.needs
-            if not what or what.replace(" ", "_") in given:
+            key = error.needs.replace(" ", "_")
+            if not key or key in given:
                 raise
-            owner = "the client that has made the account's keys" if what == "recovery key" else "the account"
-            given[what.replace(" ", "_")] = office.terminal.take(f"{what[0].upper()}{what[1:]} of {owner}")
-    raise click.ClickException("the homeserver asks again and again")
+            given[key] = office.terminal.take(f"{error.needs.capitalize()} of {section.user}", error.message)
 
 
 def _waiting(office: Office, network: str) -> tuple[str | None, datetime | None]:

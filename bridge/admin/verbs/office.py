@@ -25,12 +25,14 @@ Json = Mapping[str, object] | Sequence[object]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a verb has done or found: `data` for programs; for people `words`, or a table if there are `columns`."""
+    """What a verb has done or found: `data` for programs; for people `words`, or a table if there are `columns`.
+    `printed` is called once the command line has printed it."""
 
     data: Json
     words: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    printed: Callable[[], None] | None = None
 
 
 def done(words: str, **data: object) -> Answer:
@@ -126,10 +128,11 @@ def _is_asked(entry: Entry) -> bool:
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """Where secrets and answers may be typed. `ask` prompts for a new secret, twice; `read` takes the first line of
-    standard input. `take` is given what to ask for: it prompts once, if there is a terminal, or reads the next line.
+    standard input. `take` is given what to ask for, and why: it prompts once, if there is a terminal, or reads the next
+    line.
     `confirm` shows a question and reads a line, empty if there is none; None if nothing is to be asked."""
 
     ask: Callable[[], str]
     read: Callable[[], str]
-    take: Callable[[str], str]
+    take: Callable[[str, str], str]
     confirm: Callable[[str], str] | None = None
