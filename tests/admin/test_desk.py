@@ -778,7 +778,7 @@ def test_the_command_line_shows_one_asks_and_takes_yes_or_no_for_an_answer(
 
 
 def test_without_a_daemon_there_is_nothing_to_compare_and_it_says_so(world: World) -> None:
-    office = Office(world.config, lambda: world.users, by="shell:x", terminal=Terminal(str, str, "{}{}".format))
+    office = Office(world.config, lambda: world.users, by="shell:x", terminal=Terminal(str, str, "{}{}".format, str))
     context = VERBS["verify"].command.make_context("verify", [], obj=office)
     with context, pytest.raises(click.ClickException, match="no daemon"):
         VERBS["verify"].command.invoke(context)

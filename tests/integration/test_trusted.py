@@ -92,8 +92,8 @@ async def test_admins_are_told_privately_when_somebodys_identity_changes(pond: P
         await alice.knows(place, pond.duck_id)
         await _both_ways(pond, alice, bob, place, "one")
         await CrossSigning(alice).publish()
-        await bob.say(pond.channel, "two")
-        await alice.hears("two")
+        await _both_ways(pond, alice, bob, place, "two")  # the sync with alice's words tells that her keys changed
+        await alice.say(place, "three")  # news go with the next sync, which waits half a minute if nothing is said
         news = await alice.hears("has a new identity on Matrix")
         assert alice.user_id in news.source["content"]["body"]
         assert (await daemon.logged("identity_changed"))["user"] == alice.user_id

@@ -280,7 +280,7 @@ async def test_people_are_told_once_a_day_where_somebody_cannot_be_read_and_each
                 await world.home.hear(said(HOME, matrix("alice"), "hi"))
                 await world.home.settled()
             told = await world.home.delivered(2 * day + 2)
-            assert [text.partition(":")[0] for text in told[-2:]] == [
+            assert [text.partition(",")[0] for text in told[-2:]] == [
                 "I cannot read a message of alice",
                 "I cannot read a message of ann",
             ]
