@@ -203,12 +203,16 @@ class Keys:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})
         return table(answer, "device_keys", us, device)
 
+    @property
+    def unsigned(self) -> str:
+        """Why our device is not signed by its account; empty if it is."""
+        return self._identity.unsigned if self._identity is not None else ""
+
     def state(self, rooms: tuple[Room, ...]) -> EncryptionState:
         """How encryption is now; `rooms` are the encrypted ones of ours."""
-        unsigned = self._identity.unsigned if self._identity is not None else ""
         if self.problem or self.machine is None:
             return EncryptionState(self.problem, rooms=rooms)
-        return EncryptionState("", self.machine.device, unsigned, self._number, rooms)
+        return EncryptionState("", self.machine.device, self.unsigned, self._number, rooms)
 
     def _unavailable(self, reason: str, hint: str) -> None:
         self.problem = f"{reason}: {hint}"

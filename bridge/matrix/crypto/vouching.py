@@ -83,8 +83,8 @@ class Vouching:
         return not table(answer, "failures")
 
     def _seeds(self) -> list[SigningKey] | None:
-        """Our master, self-signing and user-signing keys."""
-        kept = self._rows.get(SEEDS)
+        """Our master, self-signing and user-signing keys, unless the account may have others by now."""
+        kept = self._rows.get(SEEDS) if not self._keys.unsigned else None
         return [SigningKey(bytes.fromhex(seed)) for seed in json.loads(kept)] if kept is not None else None
 
 
