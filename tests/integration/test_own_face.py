@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bridge.demo.servers import Synapse
 from bridge.matrix.crypto import recovery, signing
 from bridge.matrix.crypto.signing import SigningKey
 from bridge.matrix.crypto.storage import NAMES
+from bridge.store.peek import memory_of
 from tests.faults.http import Ask, Fault, HttpProxy
 from tests.integration import forks
 from tests.integration.daemon import quackbridge, write_config
@@ -45,11 +47,21 @@ def _status(pond: Pond) -> str:
     return quackbridge(pond.folder, "status").stdout
 
 
+def _is_stored(pond: Pond, recovery_key: str) -> bool:
+    """Whether the recovery key is in the store, or in any other file of the bridge."""
+    secret = recovery.read(recovery_key)
+    stored = memory_of(pond.folder / "data" / "quackbridge.sqlite", "home").values()
+    files = [file.read_bytes() for file in pond.folder.rglob("*") if file.is_file() and "sqlite" not in file.name]
+    written = (secret.hex(), recovery_key, recovery_key.replace(" ", ""))
+    return secret.hex() in stored or any(word.encode() in file for word in written for file in files)
+
+
 async def test_the_recovery_key_is_shown_once_by_the_running_daemon_and_can_be_made_anew(pond: Pond) -> None:
     async with people(pond) as (alice, _bob, _place), pond.daemon() as daemon:
         await daemon.ready()
         first = _setup(pond)
         assert (first["signed"], first["shown"]) == (True, None)
+        assert not _is_stored(pond, first["recovery_key"])
         again = _setup(pond)
         assert (again["recovery_key"], again["shown"][:2]) == (None, "20")
         assert "shown on" in quackbridge(pond.folder, "matrix-setup", "home").stdout
@@ -57,6 +69,8 @@ async def test_the_recovery_key_is_shown_once_by_the_running_daemon_and_can_be_m
         assert second not in (None, first["recovery_key"])
         status = _status(pond)
         assert "home: encrypted and signed (" in status
+        await daemon.stop(signal.SIGKILL)
+        assert not _is_stored(pond, second)
         log, audit = str(daemon.log), quackbridge(pond.folder, "audit").stdout
         assert not [key for key in (first["recovery_key"], second) if key in log or key in audit]
         assert _is_verified(await _published(alice, pond.duck_id), pond.duck_id)
