@@ -146,6 +146,8 @@ class MatrixNetwork:
             tell=tell,
         )
         keys.verification = found.hear_device
+        if self._identity is not None:
+            self._identity.tell = tell
         keys.pins.tell, keys.pins.knows = tell, lambda user: knows(convert.sender(self.name, user, ""))
         return found
 

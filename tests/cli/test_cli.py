@@ -751,6 +751,9 @@ def test_status_tells_the_rest_if_the_daemon_cannot_be_asked_or_does_not_answer(
 def test_setting_up_a_matrix_account_needs_one_in_the_config(pond: Path) -> None:
     assert "the config has no Matrix network 'nothing'" in fail(pond, 2, "matrix-setup", "nothing")
     assert "the config has no Matrix network 'irc', but: home" in fail(pond, 2, "matrix-setup", "irc")
+    held = lock(pond / "data" / "store.sqlite")
+    assert "the daemon runs and cannot be asked" in fail(pond, 1, "matrix-setup", "home")
+    os.close(held)
 
 
 async def _remembered(path: Path, changes: Mapping[str, str]) -> None:

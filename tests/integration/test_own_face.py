@@ -69,6 +69,9 @@ async def test_the_recovery_key_is_shown_once_by_the_running_daemon_and_can_be_m
         assert second not in (None, first["recovery_key"])
         status = _status(pond)
         assert "home: encrypted and signed (" in status
+        daemon.send(signal.SIGSTOP)
+        assert "encryption: not known" in _status(pond)
+        daemon.send(signal.SIGCONT)
         await daemon.stop(signal.SIGKILL)
         assert not _is_stored(pond, second)
         log, audit = str(daemon.log), quackbridge(pond.folder, "audit").stdout

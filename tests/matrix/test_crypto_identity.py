@@ -18,7 +18,7 @@ from bridge.matrix.crypto.trust import is_signed
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.matrix.http.patience import Patience
-from bridge.network import NotSigned
+from bridge.network import News, NotSigned
 from tests.fakes.memory import Notebook
 from tests.matrix.parties import Party
 from tests.settings import matrix_settings
@@ -282,7 +282,8 @@ async def test_keys_that_somebody_has_reset_are_told_nothing_is_signed_and_setup
     homeserver.data = theirs.data
     for kind in ("master", "self_signing", "user_signing"):
         homeserver.keys[f"{kind}_keys"] = theirs.keys[f"{kind}_keys"]
-    before = json.dumps([homeserver.keys, homeserver.data])
+    before, news = json.dumps([homeserver.keys, homeserver.data]), list[News]()
+    identity.tell = news.append
     for key, reason in ((None, "other cross-signing keys"), (old, "the recovery key is another one")):
         with pytest.raises(NotSigned, match=reason) as found:
             await identity.ensure(duck.machine, key)
@@ -290,6 +291,9 @@ async def test_keys_that_somebody_has_reset_are_told_nothing_is_signed_and_setup
     with pytest.raises(NotSigned, match="other cross-signing keys"):
         await identity.renew_recovery_key()
     assert json.dumps([homeserver.keys, homeserver.data]) == before
+    assert {each.id for each in news} == {"own master 1970-01-01"}
+    assert "Somebody has reset" in news[0].text
+    assert "change its password" in news[0].text
     await identity.ensure(duck.machine, _shown(client))
     assert homeserver.is_whole
     assert duck.rows.get("seeds") == client.rows.get("seeds")

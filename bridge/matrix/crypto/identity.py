@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
@@ -14,7 +15,7 @@ from bridge.matrix.crypto.storage import NAMES, SecretStorage
 from bridge.matrix.crypto.trust import is_signed
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver
-from bridge.network import NotSigned
+from bridge.network import News, NotSigned
 
 log = structlog.get_logger()
 
@@ -28,6 +29,7 @@ _RESET = (
     "if somebody of yours has reset them in a client, run `quackbridge matrix-setup {}` with the recovery key of that"
     " client; else somebody else has got into the account: change its password"
 )
+_NEWS = "Somebody has reset the cross-signing keys of my own account {}: clients warn of me now. Hint: {}."
 _MADE = "write down the recovery key: `quackbridge matrix-setup {}` shows it, once. A restored bridge needs it"
 _NO_PASSWORD = "the homeserver wants the account's password for it, and the configuration has none"  # noqa: S105
 _WRONG_PASSWORD = "the homeserver does not accept the account's password for it"  # noqa: S105
@@ -52,6 +54,8 @@ class Identity:
         clock: Callable[[], float],
     ) -> None:
         self.unsigned = "it has not been looked at yet"
+        self.tell: Callable[[News], None] = lambda _: None
+        """Takes news for admins."""
         self._network = network
         self._homeserver = homeserver
         self._account = account
@@ -141,6 +145,9 @@ class Identity:
         """The account's keys from its secret storage. `replaced`: we have others. Raises NotSigned if we cannot open
         it, or it has other keys than those that are `published`: a signature with these would count for nothing."""
         hint = (_RESET if replaced else _MISSING).format(self._network)
+        if replaced:  # once a day: whoever can reset them once can do so often
+            day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+            self.tell(News(f"own master {day}", _NEWS.format(self._account.us.user, hint)))
         if not recovery_key:
             raise NotSigned(_REPLACED if replaced else _NONE, hint, _KEY)
         try:
