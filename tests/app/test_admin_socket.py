@@ -21,6 +21,8 @@ pytestmark = pytest.mark.real_time
 async def _answer(question: str, about: Json) -> Json:
     if question == "wait":
         await asyncio.sleep(3600)
+    if question == "slow":
+        await asyncio.sleep(1)
     if question == "no":
         raise NotDone("it cannot be done", "recovery key")
     return {"question": question, "about": dict(about)}
@@ -167,6 +169,15 @@ async def test_clients_that_send_nothing_have_few_places_and_lose_them(
         assert await asyncio.to_thread(live.ask, "encryption")
         for _, writer in slow:
             writer.close()
+
+
+async def test_an_answer_may_take_longer_than_a_client_may_be_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.http.server._REQUEST_S", 0.2)
+    monkeypatch.setattr("bridge.http.server._ANSWER_S", 0.3)
+    async with _serving(tmp_path / "store.sqlite") as live:
+        assert await asyncio.to_thread(live.ask, "slow") == {"question": "slow", "about": {}}
 
 
 async def test_garbage_is_neither_repeated_nor_logged(tmp_path: Path) -> None:

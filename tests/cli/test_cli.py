@@ -405,6 +405,15 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
     assert {file.stat().st_uid for file in (folder / "data").iterdir()} == {65534}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands for somebody else")
+def test_setting_up_a_matrix_account_as_root_leaves_no_files_that_the_daemon_could_not_use(folder: Path) -> None:
+    (folder / "data").mkdir()
+    os.chown(folder / "data", 65534, 65533)
+    run(folder, "init-db")
+    assert "belongs to nobody: run this as that user" in fail(folder, 1, "matrix-setup", "home")
+    assert not (folder / "data" / "store.sqlite").exists()
+
+
 def _interruptible() -> None:
     """Restore SIGINT, which a process in the background of a shell inherits as ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

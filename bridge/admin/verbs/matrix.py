@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ import structlog
 
 from bridge.admin.live import Live, NotDone, NotRunning
 from bridge.admin.verbs.office import Answer, Office
+from bridge.lib.files import owner
 from bridge.matrix.settings import MatrixSettings
 
 _PATIENCE_S = 60.0
 _NO_ANSWER = "the homeserver does not answer: say it again later"
 _BUSY = "the daemon runs and cannot be asked (`no_admin_socket` in its log says why): stop it, say this again, start it"
+_NOT_AS_ROOT = "{} belongs to {}: run this as that user, or start the daemon first"
 _SHOWN = (
     "The recovery key was shown on {:%Y-%m-%d}, and is kept nowhere here. If it is lost:"
     " quackbridge matrix-setup {} --new-recovery-key"
@@ -98,8 +101,11 @@ def _live(office: Office, network: str) -> Live:
     try:
         office.live.ask("encryption")
     except NotRunning:
-        if is_in_use(office.config.store.path):
+        path = office.config.store.path
+        if is_in_use(path):
             raise click.ClickException(_BUSY) from None
+        if os.geteuid() == 0 and (user := owner(path)) not in ("", "root"):  # the daemon could not use files of root's
+            raise click.ClickException(_NOT_AS_ROOT.format(path, user)) from None
         return _Alone(office, network)
     return office.live
 

@@ -94,8 +94,9 @@ class Identity:
 
     async def recovery_key_shown(self) -> None:
         """It is kept no longer: whoever reads the store later does not find it."""
-        self._storage.forget_key(self._clock())
-        await self._rows.flush()
+        async with self._one_at_a_time:
+            self._storage.forget_key(self._clock())
+            await self._rows.flush()
 
     async def _asked(self) -> Json:
         us = self._account.us.user
