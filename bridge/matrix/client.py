@@ -269,6 +269,9 @@ class MatrixNetwork:
         if cursor is None:
             await self._joining.tried()
 
+    def _period(self, room_id: str) -> float:
+        return self._rooms.encrypted.period(room_id).seconds
+
     async def _begin(self) -> None:
         await self._account.log_in()
         self._rooms.encrypted.recall(await self._memory.recall())
@@ -285,6 +288,7 @@ class MatrixNetwork:
         async with asyncio.TaskGroup() as group:
             if self._keys is not None:
                 group.create_task(self._keys.hold(), name=f"keys {self.name}")
+                group.create_task(self._keys.prune(self._period), name=f"old keys {self.name}")
             if self._verifying is not None:
                 group.create_task(self._verifying.hold(), name=f"verifying {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
