@@ -13,6 +13,7 @@ from bridge.matrix.account import Account
 from bridge.matrix.crypto import withheld
 from bridge.matrix.crypto.identity import Identity
 from bridge.matrix.crypto.machine import Machine, Pair
+from bridge.matrix.crypto.opened import NotOpened
 from bridge.matrix.crypto.pins import Pins
 from bridge.matrix.crypto.pruning import DAY_S
 from bridge.matrix.crypto.rows import Rows
@@ -156,6 +157,15 @@ class Keys:
         """Ask the sender of a sealed event for its key, once."""
         if self.machine is not None and self.machine.ask_for(room_id, event):
             self._stir.set()
+
+    def look(self, room_id: str, event: Json) -> Json | None:
+        """What was said in an event, sealed or not; None if it cannot be opened now. Nothing is remembered of it."""
+        if word(event, "type") != "m.room.encrypted":
+            return event
+        try:
+            return self.machine.open(room_id, event, once=False) if self.machine is not None else None
+        except NotOpened:
+            return None
 
     async def know(self, users: Collection[str]) -> None:
         """Know the devices of these people as they are now, as far as their homeservers tell."""

@@ -235,8 +235,9 @@ class Machine:
 
     # Rooms
 
-    def open(self, room_id: str, event: Json) -> Json:
+    def open(self, room_id: str, event: Json, *, once: bool = True) -> Json:
         """What was said in a sealed event: its own envelope with type and content from within. Raises NoKey, NotOpened.
+        `once`: it is remembered that it was heard, and not opened as another event again.
 
         Only words that are proven to be from a device of the sender are opened: whoever passes the event on, such as
         the homeserver, may have written another sender on it, or sent it a second time."""
@@ -256,7 +257,7 @@ class Machine:
         plain, index = opened(session, word(content, "ciphertext"))
         if word(plain, "room_id") != room_id:
             raise NotOpened("it was sealed for another room")
-        if session.sender_key != self.curve25519:
+        if once and session.sender_key != self.curve25519:
             self._hear_once(session, index, word(event, "event_id"))
             self._keeping.group_sessions.used(session)
         inner = dict(table(plain, "content"))
