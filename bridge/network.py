@@ -1,6 +1,6 @@
 """The contract of a chat network, and the errors that it raises."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -302,8 +302,9 @@ class Fetched:
 class MediaSink(Protocol):
     """A network where messages can have files."""
 
-    async def attach(self, file: Fetched) -> Attached:
-        """Store `file` there, to be sent with a message of any room of the network. Raises NotStored. Not retried."""
+    async def attach(self, file: Fetched, rooms: Collection[Room] = ()) -> Attached:
+        """Store `file` there, to be sent with a message to `rooms`, and to any others where the like is shown. Raises
+        NotStored. Not retried."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from bridge.matrix.crypto.vouching import Vouching
 from bridge.matrix.dialect import convert
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
+from bridge.matrix.dialect.sources import parse
 from bridge.matrix.downloads import Downloads
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
@@ -110,6 +111,8 @@ class MatrixNetwork:
         self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
+        if self._keys is not None:
+            asking.opened = self._keys.look
         remembering = Remembering(self._invitations, known, rows)
         tell = remembering.tell
         self._verifying = self._new_verifying(self._keys, rows, clock, knows, tell) if self._keys and rows else None
@@ -173,9 +176,8 @@ class MatrixNetwork:
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`. What was uploaded in plain is not shown in an encrypted room."""
-        joined = self._rooms.of(owed[0].room)
-        if joined is not None and joined.encrypted:
-            owed = [replace(item, attached=None) for item in owed]
+        if self._is_encrypted(owed[0].room):
+            owed = [item if _is_sealed(item.attached) else replace(item, attached=None) for item in owed]
         return render(owed, Place(how, self._calling.who(owed[0].room), self._avatars.of))
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
@@ -209,9 +211,13 @@ class MatrixNetwork:
         """See `bridge.network.MediaSource`."""
         return self._downloads.download(source)
 
-    async def attach(self, file: Fetched) -> Attached:
-        """See `bridge.network.MediaSink`."""
-        return await self._uploads.attach(file)
+    async def attach(self, file: Fetched, rooms: Collection[Room] = ()) -> Attached:
+        """See `bridge.network.MediaSink`. It is encrypted if any of `rooms` is: clients show it in the others, too."""
+        return await self._uploads.attach(file, sealed=any(map(self._is_encrypted, rooms)))
+
+    def _is_encrypted(self, room: Room) -> bool:
+        joined = self._rooms.of(room)
+        return joined is not None and joined.encrypted
 
     def encryption(self) -> EncryptionState:
         """See `bridge.network.Encrypts`."""
@@ -273,6 +279,9 @@ class MatrixNetwork:
         if cursor is None:
             await self._joining.tried()
 
+    def _period(self, room_id: str) -> float:
+        return self._rooms.encrypted.period(room_id).seconds
+
     async def _begin(self) -> None:
         await self._account.log_in()
         self._rooms.encrypted.recall(await self._memory.recall())
@@ -289,6 +298,7 @@ class MatrixNetwork:
         async with asyncio.TaskGroup() as group:
             if self._keys is not None:
                 group.create_task(self._keys.hold(), name=f"keys {self.name}")
+                group.create_task(self._keys.prune(self._period), name=f"old keys {self.name}")
             if self._verifying is not None:
                 group.create_task(self._verifying.hold(), name=f"verifying {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
@@ -297,6 +307,11 @@ class MatrixNetwork:
             group.create_task(self._calling.hold(), name=f"calling {self.name}")
             group.create_task(self._receipts.hold(), name=f"receipts {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
+
+
+def _is_sealed(file: Attached | None) -> bool:
+    source = parse(file.source) if file is not None else None
+    return source is not None and source.key is not None
 
 
 async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:

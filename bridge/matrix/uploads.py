@@ -1,7 +1,14 @@
 """Uploads files to the homeserver that are sent with messages."""
 
+import asyncio
+import hashlib
+import secrets
+from dataclasses import replace
+
+from Crypto.Cipher import AES
+
 from bridge.matrix.dialect.fields import number
-from bridge.matrix.dialect.sources import parse
+from bridge.matrix.dialect.sources import FileKey, parse
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.model.outbox import Attached
 from bridge.model.text import one_line
@@ -10,6 +17,7 @@ from bridge.network import Fetched, NotStored, Refused
 _NAME = 100
 """Characters of a name at most."""
 _TOO_LARGE = 413
+_SEALED = "application/octet-stream"
 
 
 class Uploads:
@@ -20,12 +28,15 @@ class Uploads:
         self._largest: int | None = None
         self._is_asked = False
 
-    async def attach(self, file: Fetched) -> Attached:
-        """See `bridge.network.MediaSink`."""
+    async def attach(self, file: Fetched, *, sealed: bool = False) -> Attached:
+        """See `bridge.network.MediaSink`. `sealed`: the homeserver gets it encrypted, and clients get the key with the
+        message (spec, "Sending encrypted attachments")."""
+        data, key = (file.data, None) if not sealed else await asyncio.to_thread(_encrypted, file.data)
         name = " ".join(one_line(file.name.encode(errors="replace").decode(), _NAME).split()) or file.kind
         try:
             await self._check(len(file.data))
-            source = await self._homeserver.upload(file.data, file.mime, name)
+            mime, shown = (file.mime, name) if key is None else (_SEALED, "")
+            source = await self._homeserver.upload(data, mime, shown)
         except ApiError as error:
             if error.status == _TOO_LARGE:
                 self._is_asked = False  # the limit is another one now
@@ -40,7 +51,7 @@ class Uploads:
             name,
             len(file.data),
             file.mime,
-            source,
+            replace(found, key=key).spelled,
             file.width,
             file.height,
             file.length,
@@ -60,3 +71,10 @@ class Uploads:
             self._is_asked = True
         if self._largest is not None and size > self._largest >= 0:
             raise NotStored(f"the homeserver takes files of {self._largest:,} bytes at most, and this one has {size:,}")
+
+
+def _encrypted(data: bytes) -> tuple[bytes, FileKey]:
+    """The data encrypted with a new key. The counter is the second half of the first block, and begins at 0."""
+    key, iv = secrets.token_bytes(32), secrets.token_bytes(8) + bytes(8)
+    sealed = AES.new(key, AES.MODE_CTR, nonce=iv[:8], initial_value=0).encrypt(data)
+    return sealed, FileKey(key, iv, hashlib.sha256(sealed).digest())

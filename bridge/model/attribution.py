@@ -9,7 +9,7 @@ from bridge.model.outbox import Owed
 from bridge.model.people import Sender
 from bridge.model.text import as_name, words
 
-_LATE_S = 60.0
+_LATE_S, _OVERTAKEN_S = 60.0, 5.0
 _DAY_S = 86_400.0
 
 
@@ -42,8 +42,10 @@ def spoken(body: Message | Edit) -> Message:
 
 
 def stamp(owed: Owed) -> str:
-    """The time mark of a message that comes a minute late or more: `[10:02 UTC] `. Otherwise ''."""
-    if owed.age < _LATE_S or not mark(owed.event):
+    """The time mark of a message that comes a minute late or more, or five seconds if later ones may have come before
+    it: `[10:02 UTC] `. Otherwise ''."""
+    late_s = _OVERTAKEN_S if owed.event.overtaken else _LATE_S
+    if owed.age < late_s or not mark(owed.event):
         return ""
     said = datetime.fromtimestamp(owed.said, UTC)
     return f"[{said:%H:%M} UTC] " if owed.age < _DAY_S else f"[{said:%Y-%m-%d %H:%M} UTC] "

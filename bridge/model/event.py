@@ -201,7 +201,7 @@ class Event:
     `text_until`, when a link to the whole text expires (seconds since the epoch) if that may be more (0: no link is
     made); `preview`, the address of a picture, sound or video in the text that is sent with it where files can be ('':
     none); and `mentioned`, the users among those whom the message mentions. The relay sets `text_link` before the
-    message is rendered; it is not stored.
+    message is rendered; it is not stored. `overtaken`: it could be read only after some that were said later.
     """
 
     id: str
@@ -216,6 +216,7 @@ class Event:
     text_until: int = 0
     text_link: str = ""
     preview: str = ""
+    overtaken: bool = False
 
     @property
     def key(self) -> EventKey:

@@ -12,7 +12,7 @@ import structlog
 
 from bridge.lib.lru import LruDict
 from bridge.model.accounting import Traffic, TrafficKind
-from bridge.model.event import Event, EventKey, Message, Origin
+from bridge.model.event import Event, EventKey, Message, Origin, Room
 from bridge.model.outbox import Addressed, Attached, Owed
 from bridge.model.text import plain
 from bridge.network import Fetched, MediaSink, NoSuchFile, NotFetched, NotStored
@@ -45,11 +45,12 @@ class Fetch(Protocol):
 @dataclass(slots=True)
 class _Coming:
     """A file that is fetched for the networks `sinks`. `deliveries`: those of its message, by network, without removed
-    ones. `settled`: by network, set once it is known whether the file goes with the message."""
+    ones; `rooms`: where they go. `settled`: by network, set once it is known whether the file goes with the message."""
 
     event: Event
     sinks: dict[str, MediaSink]
     deliveries: dict[str, set[str]]
+    rooms: frozenset[Room] = frozenset()
     settled: dict[str, asyncio.Event] = field(init=False)
     task: asyncio.Task[None] | None = None
 
@@ -165,7 +166,8 @@ class Previews:
             network = each.room.network
             if network in self._sinks and (event.key, network) not in self._attached:
                 deliveries.setdefault(network, set()).add(each.delivery.id)
-        return _Coming(event, {name: self._sinks[name] for name in deliveries}, deliveries)
+        rooms = frozenset(each.room for each in addressed)
+        return _Coming(event, {name: self._sinks[name] for name in deliveries}, deliveries, rooms)
 
     def _may_begin(self, event: Event, terms: Terms) -> bool:
         if self._fetch is None or event.key in self._coming or len(self._coming) >= _AT_ONCE:
@@ -215,7 +217,8 @@ class Previews:
             return
         self._traffic.count_upload(size)  # also if it fails: it may have gone over the line
         try:
-            self._attached[event.key, network] = (event.preview, await coming.sinks[network].attach(file))
+            rooms = [room for room in coming.rooms if room.network == network]
+            self._attached[event.key, network] = (event.preview, await coming.sinks[network].attach(file, rooms))
         except NotStored as error:
             log.info("no_preview", id=event.id, network=network, reason=str(error))
             return

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pty
 import pwd
 import signal
 import socket
@@ -403,6 +404,31 @@ def test_a_command_run_as_root_leaves_every_file_to_its_owner(folder: Path) -> N
     assert stat.S_IMODE((folder / "data" / "users.json").stat().st_mode) == 0o640
     run(folder, "drop-db", "--yes")
     assert {file.stat().st_uid for file in (folder / "data").iterdir()} == {65534}
+
+
+def test_a_recovery_key_is_typed_at_the_terminal_without_an_echo_and_why_is_said() -> None:
+    ours, theirs = pty.openpty()
+    code = "from bridge.cli.verbs import _take; print(len(_take('Recovery key', 'the keys are not here')))"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    shown = b""
+    while b"Recovery key: " not in shown:
+        shown += os.read(ours, 1000)
+    os.write(ours, b"EsTd secret\n")
+    assert child.communicate(timeout=30)[0] == b"11\n"
+    os.set_blocking(ours, False)
+    with contextlib.suppress(BlockingIOError):
+        shown += os.read(ours, 1000)
+    os.close(ours)
+    os.close(theirs)
+    assert b"the keys are not here" in shown
+    assert b"secret" not in shown
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run commands for somebody else")

@@ -1,5 +1,6 @@
 """Encrypted rooms and encrypted private conversations, through the real daemon, on real servers."""
 
+import asyncio
 import io
 import json
 import signal
@@ -171,6 +172,58 @@ async def test_a_private_conversation_is_answered_sealed_and_a_password_in_it_is
         assert all(event.decrypted for event in answers)
     with closing(sqlite3.connect(pond.folder / "data" / "quackbridge.sqlite")) as store:
         assert _SECRET not in "\n".join(store.iterdump())
+
+
+async def test_a_message_whose_key_comes_late_is_carried_with_its_time_and_holds_up_no_other(
+    pond: Pond, way: HttpProxy
+) -> None:
+    """The homeserver keeps what is sent to our device for some seconds."""
+    kept: list[dict[str, Any]] = []
+
+    async def keeps(_request: web.Request, ask: Ask) -> web.Response:
+        answer = await ask()
+        assert isinstance(answer.body, bytes)
+        found = json.loads(answer.body)
+        kept.extend(found.get("to_device", {}).pop("events", []))
+        return web.json_response(found)
+
+    async def gives(_request: web.Request, ask: Ask) -> web.Response:
+        answer = await ask()
+        assert isinstance(answer.body, bytes)
+        found = json.loads(answer.body)
+        found.setdefault("to_device", {}).setdefault("events", []).extend(kept)
+        kept.clear()
+        return web.json_response(found)
+
+    user = unique("carol")
+    await pond.synapse.register(user, PASSWORD)
+    carol_id = pond.synapse.user_id(user)
+    assert quackbridge(pond.folder, "add-user", "carol", "--matrix", carol_id).returncode == 0
+    async with (
+        people(pond) as (alice, bob, place),
+        pond.daemon() as daemon,
+        SealedPerson(pond.synapse.url, carol_id, pond.folder / "carol") as carol,
+    ):
+        await carol.client.join(pond.room)
+        await daemon.ready()
+        await alice.knows(place, pond.duck_id)
+        await carol.knows(place, pond.duck_id)
+        await _both_ways(pond, alice, bob, place, "before")
+        way.spoil("/sync", keeps, 99)
+        await alice.say(place, "from now on")  # the sync that was under way is over
+        await bob.heard("from now on")
+        await carol.say(place, "first")
+        await asyncio.sleep(6)
+        await alice.say(place, "second")
+        await bob.heard("> second")
+        way.mend()
+        way.spoil("/sync", gives, 99)
+        await alice.say(place, "third")
+        late = await bob.heard(lambda message: message.text.endswith("> first"))
+        assert "UTC] <" in late.text
+        said = [each.text for each in bob.messages if each.text.endswith(("> first", "> second", "> third"))]
+        assert [text[-5:] for text in said[:2]] == ["econd", "first"]
+        assert "UTC" not in said[0]
 
 
 def _changed(place: str, change: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """Devices that encrypt, each with a machine of its own, and a made-up homeserver's key directory between them."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class Party:
     device: str = ""
     memory: Notebook = field(default_factory=Notebook)
     signed_only: bool = False
+    now: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.device = self.device or self.user[1:].partition(":")[0].upper()
@@ -32,7 +34,7 @@ class Party:
     async def begin(self) -> "Party":
         self.rows = Rows(self.memory)
         await self.rows.load()
-        self.machine = Machine(self.user, self.device, self.rows, signed_only=self.signed_only)
+        self.machine = Machine(self.user, self.device, self.rows, signed_only=self.signed_only, clock=lambda: self.now)
         if self.machine.is_new:
             body = self.machine.upload(0, fallback=True)
             assert body is not None

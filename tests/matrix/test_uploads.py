@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from nio.crypto.attachments import decrypt_attachment
 
+from bridge.matrix.dialect.captions import attached
 from bridge.matrix.dialect.fields import Json
+from bridge.matrix.dialect.sources import parse, source_of
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.uploads import Uploads
 from bridge.model.outbox import Attached
@@ -31,14 +35,15 @@ class _Server(Homeserver):
 
     async def upload(self, data: bytes, mime: str, name: str) -> str:
         self.stored.append(name)
+        self.data = (data, mime)
         if isinstance(self.uri, Exception):
             raise self.uri
         return str(self.uri)
 
 
 async def test_a_file_is_stored_with_all_that_is_known_of_it() -> None:
-    attached = await Uploads(_Server()).attach(_FILE)
-    assert attached == Attached("image", "cat.png", 100, "image/png", "mxc://hs/a", 3, 4, None, "L")
+    stored = await Uploads(_Server()).attach(_FILE)
+    assert stored == Attached("image", "cat.png", 100, "image/png", "mxc://hs/a", 3, 4, None, "L")
 
 
 async def test_a_homeserver_is_asked_once_how_large_files_may_be() -> None:
@@ -103,3 +108,18 @@ async def test_the_name_of_a_file_is_one_clean_line(name: str, stored: str) -> N
     server = _Server()
     attached = await Uploads(server).attach(replace(_FILE, name=name))
     assert [attached.name] == server.stored == [stored]
+
+
+@pytest.mark.real_time
+async def test_an_encrypted_file_tells_the_homeserver_nothing_and_clients_how_to_decrypt_it() -> None:
+    server = _Server()
+    stored = await Uploads(server).attach(_FILE, sealed=True)
+    data, mime = server.data
+    assert (mime, server.stored, b"xxxx" in data) == ("application/octet-stream", [""], False)
+    content: Any = attached(stored)
+    file = content["file"]
+    assert ("url" in content, file["url"], content["info"]["mimetype"]) == (False, "mxc://hs/a", "image/png")
+    assert decrypt_attachment(data, file["key"]["k"], file["hashes"]["sha256"], file["iv"]) == _FILE.data
+    assert parse(source_of(content)) == parse(stored.source)
+    again = await Uploads(server).attach(_FILE, sealed=True)
+    assert again.source != stored.source

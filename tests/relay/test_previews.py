@@ -1,7 +1,7 @@
 """What people link to is fetched, and goes with their words; these wait for it for a moment, and never longer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -35,7 +35,7 @@ class Sink(MemoryNetwork):
         self.store_takes_s = 0.0
         self.refuses = False
 
-    async def attach(self, file: Fetched) -> Attached:
+    async def attach(self, file: Fetched, rooms: Collection[Room] = ()) -> Attached:
         await asyncio.sleep(self.store_takes_s)
         if self.refuses:
             raise NotStored("full")

@@ -1,13 +1,14 @@
 """What nio's Olm machine keeps, as our rows: it works on objects, and each change of one becomes its row's new text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from nio.crypto import DeviceStore, InboundGroupSession, Olm, OlmAccount, OlmDevice, OutgoingKeyRequest, Session
 
 from bridge.lib.lru import LruDict
+from bridge.matrix.crypto.pruning import Spent, is_old
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ALGORITHM
 from bridge.matrix.dialect.fields import table, word
@@ -71,6 +72,20 @@ class Sessions:
             self._open[sender_key] = found
         return found
 
+    def prune(self, is_needed: Callable[[str], bool], before: datetime) -> Iterator[None]:
+        """Drop those that were not used since `before`, save the newest with each device that `is_needed`. Yields after
+        each device."""
+        for sender_key, names in [*self._names.items()]:
+            by_age = sorted(names, key=lambda name: str(json.loads(self._rows.of(OLM)[name])[2]), reverse=True)
+            for name in by_age[1 if is_needed(sender_key) else 0 :]:
+                if datetime.fromisoformat(json.loads(self._rows.of(OLM)[name])[2]) < before:
+                    names.remove(name)
+                    self._rows.put(OLM, name, None)
+                    self._open.pop(sender_key)
+            if not names:
+                del self._names[sender_key]
+            yield
+
     def _load(self, name: str) -> Any:
         pickle, made, used = json.loads(self._rows.of(OLM)[name])
         times = datetime.fromisoformat(made), datetime.fromisoformat(used)
@@ -81,16 +96,22 @@ class GroupSessions:
     """The keys of room messages, by room, session and the Curve25519 key of the device from which we have them: what
     nio calls a GroupSessionStore. Of two copies of one key, the one that opens more messages stays."""
 
-    def __init__(self, rows: Rows, secret: str) -> None:
+    def __init__(self, rows: Rows, secret: str, today: Callable[[], int]) -> None:
         self._rows = rows
         self._secret = secret
+        self._today = today
         self._open: LruDict[str, Any] = LruDict(_OPEN)
         self._names: dict[tuple[str, str], list[str]] = {}
         self._of_device: dict[str, list[str]] = {}
-        for name in rows.of(MEGOLM):
+        self._days: dict[str, int] = {}  # when each was used last
+        self.spent = Spent(rows)
+        for name, kept in [*rows.of(MEGOLM).items()]:
+            self._days[name] = ([*json.loads(kept), today()])[3]  # an earlier version kept no days
             self._note(name)
 
     def add(self, session: Any) -> bool:
+        if (session.room_id, session.id) in self.spent:
+            return False
         held: Any = self.get(session.room_id, session.sender_key, session.id)
         if held is not None and held.first_known_index <= session.first_known_index:
             return False
@@ -104,8 +125,33 @@ class GroupSessions:
             return
         if self._rows.get(MEGOLM, name) is None:
             self._note(name)
+        self._put(name, session)
+
+    def used(self, session: Any) -> None:
+        """A message was opened with it. That is kept by days, so that not each message rewrites the row."""
+        name = _name(session)
+        if self._days.get(name) != self._today():
+            self._put(name, session)
+
+    def _put(self, name: str, session: Any) -> None:
+        self._days[name] = self._today()
         pickle = session.pickle(self._secret).decode()
-        self._rows.put(MEGOLM, name, json.dumps([pickle, session.ed25519, session.forwarding_chain]))
+        kept = [pickle, session.ed25519, session.forwarding_chain, self._days[name]]
+        self._rows.put(MEGOLM, name, json.dumps(kept))
+
+    def prune(self, period_s: Callable[[str], float]) -> Iterator[None]:
+        """Drop those that were not used for too long. Yields after each that was looked at. `period_s`: for how many
+        seconds people of a room use one key."""
+        today = self._today()
+        for name, day in [*self._days.items()]:
+            if name in self._days and is_old(day, today, period_s(_parts(name)[0])):
+                self._of_device[_parts(name)[2]].remove(name)
+                self._drop(name)
+            yield
+
+    def has_any_of(self, sender_key: str) -> bool:
+        """Whether there is a key from that device."""
+        return bool(self._of_device.get(sender_key))
 
     def of(self, room_id: str, session_id: str) -> Iterator[Any]:
         """All copies of a key, from whomever."""
@@ -119,7 +165,7 @@ class GroupSessions:
         found: Any = self._open.get(name)
         kept = self._rows.get(MEGOLM, name)
         if found is None and kept is not None:
-            pickle, ed25519, chain = json.loads(kept)
+            pickle, ed25519, chain = json.loads(kept)[:3]
             room_id, _, sender_key = _parts(name)
             found = InboundGroupSession.from_pickle(pickle.encode(), ed25519, sender_key, room_id, self._secret, chain)
             self._open[name] = found
@@ -135,6 +181,8 @@ class GroupSessions:
 
     def _drop(self, name: str) -> None:
         parts = _parts(name)
+        self.spent.add(parts[0], parts[1])
+        self._days.pop(name, None)
         self._names[parts[0], parts[1]].remove(name)
         self._open.pop(name)
         self._rows.put(MEGOLM, name, None)
@@ -154,17 +202,17 @@ class NioMachine(Olm):  # type: ignore[misc]
 
 
 class Keeping:
-    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted. `signed_only`: others' devices get no
-    keys unless their owners have signed them."""
+    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted; `today`: days since the epoch.
+    `signed_only`: others' devices get no keys unless their owners have signed them."""
 
-    def __init__(self, rows: Rows, secret: str) -> None:
+    def __init__(self, rows: Rows, secret: str, today: Callable[[], int]) -> None:
         self._rows = rows
         self._secret = secret
         self.signed: set[tuple[str, str]] = set()
         """The devices that their owners have signed, as users and ids."""
         self.signed_only = False
         self.sessions = Sessions(rows, secret)
-        self.group_sessions = GroupSessions(rows, secret)
+        self.group_sessions = GroupSessions(rows, secret, today)
 
     def load_account(self) -> Any:
         kept = self._rows.get(ACCOUNT)

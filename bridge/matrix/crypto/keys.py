@@ -13,7 +13,9 @@ from bridge.matrix.account import Account
 from bridge.matrix.crypto import withheld
 from bridge.matrix.crypto.identity import Identity
 from bridge.matrix.crypto.machine import Machine, Pair
+from bridge.matrix.crypto.opened import NotOpened
 from bridge.matrix.crypto.pins import Pins
+from bridge.matrix.crypto.pruning import DAY_S
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ONE_TIME, Device, devices, master_key
 from bridge.matrix.crypto.withheld import Withheld
@@ -125,6 +127,16 @@ class Keys:
                 log.warning("keys_not_published", network=self._network, reason=str(error), retry_in_s=_AGAIN_S)
                 asyncio.get_running_loop().call_later(_AGAIN_S, self._stir.set)
 
+    async def prune(self, period_s: Callable[[str], float]) -> None:
+        """Forget keys that nothing can need any more, once a day; see `Machine.prune`. Does not return. Nothing goes
+        within a day of the start: messages from while we were away may still need it."""
+        while True:
+            await asyncio.sleep(DAY_S)
+            if self.machine is not None:
+                for number, _ in enumerate(self.machine.prune(period_s), 1):
+                    if number % _AT_ONCE == 0:
+                        await asyncio.sleep(0)
+
     async def hear(self, news: ForDevice) -> set[Pair]:
         """Note what a sync tells our device. Returns rooms and sessions whose keys came."""
         if self.machine is None:
@@ -153,6 +165,15 @@ class Keys:
         """Ask the sender of a sealed event for its key, once."""
         if self.machine is not None and self.machine.ask_for(room_id, event):
             self._stir.set()
+
+    def look(self, room_id: str, event: Json) -> Json | None:
+        """What was said in an event, sealed or not; None if it cannot be opened now. Nothing is remembered of it."""
+        if word(event, "type") != "m.room.encrypted":
+            return event
+        try:
+            return self.machine.open(room_id, event, once=False) if self.machine is not None else None
+        except NotOpened:
+            return None
 
     async def know(self, users: Collection[str]) -> None:
         """Know the devices of these people as they are now, as far as their homeservers tell."""
@@ -187,7 +208,7 @@ class Keys:
         there = await self._patience.ask(partial(self._own, us, device))
         machine = self.machine
         if machine is None or machine.device != device:
-            machine = Machine(us, device, self._rows, signed_only=self._signed_only)
+            machine = Machine(us, device, self._rows, signed_only=self._signed_only, clock=self._clock)
         if not there:
             machine.unpublish()
             return machine
@@ -197,7 +218,7 @@ class Keys:
             self._unavailable("the keys of its device are missing", _STUCK)
             return None
         log.warning("new_device", network=self._network, device=self._account.device, hint=_LOST)
-        return Machine(us, self._account.device, self._rows, signed_only=self._signed_only)
+        return Machine(us, self._account.device, self._rows, signed_only=self._signed_only, clock=self._clock)
 
     async def _own(self, us: str, device: str) -> Json:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {us: [device]}})

@@ -2,8 +2,9 @@
 
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import vodozemac
@@ -14,6 +15,7 @@ from nio.exceptions import EncryptionError
 
 from bridge.matrix.crypto.keeping import HEARD, HEARD_IN_ROW, Keeping, NioMachine, named
 from bridge.matrix.crypto.opened import UNSIGNED, NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
+from bridge.matrix.crypto.pruning import DAY_S, UNUSED_DAYS
 from bridge.matrix.crypto.recovery import unpadded
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.trust import ALGORITHM, ONE_TIME, Device, is_signed
@@ -45,7 +47,15 @@ class Machine:
     """`user` and `device` are our own. `is_new`: no earlier run has made keys for this device. `signed_only`: others'
     devices that their owners have not signed neither get keys nor are believed."""
 
-    def __init__(self, user: str, device: str, rows: Rows, *, signed_only: bool = False) -> None:
+    def __init__(
+        self,
+        user: str,
+        device: str,
+        rows: Rows,
+        *,
+        signed_only: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.user = user
         self.device = device
         self._rows = rows
@@ -54,7 +64,8 @@ class Machine:
             rows.clear()
             rows.put(_DEVICE, "", device)
             rows.put(_SECRET, "", secrets.token_hex(32))
-        self._keeping = Keeping(rows, rows.get(_SECRET) or "")
+        self._clock = clock
+        self._keeping = Keeping(rows, rows.get(_SECRET) or "", lambda: int(clock() // DAY_S))
         self._keeping.signed_only = signed_only
         self._begun: dict[str, float] = {}
         self._olm: Any = NioMachine(user, device, self._keeping)
@@ -144,6 +155,18 @@ class Machine:
         """Whether its owner has signed that device, as far as we know."""
         return pair in self._keeping.signed
 
+    def prune(self, period_s: Callable[[str], float]) -> Iterator[None]:
+        """Forget keys that nothing can need any more. Yields after each that was looked at, for others to have their
+        turns. `period_s`: for how many seconds people of a room may use one key."""
+        yield from self._keeping.group_sessions.prune(period_s)
+        there = {each.curve25519 for each in self._olm.device_store if not each.deleted}
+        before = datetime.fromtimestamp(self._clock() - UNUSED_DAYS * DAY_S)
+        yield from self._keeping.sessions.prune(there.__contains__, before)
+        for device in [each for each in self._olm.device_store if each.deleted]:
+            if not self._keeping.group_sessions.has_any_of(device.curve25519):
+                self._keeping.drop_device(self._olm.device_store[device.user_id].pop(device.id))
+            yield
+
     def strangers(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Those of these devices with which there is no session yet."""
         known, sessions = self._olm.device_store, self._olm.session_store
@@ -212,8 +235,9 @@ class Machine:
 
     # Rooms
 
-    def open(self, room_id: str, event: Json) -> Json:
+    def open(self, room_id: str, event: Json, *, once: bool = True) -> Json:
         """What was said in a sealed event: its own envelope with type and content from within. Raises NoKey, NotOpened.
+        `once`: it is remembered that it was heard, and not opened as another event again.
 
         Only words that are proven to be from a device of the sender are opened: whoever passes the event on, such as
         the homeserver, may have written another sender on it, or sent it a second time."""
@@ -222,6 +246,8 @@ class Machine:
             raise NotOpened("sealed in an unknown way")
         copies = [*self._olm.inbound_group_store.of(room_id, word(content, "session_id"))]
         if not copies:
+            if (room_id, word(content, "session_id")) in self._keeping.group_sessions.spent:
+                raise NotOpened("its key was not used for so long that it was dropped")
             raise NoKey("there is no key for it")
         session = next((each for each in copies if self._device_of(sender, each) is not None), None)
         if session is None:
@@ -231,8 +257,9 @@ class Machine:
         plain, index = opened(session, word(content, "ciphertext"))
         if word(plain, "room_id") != room_id:
             raise NotOpened("it was sealed for another room")
-        if session.sender_key != self.curve25519:
+        if once and session.sender_key != self.curve25519:
             self._hear_once(session, index, word(event, "event_id"))
+            self._keeping.group_sessions.used(session)
         inner = dict(table(plain, "content"))
         if "m.relates_to" in content:
             inner.setdefault("m.relates_to", content["m.relates_to"])

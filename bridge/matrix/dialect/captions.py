@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.dialect.lines import encodable
+from bridge.matrix.dialect.sources import file_of, parse
 from bridge.model.outbox import Attached
 from bridge.model.text import one_line
 
@@ -25,7 +26,9 @@ def attached(file: Attached) -> dict[str, object]:
         "xyz.amorgan.blurhash": _line(file.blurhash, _BLURHASH + 1) if len(file.blurhash) <= _BLURHASH else None,
     }
     info |= {key: value for key, value in more.items() if value}
-    return {"msgtype": f"m.{file.kind}", "url": file.source, "filename": _line(file.name, _NAME), "info": info}
+    source = parse(file.source)
+    where = {"file": file_of(source)} if source is not None and source.key is not None else {"url": file.source}
+    return {"msgtype": f"m.{file.kind}", **where, "filename": _line(file.name, _NAME), "info": info}
 
 
 def captioned(shown: Json, words: Mapping[str, object]) -> dict[str, object]:

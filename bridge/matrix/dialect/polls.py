@@ -85,13 +85,15 @@ def end_line(end: Json) -> str:
 @dataclass(slots=True)
 class PollVotes:
     """The votes of a poll. `asker` asked the poll in the content `start` ('' if there is no such poll); `end` is the
-    event that ends it; `complete`: whether all votes were counted. `count` them latest first."""
+    event that ends it; `complete`: whether all votes were counted, but for those that are `unreadable`, as they were
+    sealed and could not be opened. `count` them latest first."""
 
     asker: str
     start: Json
     end: Json
     complete: bool = True
     number: int = 0
+    unreadable: int = 0
     _poll: Poll | None = field(init=False)
     _chosen: dict[str, tuple[int, frozenset[int]]] = field(init=False, default_factory=dict)
     _ends: list[str] = field(init=False, default_factory=list)
@@ -130,6 +132,8 @@ class PollVotes:
         ranked = sorted(votes, key=lambda answer: (-votes[answer], answer))
         counted = ", ".join(f"{self._poll.answers[answer]} {votes[answer]:,}" for answer in ranked) or "no votes"
         more = "" if self.complete else f" (only the last {self.number:,} votes are counted)"
+        if self.unreadable:
+            more += f" ({self.unreadable:,} encrypted {'vote' if self.unreadable == 1 else 'votes'} could not be read)"
         return f"[poll ended: {self._poll.question} {counted}{more}]"
 
 

@@ -5,7 +5,7 @@ A plain file's source is its `mxc://` URI. An encrypted one's has key, counter a
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 
 from bridge.matrix.dialect.fields import Json, table, word
@@ -69,6 +69,20 @@ def source_of(said: Json) -> str:
     file = table(said, "file")
     found = _encrypted(file) if file else _plain(word(said, "url"))
     return found.spelled if found is not None else ""
+
+
+def file_of(source: Source) -> dict[str, object]:
+    """An encrypted file as clients are told of it: its `EncryptedFile`."""
+    assert source.key is not None
+    key = {
+        "kty": "oct",
+        "key_ops": ["encrypt", "decrypt"],
+        "alg": "A256CTR",
+        "k": urlsafe_b64encode(source.key.key).decode().rstrip("="),
+        "ext": True,
+    }
+    iv, sha256 = (b64encode(part).decode().rstrip("=") for part in (source.key.iv, source.key.sha256))
+    return {"v": "v2", "url": source.uri, "key": key, "iv": iv, "hashes": {"sha256": sha256}}
 
 
 def _plain(uri: str) -> Source | None:

@@ -197,11 +197,10 @@ def replacement(tombstone: Json) -> Replacement | None:
 
 
 def unsealed(event: Json) -> Said | Verification | Uncarried | None:
-    """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know; and
-    they cannot tell the votes of a poll."""
+    """What was said in an event that was sealed. Within, there is neither state nor what homeservers have to know."""
     if (found := verification.read(event)) is not None:
         return found
-    if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction", *polls.STARTS):
+    if word(event, "type") in ("m.room.message", "m.sticker", "m.reaction", *polls.STARTS, *polls.ENDS):
         return Said(word(event, "event_id"), word(event, "sender"), event)
     return _uncarried(event, word(event, "type"))
 

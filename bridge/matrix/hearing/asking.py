@@ -55,7 +55,8 @@ class Answer:
 
 
 class Asking:
-    """`online` is set while the homeserver answers; when it stops, all `rooms` count as unchecked."""
+    """`online` is set while the homeserver answers; when it stops, all `rooms` count as unchecked. `opened`: what is in
+    an event of a room, sealed or not; None if it cannot be opened."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Asking:
         online: asyncio.Event,
         clock: Callable[[], float],
     ) -> None:
+        self.opened: votes.Opened = lambda _, event: event
         self._homeserver = homeserver
         self._account = account
         self._patience = patience
@@ -140,7 +142,7 @@ class Asking:
             return None
         try:
             async with asyncio.timeout(_SOON):
-                return await votes.of(self._homeserver, room_id, end, may_remove)
+                return await votes.of(self._homeserver, room_id, end, may_remove, self.opened)
         except (ApiError, Unreachable):
             return None
         except TimeoutError:

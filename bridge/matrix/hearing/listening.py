@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -171,7 +172,7 @@ class Listening:
             if joined is None or joined.closed or not (joined.heard or joined.inside):
                 self._unsealing.forget(entry)
             elif (told := await self._heard(joined, entry, answer)) is not None:
-                yield told
+                yield replace(told, overtaken=True) if isinstance(told, Event) else told
 
     async def _ready(self, room_id: str, *, inside: bool) -> JoinedRoom | None:
         """The room, once it is known which messages are new there; None if it is not ours. `inside`: whether the
