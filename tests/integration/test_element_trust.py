@@ -22,13 +22,19 @@ async def pond(tmp_path: Path, synapse: Synapse, services: Anope) -> Pond:
     return await dug(tmp_path, synapse, services)
 
 
+@pytest.mark.parametrize("renewed", [False, True])
 async def test_the_recovery_key_opens_the_bridges_account_for_another_client(
-    pond: Pond, element_web: ElementWeb
+    pond: Pond, element_web: ElementWeb, renewed: bool
 ) -> None:
     async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
         await daemon.ready()
         shown = json.loads(quackbridge(pond.folder, "matrix-setup", "home", "--json").stdout)["recovery_key"]
         async with ElementPerson(element_web, pond.synapse.url, pond.duck_id) as other:
+            if renewed:
+                anew = quackbridge(pond.folder, "matrix-setup", "home", "--new-recovery-key", "--json")
+                before, shown = shown, json.loads(anew.stdout)["recovery_key"]
+                with pytest.raises(AssertionError):
+                    await other.ask("crossSign", recoveryKey=before)
             assert await other.ask("crossSign", recoveryKey=shown)
             await eventually(lambda: other.trusts(pond.duck_id, devices=2))
             await both_ways(pond, alice, bob, place, "with two devices")
@@ -56,6 +62,25 @@ async def test_a_bridge_that_has_the_recovery_key_of_an_account_signs_its_device
             await both_ways(pond, alice, bob, place, "then")
             assert (await alice.hears("then from bob")).shield == "NONE"
             await eventually(lambda: owner.trusts(pond.duck_id, devices=2))
+
+
+async def test_setup_takes_the_keys_of_another_client_from_standard_input_while_the_bridge_runs(
+    pond: Pond, element_web: ElementWeb
+) -> None:
+    async with ElementPerson(element_web, pond.synapse.url, pond.duck_id) as owner:
+        assert await owner.ask("crossSign")
+        key = await owner.ask("store")
+        async with people(pond, element_web) as (alice, bob, place), pond.daemon() as daemon:
+            await daemon.logged("not_verified")
+            await daemon.ready()
+            done = quackbridge(pond.folder, "matrix-setup", "home", stdin=key + "\n")
+            assert (done.returncode, "is signed" in done.stdout) == (0, True), done.stderr
+            refused = quackbridge(pond.folder, "matrix-setup", "home", "--new-recovery-key")
+            assert (refused.returncode, "another client has set up" in refused.stderr) == (1, True)
+            await eventually(lambda: owner.trusts(pond.duck_id, devices=2))
+            await both_ways(pond, alice, bob, place, "then")
+            assert shields(alice, pond.duck_id) == {"NONE"}
+            assert key not in str(daemon.log) + quackbridge(pond.folder, "audit").stdout
 
 
 async def test_a_client_that_excludes_insecure_devices_reads_the_bridge_and_is_read(

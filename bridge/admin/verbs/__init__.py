@@ -74,7 +74,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             "networks:rename_network", "Move what is kept of a network to a new name.", Access.NOBODY
         ),
         "verify": Verb("verify:verify", "Compare emoji with somebody who verifies the bridge.", Access.ADMIN),
-        "matrix-setup": Verb("matrix:matrix_setup", "Show the recovery key of a Matrix account.", Access.NOBODY),
+        "matrix-setup": Verb(
+            "matrix:matrix_setup", "Sign our device on Matrix, and show the recovery key, once.", Access.NOBODY
+        ),
         "backup": Verb("backups:backup", "Copy users, audit log and store into a dated folder.", Access.NOBODY),
         "restore": Verb("backups:restore", "Restore the users, and if asked the store, of a backup.", Access.NOBODY),
     }
