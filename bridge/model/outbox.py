@@ -117,8 +117,9 @@ class Owed:
 
 def said_at(event: Event, queued: float) -> float:
     """When `event` was said, by our clock (seconds since the epoch). For a live event, the time it was `queued`; for a
-    replayed one, the network's time, but not in the future."""
-    return max(0.0, min(queued, event.time)) if event.origin is Origin.REPLAYED else queued
+    replayed one, or one that others have overtaken, the network's time, but not in the future."""
+    is_older = event.origin is Origin.REPLAYED or event.overtaken
+    return max(0.0, min(queued, event.time)) if is_older else queued
 
 
 def handle(event: Event, media: Media) -> str:
