@@ -11,6 +11,7 @@ from bridge.matrix.crypto import recovery, signing
 from bridge.matrix.crypto.machine import Machine
 from bridge.matrix.crypto.rows import SECRET, SEEDS, SHOWN, STORAGE, Rows
 from bridge.matrix.crypto.signing import SigningKey
+from bridge.matrix.crypto.trust import Device, devices
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.network import NotSigned
@@ -25,6 +26,7 @@ _MISSING = (
 _MADE = "write down the recovery key: `quackbridge matrix-setup {}` shows it, once. A restored bridge needs it"
 _NO_PASSWORD = "the homeserver wants the account's password for it: run `quackbridge matrix-setup {}`"  # noqa: S105
 _OTHERS = "another client has set up the account's secret storage: its recovery key is the account's"
+_FOREIGN = "the homeserver shows other keys of our device than it has: nothing is signed"
 _STORAGES = 20
 """Most names of keys of the secret storage that are remembered."""
 _KEY, _PASSWORD = "recovery key", "password"
@@ -194,6 +196,9 @@ class Identity:
 
     async def _sign(self, machine: Machine, device: Json, key: SigningKey) -> None:
         us = self._account.us.user
+        ours = Device(us, machine.device, machine.curve25519, machine.ed25519)
+        if ours not in devices({"device_keys": {us: {machine.device: device}}}, us):
+            raise NotSigned(_FOREIGN)  # our signature would vouch for whatever the homeserver likes
         signed = key.sign(us, {name: value for name, value in device.items() if name not in ("unsigned", "signatures")})
         answer = await self._homeserver.post("keys", "signatures", "upload", body={us: {machine.device: signed}})
         if table(answer, "failures"):
