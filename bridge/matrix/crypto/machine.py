@@ -128,6 +128,8 @@ class Machine:
         there = {device.id: device for device in devices}
         for device in there.values():
             old = known.get(device.id)
+            if old is not None and not _is_same(device, old):
+                continue  # its owner has signed, or not, other keys than those that we believe
             has_changed = self._note_signed((user, device.id), signed=device.signed)
             if old is not None and has_changed:
                 self._keeping.save_device(old)
@@ -137,7 +139,7 @@ class Machine:
                 self._keeping.save_device(known[device.id])
         for old in known.values():
             now = there.get(old.id)
-            deleted = now is None or (now.curve25519, now.ed25519) != (old.curve25519, old.ed25519)
+            deleted = now is None or not _is_same(now, old)
             if old.deleted != deleted:
                 old.deleted = deleted
                 self._keeping.save_device(old)
@@ -363,3 +365,8 @@ class Machine:
         self._olm.outbound_group_sessions[room_id].shared = True
         sealed: dict[str, object] = self._olm.group_encrypt(room_id, {"type": kind, "content": dict(content)})
         return sealed | ({"m.relates_to": content["m.relates_to"]} if "m.relates_to" in content else {})
+
+
+def _is_same(device: Device, known: Any) -> bool:
+    """Whether a device has the keys that it had when it was first seen."""
+    return (device.curve25519, device.ed25519) == (known.curve25519, known.ed25519)
