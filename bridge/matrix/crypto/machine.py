@@ -29,6 +29,11 @@ _GONE = 100
 """Most devices kept of somebody that they do not have any more: their last words may be heard later."""
 _WANTED = 200
 """Most keys that we have asked for, and would take."""
+_STRANGERS, _STRANGERS_KEYS = 1000, 20
+"""Most devices of which we have keys without knowing whose they are, and most keys of room messages from each: their
+owners' devices are asked for once they say something."""
+_AT_ONCE = 50
+"""So many of those are dropped at a time."""
 _LIBRARY = (
     ValueError,
     KeyError,
@@ -69,6 +74,9 @@ class Machine:
         self._keeping.signed_only = signed_only
         self._begun: dict[str, float] = {}
         self._olm: Any = NioMachine(user, device, self._keeping)
+        known = self._known()
+        senders = (*self._keeping.sessions.senders(), *self._keeping.group_sessions.senders())
+        self._strangers = dict.fromkeys(each for each in senders if each not in known)
 
     @property
     def curve25519(self) -> str:
@@ -229,11 +237,35 @@ class Machine:
             return None
         if isinstance(message, vodozemac.PreKeyMessage):
             self._olm.save_account()  # nio saves it too early: the one-time key was still in it
+        self._bound(word(event, "sender"), word(content, "sender_key"))
         if not isinstance(found, RoomKeyEvent | ForwardedRoomKeyEvent):
             return None
         if (wanted := self._olm.outgoing_key_requests.pop(found.session_id, None)) is not None:
             self._keeping.remove_outgoing_key_request(wanted)
         return found.room_id, found.session_id
+
+    def _bound(self, sender: str, sender_key: str) -> None:
+        """Keep only some keys of devices that nobody lists, of which anybody can make up any number."""
+        if self._olm.device_store.device_from_sender_key(sender, sender_key) is not None:
+            self._strangers.pop(sender_key, None)
+            return
+        sessions, keys = self._keeping.sessions, self._keeping.group_sessions
+        if not sessions.has_any_of(sender_key):
+            return
+        self._strangers[sender_key] = None
+        keys.trim(sender_key, _STRANGERS_KEYS)
+        if len(self._strangers) <= _STRANGERS + _AT_ONCE:
+            return
+        known = self._known()
+        for each in [*self._strangers][:_AT_ONCE]:
+            del self._strangers[each]
+            if each not in known:
+                sessions.forget(each)
+                keys.trim(each, 0)
+
+    def _known(self) -> set[str]:
+        """The keys of all devices that somebody lists or listed, and of our own."""
+        return {self.curve25519, *(each.curve25519 for each in self._olm.device_store)}
 
     # Rooms
 
