@@ -138,12 +138,24 @@ async def test_one_device_that_nobody_lists_gives_some_keys_and_makes_no_other_k
     assert len(duck.machine._keeping.group_sessions.spent) == 0
 
 
+def _of_others() -> vodozemac.AnyOlmMessage:
+    """A message in the midst of a conversation of two others."""
+    one, two = vodozemac.Account(), vodozemac.Account()
+    two.generate_one_time_keys(1)
+    (key,) = two.one_time_keys.values()
+    begun = one.create_outbound_session(two.curve25519_key, key)
+    _, first = begun.encrypt(b"x").to_parts()
+    answering, _ = two.create_inbound_session(one.curve25519_key, vodozemac.PreKeyMessage.from_base64(text(first)))
+    return answering.encrypt(b"y")
+
+
 async def test_what_makes_no_sense_takes_nobodys_place() -> None:
     duck = await Party("@duck:hs").begin()
     duck.hear([_from_nowhere(duck, vodozemac.Account(), vodozemac.GroupSession(), "!1:hs")])
     before = [*duck.machine._strangers]
+    kind, body = _of_others().to_parts()
     for number in range(50):
-        ciphertext = {duck.machine.curve25519: {"type": 1, "body": text(bytes([3, number] * 40))}}
+        ciphertext = {duck.machine.curve25519: {"type": kind, "body": text(body)}}
         content = {"algorithm": Olm._olm_algorithm, "sender_key": str(number), "ciphertext": ciphertext}
         assert duck.hear([{"type": "m.room.encrypted", "sender": _EVE, "content": content}]) == [None]
     garbled: Any = _from_nowhere(duck, vodozemac.Account(), vodozemac.GroupSession(), "!2:hs")
