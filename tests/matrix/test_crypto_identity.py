@@ -440,3 +440,18 @@ async def test_the_recovery_key_of_another_client_is_not_replaced() -> None:
     with pytest.raises(NotSigned, match="another client"):
         await identity.renew_recovery_key()
     assert json.dumps(homeserver.data) == before
+
+
+async def test_only_our_own_device_is_signed_whatever_the_homeserver_shows() -> None:
+    duck, eve = await Party(_US).begin(), await Party(_US, "EVIL").begin()
+    foreign = {**eve.published["device_keys"], "device_id": "DUCK"}
+    renamed = await Party(_US, "DUCK").begin()
+    several: list[Any] = [eve.published["device_keys"], foreign, renamed.published["device_keys"], {"keys": {}}, {}]
+    for shown in several:
+        homeserver = _Directory(duck)
+        homeserver.keys["device_keys"][_US][duck.device] = json.loads(json.dumps(shown)) | {"signatures": {_US: {}}}
+        if "signatures" in shown:
+            homeserver.keys["device_keys"][_US][duck.device]["signatures"] = shown["signatures"]
+        with pytest.raises(NotSigned, match="other keys"):
+            await _identity(duck, homeserver).ensure(duck.machine)
+        assert not homeserver.is_whole

@@ -1,6 +1,7 @@
 """Messages that wait for their key (bridge.matrix.crypto.opening), and how syncs, rooms and restarts go with it."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from bridge.matrix.crypto import opening
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opened import NotOpened, heard_once
-from bridge.matrix.crypto.opening import NO_KEY, Opening
+from bridge.matrix.crypto.opening import NO_KEY, Keyless, Opening
+from bridge.matrix.crypto.trust import ALGORITHM
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.dialect.sync import ForDevice
 from bridge.matrix.http.homeserver import Homeserver, Unreachable
@@ -149,3 +151,44 @@ def test_what_was_heard_of_a_key_is_one_object_in_compact_json() -> None:
             heard_once(kept, index, "$another")
     assert kept == json.dumps(json.loads(kept), separators=(",", ":"))
     assert [*json.loads(kept)] == ["0", "1", "12", "2", "112", "11"]
+
+
+def _made_up(user: str, number: int, **more: object) -> dict[str, Any]:
+    content = {"algorithm": ALGORITHM, "session_id": f"{user} {number}", "ciphertext": "x", **more}
+    return {"type": "m.room.encrypted", "sender": user, "event_id": f"${user} {number}", "content": content}
+
+
+async def test_messages_that_somebody_makes_up_leave_places_for_those_of_others() -> None:
+    ann, duck, reader = await _both()
+    for number in range(2 * opening._MOST):
+        with suppress(Keyless):
+            await reader.read(_made_up("@eve:hs", number))
+    assert len(duck.rows.of("waiting")) == opening._EACH
+    key = ann.give_key(duck)
+    event = ann.say("early")
+    assert await reader.read(event) is None
+    assert await reader.hear(*key) == [event]
+    assert await reader.read(event) == "early"
+    reader.now += 1000
+    for waiting in await reader.hear():
+        with pytest.raises(Keyless):
+            await reader.read(waiting)
+    assert not duck.rows.of("waiting")
+
+
+async def test_a_message_that_is_nested_too_deeply_does_not_wait() -> None:
+    _, _, reader = await _both()
+    deep = 0
+    for levels in range(10, 1000, 10):
+        try:
+            nested = json.loads("[" * levels + "]" * levels)
+        except RecursionError:
+            break
+        event = _made_up("@eve:hs", levels, nested=nested)
+        try:
+            assert await reader.read(event) is None
+        except NotOpened:
+            deep = levels
+        assert len([*reader.opening.ripe({(ROOM, f"@eve:hs {levels}")})]) == (0 if deep else 1)
+        reader.opening.forget(str(event["event_id"]))
+    assert deep

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from bridge.matrix.crypto import trust
+from bridge.matrix.crypto.opened import Unsigned
 from bridge.matrix.crypto.trust import Device, devices, is_signed, master_key
 from tests.matrix.parties import Party
 from tests.matrix.test_power import JSON
@@ -98,3 +100,17 @@ def test_no_cross_signing_keys_make_trouble(master: Any, own: Any) -> None:
     answer = {"master_keys": {_ANN: master}, "self_signing_keys": {_ANN: own}, "device_keys": {_ANN: {"PHONE": {}}}}
     assert [*devices(answer, _ANN)] == []
     assert isinstance(master_key({"master_keys": master}, _ANN), str)
+
+
+async def test_a_signed_device_does_not_vouch_for_other_keys_that_were_shown_under_its_name_before() -> None:
+    duck = await Party("@duck:hs", signed_only=True).begin()
+    evil, ann = await Party(_ANN, "PHONE").begin(), await Party(_ANN, "PHONE").begin()
+    duck.learn(evil)
+    duck.hear(evil.give_key(duck))
+    event = evil.say("trust me")
+    with pytest.raises(Unsigned):
+        duck.read(event)
+    duck.learn(ann, signing=ann.sign())
+    with pytest.raises(Unsigned):
+        duck.read(event)
+    assert not duck.machine.devices([_ANN])

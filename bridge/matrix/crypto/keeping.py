@@ -86,6 +86,20 @@ class Sessions:
                 del self._names[sender_key]
             yield
 
+    def senders(self) -> Iterator[str]:
+        """The devices with which there are any, by their keys."""
+        return iter([*self._names])
+
+    def has_any_of(self, sender_key: str) -> bool:
+        """Whether there is any with that device."""
+        return bool(self._names.get(sender_key))
+
+    def forget(self, sender_key: str) -> None:
+        """Drop all with that device."""
+        for name in self._names.pop(sender_key, ()):
+            self._rows.put(OLM, name, None)
+        self._open.pop(sender_key)
+
     def _load(self, name: str) -> Any:
         pickle, made, used = json.loads(self._rows.of(OLM)[name])
         times = datetime.fromisoformat(made), datetime.fromisoformat(used)
@@ -149,6 +163,19 @@ class GroupSessions:
                 self._drop(name)
             yield
 
+    def senders(self) -> Iterator[str]:
+        """The devices from which there are any, by their keys."""
+        return (sender_key for sender_key, names in [*self._of_device.items()] if names)
+
+    def trim(self, sender_key: str, most: int) -> None:
+        """Keep the newest of a device. The others are not marked as dropped: they may be copies of somebody else's, who
+        may give them to us later."""
+        names = self._of_device.get(sender_key, [])
+        for _ in range(len(names) - most):
+            self._drop(names.pop(0), is_spent=False)
+        if not names:
+            self._of_device.pop(sender_key, None)
+
     def has_any_of(self, sender_key: str) -> bool:
         """Whether there is a key from that device."""
         return bool(self._of_device.get(sender_key))
@@ -179,9 +206,10 @@ class GroupSessions:
         if len(of_device) > _MEGOLM_EACH:
             self._drop(of_device.pop(0))
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str, *, is_spent: bool = True) -> None:
         parts = _parts(name)
-        self.spent.add(parts[0], parts[1])
+        if is_spent:
+            self.spent.add(parts[0], parts[1])
         self._days.pop(name, None)
         self._names[parts[0], parts[1]].remove(name)
         self._open.pop(name)

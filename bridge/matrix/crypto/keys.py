@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from bridge.lib.bucket import SlidingWindow
 from bridge.lib.lru import LruDict, LruSet
 from bridge.matrix.account import Account
 from bridge.matrix.crypto import withheld
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 
 _USERS = 50
 """People asked for at a time, so that nothing waits long for what is done with the answer."""
+_DEVICES = 1000
+"""Devices whose one-time keys are claimed with one request: a homeserver that does not answer for its people makes each
+request wait `_CLAIM_MS`, and a person may have hundreds of devices."""
 _AT_ONCE = 20
 """Events for our device, or signatures, that are read before others get a turn: about a third of a millisecond each."""
 _AGAIN_S = 60.0
@@ -48,6 +52,9 @@ _LOST = (
     " Messages from before that it has not read cannot be read"
 )
 _CHANGED = "their clients say that it was reset: they have lost their recovery key, or somebody else has got in"
+_AN_HOUR = 100
+"""Most people with new identities that are named in the log in an hour."""
+_NO_MORE = "There are too many of them: others are not named for an hour"
 _STUCK = "encrypted rooms are not bridged: put the password, or the access token of a new login, into the configuration"
 
 
@@ -90,6 +97,7 @@ class Keys:
         self._stir = asyncio.Event()
         self.withheld = Withheld()
         self.pins = Pins(rows, clock)
+        self._named = SlidingWindow(_AN_HOUR, 3600)
         self._signed_only = signed_only
         self._told_withheld: LruSet[tuple[Pair, str]] = LruSet(_MOST)  # devices, and of which key they were told
 
@@ -192,8 +200,8 @@ class Keys:
         assert self.machine is not None
         now = self._clock()
         wanted = [pair for pair in pairs if not _is_recent(self._left_out.peek(pair), now)]
-        for start in range(0, len(wanted), _USERS):
-            await self._claim(self.machine, wanted[start : start + _USERS])
+        for start in range(0, len(wanted), _DEVICES):
+            await self._claim(self.machine, wanted[start : start + _DEVICES])
 
     async def send(self, kind: str, body: Json) -> None:
         """Send to devices. What it depends on is stored before."""
@@ -320,10 +328,18 @@ class Keys:
                 self._fresh.discard(user)
                 self._asked[user] = self._clock()
                 continue
-            self.machine.learn(user, await _read(answer, user))
+            self.machine.learn(user, await read(answer, user))
             if self.pins.note(user, master_key(answer, user)):
-                log.warning("identity_changed", network=self._network, user=user, hint=_CHANGED)
+                self._name_changed(user)
             await asyncio.sleep(0)
+
+    def _name_changed(self, user: str) -> None:
+        """Name a person with a new identity in the log. A homeserver can change those of all its people at any time."""
+        now = self._clock()
+        if (left := self._named.left(now)) > 0:
+            self._named.spend(now)
+            hint = _CHANGED if left > 1 else f"{_CHANGED}. {_NO_MORE}"
+            log.warning("identity_changed", network=self._network, user=user, hint=hint)
 
     async def _claim(self, machine: Machine, pairs: Collection[Pair]) -> None:
         wanted: dict[str, dict[str, str]] = {}
@@ -357,7 +373,7 @@ class Keys:
                 await self.send(withheld.KIND, body)
 
 
-async def _read(answer: Json, user: str) -> list[Device]:
+async def read(answer: Json, user: str) -> list[Device]:
     """The devices of `user` in an answer. Each takes two checks of a signature, and others have their turns between."""
     found = []
     for number, device in enumerate(devices(answer, user), 1):

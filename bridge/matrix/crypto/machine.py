@@ -29,6 +29,11 @@ _GONE = 100
 """Most devices kept of somebody that they do not have any more: their last words may be heard later."""
 _WANTED = 200
 """Most keys that we have asked for, and would take."""
+_STRANGERS, _STRANGERS_KEYS = 1000, 20
+"""Most devices of which we have keys without knowing whose they are, and most keys of room messages from each: their
+owners' devices are asked for once they say something."""
+_AT_ONCE = 50
+"""So many of those are dropped at a time."""
 _LIBRARY = (
     ValueError,
     KeyError,
@@ -69,6 +74,9 @@ class Machine:
         self._keeping.signed_only = signed_only
         self._begun: dict[str, float] = {}
         self._olm: Any = NioMachine(user, device, self._keeping)
+        known = self._known()
+        senders = (*self._keeping.sessions.senders(), *self._keeping.group_sessions.senders())
+        self._strangers = dict.fromkeys(each for each in senders if each not in known)
 
     @property
     def curve25519(self) -> str:
@@ -128,6 +136,8 @@ class Machine:
         there = {device.id: device for device in devices}
         for device in there.values():
             old = known.get(device.id)
+            if old is not None and not _is_same(device, old):
+                continue  # its owner has signed, or not, other keys than those that we believe
             has_changed = self._note_signed((user, device.id), signed=device.signed)
             if old is not None and has_changed:
                 self._keeping.save_device(old)
@@ -137,7 +147,7 @@ class Machine:
                 self._keeping.save_device(known[device.id])
         for old in known.values():
             now = there.get(old.id)
-            deleted = now is None or (now.curve25519, now.ed25519) != (old.curve25519, old.ed25519)
+            deleted = now is None or not _is_same(now, old)
             if old.deleted != deleted:
                 old.deleted = deleted
                 self._keeping.save_device(old)
@@ -227,11 +237,35 @@ class Machine:
             return None
         if isinstance(message, vodozemac.PreKeyMessage):
             self._olm.save_account()  # nio saves it too early: the one-time key was still in it
+        self._bound(word(event, "sender"), word(content, "sender_key"))
         if not isinstance(found, RoomKeyEvent | ForwardedRoomKeyEvent):
             return None
         if (wanted := self._olm.outgoing_key_requests.pop(found.session_id, None)) is not None:
             self._keeping.remove_outgoing_key_request(wanted)
         return found.room_id, found.session_id
+
+    def _bound(self, sender: str, sender_key: str) -> None:
+        """Keep only some keys of devices that nobody lists, of which anybody can make up any number."""
+        if self._olm.device_store.device_from_sender_key(sender, sender_key) is not None:
+            self._strangers.pop(sender_key, None)
+            return
+        sessions, keys = self._keeping.sessions, self._keeping.group_sessions
+        if not sessions.has_any_of(sender_key):
+            return
+        self._strangers[sender_key] = None
+        keys.trim(sender_key, _STRANGERS_KEYS)
+        if len(self._strangers) <= _STRANGERS + _AT_ONCE:
+            return
+        known = self._known()
+        for each in [*self._strangers][:_AT_ONCE]:
+            del self._strangers[each]
+            if each not in known:
+                sessions.forget(each)
+                keys.trim(each, 0)
+
+    def _known(self) -> set[str]:
+        """The keys of all devices that somebody lists or listed, and of our own."""
+        return {self.curve25519, *(each.curve25519 for each in self._olm.device_store)}
 
     # Rooms
 
@@ -363,3 +397,8 @@ class Machine:
         self._olm.outbound_group_sessions[room_id].shared = True
         sealed: dict[str, object] = self._olm.group_encrypt(room_id, {"type": kind, "content": dict(content)})
         return sealed | ({"m.relates_to": content["m.relates_to"]} if "m.relates_to" in content else {})
+
+
+def _is_same(device: Device, known: Any) -> bool:
+    """Whether a device has the keys that it had when it was first seen."""
+    return (device.curve25519, device.ed25519) == (known.curve25519, known.ed25519)

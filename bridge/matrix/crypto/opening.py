@@ -23,8 +23,10 @@ _WAIT_S = 300.0
 """Seconds that a message waits for its key."""
 _AGAIN_S = 30.0
 """Seconds after which all that wait are tried again: a homeserver may not have told the devices of a sender."""
-_MOST = 200
-"""Most messages that wait for a key: each may have 64 KB."""
+_MOST, _EACH = 200, 50
+"""Most messages that wait for a key, of all people and of one: each may have 64 KB."""
+_DEEPER = 20
+"""Levels of nesting by which a message could be deeper that waits, as it may be read from deeper within the program."""
 _NAMED = 1000
 """Most devices of which it is remembered that they were named in the log."""
 _HINT = "their owner has not verified this device; `trust: cross-signed` carries verified ones only"
@@ -49,6 +51,15 @@ class Waiting:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """Of a message that waits: the room and session of its key, its sender, and since when it waits."""
+
+    key: Pair
+    sender: str
+    since: float
+
+
 class Opening:
     """Messages whose key may still come wait in `rows`, so that a restart loses none."""
 
@@ -57,6 +68,7 @@ class Opening:
         self._rows = rows
         self._clock = clock
         self._tried = -math.inf
+        self._abouts: dict[str, _About] = {}
         self._named: LruSet[Pair] = LruSet(_NAMED)
 
     @property
@@ -69,18 +81,18 @@ class Opening:
         NotOpened, with the reason, if it is not carried."""
         waiting = self._rows.of(WAITING)
         name = word(event, "event_id")
-        kept = _loaded(waiting[name]) if name in waiting else Waiting(room_id, event, self._clock())
+        since = self._since(name)
         try:
             opened = await self._opened(room_id, event)
         except (NoKey, ApiError, Unreachable, Refused) as error:
             cause = self._keys.withheld.cause(room_id, event) if isinstance(error, NoKey) else None
-            if cause or self._is_late(kept) or (name not in waiting and len(waiting) >= _MOST):
+            if cause or self._is_late(since) or (name not in waiting and not self._has_place(event)):
                 self.forget(name)
                 cause = cause or NO_KEY
                 raise Keyless(cause.reason, cause.told) from None
             if name not in waiting:
+                self._keep(name, Waiting(room_id, event, since))
                 self._keys.ask_for(room_id, event)
-            self._rows.put(WAITING, name, json.dumps([kept.room_id, kept.event, kept.since]))
             return None
         except NotOpened:
             self.forget(name)
@@ -92,6 +104,7 @@ class Opening:
     def forget(self, event_id: str) -> None:
         """That message waits no longer."""
         self._rows.put(WAITING, event_id, None)
+        self._abouts.pop(event_id, None)
 
     def ripe(self, keys: Collection[Pair]) -> Iterator[Waiting]:
         """Those of the waiting messages that should be tried again: one of `keys` (rooms and sessions) has come, or it
@@ -100,10 +113,39 @@ class Opening:
         all_of_them = not 0 <= now - self._tried < _AGAIN_S
         if all_of_them:
             self._tried = now
-        for text in [*self._rows.of(WAITING).values()] if keys or all_of_them else ():
-            waiting = _loaded(text)
-            if all_of_them or (waiting.room_id, word(table(waiting.event, "content"), "session_id")) in keys:
+        for name in [*self._rows.of(WAITING)] if keys or all_of_them else ():
+            if (all_of_them or self._about(name).key in keys) and (waiting := self._loaded(name)) is not None:
                 yield waiting
+
+    def _keep(self, name: str, waiting: Waiting) -> None:
+        """Let a message wait. Raises NotOpened if it is nested so deeply that it could not be read again."""
+        try:
+            text = json.dumps([waiting.room_id, waiting.event, waiting.since])
+            json.loads(f"{_DEEPER * '['}{text}{_DEEPER * ']'}")
+        except RecursionError:
+            raise NotOpened("it is damaged") from None
+        self._rows.put(WAITING, name, text)
+
+    def _has_place(self, event: Json) -> bool:
+        """Whether one more message of its sender may wait: others have their places, whoever makes up messages."""
+        waiting, sender = self._rows.of(WAITING), word(event, "sender")
+        return len(waiting) < _MOST and sum(self._about(name).sender == sender for name in waiting) < _EACH
+
+    def _about(self, name: str) -> _About:
+        """Whose words wait, and for which key: kept, as reading many large messages for each key would take long."""
+        found = self._abouts.get(name)
+        if found is None:
+            room_id, event, since = json.loads(self._rows.of(WAITING)[name])
+            key = (room_id, word(table(event, "content"), "session_id"))
+            found = self._abouts[name] = _About(key, word(event, "sender"), since)
+        return found
+
+    def _since(self, name: str) -> float:
+        return self._about(name).since if name in self._rows.of(WAITING) else self._clock()
+
+    def _loaded(self, name: str) -> Waiting | None:
+        text = self._rows.get(WAITING, name)
+        return Waiting(*json.loads(text)) if text is not None else None
 
     async def _opened(self, room_id: str, event: Json) -> Json:
         machine = self._keys.machine
@@ -120,9 +162,5 @@ class Opening:
         if pair is not None and self._named.add(pair):
             log.info("unsigned_device", user=pair[0], device=pair[1], hint=_HINT)
 
-    def _is_late(self, waiting: Waiting) -> bool:
-        return not 0 <= self._clock() - waiting.since < _WAIT_S
-
-
-def _loaded(text: str) -> Waiting:
-    return Waiting(*json.loads(text))
+    def _is_late(self, since: float) -> bool:
+        return not 0 <= self._clock() - since < _WAIT_S

@@ -4,11 +4,10 @@ import json
 from dataclasses import dataclass, field
 
 from bridge.matrix.account import Account
-from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.keys import Keys, read
 from bridge.matrix.crypto.rows import SEEDS, Rows
 from bridge.matrix.crypto.sas import Side
 from bridge.matrix.crypto.signing import SigningKey
-from bridge.matrix.crypto.trust import devices
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import Homeserver
 
@@ -55,7 +54,7 @@ class Vouching:
         answer = await self._homeserver.post("keys", "query", body={"device_keys": {user: []}})
         if user not in table(answer, "device_keys"):
             return None  # their homeserver does not tell
-        there = {each.id: each for each in devices(answer, user)}
+        there = {each.id: each for each in await read(answer, user)}
         machine.learn(user, there.values())
         if (user, device) not in machine.devices([user]):
             return None
@@ -96,4 +95,4 @@ def _master(published: Json, user: str) -> str:
     """The public key in a person's published master key; empty if there is none."""
     keys = table(published, "keys")
     found = next((word(keys, name) for name in keys if name == f"ed25519:{word(keys, name)}"), "")
-    return found if word(published, "user_id") == user else ""
+    return found if word(published, "user_id") == user and len(keys) == 1 else ""  # what we sign vouches for all of it

@@ -168,6 +168,7 @@ class Listening:
     async def _ripe(self, answer: Answer) -> AsyncGenerator[Event | Count | Unread, None]:
         """What has waited for its key until now."""
         for room_id, entry in self._unsealing.ripe():
+            await asyncio.sleep(0)  # there may be many, and large ones
             joined = self._rooms.by_id(room_id)
             if joined is None or joined.closed or not (joined.heard or joined.inside):
                 self._unsealing.forget(entry)

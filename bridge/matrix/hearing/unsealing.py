@@ -1,10 +1,13 @@
 """What is heard sealed: opens it as a part of listening, and tells why what cannot be opened is not carried."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
 
+from bridge.lib.bucket import SlidingWindow
+from bridge.lib.lru import LruDict
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.machine import Pair
 from bridge.matrix.crypto.opened import NotOpened
@@ -17,6 +20,9 @@ from bridge.model.accounting import Count, Tally
 
 log = structlog.get_logger()
 
+_AN_HOUR, _PEOPLE = 20, 1000
+"""Messages of one person that cannot be opened and are named in the log in an hour, and the people for whom that is
+counted: all are in the ledger."""
 _OFF = "encrypted, and encryption is off for this bridge"
 _HINT = "the room is encrypted, and `encryption` is off for this network: nothing is read there, and nothing said"
 
@@ -38,6 +44,7 @@ class Unsealing:
         self._keys = keys
         self._opening = opening
         self._came: set[Pair] = set()
+        self._named: LruDict[str, SlidingWindow] = LruDict(_PEOPLE)
 
     @property
     def works(self) -> bool:
@@ -84,7 +91,17 @@ class Unsealing:
         return sync.unsealed(opened) if opened is not None else None
 
     def _refused(self, joined: JoinedRoom, entry: Sealed, reason: str) -> Count | None:
-        log.warning(
-            "not_opened", network=self._network, room=str(joined.room), id=entry.id, sender=entry.user, reason=reason
-        )
+        if self._may_name(entry.user):
+            where = {"network": self._network, "room": str(joined.room), "id": entry.id, "sender": entry.user}
+            log.warning("not_opened", **where, reason=reason)
         return None if joined.private else Count(joined.room, Tally.REFUSED, reason)
+
+    def _may_name(self, user: str) -> bool:
+        """Whether one more message of that person may be named in the log. It counts."""
+        now = time.monotonic()
+        if (window := self._named.get(user)) is None:
+            window = self._named[user] = SlidingWindow(_AN_HOUR, 3600)
+        if window.left(now) <= 0:
+            return False
+        window.spend(now)
+        return True
