@@ -17,7 +17,7 @@ from bridge.model.people import Role, Sender
 from bridge.model.text import Text
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
     from pydantic import JsonValue
 
 
@@ -105,7 +105,7 @@ class Home(Protocol):
         ...
 
     @property
-    def http(self) -> "httpx.AsyncClient":
+    def http(self) -> "aiohttp.ClientSession":
         """For public addresses only: whatever is not on the public internet is refused, as it is for previews."""
         ...
 
