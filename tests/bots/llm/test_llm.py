@@ -91,7 +91,7 @@ async def test_what_people_say_is_never_among_the_instructions_and_the_last_line
         (streams("\x1b\x07 \u202e"), Failure.NONSENSE),
         (says(200, {"hello": "world"}), Failure.NONSENSE),
     ],
-    ids=["429", "500", "401", "hang", "drip", "no json", "error", "odd", "odder", "nothing", "controls", "another api"],
+    ids=["429", "500", "401", "hang", "drip", "no json", "error", "odd", "nothing", "controls", "another api"],
 )
 async def test_a_failure_is_a_sentence_for_the_room_and_the_server_is_then_left_alone(
     answer: Answer, failure: Failure
