@@ -17,8 +17,8 @@ OLD_S = 300.0
 
 
 class Attention:
-    """What one bot pays attention to. Ask `decide` about each message that it hears, in order, and tell `answered` when
-    what it said has been sent. `chance` gives random numbers from 0 to below 1.
+    """What one bot pays attention to. Ask `decide` about each message that it hears, in order; ask `may_send` when it
+    has an answer; tell `answered` when that has been sent. `chance` gives random numbers from 0 to below 1.
 
     What it keeps in mind is bounded, and outlives a restart by `unsaved` and `restore`. Private conversations take no
     place of rooms. Times are seconds since the epoch.
@@ -35,7 +35,7 @@ class Attention:
             return Decision(Act.IGNORE, now, Why.AUTOMATIC)
         if now - heard.time > OLD_S:
             return Decision(Act.IGNORE, now, Why.OLD)
-        place = self._minds.place(heard.room, heard.link, private=heard.private)
+        place = self._place(heard)
         place.note_speaker(heard.name)
         if short(heard.id) in place.asked:
             return Decision(Act.IGNORE, now, Why.TWICE)
@@ -55,20 +55,25 @@ class Attention:
             return Decision(Act.IGNORE, now, Why.UNASKED)
         return Decision(Act.HEAR, now, self._objection(heard, place, now))
 
-    def answered(self, heard: Heard, decision: Decision, now: float) -> None:
-        """The bot has said something about `heard`, as `decision` allowed, and it was sent now."""
-        who, place = _asker(heard), self._minds.place(heard.room, heard.link, private=heard.private)
+    def may_send(self, heard: Heard, decision: Decision, now: float) -> bool:
+        """Whether what the bot wants to say about `heard` may still be said: it may have been told to be quiet while it
+        was thinking. What a brain says that only heard it is counted here."""
+        place = self._place(heard)
         if decision.act is Act.HEAR:
-            place.breaker.note_answer(who, heard.text, decision.came, member=heard.member)
-            self._minds.spend(who, place, now)
+            return decision.may_speak and self._answer(decision, heard, place, now) is decision
+        return decision.may_speak and (heard.private or decision.act is Act.SAY or not _is_hushed(place, now))
+
+    def answered(self, heard: Heard, decision: Decision, now: float) -> None:
+        """What the bot said about `heard`, as `decision` and `may_send` allowed, was sent now."""
+        place = self._place(heard)
         place.note_answered(short(heard.id), now)
         stays = decision.act is Act.ANSWER and decision.asked and not _is_hushed(place, now)
         if stays and self._manners.stay_s > 0:
-            place.begin_talk(who, now + min(self._manners.stay_s, HOUR_S))
+            place.begin_talk(_asker(heard), now + min(self._manners.stay_s, HOUR_S))
 
     def withdraw(self, heard: Heard) -> None:
         """The answer that was decided could not even be begun: the same question may come again."""
-        self._minds.place(heard.room, heard.link, private=heard.private).asked.pop(short(heard.id))
+        self._place(heard).asked.pop(short(heard.id))
 
     def hushed_until(self, room: str, link: str, now: float) -> float | None:
         """Until when the bot is told to be quiet in `room`; None if it may speak. For what it would say unasked."""
@@ -82,6 +87,9 @@ class Attention:
     def restore(self, saved: Mapping[str, JsonValue]) -> None:
         """Keep in mind what `unsaved` gave before a restart. What makes no sense is left out."""
         self._minds.restore(saved)
+
+    def _place(self, heard: Heard) -> Place:
+        return self._minds.place(heard.room, heard.link, private=heard.private)
 
     def _obey(self, order: Order, heard: Heard, place: Place, now: float) -> Decision | None:
         """Do what a person tells the bot; None if that means nothing here, and the message is a question."""
@@ -108,7 +116,7 @@ class Attention:
         """`decision`, which is counted as an answer; or silence, if something is against it."""
         if (why := self._objection(heard, place, now)) is not None:
             return self._silent(why, now)
-        place.breaker.note_answer(_asker(heard), heard.text, now, member=heard.member)
+        place.breaker.note_answer(_asker(heard), heard.text, decision.came, member=heard.member)
         place.note_question(short(heard.id), now)
         self._minds.spend(_asker(heard), place, now)
         return decision

@@ -4,6 +4,7 @@ A program answers sooner than a person can read and type. If somebody's messages
 words three times in a row, the bot is silent towards them for ten minutes.
 """
 
+import zlib
 from dataclasses import dataclass, field
 
 from bridge.lib.lru import LruDict
@@ -14,6 +15,8 @@ BREAK_S = 600.0
 _QUICK_S = 3.0
 _TYPED_PER_S = 20.0
 """Characters: nobody types so fast. A bot that thinks for some seconds writes long answers."""
+_THINKING_S = 20.0
+"""What comes later than that may have been pasted."""
 _BETWEEN_S = 60.0
 """Seconds between two answers of a circle at most."""
 _LIMIT = 32
@@ -24,10 +27,12 @@ GUESTS = "guests"
 
 @dataclass(slots=True)
 class Chain:
-    """Answers in a row to one asker: how many, and when the last was due."""
+    """Answers in a row to one asker: how many, when the last was due, and to what words, as a hash. Answers to words
+    of guests that are not quick but the same as before count half: people may roll the same dice again."""
 
-    count: int
+    count: float
     last: float
+    words: int = 0
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class Breaker:
         must not do so too quickly."""
         quick = self._is_quick(text, now)
         keys = _keys(asker, member=member)
-        circles = [key for key in keys if self._count(key, now, quick=quick) > IN_A_ROW]
+        circles = [key for key in keys if self._count(key, text, now, member=member) > IN_A_ROW]
         for key in circles:
             self.broken[key] = now + BREAK_S
             self.runs.pop(key)
@@ -55,9 +60,8 @@ class Breaker:
 
     def note_answer(self, asker: str, text: str, now: float, *, member: bool) -> None:
         """The bot answers `text`, which came at `now`."""
-        quick = self._is_quick(text, now)
         for key in _keys(asker, member=member):
-            self.runs[key] = Chain(self._count(key, now, quick=quick), now)
+            self.runs[key] = Chain(self._count(key, text, now, member=member), now, _words(text))
 
     def is_on(self, now: float) -> bool:
         """Whether the bot is silent towards anybody."""
@@ -68,17 +72,20 @@ class Breaker:
         for key in self.broken:
             self.broken.pop(key)
 
-    def _count(self, key: str, now: float, *, quick: bool) -> int:
-        """How many answers in a row an answer now makes."""
+    def _count(self, key: str, text: str, now: float, *, member: bool) -> float:
+        """How many answers in a row an answer to `text` makes, which came at `now`."""
         run = self.runs.peek(key)
         if run is None or not 0 <= now - run.last <= _BETWEEN_S:
             return 1
-        if quick:  # guests who all answer the same words of the bot are a crowd, and no circle
+        if self._is_quick(text, now):  # guests who all answer the same words of the bot are a crowd, and no circle
             return run.count if key == GUESTS and not self._spoke_since(run.last) else run.count + 1
-        return run.count if now - run.last <= _QUICK_S else 1  # the next line of one long message ends no circle
+        if now - run.last <= _QUICK_S:  # the next line of one long message ends no circle
+            return run.count
+        repeats = not member and key != GUESTS and run.words == _words(text)
+        return run.count + 0.5 if repeats else 1
 
     def _spoke_since(self, time: float) -> bool:
-        return self.spoke is not None and self.spoke > time
+        return self.spoke is not None and self.spoke >= time
 
     def _is_silent(self, key: str, now: float) -> bool:
         until = self.broken.peek(key)
@@ -88,8 +95,12 @@ class Breaker:
         if self.spoke is None:
             return False
         gap = max(0.0, now - self.spoke)
-        return gap <= _QUICK_S or (gap <= _BETWEEN_S and len(text) > gap * _TYPED_PER_S)
+        return gap <= _QUICK_S or (gap <= _THINKING_S and len(text) > gap * _TYPED_PER_S)
 
 
 def _keys(asker: str, *, member: bool) -> tuple[str, ...]:
     return (asker,) if member else (asker, GUESTS)
+
+
+def _words(text: str) -> int:
+    return zlib.crc32(text.encode(errors="replace"))

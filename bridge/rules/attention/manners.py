@@ -1,7 +1,7 @@
 """What the config says about a bot's manners: whom it answers, how long it stays in a talk, when it is quiet. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from bridge.rules.link import Answers
@@ -27,13 +27,13 @@ class QuietHours:
         if not (0 <= self.start < _MINUTES and 0 <= self.end <= _MINUTES):
             raise ValueError(f"{self.start} and {self.end} are not minutes of a day")
         try:
-            ZoneInfo(self.zone)
+            _zone(self.zone)
         except (OSError, ValueError, LookupError) as error:
             raise ValueError(f"there is no time zone {self.zone!r}; one is called Europe/Berlin") from error
 
     def covers(self, now: float) -> bool:
         """Whether `now`, in seconds since the epoch, is in the quiet hours."""
-        local = datetime.fromtimestamp(now, ZoneInfo(self.zone))
+        local = datetime.fromtimestamp(now, _zone(self.zone))
         minute = local.hour * 60 + local.minute
         if self.start <= self.end:
             return self.start <= minute < self.end
@@ -62,3 +62,7 @@ class Manners:
     def is_quiet(self, now: float) -> bool:
         """Whether `now` is in the quiet hours."""
         return self.quiet_hours is not None and self.quiet_hours.covers(now)
+
+
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)  # UTC works without time zones on the disk

@@ -104,7 +104,7 @@ class Place:
             "talks": {key: self.talks.peek(key) for key in self.talks},
             "answered": {key: self.answered.peek(key) for key in self.answered},
             "spoke": breaker.spoke,
-            "runs": {key: [run.count, run.last] for key in breaker.runs if (run := breaker.runs.peek(key))},
+            "runs": {key: [run.count, run.last, run.words] for key in breaker.runs if (run := breaker.runs.peek(key))},
             "broken": {key: breaker.broken.peek(key) for key in breaker.broken},
             "left": saved_bucket(self.bucket),
         }
@@ -146,7 +146,7 @@ class _Saved(BaseModel):
     talks: dict[str, Time] = {}
     answered: dict[str, Time] = {}
     spoke: Time | None = None
-    runs: dict[str, tuple[int, Time]] = {}
+    runs: dict[str, tuple[Time, Time, int]] = {}
     broken: dict[str, Time] = {}
     left: Left | None = None
 

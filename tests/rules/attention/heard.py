@@ -26,5 +26,6 @@ def hear(bot: Attention, text: str = "what is a duck?", now: float = NOW, **more
     message = heard(text, now, **more)
     decision = bot.decide(message, now)
     if decision.act in {Act.ANSWER, Act.SAY}:
+        assert bot.may_send(message, decision, now)
         bot.answered(message, decision, now)
     return decision
