@@ -50,7 +50,9 @@ def parse(content: bytes, file: str) -> Node:
         text = content.decode("utf-8-sig")
         return _Reader(file, yaml.parse(text, Loader=yaml.SafeLoader)).read()
     except UnicodeDecodeError as error:
-        raise RulesError(file, (Problem(content[: error.start].count(b"\n") + 1, "", "this is not UTF-8 text"),)) from error
+        raise RulesError(
+            file, (Problem(content[: error.start].count(b"\n") + 1, "", "this is not UTF-8 text"),)
+        ) from error
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise RulesError(file, (Problem(line, "", "a character that YAML does not allow"),)) from error
@@ -96,7 +98,9 @@ class _Reader:
             return Items(tuple(self._items(depth)), line)
         if isinstance(event, yaml.MappingStartEvent):
             return Mapping(tuple(self._pairs(depth)), line)
-        return Scalar(str(event.value), line, event.style is not None)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._wrong(line, "a value is missing here")
+        return Scalar(event.value, line, event.style is not None)
 
     def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
@@ -118,4 +122,4 @@ class _Reader:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return event.start_mark.line + 1 if event.start_mark else 1

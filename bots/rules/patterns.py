@@ -21,7 +21,7 @@ _STEPS = 600
 _LEXEME = re.compile(r"[*#_\[\]()|]|@[\w-]*|[^*#_\[\]()|@]+")
 
 
-class Any_(Enum):
+class Kind(Enum):
     """What one word of the text may be: any, digits, or letters."""
 
     WORD = "*"
@@ -40,7 +40,7 @@ class Word:
 class Wild:
     """One word of a kind; as many as can be for `*`."""
 
-    kind: Any_
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _Reader:
             options = tuple(_silent(each) for each in self._options("]", depth))
             yield Choice(options, is_optional=True)
         elif lexeme in ("*", "#", "_"):
-            yield Capture(Wild(Any_(lexeme)))
+            yield Capture(Wild(Kind(lexeme)))
         elif lexeme.startswith("@"):
             if (found := self._lexicon.sets.get(lexeme[1:])) is None:
                 raise Wrong(f"there is no set called {lexeme!r}")
@@ -170,7 +170,7 @@ class _Op(Enum):
     END = 5
 
 
-_Step: TypeAlias = tuple[_Op, frozenset[str] | Any_ | None, int, int]
+_Step: TypeAlias = tuple[_Op, frozenset[str] | Kind | None, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +231,10 @@ class _Builder:
                 self.add(inner)
                 self.steps.append((_Op.SAVE, None, number * 2 + 1, 0))
 
-    def _wild(self, kind: Any_) -> None:
+    def _wild(self, kind: Kind) -> None:
         at = len(self.steps)
         self.steps.append((_Op.WILD, kind, 0, 0))
-        if kind is Any_.WORD:  # as few words as can be: what follows is tried first
+        if kind is Kind.WORD:  # as few words as can be: what follows is tried first
             self.steps.append((_Op.SPLIT, None, at + 2, at))
 
     def _choice(self, part: Choice) -> None:
@@ -311,9 +311,9 @@ def _fits(step: _Step, word: str) -> bool:
         return word in what  # type: ignore[operator]
     if op is not _Op.WILD:
         return False
-    if what is Any_.DIGITS:
+    if what is Kind.DIGITS:
         return word.isdecimal()
-    return what is Any_.WORD or word.isalpha()
+    return what is Kind.WORD or word.isalpha()
 
 
 _Thread: TypeAlias = tuple[int, tuple[int, ...]]
