@@ -59,7 +59,8 @@ class _Reader:
         for name, part in self._each(top.get("sets"), self._set):
             self._lexicon = Lexicon({**self._lexicon.sets, name: part}, spoken)
         self._manners = self._tried(top.get("manners"), self._read_manners, top.get("manners"))
-        self._named = dict(self._each(top.get("answers"), self._answer))
+        for name, answers in self._each(top.get("answers"), self._answer):  # each may name those before it
+            self._named[name] = answers
         rules, examples = self._rules(top.get("rules"))
         return Script(Book(rules, self._lexicon), tuple(examples))
 
