@@ -90,12 +90,13 @@ class People:
     async def _read(self) -> None:
         if self._is_read:
             return
-        self._is_read = True
         for key, value in (await self.memory.items(_PREFIX)).items():
             match value:
                 case {"who": str(who), "user": bool(is_user), "variables": dict(found)}:
                     shelf = self._users if is_user else self._guests
-                    shelf[key] = Record(who, {str(name): str(each) for name, each in found.items()})
+                    if key not in shelf:  # another question may have been faster
+                        shelf[key] = Record(who, {str(name): str(each) for name, each in found.items()})
+        self._is_read = True
 
     async def _store(self, key: str, shelf: LruDict[str, Record]) -> None:
         if shelf is self._visitors or (record := shelf.peek(key)) is None:
