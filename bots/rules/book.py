@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from bots.api import Question
 from bots.rules import templates
-from bots.rules.patterns import Lexicon, Pattern
+from bots.rules.patterns import Effort, Lexicon, Pattern
 from bots.rules.templates import Known, Template
 from bots.rules.tokens import Tokens, tokens
 from bridge.model.text import Text, plain
 
 _REDIRECTS = 5
 """Redirects in a row: more are a circle."""
-_WORK = 100_000
-"""Steps of matching for one question, counted as words times steps of each pattern: some 50 ms."""
+_EFFORT = 50_000
+"""Steps that are tried for one question, its redirects too: some 50 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,9 @@ class Book:
         known = Known(_fields(asked), dict(asked.variables), asked.topic)
         said = self.tokens(plain(question.text))
         before = self.tokens(next((turn.text for turn in reversed(question.turns) if turn.ours), ""))
+        effort = Effort(_EFFORT)
         for _ in range(_REDIRECTS + 1):
-            found = next(self._found(said, before, question, known), None)
+            found = next(self._found(said, before, question, known, effort), None)
             if found is None:
                 return None
             rule, pattern, says = found
@@ -134,20 +135,18 @@ class Book:
         return None
 
     def _found(
-        self, said: Tokens, before: Tokens, question: Question, known: Known
+        self, said: Tokens, before: Tokens, question: Question, known: Known, effort: Effort
     ) -> Iterator[tuple[Rule, Pattern, tuple[Say, ...]]]:
         """The rules that `said` fits and that have an answer, the best first; `known` has its captures."""
-        work = 0
         for rule, pattern in self._candidates(said, known.topic):
-            work += len(pattern.steps) * len(said.words)
-            if work > _WORK:
+            if effort.left < 0:
                 return
             known.stars = known.bot_stars = ()
             if rule.after is not None:
-                if (bot_stars := rule.after.match(before)) is None:
+                if (bot_stars := rule.after.match(before, effort)) is None:
                     continue
                 known.bot_stars = bot_stars
-            if (stars := pattern.match(said)) is None:
+            if (stars := pattern.match(said, effort)) is None:
                 continue
             known.stars = stars
             for answers in rule.answers:

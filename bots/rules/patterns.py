@@ -173,6 +173,13 @@ class _Op(Enum):
 _Step: TypeAlias = tuple[_Op, frozenset[str] | Kind | None, int, int]
 
 
+@dataclass(slots=True)
+class Effort:
+    """How many steps are left to try."""
+
+    left: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern. `needs`: a text that matches has one of these words; None: it may have any. `rank` puts the
@@ -184,9 +191,9 @@ class Pattern:
     needs: frozenset[str] | None
     rank: tuple[int, ...]
 
-    def match(self, text: Tokens) -> tuple[str, ...] | None:
-        """The captures, if all of `text` matches; else None."""
-        places = _run(self.steps, [each.word for each in text.words], self.captures)
+    def match(self, text: Tokens, effort: "Effort | None" = None) -> tuple[str, ...] | None:
+        """The captures, if all of `text` matches; else None, also if `effort` is used up."""
+        places = _run(self.steps, [each.word for each in text.words], self.captures, effort or Effort(LONGEST * _STEPS))
         if places is None:
             return None
         pairs = ((places[number * 2], places[number * 2 + 1]) for number in range(self.captures))
@@ -294,12 +301,13 @@ def _weighed(part: Part) -> tuple[int, int]:
             return max(wild for wild, _ in counts), own
 
 
-def _run(steps: Sequence[_Step], text: Sequence[str], captures: int) -> tuple[int, ...] | None:
+def _run(steps: Sequence[_Step], text: Sequence[str], captures: int, effort: Effort) -> tuple[int, ...] | None:
     """The places of the captures if the program matches all of `text`. Earlier threads are preferred."""
     threads = _followed(steps, [(0, (-1,) * (captures * 2))], 0)
     for at, word in enumerate(text):
+        effort.left -= len(threads)
         moved = [(pc + 1, saved) for pc, saved in threads if _fits(steps[pc], word)]
-        if not moved:
+        if not moved or effort.left < 0:
             return None
         threads = _followed(steps, moved, at + 1)
     return next((saved for pc, saved in threads if steps[pc][0] is _Op.END), None)
