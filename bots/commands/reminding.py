@@ -58,6 +58,7 @@ class Reminders:
         self._guests = Shelf(home.memory, "commands/remind/guest/", _GUESTS)
         self._changed = asyncio.Event()
         self._failed: dict[str, tuple[int, float]] = {}  # tries, and when to try again
+        self._said: dict[str, float] = {}  # when those were due that are said, and not settled yet
 
     async def add(self, question: Question, asked: Asked) -> Reminder:
         """Remind who asks. The same question again changes nothing. Raises TooMany."""
@@ -102,7 +103,11 @@ class Reminders:
         """Say what is due, forever."""
         while True:
             self._changed.clear()
-            wait = await self.say_due()
+            try:
+                wait = await self.say_due()
+            except Exception:  # the store may be away for a while; reminders must outlast that
+                log.exception("reminders_failed", hint="they are looked at again in half a minute")
+                wait = _GLANCE_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
@@ -124,6 +129,8 @@ class Reminders:
 
     async def _say(self, key: str, reminder: Reminder, now: float) -> bool:
         """Whether it is done with this reminder for now: said, or given up."""
+        if self._said.get(key) == reminder.due:
+            return True
         late = f", {about(now - reminder.due)} late" if now - reminder.due > _LATE_S else ""
         text = f"Reminder{late}: {one_line(reminder.text, 500)}"
         try:
@@ -138,15 +145,17 @@ class Reminders:
                 "reminder_failed", reason=one_line(str(error)), tries=tries, hint="it is tried again for two days"
             )
             return tries >= _TRIES
+        self._said[key] = reminder.due
         return True
 
     async def _settle(self, shelf: Shelf, key: str, reminder: Reminder, now: float) -> None:
         """After it was said: not before, so that a crash in between says it twice rather than never."""
-        self._failed.pop(key, None)
         if reminder.every is None:
             await shelf.drop(key)
         elif shelf.get(key) is not None:  # else it was deleted meanwhile
             await shelf.put(key, _written(reminder._replace(due=reminder.every.after(max(now, reminder.due)))))
+        self._failed.pop(key, None)
+        self._said.pop(key, None)
 
     async def _all(self) -> list[tuple[Shelf, str, Reminder]]:
         shelves = [await self._users.open(), await self._guests.open()]

@@ -1,11 +1,12 @@
 """Who spoke when, for each audience of its own. Not what they said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from bots.api import Memory, Question
-from bots.commands.shelf import Shelf
+from bots.commands.shelf import Full, Shelf
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
 from bridge.model.text import NAME_LIMIT, folded, one_line
@@ -95,12 +96,22 @@ class Sightings:
             self._changed.discard(where)
             there = self._seen.peek(where)
             if there is not None:
-                value: JsonValue = [
+                value: list[JsonValue] = [
                     [name, seen.name, seen.user, int(seen.time)]
                     for name in there
                     if (seen := there.peek(name)) is not None
                 ]
-                await self._shelf.replace_oldest(where, value)
+                await self._store(where, value)
+
+    async def _store(self, where: str, value: Sequence[JsonValue]) -> None:
+        """As many of the latest as there is place for: names of other scripts take more."""
+        while value:
+            try:
+                await self._shelf.replace_oldest(where, [*value])
+            except Full:
+                value = value[(len(value) + 1) // 2 :]
+            else:
+                return
 
     def _there(self, where: str) -> LruDict[str, Sighting]:
         if (there := self._seen.get(where)) is None:

@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo
 from bots.rules.tokens import tokens
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = [
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
     "January",
     "February",
     "March",
@@ -58,7 +61,7 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "Australia/Sydney": "canberra",
         "Europe/Amsterdam": "netherlands, rotterdam, the hague",
         "Europe/Athens": "greece, athen",
-        "Europe/Berlin": "germany, deutschland, munich, münchen, hamburg, frankfurt, cologne, köln, stuttgart, leipzig, dresden",
+        "Europe/Berlin": "germany, deutschland, munich, münchen, hamburg, frankfurt, cologne, köln, stuttgart",
         "Europe/Brussels": "belgium, brüssel",
         "Europe/Kyiv": "ukraine, odesa, lviv",
         "Europe/London": "england, uk, manchester, edinburgh, glasgow, cambridge, oxford, wales, scotland",
