@@ -14,19 +14,6 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 _NO_CITIES = frozenset({"Etc", "US", "Canada", "Brazil", "Chile", "Mexico", "SystemV", "Arctic"})
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 _OTHERS: Mapping[str, str] = MappingProxyType(
