@@ -130,8 +130,8 @@ class _Reader:
         while True:
             sign = self._took("*", "/", "//", "%", "of")
             if sign is None:
-                token = self._next()
-                if not isinstance(token, str) or not (token == "(" or token.isalpha()):
+                follows = self._next()
+                if not isinstance(follows, str) or not (follows == "(" or follows.isalpha()):
                     return found
                 sign = "*"  # 2 pi, 3 (4 + 5)
             found = _multiplied(found, sign, self._sign())

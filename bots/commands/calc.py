@@ -8,8 +8,8 @@ from bots.commands.command import Call, command
 def calc(call: Call) -> str | None:
     """Calculate.
 
-    Knows + - * / ^ % !, brackets, pi, e, sqrt, ln, log, exp, sin, cos, tan, abs, round, floor, ceil, min and max, with 50
-    digits.
+    Knows + - * / ^ % !, brackets, pi, e, sqrt, ln, log, exp, sin, cos, tan, abs, round, floor, ceil, min and max,
+    with 50 digits.
 
     >>> calc 2 + 3 * (4 - 1)
     11

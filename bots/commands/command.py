@@ -9,8 +9,8 @@
         '''
         return str(int(call.args) * 2) if call.args.isdecimal() else None
 
-It returns its answer as plain text, or None if what was said is no such command after all: `double trouble`. Then the next
-brain is asked. Commands need no sign before them, so each takes only what is certainly meant for it.
+It returns its answer as plain text, or None if what was said is no such command after all: `double trouble`. Then the
+next brain is asked. Commands need no sign before them, so each takes only what is certainly meant for it.
 """
 
 import random

@@ -16,8 +16,8 @@ _SHOWN = 60  # characters of each reminder in a list
 async def remind(call: Call) -> str | None:
     """Remind you later, in private, where you spoke last; guests in the room.
 
-    WHEN is "in 10 minutes", "at 18:00", "tomorrow at 9", "on monday at 6 pm", "on 2026-12-24", "every monday at 9", "every
-    weekday", before or behind WHAT, in your zone (see `zone`).
+    WHEN is "in 10 minutes", "at 18:00", "tomorrow at 9", "on monday at 6 pm", "on 2026-12-24", "every monday at 9" or
+    "every weekday", before or behind WHAT, in your zone (see `zone`).
 
     >>> remind me in 10 minutes to feed the duck
     I will remind you today 20:40 (number 1).

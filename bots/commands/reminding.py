@@ -179,8 +179,9 @@ def _written(reminder: Reminder) -> JsonValue:
 def _read(value: JsonValue) -> Reminder | None:
     match value:
         case {
-            "number": int(number), "who": str(who), "user": str() | None as user, "name": str(name), "room": [str(net), str(id_)],
-            "heard": str(heard), "due": int() | float() as due, "every": repeated, "text": str(text),
+            "number": int(number), "who": str(who), "user": str() | None as user, "name": str(name),
+            "heard": str(heard), "room": [str(net), str(id_)], "due": int() | float() as due,
+            "every": repeated, "text": str(text),
         }:  # fmt: skip
             return Reminder(number, who, user, name, Room(net, id_), heard, float(due), _every(repeated), text)
     return None

@@ -14,7 +14,7 @@ from bots.commands.votes import Votes
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`known`: the commands by each of their names. `weather`, `titles`: addresses with {place} and {url}, '' if off."""
+    """`known`: the commands by each of their names. `weather`, `titles`: addresses, '' if off."""
 
     prefix: str
     known: Mapping[str, Command]
