@@ -109,13 +109,15 @@ class Home(Protocol):
         """For public addresses only: whatever is not on the public internet is refused, as it is for previews."""
         ...
 
-    async def say(self, room: Room, text: Said) -> None:
+    async def say(self, room: Room, text: Said, *, once: str = "") -> None:
         """Speak unasked in `room`, and the rest of its link if `room` is in one of the bot's links; or in the private
-        conversation that `room` is. PermissionError if the bot has no right to; bounded to some messages a minute."""
+        conversation that `room` is. Returns when it is stored: then it is said whatever happens. With the same `once`
+        it is said once, also after a crash. PermissionError if the bot has no right to; at most 20 a minute: it waits.
+        """
         ...
 
-    async def tell(self, user: str, text: Said) -> None:
-        """Say something in private to a user, on the network where they spoke last. LookupError: never met."""
+    async def tell(self, user: str, text: Said, *, once: str = "") -> None:
+        """Say something in private to a user, on the network where they spoke last. See `say`. LookupError: never met."""
         ...
 
 

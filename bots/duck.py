@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bots.api import Brain, Question
-from bridge.model.text import Text
+from bots.api import Brain, Question, Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,19 @@ class Duck:
     brain: Brain
     delay: float = 1.0
 
-    async def answer(self, question: Question) -> Sequence[Text]:
-        await asyncio.sleep(self.delay)
+    @property
+    def hears_all(self) -> bool:
+        """Whether its brain wants to hear what nobody asked it."""
+        return bool(getattr(self.brain, "hears", False))
+
+    async def answer(self, question: Question) -> Sequence[Said]:
+        """See `bots.api.Bot`."""
+        if question.called:
+            await asyncio.sleep(self.delay)
         reply = await self.brain.reply(question)
         return [reply] if reply else []
+
+    async def run(self) -> None:
+        """Do what its brain does without a question, until cancelled."""
+        if (run := getattr(self.brain, "run", None)) is not None:
+            await run()

@@ -1,7 +1,8 @@
 """The bot host presents the bots as one more network: its rooms are their ears, its events are their answers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,7 +11,10 @@ from typing import NamedTuple
 import structlog
 from pydantic import TypeAdapter
 
-from bots.api import Bot, Question
+from bots import markdown
+from bots.api import Bot, Question, Reply, Said
+from bots.places import Places
+from bots.working import Working
 from bridge.lib.ids import digest
 from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
@@ -26,6 +30,10 @@ _CURSOR = "answers"  # constant: after a crash, unanswered questions are asked a
 _PATIENCE_S = 120.0  # a bot may think this long; later questions in its ear wait meanwhile
 _WAITING = 64  # batches of answers that may wait to be stored; each ear has one under way at a time
 _WHISPERS = 16  # waiting questions that must not be stored: some seconds of logins
+
+
+_SAID = 20_000
+"""Characters of one answer at most: whatever a brain makes of a stranger's words, it is stored and carried."""
 
 
 class About(NamedTuple):
@@ -50,6 +58,7 @@ class BotHost:
     is derived from the question's, so a question asked twice is answered once.
 
     `about` tells what the bridge knows about a question. `typing` of an ear is held open while its bot thinks.
+    `places` says where bots may speak unasked.
     """
 
     name = BOTS
@@ -62,8 +71,11 @@ class BotHost:
         clock: Callable[[], float],
         typing: Callable[[Room], AbstractAsyncContextManager[None]],
         about: Callable[[Event], About] = lambda _: About(),
+        places: Places | None = None,
     ) -> None:
         self._bots = bots
+        self._working = Working()
+        self._places = places or Places()
         self._whispers: asyncio.Queue[tuple[Room, Event]] = asyncio.Queue(_WHISPERS)
         self._clock = clock
         self._typing = typing
@@ -74,8 +86,9 @@ class BotHost:
         """Does nothing: ears are not configured, every bot that may be asked has one."""
 
     def exchange(self, bots: Mapping[str, Hosted]) -> None:
-        """Replace the bots."""
+        """Replace the bots. What those that are gone do by themselves ends, what new ones do begins."""
         self._bots = bots
+        self._working.use(hosted.bot for hosted in bots.values())
 
     def whisper(self, ear: Room, event: Event) -> bool:
         """Ask a question that must not be stored; it is lost if the bridge stops. False if too many wait already."""
@@ -91,6 +104,23 @@ class BotHost:
             ear, event = await self._whispers.get()
             if (hosted := self._bots.get(self._key(ear))) is not None:
                 await self._put(hosted, ear, (event,))
+
+    async def work(self) -> None:
+        """Run what bots do without a question, for ever."""
+        self._working.use(hosted.bot for hosted in self._bots.values())
+        await self._working.run()
+
+    async def speak(self, key: str, room: Room, said: Said, once: str = "") -> None:
+        """Let the bot `key` say something unasked in `room`, and wherever else it is heard then. Returns when it is
+        stored. Raises PermissionError where it may not speak."""
+        hosted = self._bots.get(key)
+        ear = self._places.ear(key, room)
+        if hosted is None or ear is None:
+            raise PermissionError(f"{key} may not speak unasked in {room}")
+        id_ = digest("said", key, str(room), once or uuid.uuid4().hex)
+        text = as_text(said)
+        if text:
+            await self._store([self._said(ear, key, hosted.bot, id_, text, private=ear.id.count("@") == 1)])
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Yields the answers as they come. Ignores `cursor`: a question is asked again if its answer was not stored."""
@@ -132,12 +162,18 @@ class BotHost:
     async def _put(self, hosted: Hosted, ear: Room, questions: Sequence[Event]) -> None:
         """Ask the bot `questions`, and return when its answers are stored."""
         key = self._key(ear)
+        for question in questions:
+            await self._places.met(question)
         answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
         events = [
             self._event(ear, key, hosted.bot, question, part, text)
             for question, texts in zip(questions, answers, strict=True)
             for part, text in enumerate(texts)
         ]
+        await self._store(events)
+
+    async def _store(self, events: Sequence[Event]) -> None:
+        """Return when these are stored."""
         if events:
             stored = asyncio.get_running_loop().create_future()
             await self._answers.put((Batch(tuple(events), _CURSOR), stored))
@@ -150,7 +186,7 @@ class BotHost:
     async def _ask(self, hosted: Hosted, event: Event) -> Sequence[Text]:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await hosted.bot.answer(self._question(hosted, event))
+                return _texts(await hosted.bot.answer(self._question(hosted, event)))
         except Exception:  # a bot is foreign code: its errors must not stop the conversation
             log.exception(
                 "bot_failed",
@@ -177,11 +213,23 @@ class BotHost:
         )
 
     def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:
-        return Event(
-            id=digest("answer", key, str(question.room), question.id, str(part)),
-            room=ear,
-            sender=Sender(BOTS, key, bot.name, bot=True),
-            time=self._clock(),
-            body=Message(text, Kind.NOTICE),
-            private=question.private or key == DESK,
-        )
+        id_ = digest("answer", key, str(question.room), question.id, str(part))
+        return self._said(ear, key, bot, id_, text, private=question.private or key == DESK)
+
+    def _said(self, ear: Room, key: str, bot: Bot, id_: str, text: Text, *, private: bool) -> Event:
+        sender = Sender(BOTS, key, bot.name, bot=True)
+        return Event(id_, ear, sender, self._clock(), Message(text, Kind.NOTICE), private)
+
+
+def _texts(answers: Iterable[Said]) -> Sequence[Text]:
+    return [text for text in map(as_text, answers) if text]
+
+
+def as_text(said: Said) -> Text:
+    """What is said, as styled text; a string is Markdown. Raises TypeError if a bot has said something else."""
+    text = said.text if isinstance(said, Reply) else said
+    if isinstance(text, str):
+        return markdown.read(text)
+    if not isinstance(text, tuple):
+        raise TypeError(f"a bot says a string, a text or a Reply, not {type(text).__name__}")
+    return text if len(plain(text)) <= _SAID else words(plain(text)[:_SAID])

@@ -20,6 +20,7 @@ from bridge.admin.desk.words import is_command
 from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import admin_socket, wiring
+from bridge.app.homes import Homes
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
@@ -108,12 +109,14 @@ class _Daemon:
             live=LocalLive(asyncio.get_running_loop(), self._answers.answer),
             comparisons=lambda: len([*comparing.waiting(self._running.networks)]),
         )
-        self._hosted = wiring.bots(config, {})
-        self._host = BotHost(
+        self._homes = Homes(self._gate)
+        self._hosted = wiring.bots(config, {}, self._homes.home, path.parent)
+        self._host = self._homes.host = BotHost(
             self._ears(),
             clock=time.time,
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
             about=self._about,
+            places=self._homes.places,
         )
         notices = Notices(time.time)
         self._admins = Admins(users, notices)
@@ -137,7 +140,7 @@ class _Daemon:
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
         await self._remember()
-        lease = await _lease(self._store, BOTS)
+        lease = self._homes.memory.lease = await _lease(self._store, BOTS)
         await self._serving.open()
         if (http := self._config.http) is not None:
             routes = await self._serving.routes(http, lease, self._shared, self._is_ready)
@@ -153,6 +156,7 @@ class _Daemon:
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
+            self._group.create_task(self._host.work(), name="what bots do by themselves"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
@@ -168,6 +172,7 @@ class _Daemon:
         await end([watching], 0)  # nothing new is started any more
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
+        await self._homes.close()
         await self._serving.write_counts()
 
     async def _start(self, name: str, *, needed: bool) -> None:
@@ -180,7 +185,7 @@ class _Daemon:
         """Apply the config file as it is now, or, if it has a problem, nothing of it."""
         try:
             config = await asyncio.to_thread(load, self._path)
-            bots = wiring.bots(config, self._hosted)
+            bots = wiring.bots(config, self._hosted, self._homes.home, self._path.parent)
         except ConfigError as error:
             log.error("not_reloaded", problems=str(error).splitlines(), hint=_UNCHANGED)
             return

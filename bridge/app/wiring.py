@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
+from bots.api import Home
 from bots.host import Hosted
 from bots.load import load_bot
 from bridge.config import BotSection, Config
@@ -100,8 +102,11 @@ class Kept:
     hosted: Hosted
 
 
-def bots(config: Config, before: Mapping[str, Kept]) -> Mapping[str, Kept]:
-    """The bots of the config; unchanged ones are those of `before`. Raises `Refused` if one cannot be loaded."""
+def bots(
+    config: Config, before: Mapping[str, Kept], home: Callable[[str, str], Home], folder: Path
+) -> Mapping[str, Kept]:
+    """The bots of the config; unchanged ones are those of `before`. `home` makes the home of a bot by its key and its
+    name; files in settings are relative to `folder`. Raises `Refused` if one cannot be loaded."""
     made = {}
     for key, bot in config.bots.items():
         known = before.get(key)
@@ -109,7 +114,11 @@ def bots(config: Config, before: Mapping[str, Kept]) -> Mapping[str, Kept]:
             made[key] = known
             continue
         try:
-            hosted = Hosted(load_bot(bot.use, bot.name, bot.brain, bot.delay), (key, bot.name))
+            at_home = home(key, bot.name)
+            loaded = load_bot(
+                bot.use, bot.name, bot.brain, bot.delay, settings=bot.settings, home=at_home, folder=folder
+            )
+            hosted = Hosted(loaded, (key, bot.name))
         except ValueError as error:
             raise Refused(f"bots.{key}: {error}") from error
         made[key] = Kept(bot, hosted)

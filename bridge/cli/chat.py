@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from bots.api import Bot, Question
+from bots.host import as_text
 from bots.load import load_bot
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
@@ -46,7 +47,7 @@ def _lines() -> Iterator[str]:
 
 
 async def _answer(bot: Bot, question: Question) -> Sequence[str]:
-    return [line for text in await bot.answer(question) for line in plain(text).splitlines()]
+    return [line for said in await bot.answer(question) for line in plain(as_text(said)).splitlines()]
 
 
 def _bot(config: Path, key: str) -> Bot:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bots.load import load_bot
+from bots.unseen import UNSEEN
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.common import load
 from bridge.cli.options import config_option
@@ -23,7 +24,7 @@ from bridge.users.tinydb import TinyUsers
 def check_config(config: Path) -> None:
     """Check the config: print `ok`, or every problem with its line and column."""
     settings = load(config)
-    if problems := tuple(_missing_bots(settings)):
+    if problems := tuple(_missing_bots(settings, config.parent)):
         raise ConfigError(config, problems)
     for warning in _warnings(settings):  # the configuration itself is fine
         click.echo(f"quackbridge: warning: {warning}", err=True)
@@ -48,10 +49,10 @@ def _warnings(settings: Config) -> Iterator[str]:
         yield from unknown_users(settings, users.list())
 
 
-def _missing_bots(settings: Config) -> Iterator[Problem]:
+def _missing_bots(settings: Config, folder: Path) -> Iterator[Problem]:
     for key, bot in settings.bots.items():
         try:
-            load_bot(bot.use, bot.name, bot.brain, bot.delay)
+            load_bot(bot.use, bot.name, bot.brain, bot.delay, settings=bot.settings, home=UNSEEN, folder=folder)
         except (ValueError, TypeError) as error:
             yield Problem(0, 0, f"bots.{key}", str(error))
 

@@ -40,7 +40,7 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "union_tag_not_found": _TYPE,
         "union_tag_invalid": _TYPE,
         "too_short": "must have at least one entry",
-        "string_pattern_mismatch": "must be package.module:Class",
+        "string_pattern_mismatch": "must be package.module:Class, or the name of an installed bot",
     }
 )
 """Messages for pydantic's error types, in the words of YAML."""

@@ -4,10 +4,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from bridge.config.document import Path as Place
 from bridge.config.document import dotted
@@ -164,15 +172,29 @@ class LinkSection(Section):
     """What people are told, once a day."""
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Brains = Annotated[
+    tuple[Line, ...],
+    BeforeValidator(_several),
+    Field(min_length=1, max_length=10),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
 class BotSection(Section):
     """A program that hears and may answer."""
 
-    use: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = "bots.duck:Duck"
-    """The Python class: package.module:Class."""
+    use: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$")] = "bots.duck:Duck"
+    """The Python class, package.module:Class, or the name under which an installed package offers it."""
     name: Line = "Little Yellow Duck"
     """The name by which it is called and shown."""
-    brain: Line = "echo"
-    """How it thinks: a file's name under `bots/brains`, or package.module:Class."""
+    brain: Brains = ("echo",)
+    """How it thinks: names of brains (echo), or package.module:Class. The first that has an answer gives it."""
+    settings: dict[Line, dict[str, Any]] = Field(default_factory=dict)
+    """Settings of its brains, by their names."""
     delay: Annotated[float, BeforeValidator(number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED

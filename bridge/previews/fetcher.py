@@ -94,7 +94,7 @@ class Fetcher:
     async def _fetch(
         self, url: URL, limit: int, spend: Callable[[int], bool], first_byte: asyncio.Timeout
     ) -> tuple[bytes, FileType]:
-        async with self._session() as session:
+        async with public_session(private=self._private, look_up=self._look_up, total_s=None) as session:
             for _ in range(_MOST_REDIRECTS + 1):
                 answer = await session.get(url, allow_redirects=False)
                 try:
@@ -105,30 +105,35 @@ class Fetcher:
                     answer.close()
         raise NoSuchFile("too many redirects")
 
-    def _session(self) -> aiohttp.ClientSession:
-        """A session without cookies, proxies or a cache, so that no fetch knows of another."""
-        connector = aiohttp.TCPConnector(
-            resolver=_PublicResolver(self._look_up, self._private),
-            socket_factory=self._socket,
-            use_dns_cache=False,
-            force_close=True,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-            auto_decompress=False,
-        )
 
-    def _socket(self, info: tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]) -> socket.socket:
+def public_session(
+    *, private: Sequence[IPNetwork] = (), look_up: LookUp | None = None, total_s: float | None = 30.0
+) -> aiohttp.ClientSession:
+    """A session that connects to the public internet only, and to the networks `private`; without cookies, proxies or a
+    cache, so that no request knows of another. A request takes at most `total_s` seconds (None: no limit)."""
+
+    def connects(info: tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]) -> socket.socket:
         """A socket for a connection to an address, which is checked here whatever came before. Raises OSError."""
         family, kind, protocol, _, there = info
-        _check([there[0]], there[1], self._private)
-        if not is_within(there[0], self._private) and is_near(there[0], _own_address(family, there)):
+        _check([there[0]], there[1], private)
+        if not is_within(there[0], private) and is_near(there[0], _own_address(family, there)):
             raise _failure("an address of this machine, or of one beside it")
         return socket.socket(family, kind, protocol)
+
+    connector = aiohttp.TCPConnector(
+        resolver=_PublicResolver(look_up or _SystemLookUp(), private),
+        socket_factory=connects,
+        use_dns_cache=False,
+        force_close=True,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_HEADERS,
+        timeout=aiohttp.ClientTimeout(total=total_s),
+        trust_env=False,
+        auto_decompress=False,
+    )
 
 
 class _PublicResolver(AbstractResolver):

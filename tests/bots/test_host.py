@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.api import Question
+from bots.api import Question, Reply
 from bots.brains.echo import Echo
 from bots.duck import Duck
 from bots.host import BotHost, Hosted
@@ -143,7 +143,7 @@ async def test_a_question_to_a_bot_that_does_not_exist_is_a_dead_letter() -> Non
 async def test_a_bot_and_its_brain_are_loaded_by_their_configured_names() -> None:
     duck = load_bot("bots.duck:Duck", "Duck", "echo", 0)
     question = Question("1", words("hi"), matrix("alice"), HOME, 1.0)
-    assert await duck.answer(question) == [words("hi")]
+    assert await duck.answer(question) == [Reply(words("hi"), "echo")]
 
 
 @pytest.mark.parametrize(("use", "brain"), [("bots.goose:Goose", "echo"), ("bots.duck:Duck", "../etc"), ("x", "echo")])

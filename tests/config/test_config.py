@@ -137,7 +137,7 @@ bots:
     assert config.users.database == folder / "data" / "users.json"
     assert config.store.path == folder / "data" / "quackbridge.sqlite"
     duck = config.bots["duck"]
-    assert (duck.use, duck.name, duck.brain, duck.delay) == ("bots.duck:Duck", "Little Yellow Duck", "echo", 1.0)
+    assert (duck.use, duck.name, duck.brain, duck.delay) == ("bots.duck:Duck", "Little Yellow Duck", ("echo",), 1.0)
     assert (duck.answers, config.links["pond"].guests, config.http) == (Answers.MENTIONED, Guests.DUCK_ONLY, None)
 
 
@@ -222,7 +222,11 @@ PLACES = [
     ("delay: 1.0", "delay: .nan", "23:74: bots.duck.delay: must be a finite number"),
     ("delay: 1.0", "delay: yes", "23:74: bots.duck.delay: must be a number"),
     ("delay: 1.0", "delay: 86400", "23:74: bots.duck.delay: must be less than or equal to 3600"),
-    ('use: "bots.duck:Duck"', "use: duck", "23:10: bots.duck.use: must be package.module:Class"),
+    (
+        'use: "bots.duck:Duck"',
+        "use: duck!",
+        "23:10: bots.duck.use: must be package.module:Class, or the name of an installed bot",
+    ),
     ("answers: always", "answers: seldom", "23:86: bots.duck.answers: must be 'mentioned', 'always' or 'never'"),
     ("users: {database: data/users.json}", "users: data/users.json", "24:1: users: must be a mapping (key: value)"),
     ('"[::1]:9191"', "9191", "26:8: http.listen: must be a string: put it in quotes"),

@@ -1,0 +1,97 @@
+"""A chain of brains: the first that has an answer gives it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from bots.api import Brain, Question, Reply, Said
+from bots.working import for_ever
+from bridge.lib.lru import LruDict
+
+log = structlog.get_logger()
+
+_PATIENCE_S = 60.0
+"""A brain may think this long; then the next one is asked."""
+_QUIET_S = 3600.0
+"""The same failure of a brain is logged again after so long."""
+_FAILURES = 50
+_UNKNOWN_S = 60.0
+_ROOMS = 1000
+UNKNOWN = "I don't know. Say `help`, and I tell you what I can do."
+
+
+class Link(NamedTuple):
+    """A brain, and the name that the config has for it."""
+
+    name: str
+    brain: Brain
+
+
+class Chain:
+    """A brain of several, asked in order. What none of them knows is answered by `UNKNOWN`, at most once a minute in a
+    room, if somebody asked. A brain that fails, or thinks for too long, is as one that has no answer."""
+
+    hears_all = True
+
+    def __init__(self, brains: Sequence[Link], *, steady: Callable[[], float] = time.monotonic) -> None:
+        self.brains = tuple(brains)
+        self._steady = steady
+        self._failed: LruDict[tuple[str, str], float] = LruDict(_FAILURES)
+        self._unknown: LruDict[str, float] = LruDict(_ROOMS)
+
+    @property
+    def hears(self) -> bool:
+        """Whether one of them wants to hear what nobody asked it."""
+        return any(_hears_all(link.brain) for link in self.brains)
+
+    async def reply(self, question: Question) -> Said | None:
+        """See `bots.api.Brain`."""
+        for link in self.brains:
+            if not question.called and not _hears_all(link.brain):
+                continue
+            if (said := await self._ask(link, question)) is not None:
+                return said
+        return self._do_not_know(question) if question.called else None
+
+    async def _ask(self, link: Link, question: Question) -> Said | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                said = await link.brain.reply(question)
+        except Exception as error:  # a brain may be foreign code: its errors must not stop the conversation
+            self._failed_once(link.name, question, error)
+            return None
+        if said is None or said == "" or said == ():
+            return None
+        why = f"{link.name}: {said.why}" if isinstance(said, Reply) and said.why else link.name
+        return Reply(said.text if isinstance(said, Reply) else said, why)
+
+    def _failed_once(self, name: str, question: Question, error: Exception) -> None:
+        kind, now = (name, type(error).__name__), self._steady()
+        last = self._failed.peek(kind)
+        if last is not None and now - last < _QUIET_S:
+            return
+        self._failed[kind] = now
+        hint = "the next brain is asked; the same failure is logged again in an hour"
+        log.error("brain_failed", brain=name, room=str(question.room), hint=hint, exc_info=error)
+
+    def _do_not_know(self, question: Question) -> Said | None:
+        now, room = self._steady(), str(question.room)
+        last = self._unknown.peek(room)
+        if last is not None and now - last < _UNKNOWN_S:
+            return None
+        self._unknown[room] = now
+        return Reply(UNKNOWN, "no brain had an answer")
+
+    async def run(self) -> None:
+        """Run what the brains do without a question, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for link in self.brains:
+                if (run := getattr(link.brain, "run", None)) is not None:
+                    group.create_task(for_ever(link.name, run))
+
+
+def _hears_all(brain: Brain) -> bool:
+    return bool(getattr(brain, "hears_all", False))
