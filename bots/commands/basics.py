@@ -9,10 +9,10 @@ _GUEST = "Only members are carried to the other side. To become one, say `reques
 def help_(call: Call) -> str | None:
     """Say what I can do, or explain one command.
 
-    >>> help roll
-    roll [DICE]: Roll dice. Example: `roll 2d6`
     >>> help
     I can: calc, ... `help COMMAND` explains one.
+    >>> help ping
+    ping: Tell that I am here. Example: `ping`
     """
     prefix, known = call.state.prefix, call.state.known
     if call.args:

@@ -6,7 +6,7 @@ from bots.commands.command import Call, command
 
 @command("calc SUM", "calculate")
 def calc(call: Call) -> str | None:
-    """Calculate.
+    """Calculate a sum, a power, a percentage.
 
     Knows + - * / ^ % !, brackets, pi, e, sqrt, ln, log, exp, sin, cos, tan, abs, round, floor, ceil, min and max,
     with 50 digits.

@@ -13,7 +13,7 @@ _OPTIONS = 20
 
 @command("roll [DICE]")
 def roll(call: Call) -> str | None:
-    """Roll dice.
+    """Roll one die or some.
 
     At most 50 dice of 2 to 1000 sides, and a number to add: `roll d20+3`. Alone: one die of six sides.
 
@@ -45,7 +45,7 @@ def choose(call: Call) -> str | None:
     >>> choose tea | coffee
     tea
     >>> choose to stay at home or go out?
-    go out
+    to stay at home
     """
     options = call.args.rstrip("?").split("|") if "|" in call.args else re.split(r",? or |, ", call.args.rstrip("?"))
     options = [each.strip() for each in options if each.strip()]

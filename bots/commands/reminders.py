@@ -12,7 +12,7 @@ _TIME = re.compile(r"\d|tomorrow|tonight|day\b")
 _SHOWN = 60  # characters of each reminder in a list
 
 
-@command("remind me WHEN to WHAT", "remind me", "reminder")
+@command("remind me WHEN to WHAT", "reminder")
 async def remind(call: Call) -> str | None:
     """Remind you later, in private, where you spoke last; guests in the room.
 

@@ -58,7 +58,6 @@ class Reminders:
         self._guests = Shelf(home.memory, "commands/remind/guest/", _GUESTS)
         self._changed = asyncio.Event()
         self._failed: dict[str, tuple[int, float]] = {}  # tries, and when to try again
-        self._said: dict[str, float] = {}  # when those were due that are said, and not settled yet
 
     async def add(self, question: Question, asked: Asked) -> Reminder:
         """Remind who asks. The same question again changes nothing. Raises TooMany."""
@@ -129,15 +128,14 @@ class Reminders:
 
     async def _say(self, key: str, reminder: Reminder, now: float) -> bool:
         """Whether it is done with this reminder for now: said, or given up."""
-        if self._said.get(key) == reminder.due:
-            return True
         late = f", {about(now - reminder.due)} late" if now - reminder.due > _LATE_S else ""
         text = f"Reminder{late}: {one_line(reminder.text, 500)}"
+        once = f"reminder {key} {reminder.due}"  # a crash before it is settled does not say it twice
         try:
             if reminder.user is not None:
-                await self._home.tell(reminder.user, words(text))
+                await self._home.tell(reminder.user, words(text), once=once)
             else:
-                await self._home.say(reminder.room, words(f"{reminder.name}: {text}"))
+                await self._home.say(reminder.room, words(f"{reminder.name}: {text}"), once=once)
         except Exception as error:  # one reminder that cannot be said must not stop the others
             tries = self._failed.get(key, (0, 0.0))[0] + 1
             self._failed[key] = (tries, now + min(_AGAIN_S * 2**tries, 6 * 3600))
@@ -145,17 +143,15 @@ class Reminders:
                 "reminder_failed", reason=one_line(str(error)), tries=tries, hint="it is tried again for two days"
             )
             return tries >= _TRIES
-        self._said[key] = reminder.due
         return True
 
     async def _settle(self, shelf: Shelf, key: str, reminder: Reminder, now: float) -> None:
-        """After it was said: not before, so that a crash in between says it twice rather than never."""
+        """It was said, or given up: forget it, or wait for the next time."""
         if reminder.every is None:
             await shelf.drop(key)
         elif shelf.get(key) is not None:  # else it was deleted meanwhile
             await shelf.put(key, _written(reminder._replace(due=reminder.every.after(max(now, reminder.due)))))
         self._failed.pop(key, None)
-        self._said.pop(key, None)
 
     async def _all(self) -> list[tuple[Shelf, str, Reminder]]:
         shelves = [await self._users.open(), await self._guests.open()]

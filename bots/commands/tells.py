@@ -11,6 +11,8 @@ from bots.commands.state import State
 from bridge.lib.durations import about
 from bridge.model.text import as_name, one_line, words
 
+_AT_ONCE = 3  # messages that are delivered when somebody speaks: the others follow when they speak again
+
 
 @command("tell NAME TEXT")
 async def tell(call: Call) -> str | None:
@@ -45,12 +47,12 @@ async def tell(call: Call) -> str | None:
 
 
 async def deliver(question: Question, slips: Slips, home: Home) -> None:
-    """Say what waits for who speaks, where they speak. What cannot be said waits on."""
-    for key, slip in await slips.waiting(question):
+    """Say what waits for who speaks, where they speak, some at a time. What cannot be said waits on."""
+    for key, slip in (await slips.waiting(question))[:_AT_ONCE]:
         ago = about(max(0.0, question.time - slip.time))
         said = f"{one_line(question.asker.name, 64)}: {as_name(slip.sender)} said {ago} ago: {slip.text}"
         with suppress(PermissionError):
-            await home.say(question.room, words(said))
+            await home.say(question.room, words(said), once=f"tell {key}")
             await slips.done(key)
 
 

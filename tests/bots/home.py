@@ -39,7 +39,7 @@ class FakeMemory:
 @dataclass(slots=True)
 class FakeHome:
     """As `bots.api.Home`. `said` holds what was said in rooms, `told` what was told to users; `refuses` is raised
-    instead."""
+    instead. What was said `once` is not said again."""
 
     name: str = "Duck"
     memory: FakeMemory = field(default_factory=FakeMemory)
@@ -48,6 +48,7 @@ class FakeHome:
     told: list[tuple[str, Said]] = field(default_factory=list)
     refuses: Exception | None = None
     web: Any = None
+    onces: set[str] = field(default_factory=set)
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -58,12 +59,17 @@ class FakeHome:
         session: aiohttp.ClientSession = self.web
         return session
 
-    async def say(self, room: Room, text: Said) -> None:
-        if self.refuses is not None:
-            raise self.refuses
-        self.said.append((room, text))
+    async def say(self, room: Room, text: Said, *, once: str = "") -> None:
+        if self._may(once):
+            self.said.append((room, text))
 
-    async def tell(self, user: str, text: Said) -> None:
+    async def tell(self, user: str, text: Said, *, once: str = "") -> None:
+        if self._may(once):
+            self.told.append((user, text))
+
+    def _may(self, once: str) -> bool:
         if self.refuses is not None:
             raise self.refuses
-        self.told.append((user, text))
+        is_new = once not in self.onces
+        self.onces |= {once} - {""}
+        return is_new
