@@ -139,9 +139,8 @@ class Reminders:
         except Exception as error:  # one reminder that cannot be said must not stop the others
             tries = self._failed.get(key, (0, 0.0))[0] + 1
             self._failed[key] = (tries, now + min(_AGAIN_S * 2**tries, 6 * 3600))
-            log.warning(
-                "reminder_failed", reason=one_line(str(error)), tries=tries, hint="it is tried again for two days"
-            )
+            hint = "it is given up" if tries >= _TRIES else "it is tried again, for two days"
+            log.warning("reminder_failed", reason=one_line(str(error)), tries=tries, hint=hint)
             return tries >= _TRIES
         return True
 
