@@ -97,7 +97,8 @@ async def test_what_is_merely_heard_is_never_answered() -> None:
     for command in finding.ALL:
         for sample in command.samples:
             await talk.hear(ALICE, sample.said)
-    assert talk.home.said == talk.home.told == []
+    assert talk.said == []
+    assert talk.told == []
 
 
 async def test_help_tells_a_guest_how_to_become_a_member_and_members_not() -> None:
