@@ -12,13 +12,13 @@ from pydantic import AfterValidator, Field, model_validator
 from bots.api import Home, Question, Reply
 from bots.commands import finding, karma, tells, zones
 from bots.commands.command import Call
-from bots.commands.places import Places
 from bots.commands.reminding import Reminders
 from bots.commands.scores import Scores
 from bots.commands.sightings import Sightings
 from bots.commands.slips import Slips
 from bots.commands.state import State
 from bots.commands.votes import Votes
+from bots.commands.whereabouts import Whereabouts
 from bridge.lib.settings import Section
 from bridge.model.text import plain, words
 
@@ -70,7 +70,7 @@ class Commands:
         self._state = State(
             settings.prefix,
             finding.chosen(settings.disabled, settings.aliases, enabled),
-            Places(memory, ZoneInfo(settings.zone)),
+            Whereabouts(memory, ZoneInfo(settings.zone)),
             Reminders(home),
             Sightings(memory),
             Slips(memory),
@@ -108,7 +108,7 @@ class Commands:
 
     async def _forget(self, question: Question) -> None:
         state = self._state
-        for each in (state.places, state.reminders, state.sightings, state.slips):
+        for each in (state.whereabouts, state.reminders, state.sightings, state.slips):
             await each.forget(question)
 
     async def _flush(self) -> None:

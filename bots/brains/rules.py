@@ -10,7 +10,7 @@ from bridge.lib.settings import FilePath, Section
 
 
 class Rules:
-    """Answers what a rule of its file fits; leaves all else to the next brain. See docs/bots-rules.md."""
+    """Group what a rule of its file fits; leaves all else to the next brain. See docs/bots-rules.md."""
 
     class Settings(Section):
         """The settings of the rules brain."""

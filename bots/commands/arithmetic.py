@@ -31,25 +31,25 @@ _E = Decimal("2.71828182845904523536028747135266249775724709369996")
 _CONSTANTS: Mapping[str, Decimal] = MappingProxyType({"pi": _PI, "e": _E, "tau": 2 * _PI})
 
 
-class Wrong(ValueError):
+class NoValue(ValueError):
     """It cannot be calculated; the message says why, to who asked."""
 
 
 def calculate(text: str) -> Decimal:
-    """The value of `text`. Raises Wrong."""
+    """The value of `text`. Raises NoValue."""
     if len(text) > LONGEST:
-        raise Wrong(f"that is too long: I take {LONGEST} characters")
+        raise NoValue(f"that is too long: I take {LONGEST} characters")
     with decimal.localcontext(_CONTEXT):
         try:
             found = _Reader(_tokens(text)).value()
         except decimal.DivisionByZero:
-            raise Wrong("that divides by zero") from None
+            raise NoValue("that divides by zero") from None
         except decimal.Overflow:
-            raise Wrong("that number is too large for me") from None
+            raise NoValue("that number is too large for me") from None
         except (decimal.InvalidOperation, ArithmeticError, ValueError) as error:
-            raise error if isinstance(error, Wrong) else Wrong("that has no value") from None
+            raise error if isinstance(error, NoValue) else NoValue("that has no value") from None
     if not found.is_finite():
-        raise Wrong("that has no value")
+        raise NoValue("that has no value")
     return found
 
 
@@ -75,7 +75,7 @@ def _tokens(text: str) -> list[str | Decimal]:
     at, text = 0, text.rstrip()
     while at < len(text):
         if (match := _TOKEN.match(text, at)) is None:
-            raise Wrong(f"I do not understand {text[at:].strip()[:10]!r}")
+            raise NoValue(f"I do not understand {text[at:].strip()[:10]!r}")
         number, exponent, name, sign = match.groups()
         if number is not None:
             found.append(Decimal(f"{number.replace('_', '')}e{exponent or 0}") + 0)
@@ -97,7 +97,7 @@ class _Reader:
     def value(self) -> Decimal:
         found = self._sum()
         if self._at < len(self._tokens):
-            raise Wrong(f"I did not expect {self._shown()} there")
+            raise NoValue(f"I did not expect {self._shown()} there")
         return found
 
     def _next(self) -> str | Decimal | None:
@@ -117,7 +117,7 @@ class _Reader:
     def _sum(self) -> Decimal:
         self._depth += 1
         if self._depth > _DEPTH:
-            raise Wrong("that has too many brackets")
+            raise NoValue("that has too many brackets")
         found = self._product()
         while sign := self._took("+", "-"):
             other = self._product()
@@ -156,7 +156,7 @@ class _Reader:
         if self._took("^"):
             self._depth += 1
             if self._depth > _DEPTH:
-                raise Wrong("that has too many powers")
+                raise NoValue("that has too many powers")
             found = found ** self._sign()
             self._depth -= 1
         return found
@@ -183,7 +183,7 @@ class _Reader:
         if token in _FUNCTIONS:
             self._at += 1
             return self._called(str(token))
-        raise Wrong(f"I did not expect {self._shown()} there")
+        raise NoValue(f"I did not expect {self._shown()} there")
 
     def _called(self, name: str) -> Decimal:
         if not self._took("("):
@@ -193,22 +193,22 @@ class _Reader:
             given.append(self._sum())
         self._close()
         if len(given) > 1 and name not in ("min", "max", "round"):
-            raise Wrong(f"{name} takes one number")
+            raise NoValue(f"{name} takes one number")
         return _FUNCTIONS[name](*given)
 
     def _missing(self, name: str) -> Decimal:
-        raise Wrong(f"a bracket is missing: {name}(...)")
+        raise NoValue(f"a bracket is missing: {name}(...)")
 
     def _close(self) -> None:
         if not self._took(")"):
-            raise Wrong("a bracket is not closed")
+            raise NoValue("a bracket is not closed")
 
 
 def _multiplied(one: Decimal, sign: str, other: Decimal) -> Decimal:
     if sign in ("*", "of"):
         return one * other
     if not other:
-        raise Wrong("that divides by zero")
+        raise NoValue("that divides by zero")
     if sign == "/":
         return one / other
     whole = (one / other).to_integral_value(decimal.ROUND_FLOOR)
@@ -217,13 +217,13 @@ def _multiplied(one: Decimal, sign: str, other: Decimal) -> Decimal:
 
 def _factorial(value: Decimal) -> Decimal:
     if value != value.to_integral_value() or not 0 <= value <= _FACTORIAL:
-        raise Wrong(f"a factorial is of a whole number from 0 to {_FACTORIAL}")
+        raise NoValue(f"a factorial is of a whole number from 0 to {_FACTORIAL}")
     return Decimal(math.factorial(int(value))) + 0
 
 
 def _rounded(value: Decimal, digits: Decimal = Decimal(0)) -> Decimal:
     if digits != digits.to_integral_value() or abs(digits) > DIGITS:
-        raise Wrong("I do not round to so many digits")
+        raise NoValue("I do not round to so many digits")
     return value.quantize(Decimal(1).scaleb(-int(digits)), decimal.ROUND_HALF_UP)
 
 

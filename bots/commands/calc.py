@@ -24,7 +24,7 @@ def calc(call: Call) -> str | None:
         return None  # words: calculate the odds
     try:
         return arithmetic.spelled(arithmetic.calculate(call.args.rstrip("=? ")))
-    except arithmetic.Wrong as error:
+    except arithmetic.NoValue as error:
         return f"I cannot: {error}."
 
 

@@ -15,7 +15,7 @@ async def time(call: Call) -> str | None:
     """
     place = call.args.rstrip("?!. ")
     place = place[3:] if place.lower().startswith("in ") else place
-    found = zones.find(place) if place else await call.state.places.zone(call.question)
+    found = zones.find(place) if place else await call.state.whereabouts.zone(call.question)
     if found is None:
         return None  # flies
     shown = found.key.rpartition("/")[2].replace("_", " ")
@@ -32,11 +32,11 @@ async def zone(call: Call) -> str | None:
     Your zone is Europe/Berlin: there it is today 21:30.
     """
     place = call.args.rstrip("?!. ")
-    found = zones.find(place) if place else await call.state.places.zone(call.question)
+    found = zones.find(place) if place else await call.state.whereabouts.zone(call.question)
     if found is None:
         return "I know no such zone; say one such as Europe/Berlin, or a large city." if "/" in place else None
     if place:
-        await call.state.places.move(call.question, found)
+        await call.state.whereabouts.move(call.question, found)
     return f"Your zone is {found.key}{' now' if place else ''}: there it is {zones.soon(call.now, call.now, found)}."
 
 

@@ -5,7 +5,7 @@ import re
 from bots.audience import audience
 from bots.commands import times, zones
 from bots.commands.command import Call, command
-from bots.commands.reminding import MOST, Reminder, TooMany
+from bots.commands.reminding import MOST, Reminder, TooManyReminders
 from bridge.model.text import one_line
 
 _TIME = re.compile(r"\d|tomorrow|tonight|day\b")
@@ -24,10 +24,10 @@ async def remind(call: Call) -> str | None:
     >>> remind me to water the plants every monday at 9
     I will remind you every Monday at 09:00, first Monday 09:00 (number 2).
     """
-    question, zone = call.question, await call.state.places.zone(call.question)
+    question, zone = call.question, await call.state.whereabouts.zone(call.question)
     try:
         asked = times.parse(call.args, call.now, zone)
-    except times.Wrong as error:
+    except times.UnusableTime as error:
         return f"I cannot: {error}."
     if asked is None:
         hint = "I do not understand when. Say it like this: remind me in 10 minutes to feed the duck"
@@ -36,7 +36,7 @@ async def remind(call: Call) -> str | None:
         return "Ask me that in private: what guests say here stays here, and I would remind you before everybody."
     try:
         reminder = await call.state.reminders.add(question, asked)
-    except TooMany:
+    except TooManyReminders:
         return f"I keep {MOST} reminders for each, and not more than I can hold in all. `list reminders`, `delete 1`"
     when = zones.soon(reminder.due, call.now, zone)
     again = f"{reminder.every}, first " if reminder.every else ""
@@ -58,7 +58,7 @@ async def list_reminders(call: Call) -> str | None:
     shown = [each for each in every if call.question.private or each.heard == audience(call.question)]
     if not every:
         return "You have no reminders."
-    zone = await call.state.places.zone(call.question)
+    zone = await call.state.whereabouts.zone(call.question)
     listed = " · ".join(_line(each, zones.soon(each.due, call.now, zone)) for each in shown)
     hidden = len(every) - len(shown)
     return " · ".join(filter(None, [listed, f"{hidden} more: ask me in private" if hidden else ""]))

@@ -45,7 +45,7 @@ class Reminder(NamedTuple):
     text: str
 
 
-class TooMany(Exception):
+class TooManyReminders(Exception):
     """The person, or everybody together, has as many reminders as there may be."""
 
 
@@ -60,14 +60,14 @@ class Reminders:
         self._failed: dict[str, tuple[int, float]] = {}  # tries, and when to try again
 
     async def add(self, question: Question, asked: Asked) -> Reminder:
-        """Remind who asks. The same question again changes nothing. Raises TooMany."""
+        """Remind who asks. The same question again changes nothing. Raises TooManyReminders."""
         shelf = await (self._guests if question.user is None else self._users).open()
         key = digest("reminder", question.id)
         if (known := _read(shelf.get(key))) is not None:
             return known
         mine = {each.number for each in await self.of(question)}
         if len(mine) >= MOST:
-            raise TooMany
+            raise TooManyReminders
         number = next(each for each in range(1, MOST + 1) if each not in mine)
         name, user = one_line(question.asker.name, 64), question.user
         reminder = Reminder(
@@ -76,7 +76,7 @@ class Reminders:
         try:
             await shelf.put(key, _written(reminder))
         except Full:
-            raise TooMany from None
+            raise TooManyReminders from None
         self._changed.set()
         return reminder
 

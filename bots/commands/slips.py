@@ -33,7 +33,7 @@ class Slip(NamedTuple):
     time: float
 
 
-class TooMany(Exception):
+class TooManySlips(Exception):
     """So many messages of one person, to one, or in all wait already."""
 
 
@@ -53,18 +53,18 @@ class Slips:
         self._shelf = Shelf(self.memory, "commands/tell/", _ALL)
 
     async def leave(self, question: Question, to: str, user: str, text: str) -> None:
-        """Leave a message of who asks. Raises TooMany."""
+        """Leave a message of who asks. Raises TooManySlips."""
         await self._expire(question.time)
         slips = [slip for _, slip in self._all()]
         who, name = visitor(question), key_of(to)
         if sum(slip.who == who for slip in slips) >= _FROM_ONE or sum(slip.to == name for slip in slips) >= _TO_ONE:
-            raise TooMany
+            raise TooManySlips
         sender = one_line(question.asker.name, 64)
         slip = Slip(place_of(question), name, user, who, sender, one_line(text, LONGEST), question.time)
         try:
             await self._shelf.put(digest("tell", question.id), [*slip])
         except Full:
-            raise TooMany from None
+            raise TooManySlips from None
 
     async def waiting(self, question: Question) -> list[tuple[str, Slip]]:
         """What waits for who speaks, with the key of each; nothing in private."""

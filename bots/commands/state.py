@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bots.commands.command import Command
-from bots.commands.places import Places
 from bots.commands.reminding import Reminders
 from bots.commands.scores import Scores
 from bots.commands.sightings import Sightings
 from bots.commands.slips import Slips
 from bots.commands.votes import Votes
+from bots.commands.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class State:
 
     prefix: str
     known: Mapping[str, Command]
-    places: Places
+    whereabouts: Whereabouts
     reminders: Reminders
     sightings: Sightings
     slips: Slips

@@ -6,7 +6,7 @@ from bots.api import Home, Question
 from bots.commands.command import Call, command
 from bots.commands.seen import NO_NAMES
 from bots.commands.sightings import key_of, names_of
-from bots.commands.slips import Slips, TooMany
+from bots.commands.slips import Slips, TooManySlips
 from bots.commands.state import State
 from bridge.lib.durations import about
 from bridge.model.text import as_name, one_line, words
@@ -41,7 +41,7 @@ async def tell(call: Call) -> str | None:
         return "You are here, and have just said it."
     try:
         await call.state.slips.leave(question, name, known.user if known else "", text)
-    except TooMany:
+    except TooManySlips:
         return "I cannot: too many messages wait already."
     return f"I will tell {as_name(one_line(name.strip('@:,'), 64))} when they speak here."
 

@@ -35,7 +35,7 @@ _NUMBERS = {
 }
 
 
-class Wrong(ValueError):
+class UnusableTime(ValueError):
     """A time that cannot be used; the message says why, to who asked."""
 
 
@@ -83,10 +83,10 @@ class _Spec(NamedTuple):
 
 def parse(text: str, now: float, zone: ZoneInfo) -> Asked | None:
     """`text` is what stands behind "remind me": a time before or behind what to be reminded of. None if there is no
-    time in it. Raises Wrong."""
+    time in it. Raises UnusableTime."""
     words = text.split()
     if len(text) > LONGEST:
-        raise Wrong(f"that is too long: I keep {LONGEST} characters")
+        raise UnusableTime(f"that is too long: I keep {LONGEST} characters")
     today = datetime.fromtimestamp(now, zone).date()
     for end in range(min(_WORDS, len(words)), 0, -1):
         if (spec := _spec(words[:end], today)) is not None:
@@ -104,7 +104,7 @@ def _without(words: Sequence[str]) -> str:
 
 def _asked(spec: _Spec, text: str, now: float, zone: ZoneInfo) -> Asked:
     if not text:
-        raise Wrong("say what of, such as: remind me in 10 minutes to feed the duck")
+        raise UnusableTime("say what of, such as: remind me in 10 minutes to feed the duck")
     if spec.days:
         every = Every(spec.days, spec.at or _MORNING, zone.key)
         return Asked(every.after(now), every, text)
@@ -118,9 +118,9 @@ def _asked(spec: _Spec, text: str, now: float, zone: ZoneInfo) -> Asked:
 
 def _bounded(due: float, now: float) -> float:
     if due <= now:
-        raise Wrong("that time is over")
+        raise UnusableTime("that time is over")
     if due > now + _FAR_DAYS * 86_400:
-        raise Wrong("that is too far away: I look five years ahead")
+        raise UnusableTime("that is too far away: I look five years ahead")
     return due
 
 

@@ -64,7 +64,7 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "Pacific/Honolulu": "hawaii",
     }
 )
-"""Places that no zone is named after."""
+"""Whereabouts that no zone is named after."""
 
 
 @cache

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from bots.api import Question
 from bots.rules import templates
-from bots.rules.patterns import Effort, Lexicon, Pattern
+from bots.rules.patterns import Lexicon
+from bots.rules.programs import Effort, Pattern
 from bots.rules.templates import Known, Template
 from bots.rules.tokens import Tokens, tokens
 from bridge.model.text import Text, plain
@@ -52,7 +53,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Group:
     """Some answers, one of which is said at random by weight, `when` a condition holds."""
 
     says: tuple[Say, ...]
@@ -65,7 +66,7 @@ class Rule:
     `topic`: only in this topic. `line`: where it begins."""
 
     patterns: tuple[Pattern, ...]
-    answers: tuple[Answers, ...]
+    answers: tuple[Group, ...]
     line: int
     after: Pattern | None = None
     topic: str = ""

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import yaml
 
-from bots.rules.problems import Problem, RulesError
+from bots.rules.problems import Fault, RulesError
 
 BYTES = 512 << 10
 """Largest file; a thousand rules take 200 kB."""
@@ -32,34 +32,34 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Table:
     """Keys with their values, in the order of the file; no key is there twice."""
 
     pairs: "tuple[tuple[Scalar, Node], ...]"
     line: int
 
 
-Node: TypeAlias = Scalar | Items | Mapping
+Node: TypeAlias = Scalar | Items | Table
 
 
 def parse(content: bytes, file: str) -> Node:
     """The only document in `content`. Raises RulesError."""
     if len(content) > BYTES:
-        raise RulesError(file, (Problem(0, "", f"is larger than {BYTES >> 10} kB: is this the right file?"),))
+        raise RulesError(file, (Fault(0, "", f"is larger than {BYTES >> 10} kB: is this the right file?"),))
     try:
         text = content.decode("utf-8-sig")
         return _Reader(file, yaml.parse(text, Loader=yaml.SafeLoader)).read()
     except UnicodeDecodeError as error:
         raise RulesError(
-            file, (Problem(content[: error.start].count(b"\n") + 1, "", "this is not UTF-8 text"),)
+            file, (Fault(content[: error.start].count(b"\n") + 1, "", "this is not UTF-8 text"),)
         ) from error
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise RulesError(file, (Problem(line, "", "a character that YAML does not allow"),)) from error
+        raise RulesError(file, (Fault(line, "", "a character that YAML does not allow"),)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise RulesError(file, (Problem(mark.line + 1 if mark else 1, "", said),)) from error
+        raise RulesError(file, (Fault(mark.line + 1 if mark else 1, "", said),)) from error
 
 
 class _Reader:
@@ -97,7 +97,7 @@ class _Reader:
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(tuple(self._items(depth)), line)
         if isinstance(event, yaml.MappingStartEvent):
-            return Mapping(tuple(self._pairs(depth)), line)
+            return Table(tuple(self._pairs(depth)), line)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._wrong(line, "a value is missing here")
         return Scalar(event.value, line, event.style is not None)
@@ -118,7 +118,7 @@ class _Reader:
             yield key, self._node(next(self._events), depth + 1)
 
     def _wrong(self, line: int, message: str) -> RulesError:
-        return RulesError(self._file, (Problem(line, "", message),))
+        return RulesError(self._file, (Fault(line, "", message),))
 
 
 def _line(event: yaml.Event) -> int:

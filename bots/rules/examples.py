@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bots.api import Question, Turn
-from bots.rules import patterns
+from bots.rules import patterns, programs
 from bots.rules.answers import ROLES
 from bots.rules.book import Asked, Book, Rule
 from bots.rules.document import Node, Scalar
 from bots.rules.nodes import Failed, entries, keyed, scalar, switch, texts
-from bots.rules.patterns import Lexicon, Pattern
+from bots.rules.patterns import Lexicon
 from bots.rules.problems import Wrong
+from bots.rules.programs import Pattern
 from bridge.model.event import Room
 from bridge.model.people import Role, Sender
 from bridge.model.text import one_line, plain, words
@@ -104,7 +105,7 @@ def _patterns(answers: Sequence[str], lexicon: Lexicon) -> Iterator[Pattern]:
     """Those of `answers` that are patterns; others are compared as they are."""
     for each in answers:
         try:
-            yield patterns.compiled(each, patterns.parse(each, lexicon))
+            yield programs.compiled(each, patterns.parse(each, lexicon))
         except Wrong:
             continue
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from bots.rules.document import Items, Mapping, Node, Scalar
+from bots.rules.document import Items, Node, Scalar, Table
 from bots.rules.problems import Wrong
 
 
@@ -23,7 +23,7 @@ def entries(node: Node | None) -> Sequence[tuple[Scalar, Node]]:
     """Keys and values of a mapping; none of None."""
     if node is None:
         return ()
-    if not isinstance(node, Mapping):
+    if not isinstance(node, Table):
         raise Failed("this must be a mapping (key: value)", node.line)
     return node.pairs
 

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from bots.rules import document, patterns, templates
+from bots.rules import document, patterns, programs, templates
 from bots.rules.answers import answers_of
-from bots.rules.book import Answers, Book, Rule
-from bots.rules.document import BYTES, Items, Mapping, Node
+from bots.rules.book import Book, Group, Rule
+from bots.rules.document import BYTES, Items, Node, Table
 from bots.rules.examples import Example, Script, example_of
 from bots.rules.nodes import Failed, entries, keyed, line_of, number, scalar, texts
-from bots.rules.patterns import Lexicon, Part, Pattern
-from bots.rules.problems import Problem, RulesError, Wrong
+from bots.rules.patterns import Lexicon, Part
+from bots.rules.problems import Fault, RulesError, Wrong
+from bots.rules.programs import Pattern
 from bots.rules.tokens import tokens
 
 DEFAULT = Path(__file__).parent / "default.yaml"
@@ -34,8 +35,8 @@ def read(content: bytes, file: str = "rules") -> Script:
     """The rules in `content`. Raises RulesError, in which the file is called `file`."""
     reader = _Reader(document.parse(content, file))
     script = reader.script()
-    if reader.problems:
-        raise RulesError(file, tuple(sorted(reader.problems)))
+    if reader.faults:
+        raise RulesError(file, tuple(sorted(reader.faults)))
     return script
 
 
@@ -43,16 +44,16 @@ class _Reader:
     """Reads one file, and gathers its problems."""
 
     def __init__(self, root: Node) -> None:
-        self.problems: list[Problem] = []
+        self.faults: list[Fault] = []
         self._root = root
         self._rule = ""
         self._steps = 0
-        self._named: dict[str, tuple[Answers, ...]] = {}
+        self._named: dict[str, tuple[Group, ...]] = {}
         self._lexicon = Lexicon({}, {})
         self._manners: tuple[Part, Part] | None = None
 
     def script(self) -> Script:
-        """The book and its examples; of no use if there are `problems`."""
+        """The book and its examples; of no use if there are `faults`."""
         top = self._tried(self._root, keyed, self._root, _TOP) or {}
         spoken = dict(self._each(top.get("spoken"), self._spoken))
         self._lexicon = Lexicon({}, spoken)
@@ -69,9 +70,9 @@ class _Reader:
         try:
             return read(*given)
         except Failed as error:
-            self.problems.append(Problem(error.line, self._rule, str(error)))
+            self.faults.append(Fault(error.line, self._rule, str(error)))
         except Wrong as error:
-            self.problems.append(Problem(line_of(node), self._rule, str(error)))
+            self.faults.append(Fault(line_of(node), self._rule, str(error)))
         return None
 
     def _each(self, node: Node | None, read: Callable[[str, Node], _Made]) -> Iterator[tuple[str, _Made]]:
@@ -100,21 +101,21 @@ class _Reader:
         )
         return (before if before.options else patterns.Chain(()), after if after.options else patterns.Chain(()))
 
-    def _answer(self, _name: str, node: Node) -> tuple[Answers, ...]:
+    def _answer(self, _name: str, node: Node) -> tuple[Group, ...]:
         return answers_of(node, self._named)
 
     def _rules(self, node: Node | None) -> tuple[list[Rule], list[Example]]:
         rules: list[Rule] = []
         examples: list[Example] = []
         if node is None:
-            self.problems.append(Problem(self._root.line, "", "there are no rules: a list under `rules:`"))
+            self.faults.append(Fault(self._root.line, "", "there are no rules: a list under `rules:`"))
         for each in self._tried(node, _list, node) or ():
             self._rule = ""
             if (rule := self._tried(each, self._read_rule, each)) is None:
                 continue
             rules.append(rule)
             if len(rules) > _RULES or self._steps > _STEPS:
-                self.problems.append(Problem(each.line, "", "too many rules, or too long ones"))
+                self.faults.append(Fault(each.line, "", "too many rules, or too long ones"))
                 break
             examples += self._tried(each, self._examples, each, rule) or ()
         self._rule = ""
@@ -143,13 +144,13 @@ class _Reader:
         )
 
     def _pattern(self, source: str, manners: tuple[Part, Part] | None) -> Pattern:
-        return patterns.compiled(source, patterns.parse(source, self._lexicon), manners)
+        return programs.compiled(source, patterns.parse(source, self._lexicon), manners)
 
     def _examples(self, node: Node, rule: Rule) -> Sequence[Example]:
         given = keyed(node, _RULE).get("examples")
         if given is None:
             return ()
-        if isinstance(given, Mapping):
+        if isinstance(given, Table):
             return [example_of(key, rule, self._lexicon, value) for key, value in given.pairs]
         return [example_of(each, rule, self._lexicon) for each in _list(given)]
 
@@ -160,7 +161,7 @@ def _list(node: Node | None) -> Sequence[Node]:
     return node.values if node is not None else ()
 
 
-def _check_stars(answers: Sequence[Answers], captures: int, of_bot: int) -> None:
+def _check_stars(answers: Sequence[Group], captures: int, of_bot: int) -> None:
     for each in answers:
         for say in each.says:
             for star in templates.stars(say.template):

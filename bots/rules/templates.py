@@ -54,7 +54,7 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class Enter:
     name: str
 
 
@@ -70,7 +70,7 @@ class Turned:
     style: Style
 
 
-Piece: TypeAlias = str | Field | Star | Get | Set | Topic | Forget | Turned
+Piece: TypeAlias = str | Field | Star | Get | Set | Enter | Forget | Turned
 Template: TypeAlias = tuple[Piece, ...]
 
 
@@ -128,7 +128,7 @@ def _filled(piece: Piece, known: Known) -> str:
             return one_line(known.variables.get(name, otherwise), VALUE)
         case Set(name, value):
             known.variables[name] = one_line("".join(span.text for span in fill(value, known)), VALUE).strip()
-        case Topic(name):
+        case Enter(name):
             known.topic = name
         case Forget():
             known.forgets = True
@@ -190,7 +190,7 @@ class _Reader:
             return Get(named(name), otherwise.strip())
         if tag == "topic":
             name = self._rest(tag).removeprefix("=").strip()
-            return Topic(named(name) if name else "")
+            return Enter(named(name) if name else "")
         if tag == "set":
             return self._set(depth)
         raise Wrong(f"there is no tag <{tag}>")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.commands.arithmetic import LONGEST, Wrong, calculate, spelled
+from bots.commands.arithmetic import LONGEST, NoValue, calculate, spelled
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_sums_have_their_value(text: str, value: str) -> None:
     ids=range(31),
 )
 def test_what_has_no_value_is_refused_in_words(text: str) -> None:
-    with pytest.raises(Wrong, match=r"^[^\n]{5,90}$"):
+    with pytest.raises(NoValue, match=r"^[^\n]{5,90}$"):
         calculate(text)
 
 
@@ -107,7 +107,7 @@ def test_whole_sums_are_exact(text: str) -> None:
 
 @given(st.text(st.sampled_from("0123456789.+-*/%^!()e, pisqrtlnox"), max_size=LONGEST))
 def test_whatever_is_written_has_a_short_value_or_a_reason(text: str) -> None:
-    with suppress(Wrong):
+    with suppress(NoValue):
         value = calculate(text)
         assert value.is_finite()
         assert len(spelled(value)) < 60

@@ -6,7 +6,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from bots.api import Question, Turn
-from bots.rules import patterns, read
+from bots.rules import programs, read
 from bots.rules.book import _EFFORT, Asked, Book, Outcome
 from bridge.model.people import Role
 from bridge.model.text import Style, plain, words
@@ -164,13 +164,13 @@ def test_redirects_are_followed_and_circles_end() -> None:
 def test_one_question_costs_a_bounded_number_of_steps() -> None:
     book = _book("".join(f"  - {{match: '* {n} [*] [*] [*] [*] * nothing', answer: a}}\n" for n in range(1500)))
     looked = 0
-    fits = patterns._fits
+    fits = programs._fits
 
-    def counted(step: patterns._Step, word: str) -> bool:
+    def counted(step: programs._Step, word: str) -> bool:
         nonlocal looked
         looked += 1
         return fits(step, word)
 
-    with patch.object(patterns, "_fits", counted):
+    with patch.object(programs, "_fits", counted):
         _said(book, " ".join(str(n % 1500) for n in range(100)))
     assert _EFFORT * 0.9 < looked < _EFFORT * 1.1

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.rules import patterns
-from bots.rules.patterns import Lexicon, Pattern, compiled, parse, phrases
+from bots.rules import patterns, programs
+from bots.rules.patterns import Lexicon, parse, phrases
 from bots.rules.problems import Wrong
+from bots.rules.programs import Pattern, compiled
 from bots.rules.tokens import LONGEST, tokens
 
 _PLAIN = Lexicon({}, {})
@@ -146,13 +147,13 @@ def test_words_are_cut_out_of_any_text_and_found_in_it(text: str) -> None:
 def test_matching_looks_at_each_step_at_most_once_a_word(source: str) -> None:
     made, text = _made(source), tokens("a " * 249)
     looked = 0
-    fits = patterns._fits
+    fits = programs._fits
 
-    def counted(step: patterns._Step, word: str) -> bool:
+    def counted(step: programs._Step, word: str) -> bool:
         nonlocal looked
         looked += 1
         return fits(step, word)
 
-    with patch.object(patterns, "_fits", counted):
+    with patch.object(programs, "_fits", counted):
         assert made.match(text) is None
     assert looked <= len(made.steps) * len(text.words)

@@ -14,7 +14,7 @@ _VISITORS = 200
 
 
 @dataclass(slots=True)
-class Places:
+class Whereabouts:
     """Where people are: the zone that they have said, else `default`."""
 
     memory: Memory
