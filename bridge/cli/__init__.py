@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "completion": ("completion:completion", "Print the script for completion in your shell."),
         "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),
         "chat": ("chat:chat", "Talk to the duck in the terminal."),
+        "duck": ("duck:duck", "Test what the duck knows."),
     }
 )
 """Each command that is not a verb: module:attribute, imported when it is called, and its line in the overview."""

@@ -93,7 +93,7 @@ def _config(synapse: Synapse, irc: InspIRCd | PyIrcd, port: int) -> dict[str, An
             DUCK: {
                 "use": "bots.duck:Duck",
                 "name": "Little Yellow Duck",
-                "brain": "echo",
+                "brain": ["commands", "rules", "echo"],
                 "delay": 1.0,
                 "answers": "mentioned",
             }

@@ -72,7 +72,14 @@ class Pond:
         return {
             "networks": networks,
             "links": {"pond": {"rooms": rooms, "bots": ["duck"]}},
-            "bots": {"duck": {"use": "bots.duck:Duck", "name": "Little Yellow Duck", "brain": "echo", "delay": 0.3}},
+            "bots": {
+                "duck": {
+                    "use": "bots.duck:Duck",
+                    "name": "Little Yellow Duck",
+                    "brain": ["rules", "echo"],
+                    "delay": 0.3,
+                }
+            },
             "users": {"database": "data/users.json"},
             "store": {"path": "data/quackbridge.sqlite"},
         }

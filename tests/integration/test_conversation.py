@@ -110,8 +110,8 @@ async def test_a_guest_on_irc_is_not_carried_but_answered_by_the_bot_and_gets_on
 async def test_a_guest_on_matrix_gets_a_private_hint_and_is_answered_in_the_room(running: Pond) -> None:
     async with running.people() as (_, bob), MatrixPerson(running.synapse.url, unique("eve")) as eve:
         room = await eve.join(running.room)
-        await eve.send(room, "duck: hello")
-        assert (await eve.heard("<Little Yellow Duck> hello")).room == room
+        await eve.send(room, "duck: hear me")
+        assert (await eve.heard("<Little Yellow Duck> hear me")).room == room
         told = await eve.heard("Your messages stay in")
         assert told.room != room
         assert told.sender == running.duck_id
