@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import assert_never
 
 from bots.api import Home
+from bots.api import Memory as BotMemory
+from bots.attending import Attending
+from bots.attention import Attention, Manners, QuietHours
 from bots.host import Hosted
 from bots.load import load_bot
-from bridge.config import BotSection, Config
+from bots.talks import Talks
+from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
@@ -118,11 +122,34 @@ def bots(
             loaded = load_bot(
                 bot.use, bot.name, bot.brain, bot.delay, settings=bot.settings, home=at_home, folder=folder
             )
-            hosted = Hosted(loaded, (key, bot.name))
+            hosted = Hosted(loaded, (key, bot.name), _attending(bot, (key, bot.name), at_home.memory))
         except ValueError as error:
             raise Refused(f"bots.{key}: {error}") from error
         made[key] = Kept(bot, hosted)
     return made
+
+
+def _attending(bot: BotSection, names: tuple[str, ...], memory: BotMemory) -> Attending:
+    hears_all = bot.hears is Hears.ALL
+    manners = Manners(
+        names=names,
+        answers=bot.answers,
+        stay_s=bot.stay,
+        hears_all=hears_all,
+        chatty=bot.chatty,
+        quiet_hours=_quiet_hours(bot),
+        per_person=bot.budget.per_person,
+        per_room=bot.budget.per_room,
+    )
+    attention = Attention(manners, random.random)
+    return Attending(attention, Talks(bot.context), memory, hears_all=hears_all)
+
+
+def _quiet_hours(bot: BotSection) -> QuietHours | None:
+    if bot.quiet_hours is None:
+        return None
+    start, end = (60 * int(each[:2]) + int(each[3:]) for each in bot.quiet_hours.split("-"))
+    return QuietHours(start, end, bot.zone)
 
 
 @asynccontextmanager

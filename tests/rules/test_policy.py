@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.answering import Answers
 from bridge.model.event import Event, Kind, Origin
 from bridge.model.patterns import Pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.rules import policy
 from bridge.rules.case import Case, Refusal, Told
-from bridge.rules.link import Answers, Guests, Link, Rules
+from bridge.rules.link import Guests, Link, Rules
 from bridge.rules.routing import asks, ear
 from bridge.users import Measure, Sanction, User
 from tests.events import HOME, LIBERA, answer, irc, matrix, said

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from bridge.rules.attention import phrases
-from bridge.rules.attention.decision import Act, Decision, Heard, Said, Why
-from bridge.rules.attention.manners import DAY_S, HOUR_S, Manners
-from bridge.rules.attention.minds import Minds
-from bridge.rules.attention.phrases import Kind, Order
-from bridge.rules.attention.place import Place, short
-from bridge.rules.link import Answers
+from bots.attention import phrases
+from bots.attention.decision import Act, Decision, Heard, Said, Why
+from bots.attention.manners import DAY_S, HOUR_S, Manners
+from bots.attention.minds import Minds
+from bots.attention.phrases import Kind, Order
+from bots.attention.place import Place, short
+from bridge.model.answering import Answers
 
 OLD_S = 300.0
 """Seconds after which a message is not answered any more: people have gone on."""
@@ -79,6 +79,11 @@ class Attention:
         """Until when the bot is told to be quiet in `room`; None if it may speak. For what it would say unasked."""
         place = self._minds.known(room, link)
         return place.hushed if place is not None and _is_hushed(place, now) else None
+
+    def is_in_talk(self, room: str, link: str, who: str, now: float) -> bool:
+        """Whether a talk with `who`, member or guest, is open in `room`: what they say there is heard."""
+        place = self._minds.known(room, link)
+        return place is not None and any(place.is_in_talk(short(f"{kind} {who}"), now) for kind in ("member", "guest"))
 
     def unsaved(self) -> Mapping[str, JsonValue]:
         """What has changed since this was asked last, by name; None: forget it. A value has at most 16 KB as JSON."""

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bridge.rules.attention import OLD_S, Act, Attention, Decision, Heard, Manners, QuietHours, Why
-from bridge.rules.attention.phrases import order
-from bridge.rules.link import Answers
-from tests.rules.attention.heard import NOW
+from bots.attention import OLD_S, Act, Attention, Decision, Heard, Manners, QuietHours, Why
+from bots.attention.phrases import order
+from bridge.model.answering import Answers
+from tests.bots.attention.heard import NOW
 
 _TEXTS = st.sampled_from(
     ["hello", "thanks", "bye duck", "be quiet for 10m", "shut up", "quiet, duck", "wake up", "bob: hi", "danke", "安静"]

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.rules.attention import OLD_S, Act, Decision, Said, Why
-from bridge.rules.link import Answers
-from tests.rules.attention.heard import NOW, attention, hear, heard
+from bots.attention import OLD_S, Act, Decision, Said, Why
+from bridge.model.answering import Answers
+from tests.bots.attention.heard import NOW, attention, hear, heard
 
 ANSWERED = Decision(Act.ANSWER, NOW, asked=True)
 

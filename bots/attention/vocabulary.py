@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
+from bots.attention.manners import DAY_S, HOUR_S
 from bridge.model.text import folded
-from bridge.rules.attention.manners import DAY_S, HOUR_S
 
 Words = tuple[str, ...]
 _WORD = re.compile(r"\d+|[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+")

@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
-from bridge.rules.attention import OLD_S, Act, Decision, Why
-from tests.rules.attention.heard import NOW, attention, hear, heard
+from bots.attention import OLD_S, Act, Decision, Why
+from tests.bots.attention.heard import NOW, attention, hear, heard
 
 
 class TestBudget:

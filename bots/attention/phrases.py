@@ -8,9 +8,8 @@ from collections.abc import Container, Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from bridge.model.text import folded
-from bridge.rules.attention.manners import DAY_S, HOUR_S
-from bridge.rules.attention.vocabulary import (
+from bots.attention.manners import DAY_S, HOUR_S
+from bots.attention.vocabulary import (
     AROUND,
     COUNTERS,
     FOR,
@@ -22,6 +21,7 @@ from bridge.rules.attention.vocabulary import (
     Words,
     said_words,
 )
+from bridge.model.text import folded
 
 _LOOKED_AT = 120
 """Characters of a message at most: nobody needs more to say such a thing."""

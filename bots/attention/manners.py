@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from bridge.rules.link import Answers
+from bridge.model.answering import Answers
 
 HOUR_S = 3_600.0
 DAY_S = 86_400.0

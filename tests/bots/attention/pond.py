@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from bridge.rules.attention import Attention, Decision, Heard, Manners
-from bridge.rules.link import Answers
-from tests.rules.attention.heard import NOW
+from bots.attention import Attention, Decision, Heard, Manners
+from bridge.model.answering import Answers
+from tests.bots.attention.heard import NOW
 
 
 @dataclass

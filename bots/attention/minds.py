@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from bots.attention.manners import HOUR_S
+from bots.attention.place import Left, Place, restored, saved_bucket
 from bridge.lib.bucket import TokenBucket
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
-from bridge.rules.attention.manners import HOUR_S
-from bridge.rules.attention.place import Left, Place, restored, saved_bucket
 
 _ROOMS = 500
 _PRIVATE = 1_000

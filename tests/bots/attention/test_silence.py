@@ -2,9 +2,9 @@
 
 import pytest
 
-from bridge.rules.attention import Act, Decision, QuietHours, Said, Why
-from bridge.rules.link import Answers
-from tests.rules.attention.heard import NOW, attention, hear, heard
+from bots.attention import Act, Decision, QuietHours, Said, Why
+from bridge.model.answering import Answers
+from tests.bots.attention.heard import NOW, attention, hear, heard
 
 
 class TestHush:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
-from bridge.rules.attention import Act, Attention, Decision, Heard, Manners
+from bots.attention import Act, Attention, Decision, Heard, Manners
 
 NOW = 1_800_000_000.0
 """Friday, 2027-01-15, 08:00 UTC."""

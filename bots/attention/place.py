@@ -9,11 +9,11 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from bots.attention.breaker import Breaker, Chain
+from bots.attention.manners import HOUR_S
 from bridge.lib.bucket import TokenBucket
 from bridge.lib.ids import digest
 from bridge.lib.lru import LruDict
-from bridge.rules.attention.breaker import Breaker, Chain
-from bridge.rules.attention.manners import HOUR_S
 
 _TALKS = 64
 """Open talks: each ends an hour after its last answer at the latest."""

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.rules.attention import Said, Why
-from bridge.rules.link import Answers
-from tests.rules.attention.heard import NOW, attention, hear, heard
-from tests.rules.attention.pond import Duck, Pond
+from bots.attention import Said, Why
+from bridge.model.answering import Answers
+from tests.bots.attention.heard import NOW, attention, hear, heard
+from tests.bots.attention.pond import Duck, Pond
 
 
 @pytest.mark.parametrize("member", [False, True], ids=["guests", "members"])

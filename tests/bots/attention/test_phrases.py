@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.rules.attention.phrases import Kind, Order, is_to_somebody, order
+from bots.attention.phrases import Kind, Order, is_to_somebody, order
 from tests.strategies import runs, with_runs
 
 
