@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from bots.api import Home, Question, Reply
-from bots.commands import finding, karma, tells, zones
+from bots.commands import finding, karma, tells
 from bots.commands.command import Call
 from bots.commands.reminding import Reminders
 from bots.commands.scores import Scores
@@ -19,6 +19,7 @@ from bots.commands.slips import Slips
 from bots.commands.state import State
 from bots.commands.votes import Votes
 from bots.commands.whereabouts import Whereabouts
+from bots.commands.zones import known
 from bridge.lib.settings import Section
 from bridge.model.text import plain, words
 
@@ -48,8 +49,12 @@ class Commands:
         """Commands that there shall not be."""
         aliases: Annotated[dict[str, str], Field(max_length=100)] = Field(default_factory=dict)
         """More names of commands: `{dice: roll}`."""
-        zone: Annotated[str, AfterValidator(zones.known)] = "UTC"
+        zone: Annotated[str, AfterValidator(known)] = "UTC"
         """The time zone of people who have set none."""
+        zones: Annotated[dict[str, Annotated[str, AfterValidator(known)]], Field(max_length=1_000)] = Field(
+            default_factory=dict
+        )
+        """The same for single links, by their names."""
         karma: bool = False
         """Whether `name++` is counted where the bot `hears: all`."""
         weather: Annotated[str, AfterValidator(lambda url: _endpoint(url, "{place}"))] = ""
@@ -70,7 +75,9 @@ class Commands:
         self._state = State(
             settings.prefix,
             finding.chosen(settings.disabled, settings.aliases, enabled),
-            Whereabouts(memory, ZoneInfo(settings.zone)),
+            Whereabouts(
+                memory, ZoneInfo(settings.zone), {link: ZoneInfo(zone) for link, zone in settings.zones.items()}
+            ),
             Reminders(home),
             Sightings(memory),
             Slips(memory),

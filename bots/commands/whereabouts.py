@@ -1,5 +1,6 @@
 """The time zones of people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,11 @@ _VISITORS = 200
 
 @dataclass(slots=True)
 class Whereabouts:
-    """Where people are: the zone that they have said, else `default`."""
+    """Where people are: the zone that they have said, else that of their link, else `default`."""
 
     memory: Memory
     default: ZoneInfo
+    links: Mapping[str, ZoneInfo] = field(default_factory=dict)
     _users: Shelf = field(init=False)
     _guests: Shelf = field(init=False)
     _visitors: LruDict[str, str] = field(default_factory=lambda: LruDict(_VISITORS))
@@ -31,7 +33,7 @@ class Whereabouts:
         """The zone of who asks."""
         key = visitor(question)
         found = self._visitors.get(key) or (await self._shelf(question).open()).get(key)
-        return (zones.find(found) if isinstance(found, str) else None) or self.default
+        return (zones.find(found) if isinstance(found, str) else None) or self.links.get(question.link, self.default)
 
     async def move(self, question: Question, zone: ZoneInfo) -> None:
         """Who asks is in `zone`."""

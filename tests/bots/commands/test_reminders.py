@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bots.brains.commands import Commands
 from bots.commands import times, zones
 from bridge.model.event import Room
 from bridge.model.people import Sender
@@ -193,6 +194,14 @@ async def test_the_zone_is_each_persons_and_lasts() -> None:
         assert talk.told == [("alice", "Reminder: go")]
         await asyncio.sleep(3_600)
         assert talk.told == [("bob", "Reminder: go")]
+
+
+async def test_a_link_may_have_a_zone_for_those_who_have_said_none() -> None:
+    talk = Talk(settings=Commands.Settings(zone="Asia/Tokyo", zones={"pond": "europe/berlin"}))
+    assert (await talk.say(ALICE, "time") or "").startswith("Berlin: ")
+    assert (await talk.say(private(ALICE), "time") or "").startswith("Tokyo: ")
+    await talk.say(ALICE, "zone UTC")
+    assert (await talk.say(ALICE, "time") or "").startswith("UTC: ")
 
 
 async def test_forget_me_forgets_reminders_and_zone_and_lets_the_next_brain_answer() -> None:
