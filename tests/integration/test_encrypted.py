@@ -17,7 +17,7 @@ from nio import RoomMessage, UploadResponse
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
-from bridge.matrix.crypto.trust import is_signed
+from bridge.matrix.crypto.signatures import is_signed
 from tests.faults.http import Ask, HttpProxy
 from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug

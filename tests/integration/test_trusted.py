@@ -8,7 +8,7 @@ import pytest
 from nio import UnknownToDeviceEvent
 
 from bridge.demo.servers import Synapse
-from bridge.matrix.crypto.signing import SigningKey
+from bridge.matrix.crypto.account.signing import SigningKey
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.sealed import SealedPerson

@@ -2,6 +2,7 @@
 anything leaves that depends on them."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 
 from bridge.network import UNCOPIED, Memory
@@ -118,3 +119,13 @@ class Rows:
 
 def _key(kind: str, name: str) -> str:
     return f"{PREFIX}{kind} {name}"
+
+
+def named(*parts: str) -> str:
+    """The name of a row. Others choose the parts: each may have any characters."""
+    return json.dumps(parts)
+
+
+def parts(name: str) -> list[str]:
+    """What the name of a row was made of by `named`."""
+    return [*json.loads(name)]

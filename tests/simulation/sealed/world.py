@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from bridge.matrix import client
 from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.crypto import encryption
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opening import Opening
 from bridge.matrix.crypto.rows import Rows
@@ -159,7 +160,8 @@ class SealedWorld:
     def _matrix(self, lease: Lease) -> MatrixNetwork:
         settings, weather = matrix_settings("home", "http://localhost", US, PASSWORD), self.weather
         opening = partial(_Opening, self.waited)
-        with patch.multiple(client, Homeserver=lambda *_: Connection(self.server), Opening=opening):
+        server = patch.object(client, "Homeserver", lambda *_: Connection(self.server))
+        with server, patch.object(encryption, "Opening", opening):
             return MatrixNetwork(settings, [_HOME], _Memory(lease), clock=weather.clock, rng=weather.rng)
 
     # The nemesis

@@ -1,0 +1,91 @@
+"""Opens what others say in rooms: only words that are proven to be from a device of their sender, and only once."""
+
+from typing import Any
+
+from nio.crypto import OutgoingKeyRequest
+from nio.event_builders import ToDeviceMessage
+
+from bridge.matrix.crypto.olm.group_sessions import HEARD, HEARD_IN_ROW
+from bridge.matrix.crypto.olm.known_devices import KnownDevices
+from bridge.matrix.crypto.olm.opened import UNSIGNED, NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
+from bridge.matrix.crypto.olm.store import CryptoStore
+from bridge.matrix.crypto.rows import Rows, named
+from bridge.matrix.crypto.signatures import ALGORITHM, Pair
+from bridge.matrix.dialect.fields import Json, table, word
+
+_WANTED = 200
+"""Most keys that we have asked for, and would take."""
+
+
+class Inbound:
+    """`us` is our own device; `olm` nio's machine."""
+
+    def __init__(self, us: Pair, olm: Any, rows: Rows, store: CryptoStore, devices: KnownDevices) -> None:
+        self._us = us
+        self._olm = olm
+        self._rows = rows
+        self._store = store
+        self._devices = devices
+
+    def open(self, room_id: str, event: Json, *, once: bool = True) -> Json:
+        """What was said in a sealed event: its own envelope with type and content from within. Raises NoKey, NotOpened.
+        `once`: it is remembered that it was heard, and not opened as another event again.
+
+        Only words that are proven to be from a device of the sender are opened: whoever passes the event on, such as
+        the homeserver, may have written another sender on it, or sent it a second time."""
+        content, sender = table(event, "content"), word(event, "sender")
+        if word(content, "algorithm") != ALGORITHM:
+            raise NotOpened("sealed in an unknown way")
+        copies = [*self._olm.inbound_group_store.of(room_id, word(content, "session_id"))]
+        if not copies:
+            if (room_id, word(content, "session_id")) in self._store.group_sessions.spent:
+                raise NotOpened("its key was not used for so long that it was dropped")
+            raise NoKey("there is no key for it")
+        session = next((each for each in copies if self._devices.device_of(sender, each) is not None), None)
+        if session is None:
+            raise Unproven("no known device of its sender has sealed it")
+        if self._store.signed_only and not self._devices.believes(sender, session):
+            raise Unsigned(UNSIGNED)
+        plain, index = opened(session, word(content, "ciphertext"))
+        if word(plain, "room_id") != room_id:
+            raise NotOpened("it was sealed for another room")
+        if once and session.sender_key != self._devices.our_key:
+            self._hear_once(session, index, word(event, "event_id"))
+            self._store.group_sessions.used(session)
+        inner = dict(table(plain, "content"))
+        if "m.relates_to" in content:
+            inner.setdefault("m.relates_to", content["m.relates_to"])
+        kept = {key: value for key, value in event.items() if key not in ("state_key", "redacts")}
+        return kept | {"type": word(plain, "type"), "content": inner}
+
+    def ask_for(self, room_id: str, event: Json) -> bool:
+        """Ask the devices of the sender for the key of a sealed event; False if we have asked for it before. Who has
+        given it to us answers; who has left us out does not (spec, "m.room_key_request")."""
+        session_id, wanted = word(table(event, "content"), "session_id"), self._olm.outgoing_key_requests
+        if session_id in wanted or not session_id:
+            return False
+        while len(wanted) >= _WANTED:
+            self._store.remove_outgoing_key_request(wanted.pop(next(iter(wanted))))
+        wanted[session_id] = OutgoingKeyRequest(session_id, session_id, room_id, ALGORITHM)
+        self._store.add_outgoing_key_request(wanted[session_id])
+        body = {"algorithm": ALGORITHM, "room_id": room_id, "session_id": session_id}
+        if sender_key := word(table(event, "content"), "sender_key"):
+            body["sender_key"] = sender_key
+        content = {"action": "request", "body": body, "request_id": session_id, "requesting_device_id": self._us[1]}
+        message = ToDeviceMessage("m.room_key_request", word(event, "sender"), "*", content)
+        self._olm.outgoing_to_device_messages.append(message)
+        return True
+
+    def unsigned_sender(self, room_id: str, event: Json) -> Pair | None:
+        """The device that has sealed an event which we have opened, unless its owner has signed it."""
+        sender = word(event, "sender")
+        for session in self._olm.inbound_group_store.of(room_id, word(table(event, "content"), "session_id")):
+            device = self._devices.device_of(sender, session)
+            if device is not None:
+                return None if self._devices.believes(sender, session) else (sender, device)
+        return None
+
+    def _hear_once(self, session: Any, index: int, event_id: str) -> None:
+        """Raises NotOpened if another event had the same ciphertext. It is kept as long as its key."""
+        row = named(session.room_id, session.id, session.sender_key, str(index // HEARD_IN_ROW))
+        self._rows.put(HEARD, row, heard_once(self._rows.get(HEARD, row) or "{}", index, event_id))
