@@ -9,7 +9,7 @@ from typing import Any
 from bridge.matrix.crypto.account.signing import SigningKey
 from bridge.matrix.crypto.olm.machine import Machine
 from bridge.matrix.crypto.rows import Rows
-from bridge.matrix.crypto.signatures import Pair, devices
+from bridge.matrix.crypto.signatures import ALGORITHM, Pair, devices
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.rooms.encrypted import Period
 from tests.fakes.memory import Notebook
@@ -92,6 +92,16 @@ class Party:
         session = olm.session_store.get(device.curve25519)
         message = olm._encrypt_forwarding_key(room, key, session, device)
         return {"type": "m.room.encrypted", "sender": self.user, "content": message.content}
+
+    def claim(self, other: "Party", of: "Party", *, room: str = ROOM) -> Json:
+        """Give `other` the key for what `of` says next in the room as if it were our own."""
+        self.give_key(other, room=room)
+        olm, theirs = self.machine._olm, of.machine._olm.outbound_group_sessions[room]
+        device = olm.device_store[other.user][other.device]
+        content = {"algorithm": ALGORITHM, "room_id": room, "session_id": theirs.id, "session_key": theirs.session_key}
+        session = olm.session_store.get(device.curve25519)
+        sealed = olm._olm_encrypt(session, device, "m.room_key", content)
+        return {"type": "m.room.encrypted", "sender": self.user, "content": sealed}
 
     def say(self, text: str, event_id: str = "$1", *, room: str = ROOM, **more: object) -> dict[str, Any]:
         """A sealed event."""

@@ -1,5 +1,7 @@
 """Keys that nothing can need any more are forgotten (bridge.matrix.crypto.olm.pruning)."""
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.matrix.crypto.olm import pruning
 from bridge.matrix.crypto.olm.group_sessions import HEARD, MEGOLM
-from bridge.matrix.crypto.olm.opened import NoKey, NotOpened
+from bridge.matrix.crypto.olm.opened import NoKey, NotOpened, Unproven
 from bridge.matrix.crypto.olm.pruning import DAY_S, UNUSED_DAYS, Spent, is_old
 from bridge.matrix.crypto.olm.sessions import OLM
 from bridge.matrix.crypto.rows import Rows
@@ -71,6 +73,39 @@ async def test_an_old_message_that_is_played_again_is_not_opened_though_its_send
         assert not isinstance(found.value, NoKey)
 
 
+async def test_nobody_makes_the_key_of_another_count_as_dropped() -> None:
+    ann, eve, duck = await Party("@ann:hs").begin(), await Party("@eve:hs").begin(), await Party("@duck:hs").begin()
+    duck.learn(ann, eve)
+    keys = ann.give_key(duck)
+    claimed = eve.claim(duck, ann)
+    event = ann.say("hi")
+    duck.hear([claimed])
+    with pytest.raises(Unproven):
+        duck.read(event)
+    assert len(duck.rows.of(MEGOLM)) == 1
+    duck.now += (UNUSED_DAYS + 1) * DAY_S
+    _prune(duck)
+    assert len(duck.rows.of(MEGOLM)) == 0
+    duck = await _stored(duck)
+    duck.hear([*keys, eve.claim(duck, ann)])
+    assert [*map(len, (duck.rows.of(MEGOLM), duck.rows.of(pruning.SPENT)))] == [1, 1]
+    assert duck.read(event) == "hi"
+
+
+async def test_marks_of_a_version_that_did_not_note_from_whom_a_key_was_still_count() -> None:
+    ann, duck = await Party("@ann:hs").begin(), await Party("@duck:hs").begin()
+    duck.learn(ann)
+    keys = ann.give_key(duck)
+    event = ann.say("hi")
+    session = event["content"]["session_id"]
+    mark = base64.b64encode(hashlib.sha256(f"{ROOM} {session}".encode()).digest()[:8]).decode().rstrip("=")
+    duck.rows.put(pruning.SPENT, "0", "A" * 11 + mark)
+    duck = await _stored(duck)
+    duck.hear(keys)
+    with pytest.raises(NotOpened, match="was dropped"):
+        duck.read(event)
+
+
 async def _stored(duck: Party) -> Party:
     await duck.rows.flush()
     return await duck.again()
@@ -113,12 +148,12 @@ async def test_marks_of_dropped_keys_are_few_bytes_bounded_and_outlive_a_restart
     await rows.load()
     spent = Spent(rows)
     for number in range(200):
-        spent.add(ROOM, str(number))
-        spent.add(ROOM, str(number))
+        spent.add(ROOM, str(number), "ann")
+        spent.add(ROOM, str(number), "ann")
     await rows.flush()
     rows = Rows(memory)
     await rows.load()
     for each in (spent, Spent(rows)):
         assert len(each) == 50
-        assert (ROOM, "199") in each
-        assert (ROOM, "0") not in each
+        assert each.has(ROOM, "199", ["ann"])
+        assert not each.has(ROOM, "0", ["ann"])

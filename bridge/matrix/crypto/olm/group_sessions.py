@@ -40,7 +40,7 @@ class GroupSessions:
             self._note(name)
 
     def add(self, session: Any) -> bool:
-        if (session.room_id, session.id) in self.spent:
+        if self.spent.has(session.room_id, session.id, (session.sender_key,)):
             return False
         held: Any = self.get(session.room_id, session.sender_key, session.id)
         if held is not None and held.first_known_index <= session.first_known_index:
@@ -84,8 +84,7 @@ class GroupSessions:
         return (sender_key for sender_key, names in [*self._of_device.items()] if names)
 
     def trim(self, sender_key: str, most: int) -> None:
-        """Keep the newest of a device. The others are not marked as dropped: they may be copies of somebody else's, who
-        may give them to us later."""
+        """Keep the newest of a device. The others are not marked as dropped: nothing was opened with them."""
         names = self._of_device.get(sender_key, [])
         for _ in range(len(names) - most):
             self._drop(names.pop(0), is_spent=False)
@@ -123,11 +122,11 @@ class GroupSessions:
             self._drop(of_device.pop(0))
 
     def _drop(self, name: str, *, is_spent: bool = True) -> None:
-        key = parts(name)
+        key = room_id, session_id, _ = parts(name)
         if is_spent:
-            self.spent.add(key[0], key[1])
+            self.spent.add(*key)
         self._days.pop(name, None)
-        self._names[key[0], key[1]].remove(name)
+        self._names[room_id, session_id].remove(name)
         self._open.pop(name)
         self._rows.put(MEGOLM, name, None)
         for number in range(_LONGEST // HEARD_IN_ROW):

@@ -36,14 +36,7 @@ class Inbound:
         content, sender = table(event, "content"), word(event, "sender")
         if word(content, "algorithm") != ALGORITHM:
             raise NotOpened("sealed in an unknown way")
-        copies = [*self._olm.inbound_group_store.of(room_id, word(content, "session_id"))]
-        if not copies:
-            if (room_id, word(content, "session_id")) in self._store.group_sessions.spent:
-                raise NotOpened("its key was not used for so long that it was dropped")
-            raise NoKey("there is no key for it")
-        session = next((each for each in copies if self._devices.device_of(sender, each) is not None), None)
-        if session is None:
-            raise Unproven("no known device of its sender has sealed it")
+        session = self._session(room_id, word(content, "session_id"), sender)
         if self._store.signed_only and not self._devices.believes(sender, session):
             raise Unsigned(UNSIGNED)
         plain, index = opened(session, word(content, "ciphertext"))
@@ -57,6 +50,18 @@ class Inbound:
             inner.setdefault("m.relates_to", content["m.relates_to"])
         kept = {key: value for key, value in event.items() if key not in ("state_key", "redacts")}
         return kept | {"type": word(plain, "type"), "content": inner}
+
+    def _session(self, room_id: str, session_id: str, sender: str) -> Any:
+        """The key of room messages, from a device of `sender`. Raises NoKey, NotOpened."""
+        copies = [*self._store.group_sessions.of(room_id, session_id)]
+        found = next((each for each in copies if self._devices.device_of(sender, each) is not None), None)
+        if found is not None:
+            return found
+        if self._store.group_sessions.spent.has(room_id, session_id, self._devices.keys_of(sender)):
+            raise NotOpened("its key was not used for so long that it was dropped")
+        if copies:
+            raise Unproven("no known device of its sender has sealed it")
+        raise NoKey("there is no key for it")
 
     def ask_for(self, room_id: str, event: Json) -> bool:
         """Ask the devices of the sender for the key of a sealed event; False if we have asked for it before. Who has
@@ -79,7 +84,7 @@ class Inbound:
     def unsigned_sender(self, room_id: str, event: Json) -> Pair | None:
         """The device that has sealed an event which we have opened, unless its owner has signed it."""
         sender = word(event, "sender")
-        for session in self._olm.inbound_group_store.of(room_id, word(table(event, "content"), "session_id")):
+        for session in self._store.group_sessions.of(room_id, word(table(event, "content"), "session_id")):
             device = self._devices.device_of(sender, session)
             if device is not None:
                 return None if self._devices.believes(sender, session) else (sender, device)

@@ -77,6 +77,11 @@ class KnownDevices:
         """The Curve25519 keys of all devices that somebody lists or listed, and of our own."""
         return {self.our_key, *(each.curve25519 for each in self._olm.device_store)}
 
+    def keys_of(self, user: str) -> list[str]:
+        """The Curve25519 keys of all devices that `user` lists or listed, ours among them."""
+        found = [str(each.curve25519) for each in self._olm.device_store[user].values()]
+        return [*found, self.our_key] if user == self._us[0] else found
+
     def believes(self, user: str, session: Any) -> bool:
         """Whether the key of room messages is from a device that `user` has signed."""
         device = self.device_of(user, session)

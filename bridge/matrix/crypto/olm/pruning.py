@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.rows import Rows, named
 
 DAY_S = 86_400.0
 UNUSED_DAYS = 60
@@ -17,15 +17,17 @@ _IN_ROW, _ROWS, _MARK = 1000, 200, 11
 
 
 class Spent:
-    """The room keys that were dropped. Who plays an old message again, under another id, must not get it carried as a
-    new one: its sender's client would give us the key once more."""
+    """The room keys that were dropped, each as what a device had given us: one device cannot make another's count as
+    dropped. Who plays an old message again, under another id, must not get it carried as a new one: its sender's client
+    would give us the key once more."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._marks = {mark for row in rows.of(SPENT).values() for mark in _split(row)}
 
-    def add(self, room_id: str, session_id: str) -> None:
-        mark = _mark(room_id, session_id)
+    def add(self, room_id: str, session_id: str, sender_key: str) -> None:
+        """`sender_key`: the Curve25519 key of the device from which we had it."""
+        mark = _mark(named(room_id, session_id, sender_key))
         if mark in self._marks:
             return
         self._marks.add(mark)
@@ -38,9 +40,13 @@ class Spent:
                 self._forget(str(numbers[0]))
         self._rows.put(SPENT, str(last), row + mark)
 
-    def __contains__(self, key: object) -> bool:
-        """Whether a room key, named by its room and session, was dropped."""
-        return bool(self._marks) and isinstance(key, tuple) and _mark(*key) in self._marks
+    def has(self, room_id: str, session_id: str, sender_keys: Iterable[str]) -> bool:
+        """Whether the key of a room and session was dropped that we had from any of these devices."""
+        if not self._marks:
+            return False
+        if _mark(f"{room_id} {session_id}") in self._marks:  # an earlier version did not note from whom it was
+            return True
+        return any(_mark(named(room_id, session_id, each)) in self._marks for each in sender_keys)
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -56,8 +62,8 @@ def is_old(day: int, today: int, period_s: float) -> bool:
     return today - day > max(UNUSED_DAYS, period_s / DAY_S + 1)
 
 
-def _mark(room_id: str, session_id: str) -> str:
-    found = hashlib.sha256(f"{room_id} {session_id}".encode(errors="replace")).digest()[:8]
+def _mark(key: str) -> str:
+    found = hashlib.sha256(key.encode(errors="replace")).digest()[:8]
     return base64.b64encode(found).decode().rstrip("=")
 
 
