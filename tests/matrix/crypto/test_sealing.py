@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.crypto import sealing
@@ -22,6 +23,7 @@ from bridge.matrix.rooms.joined import JoinedRoom, Rooms
 from bridge.model.event import Room
 from bridge.model.outbox import Attached, Owed
 from bridge.network import PermanentError, TransientError
+from bridge.store import Full, PatientMemory
 from tests.events import irc, said
 from tests.fakes.memory import Notebook
 from tests.matrix.crypto.parties import ROOM, Party
@@ -250,6 +252,32 @@ async def test_nothing_is_sealed_for_a_room_that_is_too_large(monkeypatch: pytes
     bridge, _ = await _room("ann", "bob")
     with pytest.raises(PermanentError, match="more than 2 people"):
         await bridge.say("x")
+
+
+async def test_while_the_store_is_full_a_message_waits_says_so_once_and_no_key_leaves() -> None:
+    lease = _FullLease()
+    duck = await Party(_US, memory=PatientMemory(lease)).begin()  # type: ignore[arg-type]
+    ann = await Party("@ann:hs").begin()
+    ann.learn(duck)
+    bridge = _Bridge(duck, _People(ann))
+    with capture_logs() as logs:
+        saying = asyncio.create_task(bridge.say("hi"))
+        await asyncio.sleep(3600)
+        assert not bridge.homeserver.mail
+        lease.is_full = False
+        event = await saying
+    assert [line["event"] for line in logs] == ["store_unavailable"]
+    assert lease.kept
+    assert _reads(bridge, ann, event) == "hi"
+
+
+class _FullLease(Notebook):
+    is_full = True
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        if self.is_full:
+            raise Full("the disk is full")
+        await super().remember(changes)
 
 
 @pytest.mark.real_time
