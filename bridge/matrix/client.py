@@ -84,6 +84,8 @@ class MatrixNetwork:
         unsealing = Unsealing(self.name, sealed.keys, sealed.opening) if sealed else Unsealing(self.name)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory, lambda: unsealing.works)
+        if sealed:
+            self._private.can_be_sealed = sealed.reaches
         self._invitations = Invitations(self.name, self._joining, self._private, memory)
         self._sending = Sending(
             self.name,

@@ -69,6 +69,16 @@ class Encryption:
         self.keys.pins.tell, self.keys.pins.knows = tell, knows_user
         self._identity.tell = tell
 
+    async def reaches(self, user: str) -> bool:
+        """Whether `user` has a device with keys: only then can they read what is encrypted. Raises what `Homeserver`
+        raises."""
+        machine = self.keys.machine
+        if machine is None:
+            return False
+        self.keys.directory.changed([user])  # we are not told of changes of people with whom we share no room
+        await self.keys.directory.know(machine, [user])
+        return machine.devices.has_any(user)
+
     def state(self) -> EncryptionState:
         """See `bridge.network.Encrypts`."""
         if self._account.refused:

@@ -63,6 +63,10 @@ class KnownDevices:
         """The devices that they have now, and that get no keys."""
         return [pair for pair in self._current(users) if self._store.signed_only and not self.is_signed(pair)]
 
+    def has_any(self, user: str) -> bool:
+        """Whether `user` has a device now, other than ours."""
+        return any(True for _ in self._current([user]))
+
     def _current(self, users: Iterable[str]) -> Iterator[Pair]:
         known = self._olm.device_store
         pairs = ((user, str(each.id)) for user in users for each in known.active_user_devices(user))
