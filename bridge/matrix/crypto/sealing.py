@@ -6,6 +6,7 @@ from weakref import WeakValueDictionary
 
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.olm.machine import Machine
+from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge
@@ -33,15 +34,18 @@ class Sealing:
         """Whether we can seal and open at all."""
         return self._keys.machine is not None
 
-    async def seal(self, joined: JoinedRoom, kind: str, content: Mapping[str, object]) -> dict[str, object]:
-        """The content of an `m.room.encrypted` event that says it. Raises what `Homeserver` raises if that passes, else
-        TransientError; PermanentError if the room is too large."""
+    async def seal(
+        self, joined: JoinedRoom, kind: str, content: Mapping[str, object], to: Pair | None = None
+    ) -> dict[str, object]:
+        """The content of an `m.room.encrypted` event that says it. The device `to` can read it, and nothing else, even
+        if its owner has not signed it. Raises what `Homeserver` raises if that passes, else TransientError;
+        PermanentError if the room is too large."""
         machine = self._keys.machine
         assert machine is not None
         lock = self._sharing.setdefault(joined.id, asyncio.Lock())
         async with lock:
             try:
-                await self._share(machine, joined)
+                await self._share(machine, joined, to)
             except TooLarge as error:
                 raise PermanentError(f"the room is encrypted, and too large for that: {error}") from None
             except ApiError as error:
@@ -55,20 +59,22 @@ class Sealing:
         assert self._keys.machine is not None
         return self._keys.machine.inbound.open(joined.id, event)
 
-    async def _share(self, machine: Machine, joined: JoinedRoom) -> None:
+    async def _share(self, machine: Machine, joined: JoinedRoom, to: Pair | None) -> None:
         """Give the key for what we say next to all who do not have it yet."""
         period = self._rooms.encrypted.period(joined.id)
         while True:
             users = await self._people(joined)
             await self._keys.directory.know(machine, users)
-            lacking = machine.outbound.begin(joined.id, machine.devices.receivers(users), period, self._clock())
+            refused = {*machine.devices.refused(users)}
+            receivers = {*machine.devices.receivers(users), *(refused & {to})}
+            lacking = machine.outbound.begin(joined.id, receivers, period, self._clock())
             await self._keys.claims.meet(machine, machine.unmet(lacking))
             if joined.members is not None and users == joined.members:
                 break
-        await self._keys.claims.withhold(machine, joined.id, machine.devices.refused(users))
+        await self._keys.claims.withhold(machine, joined.id, refused - receivers)
         if not lacking:
             return
-        for pairs, body in machine.outbound.share(joined.id, sorted({user for user, _ in lacking})):
+        for pairs, body in machine.outbound.share(joined.id, lacking):
             await self._keys.mail.send(KIND, body)
             machine.outbound.shared(joined.id, pairs)
 

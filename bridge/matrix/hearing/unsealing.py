@@ -9,7 +9,7 @@ import structlog
 from bridge.lib.bucket import SlidingWindow
 from bridge.lib.lru import LruDict
 from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.olm.opened import NotOpened, RoomKey
+from bridge.matrix.crypto.olm.opened import NotOpened, RoomKey, Unsigned
 from bridge.matrix.crypto.opening import Keyless, Opening
 from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.sync import ForDevice, Said, Sealed, Uncarried
@@ -84,6 +84,8 @@ class Unsealing:
             self._refused(joined, entry, str(error))
             return Unreadable(entry.user, str(error), error.told)
         except NotOpened as error:
+            if isinstance(error, Unsigned) and isinstance(said := sync.unsealed(error.event), Verification):
+                return said  # whoever verifies us proves their keys by that
             reason = f"encrypted, and {error}"
             refused = self._refused(joined, entry, reason)
             return Unreadable(entry.user, reason, error.told) if error.told else refused

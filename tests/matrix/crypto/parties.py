@@ -77,7 +77,7 @@ class Party:
                 key_id = next(iter(keys))
                 assert self.machine.claimed(other.user, other.device, {key_id: keys.pop(key_id)})
         events: list[Json] = []
-        for pairs, body in self.machine.outbound.share(room, sorted({user for user, _ in lacking})):
+        for pairs, body in self.machine.outbound.share(room, lacking):
             self.machine.outbound.shared(room, pairs)
             for user, device in sorted(pairs):
                 content = table(body, "messages", user, device)

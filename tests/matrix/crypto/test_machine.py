@@ -422,7 +422,7 @@ async def test_sharing_a_key_with_three_hundred_devices_never_takes_long_without
         ann.machine.claimed(*other.pair, dict([keys.popitem()]))
     ann.machine.outbound.begin(ROOM, [other.pair for other in others], Period(), 0.0)
     longest, begun = 0.0, time.thread_time()
-    bodies = ann.machine.outbound.share(ROOM, [other.user for other in others])
+    bodies = ann.machine.outbound.share(ROOM, [other.pair for other in others])
     for pairs, _ in bodies:
         longest = max(longest, time.thread_time() - begun)
         ann.machine.outbound.shared(ROOM, pairs)

@@ -11,10 +11,15 @@ from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.olm.opened import NotOpened, heard_once
 from bridge.matrix.crypto.opening import NO_KEY, Keyless, Opening
 from bridge.matrix.crypto.signatures import ALGORITHM
+from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.dialect.sync import ForDevice
+from bridge.matrix.dialect.verification import Verification
+from bridge.matrix.hearing.unsealing import Unreadable, Unsealing
 from bridge.matrix.http.homeserver import Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
+from bridge.matrix.rooms.joined import JoinedRoom
+from bridge.model.event import Room
 from tests.matrix.crypto.parties import ROOM, Party
 
 
@@ -101,6 +106,24 @@ async def test_a_message_whose_key_does_not_come_is_given_up_after_five_minutes(
     with pytest.raises(NotOpened, match=NO_KEY.reason):
         await reader.read(event)
     assert not duck.rows.of("waiting")
+
+
+async def test_an_unsigned_device_is_heard_when_it_verifies_us_and_not_else() -> None:
+    duck = await Party("@duck:hs", signed_only=True).begin()
+    ann = await Party("@ann:hs").begin()
+    reader = _Reader(duck)
+    reader.directory.known = [ann]
+    unsealing = Unsealing("home", reader.keys, reader.opening)
+    await unsealing.hear(ForDevice(tuple(ann.give_key(duck))))
+    joined = JoinedRoom(ROOM, Room("home", "#pond:hs"))
+
+    async def hears(number: int, msgtype: str) -> object:
+        (entry,) = sync.entries([ann.say("hi", f"${number}", msgtype=msgtype)])
+        assert isinstance(entry, sync.Sealed)
+        return await unsealing.open(joined, entry)
+
+    assert isinstance(await hears(1, "m.key.verification.request"), Verification)
+    assert isinstance(await hears(2, "m.text"), Unreadable)
 
 
 async def test_not_more_messages_wait_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:

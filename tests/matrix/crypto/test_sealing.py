@@ -15,7 +15,9 @@ from structlog.testing import capture_logs
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.crypto import sealing
 from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.olm.opened import NotOpened
 from bridge.matrix.crypto.sealing import Sealing
+from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json, table
 from bridge.matrix.dialect.sync import ForDevice
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
@@ -42,6 +44,8 @@ class _People(Homeserver):
         self.mail: dict[str, list[Json]] = {}
         self.withheld: list[tuple[str, str, str]] = []
         self.asked: Counter[str] = Counter()
+        self.signing: Json = {}
+        """The cross-signing keys that an answer to /keys/query has."""
         self.trouble: dict[str, Exception] = {}
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens while the next answer to a request is on its way."""
@@ -60,7 +64,7 @@ class _People(Homeserver):
             for (user, device), party in self.parties.items():
                 if user in there:
                     there[user][device] = json.loads(json.dumps(party.published["device_keys"]))
-            return {"device_keys": there}
+            return {"device_keys": there, **self.signing}
         assert path == ("keys", "claim")
         found: dict[str, Any] = {}
         for user, devices in asked["one_time_keys"].items():
@@ -107,13 +111,13 @@ class _Bridge:
         rooms.encrypt(self.joined, {})
         self.sealing = Sealing(rooms, homeserver, self.keys, lambda: self.now)
 
-    async def say(self, text: str) -> Json:
-        content = await self.sealing.seal(self.joined, "m.room.message", {"body": text})
+    async def say(self, text: str, to: Pair | None = None) -> Json:
+        content = await self.sealing.seal(self.joined, "m.room.message", {"body": text}, to)
         return {"type": "m.room.encrypted", "sender": _US, "event_id": f"${text}", "content": content}
 
 
-async def _room(*names: str) -> tuple[_Bridge, list[Party]]:
-    duck = await Party(_US).begin()
+async def _room(*names: str, signed_only: bool = False) -> tuple[_Bridge, list[Party]]:
+    duck = await Party(_US, signed_only=signed_only).begin()
     parties = [await Party(f"@{name}:hs").begin() for name in names]
     for party in parties:
         party.learn(duck)
@@ -215,6 +219,57 @@ async def test_a_new_device_of_somebody_gets_the_key_when_the_homeserver_tells_o
     event = await bridge.say("two")
     assert _reads(bridge, new, event) == "two"
     assert ann.user == new.user
+
+
+async def test_a_device_gets_the_key_as_soon_as_its_owner_has_signed_it() -> None:
+    bridge, (ann,) = await _room("ann", signed_only=True)
+    new = await Party("@ann:hs", "NEW").begin()
+    new.learn(bridge.keys_of_duck)
+    bridge.homeserver.signing = ann.sign()
+    bridge.homeserver.parties[new.pair] = new
+    one = await bridge.say("one")
+    assert _reads(bridge, ann, one) == "one"
+    assert bridge.homeserver.withheld == [(*new.pair, "m.unverified")]
+    bridge.homeserver.signing = ann.sign(new)
+    await bridge.keys.hear(ForDevice(changed=("@ann:hs",)))
+    two = await bridge.say("two")
+    assert table(one, "content")["session_id"] == table(two, "content")["session_id"]
+    assert _reads(bridge, new, two) == "two"
+
+
+async def test_a_device_that_is_being_verified_can_read_what_is_for_it_and_nothing_before_or_after() -> None:
+    bridge, (ann, bob) = await _room("ann", "bob", signed_only=True)
+    bridge.homeserver.signing = ann.sign()
+    before, ready, after = [await bridge.say("before"), await bridge.say("ready", bob.pair), await bridge.say("after")]
+    bob.hear(bridge.homeserver.mail[bob.user])
+    assert bob.read(ready) == "ready"
+    for event in (before, after):
+        with pytest.raises(NotOpened):
+            bob.read(event)
+    ann.hear(bridge.homeserver.mail[ann.user])
+    assert [ann.read(event) for event in (before, ready, after)] == ["before", "ready", "after"]
+
+
+async def test_who_may_have_got_the_key_before_they_left_cannot_read_what_is_said_next() -> None:
+    bridge, (ann, bob) = await _room("ann", "bob")
+    put = bridge.homeserver.put
+
+    async def lost(*path: str, body: Any) -> Json:
+        await put(*path, body=body)
+        raise Unreachable("the answer was lost")
+
+    bridge.homeserver.put = lost  # type: ignore[method-assign]
+    with pytest.raises(Unreachable):
+        await bridge.say("one")
+    bridge.homeserver.put = put  # type: ignore[method-assign]
+    keys_of_bob = bridge.homeserver.mail.pop(bob.user)
+    bridge.homeserver.parties.pop(bob.pair)
+    bridge.joined.move(bob.user, stays=False)
+    event = await bridge.say("one")
+    assert _reads(bridge, ann, event) == "one"
+    bob.hear(keys_of_bob)
+    with pytest.raises(NotOpened):
+        bob.read(event)
 
 
 @pytest.mark.parametrize("what", ["members", "keys/query", "keys/claim", "sendToDevice"])

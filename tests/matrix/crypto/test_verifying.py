@@ -15,7 +15,7 @@ from bridge.matrix.account import Account
 from bridge.matrix.crypto.account.signing import SigningKey
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.rows import SEEDS
-from bridge.matrix.crypto.signatures import is_signed
+from bridge.matrix.crypto.signatures import Pair, is_signed
 from bridge.matrix.crypto.verification.verifying import Verifying
 from bridge.matrix.crypto.verification.vouching import Vouching
 from bridge.matrix.dialect.fields import Json
@@ -69,11 +69,13 @@ class World:
         self.members = {_ANN}
         self.news: list[News] = []
         self.said: list[tuple[Room, str, dict[str, Any]]] = []
+        self.told: list[Pair] = []
+        """The devices for which it was said in rooms."""
         self.parties: dict[tuple[str, str], tuple[Party, SigningKey]] = {}
         self.seeds = [SigningKey.new() for _ in range(3)]
 
-    async def begin(self) -> "World":
-        self.duck = await Party(_US).begin()
+    async def begin(self, *, signed_only: bool = False) -> "World":
+        self.duck = await Party(_US, signed_only=signed_only).begin()
         self.duck.rows.put(SEEDS, "", json.dumps([key.seed.hex() for key in self.seeds]))
         settings, patience = matrix_settings("home", "http://localhost", _US), Patience("home", random.Random(1))
         account = Account(settings, self.server, Notebook(), patience)
@@ -91,7 +93,8 @@ class World:
         )
         return self
 
-    async def _say(self, room: Room, kind: str, content: Json, _transaction: str) -> None:
+    async def _say(self, room: Room, kind: str, content: Json, _transaction: str, to: Pair) -> None:
+        self.told.append(to)
         self.said.append((room, kind.removeprefix("m.key.verification."), json.loads(json.dumps(content))))
 
     async def asker(self, user: str = _ANN, device: str = "", transaction: str = "t1") -> Asker:
@@ -174,6 +177,18 @@ async def test_a_member_and_an_admin_compare_and_both_accounts_vouch_for_each_ot
         await world.verifying.answer(id_, same=True)
 
 
+async def test_a_device_that_its_owner_has_not_signed_is_verified_also_where_only_signed_ones_are_believed() -> None:
+    world = await World().begin(signed_only=True)
+    own = await world.asker(_US, "PHONE", "t2")
+    for asker in (await world.asker(), own):
+        await world.begins_to_answer(await world.shows(asker))
+        await world.hears(asker, "mac", asker.mac())
+        await world.hears(asker, "done", asker.done())
+        assert ": done. They see the bridge as verified" in world.news[-1].text
+    assert [[*signed] for signed in world.server.signatures] == [[_ANN], [_US]]
+    assert not world.duck.machine.devices.is_signed((_ANN, "ANN"))
+
+
 async def test_in_a_room_all_goes_there_and_refers_to_the_request(world: World) -> None:
     ann = await world.asker(transaction="$ask")
     ann.places = {"m.relates_to": {"rel_type": "m.reference", "event_id": "$ask"}}
@@ -188,6 +203,7 @@ async def test_in_a_room_all_goes_there_and_refers_to_the_request(world: World) 
         await world.verifying.work()
         assert all(content["m.relates_to"] == ann.places["m.relates_to"] for _, _, content in world.said[before:])
         assert all(place == room.room for place, _, _ in world.said)
+        assert {*world.told} <= {(_ANN, "ANN")}
         return {kind: content for _, kind, content in world.said[before:]}
 
     asked = {"msgtype": "m.key.verification.request", "body": "x", "from_device": "ANN", "methods": ["m.sas.v1"]}

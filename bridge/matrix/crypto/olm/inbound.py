@@ -7,7 +7,7 @@ from nio.event_builders import ToDeviceMessage
 
 from bridge.matrix.crypto.olm.group_sessions import HEARD, HEARD_IN_ROW
 from bridge.matrix.crypto.olm.known_devices import KnownDevices
-from bridge.matrix.crypto.olm.opened import UNSIGNED, NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
+from bridge.matrix.crypto.olm.opened import NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
 from bridge.matrix.crypto.olm.store import CryptoStore
 from bridge.matrix.crypto.rows import Rows, named
 from bridge.matrix.crypto.signatures import ALGORITHM, Pair
@@ -37,8 +37,6 @@ class Inbound:
         if word(content, "algorithm") != ALGORITHM:
             raise NotOpened("sealed in an unknown way")
         session = self._session(room_id, word(content, "session_id"), sender)
-        if self._store.signed_only and not self._devices.believes(sender, session):
-            raise Unsigned(UNSIGNED)
         plain, index = opened(session, word(content, "ciphertext"))
         if word(plain, "room_id") != room_id:
             raise NotOpened("it was sealed for another room")
@@ -49,7 +47,10 @@ class Inbound:
         if "m.relates_to" in content:
             inner.setdefault("m.relates_to", content["m.relates_to"])
         kept = {key: value for key, value in event.items() if key not in ("state_key", "redacts")}
-        return kept | {"type": word(plain, "type"), "content": inner}
+        found = kept | {"type": word(plain, "type"), "content": inner}
+        if self._devices.signed_only and not self._devices.believes(sender, session):
+            raise Unsigned(found)
+        return found
 
     def _session(self, room_id: str, session_id: str, sender: str) -> Any:
         """The key of room messages, from a device of `sender`. Raises NoKey, NotOpened."""

@@ -13,9 +13,11 @@ _GONE = 100
 
 
 class KnownDevices:
-    """`us` is our own device, and `olm` nio's machine, which has the others in its store."""
+    """`us` is our own device, and `olm` nio's machine, which has the others in its store. `signed_only`: see
+    `Machine`."""
 
-    def __init__(self, us: Pair, olm: Any, store: CryptoStore) -> None:
+    def __init__(self, us: Pair, olm: Any, store: CryptoStore, *, signed_only: bool) -> None:
+        self.signed_only = signed_only
         self._us = us
         self._olm = olm
         self._store = store
@@ -57,11 +59,15 @@ class KnownDevices:
 
     def receivers(self, users: Iterable[str]) -> list[Pair]:
         """The devices that these people have now, and that may get keys."""
-        return [pair for pair in self._current(users) if not self._store.signed_only or self.is_signed(pair)]
+        return [pair for pair in self._current(users) if not self.signed_only or self.is_signed(pair)]
 
     def refused(self, users: Iterable[str]) -> list[Pair]:
         """The devices that they have now, and that get no keys."""
-        return [pair for pair in self._current(users) if self._store.signed_only and not self.is_signed(pair)]
+        return [pair for pair in self._current(users) if self.signed_only and not self.is_signed(pair)]
+
+    def has(self, pair: Pair) -> bool:
+        """Whether that device is one that its owner has now, other than ours."""
+        return pair in self._current([pair[0]])
 
     def has_any(self, user: str) -> bool:
         """Whether `user` has a device now, other than ours."""

@@ -60,12 +60,11 @@ class Machine:
             rows.put(_SECRET, "", secrets.token_hex(32))
         self._clock = clock
         self._store = CryptoStore(rows, rows.get(_SECRET) or "", lambda: int(clock() // DAY_S))
-        self._store.signed_only = signed_only
         self._olm: Any = NioMachine(user, device, self._store)
         us = (user, device)
-        self.devices = KnownDevices(us, self._olm, self._store)
+        self.devices = KnownDevices(us, self._olm, self._store, signed_only=signed_only)
         self.inbound = Inbound(us, self._olm, rows, self._store, self.devices)
-        self.outbound = Outbound(us, self._olm)
+        self.outbound = Outbound(us, self._olm, self._store)
         self._strangers = Strangers(self._store, self.devices)
 
     @property

@@ -33,13 +33,13 @@ class Unproven(NotOpened):
 
 
 class Unsigned(NotOpened):
-    """Its sender's device is not signed by its owner, and we carry those only."""
+    """Its sender's device is not signed by its owner, and we carry those only. `event` is what was said."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, _UNSIGNED)
+    def __init__(self, event: Json) -> None:
+        super().__init__("its sender has not verified the device", _UNSIGNED)
+        self.event = event
 
 
-UNSIGNED = "its sender has not verified the device"
 _UNSIGNED = (
     "this bridge carries words of devices only that their owners have verified, and this one is not. {who} can verify"
     " it in the settings of their client (sessions, or devices), and say it again."

@@ -28,15 +28,15 @@ class NioMachine(Olm):  # type: ignore[misc]
 
 
 class CryptoStore:
-    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted; `today`: days since the epoch.
-    `signed_only`: others' devices get no keys unless their owners have signed them."""
+    """What nio calls a MatrixStore. `secret`: with which the rows are encrypted; `today`: days since the epoch."""
 
     def __init__(self, rows: Rows, secret: str, today: Callable[[], int]) -> None:
         self._rows = rows
         self._secret = secret
         self.signed: set[tuple[str, str]] = set()
         """The devices that their owners have signed, as users and ids."""
-        self.signed_only = False
+        self.receivers: frozenset[tuple[str, str]] = frozenset()
+        """The devices to which a key is being given."""
         self.sessions = Sessions(rows, secret)
         self.group_sessions = GroupSessions(rows, secret, today)
 
@@ -102,4 +102,5 @@ class CryptoStore:
         return True
 
     def is_device_blacklisted(self, device: Any) -> bool:
-        return self.signed_only and (device.user_id, device.id) not in self.signed
+        """Whether it gets no key now."""
+        return (device.user_id, device.id) not in self.receivers

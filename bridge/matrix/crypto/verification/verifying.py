@@ -14,6 +14,7 @@ from bridge.lib.lru import LruSet
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.crypto.verification import requests, words
 from bridge.matrix.crypto.verification.requests import Admission, Heard, Place
 from bridge.matrix.crypto.verification.sas import REASONS, Code, Exchange, Message
@@ -49,8 +50,9 @@ _OVER = "There is no such comparison any more: it is over, an admin has answered
 _DROPPED = (ApiError, Unreachable, Refused, SendError)
 """Why something is not sent; it is not sent again."""
 
-Say = Callable[[Room, str, Json, str], Awaitable[None]]
-"""Says something in a room: a type of event, its content, and an id that makes it one event if it is said again."""
+Say = Callable[[Room, str, Json, str, Pair], Awaitable[None]]
+"""Says something in a room: a type of event, its content, an id that makes it one event if it is said again, and the
+device for which it is, whose owner may not have signed it."""
 
 
 @dataclass(slots=True)
@@ -224,7 +226,8 @@ class Verifying:
             await self._keys.mail.send(kind, {"messages": {heard.user: {heard.device or "*": content}}})
             return
         content = {**content, "m.relates_to": {"rel_type": "m.reference", "event_id": heard.transaction}}
-        await self._say(heard.joined.room, kind, content, digest(heard.transaction, message.kind))
+        to = (heard.user, heard.device)
+        await self._say(heard.joined.room, kind, content, digest(heard.transaction, message.kind), to)
 
     def _who(self, found: _Open) -> str:
         return words.who(found.heard.user, found.heard.device, self._account.us.user)

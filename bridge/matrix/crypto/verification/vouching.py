@@ -57,7 +57,7 @@ class Vouching:
             return None  # their homeserver does not tell
         there = {each.id: each for each in await read(answer, user)}
         machine.devices.learn(user, there.values())
-        if (user, device) not in machine.devices.receivers([user]):
+        if not machine.devices.has((user, device)):
             return None
         keys = {f"ed25519:{device}": there[device].ed25519}
         master = table(answer, "master_keys", user)
