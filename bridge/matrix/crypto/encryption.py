@@ -8,6 +8,7 @@ from bridge.matrix.crypto.account.identity import Identity
 from bridge.matrix.crypto.account.setting_up import SettingUp
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opening import Opening
+from bridge.matrix.crypto.pruning import Pruning
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.crypto.verification.verifying import Say, Verifying
@@ -94,9 +95,10 @@ class Encryption:
 
     async def hold(self) -> None:
         """Keep all of it working. Does not return."""
+        pruning = Pruning(self._rooms, self.keys, self.sealing.people)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.keys.hold(), name=f"keys {self._network}")
-            group.create_task(self.keys.prune(self._period_s), name=f"old keys {self._network}")
+            group.create_task(pruning.hold(), name=f"old keys {self._network}")
             if self.verifying is not None:
                 group.create_task(self.verifying.hold(), name=f"verifying {self._network}")
 
@@ -108,7 +110,3 @@ class Encryption:
         """See `bridge.network.Encrypts`."""
         assert self.verifying is not None
         return await self.verifying.answer(id_, same=same)
-
-    def _period_s(self, room_id: str) -> float:
-        """For how many seconds people of a room use one key."""
-        return self._rooms.encrypted.period(room_id).seconds

@@ -18,7 +18,6 @@ from bridge.matrix.crypto.devices.pins import Pins
 from bridge.matrix.crypto.devices.withheld import Withheld
 from bridge.matrix.crypto.olm.machine import Machine
 from bridge.matrix.crypto.olm.opened import NotOpened, RoomKey
-from bridge.matrix.crypto.olm.pruning import DAY_S
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.dialect.fields import Json, word
 from bridge.matrix.dialect.sync import ForDevice
@@ -103,16 +102,6 @@ class Keys:
             except (ApiError, Unreachable, Refused) as error:
                 log.warning("keys_not_published", network=self._network, reason=str(error), retry_in_s=again.AGAIN_S)
                 self._stir_later()
-
-    async def prune(self, period_s: Callable[[str], float]) -> None:
-        """Forget keys that nothing can need any more, once a day; see `Machine.prune`. Does not return. Nothing goes
-        within a day of the start: messages from while we were away may still need it."""
-        while True:
-            await asyncio.sleep(DAY_S)
-            if self.machine is not None:
-                for number, _ in enumerate(self.machine.prune(period_s), 1):
-                    if number % _AT_ONCE == 0:
-                        await asyncio.sleep(0)
 
     async def hear(self, news: ForDevice) -> set[RoomKey]:
         """Note what a sync tells our device. Returns which keys of room messages came."""

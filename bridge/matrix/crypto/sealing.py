@@ -63,7 +63,7 @@ class Sealing:
         """Give the key for what we say next to all who do not have it yet."""
         period = self._rooms.encrypted.period(joined.id)
         while True:
-            users = await self._people(joined)
+            users = await self.people(joined)
             await self._keys.directory.know(machine, users)
             refused = {*machine.devices.refused(users)}
             receivers = {*machine.devices.receivers(users), *(refused & {to})}
@@ -78,8 +78,9 @@ class Sealing:
             await self._keys.mail.send(KIND, body)
             machine.outbound.shared(joined.id, pairs)
 
-    async def _people(self, joined: JoinedRoom) -> frozenset[str]:
-        """Who is there or invited, without asking if we have heard all changes since we asked last."""
+    async def people(self, joined: JoinedRoom) -> frozenset[str]:
+        """Who is there or invited, without asking if we have heard all changes since we asked last. Raises what
+        `Homeserver` raises."""
         while joined.members is None:
             before = joined.comings
             there = await look.people(self._homeserver, joined.id, _MOST)

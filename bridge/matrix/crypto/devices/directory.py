@@ -42,7 +42,7 @@ class Directory:
         self._named = SlidingWindow(_AN_HOUR, 3600)
 
     def changed(self, users: Collection[str]) -> None:
-        """These have other devices or keys than before."""
+        """These may have other devices or keys than before."""
         self._fresh.difference_update(users)
 
     async def know(self, machine: Machine, users: Collection[str]) -> None:

@@ -5,11 +5,9 @@ from typing import Any
 from nio.crypto import OutgoingKeyRequest
 from nio.event_builders import ToDeviceMessage
 
-from bridge.matrix.crypto.olm.group_sessions import HEARD, HEARD_IN_ROW
 from bridge.matrix.crypto.olm.known_devices import KnownDevices
-from bridge.matrix.crypto.olm.opened import NoKey, NotOpened, Unproven, Unsigned, heard_once, opened
+from bridge.matrix.crypto.olm.opened import NoKey, NotOpened, Unproven, Unsigned, opened
 from bridge.matrix.crypto.olm.store import CryptoStore
-from bridge.matrix.crypto.rows import Rows, named
 from bridge.matrix.crypto.signatures import ALGORITHM, Pair
 from bridge.matrix.dialect.fields import Json, table, word
 
@@ -20,10 +18,9 @@ _WANTED = 200
 class Inbound:
     """`us` is our own device; `olm` nio's machine."""
 
-    def __init__(self, us: Pair, olm: Any, rows: Rows, store: CryptoStore, devices: KnownDevices) -> None:
+    def __init__(self, us: Pair, olm: Any, store: CryptoStore, devices: KnownDevices) -> None:
         self._us = us
         self._olm = olm
-        self._rows = rows
         self._store = store
         self._devices = devices
 
@@ -41,7 +38,7 @@ class Inbound:
         if word(plain, "room_id") != room_id:
             raise NotOpened("it was sealed for another room")
         if once and session.sender_key != self._devices.our_key:
-            self._hear_once(session, index, word(event, "event_id"))
+            self._store.group_sessions.hear_once(session, index, word(event, "event_id"))
             self._store.group_sessions.used(session)
         inner = dict(table(plain, "content"))
         if "m.relates_to" in content:
@@ -90,8 +87,3 @@ class Inbound:
             if device is not None:
                 return None if self._devices.believes(sender, session) else (sender, device)
         return None
-
-    def _hear_once(self, session: Any, index: int, event_id: str) -> None:
-        """Raises NotOpened if another event had the same ciphertext. It is kept as long as its key."""
-        row = named(session.room_id, session.id, session.sender_key, str(index // HEARD_IN_ROW))
-        self._rows.put(HEARD, row, heard_once(self._rows.get(HEARD, row) or "{}", index, event_id))

@@ -1,6 +1,6 @@
 """The devices of others that we know, with the keys that they had first: who is believed, and who gets keys."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nio.crypto import OlmDevice
@@ -45,6 +45,15 @@ class KnownDevices:
                 self._store.save_device(old)
         for device_id in [old.id for old in known.values() if old.deleted][:-_GONE]:
             self._store.drop_device(known.pop(device_id))
+
+    def prune(self, is_near: Callable[[str], bool]) -> Iterator[None]:
+        """Forget devices that are gone, or whose owners are not near, once no key is left by which they could be heard.
+        Yields after each that was looked at."""
+        for device in [*self._olm.device_store]:
+            is_needed = not device.deleted and is_near(device.user_id)
+            if not is_needed and not self._store.group_sessions.has_any_of(device.curve25519):
+                self._store.drop_device(self._olm.device_store[device.user_id].pop(device.id))
+            yield
 
     def _note_signed(self, pair: Pair, *, signed: bool) -> bool:
         """Whether that has changed."""

@@ -16,7 +16,7 @@ from bridge.matrix.crypto.olm.inbound import Inbound
 from bridge.matrix.crypto.olm.known_devices import KnownDevices
 from bridge.matrix.crypto.olm.opened import RoomKey
 from bridge.matrix.crypto.olm.outbound import Outbound
-from bridge.matrix.crypto.olm.pruning import DAY_S, UNUSED_DAYS
+from bridge.matrix.crypto.olm.spent import DAY_S, UNUSED_DAYS
 from bridge.matrix.crypto.olm.store import CryptoStore, NioMachine
 from bridge.matrix.crypto.olm.strangers import Strangers
 from bridge.matrix.crypto.rows import Rows
@@ -63,7 +63,7 @@ class Machine:
         self._olm: Any = NioMachine(user, device, self._store)
         us = (user, device)
         self.devices = KnownDevices(us, self._olm, self._store, signed_only=signed_only)
-        self.inbound = Inbound(us, self._olm, rows, self._store, self.devices)
+        self.inbound = Inbound(us, self._olm, self._store, self.devices)
         self.outbound = Outbound(us, self._olm, self._store)
         self._strangers = Strangers(self._store, self.devices)
 
@@ -188,14 +188,12 @@ class Machine:
 
     # All of it
 
-    def prune(self, period_s: Callable[[str], float]) -> Iterator[None]:
-        """Forget keys that nothing can need any more. Yields after each that was looked at, for others to have their
-        turns. `period_s`: for how many seconds people of a room may use one key."""
+    def prune(self, period_s: Callable[[str], float], is_near: Callable[[str], bool]) -> Iterator[None]:
+        """Forget what nothing can need any more. Yields after each that was looked at, for others to have their turns.
+        `period_s`: for how many seconds people of a room may use one key; `is_near`: whether we may share an encrypted
+        room with a user."""
         yield from self._store.group_sessions.prune(period_s)
         there = {each.curve25519 for each in self._olm.device_store if not each.deleted}
         before = datetime.fromtimestamp(self._clock() - UNUSED_DAYS * DAY_S)
         yield from self._store.sessions.prune(there.__contains__, before)
-        for device in [each for each in self._olm.device_store if each.deleted]:
-            if not self._store.group_sessions.has_any_of(device.curve25519):
-                self._store.drop_device(self._olm.device_store[device.user_id].pop(device.id))
-            yield
+        yield from self.devices.prune(is_near)
