@@ -188,3 +188,27 @@ async def test_an_admin_compares_on_the_command_line(pond: Pond) -> None:
         assert (await carol.told("cancel"))["code"] == "m.mismatched_sas"
         assert "nothing to compare" in quackbridge(pond.folder, "verify").stdout
     assert quackbridge(pond.folder, "verify").returncode == 1
+
+
+async def test_a_device_that_its_owner_has_not_signed_verifies_us_where_only_signed_ones_are_believed(
+    pond: Pond,
+) -> None:
+    networks: Any = pond.config["networks"]
+    networks["home"]["trust"] = "cross-signed"
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    async with people(pond) as (alice, carol, daemon):
+        place = str((await carol.client.room_resolve_alias(pond.room)).room_id)
+        await alice.client.room_put_state(place, "m.room.encryption", _ALGORITHM)
+        await carol.knows(place, pond.duck_id)
+        waiting = asyncio.create_task(
+            asyncio.to_thread(quackbridge, pond.folder, "verify", "home", "--wait", "30", stdin="yes\n"), name="verify"
+        )
+        numbers = await carol.compare(place)
+        await carol.vouch()
+        await carol.end()
+        done = await waiting
+        assert (done.returncode, numbers in done.stderr) == (0, True), done.stderr
+        assert len(carol.asker.vouched) == 2
+        assert (await daemon.logged("verification_over"))["signed"] is True
+        await carol.say(place, "nobody has verified my device")
+        assert "has not verified the device" in (await daemon.logged("not_opened"))["reason"]
