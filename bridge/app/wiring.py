@@ -24,27 +24,26 @@ from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
-from bridge.network import MediaSource, Memory, Network, Refused, Signals
+from bridge.network import MediaSource, Network, Refused, Signals
 from bridge.previews.fetcher import Fetcher
 from bridge.relay.admins import Admins
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 from bridge.rules.gate import Gate
-from bridge.store import Lease, Store, stored
+from bridge.store import Lease, PatientMemory, Store, stored
 
 _LARGEST_UPLOAD = 20_000_000  # bytes of a file that is fetched for a preview: it is in memory meanwhile
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
-def network(
-    config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random, gate: Gate
-) -> Network:
-    """The network that the config calls `name`, not connected yet."""
+def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng: random.Random, gate: Gate) -> Network:
+    """The network that the config calls `name`, not connected yet. While the store is full, it waits before it sends
+    what has to be stored first."""
     match config.networks[name]:
         case MatrixSettings() as settings:
             return MatrixNetwork(
-                settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
+                settings, rooms, PatientMemory(lease), clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
             )
         case IrcSettings() as settings:
             return IrcNetwork(settings, rooms, clock=time.time, rng=rng)

@@ -1,6 +1,5 @@
 """Who may speak, and what is carried: each refusal with its reason."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -132,9 +131,8 @@ def test_a_pattern_that_fits_everybody_or_is_malformed_is_an_error(written: str)
 
 def test_no_long_message_makes_ignore_patterns_slow() -> None:
     rules = Rules(ignore=tuple(Pattern.parse(f"text:*{'a*' * 100}b?{number}") for number in range(20)))
-    before = time.process_time()
-    judge(said(HOME, matrix("alice"), "a" * 60_000), ALICE, None, rules)
-    assert time.process_time() - before < 2  # a matcher that goes back would take years
+    refused = judge(said(HOME, matrix("alice"), "a" * 60_000), ALICE, None, rules)
+    assert refused is None  # a matcher that goes back would take years: the test's time limit would end it
 
 
 def test_a_message_with_a_password_is_refused_and_heard_by_no_bot_whoever_sends_it() -> None:
