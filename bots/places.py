@@ -15,9 +15,11 @@ Links = Callable[[str, Room], bool]
 
 
 class Places:
-    """`is_in` tells where the bots are, `rooms` one room of each link of a bot, by the link's name. `memory` keeps
-    where each user spoke last: one line each, written when it changes. Users are those of the local allowlist, so there is an
-    end to them."""
+    """`is_in` tells where the bots are, `rooms` one room of each link of a bot, by the link's name.
+
+    `memory` keeps where each user spoke last: one line each, written when it changes. Users are those of the local
+    allowlist, so there is an end to them.
+    """
 
     def __init__(
         self,

@@ -171,14 +171,14 @@ async def test_words_that_were_removed_or_changed_are_removed_or_changed_in_what
 async def test_forget_clears_what_was_said_in_one_place() -> None:
     world = World()
     await world.hears(_says("duck: one"))
-    await world.hears(_says("psst", room=THERE, private=True))
+    await world.hears(_says("between us", room=THERE, private=True))
     world.now += 30
     assert await world.hears(_says("duck: forget")) == [plain(FORGOTTEN)]
     world.now += 30
     await world.hears(_says("duck: two"))
-    await world.hears(_says("psst again", room=THERE, private=True))
+    await world.hears(_says("more between us", room=THERE, private=True))
     assert world.bot.asked[2].turns == ()
-    assert [turn.text for turn in world.bot.asked[3].turns] == ["psst", "answer 2"]
+    assert [turn.text for turn in world.bot.asked[3].turns] == ["between us", "answer 2"]
 
 
 async def test_two_ducks_in_one_room_fall_silent_within_three_answers() -> None:
