@@ -61,7 +61,7 @@ class Attention:
         place = self._place(heard)
         if decision.act is Act.HEAR:
             return decision.may_speak and self._answer(decision, heard, place, now) is decision
-        return decision.may_speak and (heard.private or decision.act is Act.SAY or not _is_hushed(place, now))
+        return decision.may_speak and (decision.act is Act.SAY or not _is_hushed(place, now))
 
     def answered(self, heard: Heard, decision: Decision, now: float) -> None:
         """What the bot said about `heard`, as `decision` and `may_send` allowed, was sent now."""
@@ -123,7 +123,7 @@ class Attention:
 
     def _objection(self, heard: Heard, place: Place, now: float) -> Why | None:
         """Why the bot must not say anything about `heard`; None if it may."""
-        if not heard.private and _is_hushed(place, now):
+        if _is_hushed(place, now):
             return Why.HUSHED
         if not heard.private and self._manners.is_quiet(now):
             return Why.QUIET_HOURS
