@@ -143,9 +143,8 @@ class Attention:
     def _is_asked(self, heard: Heard, place: Place, now: float) -> bool:
         if heard.private or heard.called:
             return True
-        if self._is_to_others(heard, place):
-            return False
-        return self._manners.answers is Answers.ALWAYS or place.is_in_talk(_asker(heard), now)
+        listens = self._manners.answers is Answers.ALWAYS or place.is_in_talk(_asker(heard), now)
+        return listens and not self._is_to_others(heard, place)
 
     @staticmethod
     def _is_to_others(heard: Heard, place: Place) -> bool:

@@ -144,6 +144,12 @@ class TestBreak:
         assert hear(bot, "wake up", NOW + 30, called=True).say is Said.WOKEN
         assert hear(bot, "hello", NOW + 40, who="eve", member=False).asked
 
+    def test_it_is_over_if_the_clock_was_set_back(self) -> None:
+        bot = attention()
+        for n in range(4):
+            hear(bot, "quack", NOW + n, called=True, who="eve", member=False)
+        assert hear(bot, called=True, now=NOW - 10_000, who="carol", member=False).asked
+
     def test_it_is_of_one_place(self) -> None:
         bot = attention()
         for n in range(4):
@@ -159,6 +165,7 @@ class TestPeople:
     def test_a_member_may_ask_the_same_for_ever(self) -> None:
         bot = attention(per_person=None)
         assert [hear(bot, "roll 2d6", NOW + 4 * n, called=True).why for n in range(20)] == [None] * 20
+        assert hear(bot, called=True, now=NOW + 90, who="eve", member=False).asked
 
     def test_who_asks_right_after_others_now_and_then_is_no_circle(self) -> None:
         bot = attention(per_person=None)

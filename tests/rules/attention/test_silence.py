@@ -111,6 +111,7 @@ class TestQuietHours:
             (481, 480, "UTC", False),
             (1_320, 480, "UTC", False),
             (1_320, 481, "UTC", True),
+            (480, 100, "UTC", True),
             (480, 480, "UTC", False),
             (0, 1_440, "UTC", True),
             (540, 600, "Europe/Berlin", True),
