@@ -29,6 +29,11 @@ class Attention:
         self._chance = chance
         self._minds = Minds(manners.per_person, manners.per_room)
 
+    def exchange(self, manners: Manners) -> None:
+        """Replace the manners, as after a reload of the config. What it keeps in mind stays."""
+        self._manners = manners
+        self._minds.exchange(manners.per_person, manners.per_room)
+
     def decide(self, heard: Heard, now: float) -> Decision:
         """What to do about `heard`, now. An answer is counted, whether or not it is given."""
         if heard.automatic:

@@ -1,10 +1,8 @@
 """Whether a bot answers: called, in a talk, told to leave, and in time."""
 
-from dataclasses import replace
-
 import pytest
 
-from bridge.rules.attention import OLD_S, Act, Decision, Said, Why
+from bridge.rules.attention import OLD_S, Act, Decision, Manners, Said, Why
 from bridge.rules.link import Answers
 from tests.rules.attention.heard import NOW, attention, hear, heard
 
@@ -98,7 +96,7 @@ class TestTalk:
     def test_nothing_unasked_begins_a_talk(self) -> None:
         bot = attention(lambda: 0.0, chatty=0.5)
         assert hear(bot) == Decision(Act.ANSWER, NOW)
-        bot._manners = replace(bot._manners, chatty=0.0)
+        bot.exchange(Manners())
         assert hear(bot).why is Why.UNASKED
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.rules.attention import OLD_S, Act, Decision, Why
+from bridge.rules.attention import OLD_S, Act, Decision, Manners, Why
 from tests.rules.attention.heard import NOW, attention, hear, heard
 
 
@@ -34,6 +34,15 @@ class TestBudget:
         assert all(hear(bot, now=NOW + 10 * n, called=True).asked for n in range(150))
         assert hear(attention(per_person=0), private=True).why is Why.PERSON
         assert hear(attention(per_room=0), private=True).why is Why.ROOM
+
+    def test_after_a_reload_other_limits_count_anew_and_the_same_go_on(self) -> None:
+        bot = attention(per_person=1, per_room=1)
+        hear(bot, called=True)
+        bot.exchange(Manners(per_person=1, per_room=2))
+        assert hear(bot, called=True).why is Why.PERSON
+        bot.exchange(Manners(per_person=None, per_room=2))
+        whys = [hear(bot, called=True, now=NOW + 10 * n).why for n in range(3)]
+        assert whys == [None, None, Why.ROOM]
 
     def test_what_a_brain_says_unasked_is_counted(self) -> None:
         bot = attention(hears_all=True, per_room=1)
@@ -119,6 +128,12 @@ class TestSaved:
         bot = attention()
         bot.restore({"attention room x": {"hushed": "for ever"}, "attention people": [1], "karma": 5})
         assert bot.unsaved() == {"attention room x": None}
+
+    def test_what_was_restored_is_not_saved_again(self) -> None:
+        before, after = attention(), attention()
+        hear(before, called=True)
+        after.restore(before.unsaved())
+        assert after.unsaved().keys() <= {"attention people"}
 
     def test_only_what_changed_is_saved_again(self) -> None:
         bot = attention()
