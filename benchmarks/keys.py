@@ -18,13 +18,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bridge.matrix.crypto.keeping import MEGOLM
-from bridge.matrix.crypto.machine import Machine
+from bridge.matrix.crypto.olm.group_sessions import MEGOLM
+from bridge.matrix.crypto.olm.machine import Machine
 from bridge.matrix.crypto.rows import Rows
 from bridge.matrix.dialect.fields import table
 from bridge.store import Lease
 from bridge.store.sqlite import SqliteStore
-from tests.matrix.parties import Party
+from tests.matrix.crypto.parties import Party
 
 _DUCK = "@duck:hs"
 _WAYS = ("without keys", "with keys", "and each room key used once")

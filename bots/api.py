@@ -77,6 +77,11 @@ Said: TypeAlias = str | Text | Reply
 """What brains and bots may return; a string is Markdown."""
 
 
+class CannotThink(Exception):
+    """Raised by a brain that has no answer because something failed. Its words, one short sentence for people, are said
+    in the room before the answer of the next brain, each at most once an hour. It is not logged."""
+
+
 class Memory(Protocol):
     """What one bot remembers, in the bridge's store: small JSON values under names of its own.
 
@@ -117,7 +122,8 @@ class Home(Protocol):
         ...
 
     async def tell(self, user: str, text: Said, *, once: str = "") -> None:
-        """Say something in private to a user, on the network where they spoke last. See `say`. LookupError: never met."""
+        """Say something in private to a user, on the network where they spoke last, as `say` does. Raises LookupError
+        if they have never spoken to a bot here."""
         ...
 
 

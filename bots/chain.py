@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import structlog
 
-from bots.api import Brain, Question, Reply, Said
+from bots.api import Brain, CannotThink, Question, Reply, Said
 from bots.working import for_ever
 from bridge.lib.lru import LruDict
+from bridge.model.text import words
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Chain:
         self._steady = steady
         self._failed: LruDict[tuple[str, str], float] = LruDict(_FAILURES)
         self._unknown: LruDict[str, float] = LruDict(_ROOMS)
+        self._told: LruDict[tuple[str, str], float] = LruDict(_ROOMS)
 
     @property
     def hears(self) -> bool:
@@ -49,17 +51,26 @@ class Chain:
 
     async def reply(self, question: Question) -> Said | None:
         """See `bots.api.Brain`."""
+        reasons: list[str] = []
         for link in self.brains:
             if not question.called and not _hears_all(link.brain):
                 continue
-            if (said := await self._ask(link, question)) is not None:
-                return said
-        return self._do_not_know(question) if question.called else None
+            try:
+                said = await self._ask(link, question)
+            except CannotThink as failed:
+                reasons += [str(failed)] if self._is_news(question, str(failed)) else []
+                continue
+            if said is not None:
+                return _after(reasons, said)
+        unknown = self._do_not_know(question) if question.called and not reasons else None
+        return Reply(" ".join(reasons), "no brain had an answer") if reasons else unknown
 
-    async def _ask(self, link: Link, question: Question) -> Said | None:
+    async def _ask(self, link: Link, question: Question) -> Reply | None:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 said = await link.brain.reply(question)
+        except CannotThink:
+            raise
         except Exception as error:  # a brain may be foreign code: its errors must not stop the conversation
             self._failed_once(link.name, question, error)
             return None
@@ -77,6 +88,15 @@ class Chain:
         hint = "the next brain is asked; the same failure is logged again in an hour"
         log.error("brain_failed", brain=name, room=str(question.room), hint=hint, exc_info=error)
 
+    def _is_news(self, question: Question, reason: str) -> bool:
+        """Whether the reason has not been told in that room for an hour."""
+        key, now = (str(question.room), reason), self._steady()
+        last = self._told.peek(key)
+        if not question.called or (last is not None and now - last < _QUIET_S):
+            return False
+        self._told[key] = now
+        return True
+
     def _do_not_know(self, question: Question) -> Said | None:
         now, room = self._steady(), str(question.room)
         last = self._unknown.peek(room)
@@ -91,6 +111,14 @@ class Chain:
             for link in self.brains:
                 if (run := getattr(link.brain, "run", None)) is not None:
                     group.create_task(for_ever(link.name, run))
+
+
+def _after(reasons: Sequence[str], said: Reply) -> Reply:
+    """What is said, after the reasons why others could not."""
+    if not reasons:
+        return said
+    first = f"({' '.join(reasons)}) "
+    return Reply(first + said.text if isinstance(said.text, str) else (*words(first), *said.text), said.why)
 
 
 def _hears_all(brain: Brain) -> bool:

@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 
 from bots import markdown
 from bots.api import Bot, Question, Reply, Said
+from bots.attending import HEARS_ALL, Asked, Attending
 from bots.places import Places
 from bots.working import Working
 from bridge.lib.ids import digest
-from bridge.model.event import BOTS, DESK, Event, Kind, Message, Room
+from bridge.model.event import BOTS, DESK, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Role, Sender
 from bridge.model.presentation import DEFAULT, Presentation
@@ -37,20 +38,22 @@ _SAID = 20_000
 
 
 class About(NamedTuple):
-    """What the bridge knows about a question: the asker's role (None: a guest), the link's name ('' for none), and
-    whether what the asker says there is carried."""
+    """What the bridge knows about a question: the asker's role (None: a guest), the link's name ('' for none), whether
+    what the asker says there is carried, and whether they are a member there."""
 
     role: Role | None = None
     link: str = ""
     carried: bool = False
+    member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """A bot and the names that it answers to."""
+    """A bot and the names that it answers to. `attending`: its manners; None: it is asked whatever it hears."""
 
     bot: Bot
     names: tuple[str, ...]
+    attending: Attending | None = None
 
 
 class BotHost:
@@ -75,6 +78,7 @@ class BotHost:
     ) -> None:
         self._bots = bots
         self._working = Working()
+        self._exchanged = asyncio.Event()
         self._places = places or Places()
         self._whispers: asyncio.Queue[tuple[Room, Event]] = asyncio.Queue(_WHISPERS)
         self._clock = clock
@@ -89,6 +93,7 @@ class BotHost:
         """Replace the bots. What those that are gone do by themselves ends, what new ones do begins."""
         self._bots = bots
         self._working.use(hosted.bot for hosted in bots.values())
+        self._exchanged.set()
 
     def whisper(self, ear: Room, event: Event) -> bool:
         """Ask a question that must not be stored; it is lost if the bridge stops. False if too many wait already."""
@@ -105,10 +110,38 @@ class BotHost:
             if (hosted := self._bots.get(self._key(ear))) is not None:
                 await self._put(hosted, ear, (event,))
 
+    def listens(self, key: str, event: Event) -> bool:
+        """Whether the bot `key` is in a talk with the sender of `event`, who does not call it."""
+        hosted = self._bots.get(key)
+        if hosted is None or hosted.attending is None:
+            return False
+        return hosted.attending.listens(event, self._about(event).link)
+
+    def changed(self, change: Event) -> None:
+        """A message was edited or removed: what bots remember of it changes, too."""
+        if change.target is None:
+            return
+        message = _question_id(change.target)
+        for hosted in self._bots.values():
+            if hosted.attending is not None:
+                hosted.attending.changed(change, message)
+
     async def work(self) -> None:
         """Run what bots do without a question, for ever."""
         self._working.use(hosted.bot for hosted in self._bots.values())
-        await self._working.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._working.run())
+            group.create_task(self._tell_who_hears_all())
+
+    async def _tell_who_hears_all(self) -> None:
+        """Tell people, once in each link, that a bot hears all that they say, for ever."""
+        while True:
+            self._exchanged.clear()
+            for key, hosted in [*self._bots.items()]:
+                for link, room in self._places.rooms(key).items():
+                    if hosted.attending is not None and await hosted.attending.untold(link):
+                        await self.speak(key, room, words(HEARS_ALL), f"hears all of {link}")
+            await self._exchanged.wait()
 
     async def speak(self, key: str, room: Room, said: Said, once: str = "") -> None:
         """Let the bot `key` say something unasked in `room`, and wherever else it is heard then. Returns when it is
@@ -164,13 +197,18 @@ class BotHost:
         key = self._key(ear)
         for question in questions:
             await self._places.met(question)
-        answers = await asyncio.gather(*(self._ask(hosted, question) for question in questions))
+        if hosted.attending is not None:
+            await hosted.attending.begin()
+        asked = [self._asked(hosted, ear, question) for question in questions]
+        answers = await asyncio.gather(*(self._ask(hosted, each) for each in asked))
         events = [
             self._event(ear, key, hosted.bot, question, part, text)
             for question, texts in zip(questions, answers, strict=True)
             for part, text in enumerate(texts)
         ]
         await self._store(events)
+        if hosted.attending is not None:
+            await hosted.attending.save()
 
     async def _store(self, events: Sequence[Event]) -> None:
         """Return when these are stored."""
@@ -183,25 +221,36 @@ class BotHost:
     def _key(ear: Room) -> str:
         return ear.id.partition("@")[0]
 
-    async def _ask(self, hosted: Hosted, event: Event) -> Sequence[Text]:
+    async def _ask(self, hosted: Hosted, asked: Asked | Question) -> Sequence[Text]:
+        """What the bot says, as far as its manners allow."""
+        if isinstance(asked, Question):
+            return await self._thought(hosted, asked)
+        answers = await self._thought(hosted, asked.question) if asked.thinks else [asked.said]
+        if hosted.attending is None:
+            return ()
+        said = [answer for answer in answers if answer]
+        return hosted.attending.say(asked, said, hosted.bot.name, self._clock())
+
+    async def _thought(self, hosted: Hosted, question: Question) -> Sequence[Text]:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return _texts(await hosted.bot.answer(self._question(hosted, event)))
+                return _texts(await hosted.bot.answer(question))
         except Exception:  # a bot is foreign code: its errors must not stop the conversation
             log.exception(
                 "bot_failed",
                 bot=hosted.bot.name,
-                room=str(event.room),
+                room=str(question.room),
                 hint="this question gets no answer; all else goes on",
             )
             return ()
 
-    def _question(self, hosted: Hosted, event: Event) -> Question:
-        called = event.body.called if isinstance(event.body, Message) else None
+    def _asked(self, hosted: Hosted, ear: Room, event: Event) -> Asked | Question:
+        body = event.body if isinstance(event.body, Message) else None
+        called = body.called if body is not None else None
         said = addressed(plain(event.text), (*filter(None, [called]), *hosted.names))
-        role, link, carried = self._about(event)
-        return Question(
-            id=digest(str(event.room), event.id),
+        role, link, carried, is_member = self._about(event)
+        question = Question(
+            id=_question_id(event.key),
             text=event.text if said is None else words(said),
             asker=event.sender,
             room=event.room,
@@ -211,6 +260,11 @@ class BotHost:
             link=link,
             carried=carried,
         )
+        if hosted.attending is None:
+            return question
+        is_called = said is not None or called is not None
+        scope = ear.id.partition("@")[2]
+        return hosted.attending.ask(event, question, scope, called=is_called, member=is_member, now=self._clock())
 
     def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:
         id_ = digest("answer", key, str(question.room), question.id, str(part))
@@ -219,6 +273,10 @@ class BotHost:
     def _said(self, ear: Room, key: str, bot: Bot, id_: str, text: Text, *, private: bool) -> Event:
         sender = Sender(BOTS, key, bot.name, bot=True)
         return Event(id_, ear, sender, self._clock(), Message(text, Kind.NOTICE), private)
+
+
+def _question_id(event: EventKey) -> str:
+    return digest(str(event.room), event.id)
 
 
 def _texts(answers: Iterable[Said]) -> Sequence[Text]:

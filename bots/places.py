@@ -15,10 +15,19 @@ Links = Callable[[str, Room], bool]
 
 
 class Places:
-    """`is_in` tells where the bots are. `memory` keeps where each user spoke last: one line each, written when it
-    changes. Users are those of the local allowlist, so there is an end to them."""
+    """`is_in` tells where the bots are, `rooms` one room of each link of a bot, by the link's name.
 
-    def __init__(self, is_in: Links = lambda _key, _room: False, memory: Memory | None = None) -> None:
+    `memory` keeps where each user spoke last: one line each, written when it changes. Users are those of the local
+    allowlist, so there is an end to them.
+    """
+
+    def __init__(
+        self,
+        is_in: Links = lambda _key, _room: False,
+        memory: Memory | None = None,
+        rooms: Callable[[str], Mapping[str, Room]] = lambda _key: {},
+    ) -> None:
+        self.rooms = rooms
         self._is_in = is_in
         self._memory = memory
         self._private: LruSet[Room] = LruSet(_PRIVATE)

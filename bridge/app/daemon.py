@@ -94,7 +94,13 @@ class _Daemon:
         self._sessions = Sessions(users, time.time, config.users.session)
         doors = doors_of(config)
         self._gate = Gate(
-            users, self._sessions, links_of(config), clock=time.time, commands=self._is_command, doors=doors
+            users,
+            self._sessions,
+            links_of(config),
+            clock=time.time,
+            commands=self._is_command,
+            doors=doors,
+            listens=self._listens,
         )
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
@@ -132,6 +138,7 @@ class _Daemon:
             admins=self._admins,
             previews=wiring.previews(store),
         )
+        self._shared.on_change = self._host.changed
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout)
@@ -294,7 +301,12 @@ class _Daemon:
         user = self._users.find(event.sender.user) if event.sender.user is not None else None
         link = self._gate.links.of(event.room)
         carried = link is not None and (link.rules.is_member(user) or link.rules.guests is Guests.RELAY)
-        return About(user.role if user is not None else None, link.name if link is not None else "", carried)
+        is_member = link is not None and link.rules.is_member(user)
+        role = user.role if user is not None else None
+        return About(role, link.name if link is not None else "", carried, is_member)
+
+    def _listens(self, key: str, event: Event) -> bool:
+        return self._host.listens(key, event)
 
     def _is_command(self, line: str, user: User | None) -> bool:
         return is_command(line, user) or self._desk.expects(line, user)

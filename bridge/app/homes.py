@@ -39,7 +39,7 @@ class Homes:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self.memory = LeasedMemory()
-        self.places = Places(self._is_in, self.memory)
+        self.places = Places(self._is_in, self.memory, self._rooms)
         self.host: BotHost | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -61,6 +61,10 @@ class Homes:
         if self._session is None:
             self._session = public_session()
         return self._session
+
+    def _rooms(self, key: str) -> Mapping[str, Room]:
+        links = (link for link in self._gate.links if any(bot.key == key for bot in link.bots))
+        return {link.name: link.rooms[0] for link in links}
 
     def _is_in(self, key: str, room: Room) -> bool:
         link = self._gate.links.of(room)

@@ -11,36 +11,39 @@ from pathlib import Path
 from typing import assert_never
 
 from bots.api import Home
+from bots.api import Memory as BotMemory
+from bots.attending import Attending
+from bots.attention import Attention, Manners, QuietHours
 from bots.host import Hosted
 from bots.load import load_bot
-from bridge.config import BotSection, Config
+from bots.talks import Talks
+from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
-from bridge.network import MediaSource, Memory, Network, Refused, Signals
+from bridge.network import MediaSource, Network, Refused, Signals
 from bridge.previews.fetcher import Fetcher
 from bridge.relay.admins import Admins
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 from bridge.rules.gate import Gate
-from bridge.store import Lease, Store, stored
+from bridge.store import Lease, PatientMemory, Store, stored
 
 _LARGEST_UPLOAD = 20_000_000  # bytes of a file that is fetched for a preview: it is in memory meanwhile
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
-def network(
-    config: Config, name: str, rooms: Sequence[Room], memory: Memory, rng: random.Random, gate: Gate
-) -> Network:
-    """The network that the config calls `name`, not connected yet."""
+def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng: random.Random, gate: Gate) -> Network:
+    """The network that the config calls `name`, not connected yet. While the store is full, it waits before it sends
+    what has to be stored first."""
     match config.networks[name]:
         case MatrixSettings() as settings:
             return MatrixNetwork(
-                settings, rooms, memory, clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
+                settings, rooms, PatientMemory(lease), clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
             )
         case IrcSettings() as settings:
             return IrcNetwork(settings, rooms, clock=time.time, rng=rng)
@@ -118,11 +121,34 @@ def bots(
             loaded = load_bot(
                 bot.use, bot.name, bot.brain, bot.delay, settings=bot.settings, home=at_home, folder=folder
             )
-            hosted = Hosted(loaded, (key, bot.name))
+            hosted = Hosted(loaded, (key, bot.name), _attending(bot, (key, bot.name), at_home.memory))
         except ValueError as error:
             raise Refused(f"bots.{key}: {error}") from error
         made[key] = Kept(bot, hosted)
     return made
+
+
+def _attending(bot: BotSection, names: tuple[str, ...], memory: BotMemory) -> Attending:
+    hears_all = bot.hears is Hears.ALL
+    manners = Manners(
+        names=names,
+        answers=bot.answers,
+        stay_s=bot.stay,
+        hears_all=hears_all,
+        chatty=bot.chatty,
+        quiet_hours=_quiet_hours(bot),
+        per_person=bot.budget.per_person,
+        per_room=bot.budget.per_room,
+    )
+    attention = Attention(manners, random.random)
+    return Attending(attention, Talks(bot.context), memory, hears_all=hears_all)
+
+
+def _quiet_hours(bot: BotSection) -> QuietHours | None:
+    if bot.quiet_hours is None:
+        return None
+    start, end = (60 * int(each[:2]) + int(each[3:]) for each in bot.quiet_hours.split("-"))
+    return QuietHours(start, end, bot.zone)
 
 
 @asynccontextmanager

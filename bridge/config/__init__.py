@@ -4,12 +4,13 @@ from bridge.config.last import recall, remember
 from bridge.config.links import doors_of, links_of, private_networks
 from bridge.config.load import load, load_settings
 from bridge.config.problems import ConfigError, Problem
-from bridge.config.settings import BotSection, Config, LinkSection
+from bridge.config.settings import BotSection, Config, Hears, LinkSection
 
 __all__ = [
     "BotSection",
     "Config",
     "ConfigError",
+    "Hears",
     "LinkSection",
     "Problem",
     "doors_of",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bridge.config.settings import Config, LinkSection
+from bridge.config.settings import Config, Hears, LinkSection
 from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
 from bridge.model.presentation import Presentation, Reactions, Topics
@@ -15,7 +15,10 @@ from bridge.users.identities import same_name
 
 def links_of(config: Config) -> Sequence[rules.Link]:
     """The links with their rooms, rules and bots."""
-    bots = {key: LinkedBot(key, (key, bot.name), bot.answers) for key, bot in config.bots.items()}
+    bots = {
+        key: LinkedBot(key, (key, bot.name), bot.answers, hears_all=bot.hears is Hears.ALL)
+        for key, bot in config.bots.items()
+    }
     on_irc = frozenset(name for name, network in config.networks.items() if isinstance(network, IrcSettings))
     return [
         rules.Link(

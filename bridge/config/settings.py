@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from bots.attention import QuietHours
+from bots.talks import Context
 from bridge.config.document import Path as Place
 from bridge.config.document import dotted
 from bridge.config.problems import Problem
@@ -25,8 +28,9 @@ from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import MatrixSettings
+from bridge.model.answering import Answers
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
-from bridge.rules.link import Answers, Guests
+from bridge.rules.link import Guests
 
 
 def _a_while(seconds: float) -> float:
@@ -184,6 +188,36 @@ Brains = Annotated[
 ]
 
 
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def _an_hour(seconds: float) -> float:
+    if seconds > 3600:
+        raise ValueError("must be at most 1h, or off")
+    return seconds
+
+
+def _known_zone(zone: str) -> str:
+    QuietHours(0, 0, zone)
+    return zone
+
+
+class Hears(StrEnum):
+    """What a bot gets of what is said in its links."""
+
+    ASKED = "asked"
+    ALL = "all"
+
+
+class BotBudget(Section):
+    """How many answers of a bot there are in an hour, at most as many at once."""
+
+    per_person: Count = 60
+    """For one person, in all rooms."""
+    per_room: Count = 240
+    """In one link, for all people."""
+
+
 class BotSection(Section):
     """A program that hears and may answer."""
 
@@ -199,6 +233,22 @@ class BotSection(Section):
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED
     """When it answers in a room: if mentioned, always, or never. In private it always answers, unless never."""
+    stay: Annotated[Lasting, AfterValidator(_an_hour)] = Field(default="60s", validate_default=True)
+    """How long a talk with somebody stays open after an answer: they need not call it again; off: not at all."""
+    hears: Hears = Hears.ASKED
+    """Whether it gets only what it is asked, or all that is said in its links; then people there are told so once."""
+    chatty: Annotated[float, BeforeValidator(number)] = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    """The chance that it answers what nobody asked it, where it `hears: all`: 0 never, 1 always."""
+    quiet_hours: (
+        Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")] | None
+    ) = None
+    """When it answers in private only, each day, as 22:00-07:00."""
+    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """The time zone of the quiet hours, as Europe/Berlin."""
+    context: Context = Context.ROOM
+    """What was said before that its brains get: of the room, of the person who asks, or none."""
+    budget: BotBudget = Field(default_factory=BotBudget)
+    """How many answers there are in an hour."""
 
 
 class UserDatabase(Section):
@@ -356,6 +406,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "links.*.max_lines": MaxLinesSection,
         "links.*.media": LinkMediaSection,
         "bots.*": BotSection,
+        "bots.*.budget": BotBudget,
         "users": UserDatabase,
         "store": StoreSection,
         "outbox": OutboxSection,

@@ -34,6 +34,15 @@ class TokenBucket:
         """Seconds until there is a whole token; 0 if there is one. `per_second` must not be 0."""
         return max(0.0, (1 - self._filled(now)) / self._per_second)
 
+    def level(self) -> tuple[float, float] | None:
+        """The tokens that were left, and when that was; None if it was never used. See `refill`."""
+        return None if self._filled_at is None else (self._tokens, self._filled_at)
+
+    def refill(self, tokens: float, now: float) -> None:
+        """Have `tokens` at `now`, as `level` said before a restart."""
+        self._tokens = max(0.0, min(self._burst, tokens))
+        self._filled_at = now
+
     def _filled(self, now: float) -> float:
         if self._filled_at is not None:
             gained = max(0.0, now - self._filled_at) * self._per_second

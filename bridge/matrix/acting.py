@@ -6,7 +6,7 @@ from typing import assert_never
 
 import structlog
 
-from bridge.matrix.crypto.opened import NotOpened
+from bridge.matrix.crypto.olm.opened import NotOpened
 from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect import amend

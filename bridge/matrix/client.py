@@ -6,18 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 
+from bridge.lib.waiting import next_while
 from bridge.matrix.account import Account
 from bridge.matrix.avatars import Avatars
 from bridge.matrix.calling import Calling
-from bridge.matrix.crypto.identity import Identity
-from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.opening import Opening
-from bridge.matrix.crypto.rows import Rows
-from bridge.matrix.crypto.sealing import Sealing
-from bridge.matrix.crypto.setting_up import SettingUp
-from bridge.matrix.crypto.verifying import Verifying
-from bridge.matrix.crypto.vouching import Vouching
-from bridge.matrix.dialect import convert
+from bridge.matrix.crypto.account.setting_up import SettingUp
+from bridge.matrix.crypto.encryption import Encryption
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.dialect.sources import parse
@@ -47,7 +41,6 @@ from bridge.network import (
     EncryptionState,
     Fetched,
     Memory,
-    News,
     NoComparison,
     NotSigned,
 )
@@ -83,27 +76,26 @@ class MatrixNetwork:
         known = self._rooms = Rooms(self.name)
         self._account = Account(settings, self._homeserver, memory, patience)
         self._memory = memory
-        rows = Rows(memory) if settings.encryption else None
-        self._identity, self._keys = None, None
-        if rows is not None:
-            self._identity = Identity(self.name, self._homeserver, self._account, rows, settings.recovery_key, clock)
-            self._keys = Keys(
-                self.name,
-                self._homeserver,
-                self._account,
-                patience,
-                rows,
-                clock,
-                self._identity,
-                signed_only=settings.trust == "cross-signed",
-            )
-        sealing = Sealing(known, self._homeserver, self._keys, clock) if self._keys else None
-        unsealing = Unsealing(self.name, self._keys, Opening(self._keys, rows, clock) if self._keys and rows else None)
+        sealed = self._encryption = (
+            Encryption(settings, self._homeserver, self._account, patience, memory, known, clock)
+            if settings.encryption
+            else None
+        )
+        unsealing = Unsealing(self.name, sealed.keys, sealed.opening) if sealed else Unsealing(self.name)
         self._joining = Joining(rooms, known, self._homeserver, self._account, memory, rng)
         self._private = Private(self.name, known, self._homeserver, self._account, memory, lambda: unsealing.works)
+        if sealed:
+            self._private.can_be_sealed = sealed.reaches
         self._invitations = Invitations(self.name, self._joining, self._private, memory)
         self._sending = Sending(
-            self.name, known, self._homeserver, self._account, self._joining, self._private, self._online, sealing
+            self.name,
+            known,
+            self._homeserver,
+            self._account,
+            self._joining,
+            self._private,
+            self._online,
+            sealed.sealing if sealed else None,
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
@@ -111,11 +103,10 @@ class MatrixNetwork:
         self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
         asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
-        if self._keys is not None:
-            asking.opened = self._keys.look
-        remembering = Remembering(self._invitations, known, rows)
-        tell = remembering.tell
-        self._verifying = self._new_verifying(self._keys, rows, clock, knows, tell) if self._keys and rows else None
+        remembering = Remembering(self._invitations, known, sealed.rows if sealed else None)
+        if sealed:
+            asking.opened = sealed.keys.look
+            sealed.meet(self._sending.say, knows, remembering.tell)
         self._listening = Listening(
             self.name,
             asking,
@@ -126,33 +117,8 @@ class MatrixNetwork:
             carries,
             unsealing,
             remembering,
-            self._verifying,
+            sealed.verifying if sealed else None,
         )
-
-    def _new_verifying(
-        self,
-        keys: Keys,
-        rows: Rows,
-        clock: Callable[[], float],
-        knows: Callable[[Sender], bool],
-        tell: Callable[[News], None],
-    ) -> Verifying:
-        vouching = Vouching(self._homeserver, self._account, keys, rows)
-        found = Verifying(
-            self.name,
-            self._account,
-            keys,
-            vouching,
-            self._sending.say,
-            clock=clock,
-            knows=lambda user: knows(convert.sender(self.name, user, "")),
-            tell=tell,
-        )
-        keys.verification = found.hear_device
-        if self._identity is not None:
-            self._identity.tell = tell
-        keys.pins.tell, keys.pins.knows = tell, lambda user: knows(convert.sender(self.name, user, ""))
-        return found
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`."""
@@ -164,7 +130,7 @@ class MatrixNetwork:
                 life.result()
             async with aclosing(self._listening.batches(cursor)) as batches:
                 while True:
-                    yield await _next(batches, life)
+                    yield await next_while(batches, life)
         finally:
             self._online.clear()
             self._rooms.doubt()
@@ -221,12 +187,9 @@ class MatrixNetwork:
 
     def encryption(self) -> EncryptionState:
         """See `bridge.network.Encrypts`."""
-        if self._keys is None:
+        if self._encryption is None:
             return EncryptionState("it is off (`encryption: false`), and encrypted rooms are neither read nor written")
-        if self._account.refused:
-            return EncryptionState(self._account.refused)
-        encrypted = (joined.room for joined in self._rooms if joined.encrypted and not joined.private)
-        return self._keys.state(tuple(encrypted))
+        return self._encryption.state()
 
     async def sign_device(self, recovery_key: str | None, password: str | None) -> str:
         """See `bridge.network.Encrypts`."""
@@ -241,9 +204,9 @@ class MatrixNetwork:
         await self._setting_up().recovery_key_shown()
 
     def _setting_up(self) -> SettingUp:
-        if self._keys is None or self._account.refused:
+        if self._encryption is None:
             raise NotSigned(self.encryption().problem)
-        return SettingUp(self._keys, self._identity)
+        return self._encryption.setting_up()
 
     @asynccontextmanager
     async def visit(self) -> AsyncGenerator[None, None]:
@@ -260,13 +223,13 @@ class MatrixNetwork:
 
     def comparisons(self) -> Sequence[Comparison]:
         """See `bridge.network.Encrypts`."""
-        return self._verifying.comparisons() if self._verifying is not None else ()
+        return self._encryption.comparisons() if self._encryption is not None else ()
 
     async def answer_comparison(self, id_: str, *, same: bool) -> str:
         """See `bridge.network.Encrypts`."""
-        if self._verifying is None:
+        if self._encryption is None:
             raise NoComparison("Encryption is off for this network: there is nothing to compare.")
-        return await self._verifying.answer(id_, same=same)
+        return await self._encryption.answer_comparison(id_, same=same)
 
     async def ready(self) -> None:
         """See `bridge.network.Network`."""
@@ -279,14 +242,11 @@ class MatrixNetwork:
         if cursor is None:
             await self._joining.tried()
 
-    def _period(self, room_id: str) -> float:
-        return self._rooms.encrypted.period(room_id).seconds
-
     async def _begin(self) -> None:
         await self._account.log_in()
         self._rooms.encrypted.recall(await self._memory.recall())
-        if self._keys is not None:
-            await self._keys.begin()
+        if self._encryption is not None:
+            await self._encryption.keys.begin()
 
     async def _live(self) -> None:
         await self._begin()
@@ -296,11 +256,8 @@ class MatrixNetwork:
         await self._avatars.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
-            if self._keys is not None:
-                group.create_task(self._keys.hold(), name=f"keys {self.name}")
-                group.create_task(self._keys.prune(self._period), name=f"old keys {self.name}")
-            if self._verifying is not None:
-                group.create_task(self._verifying.hold(), name=f"verifying {self.name}")
+            if self._encryption is not None:
+                group.create_task(self._encryption.hold(), name=f"encryption {self.name}")
             group.create_task(self._joining.hold(), name=f"joining {self.name}")
             group.create_task(self._private.hold(), name=f"private {self.name}")
             group.create_task(self._avatars.hold(), name=f"avatars {self.name}")
@@ -312,22 +269,3 @@ class MatrixNetwork:
 def _is_sealed(file: Attached | None) -> bool:
     source = parse(file.source) if file is not None else None
     return source is not None and source.key is not None
-
-
-async def _next(batches: AsyncGenerator[Batch, None], life: asyncio.Task[None]) -> Batch:
-    """The next batch. If `life` ends first, raises what ended it."""
-    try:
-        async with asyncio.timeout(None) as waiting:
-
-            def over(_: asyncio.Task[None]) -> None:
-                waiting.reschedule(asyncio.get_running_loop().time())
-
-            life.add_done_callback(over)
-            try:
-                return await anext(batches)
-            finally:
-                life.remove_done_callback(over)
-    except TimeoutError:
-        if life.done():
-            life.result()
-        raise

@@ -10,6 +10,7 @@ from bridge.matrix.account import Account
 from bridge.matrix.acting import Acting
 from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
+from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
@@ -78,13 +79,14 @@ class Sending:
         joined.is_over(_SILENT)
         return event_id
 
-    async def say(self, room: Room, kind: str, content: Json, transaction: str) -> None:
-        """Say what is no post, sealed if the room is encrypted. Raises SendError, and what `Homeserver` raises."""
+    async def say(self, room: Room, kind: str, content: Json, transaction: str, to: Pair) -> None:
+        """Say what is no post, sealed if the room is encrypted: the device `to` can read it in any case. Raises
+        SendError, and what `Homeserver` raises."""
         joined = await self._joined(room)
         if joined.encrypted:
             if self._sealing is None or not self._sealing.works:
                 raise PermanentError("the room is encrypted, and encryption is off for this bridge")
-            content, kind = await self._sealing.seal(joined, kind, content), SEALED
+            content, kind = await self._sealing.seal(joined, kind, content, to), SEALED
         await self._homeserver.put("rooms", joined.id, "send", kind, transaction, body=content)
 
     async def _put(self, joined: JoinedRoom, post: Post) -> str:

@@ -112,6 +112,8 @@ class Relay:
             self._log(verdict)
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link and not coming else ()
         changes = (case.event,) if event.target is not None and (refusal is None or is_removal(case)) else ()
+        for change in changes:
+            self._shared.on_change(change)
         carried = (Addressed(case.event, room, gather=self._gather(case.event, room)) for room in verdict.audience)
         return Outcome((*carried, *self._notices(verdict)), counts, changes)
 

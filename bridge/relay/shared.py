@@ -26,6 +26,10 @@ def _no_text_link(_event: Event) -> str:
     return ""
 
 
+def _nobody_listens(_event: Event) -> None:
+    """Nobody wants to know of changes."""
+
+
 @dataclass(slots=True)
 class Shared:
     """`clock` gives seconds since the epoch. A reload replaces `terms`."""
@@ -44,5 +48,7 @@ class Shared:
     """Makes the link to a file of an event; '' if none can be made."""
     link_to_text: Callable[[Event], str] = _no_text_link
     """Makes the link to the whole text of an event; '' if none can be made."""
+    on_change: Callable[[Event], None] = _nobody_listens
+    """Is told of each edit and each removal that was accepted."""
     requests: RequestNews | None = None
     admins: Admins | None = None

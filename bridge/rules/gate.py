@@ -45,8 +45,8 @@ class LoggedIn(Protocol):
 class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
-    `commands` says whether a private line is a command to the desk. `doors` are the IRC networks by name; a reload
-    replaces them.
+    `commands` says whether a private line is a command to the desk, `listens` whether a bot listens to somebody who
+    does not call it. `doors` are the IRC networks by name; a reload replaces them.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Gate:
         *,
         clock: Callable[[], float],
         commands: Commands = routing.no_commands,
+        listens: routing.Listens = routing.listens_to_nobody,
         doors: Mapping[str, Door] = MappingProxyType({}),
     ) -> None:
         self.doors = doors
@@ -65,6 +66,7 @@ class Gate:
         self._sessions = sessions
         self._clock = clock
         self._commands = commands
+        self._listens = listens
         self._budgets = GuestBudgets()
         self.speakers = Speakers()
         self._caught: LruDict[tuple[Room, str], float] = LruDict(_CAUGHT)
@@ -101,7 +103,7 @@ class Gate:
             self.speakers.spoke(event.room, case.event.sender, self._clock())
         if isinstance(body := case.event.body, Membership) and body.change is Change.RENAMED:
             self.speakers.renamed(event.room, body.person, body.detail)
-        audience, aside = routing.route(case, refusal, self.links, self._commands)
+        audience, aside = routing.route(case, refusal, self.links, self._commands, self._listens)
         case = replace(case, event=self._offered(case, refusal, audience))
         return self._within_budget(Verdict(case, refusal, audience, aside))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.model.answering import Answers
 from bridge.model.event import Room
 from bridge.model.patterns import Pattern
 from bridge.model.presentation import DEFAULT, Memberships, Presentation
@@ -19,14 +20,6 @@ class Guests(StrEnum):
     DUCK_ONLY = "duck-only"
     RELAY = "relay"
     IGNORE = "ignore"
-
-
-class Answers(StrEnum):
-    """When a bot answers in a link's rooms. In private conversations it always answers, unless `NEVER`."""
-
-    MENTIONED = "mentioned"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +65,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class LinkedBot:
-    """A bot in a link: its key in the config, the names that it listens to, and when it answers."""
+    """A bot in a link: its key in the config, the names that it listens to, and when it answers. `hears_all`: it gets
+    all that is said, and decides itself."""
 
     key: str
     names: tuple[str, ...]
     answers: Answers
+    hears_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

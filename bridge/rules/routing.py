@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from bridge.model.answering import Answers
 from bridge.model.event import BOTS, DESK, Edit, Event, Kind, Message, Room, Topic
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
 from bridge.rules.joining import REQUEST, asks_to_join
-from bridge.rules.link import Answers, Guests, Link, LinkedBot
+from bridge.rules.link import Guests, Link, LinkedBot
 from bridge.users import Measure, User
 
 
@@ -83,12 +84,27 @@ Commands = Callable[[str, User | None], bool]
 """Whether a line that a user (None: a guest) says in private is a command to the desk."""
 
 
+Listens = Callable[[str, Event], bool]
+"""Whether a bot, by its key, listens to who says something without calling it: they talk with each other."""
+
+
+def listens_to_nobody(_bot: str, _event: Event) -> bool:
+    """Bots have to be called each time."""
+    return False
+
+
 def no_commands(_line: str, _user: User | None) -> bool:
     """There is no desk."""
     return False
 
 
-def route(case: Case, refusal: Refusal | None, links: Links, commands: Commands = no_commands) -> Route:
+def route(
+    case: Case,
+    refusal: Refusal | None,
+    links: Links,
+    commands: Commands = no_commands,
+    listens: Listens = listens_to_nobody,
+) -> Route:
     """Who gets the event; if it is refused but still `heard`, only the bots that it asks."""
     event, carried = case.event, refusal is None
     if event.room.network == BOTS:
@@ -107,7 +123,8 @@ def route(case: Case, refusal: Refusal | None, links: Links, commands: Commands 
         return Route(tuple(room for room in links.others(event.room) if room in case.link.topics_to))
     scope = everywhere(event.room) if carried else str(event.room)
     asked = [bot for bot in case.link.bots if asks(event, bot.names, bot.answers)]
-    ears = tuple(ear(bot.key, scope) for bot in asked)
+    hearing = [bot for bot in case.link.bots if bot in asked or (_may_ask(event) and _hears(bot, event, listens))]
+    ears = tuple(ear(bot.key, scope) for bot in hearing)
     if commands(REQUEST, case.user) and _wants_in(event, asked):
         ears = (ear(DESK, str(Room(event.room.network, event.sender.address))),)
     return Route((*links.others(event.room), *ears) if carried else ears)
@@ -121,6 +138,10 @@ def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:
     if event.private or answers is Answers.ALWAYS or called:
         return True
     return addressed(plain(event.text), names) is not None
+
+
+def _hears(bot: LinkedBot, event: Event, listens: Listens) -> bool:
+    return bot.hears_all or listens(bot.key, event)
 
 
 def _may_ask(event: Event) -> bool:

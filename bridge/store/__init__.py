@@ -17,7 +17,7 @@ from bridge.store.contract import (
     Unusable,
     Waits,
 )
-from bridge.store.patience import stored
+from bridge.store.patience import PatientMemory, stored
 
 __all__ = [
     "Commit",
@@ -28,6 +28,7 @@ __all__ = [
     "Full",
     "Lease",
     "LeaseLost",
+    "PatientMemory",
     "Rewound",
     "Shown",
     "Store",

@@ -15,9 +15,10 @@ from bridge.config.schema import schema
 from bridge.config.settings import WelcomeSection
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.settings import MatrixSettings
+from bridge.model.answering import Answers
 from bridge.model.event import Room
 from bridge.rules.joining import Door
-from bridge.rules.link import Answers, Guests
+from bridge.rules.link import Guests
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,9 @@
 import random
 from collections.abc import Mapping
 
-from bridge.matrix.crypto.keeping import ACCOUNT, MEGOLM, OLM
+from bridge.matrix.crypto.olm.group_sessions import MEGOLM
+from bridge.matrix.crypto.olm.sessions import OLM
+from bridge.matrix.crypto.olm.store import ACCOUNT
 from bridge.matrix.crypto.rows import PREFIX, Changes, Rows
 from bridge.store import Lease
 from tests.durability.record import Record, say

@@ -2,11 +2,11 @@
 
 from unittest.mock import patch
 
-from bridge.matrix.crypto import keys
+from bridge.matrix.crypto import again
 
 BEFORE = f"{__name__}:hurry"
 
 
 def hurry() -> None:
     """To be called in the process of the daemon, before it begins."""
-    patch.object(keys, "_AGAIN_S", 0.2).start()
+    patch.object(again, "AGAIN_S", 0.2).start()

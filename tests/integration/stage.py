@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,7 +218,8 @@ class _Played:
             if command == "NICK":
                 await person.rename(line.partition(" ")[2])
             elif command in _ECHOED or (command in _SPOKEN and "echo-message" in person.active):
-                echo = await person.ask(line, lambda each, command=command: _is_echo(each, person.nick, command))  # type: ignore[misc]
+                channel = None if command == "QUIT" else self.lane.channel
+                echo = await person.ask(line, _echo(person.nick, command, channel))
                 self.on_irc.setdefault(echo.tags.get("msgid", name), name)
             else:
                 await person.raw(line)
@@ -273,8 +274,11 @@ def _is_end(seen: object) -> bool:
     return isinstance(text, str) and text.endswith("> the end")
 
 
-def _is_echo(line: Line, nick: str, command: str) -> bool:
-    return line.source == nick and line.command == command
+def _echo(nick: str, command: str, channel: str | None) -> Callable[[Line], bool]:
+    """Tells the echo of that command: the same person says something in other channels at the same time."""
+    return lambda line: (
+        line.source == nick and line.command == command and (channel is None or line.params[0] == channel)
+    )
 
 
 Outcome = tuple[list[Seen], list[Seen]]

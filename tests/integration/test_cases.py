@@ -10,7 +10,7 @@ from tests.cases import CASES, Case
 from tests.integration.servers import Anope, NgIrcd
 from tests.integration.stage import Outcome, expected, name_of, play
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]  # all cases are played before the first is judged
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,11 @@ from aiohttp import web
 
 from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
-from bridge.matrix.crypto import recovery, signing
-from bridge.matrix.crypto.signing import SigningKey
-from bridge.matrix.crypto.storage import NAMES
+from bridge.matrix.crypto import unpadded
+from bridge.matrix.crypto.account import recovery_key as recovery
+from bridge.matrix.crypto.account import signing
+from bridge.matrix.crypto.account.secret_storage import NAMES
+from bridge.matrix.crypto.account.signing import SigningKey
 from bridge.store.peek import memory_of
 from tests.faults.http import Ask, Fault, HttpProxy
 from tests.integration import forks
@@ -198,7 +200,7 @@ class _Client:
         await self._put("m.secret_storage.key.theirs", signing.description(self.secret))
         for kind, key in zip(NAMES, self.keys, strict=True):
             kept = f"m.cross_signing.{kind}"
-            box = signing.seal(self.secret, kept, signing.text(key.seed).encode())
+            box = signing.seal(self.secret, kept, unpadded.encode(key.seed).encode())
             await self._put(kept, {"encrypted": {"theirs": box}})
         await self._put("m.secret_storage.default_key", {"key": "theirs"})
 

@@ -8,7 +8,7 @@ import pytest
 from nio import UnknownToDeviceEvent
 
 from bridge.demo.servers import Synapse
-from bridge.matrix.crypto.signing import SigningKey
+from bridge.matrix.crypto.account.signing import SigningKey
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.sealed import SealedPerson
@@ -94,7 +94,7 @@ async def test_admins_are_told_privately_when_somebodys_identity_changes(pond: P
         await CrossSigning(alice).publish()
         await _both_ways(pond, alice, bob, place, "two")  # the sync with alice's words tells that her keys changed
         await alice.say(place, "three")  # news go with the next sync, which waits half a minute if nothing is said
-        news = await alice.hears("has a new identity on Matrix", sealed=False)
+        news = await alice.hears("has a new identity on Matrix")
         assert alice.user_id in news.source["content"]["body"]
         assert (await daemon.logged("identity_changed"))["user"] == alice.user_id
 

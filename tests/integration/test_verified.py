@@ -86,13 +86,13 @@ async def test_an_admin_says_yes_in_the_chat_and_both_vouch_for_each_other(pond:
             await alice.client.room_put_state(place, "m.room.encryption", _ALGORITHM)
             await carol.knows(place, pond.duck_id)
         numbers = await carol.compare("" if where == "device" else place)
-        asked = await alice.hears(numbers, sealed=False)
+        asked = await alice.hears(numbers)
         assert f"{carol.user_id} (device {carol.client.device_id})" in body(asked)
         await carol.vouch()
         await alice.say(await private(alice, pond.duck_id), "yes")
         await carol.end()
         assert len(carol.asker.vouched) == 2  # the bridge's device and master key
-        await alice.hears("the bridge's account vouches for them, too", sealed=False)
+        await alice.hears("the bridge's account vouches for them, too")
         over = await daemon.logged("verification_over")
         assert (over["code"], over["signed"]) == ("done", True)
         assert await _vouches(pond, carol)
@@ -102,31 +102,31 @@ async def test_an_admin_says_yes_in_the_chat_and_both_vouch_for_each_other(pond:
 
 async def test_an_admin_says_no_and_nobody_is_verified(pond: Pond) -> None:
     async with people(pond) as (alice, carol, daemon):
-        asked = body(await alice.hears(await carol.compare(), sealed=False))
+        asked = body(await alice.hears(await carol.compare()))
         await carol.vouch()
         found = re.search(r"verify no (\w+)", asked)
         assert found is not None
         await alice.say(await private(alice, pond.duck_id), f"verify no {found[1]}")
         assert (await carol.told("cancel"))["code"] == "m.mismatched_sas"
-        await alice.hears("Nothing is verified", sealed=False)
+        await alice.hears("Nothing is verified")
         assert (await daemon.logged("verification_over"))["signed"] is False
         assert not any(each.source["type"] == "m.key.verification.mac" for each in carol.posted)
 
 
 async def test_their_client_may_confirm_later_or_cancel(pond: Pond) -> None:
     async with people(pond) as (alice, carol, _):
-        await alice.hears(await carol.compare(), sealed=False)
+        await alice.hears(await carol.compare())
         await alice.say(await private(alice, pond.duck_id), "yes")
-        await alice.hears("has to confirm it, too", sealed=False)
+        await alice.hears("has to confirm it, too")
         await carol.vouch()
         await carol.end()
         await alice.say(await private(alice, pond.duck_id), "verify")  # news go with a sync, which waits for something
-        await alice.hears("done. They see the bridge as verified", sealed=False)
-        await alice.hears(await carol.compare(), sealed=False)
+        await alice.hears("done. They see the bridge as verified")
+        await alice.hears(await carol.compare())
         await carol.tell("cancel", {"code": "m.user", "reason": "x", **carol.asker.places})
-        await alice.hears("they have cancelled", sealed=False)
+        await alice.hears("they have cancelled")
         await alice.say(await private(alice, pond.duck_id), "verify yes")
-        await alice.hears("nothing to compare now", sealed=False)
+        await alice.hears("nothing to compare now")
 
 
 async def test_a_stranger_is_told_that_only_members_can(pond: Pond) -> None:
@@ -146,13 +146,13 @@ async def test_a_homeserver_that_exchanges_the_keys_between_is_found_out(pond: P
         async with people(pond) as (alice, carol, _):
             proxy.spoil("/sync", _exchange, 999)
             numbers = await carol.compare()
-            assert numbers not in body(await alice.hears("The bridge shows", sealed=False))
+            assert numbers not in body(await alice.hears("The bridge shows"))
             await alice.say(await private(alice, pond.duck_id), "yes")  # without looking
             with pytest.raises(vodozemac.SasException):
                 carol.asker.check(await carol.told("mac"))
             await carol.vouch()  # her client would not
             assert (await carol.told("cancel"))["code"] == "m.key_mismatch"
-            await alice.hears("Somebody may be between", sealed=False)
+            await alice.hears("Somebody may be between")
             assert not await _vouches(pond, carol)
 
 
@@ -178,7 +178,7 @@ async def test_an_admin_compares_on_the_command_line(pond: Pond) -> None:
         assert (done.returncode, numbers in done.stderr) == (0, True), done.stderr
         assert re.search("vouches for them, too|has to confirm it, too", done.stdout)  # who is quicker
         assert len(carol.asker.vouched) == 2
-        await alice.hears("vouches for them, too", sealed=False)
+        await alice.hears("vouches for them, too")
         numbers = await carol.compare()
         (one,) = json.loads(quackbridge(pond.folder, "verify", "--json").stdout)["comparisons"]
         assert " ".join(map(str, one["numbers"])) == numbers
@@ -188,3 +188,27 @@ async def test_an_admin_compares_on_the_command_line(pond: Pond) -> None:
         assert (await carol.told("cancel"))["code"] == "m.mismatched_sas"
         assert "nothing to compare" in quackbridge(pond.folder, "verify").stdout
     assert quackbridge(pond.folder, "verify").returncode == 1
+
+
+async def test_a_device_that_its_owner_has_not_signed_verifies_us_where_only_signed_ones_are_believed(
+    pond: Pond,
+) -> None:
+    networks: Any = pond.config["networks"]
+    networks["home"]["trust"] = "cross-signed"
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    async with people(pond) as (alice, carol, daemon):
+        place = str((await carol.client.room_resolve_alias(pond.room)).room_id)
+        await alice.client.room_put_state(place, "m.room.encryption", _ALGORITHM)
+        await carol.knows(place, pond.duck_id)
+        waiting = asyncio.create_task(
+            asyncio.to_thread(quackbridge, pond.folder, "verify", "home", "--wait", "30", stdin="yes\n"), name="verify"
+        )
+        numbers = await carol.compare(place)
+        await carol.vouch()
+        await carol.end()
+        done = await waiting
+        assert (done.returncode, numbers in done.stderr) == (0, True), done.stderr
+        assert len(carol.asker.vouched) == 2
+        assert (await daemon.logged("verification_over"))["signed"] is True
+        await carol.say(place, "nobody has verified my device")
+        assert "has not verified the device" in (await daemon.logged("not_opened"))["reason"]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nio.event_builders import ToDeviceMessage
 
 from tests.integration.sealed import SealedPerson
-from tests.matrix.asker import Asker, Content
+from tests.matrix.crypto.asker import Asker, Content
 
 _PATIENCE = 20.0
 _KIND = "m.key.verification."

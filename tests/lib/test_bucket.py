@@ -87,3 +87,23 @@ def test_a_sliding_window_never_holds_more_than_its_limit(times: list[float]) ->
             spent.append(now)
     for last in spent:
         assert sum(last - 10.0 < time <= last for time in spent) <= 3
+
+
+def test_a_bucket_goes_on_after_a_restart_as_it_was() -> None:
+    before, after = TokenBucket(3, per_second=0.1), TokenBucket(3, per_second=0.1)
+    assert before.level() is None
+    for _ in range(3):
+        before.spend(100.0)
+    left = before.level()
+    assert left is not None
+    after.refill(*left)
+    assert [after.has_token(now) for now in (100.0, 109.0, 110.0)] == [False, False, True]
+
+
+def test_a_bucket_is_never_filled_above_its_burst_nor_below_nothing() -> None:
+    bucket = TokenBucket(1, per_second=1.0)
+    bucket.refill(1e9, 0.0)
+    bucket.spend(0.0)
+    assert not bucket.has_token(0.0)
+    bucket.refill(-1e9, 0.0)
+    assert bucket.has_token(1.0)

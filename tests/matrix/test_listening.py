@@ -32,7 +32,7 @@ from bridge.model.event import Change, Membership, Redaction, Room
 from bridge.model.text import plain
 from bridge.network import Batch
 from tests.fakes.memory import Notebook
-from tests.matrix.parties import Party
+from tests.matrix.crypto.parties import Party
 from tests.matrix.test_power import JSON
 from tests.settings import matrix_settings
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge.lib.backoff import Backoff
 from bridge.matrix.account import Account
-from bridge.matrix.dialect.fields import Json, values
+from bridge.matrix.dialect.fields import Json, tables, values, word
 from bridge.matrix.dialect.sync import Invitation
 from bridge.matrix.http.homeserver import ApiError, Homeserver
 from bridge.matrix.http.patience import Patience
@@ -69,6 +69,9 @@ class Told(Homeserver):
             raise ApiError(404, "M_NOT_FOUND", "")
         if place.endswith("/messages"):
             return {"chunk": []}
+        if place == "createRoom":
+            state = tables(json.loads(body or ""), "initial_state")
+            self.encrypted = any(word(each, "type") == "m.room.encryption" for each in state)
         if place.endswith("m.direct"):
             if method == "PUT":
                 self.direct = json.loads(body or "")
@@ -232,6 +235,25 @@ async def test_a_new_private_room_is_left_and_forgotten_when_the_person_cannot_b
         await adapter.send("@ann:hs")
     assert adapter.homeserver.asked[-2:] == [("POST", "rooms/!new/leave"), ("POST", "rooms/!new/forget")]
     assert adapter.rooms.private_with("@ann:hs") is None
+
+
+@pytest.mark.parametrize(("works", "reaches"), [(True, True), (True, False), (False, True)])
+async def test_a_new_private_room_is_encrypted_if_we_can_and_the_person_has_a_device_that_can(
+    works: bool, reaches: bool
+) -> None:
+    async def can_be_sealed(user: str) -> bool:
+        assert user == "@ann:hs"
+        return reaches
+
+    homeserver, rooms, memory = Told("@ann:hs"), Rooms("home"), Notebook()
+    settings, patience = matrix_settings("home", "http://localhost", _US, "x"), Patience("home", random.Random(1))
+    account = Account(settings, homeserver, memory, patience)
+    private = Private("home", rooms, homeserver, account, memory, lambda: works)
+    private.can_be_sealed = can_be_sealed
+    homeserver.direct = {}
+    joined = await private.room_with("@ann:hs")
+    assert joined.encrypted == (works and reaches)
+    assert homeserver.encrypted == (works and reaches)
 
 
 async def test_invitations_to_homeservers_that_are_away_do_not_delay_another_invitation(

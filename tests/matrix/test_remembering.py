@@ -53,6 +53,16 @@ async def test_news_that_were_not_taken_outlive_a_crash_and_are_forgotten_with_t
     assert (await _remembering(memory))[0].news() == ()
 
 
+async def test_news_are_not_forgotten_before_their_batch_is_stored() -> None:
+    memory = Notebook()
+    remembering, rows = await _remembering(memory)
+    remembering.tell(_NEWS)
+    await rows.flush()
+    assert remembering.news() == (_NEWS,)
+    await rows.flush()  # a key leaves just now
+    assert (await _remembering(memory))[0].news() == (_NEWS,)
+
+
 async def test_news_that_nobody_takes_are_bounded() -> None:
     remembering, _ = await _remembering(Notebook())
     for number in range(100):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.model.answering import Answers
 from bridge.model.event import Event, Kind, Room
 from bridge.model.outbox import Delivery
 from bridge.model.people import Identity, Proof
@@ -20,7 +21,7 @@ from bridge.relay.previews import Previews
 from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
-from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
+from bridge.rules.link import Guests, Link, LinkedBot, Rules
 from bridge.store import Commit, Committed, Full, Lease, Waits
 from bridge.users import User
 from bridge.users.sessions import Sessions

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.answering import Answers
 from bridge.model.attribution import shown_as
 from bridge.model.event import (
     BOTS,
@@ -30,7 +31,7 @@ from bridge.rules.budget import Allowance
 from bridge.rules.case import Aside, Refusal, Told
 from bridge.rules.gate import Gate, asked_about
 from bridge.rules.joining import Door
-from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
+from bridge.rules.link import Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import ear, everywhere
 from bridge.users import Measure, Role, Sanction, User
 from bridge.users.sessions import Sessions

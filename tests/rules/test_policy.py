@@ -1,16 +1,16 @@
 """Who may speak, and what is carried: each refusal with its reason."""
 
-import time
 from dataclasses import replace
 
 import pytest
 
+from bridge.model.answering import Answers
 from bridge.model.event import Event, Kind, Origin
 from bridge.model.patterns import Pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.rules import policy
 from bridge.rules.case import Case, Refusal, Told
-from bridge.rules.link import Answers, Guests, Link, Rules
+from bridge.rules.link import Guests, Link, Rules
 from bridge.rules.routing import asks, ear
 from bridge.users import Measure, Sanction, User
 from tests.events import HOME, LIBERA, answer, irc, matrix, said
@@ -131,9 +131,8 @@ def test_a_pattern_that_fits_everybody_or_is_malformed_is_an_error(written: str)
 
 def test_no_long_message_makes_ignore_patterns_slow() -> None:
     rules = Rules(ignore=tuple(Pattern.parse(f"text:*{'a*' * 100}b?{number}") for number in range(20)))
-    before = time.process_time()
-    judge(said(HOME, matrix("alice"), "a" * 60_000), ALICE, None, rules)
-    assert time.process_time() - before < 2  # a matcher that goes back would take years
+    refused = judge(said(HOME, matrix("alice"), "a" * 60_000), ALICE, None, rules)
+    assert refused is None  # a matcher that goes back would take years: the test's time limit would end it
 
 
 def test_a_message_with_a_password_is_refused_and_heard_by_no_bot_whoever_sends_it() -> None:

@@ -1,8 +1,9 @@
 import pytest
 
+from bridge.model.answering import Answers
 from bridge.model.event import Event, Room
 from bridge.rules.case import Case, Refusal, Told
-from bridge.rules.link import Answers, Guests, Link, LinkedBot, Rules
+from bridge.rules.link import Guests, Link, LinkedBot, Rules
 from bridge.rules.routing import Links, ear, route
 from tests.events import HOME, LIBERA, OFTC, answer, irc, matrix, said
 

@@ -1,13 +1,12 @@
 """Looking up masks by host: the result is that of trying each mask in turn, only faster."""
 
-import time
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.glob import matches
 from bridge.users import User
 from bridge.users.masks import Masks
+from tests.work import lines
 
 _PART = st.text("ab.*?", min_size=1, max_size=5)
 _REAL = st.text("ab.", min_size=1, max_size=5)
@@ -40,7 +39,6 @@ def test_text_that_is_no_full_mask_matches_nobody() -> None:
 def test_finding_one_of_ten_thousand_masks_is_fast() -> None:
     many = [(f"*!user{number}@host{number}.isp.net", User(str(number))) for number in range(10_000)]
     masks = Masks(many)
-    start = time.process_time()
     for number in range(0, 10_000, 10):
         assert masks.find(f"x!user{number}@host{number}.isp.net") == many[number][1]
-    assert time.process_time() - start < 0.5  # one by one it takes a minute
+    assert lines(lambda: masks.find("x!user7777@host7777.isp.net")) < 100

@@ -83,7 +83,7 @@ def _signed(office: Office, live: Live, section: MatrixSettings) -> str:
 
 def _waiting(office: Office, network: str) -> tuple[str | None, datetime | None]:
     """The recovery key that waits to be shown, and when the last one was."""
-    from bridge.matrix.crypto.recovery import shown as written  # few verbs need these
+    from bridge.matrix.crypto.account.recovery_key import shown as written  # few verbs need these
     from bridge.matrix.crypto.rows import RECOVERY, RECOVERY_SHOWN
     from bridge.store.peek import memory_of
 

@@ -1,1 +1,1 @@
-"""End-to-end encryption: what is sealed and opened, with whose keys, and what of it is kept."""
+"""End-to-end encryption. `encryption` puts it together; `sealing` and `opening` are what the adapter asks for."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import structlog
 
 from bridge.lib.lru import LruSet
+from bridge.matrix.crypto.devices.withheld import Cause
 from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.machine import Pair
-from bridge.matrix.crypto.opened import NoKey, NotOpened, Unproven, Unsigned
+from bridge.matrix.crypto.olm.opened import NoKey, NotOpened, RoomKey, Unproven, Unsigned
 from bridge.matrix.crypto.rows import WAITING, Rows
-from bridge.matrix.crypto.withheld import Cause
+from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json, table, word
 from bridge.matrix.http.homeserver import ApiError, Unreachable
 from bridge.network import Refused
@@ -55,7 +55,7 @@ class Waiting:
 class _About:
     """Of a message that waits: the room and session of its key, its sender, and since when it waits."""
 
-    key: Pair
+    key: RoomKey
     sender: str
     since: float
 
@@ -106,7 +106,7 @@ class Opening:
         self._rows.put(WAITING, event_id, None)
         self._abouts.pop(event_id, None)
 
-    def ripe(self, keys: Collection[Pair]) -> Iterator[Waiting]:
+    def ripe(self, keys: Collection[RoomKey]) -> Iterator[Waiting]:
         """Those of the waiting messages that should be tried again: one of `keys` (rooms and sessions) has come, or it
         is time to."""
         now = self._clock()
@@ -151,14 +151,14 @@ class Opening:
         machine = self._keys.machine
         assert machine is not None
         try:
-            return machine.open(room_id, event)
+            return machine.inbound.open(room_id, event)
         except (Unproven, Unsigned):
-            await self._keys.know([word(event, "sender")])
-        return machine.open(room_id, event)
+            await self._keys.directory.know(machine, [word(event, "sender")])
+        return machine.inbound.open(room_id, event)
 
     def _name_unsigned(self, room_id: str, event: Json) -> None:
         """Log, once for each, which devices say something that their owners have not verified."""
-        pair = self._keys.machine.unsigned_sender(room_id, event) if self._keys.machine is not None else None
+        pair = self._keys.machine.inbound.unsigned_sender(room_id, event) if self._keys.machine is not None else None
         if pair is not None and self._named.add(pair):
             log.info("unsigned_device", user=pair[0], device=pair[1], hint=_HINT)
 

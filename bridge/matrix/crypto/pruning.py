@@ -1,65 +1,60 @@
-"""Forgets keys that nothing can need any more, so that the rows of a bridge that runs for years stay few."""
+"""Forgets keys and devices that nothing can need any more, once a day, so that the rows of years stay few."""
 
-import base64
-import hashlib
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable
 
-from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.olm.machine import Machine
+from bridge.matrix.crypto.olm.spent import DAY_S
+from bridge.matrix.http.homeserver import ApiError, TooLarge, Unreachable
+from bridge.matrix.rooms.joined import JoinedRoom, Rooms
+from bridge.network import Refused
 
-DAY_S = 86_400.0
-UNUSED_DAYS = 60
-"""A key that was not used for so long opens nothing that still comes: the outbox gives up after `outbox.max_age`, and
-what the bridge missed while it was away is caught up within the first day after a start, when nothing is pruned."""
-SPENT = "spent"
-"""The kind of the rows with the marks of room keys that were dropped."""
-_IN_ROW, _ROWS, _MARK = 1000, 200, 11
-"""Marks in a row; rows at most, of which the oldest goes first; and characters of a mark."""
+_AT_ONCE = 20
+"""Keys and devices that are looked at before others get a turn."""
 
 
-class Spent:
-    """The room keys that were dropped. Who plays an old message again, under another id, must not get it carried as a
-    new one: its sender's client would give us the key once more."""
+class Pruning:
+    """`people` tells who is in an encrypted room or invited to it; it raises what `Homeserver` raises."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._marks = {mark for row in rows.of(SPENT).values() for mark in _split(row)}
+    def __init__(self, rooms: Rooms, keys: Keys, people: Callable[[JoinedRoom], Awaitable[frozenset[str]]]) -> None:
+        self._rooms = rooms
+        self._keys = keys
+        self._people = people
 
-    def add(self, room_id: str, session_id: str) -> None:
-        mark = _mark(room_id, session_id)
-        if mark in self._marks:
-            return
-        self._marks.add(mark)
-        numbers = sorted(map(int, self._rows.of(SPENT)))
-        last = numbers[-1] if numbers else 0
-        row = self._rows.get(SPENT, str(last)) or ""
-        if len(row) >= _IN_ROW * _MARK:
-            last, row = last + 1, ""
-            if len(numbers) >= _ROWS:
-                self._forget(str(numbers[0]))
-        self._rows.put(SPENT, str(last), row + mark)
+    async def hold(self) -> None:
+        """Does not return. Nothing goes within a day of the start: messages from while we were away may need it."""
+        while True:
+            await asyncio.sleep(DAY_S)
+            if self._keys.machine is not None:
+                await self._prune(self._keys.machine)
 
-    def __contains__(self, key: object) -> bool:
-        """Whether a room key, named by its room and session, was dropped."""
-        return bool(self._marks) and isinstance(key, tuple) and _mark(*key) in self._marks
+    async def _prune(self, machine: Machine) -> None:
+        near, large = {machine.user}, set[str]()
+        for joined in self._rooms:
+            if joined.encrypted and joined.inside:
+                try:
+                    near |= await self._people(joined)
+                except TooLarge:  # nobody there gets keys
+                    large.add(joined.id)
+                except (ApiError, Unreachable, Refused):
+                    pass  # then all are near
 
-    def __len__(self) -> int:
-        return len(self._marks)
+        def is_near(user: str) -> bool:
+            if user in near or any(_may_be_in(joined, user) for joined in self._rooms if joined.id not in large):
+                return True
+            self._keys.directory.changed([user])  # whoever comes back is asked for again
+            return False
 
-    def _forget(self, name: str) -> None:
-        self._marks.difference_update(_split(self._rows.get(SPENT, name) or ""))
-        self._rows.put(SPENT, name, None)
+        for number, _ in enumerate(machine.prune(self._period_s, is_near), 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
-
-def is_old(day: int, today: int, period_s: float) -> bool:
-    """Whether a room key was last used so long before `today` (days since the epoch) that it may go. A room may have
-    its people use one key for `period_s` seconds."""
-    return today - day > max(UNUSED_DAYS, period_s / DAY_S + 1)
-
-
-def _mark(room_id: str, session_id: str) -> str:
-    found = hashlib.sha256(f"{room_id} {session_id}".encode(errors="replace")).digest()[:8]
-    return base64.b64encode(found).decode().rstrip("=")
+    def _period_s(self, room_id: str) -> float:
+        """For how many seconds people of a room use one key."""
+        return self._rooms.encrypted.period(room_id).seconds
 
 
-def _split(row: str) -> Iterator[str]:
-    return (row[at : at + _MARK] for at in range(0, len(row), _MARK))
+def _may_be_in(joined: JoinedRoom, user: str) -> bool:
+    """Whether `user` may be in an encrypted room, by now."""
+    return joined.encrypted and joined.inside and (joined.members is None or user in joined.members)

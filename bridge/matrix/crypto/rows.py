@@ -2,6 +2,7 @@
 anything leaves that depends on them."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 
 from bridge.network import UNCOPIED, Memory
@@ -20,6 +21,9 @@ RECOVERY, RECOVERY_SHOWN = f"{PREFIX}{SECRET} ", f"{PREFIX}{SHOWN} "
 
 WAITING = "waiting"
 """The kind of the messages that wait for their keys: they change only together with the events that they become."""
+
+NEWS = "news"
+"""The kind of what admins are to be told: it is forgotten only together with the batch that tells them."""
 
 Changes = Mapping[str, str | None]
 
@@ -101,11 +105,10 @@ class Rows:
             self.stored()
 
     async def flush(self) -> None:
-        """Store what has changed now, before something leaves that depends on it. A message that has waited would be
-        gone if it were forgotten before its event is stored."""
+        """Store what has changed now, before something leaves that depends on it. A message that has waited, or news,
+        would be gone if they were forgotten before their event is stored."""
         await self._storing.acquire()
-        waiting = _key(WAITING, "")
-        changes = self._begin({key: value for key, value in self._changed.items() if not key.startswith(waiting)})
+        changes = self._begin({key: value for key, value in self._changed.items() if not _is_of_batch(key, value)})
         if not changes:
             return
         try:
@@ -116,5 +119,20 @@ class Rows:
         self.stored()
 
 
+def _is_of_batch(key: str, value: str | None) -> bool:
+    """Whether a change is stored together with events only."""
+    return key.startswith(_key(WAITING, "")) or (value is None and key.startswith(_key(NEWS, "")))
+
+
 def _key(kind: str, name: str) -> str:
     return f"{PREFIX}{kind} {name}"
+
+
+def named(*parts: str) -> str:
+    """The name of a row. Others choose the parts: each may have any characters."""
+    return json.dumps(parts)
+
+
+def parts(name: str) -> list[str]:
+    """What the name of a row was made of by `named`."""
+    return [*json.loads(name)]

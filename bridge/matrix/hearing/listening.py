@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from bridge.matrix.crypto.verifying import Verifying
+from bridge.matrix.crypto.verification.verifying import Verifying
 from bridge.matrix.dialect import content, convert, polls, sync
 from bridge.matrix.dialect.sync import (
     Entry,

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from bridge.matrix.crypto.rows import Rows
+from bridge.matrix.crypto.rows import NEWS, Rows
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import Rooms
 from bridge.network import News
 
-_NEWS, _MOST = "news", 50
-"""The kind of the rows with what admins are to be told, and most of them."""
+_MOST = 50
+"""Most news that wait for admins."""
 
 
 class Remembering:
@@ -25,19 +25,19 @@ class Remembering:
     def is_due(self) -> bool:
         """Whether a batch is due for it alone: what the homeserver sends to a device it sends once, and admins are not
         to wait for others to say something."""
-        return self._rows is not None and (self._rows.has_changed or bool(self._rows.of(_NEWS)))
+        return self._rows is not None and (self._rows.has_changed or bool(self._rows.of(NEWS)))
 
     def tell(self, news: News) -> None:
         """Have admins told with the next batch. It waits in the rows."""
-        if self._rows is not None and len(self._rows.of(_NEWS)) < _MOST:
-            self._rows.put(_NEWS, news.id, news.text)
+        if self._rows is not None and len(self._rows.of(NEWS)) < _MOST:
+            self._rows.put(NEWS, news.id, news.text)
 
     def news(self) -> tuple[News, ...]:
         """What admins are told with the batch that comes next; before its `take`."""
         if self._rows is not None:
-            self._told = tuple(News(id_, text) for id_, text in self._rows.of(_NEWS).items())
+            self._told = tuple(News(id_, text) for id_, text in self._rows.of(NEWS).items())
             for news in self._told:
-                self._rows.put(_NEWS, news.id, None)
+                self._rows.put(NEWS, news.id, None)
         return self._told
 
     async def take(self) -> Mapping[str, str | None]:
@@ -58,5 +58,5 @@ class Remembering:
         if self._rows is not None:
             self._rows.give_back()
             for news in self._told:
-                self._rows.put(_NEWS, news.id, news.text)
+                self._rows.put(NEWS, news.id, news.text)
             self._told = ()

@@ -9,8 +9,7 @@ import structlog
 from bridge.lib.bucket import SlidingWindow
 from bridge.lib.lru import LruDict
 from bridge.matrix.crypto.keys import Keys
-from bridge.matrix.crypto.machine import Pair
-from bridge.matrix.crypto.opened import NotOpened
+from bridge.matrix.crypto.olm.opened import NotOpened, RoomKey, Unsigned
 from bridge.matrix.crypto.opening import Keyless, Opening
 from bridge.matrix.dialect import sync
 from bridge.matrix.dialect.sync import ForDevice, Said, Sealed, Uncarried
@@ -43,7 +42,7 @@ class Unsealing:
         self._network = network
         self._keys = keys
         self._opening = opening
-        self._came: set[Pair] = set()
+        self._came: set[RoomKey] = set()
         self._named: LruDict[str, SlidingWindow] = LruDict(_PEOPLE)
 
     @property
@@ -85,6 +84,8 @@ class Unsealing:
             self._refused(joined, entry, str(error))
             return Unreadable(entry.user, str(error), error.told)
         except NotOpened as error:
+            if isinstance(error, Unsigned) and isinstance(said := sync.unsealed(error.event), Verification):
+                return said  # whoever verifies us proves their keys by that
             reason = f"encrypted, and {error}"
             refused = self._refused(joined, entry, reason)
             return Unreadable(entry.user, reason, error.told) if error.told else refused

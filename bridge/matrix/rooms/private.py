@@ -1,7 +1,7 @@
 """Private conversations on Matrix: rooms with exactly one other person."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -24,6 +24,11 @@ _BUSY = "the bridge has too many private conversations already"
 _MOST = 10_000
 """Most private conversations: each takes some kilobytes, and anybody may begin one."""
 _CROWDED = "this bridge joins only the rooms in its configuration, and conversations with one person"
+_ENCRYPTION: Json = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+
+
+async def _never(_user: str) -> bool:
+    return False
 
 
 class Private:
@@ -39,6 +44,8 @@ class Private:
         memory: Memory,
         reads_sealed: Callable[[], bool] = lambda: False,
     ) -> None:
+        self.can_be_sealed: Callable[[str], Awaitable[bool]] = _never
+        """Whether a new conversation with that user can be encrypted, and so is. Raises what `Homeserver` raises."""
         self._network = network
         self._rooms = rooms
         self._homeserver = homeserver
@@ -158,6 +165,8 @@ class Private:
 
     async def _made(self, user: str) -> JoinedRoom:
         wanted: Json = {"preset": "trusted_private_chat", "is_direct": True}
+        if self._reads_sealed() and await self.can_be_sealed(user):
+            wanted = {**wanted, "initial_state": [_ENCRYPTION]}
         room_id = expected(await self._homeserver.post("createRoom", body=wanted), "room_id")
         await self._invite(room_id, user)
         if (how := await look.encryption(self._homeserver, room_id)) is not None:  # some homeservers always encrypt

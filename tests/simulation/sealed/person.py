@@ -9,7 +9,7 @@ from typing import Any
 
 import vodozemac
 
-from bridge.matrix.crypto.trust import canonical
+from bridge.matrix.crypto.signatures import canonical
 from tests.simulation.sealed.server import ONE_TIME, SEALED, US, Json, Server
 
 _OLM, _MEGOLM = "m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from bridge.matrix.crypto.keys import Keys
+from bridge.matrix.crypto.devices.directory import Directory
+from bridge.matrix.crypto.olm.machine import Machine
 from bridge.matrix.crypto.rows import PREFIX, Rows
 from bridge.matrix.rooms.joined import Rooms
 from bridge.store import Commit, Committed, Lease
@@ -37,10 +38,10 @@ async def _nothing(_self: object) -> None:
     pass
 
 
-async def _impatient(keys: Any, users: Collection[str]) -> None:
+async def _impatient(directory: Any, machine: Machine, users: Collection[str]) -> None:
     """Whoever is asked for already counts as known."""
-    if unknown := [user for user in users if user not in keys._fresh]:
-        await keys._ask(unknown)
+    if unknown := [user for user in users if user not in directory._fresh]:
+        await directory._ask(machine, unknown)
 
 
 def _in_plain(_self: object, _joined: object, _how: object) -> None:
@@ -50,7 +51,7 @@ def _in_plain(_self: object, _joined: object, _how: object) -> None:
 PLANTED: Mapping[str, Error] = {
     "keys that are stored after the cursor": Error(lease=_RowsLater),
     "nothing is stored before it leaves": Error(lambda: patch.object(Rows, "flush", _nothing)),
-    "devices that are asked for count as known": Error(lambda: patch.object(Keys, "know", _impatient)),
+    "devices that are asked for count as known": Error(lambda: patch.object(Directory, "know", _impatient)),
     "a room that is not known to be encrypted": Error(lambda: patch.object(Rooms, "encrypt", _in_plain)),
     "a backup with the keys": Error(copies=True),
 }

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from unittest.mock import patch
 
 from bridge.matrix import client
 from bridge.matrix.client import MatrixNetwork
+from bridge.matrix.crypto import encryption
 from bridge.matrix.crypto.keys import Keys
 from bridge.matrix.crypto.opening import Opening
 from bridge.matrix.crypto.rows import Rows
@@ -22,7 +23,7 @@ from bridge.relay.notices import Notices
 from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
 from bridge.rules.link import Guests, Link, Rules
-from bridge.store import Commit, Lease, LeaseLost, Unavailable, stored
+from bridge.store import Commit, Lease, LeaseLost, PatientMemory, Unavailable, stored
 from bridge.store.schema import drop_uncopied
 from bridge.users import User
 from bridge.users.sessions import Sessions
@@ -159,8 +160,9 @@ class SealedWorld:
     def _matrix(self, lease: Lease) -> MatrixNetwork:
         settings, weather = matrix_settings("home", "http://localhost", US, PASSWORD), self.weather
         opening = partial(_Opening, self.waited)
-        with patch.multiple(client, Homeserver=lambda *_: Connection(self.server), Opening=opening):
-            return MatrixNetwork(settings, [_HOME], _Memory(lease), clock=weather.clock, rng=weather.rng)
+        server = patch.object(client, "Homeserver", lambda *_: Connection(self.server))
+        with server, patch.object(encryption, "Opening", opening):
+            return MatrixNetwork(settings, [_HOME], PatientMemory(lease), clock=weather.clock, rng=weather.rng)
 
     # The nemesis
 
@@ -273,19 +275,6 @@ class _Opening(Opening):
         if opened is None:
             self._waited.add(str(event["event_id"]))
         return opened
-
-
-class _Memory:
-    """A lease's memory, which waits while the store is away: SQLite never is, and the adapter does not expect it."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-
-    async def recall(self) -> Mapping[str, str]:
-        return await stored(self._lease.recall)
-
-    async def remember(self, changes: Mapping[str, str | None]) -> None:
-        await stored(self._lease.remember, changes)
 
 
 async def _begin(store: SimulatedStore, network: str) -> Lease:

@@ -1,0 +1,187 @@
+"""The llm brain: asks a language model on any server with the API of OpenAI, also Ollama and llama.cpp."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from bots.api import CannotThink, Home, Question, Reply
+from bots.llm.budget import Budget, Limits, estimated
+from bots.llm.failures import Failure, Rest, failure_of
+from bots.llm.prompt import instructions_for, prompt
+from bridge.lib.settings import Duration, FilePath
+from bridge.model.text import printable
+
+log = structlog.get_logger()
+
+_WITHOUT = "the language model needs the package openai: install quackbridge[llm]"
+_KEY_LIMIT = 10_000
+
+
+class LlmSettings(BaseModel):
+    """Where the model is, what it is told, and what it may cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(default="http://127.0.0.1:11434/v1", pattern=r"^https?://[^\s]+$")
+    model: str = Field(min_length=1, max_length=200)
+    key: SecretStr | None = None
+    key_file: FilePath | None = None
+    instructions: str = Field(default="", max_length=20_000)
+    links: dict[str, str] = Field(default_factory=dict)
+    max_tokens: int = Field(default=400, ge=1, le=100_000)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    context: int = Field(default=4000, ge=0, le=100_000)
+    timeout: Duration = Field(default="30s", validate_default=True)
+    tokens_per_person: int | None = Field(default=50_000, ge=0)
+    tokens_per_link: int | None = Field(default=500_000, ge=0)
+    price: float = Field(default=0.0, ge=0)
+    cost_per_day: float | None = Field(default=None, ge=0)
+
+
+class Llm:
+    """Each question is one request, without repeats; what it costs is counted before the next one."""
+
+    Settings = LlmSettings
+
+    def __init__(self, settings: LlmSettings, home: Home, *, steady: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._home = home
+        self._steady = steady
+        self._rest = Rest()
+        self._client = _client(settings)
+        limits = Limits(settings.tokens_per_person, settings.tokens_per_link, settings.price, settings.cost_per_day)
+        self._budget = Budget(home.memory, limits)
+
+    async def reply(self, question: Question) -> Reply | None:
+        """The whole answer."""
+        said: Reply | None = None
+        async for so_far in self.stream(question):
+            said = so_far
+        return said
+
+    async def stream(self, question: Question) -> AsyncIterator[Reply]:
+        """The answer as it grows. Raises CannotThink with a reason for the room."""
+        now = self._home.clock()
+        if not self._rest.is_over(self._steady()):
+            raise CannotThink(self._rest.last.value)
+        if (refusal := await self._budget.refusal(question, now)) is not None:
+            raise CannotThink(refusal)
+        settings = self._settings
+        instructions = instructions_for(question.link, settings.instructions, settings.links)
+        messages = prompt(self._home.name, question, instructions, settings.context)
+        pieces = _Pieces(4 * settings.max_tokens + 100)
+        try:
+            async with asyncio.timeout(settings.timeout):
+                async for piece in self._asked(messages):
+                    if pieces.add(piece):
+                        yield Reply(pieces.shown, settings.model)
+                    if pieces.is_full:
+                        break
+        except Exception as error:
+            self._fail(error)
+        finally:
+            used = pieces.tokens or estimated(*(each["content"] for each in messages), pieces.text)
+            await self._budget.count(question, now, used)
+        if not pieces.shown:
+            self._fail(ValueError("an empty answer"))
+        self._rest.worked()
+
+    async def _asked(self, messages: Any) -> AsyncIterator[Any]:
+        settings = self._settings
+        more: dict[str, Any] = {} if settings.temperature is None else {"temperature": settings.temperature}
+        stream = await self._client.chat.completions.create(
+            model=settings.model,
+            messages=messages,
+            max_tokens=settings.max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            **more,
+        )
+        async with stream:
+            async for piece in stream:
+                yield piece
+
+    def _fail(self, error: Exception) -> None:
+        failure, wait_s = _judged(error)
+        self._rest.failed(failure, self._steady(), wait_s)
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
+        log.warning("llm_failed", url=self._settings.url, reason=reason, hint="it is left alone for a while")
+        raise CannotThink(failure.value) from None
+
+
+class _Pieces:
+    """An answer that grows, of at most `limit` characters."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.text = ""
+        self.tokens = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.text) >= self._limit
+
+    @property
+    def shown(self) -> str:
+        """Without what a terminal or a client would act on."""
+        return "\n".join(map(printable, self.text.splitlines())).strip()
+
+    def add(self, piece: Any) -> bool:
+        """Whether there is more to be shown."""
+        usage = getattr(piece, "usage", None)
+        self.tokens = int(getattr(usage, "total_tokens", 0) or 0) or self.tokens
+        choices = getattr(piece, "choices", None) or ()
+        more = getattr(getattr(choices[0], "delta", None), "content", None) if choices else None
+        if not isinstance(more, str) or not more:
+            return False
+        self.text = (self.text + more)[: self._limit]
+        return bool(self.shown)
+
+
+def _client(settings: LlmSettings) -> Any:
+    """Raises ValueError, worded for the operator."""
+    try:
+        import openai
+    except ImportError:
+        raise ValueError(_WITHOUT) from None
+    key = settings.key.get_secret_value() if settings.key else _read(settings.key_file) if settings.key_file else "none"
+    return openai.AsyncOpenAI(base_url=settings.url, api_key=key, max_retries=0, timeout=settings.timeout)
+
+
+def _read(path: Path) -> str:
+    try:
+        found = path.read_text()[:_KEY_LIMIT].strip()
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise ValueError(f"key_file: {path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    if mode & 0o077:
+        raise ValueError(f"key_file: {path} can be read by others: chmod 600 {path}")
+    if not found.isprintable() or not found:
+        raise ValueError(f"key_file: {path} must hold the key, in one line")
+    return found
+
+
+def _judged(error: Exception) -> tuple[Failure, float]:
+    """What happened, and for how many seconds the server wants to be left alone."""
+    import openai
+
+    match error:
+        case TimeoutError() | openai.APITimeoutError():
+            return Failure.SLOW, 0.0
+        case openai.APIStatusError():
+            return failure_of(error.status_code), _seconds(error.response.headers.get("retry-after", ""))
+        case openai.APIConnectionError():
+            return Failure.AWAY, 0.0
+        case openai.APIError():
+            return Failure.BROKEN, 0.0
+        case _:
+            return Failure.NONSENSE, 0.0
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0

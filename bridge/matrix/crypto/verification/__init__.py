@@ -1,0 +1,1 @@
+"""Verification by comparing emoji (SAS)."""
