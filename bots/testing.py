@@ -3,7 +3,7 @@
 The fixture `home` is a `FakeHome`; the fixture `ask` asks a brain or a bot, and returns what it says as plain text.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +67,9 @@ async def answers(brain: Any, asked: Question) -> Sequence[str]:
 
 
 @pytest.fixture
-def home() -> Iterator[FakeHome]:
+def home() -> FakeHome:
     """A made-up home for a bot."""
-    yield FakeHome()
+    return FakeHome()
 
 
 @pytest.fixture

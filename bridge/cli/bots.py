@@ -39,8 +39,9 @@ def list_bots(config: Path) -> None:
 
 
 @bots.command("show")
+@config_option
 @click.argument("brain")
-def show(brain: str) -> None:
+def show(config: Path, brain: str) -> None:
     """Show what a BRAIN does, and its settings."""
     try:
         made = brain_class(brain)

@@ -2,15 +2,9 @@
 
 import pytest
 
-<<<<<<< HEAD:tests/bots/attention/test_attention.py
-from bots.attention import OLD_S, Act, Decision, Said, Why
-from bridge.model.answering import Answers
-from tests.bots.attention.heard import NOW, attention, hear, heard
-=======
 from bots.attention import OLD_S, Act, Decision, Manners, Said, Why
 from bridge.model.answering import Answers
 from tests.bots.attention.heard import NOW, attention, hear, heard
->>>>>>> a881e4c7a7a71c0c23ea9ba9483ccc8d7c64afc8:tests/rules/attention/test_attention.py
 
 ANSWERED = Decision(Act.ANSWER, NOW, asked=True)
 

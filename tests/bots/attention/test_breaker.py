@@ -4,18 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD:tests/bots/attention/test_breaker.py
-from bots.attention import Said, Why
-from bridge.model.answering import Answers
-from tests.bots.attention.heard import NOW, attention, hear, heard
-from tests.bots.attention.pond import Duck, Pond
-=======
 from bots.attention import Said, Why
 from bots.attention.breaker import Breaker
 from bridge.model.answering import Answers
 from tests.bots.attention.heard import NOW, attention, hear, heard
 from tests.bots.attention.pond import Duck, Pond
->>>>>>> a881e4c7a7a71c0c23ea9ba9483ccc8d7c64afc8:tests/rules/attention/test_breaker.py
 
 
 @pytest.mark.parametrize("member", [False, True], ids=["guests", "members"])
