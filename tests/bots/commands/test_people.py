@@ -93,6 +93,7 @@ async def test_a_message_is_delivered_once_when_somebody_speaks_on_either_networ
     assert talk.said == ["bobby: alice said 2 hours ago: the **duck** is fed"]
     await talk.hear(BOB, "hello")
     assert talk.said == []
+    assert not [key for key in talk.home.memory.kept if "tell" in key]
 
 
 async def test_a_message_is_delivered_before_a_command_is_answered() -> None:

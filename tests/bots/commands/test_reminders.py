@@ -93,6 +93,16 @@ async def test_reminders_survive_a_restart_and_say_how_late_they_are() -> None:
         assert talk.told == [("bob", "Reminder: c")]
 
 
+async def test_what_comes_again_is_said_once_after_days_without_the_bot() -> None:
+    talk = _talk()
+    await talk.say(ALICE, "remind me every day at 21:00 to go")
+    talk.home.now += 5 * 86_400
+    talk.start()
+    async with _running(talk):
+        await asyncio.sleep(3_000)
+        assert talk.told == [("alice", "Reminder, 4 days late: go"), ("alice", "Reminder: go")]
+
+
 async def test_a_crash_between_saying_and_forgetting_says_it_once() -> None:
     talk = _talk()
     await talk.say(ALICE, "remind me in 1 minute to go")

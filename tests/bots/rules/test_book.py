@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import replace
 from unittest.mock import patch
 
+import pytest
+
 from bots.api import Question, Turn
 from bots.rules import programs, read
 from bots.rules.book import _EFFORT, Asked, Book, Outcome
@@ -105,7 +107,7 @@ def test_what_strangers_say_has_no_markup_and_is_no_template() -> None:
 
 
 def test_captures_stay_in_one_line_and_values_are_bounded() -> None:
-    book = _book("  - match: 'say *'\n    answer: '<set x=<star>><get x>'\n")
+    book = _book("  - match: 'say *'\n    answer: '<set x=<star>><star>'\n")
     found = _outcome(book, "say a\nb\u202ec " + "d" * 300)
     assert found is not None
     assert "\n" not in plain(found.text)
@@ -161,8 +163,19 @@ def test_redirects_are_followed_and_circles_end() -> None:
     assert _said(book, "ping") is None
 
 
-def test_one_question_costs_a_bounded_number_of_steps() -> None:
-    book = _book("".join(f"  - {{match: '* {n} [*] [*] [*] [*] * nothing', answer: a}}\n" for n in range(1500)))
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        (
+            "".join(f"  - {{match: '* {n} [*] [*] [*] [*] * nothing', answer: a}}\n" for n in range(1500)),
+            " ".join(map(str, range(100))),
+        ),
+        (f"  - {{match: '{'[*] ' * 120}nothing', answer: a}}\n", "鸭" * 500),
+    ],
+    ids=["many rules", "a wide rule"],
+)
+def test_one_question_costs_a_bounded_number_of_steps(rules: str, text: str) -> None:
+    book = _book(rules)
     looked = 0
     fits = programs._fits
 
@@ -172,5 +185,5 @@ def test_one_question_costs_a_bounded_number_of_steps() -> None:
         return fits(step, word)
 
     with patch.object(programs, "_fits", counted):
-        _said(book, " ".join(str(n % 1500) for n in range(100)))
-    assert _EFFORT * 0.9 < looked < _EFFORT * 1.1
+        assert _said(book, text) is None
+    assert looked < _EFFORT * 1.1
