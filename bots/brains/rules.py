@@ -2,6 +2,8 @@
 
 import random
 
+from pydantic import ConfigDict
+
 from bots.api import Home, Question, Reply
 from bots.rules import DEFAULT, read_file
 from bots.rules.book import Asked, Outcome
