@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bots.api import Question, Said
-from bots.host import as_text
 from bots.unseen import Forgetful
+from bots.voice import as_text
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Role, Sender
 from bridge.model.text import plain, words
