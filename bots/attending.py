@@ -110,7 +110,7 @@ class Attending:
 def who(event: Event) -> str:
     """The name of a user; of a guest, network and address."""
     sender = event.sender
-    return sender.user or f"{sender.network} {sender.casemapping.fold(sender.address)}"
+    return sender.user or f"{sender.network}/{sender.casemapping.fold(sender.address)}"
 
 
 def _heard(event: Event, question: Question, *, called: bool, member: bool) -> Heard:

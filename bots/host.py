@@ -264,6 +264,8 @@ class BotHost:
             return question
         is_called = said is not None or called is not None
         scope = ear.id.partition("@")[2]
+        if scope.startswith("@") and link:
+            scope = f"@{link}"  # people talk in all rooms of a link together
         return hosted.attending.ask(event, question, scope, called=is_called, member=is_member, now=self._clock())
 
     def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:

@@ -68,8 +68,18 @@ def load_brain(
 
 def brains() -> Sequence[str]:
     """The names of all brains: ours, then those of other packages."""
-    ours = sorted(each.stem for each in Path(__file__).with_name("brains").glob("[a-z]*.py"))
-    return [*ours, *sorted(each.name for each in entry_points(group=_BRAINS))]
+    ours = {each.stem for each in Path(__file__).with_name("brains").glob("[a-z]*.py")}
+    return sorted({*ours, *(each.name for each in entry_points(group=_BRAINS))})
+
+
+def offered_bots() -> Sequence[str]:
+    """The names under which installed packages offer bots."""
+    return sorted(each.name for each in entry_points(group=_BOTS))
+
+
+def brain_class(name: str) -> Any:
+    """The class of a brain. Raises ValueError, worded for the operator, if there is none."""
+    return _found(name, _BRAINS)
 
 
 def _found(name: str, group: str) -> Any:

@@ -29,6 +29,11 @@ class Attention:
         self._chance = chance
         self._minds = Minds(manners.per_person, manners.per_room)
 
+    def exchange(self, manners: Manners) -> None:
+        """Replace the manners, as after a reload of the config. What it keeps in mind stays."""
+        self._manners = manners
+        self._minds.exchange(manners.per_person, manners.per_room)
+
     def decide(self, heard: Heard, now: float) -> Decision:
         """What to do about `heard`, now. An answer is counted, whether or not it is given."""
         if heard.automatic:
@@ -61,7 +66,7 @@ class Attention:
         place = self._place(heard)
         if decision.act is Act.HEAR:
             return decision.may_speak and self._answer(decision, heard, place, now) is decision
-        return decision.may_speak and (heard.private or decision.act is Act.SAY or not _is_hushed(place, now))
+        return decision.may_speak and (decision.act is Act.SAY or not _is_hushed(place, now))
 
     def answered(self, heard: Heard, decision: Decision, now: float) -> None:
         """What the bot said about `heard`, as `decision` and `may_send` allowed, was sent now."""
@@ -128,7 +133,7 @@ class Attention:
 
     def _objection(self, heard: Heard, place: Place, now: float) -> Why | None:
         """Why the bot must not say anything about `heard`; None if it may."""
-        if not heard.private and _is_hushed(place, now):
+        if _is_hushed(place, now):
             return Why.HUSHED
         if not heard.private and self._manners.is_quiet(now):
             return Why.QUIET_HOURS
@@ -148,9 +153,8 @@ class Attention:
     def _is_asked(self, heard: Heard, place: Place, now: float) -> bool:
         if heard.private or heard.called:
             return True
-        if self._is_to_others(heard, place):
-            return False
-        return self._manners.answers is Answers.ALWAYS or place.is_in_talk(_asker(heard), now)
+        listens = self._manners.answers is Answers.ALWAYS or place.is_in_talk(_asker(heard), now)
+        return listens and not self._is_to_others(heard, place)
 
     @staticmethod
     def _is_to_others(heard: Heard, place: Place) -> bool:

@@ -48,15 +48,13 @@ class Breaker:
         """Whether the bot must not answer `text`, which comes at `now`. If it would be one answer too many in a row, a
         break begins. In a break only members are answered who call the bot; those who were in a circle themselves
         must not do so too quickly."""
-        quick = self._is_quick(text, now)
-        keys = _keys(asker, member=member)
-        circles = [key for key in keys if self._count(key, text, now, member=member) > IN_A_ROW]
-        for key in circles:
-            self.broken[key] = now + BREAK_S
-            self.runs.pop(key)
-        if circles:
-            return True
-        return self._is_silent(asker, now) and quick if member and called else self.is_on(now)
+        for key in _keys(asker, member=member):
+            if self._count(key, text, now, member=member) > IN_A_ROW:
+                self.broken[key] = now + BREAK_S
+                self.runs.pop(key)
+        if member and called:
+            return self._is_silent(asker, now) and self._is_quick(text, now)
+        return self.is_on(now)
 
     def note_answer(self, asker: str, text: str, now: float, *, member: bool) -> None:
         """The bot answers `text`, which came at `now`."""

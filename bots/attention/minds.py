@@ -34,6 +34,15 @@ class Minds:
         self._people_changed = False
         self._saved: set[str] = set()
 
+    def exchange(self, per_person: int | None, per_room: int | None) -> None:
+        """Replace the limits. Where one is another than before, nothing is counted yet."""
+        if per_person != self._per_person:
+            self._per_person, self._people = per_person, LruDict(_PEOPLE)
+        if per_room != self._per_room:
+            self._per_room = per_room
+            for place in (*self._rooms.values(), *self._private.values()):
+                place.bucket = _bucket(per_room)
+
     def place(self, room: str, link: str, *, private: bool) -> Place:
         """The bot's mind of a private conversation, or of a link, if `room` is in one."""
         places, name = (self._private, _private(room)) if private else (self._rooms, _shared(room, link))

@@ -6,6 +6,7 @@ In English, German, Spanish, French and Chinese. The whole message has to be suc
 import re
 from collections.abc import Container, Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from bots.attention.manners import DAY_S, HOUR_S
@@ -25,6 +26,8 @@ from bridge.model.text import folded
 
 _LOOKED_AT = 120
 """Characters of a message at most: nobody needs more to say such a thing."""
+_MOST_WORDS = 30
+"""Chinese characters are words, too."""
 _AT = re.compile(r"\s*@[^\s:,&]")
 _NAMES = re.compile(r"\s*(?:@?[^\s:,&]{1,64}\s?[,&]\s?){0,4}@?[^\s:,&\uff1a]{1,64}\s?(?::(?:\s|$)|\uff1a)")
 """One to five names, with a colon behind them."""
@@ -48,15 +51,20 @@ class Order(NamedTuple):
     named: bool = False
 
 
-_LONGEST = max(map(len, (*LEAVE, *HUSH, *WAKE, *AROUND, *NUMBERS)))
+_PHRASES = (*LEAVE, *HUSH, *WAKE, *AROUND, *FOR, *NUMBERS, *UNITS, *COUNTERS)
+_KNOWN = frozenset(word for phrase in _PHRASES for word in phrase)
+_LONGEST = max(map(len, _PHRASES))
 
 
 def order(text: str, names: Iterable[str] = ()) -> Order | None:
     """What `text` tells a bot called `names` to do, and nothing else; None if it says more, or something else."""
     if len(text) > _LOOKED_AT:
         return None
-    called = frozenset(filter(None, map(said_words, names)))
-    words, found, named, seconds = said_words(text), set[Kind](), False, 0.0
+    words = said_words(text)
+    called = frozenset(filter(None, map(_name_words, names)))
+    if len(words) > _MOST_WORDS or not all(_may_be_said(word, called) for word in words):
+        return None
+    found, named, seconds = set[Kind](), False, 0.0
     at = 0
     while at < len(words):
         if (name := _longest(words, at, called)) is not None:
@@ -72,6 +80,16 @@ def order(text: str, names: Iterable[str] = ()) -> Order | None:
         else:
             return None
     return _order(found, seconds, named=named)
+
+
+@lru_cache(maxsize=256)
+def _name_words(name: str) -> Words:
+    return said_words(name)
+
+
+def _may_be_said(word: str, called: Iterable[Words]) -> bool:
+    """Whether `word` is in an order at all. Most messages end here."""
+    return word in _KNOWN or word.isdecimal() or any(word in name for name in called)
 
 
 def is_to_somebody(text: str, people: Iterable[str]) -> bool:

@@ -116,7 +116,7 @@ def restored(value: JsonValue, bucket: TokenBucket | None) -> Place | None:
         saved = _Saved.model_validate(value)
     except ValidationError:
         return None
-    place = Place(bucket, saved.hushed)
+    place = Place(bucket, saved.hushed, changed=False)
     _fill(place.talks, saved.talks)
     _fill(place.answered, saved.answered)
     _fill(place.asked, saved.answered)

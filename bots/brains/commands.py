@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bots.api import Home, Question, Reply
 from bots.commands import finding, karma, tells
@@ -42,6 +42,8 @@ class Commands:
 
     class Settings(Section):
         """The settings of the commands brain."""
+
+        model_config = ConfigDict(use_attribute_docstrings=True)
 
         prefix: Annotated[str, Field(max_length=5)] = ""
         """What stands before each command, such as `!`; empty: nothing."""
@@ -110,7 +112,7 @@ class Commands:
             answer = command.run(call)
             said = await answer if inspect.isawaitable(answer) else answer
             if said:
-                return Reply(words(said), f"commands: {command.name}")
+                return Reply(words(said), command.name)
         return None
 
     async def _forget(self, question: Question) -> None:

@@ -25,22 +25,36 @@ _KEY_LIMIT = 10_000
 class LlmSettings(BaseModel):
     """Where the model is, what it is told, and what it may cost."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(default="http://127.0.0.1:11434/v1", pattern=r"^https?://[^\s]+$")
+    """Where the server is."""
     model: str = Field(min_length=1, max_length=200)
+    """The model's name there."""
     key: SecretStr | None = None
+    """The key of the API."""
     key_file: FilePath | None = None
+    """The file that has the key; nobody else may read it."""
     instructions: str = Field(default="", max_length=20_000)
+    """What the model is told about its task."""
     links: dict[str, str] = Field(default_factory=dict)
+    """Other instructions in single links, by their names."""
     max_tokens: int = Field(default=400, ge=1, le=100_000)
+    """How long an answer may be."""
     temperature: float | None = Field(default=None, ge=0, le=2)
+    """How much chance there is in an answer; the server's own, if it is not set."""
     context: int = Field(default=4000, ge=0, le=100_000)
+    """Most characters of what was said before."""
     timeout: Duration = Field(default="30s", validate_default=True)
+    """How long an answer may take."""
     tokens_per_person: int | None = Field(default=50_000, ge=0)
+    """What one member may use in a day; all guests of a link together."""
     tokens_per_link: int | None = Field(default=500_000, ge=0)
+    """What all people of a link may use in a day."""
     price: float = Field(default=0.0, ge=0)
+    """What a million tokens cost."""
     cost_per_day: float | None = Field(default=None, ge=0)
+    """What a day may cost."""
 
 
 class Llm:

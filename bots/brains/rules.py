@@ -2,6 +2,8 @@
 
 import random
 
+from pydantic import ConfigDict
+
 from bots.api import Home, Question, Reply
 from bots.rules import DEFAULT, read_file
 from bots.rules.book import Asked, Outcome
@@ -14,6 +16,8 @@ class Rules:
 
     class Settings(Section):
         """The settings of the rules brain."""
+
+        model_config = ConfigDict(use_attribute_docstrings=True)
 
         file: FilePath | None = None
         """The YAML file of rules; absent: the one that comes with the bridge."""
@@ -31,7 +35,7 @@ class Rules:
         if (found := self._book.answer(asked, self._chance)) is None:
             return None
         await self._remember(question, found)
-        return Reply(found.text, f"rules: {found.pattern.source!r}, line {found.rule.line}") if found.text else None
+        return Reply(found.text, f"{found.pattern.source!r}, line {found.rule.line}") if found.text else None
 
     async def _remember(self, question: Question, found: Outcome) -> None:
         if found.forgets:

@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "completion": ("completion:completion", "Print the script for completion in your shell."),
         "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),
+        "bots": ("bots:bots", "Show which bots and brains there are."),
         "chat": ("chat:chat", "Talk to the duck in the terminal."),
         "duck": ("duck:duck", "Test what the duck knows."),
     }

@@ -3,61 +3,154 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
-from bots.api import Bot, Question
+from bots.api import TURNS, Bot, Question, Reply, Said, Turn
 from bots.host import as_text
-from bots.load import load_bot
+from bots.load import brains, load_bot
+from bots.unseen import Unseen
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
+from bridge.config import BotSection
 from bridge.model.event import Room
-from bridge.model.people import Sender
+from bridge.model.people import Role, Sender
 from bridge.model.text import plain, printable, words
+from bridge.users import UsersError
+from bridge.users.tinydb import TinyUsers
 
 _HERE = Room("terminal", "you")
-_YOU = Sender("terminal", "you", "you")
+_HISTORY = 1000
+"""Lines that the arrow keys bring back, of this session."""
 
 
 @click.command()
 @config_option
 @click.option("--bot", "key", default="duck", show_default=True, help="Which bot, by its key in the config.")
-def chat(config: Path, key: str) -> None:
-    """Talk to the duck in the terminal; Ctrl-D ends. Without a config file the duck repeats what you say."""
-    bot = _bot(config, key)
+@click.option("--brain", "alone", metavar="NAME", help="Ask this brain only: see `quackbridge bots list`.")
+@click.option("--as", "user", metavar="USER", help="Talk as this user of the allowlist; else as a guest.")
+@click.option("--link", default="", metavar="LINK", help="Talk as if in this link; else in private.")
+@click.option("--explain", is_flag=True, help="Show which brain has answered, and why.")
+def chat(config: Path, key: str, alone: str | None, user: str | None, link: str, *, explain: bool) -> None:
+    """Talk to the duck in the terminal; Ctrl-D ends. Without a config file it is the duck of a fresh one.
+
+    Nothing is kept: reminders and what it remembers are gone at the end.
+    """
+    section = _section(config, key, link)
+    bot = _bot(config, key, section, alone)
+    asker = _asker(config, user)
+    turns: deque[Turn] = deque(maxlen=TURNS)
     with asyncio.Runner() as runner:  # one loop for all questions: a brain may keep connections
         runner.get_loop()
         click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
         for number, said in enumerate(_lines()):
-            question = Question(str(number), words(said), _YOU, _HERE, time.time(), private=True)
-            for line in runner.run(_answer(bot, question)):
-                click.echo(f"{bot.name}> {printable(line)}")
+            question = replace(asker, id=str(number), text=words(said), time=time.time(), link=link, private=not link)
+            answers = runner.run(_answers(bot, replace(question, turns=tuple(turns))))
+            turns.append(Turn(question.asker.name, said))
+            for answer in answers:
+                _show(bot.name, answer, explain=explain)
+                turns.append(Turn(bot.name, plain(as_text(answer)), ours=True))
+
+
+async def _answers(bot: Bot, question: Question) -> Sequence[Said]:
+    return await bot.answer(question)
+
+
+def _show(name: str, answer: Said, *, explain: bool) -> None:
+    for line in plain(as_text(answer)).splitlines():
+        click.echo(f"{name}> {printable(line)}")
+    if explain and isinstance(answer, Reply):
+        click.echo(f"  ({printable(answer.why)})")
 
 
 def _lines() -> Iterator[str]:
     """The lines that are typed or piped in, until end of file."""
+    ask = _prompt() if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() else _read
     while True:
         try:
-            yield input("you> " if sys.stdin is not None and sys.stdin.isatty() else "")
+            yield ask()
         except (EOFError, RuntimeError):  # RuntimeError: standard input is closed
             return
 
 
-async def _answer(bot: Bot, question: Question) -> Sequence[str]:
-    return [line for said in await bot.answer(question) for line in plain(as_text(said)).splitlines()]
+def _read() -> str:
+    return input("")
 
 
-def _bot(config: Path, key: str) -> Bot:
+def _prompt() -> Callable[[], str]:
+    """A line editor: the arrow keys bring back what was said, Tab completes words of it."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import InMemoryHistory
+
+    seen: deque[str] = deque(maxlen=_HISTORY)
+    session: PromptSession[str] = PromptSession(history=InMemoryHistory())
+    completer = WordCompleter(lambda: sorted({word for line in seen for word in line.split()} | {"help"}))
+
+    def ask() -> str:
+        line = session.prompt("you> ", completer=completer, complete_while_typing=False)
+        seen.append(line)
+        return line
+
+    return ask
+
+
+def _section(config: Path, key: str, link: str) -> BotSection:
+    """The bot's section, or that of a fresh config, if there is none."""
     chosen = click.get_current_context().get_parameter_source("config") is not ParameterSource.DEFAULT
-    if not chosen and not config.exists() and key == "duck":
-        return load_bot("bots.duck:Duck", "Little Yellow Duck", "echo", 0.5)
-    bots = load_settings(config).bots
-    if key not in bots:
-        raise click.UsageError(f"there is no bot {key!r} in {config}; there are: {', '.join(bots) or 'none'}")
+    if not chosen and not config.exists() and key == "duck" and not link:
+        return BotSection()
+    settings = load_settings(config)
+    if key not in settings.bots:
+        raise click.UsageError(f"there is no bot {key!r} in {config}; there are: {', '.join(settings.bots) or 'none'}")
+    if link and link not in settings.links:
+        raise click.UsageError(f"there is no link {link!r} in {config}; there are: {', '.join(settings.links)}")
+    return settings.bots[key]
+
+
+def _bot(config: Path, key: str, section: BotSection, alone: str | None) -> Bot:
+    """The bot, which answers at once."""
+    chain = section.brain if alone is None else (alone,)
+    settings = {name: given for name, given in section.settings.items() if name in (*chain, "bot")}
     try:
-        return load_bot(bots[key].use, bots[key].name, bots[key].brain, bots[key].delay)
+        return load_bot(
+            section.use,
+            section.name,
+            chain,
+            0.0,
+            settings=settings,
+            home=Terminal(section.name),
+            folder=config.parent,
+        )
     except (ValueError, TypeError) as error:
-        raise click.UsageError(f"{config}: bots.{key}: {error}") from error
+        hint = "" if alone is None else f"; there are: {', '.join(brains())}"
+        raise click.UsageError(f"{config}: bots.{key}: {error}{hint}") from error
+
+
+def _asker(config: Path, user: str | None) -> Question:
+    """A question of whoever talks."""
+    if user is None:
+        return Question("", (), Sender("terminal", "you", "you"), _HERE, 0.0)
+    try:
+        known = TinyUsers(load_settings(config).users.database).find(user)
+    except UsersError as error:
+        raise click.UsageError(str(error)) from error
+    if known is None:
+        raise click.UsageError(f"there is no user {user!r}: see `quackbridge list-users`")
+    asker = Sender("terminal", known.name, known.name, user=known.name)
+    return Question("", (), asker, _HERE, 0.0, role=known.role or Role.MEMBER, carried=True)
+
+
+class Terminal(Unseen):
+    """A home in the terminal: what the bot says unasked is shown."""
+
+    async def say(self, room: Room, text: Said, *, once: str = "") -> None:
+        _show(self.name, text, explain=False)
+
+    async def tell(self, user: str, text: Said, *, once: str = "") -> None:
+        _show(f"{self.name} (to {user})", text, explain=False)

@@ -225,8 +225,8 @@ class BotSection(Section):
     """The Python class, package.module:Class, or the name under which an installed package offers it."""
     name: Line = "Little Yellow Duck"
     """The name by which it is called and shown."""
-    brain: Brains = ("echo",)
-    """How it thinks: names of brains (echo), or package.module:Class. The first that has an answer gives it."""
+    brain: Brains = ("commands", "rules", "echo")
+    """How it thinks: names of brains, or package.module:Class. The first that has an answer gives it."""
     settings: dict[Line, dict[str, Any]] = Field(default_factory=dict)
     """Settings of its brains, by their names."""
     delay: Annotated[float, BeforeValidator(number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)

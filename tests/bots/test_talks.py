@@ -67,6 +67,13 @@ def test_a_talk_is_over_after_an_hour_of_quiet() -> None:
     assert texts(talks, now=3_602.0) == ["new"]
 
 
+def test_each_turn_keeps_a_talk_open() -> None:
+    talks = Talks()
+    for n, now in enumerate((0.0, 3_000.0, 6_000.0)):
+        talks.add(ROOM, said(str(n)), str(n), now)
+    assert texts(talks, now=9_000.0) == ["0", "1", "2"]
+
+
 class TestTakenBack:
     def test_removed_words_leave_it_and_so_does_the_answer_that_may_repeat_them(self) -> None:
         talks = Talks()
@@ -126,6 +133,12 @@ class TestForgotten:
         talks.forget_person(ROOM.key, "alice")
         assert (texts(talks), texts(talks, ROOM._replace(thread="t")), texts(talks, BOB)) == ([], [], ["a"])
 
+    def test_a_persons_talks_with_others_who_hear_stay(self) -> None:
+        talks = Talks(Context.PERSON)
+        talks.add(PRIVATE, said("a"), "1", 0.0)
+        talks.forget_person(ROOM.key, "alice")
+        assert texts(talks, PRIVATE) == ["a"]
+
     def test_in_a_room_all_is_forgotten_with_them(self) -> None:
         talks = Talks()
         talks.add(BOB, said("alice said so"), "1", 0.0)
@@ -139,7 +152,11 @@ class TestBounds:
         for n in range(TURNS + 5):
             talks.add(ROOM, said(str(n)), str(n), 0.0)
         talks.change(str(TURNS), "changed")
-        assert texts(talks) == [*map(str, range(5, TURNS)), "changed", *map(str, range(TURNS + 1, TURNS + 5))]
+        assert len(texts(talks)) == TURNS
+        talks.add(ROOM, said("last"), "last", 0.0)
+        talks.remove("last")
+        talks.add(ROOM, said(str(TURNS + 5)), "more", 0.0)
+        assert texts(talks) == [*map(str, range(6, TURNS)), "changed", *map(str, range(TURNS + 1, TURNS + 6))]
 
     def test_the_talk_that_rested_longest_is_forgotten(self) -> None:
         talks = Talks()

@@ -217,13 +217,15 @@ def test_config_schema_prints_json(folder: Path) -> None:
 
 def test_chat_talks_with_the_duck_in_the_terminal(folder: Path) -> None:
     assert (
-        run(folder, "chat", stdin="hello\n\x1b[31mred\n") == "Little Yellow Duck> hello\nLittle Yellow Duck>  [31mred\n"
+        run(folder, "chat", stdin="wibble\n\x1b[31mred\n")
+        == "Little Yellow Duck> wibble\nLittle Yellow Duck>  [31mred\n"
     )
     assert "there is no bot 'goose'" in fail(folder, 2, "chat", "--bot", "goose")
 
 
 def test_chat_needs_no_config_unless_one_is_named(tmp_path: Path) -> None:
-    assert run(tmp_path, "chat", stdin="hello\n") == "Little Yellow Duck> hello\n"
+    assert run(tmp_path, "chat", stdin="wibble\n") == "Little Yellow Duck> wibble\n"
+    assert run(tmp_path, "chat", "--explain", stdin="ping\n").endswith("(commands: ping)\n")
     assert "nowhere.yaml" in fail(tmp_path, 2, "chat", "-c", "nowhere.yaml")
 
 

@@ -138,7 +138,12 @@ bots:
     assert config.users.database == folder / "data" / "users.json"
     assert config.store.path == folder / "data" / "quackbridge.sqlite"
     duck = config.bots["duck"]
-    assert (duck.use, duck.name, duck.brain, duck.delay) == ("bots.duck:Duck", "Little Yellow Duck", ("echo",), 1.0)
+    assert (duck.use, duck.name, duck.brain, duck.delay) == (
+        "bots.duck:Duck",
+        "Little Yellow Duck",
+        ("commands", "rules", "echo"),
+        1.0,
+    )
     assert (duck.answers, config.links["pond"].guests, config.http) == (Answers.MENTIONED, Guests.DUCK_ONLY, None)
 
 

@@ -1,10 +1,8 @@
 """Whether a bot answers: called, in a talk, told to leave, and in time."""
 
-from dataclasses import replace
-
 import pytest
 
-from bots.attention import OLD_S, Act, Decision, Said, Why
+from bots.attention import OLD_S, Act, Decision, Manners, Said, Why
 from bridge.model.answering import Answers
 from tests.bots.attention.heard import NOW, attention, hear, heard
 
@@ -90,10 +88,15 @@ class TestTalk:
         assert hear(bot, "look", elsewhere=True).why is Why.UNASKED
         assert hear(bot, text, called=True).asked
 
+    def test_it_is_over_if_the_clock_was_set_back(self) -> None:
+        bot = attention()
+        hear(bot, called=True)
+        assert hear(bot, "and geese?", NOW - 4_000).why is Why.UNASKED
+
     def test_nothing_unasked_begins_a_talk(self) -> None:
         bot = attention(lambda: 0.0, chatty=0.5)
         assert hear(bot) == Decision(Act.ANSWER, NOW)
-        bot._manners = replace(bot._manners, chatty=0.0)
+        bot.exchange(Manners())
         assert hear(bot).why is Why.UNASKED
 
 
@@ -103,6 +106,13 @@ class TestLeaving:
         hear(bot, called=True)
         assert hear(bot, "thanks!") == Decision(Act.SAY, NOW, say=Said.LEFT)
         assert hear(bot, "nice weather").why is Why.UNASKED
+
+    def test_thanks_without_its_name_end_ones_own_talk(self) -> None:
+        bot = attention()
+        hear(bot, called=True)
+        hear(bot, called=True, who="bob")
+        assert hear(bot, "thanks").say is Said.LEFT
+        assert hear(bot, "and geese?", who="bob").asked
 
     def test_thanks_to_others_are_not_for_the_bot(self) -> None:
         bot = attention()

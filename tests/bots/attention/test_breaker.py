@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.attention import Said, Why
+from bots.attention.breaker import Breaker
 from bridge.model.answering import Answers
 from tests.bots.attention.heard import NOW, attention, hear, heard
 from tests.bots.attention.pond import Duck, Pond
@@ -95,6 +96,16 @@ def test_ducks_that_think_long_and_write_much_fall_silent(thinks_s: float) -> No
     assert other.answered["one"] <= 3
 
 
+def test_the_rest_of_a_long_message_ends_no_circle() -> None:
+    breaker, refused = Breaker(), []
+    for now in (0.0, 10.0, 20.0, 30.0):
+        for text, after_s in (("long " * 100, 0.0), ("rest", 0.5), ("more", 1.0)):
+            refused.append(breaker.objects("eve", text, now + after_s, member=True, called=False))
+            breaker.note_answer("eve", text, now + after_s, member=True)
+        breaker.spoke = now + 2.0
+    assert refused == [False] * 9 + [True] * 3
+
+
 def test_slow_ducks_that_repeat_themselves_fall_silent_within_six_answers() -> None:
     one, other = (Duck(name, thinks_s=7.0, words="I don't know.") for name in ("one", "other"))
     pond = Pond([one, other])
@@ -133,6 +144,12 @@ class TestBreak:
         assert hear(bot, "wake up", NOW + 30, called=True).say is Said.WOKEN
         assert hear(bot, "hello", NOW + 40, who="eve", member=False).asked
 
+    def test_it_is_over_if_the_clock_was_set_back(self) -> None:
+        bot = attention()
+        for n in range(4):
+            hear(bot, "quack", NOW + n, called=True, who="eve", member=False)
+        assert hear(bot, called=True, now=NOW - 10_000, who="carol", member=False).asked
+
     def test_it_is_of_one_place(self) -> None:
         bot = attention()
         for n in range(4):
@@ -148,6 +165,14 @@ class TestPeople:
     def test_a_member_may_ask_the_same_for_ever(self) -> None:
         bot = attention(per_person=None)
         assert [hear(bot, "roll 2d6", NOW + 4 * n, called=True).why for n in range(20)] == [None] * 20
+        assert hear(bot, called=True, now=NOW + 90, who="eve", member=False).asked
+
+    def test_who_asks_right_after_others_now_and_then_is_no_circle(self) -> None:
+        bot = attention(per_person=None)
+        for minutes in range(0, 40, 2):
+            now = NOW + 60 * minutes
+            assert hear(bot, called=True, now=now, who="bob").asked
+            assert hear(bot, called=True, now=now + 1).asked
 
     def test_a_crowd_of_guests_is_no_circle(self) -> None:
         bot = attention()
@@ -155,6 +180,10 @@ class TestPeople:
         assert all(hear(bot, called=True, now=NOW + 1, who=f"g{n}", member=False).asked for n in range(1))
         questions = [heard(called=True, now=NOW + 2, who=f"h{n}", member=False) for n in range(10)]
         assert all(bot.decide(question, NOW + 2).asked for question in questions)
+
+    def test_guests_who_say_the_same_are_no_circle(self) -> None:
+        bot = attention()
+        assert all(hear(bot, "hello", NOW + 5 * n, called=True, who=f"g{n}", member=False).asked for n in range(30))
 
     def test_a_paste_before_the_first_answer_is_no_circle(self) -> None:
         bot = attention()

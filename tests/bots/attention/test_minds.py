@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
-from bots.attention import OLD_S, Act, Decision, Why
+import pytest
+
+from bots.attention import OLD_S, Act, Decision, Manners, Why
 from tests.bots.attention.heard import NOW, attention, hear, heard
 
 
@@ -32,6 +34,15 @@ class TestBudget:
         assert all(hear(bot, now=NOW + 10 * n, called=True).asked for n in range(150))
         assert hear(attention(per_person=0), private=True).why is Why.PERSON
         assert hear(attention(per_room=0), private=True).why is Why.ROOM
+
+    def test_after_a_reload_other_limits_count_anew_and_the_same_go_on(self) -> None:
+        bot = attention(per_person=1, per_room=1)
+        hear(bot, called=True)
+        bot.exchange(Manners(per_person=1, per_room=2))
+        assert hear(bot, called=True).why is Why.PERSON
+        bot.exchange(Manners(per_person=None, per_room=2))
+        whys = [hear(bot, called=True, now=NOW + 10 * n).why for n in range(3)]
+        assert whys == [None, None, Why.ROOM]
 
     def test_what_a_brain_says_unasked_is_counted(self) -> None:
         bot = attention(hears_all=True, per_room=1)
@@ -86,6 +97,43 @@ class TestSaved:
         assert hear(after, "and geese?", NOW + 5).why is Why.ROOM  # still in a talk, but the third answer was the last
         assert hear(after, "and geese?", NOW + 59).why is Why.ROOM
         assert hear(after, "and geese?", NOW + 61).why is Why.UNASKED
+
+    @pytest.mark.parametrize("said", [3, 4], ids=["in-a-circle", "silent"])
+    def test_a_circle_goes_on_where_it_was(self, said: int) -> None:
+        before, after = attention(), attention()
+        for n in range(said):
+            hear(before, "quack", NOW + n, called=True, who="eve", member=False)
+        after.restore(before.unsaved())
+        assert hear(after, "quack", NOW + 4, called=True, who="eve", member=False).why is Why.CIRCLE
+        assert hear(after, called=True, now=NOW + 5, who="carol", member=False).why is Why.CIRCLE
+
+    def test_the_answers_of_a_person_are_still_counted(self) -> None:
+        before, after = attention(per_person=1), attention(per_person=1)
+        hear(before, called=True)
+        after.restore(before.unsaved())
+        assert hear(after, called=True, now=NOW + 10).why is Why.PERSON
+        assert hear(after, called=True, now=NOW + 10, who="bob").asked
+
+    def test_a_room_that_was_forgotten_and_is_new_is_saved_anew(self) -> None:
+        before, after = attention(), attention()
+        hear(before, "be quiet", called=True)
+        saved = dict(before.unsaved())
+        for n in range(500):
+            hear(before, room=f"libera/#r{n}")
+        assert hear(before, called=False).why is Why.UNASKED
+        after.restore(saved | dict(before.unsaved()))
+        assert after.hushed_until("libera/#pond", "", NOW) is None
+
+    def test_what_makes_no_sense_is_removed(self) -> None:
+        bot = attention()
+        bot.restore({"attention room x": {"hushed": "for ever"}, "attention people": [1], "karma": 5})
+        assert bot.unsaved() == {"attention room x": None}
+
+    def test_what_was_restored_is_not_saved_again(self) -> None:
+        before, after = attention(), attention()
+        hear(before, called=True)
+        after.restore(before.unsaved())
+        assert after.unsaved().keys() <= {"attention people"}
 
     def test_only_what_changed_is_saved_again(self) -> None:
         bot = attention()

@@ -37,6 +37,19 @@ class TestHush:
         bot.answered(question, decision, NOW + 5)
         assert hear(bot, "and geese?", NOW + 20).why is Why.UNASKED
 
+    def test_an_answer_that_it_still_thinks_about_is_not_sent(self) -> None:
+        bot, question, private = attention(), heard(called=True), heard(private=True)
+        decision, whispered = bot.decide(question, NOW), bot.decide(private, NOW)
+        order = heard("be quiet", called=True, who="bob")
+        told = bot.decide(order, NOW)
+        assert bot.may_send(order, told, NOW + 1)
+        assert not bot.may_send(question, decision, NOW + 1)
+        assert bot.may_send(private, whispered, NOW + 1)
+
+    def test_what_was_not_to_be_said_is_not_sent(self) -> None:
+        bot, message = attention(), heard()
+        assert not bot.may_send(message, bot.decide(message, NOW), NOW)
+
     def test_guests_cannot_but_it_leaves_their_talk(self) -> None:
         bot = attention()
         hear(bot, called=True, who="eve", member=False)
@@ -98,6 +111,7 @@ class TestQuietHours:
             (481, 480, "UTC", False),
             (1_320, 480, "UTC", False),
             (1_320, 481, "UTC", True),
+            (480, 100, "UTC", True),
             (480, 480, "UTC", False),
             (0, 1_440, "UTC", True),
             (540, 600, "Europe/Berlin", True),

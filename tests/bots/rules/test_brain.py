@@ -41,7 +41,7 @@ async def _ask(brain: Rules, question: Question, text: str) -> str | None:
     if reply is None:
         return None
     assert isinstance(reply, Reply)
-    assert reply.why.startswith("rules: ")
+    assert ", line " in reply.why
     return reply.text if isinstance(reply.text, str) else plain(reply.text)
 
 
