@@ -50,8 +50,9 @@ class StoredMemory:
     async def _all(self) -> dict[str, str]:
         if self._values is None:
             stored, start = await self._kept.recall(), len(self._prefix)
-            self._values = {key[start:]: text for key, text in stored.items() if key.startswith(self._prefix)}
-            self._size = sum(map(len, self._values.values()))
+            if self._values is None:  # another first use may have been quicker, and have changed it
+                self._values = {key[start:]: text for key, text in stored.items() if key.startswith(self._prefix)}
+                self._size = sum(map(len, self._values.values()))
         return self._values
 
     def _check(self, key: str, text: str, size: int, *, known: bool) -> None:

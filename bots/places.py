@@ -62,5 +62,6 @@ class Places:
     async def _known(self) -> dict[str, str]:
         if self._met is None:
             kept: Mapping[str, str] = {} if self._memory is None else await self._memory.recall()
-            self._met = {key[len(_MET) :]: place for key, place in kept.items() if key.startswith(_MET)}
+            if self._met is None:  # another first use may have been quicker, and have changed it
+                self._met = {key[len(_MET) :]: place for key, place in kept.items() if key.startswith(_MET)}
         return self._met

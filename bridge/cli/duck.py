@@ -6,6 +6,7 @@ import click
 
 from bots.rules import DEFAULT, RulesError, read_file
 from bots.rules.examples import failures
+from bridge.cli.options import config_option
 
 
 @click.group()
@@ -14,8 +15,9 @@ def duck() -> None:
 
 
 @duck.command("test")
+@config_option
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=DEFAULT)
-def test(file: Path) -> None:
+def test(config: Path, file: Path) -> None:
     """Run the examples in a FILE of rules; without one, in the rules that come with the bridge.
 
     Prints each example that goes wrong, with its line. Exit code 1 if there are any, 2 if the file cannot be read.

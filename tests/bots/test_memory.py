@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,18 @@ async def test_the_store_is_read_once_and_written_only_when_something_changes() 
         await memory.put("a", [1])
         await memory.get("a")
     assert (kept.reads, kept.writes) == (1, 1)
+
+
+async def test_two_first_uses_at_once_do_not_undo_each_other() -> None:
+    class Slow(Kept):
+        async def recall(self) -> dict[str, str]:
+            found = await super().recall()
+            await asyncio.sleep(self.reads)
+            return found
+
+    memory = StoredMemory(Slow(), "duck")  # type: ignore[arg-type]
+    await asyncio.gather(memory.put("a", 1), memory.put("b", 2))
+    assert await memory.items() == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ async def pond(tmp_path: Path, synapse: Synapse, services: Anope, ngircd: NgIrcd
     config["bots"]["duck"] |= {
         "brain": ["commands", "rules", "echo"],
         "delay": 0,
-        "settings": {"commands": {"zone": "UTC"}},
+        "hears": "all",
+        "settings": {"commands": {"zone": "Europe/Berlin"}},
     }
     write_config(pond.folder, pond.config, {})
     return pond
@@ -52,6 +53,10 @@ async def test_commands_are_answered_before_all_who_heard_them(pond: Pond, daemo
             await eve.join(pond.channel)
             await eve.say(pond.channel, "duck: tell alice: spam")
             await eve.heard("Only members can leave messages here")
+        await bob.say(pond.channel, "nothing for the duck")
+        await alice.heard("nothing for the duck")
+        await alice.send(pond.room, f"duck: seen {pond.bob}")
+        await bob.heard(f"{pond.bob} spoke here")
 
 
 async def test_a_reminder_is_told_after_a_kill_in_private_and_once(pond: Pond, daemon: Daemon) -> None:
@@ -59,7 +64,7 @@ async def test_a_reminder_is_told_after_a_kill_in_private_and_once(pond: Pond, d
         await alice.send(pond.room, "duck: remind me in 3 seconds to feed the duck")
         await bob.heard("I will remind you today")
         await bob.say(pond.channel, "duck: remind me in 4 seconds to swim")
-        await alice.heard("I will remind you")
+        await bob.heard(lambda _: sum("I will remind you" in message.text for message in bob.messages) == 2)
         await daemon.stop(signal.SIGKILL)
         await asyncio.sleep(4)
         await daemon.start()
@@ -81,5 +86,5 @@ async def test_a_message_is_delivered_on_the_other_network_after_a_restart(pond:
         await daemon.start()
         await daemon.ready()
         async with MatrixPerson(pond.synapse.url, pond.alice) as again:
-            await again.send(pond.room, "duck: good evening")
+            await again.send(pond.room, "good evening")
         assert (await bob.heard(" ago: the duck is fed")).text.startswith(f"<Little Yellow Duck> {pond.alice}: ")
