@@ -196,3 +196,15 @@ async def test_a_question_that_is_asked_again_after_its_answer_was_stored_change
         await asyncio.sleep(30)
     assert pond.bot.asked == 1
     assert (_here(pond), _there(pond)) == before == (["a …", "a b …", "a b c …", "a b c"], ["a b c"])
+
+
+async def test_an_answer_that_was_cut_off_long_ago_is_left_as_it_is() -> None:
+    pond = _pond(Slow())
+    await _crash(pond, 2.4)
+    pond.now += 301
+    pond.put(Slow())
+    async with pond.swimming():
+        await asyncio.sleep(60)
+    assert pond.bot.asked == 0
+    assert _here(pond) == ["a …"]
+    assert _there(pond) == []
