@@ -166,7 +166,7 @@ async def test_who_tells_the_bot_to_be_quiet_is_rid_of_the_answer_that_grows() -
         await pond.libera.hear(said(LIBERA, irc("bob", "bob"), "duck: be quiet"))
         await asyncio.sleep(30)
     assert "(deleted)" in _here(pond)
-    assert "a b c" not in (*_here(pond), *_there(pond))
+    assert {"a b …", "a b c …", "a b c"}.isdisjoint((*_here(pond), *_there(pond)))
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1.2, 2.4, 4.4, 5.4])
