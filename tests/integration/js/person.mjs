@@ -44,7 +44,10 @@ class Person {
         this.client.on("RoomMember.membership", ({ userId: user, roomId, membership }) => {
             if (user === userId && membership === "invite") this.client.joinRoom(roomId);
         });
-        await this.client.startClient({ lazyLoadMembers: true, initialSyncLimit: 50 });
+        // Without a limit of ours, the homeserver leaves out all but the last ten messages between two syncs
+        const filter = new sdk.Filter(userId);
+        filter.setTimelineLimit(1000);
+        await this.client.startClient({ filter, lazyLoadMembers: true, initialSyncLimit: 50 });
         await new Promise((done) => this.client.on("sync", (state) => state === "PREPARED" && done()));
         return { user: userId, device: deviceId, token: accessToken };
     }
