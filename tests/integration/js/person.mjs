@@ -78,6 +78,9 @@ class Person {
         return { colour: api.EventShieldColour[info.shieldColour], reason: api.EventShieldReason[info.shieldReason] ?? null };
     }
 
+    // The ids of all events of the room, in the order of the homeserver.
+    timeline({ room }) { return this.client.getRoom(room).getLiveTimeline().getEvents().map((event) => event.getId()); }
+
     async join({ room }) { return (await this.client.joinRoom(room)).roomId; }
 
     async create({ request }) { return (await this.client.createRoom(request)).room_id; }
