@@ -1,6 +1,6 @@
 """The interface of bots and brains: a bot hears questions in a link and may answer; a brain thinks for it.
 
-A brain is any class with `reply`. What else it may have is looked for when it is made:
+A brain is any class with `reply`, or with `stream` (see `Streaming`). What else it has is looked for when it is made:
 
 - `Settings`, a pydantic model: what the config says under `settings.NAME`; handed in as `settings`
 - a parameter `home` of its constructor: its `Home`
@@ -145,6 +145,11 @@ class Brain(Protocol):
 
 
 class Streaming(Protocol):
-    """A brain whose reply comes piece by piece: each item is the whole reply so far; the last one is the reply."""
+    """A brain or bot whose reply comes piece by piece: each item is the whole reply so far; the last one is the reply,
+    '' or no item at all mean that there is none.
+
+    On networks where a message can be edited, people see it grow, a step a second at most; elsewhere they get the whole
+    reply. A brain that has `stream` need not have `reply`. A bot has `answer` all the same: for who cannot see it grow.
+    """
 
     def stream(self, question: Question) -> AsyncIterator[Said]: ...

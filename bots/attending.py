@@ -86,6 +86,10 @@ class Attending:
             said = FORGOTTEN
         return Asked(asked, heard, decision, place, said)
 
+    def may_begin(self, asked: Asked, now: float) -> bool:
+        """Whether a part of the answer may be shown before the rest is known."""
+        return asked.decision.act is Act.ANSWER and self._attention.may_send(asked.heard, asked.decision, now)
+
     def say(self, asked: Asked, answers: Sequence[Text], name: str, now: float) -> Sequence[Text]:
         """What may be said of the `answers`, which is then taken for said."""
         if not answers or not self._attention.may_send(asked.heard, asked.decision, now):

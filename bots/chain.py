@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 import structlog
 
 from bots.api import Brain, CannotThink, Question, Reply, Said
+from bots.growing import growing, within
 from bots.working import for_ever
 from bridge.lib.lru import LruDict
 from bridge.model.text import words
@@ -21,6 +23,7 @@ _QUIET_S = 3600.0
 _FAILURES = 50
 _UNKNOWN_S = 60.0
 _ROOMS = 1000
+_NONE = "no brain had an answer"
 UNKNOWN = "I don't know. Say `help`, and I tell you what I can do."
 
 
@@ -49,35 +52,48 @@ class Chain:
         """Whether one of them wants to hear what nobody asked it."""
         return any(_hears_all(link.brain) for link in self.brains)
 
+    @property
+    def streams(self) -> bool:
+        """Whether one of them has answers that come piece by piece."""
+        return any(hasattr(link.brain, "stream") for link in self.brains)
+
     async def reply(self, question: Question) -> Said | None:
         """See `bots.api.Brain`."""
+        said: Said | None = None
+        async for so_far in self.stream(question):
+            said = so_far
+        return said or None
+
+    async def stream(self, question: Question) -> AsyncGenerator[Said, None]:
+        """See `bots.api.Streaming`. The next brain's answer takes the place of what one has said before it failed; ''
+        if there is none."""
         reasons: list[str] = []
+        has_begun = False
         for link in self.brains:
             if not question.called and not _hears_all(link.brain):
                 continue
+            said: Reply | None = None
             try:
-                said = await self._ask(link, question)
+                async with aclosing(within(growing(link.brain, question), _PATIENCE_S)) as pieces:
+                    async for piece in pieces:
+                        if (said := _named(link.name, piece)) is not None:
+                            has_begun = True
+                            yield _after(reasons, said)
             except CannotThink as failed:
                 reasons += [str(failed)] if self._is_news(question, str(failed)) else []
-                continue
-            if said is not None:
-                return _after(reasons, said)
-        unknown = self._do_not_know(question) if question.called and not reasons else None
-        return Reply(" ".join(reasons), "no brain had an answer") if reasons else unknown
+            except Exception as error:  # a brain may be foreign code: its errors must not stop the conversation
+                self._failed_once(link.name, question, error)
+            else:
+                if said is not None:
+                    return
+        if (last := self._without_answer(question, reasons)) is not None or has_begun:
+            yield last or ""
 
-    async def _ask(self, link: Link, question: Question) -> Reply | None:
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                said = await link.brain.reply(question)
-        except CannotThink:
-            raise
-        except Exception as error:  # a brain may be foreign code: its errors must not stop the conversation
-            self._failed_once(link.name, question, error)
-            return None
-        if said is None or said == "" or said == ():
-            return None
-        why = f"{link.name}: {said.why}" if isinstance(said, Reply) and said.why else link.name
-        return Reply(said.text if isinstance(said, Reply) else said, why)
+    def _without_answer(self, question: Question, reasons: Sequence[str]) -> Said | None:
+        """What is said if no brain has an answer."""
+        if reasons:
+            return Reply(" ".join(reasons), _NONE)
+        return self._do_not_know(question) if question.called else None
 
     def _failed_once(self, name: str, question: Question, error: Exception) -> None:
         kind, now = (name, type(error).__name__), self._steady()
@@ -103,7 +119,7 @@ class Chain:
         if last is not None and now - last < _UNKNOWN_S:
             return None
         self._unknown[room] = now
-        return Reply(UNKNOWN, "no brain had an answer")
+        return Reply(UNKNOWN, _NONE)
 
     async def run(self) -> None:
         """Run what the brains do without a question, until cancelled."""
@@ -111,6 +127,14 @@ class Chain:
             for link in self.brains:
                 if (run := getattr(link.brain, "run", None)) is not None:
                     group.create_task(for_ever(link.name, run))
+
+
+def _named(name: str, said: Said) -> Reply | None:
+    """What the brain `name` said; None if that is nothing."""
+    if said in ("", ()) or said is None:
+        return None
+    why = f"{name}: {said.why}" if isinstance(said, Reply) and said.why else name
+    return Reply(said.text if isinstance(said, Reply) else said, why)
 
 
 def _after(reasons: Sequence[str], said: Reply) -> Reply:

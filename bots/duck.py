@@ -1,10 +1,11 @@
 """The Little Yellow Duck: waits a moment, then says its brain's reply to the question."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bots.api import Brain, Question, Said
+from bots.growing import growing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,18 @@ class Duck:
             await asyncio.sleep(self.delay)
         reply = await self.brain.reply(question)
         return [reply] if reply else []
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answers come piece by piece."""
+        return bool(getattr(self.brain, "streams", False))
+
+    async def stream(self, question: Question) -> AsyncIterator[Said]:
+        """See `bots.api.Streaming`."""
+        if question.called:
+            await asyncio.sleep(self.delay)
+        async for said in growing(self.brain, question):
+            yield said
 
     async def run(self) -> None:
         """Do what its brain does without a question, until cancelled."""

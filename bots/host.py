@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -11,15 +11,16 @@ from typing import NamedTuple
 import structlog
 from pydantic import TypeAdapter
 
-from bots import markdown
-from bots.api import Bot, Question, Reply, Said
+from bots.api import Bot, Question, Said
 from bots.attending import HEARS_ALL, Asked, Attending
+from bots.growing import Show, shown
 from bots.places import Places
+from bots.voice import Voice, as_text, spoken, texts_of
 from bots.working import Working
 from bridge.lib.ids import digest
-from bridge.model.event import BOTS, DESK, Event, EventKey, Kind, Message, Room
+from bridge.model.event import BOTS, Event, EventKey, Kind, Message, Room
 from bridge.model.outbox import Owed, Post
-from bridge.model.people import Role, Sender
+from bridge.model.people import Role
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Text, addressed, plain, words
 from bridge.network import Batch, Needless, PermanentError
@@ -31,10 +32,6 @@ _CURSOR = "answers"  # constant: after a crash, unanswered questions are asked a
 _PATIENCE_S = 120.0  # a bot may think this long; later questions in its ear wait meanwhile
 _WAITING = 64  # batches of answers that may wait to be stored; each ear has one under way at a time
 _WHISPERS = 16  # waiting questions that must not be stored: some seconds of logins
-
-
-_SAID = 20_000
-"""Characters of one answer at most: whatever a brain makes of a stranger's words, it is stored and carried."""
 
 
 class About(NamedTuple):
@@ -61,7 +58,7 @@ class BotHost:
     is derived from the question's, so a question asked twice is answered once.
 
     `about` tells what the bridge knows about a question. `typing` of an ear is held open while its bot thinks.
-    `places` says where bots may speak unasked.
+    `places` says where bots may speak unasked; `grows`, whether somebody who hears an ear can see an answer grow.
     """
 
     name = BOTS
@@ -75,6 +72,7 @@ class BotHost:
         typing: Callable[[Room], AbstractAsyncContextManager[None]],
         about: Callable[[Event], About] = lambda _: About(),
         places: Places | None = None,
+        grows: Callable[[Room], bool] = lambda _: False,
     ) -> None:
         self._bots = bots
         self._working = Working()
@@ -84,6 +82,7 @@ class BotHost:
         self._clock = clock
         self._typing = typing
         self._about = about
+        self._grows = grows
         self._answers: asyncio.Queue[tuple[Batch, asyncio.Future[None]]] = asyncio.Queue(_WAITING)
 
     def use(self, rooms: Sequence[Room]) -> None:
@@ -153,7 +152,8 @@ class BotHost:
         id_ = digest("said", key, str(room), once or uuid.uuid4().hex)
         text = as_text(said)
         if text:
-            await self._store([self._said(ear, key, hosted.bot, id_, text, private=ear.id.count("@") == 1)])
+            body, private = Message(text, Kind.NOTICE), ear.id.count("@") == 1
+            await self._store([spoken(ear, key, hosted.bot.name, id_, body, self._clock(), private=private)])
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Yields the answers as they come. Ignores `cursor`: a question is asked again if its answer was not stored."""
@@ -178,7 +178,7 @@ class BotHost:
         if hosted is None:
             raise PermanentError(f"there is no bot called {self._key(post.room)!r} in the config")
         async with self._typing(post.room):
-            await self._put(hosted, post.room, _QUESTIONS.validate_json(post.payload))
+            await self._put(hosted, post.room, _QUESTIONS.validate_json(post.payload), again=again)
         return post.id
 
     def leave(self) -> bool:
@@ -192,21 +192,22 @@ class BotHost:
     async def ready(self) -> None:
         """The bots are always there."""
 
-    async def _put(self, hosted: Hosted, ear: Room, questions: Sequence[Event]) -> None:
-        """Ask the bot `questions`, and return when its answers are stored."""
+    async def _put(self, hosted: Hosted, ear: Room, questions: Sequence[Event], *, again: bool = False) -> None:
+        """Ask the bot `questions`, and return when its answers are stored. What was asked before is not shown while it
+        grows: it could come after the whole answer."""
         key = self._key(ear)
         for question in questions:
             await self._places.met(question)
         if hosted.attending is not None:
             await hosted.attending.begin()
         asked = [self._asked(hosted, ear, question) for question in questions]
-        answers = await asyncio.gather(*(self._ask(hosted, each) for each in asked))
-        events = [
-            self._event(ear, key, hosted.bot, question, part, text)
-            for question, texts in zip(questions, answers, strict=True)
-            for part, text in enumerate(texts)
-        ]
-        await self._store(events)
+        voices = [Voice(ear, key, hosted.bot.name, question, self._clock) for question in questions]
+        grows = _streams(hosted.bot) and self._grows(ear)
+        answers = await asyncio.gather(
+            *(self._answer(hosted, *each, grows=grows and not again) for each in zip(voices, asked, strict=True))
+        )
+        whole = (voice.grown if grows else voice.said for voice in voices)
+        await self._store([event for say, texts in zip(whole, answers, strict=True) for event in say(texts)])
         if hosted.attending is not None:
             await hosted.attending.save()
 
@@ -221,20 +222,34 @@ class BotHost:
     def _key(ear: Room) -> str:
         return ear.id.partition("@")[0]
 
-    async def _ask(self, hosted: Hosted, asked: Asked | Question) -> Sequence[Text]:
+    async def _answer(self, hosted: Hosted, voice: Voice, asked: Asked | Question, *, grows: bool) -> Sequence[Text]:
         """What the bot says, as far as its manners allow."""
         if isinstance(asked, Question):
             return await self._thought(hosted, asked)
-        answers = await self._thought(hosted, asked.question) if asked.thinks else [asked.said]
+        if not asked.thinks:
+            answers: Sequence[Text] = [asked.said]
+        elif grows and asked.question.called:
+            answers = await self._thought(hosted, asked.question, lambda text: self._show(hosted, voice, asked, text))
+        else:
+            answers = await self._thought(hosted, asked.question)
         if hosted.attending is None:
             return ()
         said = [answer for answer in answers if answer]
         return hosted.attending.say(asked, said, hosted.bot.name, self._clock())
 
-    async def _thought(self, hosted: Hosted, question: Question) -> Sequence[Text]:
+    async def _show(self, hosted: Hosted, voice: Voice, asked: Asked, so_far: Said) -> None:
+        """Show how far the answer is, where that can be seen."""
+        if hosted.attending is not None and hosted.attending.may_begin(asked, self._clock()):
+            await self._store(voice.growing(as_text(so_far)))
+
+    async def _thought(self, hosted: Hosted, question: Question, show: Show | None = None) -> Sequence[Text]:
+        """What the bot answers; meanwhile, `show` is told what there is of it."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return _texts(await hosted.bot.answer(question))
+                if show is None:
+                    return texts_of(await hosted.bot.answer(question))
+                said = await shown(hosted.bot.stream(question), show)  # type: ignore[attr-defined]
+                return texts_of([said] if said is not None else [])
         except Exception:  # a bot is foreign code: its errors must not stop the conversation
             log.exception(
                 "bot_failed",
@@ -268,28 +283,10 @@ class BotHost:
             scope = f"@{link}"  # people talk in all rooms of a link together
         return hosted.attending.ask(event, question, scope, called=is_called, member=is_member, now=self._clock())
 
-    def _event(self, ear: Room, key: str, bot: Bot, question: Event, part: int, text: Text) -> Event:
-        id_ = digest("answer", key, str(question.room), question.id, str(part))
-        return self._said(ear, key, bot, id_, text, private=question.private or key == DESK)
 
-    def _said(self, ear: Room, key: str, bot: Bot, id_: str, text: Text, *, private: bool) -> Event:
-        sender = Sender(BOTS, key, bot.name, bot=True)
-        return Event(id_, ear, sender, self._clock(), Message(text, Kind.NOTICE), private)
+def _streams(bot: Bot) -> bool:
+    return bool(getattr(bot, "streams", hasattr(bot, "stream")))
 
 
 def _question_id(event: EventKey) -> str:
     return digest(str(event.room), event.id)
-
-
-def _texts(answers: Iterable[Said]) -> Sequence[Text]:
-    return [text for text in map(as_text, answers) if text]
-
-
-def as_text(said: Said) -> Text:
-    """What is said, as styled text; a string is Markdown. Raises TypeError if a bot has said something else."""
-    text = said.text if isinstance(said, Reply) else said
-    if isinstance(text, str):
-        return markdown.read(text)
-    if not isinstance(text, tuple):
-        raise TypeError(f"a bot says a string, a text or a Reply, not {type(text).__name__}")
-    return text if len(plain(text)) <= _SAID else words(plain(text)[:_SAID])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bots.api import Question, Said
-from bots.host import as_text
+from bots.growing import growing
 from bots.unseen import Forgetful
+from bots.voice import as_text
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Role, Sender
 from bridge.model.text import plain, words
@@ -62,8 +63,10 @@ async def answers(brain: Any, asked: Question) -> Sequence[str]:
     """What a brain or a bot says to a question, as plain text."""
     if hasattr(brain, "answer"):
         return [plain(as_text(said)) for said in await brain.answer(asked)]
-    said = await brain.reply(asked)
-    return [] if said is None else [plain(as_text(said))]
+    said: Said = ""
+    async for so_far in growing(brain, asked):
+        said = so_far
+    return [plain(as_text(said))] if said else []
 
 
 @pytest.fixture

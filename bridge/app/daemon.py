@@ -24,11 +24,11 @@ from bridge.app.homes import Homes
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
-from bridge.config import Config, ConfigError, doors_of, links_of, load, private_networks, remember
+from bridge.config import Config, ConfigError, doors_of, editable_networks, links_of, load, private_networks, remember
 from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
-from bridge.model.event import BOTS, DESK, Event
+from bridge.model.event import BOTS, DESK, Event, Room
 from bridge.network import Refused
 from bridge.relay.admins import Admins
 from bridge.relay.intake import Relay
@@ -101,6 +101,7 @@ class _Daemon:
             commands=self._is_command,
             doors=doors,
             listens=self._listens,
+            editable=editable_networks(config),
         )
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
@@ -123,6 +124,7 @@ class _Daemon:
             typing=lambda heard: wiring.typing(self._running.networks, self._gate.links.hearers(heard)),
             about=self._about,
             places=self._homes.places,
+            grows=self._grows,
         )
         notices = Notices(time.time)
         self._admins = Admins(users, notices)
@@ -208,6 +210,7 @@ class _Daemon:
         await self._running.stop(stop)
         self._gate.set_links(links_of(config))
         self._gate.doors = doors_of(config)
+        self._gate.editable = editable_networks(config)
         wiring.reach(self._admins, self._requests, config)
         self._hosted = bots
         self._host.exchange(self._ears())
@@ -304,6 +307,10 @@ class _Daemon:
         is_member = link is not None and link.rules.is_member(user)
         role = user.role if user is not None else None
         return About(role, link.name if link is not None else "", carried, is_member)
+
+    def _grows(self, heard: Room) -> bool:
+        """Whether some of those who hear an answer can see it grow."""
+        return any(room.network in self._gate.editable for room in self._gate.links.hearers(heard))
 
     def _listens(self, key: str, event: Event) -> bool:
         return self._host.listens(key, event)

@@ -1,7 +1,7 @@
 """Reads YAML into typed settings; every error names its place in the file."""
 
 from bridge.config.last import recall, remember
-from bridge.config.links import doors_of, links_of, private_networks
+from bridge.config.links import doors_of, editable_networks, links_of, private_networks
 from bridge.config.load import load, load_settings
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import BotSection, Config, Hears, LinkSection
@@ -14,6 +14,7 @@ __all__ = [
     "LinkSection",
     "Problem",
     "doors_of",
+    "editable_networks",
     "links_of",
     "load",
     "load_settings",

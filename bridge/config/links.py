@@ -49,6 +49,11 @@ def doors_of(config: Config) -> Mapping[str, Door]:
     }
 
 
+def editable_networks(config: Config) -> frozenset[str]:
+    """The networks where an edit replaces a message: on IRC, it is another line."""
+    return frozenset(name for name, network in config.networks.items() if not isinstance(network, IrcSettings))
+
+
 def private_networks(config: Config) -> frozenset[str]:
     """The networks reached over TLS or loopback: a password may be said there."""
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))

@@ -57,6 +57,14 @@ class Kind(StrEnum):
     NOTICE = "notice"
 
 
+class Reach(StrEnum):
+    """Which rooms of those that hear a message get it: all, those where it can be edited later, or only the others."""
+
+    ALL = "all"
+    EDITABLE = "editable"
+    FIXED = "fixed"
+
+
 class Origin(StrEnum):
     """Where an event comes from: heard live, replayed later from a network's history, or said by the bridge itself.
 
@@ -116,7 +124,7 @@ class Message:
 
     `text` is the caption if there are `media`. `called` is the name by which the beginning of the text addresses our
     account; '' if the message mentions us elsewhere, None if not at all. `reply_to` and `thread` are events of the same
-    room. `mentions` are addresses of people there.
+    room. `mentions` are addresses of people there. `reach`: of a bot's answer, which grows where that can be shown.
     """
 
     text: Text
@@ -126,6 +134,7 @@ class Message:
     thread: EventKey | None = None
     media: tuple[Media, ...] = ()
     mentions: tuple[str, ...] = ()
+    reach: Reach = Reach.ALL
     type: Literal["message"] = "message"
 
 

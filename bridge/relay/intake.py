@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Count, Tally
-from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Reach, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Moved, Network, News, Unread
@@ -214,7 +214,7 @@ class Relay:
     def _log(self, verdict: Verdict) -> None:
         case, refusal = verdict.case, verdict.refusal
         event = case.event
-        if event.room.network == BOTS and not verdict.audience:
+        if _is_unheard(verdict):
             log.warning(
                 "answer_unheard",
                 ear=event.room.id,
@@ -227,6 +227,13 @@ class Relay:
             if case.user is None and self._refused.add((event.room.network, event.sender.address)):
                 details["hint"] = _let_in(event.sender)
             log.info("refused", reason=refusal.reason, **details)
+
+
+def _is_unheard(verdict: Verdict) -> bool:
+    """Whether nobody hears a bot's answer. Part of one that grows is for some of the rooms only."""
+    event = verdict.case.event
+    is_whole = isinstance(event.body, Message) and event.body.reach is not Reach.FIXED
+    return event.room.network == BOTS and is_whole and not verdict.audience
 
 
 def _commit(expect: str | None, batch: Batch, outcomes: Iterable[Outcome]) -> Commit:

@@ -46,7 +46,8 @@ class Gate:
     """Decides on events in two steps: `policy.judge` says whether one is refused, and `routing.route` who hears it.
 
     `commands` says whether a private line is a command to the desk, `listens` whether a bot listens to somebody who
-    does not call it. `doors` are the IRC networks by name; a reload replaces them.
+    does not call it. `doors` are the IRC networks by name, `editable` the networks where an answer is seen to grow; a
+    reload replaces both.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Gate:
         commands: Commands = routing.no_commands,
         listens: routing.Listens = routing.listens_to_nobody,
         doors: Mapping[str, Door] = MappingProxyType({}),
+        editable: Collection[str] = (),
     ) -> None:
         self.doors = doors
+        self.editable = editable
         self._with_services: set[str] = set()  # networks that have proved an account of somebody
         self._users = users
         self._sessions = sessions
@@ -103,7 +106,7 @@ class Gate:
             self.speakers.spoke(event.room, case.event.sender, self._clock())
         if isinstance(body := case.event.body, Membership) and body.change is Change.RENAMED:
             self.speakers.renamed(event.room, body.person, body.detail)
-        audience, aside = routing.route(case, refusal, self.links, self._commands, self._listens)
+        audience, aside = routing.route(case, refusal, self.links, self._commands, self._listens, self.editable)
         case = replace(case, event=self._offered(case, refusal, audience))
         return self._within_budget(Verdict(case, refusal, audience, aside))
 
@@ -141,7 +144,8 @@ class Gate:
 
     def _case(self, event: Event, known: Mapping[EventKey, Known]) -> Case:
         if event.room.network == BOTS:
-            return Case(replace(event, max_lines=self._answer_lines(event)))
+            target = known.get(event.target) if event.target is not None else None
+            return Case(replace(event, max_lines=self._answer_lines(event)), target=target)
         self._with_services |= {proof.network for proof in event.sender.proofs if proof.kind is Proof.IRC}
         link, rules = self.links.of(event.room), _rules(self.links.of(event.room))
         about = event.body.person if isinstance(event.body, Membership) else event.sender

@@ -1,10 +1,10 @@
 """Routing: which rooms get an event."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from bridge.model.answering import Answers
-from bridge.model.event import BOTS, DESK, Edit, Event, Kind, Message, Room, Topic
+from bridge.model.event import BOTS, DESK, Edit, Event, Kind, Message, Reach, Room, Topic
 from bridge.model.outbox import Known
 from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
@@ -104,11 +104,13 @@ def route(
     links: Links,
     commands: Commands = no_commands,
     listens: Listens = listens_to_nobody,
+    editable: Collection[str] = (),
 ) -> Route:
-    """Who gets the event; if it is refused but still `heard`, only the bots that it asks."""
+    """Who gets the event; if it is refused but still `heard`, only the bots that it asks. `editable`: the networks
+    where people see that a message was edited as if it had always been so."""
     event, carried = case.event, refusal is None
     if event.room.network == BOTS:
-        return Route(links.hearers(event.room))
+        return Route(_hearers_of_a_bot(case, links, editable))
     if refusal is not None and not refusal.heard:
         return Route((), Aside.WHISPER if refusal.secret and _is_for_the_desk(case) else Aside.NONE)
     if case.target is not None:
@@ -128,6 +130,17 @@ def route(
     if commands(REQUEST, case.user) and _wants_in(event, asked):
         ears = (ear(DESK, str(Room(event.room.network, event.sender.address))),)
     return Route((*links.others(event.room), *ears) if carried else ears)
+
+
+def _hearers_of_a_bot(case: Case, links: Links, editable: Collection[str]) -> tuple[Room, ...]:
+    """Who hears what a bot says; what it says about its own earlier words goes where these went."""
+    event = case.event
+    if event.target is not None:
+        return _where_it_went(case.target, event) if case.target is not None else ()
+    rooms, reach = links.hearers(event.room), event.body.reach if isinstance(event.body, Message) else Reach.ALL
+    if reach is Reach.ALL:
+        return rooms
+    return tuple(room for room in rooms if (room.network in editable) is (reach is Reach.EDITABLE))
 
 
 def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:

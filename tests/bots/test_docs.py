@@ -46,6 +46,13 @@ async def test_eggs_are_counted_and_told_at_night_once(page: ModuleType) -> None
     assert [text for _, text in home.said] == ["2 eggs today. Good night!"]
 
 
+async def test_the_story_comes_word_by_word(page: ModuleType) -> None:
+    story = load_brain("quackbridge_page:Story")
+    assert await said_to(story, question("tell me")) == ["Once upon a pond there was a duck."]
+    grown = [so_far async for so_far in page.Story().stream(question("tell me"))]
+    assert grown[:2] == ["Once", "Once upon"]
+
+
 async def test_what_is_said_once_is_kept_once_in_the_made_up_home() -> None:
     home = FakeHome()
     await home.tell("alice", "hi", once="1")

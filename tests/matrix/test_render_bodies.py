@@ -56,6 +56,18 @@ def test_an_edit_amends_the_event_of_its_message_with_marked_words() -> None:
         assert "m.relates_to" not in operation.content
 
 
+def test_of_edits_of_one_message_that_wait_together_the_last_is_sent() -> None:
+    other = EventKey(FAR, "$other")
+    waiting = [owed(Edit(TARGET, words(f"{number}")), known("$x"), number) for number in range(3)]
+    behind = [owed(Edit(other, words("other")), number=3), owed(Edit(TARGET, words("late")), known("$x"), 4)]
+    first, second, third = render([*waiting, *behind], PLAIN)
+    assert first.deliveries == tuple(item.delivery for item in waiting)
+    amended = decode(first.payload)
+    assert isinstance(amended, Amend)
+    assert amended.content["body"] == "<bob> 2"
+    assert [second.deliveries, third.deliveries] == [(item.delivery,) for item in behind]
+
+
 def test_an_edit_of_a_message_that_is_not_there_is_said_as_one() -> None:
     for context in (None, known()):
         (operation,) = operations(owed(Edit(TARGET, words("second")), context))

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
 from bridge.model.answering import Answers
-from bridge.model.event import Event, Room
+from bridge.model.event import Edit, Event, Reach, Redaction, Room
+from bridge.model.outbox import Known
+from bridge.model.text import words
 from bridge.rules.case import Case, Refusal, Told
 from bridge.rules.link import Guests, Link, LinkedBot, Rules
-from bridge.rules.routing import Links, ear, route
-from tests.events import HOME, LIBERA, OFTC, answer, irc, matrix, said
+from bridge.rules.routing import Links, ear, everywhere, route
+from tests.events import HOME, LIBERA, OFTC, answer, irc, matrix, rebodied, said
 
 DUCK = LinkedBot("duck", ("duck", "Little Yellow Duck"), Answers.MENTIONED)
 
@@ -74,3 +78,25 @@ def test_a_room_outside_of_all_links_has_no_audience(links: Links) -> None:
 
 def test_the_rooms_of_a_network_are_those_of_all_its_links(links: Links) -> None:
     assert links.rooms("home") == (HOME, Room("home", "#silent:hs"))
+
+
+def _growing(links: Links, event: Event, target: Known | None = None) -> tuple[Room, ...]:
+    return route(Case(event, target=target), None, links, editable={"home"}).audience
+
+
+@pytest.mark.parametrize(
+    ("reach", "rooms"), [(Reach.ALL, (HOME, LIBERA, OFTC)), (Reach.EDITABLE, (HOME,)), (Reach.FIXED, (LIBERA, OFTC))]
+)
+def test_a_part_of_an_answer_reaches_the_rooms_where_it_can_be_edited_or_the_others(
+    links: Links, reach: Reach, rooms: tuple[Room, ...]
+) -> None:
+    part = rebodied(answer(ear("duck", everywhere(LIBERA)), "hi"), reach=reach)
+    assert _growing(links, part) == rooms
+
+
+def test_what_a_bot_says_about_its_own_words_goes_where_these_went(links: Links) -> None:
+    said_first = answer(ear("duck", everywhere(LIBERA)), "hi")
+    for body in (Edit(said_first.key, words("hello")), Redaction(said_first.key)):
+        later = replace(said_first, id="later", body=body)
+        assert _growing(links, later, Known(said_first.key, rooms=(said_first.room, HOME))) == (HOME,)
+        assert _growing(links, later) == ()

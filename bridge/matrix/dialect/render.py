@@ -67,7 +67,7 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
         case Message() as message:
             return _messages(owed, message, place)
         case Edit() as edit:
-            return (head,), [*_edited(head, edit, place)]
+            return _edits(owed, edit, place)
         case Redaction(reason=reason) as redaction:
             part = _part(head, redaction)
             there = [Redact(target, part, printable(reason)[:_REASON]) for target in _targets(head, redaction)]
@@ -85,6 +85,18 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
             return topics, (SetTopic(text),)
         case _ as never:
             assert_never(never)
+
+
+def _edits(owed: Sequence[Owed], edit: Edit, place: Place) -> tuple[Sequence[Owed], Sequence[Operation]]:
+    """The edits of one message at the head of `owed`: only the last of them is shown."""
+    run, last = [owed[0]], edit
+    for item in owed[1:]:
+        body = item.event.body
+        if not isinstance(body, Edit) or body.target != edit.target:
+            break
+        run.append(item)
+        last = body
+    return run, [*_edited(run[-1], last, place)]
 
 
 def _memberships(owed: Sequence[Owed]) -> tuple[Sequence[Owed], Sequence[Operation]]:
