@@ -200,6 +200,10 @@ class ElementPerson:
     async def put(self, room: str, kind: str, content: Mapping[str, Any]) -> str:
         return str(await self.ask("send", room=room, type=kind, content=content))
 
+    async def in_order(self, room: str) -> list[Heard]:
+        """What was heard in a room, in the order of the homeserver: a client opens messages side by side."""
+        return [self.heard[each] for each in await self.ask("timeline", room=room) if each in self.heard]
+
     async def upload(self, data: bytes) -> dict[str, Any]:
         """Upload a file encrypted; returns the `file` of its event."""
         return dict(await self.ask("upload", data=base64.b64encode(data).decode()))

@@ -44,7 +44,10 @@ class Person {
         this.client.on("RoomMember.membership", ({ userId: user, roomId, membership }) => {
             if (user === userId && membership === "invite") this.client.joinRoom(roomId);
         });
-        await this.client.startClient({ lazyLoadMembers: true, initialSyncLimit: 50 });
+        // Without a limit of ours, the homeserver leaves out all but the last ten messages between two syncs
+        const filter = new sdk.Filter(userId);
+        filter.setTimelineLimit(1000);
+        await this.client.startClient({ filter, lazyLoadMembers: true, initialSyncLimit: 50 });
         await new Promise((done) => this.client.on("sync", (state) => state === "PREPARED" && done()));
         return { user: userId, device: deviceId, token: accessToken };
     }
@@ -74,6 +77,9 @@ class Person {
         const info = await this.crypto.getEncryptionInfoForEvent(found);
         return { colour: api.EventShieldColour[info.shieldColour], reason: api.EventShieldReason[info.shieldReason] ?? null };
     }
+
+    // The ids of all events of the room, in the order of the homeserver.
+    timeline({ room }) { return this.client.getRoom(room).getLiveTimeline().getEvents().map((event) => event.getId()); }
 
     async join({ room }) { return (await this.client.joinRoom(room)).roomId; }
 
