@@ -42,7 +42,7 @@ HUSH = _phrases("""
 quiet|be quiet|keep quiet|stay quiet|go quiet|be silent|stay silent|silence|hush|shush|shh|shut up|shut it
 stop talking|don't talk|dont talk|do not talk|don't speak
 ruhe|sei ruhig|sei still|sei leise|bleib still|schweig|schweige|halt die klappe|halt den mund|halt den rand
-klappe|hör auf zu reden|nicht reden|psst|pst
+klappe|hör auf zu reden|nicht reden
 silencio|guarda silencio|haz silencio|cállate|calla|callate la boca|cierra el pico|cierra la boca|deja de hablar
 no hables
 tais-toi|taisez-vous|silence|garde le silence|chut|la ferme|ferme-la|arrête de parler|ne parle pas|ne parle plus
