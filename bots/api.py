@@ -10,7 +10,7 @@ A brain is any class with `reply`, or with `stream` (see `Streaming`). What else
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from bridge.model.event import Room
 from bridge.model.people import Role, Sender
@@ -136,6 +136,14 @@ class Bot(Protocol):
         ...
 
     async def answer(self, question: Question) -> Sequence[Said]: ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A bot that keeps what was said, and so has to know what became of it. `message` is the `Question.id`."""
+
+    def removed(self, message: str) -> None: ...
+    def edited(self, message: str, text: str) -> None: ...
 
 
 class Brain(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bots.api import Memory, Question, Turn
-from bots.attention import Act, Attention, Decision, Heard, Said
+from bots.attention import Act, Attention, Decision, Heard, Said, Why
 from bots.talks import Place, Talks
 from bridge.model.event import Edit, Event, Kind, Message, Redaction
 from bridge.model.text import Text, plain, words
@@ -21,18 +21,15 @@ HEARS_ALL = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A message that a bot has heard, and what it does about it. `said`: what it says without thinking."""
+    """A message that a bot has heard, and what it does about it. `thinks`: the bot is given it; `said`: what it says
+    without thinking."""
 
     question: Question
     heard: Heard
     decision: Decision
     place: Place
+    thinks: bool
     said: Text = ()
-
-    @property
-    def thinks(self) -> bool:
-        """Whether the bot is asked."""
-        return not self.said and self.decision.act is not Act.IGNORE
 
 
 class Attending:
@@ -84,7 +81,8 @@ class Attending:
         if decision.act is Act.ANSWER and _is_forget(heard.text):
             self._talks.forget(scope)
             said = FORGOTTEN
-        return Asked(asked, heard, decision, place, said)
+        is_given = decision.act is not Act.IGNORE or (self.hears_all and decision.why is Why.OLD)
+        return Asked(asked, heard, decision, place, is_given and not said, said)
 
     def may_begin(self, asked: Asked, now: float) -> bool:
         """Whether a part of the answer may be shown before the rest is known."""

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import structlog
 from pydantic import TypeAdapter
 
-from bots.api import Bot, Question, Said
+from bots.api import Bot, Keeping, Question, Said
 from bots.attending import HEARS_ALL, Asked, Attending
 from bots.growing import Show, shown
 from bots.places import Places
 from bots.voice import Voice, as_text, spoken, texts_of
 from bots.working import Working
 from bridge.lib.ids import digest
-from bridge.model.event import BOTS, Event, EventKey, Kind, Message, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.people import Role
 from bridge.model.presentation import DEFAULT, Presentation
@@ -124,6 +124,13 @@ class BotHost:
         for hosted in self._bots.values():
             if hosted.attending is not None:
                 hosted.attending.changed(change, message)
+            match change.body:
+                case Redaction() if isinstance(hosted.bot, Keeping):
+                    hosted.bot.removed(message)
+                case Edit(text=text) if isinstance(hosted.bot, Keeping):
+                    hosted.bot.edited(message, plain(text))
+                case _:
+                    pass
 
     async def work(self) -> None:
         """Run what bots do without a question, for ever."""
