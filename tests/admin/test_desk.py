@@ -511,8 +511,11 @@ async def test_an_admin_is_told_where_a_command_of_the_command_line_is_to_be_run
     assert is_command(name, ALICE)
 
 
-def test_the_desk_knows_every_command_of_the_command_line() -> None:
-    assert {*cli.cli.list_commands(click.Context(cli.cli))} <= COMMANDS | {*ELSEWHERE}
+def test_the_desk_knows_every_command_of_the_command_line_that_is_no_word_for_the_bots() -> None:
+    theirs = {"duck", "bots"}
+    assert {*cli.cli.list_commands(click.Context(cli.cli))} <= COMMANDS | {*ELSEWHERE} | theirs
+    for line in ("duck", "duck: hi", "duck roll 2d6", "ducks are nice", "bots", "bot, who are you?"):
+        assert not is_command(line, ALICE), "also an admin talks with the duck"
 
 
 async def test_a_mistyped_command_is_answered_with_what_it_may_have_meant(world: World) -> None:
