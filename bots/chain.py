@@ -9,8 +9,8 @@ from typing import NamedTuple
 import structlog
 
 from bots.api import Brain, CannotThink, Question, Reply, Said
-from bots.growing import growing, within
-from bots.working import for_ever
+from bots.hosting.growing import growing, within
+from bots.hosting.working import for_ever
 from bridge.lib.lru import LruDict
 from bridge.model.text import words
 

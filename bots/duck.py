@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bots.api import Brain, Question, Said
-from bots.growing import growing
+from bots.hosting.growing import growing
 
 
 @dataclass(frozen=True, slots=True)

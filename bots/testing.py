@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bots.api import Question, Said
-from bots.growing import growing
-from bots.unseen import Forgetful
-from bots.voice import as_text
+from bots.hosting.growing import growing
+from bots.hosting.unseen import Forgetful
+from bots.hosting.voice import as_text
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Role, Sender
 from bridge.model.text import plain, words

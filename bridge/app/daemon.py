@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bots.host import About, BotHost, Hosted
+from bots.hosting.host import About, BotHost, Hosted
 from bridge.admin import comparing
 from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import aiohttp
 
 from bots.api import Home, Said
-from bots.home import BotHome
-from bots.host import BotHost
-from bots.memory import StoredMemory
-from bots.places import Places
+from bots.hosting.home import BotHome
+from bots.hosting.host import BotHost
+from bots.hosting.memory import StoredMemory
+from bots.hosting.places import Places
 from bridge.model.event import Room
 from bridge.previews.fetcher import public_session
 from bridge.rules.gate import Gate

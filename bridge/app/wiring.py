@@ -12,11 +12,11 @@ from typing import assert_never
 
 from bots.api import Home
 from bots.api import Memory as BotMemory
-from bots.attending import Attending
 from bots.attention import Attention, Manners, QuietHours
-from bots.host import Hosted
+from bots.hosting.attending import Attending
+from bots.hosting.host import Hosted
+from bots.hosting.talks import Talks
 from bots.load import load_bot
-from bots.talks import Talks
 from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork

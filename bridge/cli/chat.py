@@ -12,9 +12,9 @@ import click
 from click.core import ParameterSource
 
 from bots.api import TURNS, Bot, Question, Reply, Said, Turn
+from bots.hosting.unseen import Unseen
+from bots.hosting.voice import as_text
 from bots.load import brains, load_bot
-from bots.unseen import Unseen
-from bots.voice import as_text
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
 from bridge.config import BotSection

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from bots.hosting.unseen import UNSEEN
 from bots.load import load_bot
-from bots.unseen import UNSEEN
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.common import load
 from bridge.cli.options import config_option

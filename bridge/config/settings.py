@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from bots.attention import QuietHours
-from bots.talks import Context
+from bots.hosting.talks import Context
 from bridge.config.document import Path as Place
 from bridge.config.document import dotted
 from bridge.config.problems import Problem

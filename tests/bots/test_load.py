@@ -5,8 +5,8 @@ from pydantic import BaseModel
 
 from bots.api import Home, Question, Reply
 from bots.duck import Duck
+from bots.hosting.unseen import UNSEEN
 from bots.load import brains, load_bot, load_brain
-from bots.unseen import UNSEEN
 from bridge.lib.settings import FilePath
 from bridge.model.text import words
 from tests.events import HOME, irc

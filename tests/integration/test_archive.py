@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bots.archive import read
-from bots.attending import HEARS_ALL
+from bots.hosting.attending import HEARS_ALL
 from bridge.demo.servers import Synapse
 from tests.integration.daemon import write_config
 from tests.integration.pond import Pond

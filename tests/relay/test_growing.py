@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bots.api import Question, Said
-from bots.attending import Attending
 from bots.attention import Attention, Manners
-from bots.host import About, BotHost, Hosted
-from bots.talks import Context, Talks
-from bots.unseen import Forgetful
+from bots.hosting.attending import Attending
+from bots.hosting.host import About, BotHost, Hosted
+from bots.hosting.talks import Context, Talks
+from bots.hosting.unseen import Forgetful
 from bridge.model.event import BOTS, Edit, Event, Message, Room
 from bridge.model.outbox import Owed
 from bridge.model.people import Role

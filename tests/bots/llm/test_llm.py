@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from bots.api import CannotThink, Question, Turn
 from bots.brains.llm import Llm, LlmSettings
 from bots.chain import Chain, Link
+from bots.hosting.unseen import Unseen
 from bots.llm.failures import Failure
 from bots.load import load_bot
-from bots.unseen import Unseen
 from bridge.model.event import Room
 from bridge.model.text import words
 from tests.bots.llm.server import Answer, Server, contents, hangs, says, streams

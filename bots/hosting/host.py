@@ -12,11 +12,11 @@ import structlog
 from pydantic import TypeAdapter
 
 from bots.api import Bot, Keeping, Question, Said
-from bots.attending import HEARS_ALL, Asked, Attending
-from bots.growing import Show, shown
-from bots.places import Places
-from bots.voice import Voice, as_text, spoken, texts_of
-from bots.working import Working
+from bots.hosting.attending import HEARS_ALL, Asked, Attending
+from bots.hosting.growing import Show, shown
+from bots.hosting.places import Places
+from bots.hosting.voice import Voice, as_text, spoken, texts_of
+from bots.hosting.working import Working
 from bridge.lib.ids import digest
 from bridge.model.event import BOTS, Edit, Event, EventKey, Kind, Message, Redaction, Room
 from bridge.model.outbox import Owed, Post

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.memory import ALL, NAME, NAMES, VALUE, StoredMemory
+from bots.hosting.memory import ALL, NAME, NAMES, VALUE, StoredMemory
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),

@@ -7,14 +7,14 @@ import pytest
 
 from bots.api import Said
 from bots.duck import Duck
-from bots.home import A_MINUTE, BotHome
-from bots.host import BotHost, Hosted
-from bots.places import Places
-from bots.unseen import Forgetful
-from bots.working import Working
+from bots.hosting.home import A_MINUTE, BotHome
+from bots.hosting.host import BotHost, Hosted
+from bots.hosting.places import Places
+from bots.hosting.unseen import Forgetful
+from bots.hosting.working import Working
 from bridge.model.event import BOTS, Event, Room
 from bridge.model.text import plain
-from tests.bots.test_memory import Kept
+from tests.bots.hosting.test_memory import Kept
 from tests.events import HOME, LIBERA, irc, matrix, said
 
 THERE = Room("home", "!private")

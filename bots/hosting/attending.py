@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bots.api import Memory, Question, Turn
 from bots.attention import Act, Attention, Decision, Heard, Said, Why
-from bots.talks import Place, Talks
+from bots.hosting.talks import Place, Talks
 from bridge.model.event import Edit, Event, Kind, Message, Redaction
 from bridge.model.text import Text, plain, words
 

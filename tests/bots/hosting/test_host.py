@@ -8,7 +8,7 @@ import pytest
 from bots.api import Question, Reply
 from bots.brains.echo import Echo
 from bots.duck import Duck
-from bots.host import BotHost, Hosted
+from bots.hosting.host import BotHost, Hosted
 from bots.load import load_bot
 from bridge.model.attribution import mark
 from bridge.model.event import DESK, Edit, Event, Kind, Room

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bots.voice import Voice
+from bots.hosting.voice import Voice
 from bridge.model.event import Edit, Event, Kind, Message, Reach, Redaction
 from bridge.model.text import Text, plain, words
 from bridge.rules.routing import ear

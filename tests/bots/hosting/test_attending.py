@@ -6,12 +6,12 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from bots.api import Question, Said
-from bots.attending import FORGOTTEN, HEARS_ALL, Attending
 from bots.attention import Attention, Manners
-from bots.host import About, BotHost, Hosted
-from bots.places import Places
-from bots.talks import Context, Talks
-from bots.unseen import Forgetful
+from bots.hosting.attending import FORGOTTEN, HEARS_ALL, Attending
+from bots.hosting.host import About, BotHost, Hosted
+from bots.hosting.places import Places
+from bots.hosting.talks import Context, Talks
+from bots.hosting.unseen import Forgetful
 from bridge.model.event import Edit, Event, Kind, Redaction, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Role, Sender

@@ -8,7 +8,7 @@ import pytest
 from bots.api import CannotThink, Question, Reply, Said
 from bots.chain import UNKNOWN, Chain, Link
 from bots.duck import Duck
-from bots.growing import growing, shown
+from bots.hosting.growing import growing, shown
 from bridge.model.text import words
 from tests.events import HOME, irc
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.api import TURNS, Turn
-from bots.talks import Context, Place, Talks
+from bots.hosting.talks import Context, Place, Talks
 
 ROOM = Place("@libera/#pond", "alice")
 BOB = Place("@libera/#pond", "bob")
