@@ -88,7 +88,9 @@ class Attention:
     def is_in_talk(self, room: str, link: str, who: str, now: float) -> bool:
         """Whether a talk with `who`, member or guest, is open in `room`: what they say there is heard."""
         place = self._minds.known(room, link)
-        return place is not None and any(place.is_in_talk(short(f"{kind} {who}"), now) for kind in ("member", "guest"))
+        if place is None or not len(place.talks):  # as usual
+            return False
+        return any(place.is_in_talk(short(f"{kind} {who}"), now) for kind in ("member", "guest"))
 
     def unsaved(self) -> Mapping[str, JsonValue]:
         """What has changed since this was asked last, by name; None: forget it. A value has at most 16 KB as JSON."""

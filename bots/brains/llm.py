@@ -13,13 +13,16 @@ from bots.api import CannotThink, Home, Question, Reply
 from bots.llm.budget import Budget, Limits, estimated
 from bots.llm.failures import Failure, Rest, failure_of
 from bots.llm.prompt import instructions_for, prompt
+from bots.llm.wire import client
 from bridge.lib.settings import Duration, FilePath
-from bridge.model.text import printable
+from bridge.model.text import one_line, printable
 
 log = structlog.get_logger()
 
 _WITHOUT = "the language model needs the package openai: install quackbridge[llm]"
 _KEY_LIMIT = 10_000
+_TOKENS = 10_000_000
+"""Tokens of one answer at most, whatever the server says."""
 
 
 class LlmSettings(BaseModel):
@@ -39,7 +42,7 @@ class LlmSettings(BaseModel):
     """What the model is told about its task."""
     links: dict[str, str] = Field(default_factory=dict)
     """Other instructions in single links, by their names."""
-    max_tokens: int = Field(default=400, ge=1, le=100_000)
+    max_tokens: int = Field(default=400, ge=1, le=10_000)
     """How long an answer may be."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """How much chance there is in an answer; the server's own, if it is not set."""
@@ -67,7 +70,8 @@ class Llm:
         self._home = home
         self._steady = steady
         self._rest = Rest()
-        self._client = _client(settings)
+        self._key = _key(settings)
+        self._client = _client(settings, self._key)
         limits = Limits(settings.tokens_per_person, settings.tokens_per_link, settings.price, settings.cost_per_day)
         self._budget = Budget(home.memory, limits)
 
@@ -83,11 +87,13 @@ class Llm:
         now = self._home.clock()
         if not self._rest.is_over(self._steady()):
             raise CannotThink(self._rest.last.value)
-        if (refusal := await self._budget.refusal(question, now)) is not None:
-            raise CannotThink(refusal)
         settings = self._settings
         instructions = instructions_for(question.link, settings.instructions, settings.links)
         messages = prompt(self._home.name, question, instructions, settings.context)
+        sent = estimated(*(each["content"] for each in messages))
+        reserved = sent + settings.max_tokens
+        if (refusal := await self._budget.refusal(question, now, reserved)) is not None:
+            raise CannotThink(refusal)
         pieces = _Pieces(4 * settings.max_tokens + 100)
         try:
             async with asyncio.timeout(settings.timeout):
@@ -96,11 +102,13 @@ class Llm:
                         yield Reply(pieces.shown, settings.model)
                     if pieces.is_full:
                         break
+            if pieces.has_more:
+                yield Reply(pieces.shown, settings.model)
         except Exception as error:
             self._fail(error)
         finally:
-            used = pieces.tokens or estimated(*(each["content"] for each in messages), pieces.text)
-            await self._budget.count(question, now, used)
+            used = pieces.tokens or sent + estimated(pieces.text)
+            await self._budget.count(question, now, used, reserved)
         if not pieces.shown:
             self._fail(ValueError("an empty answer"))
         self._rest.worked()
@@ -123,8 +131,11 @@ class Llm:
     def _fail(self, error: Exception) -> None:
         failure, wait_s = _judged(error)
         self._rest.failed(failure, self._steady(), wait_s)
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
-        log.warning("llm_failed", url=self._settings.url, reason=reason, hint="it is left alone for a while")
+        said = str(error)[:10_000].replace(self._key, "***")  # some servers repeat the key that they refuse
+        reason = one_line(f"{type(error).__name__}: {said}", 300)
+        log.warning(
+            "llm_failed", url=_without_login(self._settings.url), reason=reason, hint="it is left alone for a while"
+        )
         raise CannotThink(failure.value) from None
 
 
@@ -135,6 +146,7 @@ class _Pieces:
         self._limit = limit
         self.text = ""
         self.tokens = 0
+        self._length_shown = 0
 
     @property
     def is_full(self) -> bool:
@@ -146,25 +158,51 @@ class _Pieces:
         return "\n".join(map(printable, self.text.splitlines())).strip()
 
     def add(self, piece: Any) -> bool:
-        """Whether there is more to be shown."""
-        usage = getattr(piece, "usage", None)
-        self.tokens = int(getattr(usage, "total_tokens", 0) or 0) or self.tokens
+        """Whether there is more to be shown. The longer the answer, the larger the steps: each looks at all of it."""
+        total = getattr(getattr(piece, "usage", None), "total_tokens", 0)
+        self.tokens = min(total, _TOKENS) if isinstance(total, int) and total > 0 else self.tokens
         choices = getattr(piece, "choices", None) or ()
         more = getattr(getattr(choices[0], "delta", None), "content", None) if choices else None
         if not isinstance(more, str) or not more:
             return False
         self.text = (self.text + more)[: self._limit]
+        if len(self.text) - self._length_shown <= self._length_shown // 64:
+            return False
+        self._length_shown = len(self.text)
         return bool(self.shown)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something that `add` has not asked to show."""
+        return len(self.text) > self._length_shown and bool(self.shown)
 
-def _client(settings: LlmSettings) -> Any:
+
+def _client(settings: LlmSettings, key: str) -> Any:
     """Raises ValueError, worded for the operator."""
     try:
         import openai
     except ImportError:
         raise ValueError(_WITHOUT) from None
-    key = settings.key.get_secret_value() if settings.key else _read(settings.key_file) if settings.key_file else "none"
-    return openai.AsyncOpenAI(base_url=settings.url, api_key=key, max_retries=0, timeout=settings.timeout)
+    return openai.AsyncOpenAI(
+        base_url=settings.url,
+        api_key=key,
+        max_retries=0,
+        timeout=settings.timeout,
+        http_client=client(openai, settings.timeout),
+    )
+
+
+def _key(settings: LlmSettings) -> str:
+    if settings.key:
+        return settings.key.get_secret_value()
+    return _read(settings.key_file) if settings.key_file else "none"
+
+
+def _without_login(url: str) -> str:
+    """`url` without a user and password."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def _read(path: Path) -> str:

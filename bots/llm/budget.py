@@ -4,6 +4,9 @@ It is counted in the bot's memory, under the day (UTC), so that a restart gives 
 budget in each link: whoever takes a new nick is no new person.
 """
 
+import asyncio
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,14 +29,25 @@ class Limits:
 
 
 class Budget:
-    """Counts in `memory`."""
+    """Counts in `memory`. Questions that wait for an answer count as what they may need, so that many at once cannot
+    cost more than one after the other."""
 
     def __init__(self, memory: Memory, limits: Limits) -> None:
         self._memory = memory
         self._limits = limits
+        self._ahead: Counter[str] = Counter()
+        self._changing = asyncio.Lock()
 
-    async def refusal(self, question: Question, now: float) -> str | None:
-        """Why the model cannot be asked, in words for the room; None if it can."""
+    async def refusal(self, question: Question, now: float, most: int) -> str | None:
+        """Why the model cannot be asked, in words for the room. None if it can: then `most` tokens are reserved until
+        `count` is called."""
+        async with self._changing:
+            reason = await self._reason(question, now)
+            if reason is None:
+                self._ahead.update(dict.fromkeys(_counted(question), most))
+            return reason
+
+    async def _reason(self, question: Question, now: float) -> str | None:
         limits = self._limits
         if _is_over(await self._used(now, _person(question)), limits.person):
             return "You have used up what you may ask my language model today. Tomorrow I can think again."
@@ -44,18 +58,26 @@ class Budget:
             return "What my language model may cost today is spent. Tomorrow I can think again."
         return None
 
-    async def count(self, question: Question, now: float, tokens: int) -> None:
-        """Count so many tokens, and forget other days."""
-        for who in {_person(question), _link(question), "all"}:
-            key = f"{_PREFIX}{_day(now)} {who}"
-            before = await self._memory.get(key)
-            if before is None:
-                await self._forget(now)
-            await self._memory.put(key, (before if isinstance(before, int) else 0) + tokens)
+    async def count(self, question: Question, now: float, tokens: int, reserved: int) -> None:
+        """Count so many tokens in place of those that were reserved, and forget other days."""
+        try:
+            async with self._changing:
+                for who in _counted(question):
+                    await self._add(who, now, tokens)
+        finally:
+            self._ahead.subtract(dict.fromkeys(_counted(question), reserved))
+            self._ahead = +self._ahead  # what is 0 is no entry
+
+    async def _add(self, who: str, now: float, tokens: int) -> None:
+        key = f"{_PREFIX}{_day(now)} {who}"
+        before = await self._memory.get(key)
+        if before is None:
+            await self._forget(now)
+        await self._memory.put(key, (before if isinstance(before, int) else 0) + tokens)
 
     async def _used(self, now: float, who: str) -> int:
         used = await self._memory.get(f"{_PREFIX}{_day(now)} {who}")
-        return used if isinstance(used, int) else 0
+        return (used if isinstance(used, int) else 0) + self._ahead[who]
 
     async def _forget(self, now: float) -> None:
         for key in await self._memory.items(_PREFIX):
@@ -70,6 +92,10 @@ def estimated(*texts: str) -> int:
 
 def _is_over(used: int, limit: int | None) -> bool:
     return limit is not None and used >= limit
+
+
+def _counted(question: Question) -> Set[str]:
+    return {_person(question), _link(question), "all"}
 
 
 def _person(question: Question) -> str:

@@ -51,4 +51,5 @@ def _latest(turns: Sequence[Turn], context: int) -> Sequence[Turn]:
 def _message(turn: Turn) -> Prompt:
     if turn.ours:
         return {"role": "assistant", "content": turn.text}
-    return {"role": "user", "content": f"{printable(turn.name)[:_NAME]}: {turn.text}"}
+    text = "\n  ".join(turn.text.splitlines())  # a line of its own would look like another person's message
+    return {"role": "user", "content": f"{printable(turn.name)[:_NAME]}: {text}"}

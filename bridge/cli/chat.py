@@ -4,9 +4,11 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -14,13 +16,14 @@ from click.core import ParameterSource
 from bots.api import TURNS, Bot, Question, Reply, Said, Turn
 from bots.hosting.unseen import Unseen
 from bots.hosting.voice import as_text
+from bots.hosting.working import for_ever
 from bots.load import brains, load_bot
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
 from bridge.config import BotSection
 from bridge.model.event import Room
 from bridge.model.people import Role, Sender
-from bridge.model.text import plain, printable, words
+from bridge.model.text import one_line, plain, printable, words
 from bridge.users import UsersError
 from bridge.users.tinydb import TinyUsers
 
@@ -48,7 +51,7 @@ def chat(config: Path, key: str, alone: str | None, user: str | None, link: str,
     with asyncio.Runner() as runner:  # one loop for all questions: a brain may keep connections
         runner.get_loop()
         click.echo(f"{bot.name} listens. Ctrl-D ends.", err=True)
-        for number, said in enumerate(_lines()):
+        for number, said in enumerate(_lines(runner, bot)):
             question = replace(asker, id=str(number), text=words(said), time=time.time(), link=link, private=not link)
             answers = runner.run(_answers(bot, replace(question, turns=tuple(turns))))
             turns.append(Turn(question.asker.name, said))
@@ -58,19 +61,27 @@ def chat(config: Path, key: str, alone: str | None, user: str | None, link: str,
 
 
 async def _answers(bot: Bot, question: Question) -> Sequence[Said]:
-    return await bot.answer(question)
+    """What the bot says. A bot that fails costs this answer, as it does in a room, and the error is shown."""
+    try:
+        return await bot.answer(question)
+    except Exception as error:  # a bot is foreign code
+        click.echo(f"  ({one_line(f'{type(error).__name__}: {error}')})", err=True)
+        return ()
 
 
 def _show(name: str, answer: Said, *, explain: bool) -> None:
     for line in plain(as_text(answer)).splitlines():
-        click.echo(f"{name}> {printable(line)}")
+        click.echo(f"{name}> {printable(line)}", file=sys.stdout)
     if explain and isinstance(answer, Reply):
-        click.echo(f"  ({printable(answer.why)})")
+        click.echo(f"  ({printable(answer.why)})", file=sys.stdout)
 
 
-def _lines() -> Iterator[str]:
+def _lines(runner: asyncio.Runner, bot: Bot) -> Iterator[str]:
     """The lines that are typed or piped in, until end of file."""
-    ask = _prompt() if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() else _read
+    typed = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # what is no text is a question all the same
+    ask = _prompt(runner, bot) if typed else _read
     while True:
         try:
             yield ask()
@@ -82,19 +93,25 @@ def _read() -> str:
     return input("")
 
 
-def _prompt() -> Callable[[], str]:
-    """A line editor: the arrow keys bring back what was said, Tab completes words of it."""
+def _prompt(runner: asyncio.Runner, bot: Bot) -> Callable[[], str]:
+    """A line editor: the arrow keys bring back what was said, Tab completes words of it. What the bot does by itself
+    (reminders) goes on while it waits, and shows above the line."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.history import InMemoryHistory
+    from prompt_toolkit.patch_stdout import patch_stdout
 
     seen: deque[str] = deque(maxlen=_HISTORY)
     session: PromptSession[str] = PromptSession(history=InMemoryHistory())
     completer = WordCompleter(lambda: sorted({word for line in seen for word in line.split()} | {"help"}))
+    work: Callable[[], Coroutine[Any, Any, None]] | None = getattr(bot, "run", None)
+    kept = [] if work is None else [runner.get_loop().create_task(for_ever(bot.name, work))]
 
     def ask() -> str:
-        line = session.prompt("you> ", completer=completer, complete_while_typing=False)
+        with patch_stdout():
+            line = runner.run(session.prompt_async("you> ", completer=completer, complete_while_typing=False))
         seen.append(line)
+        kept[:] = [task for task in kept if not task.done()]  # named here: the loop alone keeps no task alive
         return line
 
     return ask

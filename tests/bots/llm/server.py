@@ -1,6 +1,7 @@
 """A server that speaks the protocol of OpenAI's chat completions, as it is told to."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -84,3 +85,18 @@ def _event(content: dict[str, Any]) -> bytes:
 def contents(asked: dict[str, Any]) -> Sequence[tuple[str, str]]:
     """Roles and contents of a request."""
     return [(each["role"], each["content"]) for each in asked["messages"]]
+
+
+def floods(*, status: int = 200, **headers: str) -> Answer:
+    """One line without end, a megabyte at a time, at most 64 of them."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = web.StreamResponse(status=status, headers={"Content-Type": "text/event-stream", **named})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                await response.write(b"x" * 1_000_000)
+        return response
+
+    return answer
