@@ -11,11 +11,12 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from bots.api import CannotThink, Question, Turn
 from bots.brains.llm import Llm, LlmSettings
-from bots.hosting.unseen import Unseen
+from bots.hosting.unseen import Forgetful, Unseen
 from bots.llm.budget import Budget, Limits
 from bots.llm.failures import Failure, Rest
 from bots.llm.prompt import prompt
@@ -54,10 +55,12 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    async with Server(streams("hi")).run() as other, Server(says(307, Location=other.url)).run() as server:
-        with pytest.raises(CannotThink, match=Failure.BROKEN.value):
-            await _brain(server.url).reply(QUESTION)
-        assert (len(server.asked), len(other.asked)) == (1, 0)
+    async with Server(streams("hi")).run() as other:
+        there = f"{other.url}/chat/completions"
+        async with Server(says(307, Location=there)).run() as server:
+            with pytest.raises(CannotThink, match=Failure.BROKEN.value):
+                await _brain(server.url).reply(QUESTION)
+            assert (len(server.asked), len(other.asked)) == (1, 0)
 
 
 async def test_neither_the_key_nor_a_login_in_the_address_nor_controls_of_a_server_come_into_the_log() -> None:
@@ -90,9 +93,18 @@ async def test_a_long_answer_of_single_letters_is_shown_in_few_steps_and_whole_i
     assert all(later.startswith(sooner) for sooner, later in itertools.pairwise(grown))
 
 
+class SlowMemory(Forgetful):
+    """Lets others run between a question and its answer, as the store does."""
+
+    async def get(self, key: str) -> JsonValue:
+        found = await super().get(key)
+        await asyncio.sleep(0)
+        return found
+
+
 async def test_many_questions_at_once_cost_no_more_than_the_budget() -> None:
-    budget = Budget(Unseen("Duck").memory, Limits(person=100))
-    asked = [await budget.refusal(QUESTION, 1.0, 60) for _ in range(5)]
+    budget = Budget(SlowMemory(), Limits(person=100))
+    asked = await asyncio.gather(*(budget.refusal(QUESTION, 1.0, 60) for _ in range(5)))
     assert [reason is None for reason in asked] == [True, True, False, False, False]
     await asyncio.gather(*(budget.count(QUESTION, 1.0, 10, 60) for _ in range(2)))  # none of the counts is lost
     assert await budget.refusal(QUESTION, 1.0, 80) is None
