@@ -9,8 +9,9 @@ from bots.trained import forms
 from bots.trained.grams import Floats, Matrix, Vocabulary, unit, words
 from bots.trained.towers import VIEWS, Towers
 
-_BACK = ((1, 0), (2, 1), (5, 2), (8, 5))
-"""Parts of what was said before an answer: just said, one's own last turn, 3-5 back, 6-8 back; how many turns back."""
+_BACK = ((1, 0), (2, 1), (5, 2), (8, 5), (5, 0))
+"""Parts of what was said before an answer: just said, one's own last turn, 3-5 back, 6-8 back, and the last five
+together; how many turns back each begins and ends."""
 LONGEST = 8
 _NEAR = 8
 
@@ -65,7 +66,7 @@ def before(vocabulary: Vocabulary, towers: Towers, talks: Sequence[Sequence[str]
     questions = np.array([forms.asked(*each) for each in last], np.float32)
     return Before(
         rows,
-        tuple(map(vocabulary.words_of, rows)),
+        tuple(vocabulary.word_rows([each[place] for each in cut]) for place in range(len(_BACK))),
         towers.said(rows[:VIEWS]),
         tuple(towers.views(rows[:VIEWS])),
         kinds,
@@ -78,7 +79,7 @@ def answers(vocabulary: Vocabulary, towers: Towers, texts: Sequence[str]) -> Ans
     split = [words(text) for text in texts]
     rows = vocabulary.rows(split)
     kinds = np.array([forms.forms(*each) for each in zip(texts, split, strict=True)], np.float32)
-    return Answers(rows, vocabulary.words_of(rows), towers.answers(rows), kinds.reshape(len(texts), forms.FORMS))
+    return Answers(rows, vocabulary.word_rows(split), towers.answers(rows), kinds.reshape(len(texts), forms.FORMS))
 
 
 def likely(said: Floats, known: Floats, replies: Floats, most: int = 32) -> Likely:

@@ -3,6 +3,8 @@
 Time and memory are linear in the length of a text, of which `LONGEST` words count.
 """
 
+import math
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import regex
-import scipy.sparse as sp
+import scipy.sparse as sp  # type: ignore[import-untyped]
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 Matrix: TypeAlias = Any
@@ -24,6 +26,8 @@ _START, _END = "^", "$"
 _PAIR = " "
 """Stands between the two words of a pair. No word has one."""
 _WORD_SEEN, _PAIR_SEEN = 2, 4
+_HASHED = 1 << 20
+"""Columns of rows of all words."""
 
 
 def words(text: str) -> list[str]:
@@ -41,17 +45,16 @@ def grams(said: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Which grams count, and the weight of each. `single`: it is a word, not a pair."""
+    """Which grams count, and the weight of each. `rarest`: the weight of a word that is not among them."""
 
     names: tuple[str, ...]
     weights: Floats
     index: dict[str, int] = field(init=False, repr=False)
-    single: Floats = field(init=False, repr=False)
+    rarest: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", {name: place for place, name in enumerate(self.names)})
-        single = np.array([_PAIR not in name for name in self.names], np.float32)
-        object.__setattr__(self, "single", single)
+        object.__setattr__(self, "rarest", float(self.weights.max(initial=1.0)))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -71,11 +74,18 @@ class Vocabulary:
         found.sort_indices()
         return unit_rows(found)
 
-    def words_of(self, rows: Matrix) -> Matrix:
-        """`rows` without the pairs. What is zero is removed: a product costs as much for a zero that is stored."""
-        found = rows.copy()
-        found.data = found.data * self.single[found.indices]
-        found.eliminate_zeros()
+    def word_rows(self, texts: Sequence[Sequence[str]]) -> Matrix:
+        """Rows of all words, also of those that no corpus had: two who share such a word speak of the same thing."""
+        starts, places, values = [0], list[int](), list[float]()
+        for said in texts:
+            for word, count in Counter(said).items():
+                known = self.index.get(word)
+                places.append(zlib.crc32(word.encode("utf-8", "replace")) % _HASHED)
+                values.append((1 + math.log(count)) * (self.rarest if known is None else float(self.weights[known])))
+            starts.append(len(places))
+        at, data = np.array(places, np.int32), np.array(values, np.float32)
+        found = sp.csr_matrix((data, at, np.array(starts, np.int64)), shape=(len(texts), _HASHED))
+        found.sum_duplicates()
         return unit_rows(found)
 
 

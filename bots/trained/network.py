@@ -1,6 +1,6 @@
 """A small network that scores how well an answer fits: a layer of 32 and a linear part. Pure.
 
-It learns from lists of candidates of which the first is right, or none is: then a constant candidate, "nothing", is right.
+It learns from lists of candidates: the first is right, or none is; then the constant candidate "nothing" is right.
 """
 
 from collections.abc import Callable

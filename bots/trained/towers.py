@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy.sparse as sp  # type: ignore[import-untyped]
 
 from bots.trained.grams import Floats, Matrix, unit
 
@@ -105,7 +105,7 @@ def _slope(cosines: Floats, same: Floats) -> Floats:
     """The slope of the loss, softmax both ways, by the cosines. Equal answers are neither right nor wrong."""
     scores = cosines / np.float32(_TEMPERATURE)
     equal = same[:, None] == same[None, :]
-    np.fill_diagonal(equal, False)
+    np.fill_diagonal(equal, val=False)
     scores[equal] = -1e9
     across = np.exp(scores - scores.max(1, keepdims=True))
     across /= across.sum(1, keepdims=True)

@@ -44,11 +44,11 @@ def test_a_corpus_without_repeated_words_is_too_small() -> None:
 
 def test_parts_are_counted_from_the_end() -> None:
     turns = [[str(n)] for n in range(1, 10)]
-    assert features.parts(turns) == [["9"], ["8"], ["5", "6", "7"], ["2", "3", "4"]]
+    assert features.parts(turns) == [["9"], ["8"], ["5", "6", "7"], ["2", "3", "4"], ["5", "6", "7", "8", "9"]]
 
 
 def test_parts_of_a_short_talk_are_empty() -> None:
-    assert features.parts([["hi"]]) == [["hi"], [], [], []]
+    assert features.parts([["hi"]]) == [["hi"], [], [], [], ["hi"]]
 
 
 def test_forms_do_not_see_how_somebody_writes() -> None:
