@@ -1,7 +1,7 @@
 """Reads corpora: files of conversations become lists of turns. Nothing in a file is run; an error names file and line.
 
-Formats: chatterbot-corpus YAML, CSV (question, answer), JSON lines (also the bridge's archive), logs of irssi and weechat,
-an export of a Matrix room, and chitchat-dataset's JSON.
+Formats: chatterbot-corpus YAML, CSV (question, answer), JSON lines (also the bridge's archive), logs of irssi and
+weechat, an export of a Matrix room, and chitchat-dataset's JSON.
 """
 
 import csv
