@@ -112,7 +112,7 @@ def _yaml(path: Path, text: str) -> Iterator[tuple[str, Talk]]:
     if not isinstance(talks, list):
         raise CorpusError(path, 1, "`conversations` is missing, or no list")
     for number, talk in enumerate(talks, 1):
-        if not isinstance(talk, list) or not all(isinstance(each, str | int | float) for each in talk):
+        if not isinstance(talk, list) or any(isinstance(each, list | dict | set) for each in talk):
             raise CorpusError(path, 0, f"conversation {number} is no list of texts")
         yield str(number), tuple((str(place % 2), str(each)) for place, each in enumerate(talk))
 
