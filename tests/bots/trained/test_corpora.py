@@ -85,7 +85,7 @@ def test_chitchat_keeps_the_ids_of_its_conversations() -> None:
         ("a.yml", "conversations:\n- [a\n", "a.yml:3: no YAML"),
         ("a.yml", "a: &a [x]\nconversations:\n- *a\n", "a.yml:3: aliases"),
         ("a.yml", "conversations: !!python/object/apply:os.system ['touch /tmp/harm']\n", "a.yml:1: no YAML"),
-        ("a.yml", "conversations:\n- - {a: b}\n  - c\n", "conversation 1 is no list"),
+        ("a.yml", "conversations:\n- - {a: [b]}\n  - c\n", "conversation 1 is no list"),
         ("a.yml", "[" * 20_000, "a.yml"),
         ("a.csv", "only one\n", "a.csv:1: a line must have"),
         ("a.csv", 'a,b\n"c,d\n', "a.csv:2"),
