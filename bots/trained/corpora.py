@@ -112,7 +112,7 @@ def _yaml(path: Path, text: str) -> Iterator[tuple[str, Talk]]:
     if not isinstance(talks, list):
         raise CorpusError(path, 1, "`conversations` is missing, or no list")
     for number, talk in enumerate(talks, 1):
-        talk = [*map(_with_colon, talk)] if isinstance(talk, list) else talk
+        talk = [*map(_with_colon, talk)] if isinstance(talk, list) else [str(talk)]
         if not isinstance(talk, list) or any(isinstance(each, list | dict | set) for each in talk):
             raise CorpusError(path, 0, f"conversation {number} is no list of texts")
         yield str(number), tuple((str(place % 2), str(each)) for place, each in enumerate(talk))
@@ -121,7 +121,7 @@ def _yaml(path: Path, text: str) -> Iterator[tuple[str, Talk]]:
 def _with_colon(said: Any) -> Any:
     """The text that YAML takes for a mapping, as there is a colon in it."""
     match said:
-        case {**one} if len(one) == 1 and not isinstance([*one.values()][0], list | dict | set):
+        case {**one} if len(one) == 1 and not isinstance(next(iter(one.values())), list | dict | set):
             return ": ".join(str(each) for pair in one.items() for each in pair)
     return said
 
