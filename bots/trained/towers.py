@@ -1,0 +1,128 @@
+"""Two towers: what was said before, and an answer, each become a vector; the closer the two, the better they fit. Pure.
+
+They learn from pairs in batches: the right answer of one pair is a wrong answer of all others.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp  # type: ignore[import-untyped]
+
+from bots.trained.grams import Floats, Matrix, unit
+
+WIDE = 64
+VIEWS = 3
+"""Parts of what was said before, each with a table of its own: just said, one's own last turn, the three before."""
+_BATCH = 512
+_RATE = 0.1
+_TEMPERATURE = 0.1
+_DROPPED = 0.2
+_STARTS = (1.0, 0.5, 0.4, 1.0)
+"""The tables begin as one random table, times these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """Tables of grams x WIDE: one a view, the last is the answers'."""
+
+    tables: tuple[Floats, ...]
+
+    def said(self, views: Sequence[Matrix]) -> Floats:
+        """The vectors of what was said before, length 1 each."""
+        return unit(np.sum([rows @ table for rows, table in zip(views, self.tables, strict=False)], axis=0))
+
+    def views(self, views: Sequence[Matrix]) -> list[Floats]:
+        """The vectors of each view by itself, length 1 each."""
+        return [unit(rows @ table) for rows, table in zip(views, self.tables[:-1], strict=False)]
+
+    def answers(self, rows: Matrix) -> Floats:
+        """The vectors of answers, length 1 each."""
+        return unit(rows @ self.tables[-1])
+
+
+def learn(
+    views: Sequence[Matrix],
+    answers: Matrix,
+    texts: Sequence[str],
+    passes: int = 6,
+    tell: Callable[[float], None] = lambda _: None,
+) -> Towers:
+    """Learn from pairs: a row in each of the `views`, and in `answers`. `texts` tells which answers are equal.
+
+    `tell` is called with the part that is done, 0 to 1.
+    """
+    chance = np.random.default_rng(0)
+    count, size = answers.shape
+    base = (chance.standard_normal((size, WIDE)) / np.sqrt(WIDE)).astype(np.float32)
+    tables = [base * np.float32(scale) for scale in _STARTS]
+    sums = [np.full(size, 1e-6, np.float32) for _ in tables]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    same = np.array([numbers[text] for text in texts])
+    batch = min(_BATCH, count)
+    steps, step = passes * (count // batch), 0
+    for _ in range(passes):
+        order = chance.permutation(count)
+        for start in range(0, count - batch + 1, batch):
+            chosen = order[start : start + batch]
+            rows = [_thinned(each[chosen], chance) for each in (*views, answers)]
+            _step(tables, sums, rows, same[chosen], _RATE * (1 - step / steps))
+            step += 1
+            if step % 20 == 0:
+                tell(step / steps)
+    return Towers(tuple(tables))
+
+
+def _thinned(rows: Matrix, chance: np.random.Generator) -> Matrix:
+    kept = chance.random(len(rows.data), np.float32) >= _DROPPED
+    rows.data = (rows.data * kept / np.float32(1 - _DROPPED)).astype(np.float32)
+    return rows
+
+
+def _step(tables: list[Floats], sums: list[Floats], rows: list[Matrix], same: Floats, rate: float) -> None:
+    """One step of AdaGrad with one sum a row of a table, in place."""
+    parts = [_compact(each) for each in rows]
+    vectors = [part @ table[columns] for (columns, part), table in zip(parts, tables, strict=True)]
+    said, said_length = _lengths(np.sum(vectors[:-1], axis=0))
+    answer, answer_length = _lengths(vectors[-1])
+    slope = _slope(said @ answer.T, same)
+    to_said = _through(slope @ answer, said, said_length)
+    to_answer = _through(slope.T @ said, answer, answer_length)
+    back = [to_said] * (len(parts) - 1) + [to_answer]
+    for (columns, part), table, total, each in zip(parts, tables, sums, back, strict=True):
+        change = part.T @ each
+        total[columns] += (change * change).mean(1)
+        table[columns] -= (rate * change / np.sqrt(total[columns])[:, None]).astype(np.float32)
+
+
+def _compact(rows: Matrix) -> tuple[Floats, Matrix]:
+    """The columns that are used, and the rows with these alone."""
+    columns, places = np.unique(rows.indices, return_inverse=True)
+    return columns, sp.csr_matrix((rows.data, places, rows.indptr), shape=(rows.shape[0], len(columns)))
+
+
+def _slope(cosines: Floats, same: Floats) -> Floats:
+    """The slope of the loss, softmax both ways, by the cosines. Equal answers are neither right nor wrong."""
+    scores = cosines / np.float32(_TEMPERATURE)
+    equal = same[:, None] == same[None, :]
+    np.fill_diagonal(equal, val=False)
+    scores[equal] = -1e9
+    across = np.exp(scores - scores.max(1, keepdims=True))
+    across /= across.sum(1, keepdims=True)
+    down = np.exp(scores - scores.max(0, keepdims=True))
+    down /= down.sum(0, keepdims=True)
+    slope = across + down
+    np.fill_diagonal(slope, np.diag(slope) - 2)
+    found: Floats = slope / np.float32(2 * _TEMPERATURE)
+    return found
+
+
+def _lengths(vectors: Floats) -> tuple[Floats, Floats]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-6)
+    return vectors / lengths, lengths
+
+
+def _through(slope: Floats, unit_vectors: Floats, lengths: Floats) -> Floats:
+    """The slope before the vectors were brought to length 1."""
+    found: Floats = (slope - unit_vectors * (slope * unit_vectors).sum(1, keepdims=True)) / lengths
+    return found
