@@ -34,39 +34,3 @@ def test(config: Path, file: Path) -> None:
     click.echo(f"{counted}, {len(wrong) or 'none'} wrong", err=bool(wrong))
     if wrong:
         raise click.exceptions.Exit(1)
-
-
-@duck.command("train")
-@config_option
-@click.argument("corpora", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model file.")
-def train(config: Path, corpora: tuple[Path, ...], out: Path) -> None:
-    """Learn the questions and answers of CORPORA, files or folders, and write a model for the trained brain."""
-    from bots.trained import corpora as reading  # slow: imports numpy
-    from bots.trained import modelfile, training
-
-    try:
-        read = [reading.read(path) for each in corpora for path in reading.files(each)]
-        model = training.train(read)
-        modelfile.write(out, model)
-    except (ValueError, OSError) as error:
-        click.echo(f"quackbridge: {error}", err=True)
-        raise click.exceptions.Exit(2) from error
-    click.echo(f"{out}: {len(model.texts['questions'])} questions, threshold {model.texts['threshold']:.2f}")
-
-
-@duck.command("info")
-@config_option
-@click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def info(config: Path, model: Path) -> None:
-    """Show what a MODEL was made of, and its threshold."""
-    from bots.trained import modelfile  # slow: imports numpy
-
-    try:
-        texts = modelfile.read(model).texts
-    except modelfile.ModelError as error:
-        click.echo(f"quackbridge: {error}", err=True)
-        raise click.exceptions.Exit(2) from error
-    click.echo(f"{len(texts.get('questions', ()))} questions, threshold {texts.get('threshold')}")
-    for name, count in dict(texts.get("corpora", {})).items():
-        click.echo(f"{ascii(name)[1:-1]}: {count} conversations")
