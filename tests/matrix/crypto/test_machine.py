@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -413,7 +412,8 @@ async def test_names_with_blanks_are_read_back_as_they_were() -> None:
     assert later.read(ann.say("x", room="! x y"), room="! x y") == "x"
 
 
-async def test_sharing_a_key_with_three_hundred_devices_never_takes_long_without_a_break() -> None:
+async def test_sharing_a_key_with_three_hundred_devices_has_breaks() -> None:
+    """Fifty devices take some 20 ms."""
     ann = await Party("@ann:hs").begin()
     others = [await Party(f"@p{number}:hs").begin() for number in range(300)]
     ann.learn(*others)
@@ -421,11 +421,9 @@ async def test_sharing_a_key_with_three_hundred_devices_never_takes_long_without
         keys = other.published["one_time_keys"]
         ann.machine.claimed(*other.pair, dict([keys.popitem()]))
     ann.machine.outbound.begin(ROOM, [other.pair for other in others], Period(), 0.0)
-    longest, begun = 0.0, time.thread_time()
-    bodies = ann.machine.outbound.share(ROOM, [other.pair for other in others])
-    for pairs, _ in bodies:
-        longest = max(longest, time.thread_time() - begun)
+    most = 0
+    for pairs, _ in ann.machine.outbound.share(ROOM, [other.pair for other in others]):
+        most = max(most, len(pairs))
         ann.machine.outbound.shared(ROOM, pairs)
-        begun = time.thread_time()
-    assert longest < 0.1
+    assert 0 < most <= 50
     assert ann.machine.outbound.begin(ROOM, [other.pair for other in others], Period(), 1.0) == []

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any
 
 import pytest
+from nio.crypto import Olm
 from structlog.testing import capture_logs
 
 from bridge.matrix.client import MatrixNetwork
@@ -336,22 +337,36 @@ class _FullLease(Notebook):
 
 
 @pytest.mark.real_time
-async def test_the_event_loop_is_never_held_up_for_long_by_three_hundred_devices() -> None:
+async def test_the_event_loop_is_never_held_up_for_long_by_three_hundred_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beginning a session with a device, and sealing for one: a hundred of them take some 35 ms."""
     bridge, _ = await _room(*(f"p{number}" for number in range(300)))
-    longest = 0.0
+    done, most = 0, 0
+
+    def counted(name: str) -> None:
+        original = getattr(Olm, name)
+
+        def counts(*args: Any, **kwargs: Any) -> Any:
+            nonlocal done
+            done += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(Olm, name, counts)
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal done, most
         while True:
-            before = time.thread_time()
+            most, done = max(most, done), 0
             await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - before)
 
+    counted("create_session")
+    counted("_olm_encrypt")
     watching = asyncio.create_task(watch())
     await bridge.say("one")
     await bridge.say("two")
     watching.cancel()
-    assert longest < 0.1
+    assert 0 < most <= 100
     assert sum(map(len, bridge.homeserver.mail.values())) == 300
 
 
