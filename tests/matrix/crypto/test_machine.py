@@ -413,7 +413,7 @@ async def test_names_with_blanks_are_read_back_as_they_were() -> None:
 
 
 async def test_sharing_a_key_with_three_hundred_devices_has_breaks() -> None:
-    """Fifty devices take some 20 ms."""
+    """A hundred devices take some 35 ms."""
     ann = await Party("@ann:hs").begin()
     others = [await Party(f"@p{number}:hs").begin() for number in range(300)]
     ann.learn(*others)
@@ -425,5 +425,5 @@ async def test_sharing_a_key_with_three_hundred_devices_has_breaks() -> None:
     for pairs, _ in ann.machine.outbound.share(ROOM, [other.pair for other in others]):
         most = max(most, len(pairs))
         ann.machine.outbound.shared(ROOM, pairs)
-    assert 0 < most <= 50
+    assert 0 < most <= 100
     assert ann.machine.outbound.begin(ROOM, [other.pair for other in others], Period(), 1.0) == []
