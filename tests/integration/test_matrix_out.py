@@ -90,8 +90,8 @@ async def test_a_logout_with_only_a_token_stops_one_network_until_a_new_token_is
                 await alice.send(pond.room, "are you there?")  # ends the sync that was under way
                 refused = await daemon.logged("network_refused")
                 assert "put a new one, or the password, into the configuration" in refused["reason"]
-                await _says(bob, pond, [f"{pond.duck}: hello", "one", "two"])
-                await bob.heard(lambda message: message.sender == pond.duck and "hello" in message.text)
+                await _says(bob, pond, [f"{pond.duck}: what a day", "one", "two"])
+                await bob.heard(lambda message: message.sender == pond.duck and "what a day" in message.text)
                 await eventually(_wait(pond, 2))
             async with MatrixPerson(pond.synapse.url, pond.duck) as again:
                 write_config(pond.folder, pond.config, {"home": again._token})
@@ -109,12 +109,12 @@ async def test_messages_that_wait_because_of_a_ban_arrive_in_order_when_it_is_li
         await daemon.logged("not_joined", lambda line: "banned by" in line["reason"] and pond.duck_id in line["hint"])
         await _says(bob, pond, said := [f"line {number}" for number in range(10)])
         await eventually(_wait(pond, 10))
-        await _says(bob, pond, [f"{pond.duck}: hello"])
-        await bob.heard(lambda message: message.sender == pond.duck and "hello" in message.text)
+        await _says(bob, pond, [f"{pond.duck}: what a day"])
+        await bob.heard(lambda message: message.sender == pond.duck and "what a day" in message.text)
         await alice.call("POST", f"rooms/{place}/unban", {"user_id": pond.duck_id})
         with suppress(MatrixError):  # it may have joined by itself just now
             await alice.invite(place, pond.duck_id)
-        await alice.heard("hello", timeout=20)
+        await alice.heard("what a day", timeout=20)
     assert _lines(alice, pond)[:10] == said
 
 
