@@ -78,6 +78,7 @@ async def test_a_logout_loses_no_message_and_keeps_the_device_if_a_password_is_c
     assert len(devices) == 1
 
 
+@pytest.mark.timeout(240)
 async def test_a_logout_with_only_a_token_stops_one_network_until_a_new_token_is_configured(pond: Pond) -> None:
     networks: Any = pond.config["networks"]
     networks["home"]["access_token_file"] = networks["home"].pop("password_file")
@@ -96,7 +97,7 @@ async def test_a_logout_with_only_a_token_stops_one_network_until_a_new_token_is
             async with MatrixPerson(pond.synapse.url, pond.duck) as again:
                 write_config(pond.folder, pond.config, {"home": again._token})
                 daemon.send(signal.SIGHUP)
-                await alice.heard("two", timeout=40)
+                await alice.heard("two", timeout=90)  # what was tried meanwhile waits for a minute
                 await bob.heard("are you there?", timeout=40)
     assert [line for line in _lines(alice, pond) if line in ("one", "two")] == ["one", "two"]
 
