@@ -3,24 +3,24 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from bots.api import CannotThink, Home, Question, Reply
 from bots.llm.budget import Budget, Limits, estimated
 from bots.llm.failures import Failure, Rest, failure_of
 from bots.llm.prompt import instructions_for, prompt
 from bots.llm.wire import client
+from bridge.lib import secret_files
 from bridge.lib.settings import Duration, FilePath
 from bridge.model.text import one_line, printable
 
 log = structlog.get_logger()
 
 _WITHOUT = "the language model needs the package openai: install quackbridge[llm]"
-_KEY_LIMIT = 10_000
+_NO_KEY = "none"  # servers of one's own want none, but the package does
 _TOKENS = 10_000_000
 """Tokens of one answer at most, whatever the server says."""
 
@@ -34,8 +34,6 @@ class LlmSettings(BaseModel):
     """Where the server is."""
     model: str = Field(min_length=1, max_length=200)
     """The model's name there."""
-    key: SecretStr | None = None
-    """The key of the API."""
     key_file: FilePath | None = None
     """The file that has the key; nobody else may read it."""
     instructions: str = Field(default="", max_length=20_000)
@@ -131,7 +129,9 @@ class Llm:
     def _fail(self, error: Exception) -> None:
         failure, wait_s = _judged(error)
         self._rest.failed(failure, self._steady(), wait_s)
-        said = str(error)[:10_000].replace(self._key, "***")  # some servers repeat the key that they refuse
+        said = str(error)[:10_000]
+        if self._key:
+            said = said.replace(self._key, "***")  # some servers repeat the key that they refuse
         reason = one_line(f"{type(error).__name__}: {said}", 300)
         log.warning(
             "llm_failed", url=_without_login(self._settings.url), reason=reason, hint="it is left alone for a while"
@@ -185,7 +185,7 @@ def _client(settings: LlmSettings, key: str) -> Any:
         raise ValueError(_WITHOUT) from None
     return openai.AsyncOpenAI(
         base_url=settings.url,
-        api_key=key,
+        api_key=key or _NO_KEY,
         max_retries=0,
         timeout=settings.timeout,
         http_client=client(openai, settings.timeout),
@@ -193,9 +193,13 @@ def _client(settings: LlmSettings, key: str) -> Any:
 
 
 def _key(settings: LlmSettings) -> str:
-    if settings.key:
-        return settings.key.get_secret_value()
-    return _read(settings.key_file) if settings.key_file else "none"
+    """The key; '' if there is none. Raises ValueError, worded for the operator."""
+    if settings.key_file is None:
+        return ""
+    try:
+        return secret_files.read(settings.key_file)
+    except ValueError as error:
+        raise ValueError(f"key_file: {error}") from error
 
 
 def _without_login(url: str) -> str:
@@ -203,19 +207,6 @@ def _without_login(url: str) -> str:
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
-
-
-def _read(path: Path) -> str:
-    try:
-        found = path.read_text()[:_KEY_LIMIT].strip()
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise ValueError(f"key_file: {path} cannot be read: {getattr(error, 'strerror', error)}") from None
-    if mode & 0o077:
-        raise ValueError(f"key_file: {path} can be read by others: chmod 600 {path}")
-    if not found.isprintable() or not found:
-        raise ValueError(f"key_file: {path} must hold the key, in one line")
-    return found
 
 
 def _judged(error: Exception) -> tuple[Failure, float]:

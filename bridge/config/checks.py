@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from bridge.config.document import Document, Path, dotted
 from bridge.config.problems import Problem
-from bridge.config.secrets import is_placeholder, is_secret
+from bridge.config.secrets import is_secret
 from bridge.lib import hosts
+from bridge.lib.secret_files import is_placeholder
 from bridge.model import identifiers
 from bridge.model.casemap import Casemapping
 from bridge.model.event import BOTS, DESK, Room

@@ -1,27 +1,19 @@
 """Secrets of the configuration: finding them, and reading them from files that nobody else can read."""
 
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.config.document import SECRETS, Document
 from bridge.config.document import Path as Place
 from bridge.config.problems import Problem
+from bridge.lib import secret_files
 from bridge.lib.settings import file_path
 
 _FILE = "_file"
-_BYTES = 1 << 16  # largest secret file; a larger one holds something else
-_PLACEHOLDER = "change-me"
 
 
 def is_secret(place: Place) -> bool:
     return bool(place) and place[-1] in SECRETS
-
-
-def is_placeholder(text: str) -> bool:
-    """Whether `text` contains the placeholder of config.example.yaml, CHANGE-ME."""
-    return _PLACEHOLDER in text.lower().replace("_", "-")
 
 
 def remove(document: Document) -> None:
@@ -55,9 +47,9 @@ def reveal(document: Document, folder: Path) -> Iterator[Problem]:
             continue  # the model reports it
         try:
             if key.endswith(_FILE):
-                section.setdefault(key.removesuffix(_FILE), _read(file_path(Path(value), folder)))
+                section.setdefault(key.removesuffix(_FILE), secret_files.read(file_path(Path(value), folder)))
             else:
-                _check(value)
+                secret_files.check(value)
         except ValueError as error:
             yield document.problem(place, str(error))
 
@@ -77,39 +69,3 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
         for key in SECRETS
         if section.get(key) is not None
     ]
-
-
-def _read(path: Path) -> str:
-    """The one line in `path`. Raises ValueError. Opening does not block on a pipe; the open file itself is checked."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            raise ValueError(f"{path} is not a file")
-        if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ValueError(f"others can read {path}: chmod 600 {path}")
-        content = file.read(_BYTES + 1)
-    if len(content) > _BYTES:
-        raise ValueError(f"{path} is too large for a secret")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text") from error
-    secret = text.removesuffix("\n").removesuffix("\r")
-    try:
-        _check(secret)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return secret
-
-
-def _check(secret: str) -> None:
-    if not secret:
-        raise ValueError("this secret is empty")
-    if any(character < " " or character == "\x7f" for character in secret):
-        raise ValueError("a secret is one line without control characters")
-    if is_placeholder(secret):
-        raise ValueError("the placeholder CHANGE-ME is still here: write the real secret")

@@ -5,6 +5,7 @@ import gzip
 import itertools
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,10 +64,15 @@ async def test_a_redirect_is_not_followed() -> None:
             assert (len(server.asked), len(other.asked)) == (1, 0)
 
 
-async def test_neither_the_key_nor_a_login_in_the_address_nor_controls_of_a_server_come_into_the_log() -> None:
+async def test_neither_the_key_nor_a_login_in_the_address_nor_controls_of_a_server_come_into_the_log(
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("s3cret")
+    key.chmod(0o600)
     body = {"error": {"message": "wrong key s3cret\n\x1b[31mfake=line"}}
     async with Server(says(401, body)).run() as server:
-        brain = _brain(server.url.replace("://", "://me:hunter2@"), key="s3cret")
+        brain = _brain(server.url.replace("://", "://me:hunter2@"), key_file=key)
         with capture_logs() as logs, pytest.raises(CannotThink, match="let me in"):
             await brain.reply(QUESTION)
     assert logs[0]["url"] == server.url
