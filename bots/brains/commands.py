@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bots.api import Home, Question, Reply
 from bots.commands import finding, karma, tells
-from bots.commands.command import Call
+from bots.commands.command import Call, Command
 from bots.commands.reminding import Reminders
 from bots.commands.scores import Scores
 from bots.commands.sightings import Sightings
@@ -24,6 +24,8 @@ from bridge.lib.settings import Section
 from bridge.model.text import plain, words
 
 _FLUSH_S = 300.0
+_TALK = frozenset({"seen"})
+"""Names of commands that people say alone without meaning the command. By other names alone they mean nothing else."""
 _FORGET = frozenset(
     {"forget me", "forget everything about me", "forget what you know about me", "forget what i told you"}
 )
@@ -113,7 +115,13 @@ class Commands:
             said = await answer if inspect.isawaitable(answer) else answer
             if said:
                 return Reply(words(said), command.name)
+            if command.needs_words and not args and command.name not in _TALK:
+                return Reply(words(f"Say: {self._state.prefix}{command.usage}.{self._example(command)}"), command.name)
         return None
+
+    def _example(self, command: Command) -> str:
+        said = next((each.said for each in command.samples if each.said.startswith(command.name)), None)
+        return f" For example: `{self._state.prefix}{said}`" if said else ""
 
     async def _forget(self, question: Question) -> None:
         state = self._state

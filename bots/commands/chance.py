@@ -5,7 +5,7 @@ import re
 from bots.commands.command import Call, command
 from bridge.model.text import one_line
 
-_DICE = re.compile(r"(\d{0,3})[dw](\d{1,4}|%)(?:\s*([+-])\s*(\d{1,4}))?", re.IGNORECASE)
+_DICE = re.compile(r"(\d{0,20})[dw](\d{1,20}|%)(?:\s*([+-])\s*(\d{1,4}))?", re.IGNORECASE)
 _MOST_DICE = 50
 _SHOWN = 10
 _OPTIONS = 20

@@ -63,6 +63,11 @@ class Command:
     def name(self) -> str:
         return self.names[0]
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether it means nothing alone."""
+        return self.usage not in self.names and "[" not in self.usage
+
 
 def command(usage: str, *others: str, needs: str = "") -> Callable[[Run], Command]:
     """Make a command of a function. `usage`: "roll DICE"; its name is what stands before the first word in capitals or

@@ -1,5 +1,6 @@
 """`poll`, `vote` and `end poll`."""
 
+from bots.api import Question
 from bots.commands.command import Call, command
 from bots.commands.votes import Crowded, Poll, may_take_part
 from bridge.model.people import Role
@@ -7,8 +8,9 @@ from bridge.model.text import one_line
 
 _OPTIONS = 9
 _LONGEST = 60  # characters of an option
-_NOT_YOURS = "Polls are for members, in a room: what others say is not heard by everybody."
 _NONE = "There is no poll here. Begin one: poll Lunch? pizza | pasta"
+_IN_ROOMS = "Polls are in rooms: say that where the others are."
+_FOR_MEMBERS = "Polls are for members here: what guests say is not carried to the others."
 
 
 @command("poll QUESTION? A | B ...")
@@ -23,11 +25,11 @@ async def poll(call: Call) -> str | None:
     votes, question = call.state.votes, call.question
     if not call.args.strip("?!. "):
         found = await votes.open_poll(question)
-        return _NONE if found is None or question.private else _standing(found)
+        return _none(question) if found is None or question.private else _standing(found)
     if "|" not in call.args:
         return None
     if not may_take_part(question):
-        return _NOT_YOURS
+        return _none(question)
     about, options = _parts(call.args)
     if not 2 <= len(options) <= _OPTIONS:
         return f"A poll has 2 to {_OPTIONS} different options, with | between them."
@@ -67,7 +69,7 @@ async def vote(call: Call) -> str | None:
     found = await call.state.votes.open_poll(call.question)
     said = call.args.strip("#.! ").casefold()
     if found is None:
-        return _NONE if said.isdecimal() else None
+        return _none(call.question) if said.isdecimal() else None
     names = [each.casefold() for each in found.options]
     if said in names:
         number = names.index(said)
@@ -76,7 +78,7 @@ async def vote(call: Call) -> str | None:
     else:
         return None
     if not may_take_part(call.question):
-        return _NOT_YOURS
+        return _none(call.question)
     if not 0 <= number < len(names):
         return f"There are options 1 to {len(names)}."
     try:
@@ -98,11 +100,18 @@ async def end_poll(call: Call) -> str | None:
         return None
     found = await call.state.votes.open_poll(call.question)
     if found is None or call.question.private:
-        return _NONE
+        return _none(call.question)
     if call.question.role is not Role.ADMIN and not call.state.votes.is_by(call.question, found):
         return "Only who began it, or an admin, may end the poll."
     await call.state.votes.end(call.question)
     return f"The poll is over. {_standing(found)}"
+
+
+def _none(question: Question) -> str:
+    """Why there is no poll for who asks, and what they can do."""
+    if may_take_part(question):
+        return _NONE
+    return _IN_ROOMS if question.private else _FOR_MEMBERS
 
 
 def _standing(found: Poll) -> str:

@@ -27,7 +27,6 @@ ALICE = user("alice")
         "roll up",
         "choose wisely",
         "choose life",
-        "calc",
         "calculate the odds",
         "remind me of my mother",
         "remind me why we do this",
@@ -59,7 +58,7 @@ ALICE = user("alice")
         "ping " * 300,
         "roll 2d6\nand more",
     ],
-    ids=range(41),
+    ids=range(40),
 )
 async def test_ordinary_talk_is_left_to_the_next_brain(text: str) -> None:
     assert (await Talk().say(ALICE, text) is None) == (text != "help")
@@ -179,3 +178,17 @@ async def test_whatever_is_said_is_answered_in_words_or_not_at_all(text: str, is
     for who in (ALICE, guest("eve")):
         said = await talk.say(private(who) if is_private else who, text)
         assert said is None or 0 < len(said) < 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("calc", "Say: calc SUM. For example: `calc 2 + 3 * (4 - 1)`"),
+        ("remind me", "Say: remind me WHEN to WHAT. For example: `remind me in 10 minutes to feed the duck`"),
+        ("tell", "Say: tell NAME TEXT. For example: `tell bob the duck is fed`"),
+        ("vote", "Say: vote NUMBER. For example: `vote 2`"),
+        ("roll 999999999999d6", "I roll 1 to 50 dice of 2 to 1000 sides."),
+    ],
+)
+async def test_a_command_without_what_it_needs_is_explained(text: str, answer: str) -> None:
+    assert await Talk().say(ALICE, text) == answer

@@ -19,7 +19,7 @@ async def test_a_place_cannot_change_the_address() -> None:
     talk = _talk({"https://w.example/New%20York%26x%3D%3F%23?format=3": FakeAnswer(b"rain")})
     assert await talk.say(ALICE, "weather in New York&x=?#") == "rain"
     assert await talk.say(ALICE, "weather ../etc") is None
-    assert await talk.say(ALICE, "weather") is None
+    assert await talk.say(ALICE, "weather") == "Say: weather PLACE. For example: `weather Berlin`"
 
 
 async def test_a_title_service_gets_the_whole_address() -> None:
