@@ -110,6 +110,8 @@ class Archive:
         """Take a message out of its file, or give it other words."""
         known = self._files.peek(message)
         for path in [known] if known is not None else sorted(self._folder.glob("*/*.jsonl"), reverse=True):
+            if not path.exists() or message.encode() not in path.read_bytes():
+                continue
             lines = list(read(path))
             if any(line["id"] == message for line in lines):
                 kept = (_changed(line, message, text) for line in lines)

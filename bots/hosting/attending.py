@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import structlog
+
 from bots.api import Memory, Question, Turn
 from bots.attention import Act, Attention, Decision, Heard, Said, Why
 from bots.hosting.talks import Place, Talks
+from bridge.lib.ids import digest
 from bridge.model.event import Edit, Event, Kind, Message, Redaction
 from bridge.model.text import Text, plain, words
+
+log = structlog.get_logger()
 
 _SAVED, _TOLD = "attention ", "told that all is heard in "
 _FORGET = frozenset({"forget", "forget all", "forget this", "forget everything", "forget what was said"})
@@ -42,6 +47,7 @@ class Attending:
         self._talks = talks
         self._memory = memory
         self._has_begun = False
+        self._is_full = False
 
     async def begin(self) -> None:
         """Remember what was in mind before a restart. Only the first call does anything."""
@@ -51,17 +57,23 @@ class Attending:
 
     async def save(self) -> None:
         """Keep what has changed. Call it once the answers are stored: else a crash would leave a question unanswered
-        that is taken for answered."""
+        that is taken for answered. What the memory has no place for is known until the bridge ends."""
         for name, value in self._attention.unsaved().items():
-            await self._memory.put(name, value)
+            try:
+                await self._memory.put(name, value)
+            except ValueError as error:
+                if not self._is_full:
+                    hint = "after a restart the bot does not know where it was told to be quiet"
+                    log.warning("manners_not_kept", reason=str(error), hint=hint)
+                self._is_full = True
 
-    async def untold(self, link: str) -> bool:
-        """Whether people of a link have to be told that all is heard; then they are taken for told."""
-        name = f"{_TOLD}{link}"
-        if not self.hears_all or await self._memory.get(name) is not None:
-            return False
-        await self._memory.put(name, "told")
-        return True
+    async def is_untold(self, link: str) -> bool:
+        """Whether people of a link have to be told that the bot hears all."""
+        return self.hears_all and await self._memory.get(_TOLD + digest(link)) is None
+
+    async def told(self, link: str) -> None:
+        """They have been told."""
+        await self._memory.put(_TOLD + digest(link), "told")
 
     def listens(self, event: Event, link: str) -> bool:
         """Whether somebody who does not call the bot talks with it."""

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -118,7 +118,7 @@ class BotHost:
 
     def changed(self, change: Event) -> None:
         """A message was edited or removed: what bots remember of it changes, too."""
-        if change.target is None:
+        if change.target is None or change.room.network == BOTS:
             return
         message = _question_id(change.target)
         for hosted in self._bots.values():
@@ -145,8 +145,10 @@ class BotHost:
             self._exchanged.clear()
             for key, hosted in [*self._bots.items()]:
                 for link, room in self._places.rooms(key).items():
-                    if hosted.attending is not None and await hosted.attending.untold(link):
-                        await self.speak(key, room, words(HEARS_ALL), f"hears all of {link}")
+                    if hosted.attending is not None and await hosted.attending.is_untold(link):
+                        with suppress(PermissionError, ValueError):  # a reload took it away; or: said once more later
+                            await self.speak(key, room, words(HEARS_ALL), f"hears all of {link}")
+                            await hosted.attending.told(link)
             await self._exchanged.wait()
 
     async def speak(self, key: str, room: Room, said: Said, once: str = "") -> None:

@@ -13,11 +13,11 @@ NAME, VALUE, NAMES, ALL = 200, 16_384, 10_000, 4_000_000
 
 class StoredMemory:
     """The memory of the bot `key` (see `bots.api.Memory`), in `kept`, where its names begin with `bot KEY `. It is read
-    once; each change is stored before `put` returns."""
+    once; each change is stored before `put` returns. Of another `kind` than `bot`, it is another memory."""
 
-    def __init__(self, kept: Kept, key: str) -> None:
+    def __init__(self, kept: Kept, key: str, kind: str = "bot") -> None:
         self._kept = kept
-        self._prefix = f"bot {key} "
+        self._prefix = f"{kind} {key} "
         self._values: dict[str, str] | None = None
         self._size = 0
 

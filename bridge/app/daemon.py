@@ -117,7 +117,7 @@ class _Daemon:
             comparisons=lambda: len([*comparing.waiting(self._running.networks)]),
         )
         self._homes = Homes(self._gate)
-        self._hosted = wiring.bots(config, {}, self._homes.home, path.parent)
+        self._hosted = wiring.bots(config, {}, self._homes, path.parent)
         self._host = self._homes.host = BotHost(
             self._ears(),
             clock=time.time,
@@ -165,7 +165,6 @@ class _Daemon:
         watching = self._group.create_task(watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
-            self._group.create_task(self._host.work(), name="what bots do by themselves"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
@@ -176,9 +175,10 @@ class _Daemon:
                 admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
             ),
         ]
+        working = self._group.create_task(self._host.work(), name="what bots do by themselves")
         await stopping.wait()
         log.info("stopping")
-        await end([watching], 0)  # nothing new is started any more
+        await end([watching, working], 0)  # nothing new is started any more; bots store what they still remember
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
         await self._homes.close()
@@ -194,7 +194,7 @@ class _Daemon:
         """Apply the config file as it is now, or, if it has a problem, nothing of it."""
         try:
             config = await asyncio.to_thread(load, self._path)
-            bots = wiring.bots(config, self._hosted, self._homes.home, self._path.parent)
+            bots = wiring.bots(config, self._hosted, self._homes, self._path.parent)
         except ConfigError as error:
             log.error("not_reloaded", problems=str(error).splitlines(), hint=_UNCHANGED)
             return

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from bots.api import Home, Said
+from bots.api import Home, Memory, Said
 from bots.hosting.home import BotHome
 from bots.hosting.host import BotHost
 from bots.hosting.memory import StoredMemory
@@ -47,6 +47,10 @@ class Homes:
         """The home of the bot `key`."""
         memory = StoredMemory(self.memory, key)
         return BotHome(key, name, memory, clock=time.time, speak=self._speak, find=self.places.of, http=self._http)
+
+    def manners(self, key: str) -> Memory:
+        """Where the manners of the bot `key` are kept: what it remembers itself takes them no place."""
+        return StoredMemory(self.memory, key, "manners")
 
     async def close(self) -> None:
         """Close what bots have opened."""

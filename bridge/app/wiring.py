@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from bots.api import Home
 from bots.api import Memory as BotMemory
 from bots.attention import Attention, Manners, QuietHours
 from bots.hosting.attending import Attending
 from bots.hosting.host import Hosted
 from bots.hosting.talks import Talks
 from bots.load import load_bot
+from bridge.app.homes import Homes
 from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork
@@ -105,11 +105,9 @@ class Kept:
     hosted: Hosted
 
 
-def bots(
-    config: Config, before: Mapping[str, Kept], home: Callable[[str, str], Home], folder: Path
-) -> Mapping[str, Kept]:
-    """The bots of the config; unchanged ones are those of `before`. `home` makes the home of a bot by its key and its
-    name; files in settings are relative to `folder`. Raises `Refused` if one cannot be loaded."""
+def bots(config: Config, before: Mapping[str, Kept], homes: Homes, folder: Path) -> Mapping[str, Kept]:
+    """The bots of the config; unchanged ones are those of `before`. Files in settings are relative to `folder`. Raises
+    `Refused` if one cannot be loaded."""
     made = {}
     for key, bot in config.bots.items():
         known = before.get(key)
@@ -117,11 +115,11 @@ def bots(
             made[key] = known
             continue
         try:
-            at_home = home(key, bot.name)
+            at_home = homes.home(key, bot.name)
             loaded = load_bot(
                 bot.use, bot.name, bot.brain, bot.delay, settings=bot.settings, home=at_home, folder=folder
             )
-            hosted = Hosted(loaded, (key, bot.name), _attending(bot, (key, bot.name), at_home.memory))
+            hosted = Hosted(loaded, (key, bot.name), _attending(bot, (key, bot.name), homes.manners(key)))
         except ValueError as error:
             raise Refused(f"bots.{key}: {error}") from error
         made[key] = Kept(bot, hosted)

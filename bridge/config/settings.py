@@ -188,7 +188,13 @@ Brains = Annotated[
 ]
 
 
-_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_HOURS = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def _hours(hours: str) -> str:
+    if _HOURS.fullmatch(hours) is None:
+        raise ValueError('must be from and to, in quotes: "23:00-07:00"')
+    return hours
 
 
 def _an_hour(seconds: float) -> float:
@@ -239,9 +245,7 @@ class BotSection(Section):
     """Whether it gets only what it is asked, or all that is said in its links; then people there are told so once."""
     chatty: Annotated[float, BeforeValidator(number)] = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     """The chance that it answers what nobody asked it, where it `hears: all`: 0 never, 1 always."""
-    quiet_hours: (
-        Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")] | None
-    ) = None
+    quiet_hours: Annotated[str, AfterValidator(_hours)] | None = None
     """When it answers in private only, each day, as 22:00-07:00."""
     zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of the quiet hours, as Europe/Berlin."""

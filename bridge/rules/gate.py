@@ -194,10 +194,16 @@ class Gate:
     def _within_budget(self, verdict: Verdict) -> Verdict:
         """`verdict`, without the bots if the guest's budget is spent."""
         asks = verdict.aside is Aside.WHISPER or any(room.network == BOTS for room in verdict.audience)
-        now = self._clock()
-        if verdict.case.is_member or not asks or self._budgets.spend(verdict.case, verdict.aside, now):
+        case, now = verdict.case, self._clock()
+        if case.is_member or not asks:
             return verdict
-        aside = Aside.SPENT if self._budgets.is_news(verdict.case, now) else Aside.NONE
+        if verdict.aside is not Aside.WHISPER and not routing.is_question(case, self._listens):
+            is_paid, aside = self._budgets.spend_hearing(case, now), Aside.NONE
+        else:
+            is_paid = self._budgets.spend(case, verdict.aside, now)
+            aside = Aside.SPENT if not is_paid and self._budgets.is_news(case, now) else Aside.NONE
+        if is_paid:
+            return verdict
         return replace(verdict, audience=tuple(room for room in verdict.audience if room.network != BOTS), aside=aside)
 
 

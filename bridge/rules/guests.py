@@ -3,6 +3,8 @@
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.case import Aside, Case
 
+_TALK = 10
+"""How many times as many messages to others a bot may hear of a guest as questions."""
 _CROWD = 5
 """How many times as many links all guests of a link may cause together as one of them."""
 
@@ -14,6 +16,7 @@ class GuestBudgets:
     def __init__(self) -> None:
         self._each: dict[str, tuple[Allowance, Budget]] = {}
         self._together: dict[str, tuple[Allowance, Budget]] = {}
+        self._heard: dict[str, tuple[Allowance, Budget]] = {}
         self._links: dict[str, tuple[Allowance, Budget]] = {}
         self._links_together: dict[str, tuple[Allowance, Budget]] = {}
 
@@ -30,6 +33,16 @@ class GuestBudgets:
         own.spend(guest, now)
         if not whispers:
             crowd.spend(network, now)
+        return True
+
+    def spend_hearing(self, case: Case, now: float) -> bool:
+        """Charge what the guest says to others, and a bot hears too; False if that is too much. It leaves their
+        questions as they are."""
+        each, guest = case.rules.per_guest, self._guest(case)
+        own = _budget(self._heard, _name(case), Allowance(each.burst * _TALK, each.per_minute * _TALK))
+        if not own.has(guest, now):
+            return False
+        own.spend(guest, now)
         return True
 
     def spend_link(self, case: Case, now: float) -> bool:

@@ -153,6 +153,13 @@ def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:
     return addressed(plain(event.text), names) is not None
 
 
+def is_question(case: Case, listens: Listens = listens_to_nobody) -> bool:
+    """Whether a message is for a bot, and not only heard by one."""
+    if case.event.private or case.link is None:
+        return True
+    return any(asks(case.event, bot.names, bot.answers) or listens(bot.key, case.event) for bot in case.link.bots)
+
+
 def _hears(bot: LinkedBot, event: Event, listens: Listens) -> bool:
     return bot.hears_all or listens(bot.key, event)
 

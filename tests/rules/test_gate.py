@@ -45,7 +45,9 @@ FAR = EventKey(HOME, "$never")
 
 
 class World:
-    def __init__(self, rules: Rules = DEFAULT, *, by_hand: frozenset[Room] = frozenset()) -> None:
+    def __init__(
+        self, rules: Rules = DEFAULT, *, by_hand: frozenset[Room] = frozenset(), bot: LinkedBot = DUCK
+    ) -> None:
         self.now = 1_000.0
         self.users = MemoryUsers()
         self.users.add(
@@ -53,7 +55,7 @@ class World:
             User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),)),
         )
         self.sessions = Sessions(self.users, lambda: self.now, 60.0)
-        links = [Link("pond", (HOME, LIBERA), rules, (DUCK,), by_hand=by_hand)]
+        links = [Link("pond", (HOME, LIBERA), rules, (bot,), by_hand=by_hand)]
         self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
 
     def audience(self, event: Event) -> tuple[Room, ...]:
@@ -148,6 +150,15 @@ def test_a_private_login_is_whispered_to_the_desk_and_any_other_login_goes_nowhe
     assert (verdict.audience, verdict.aside) == ((), Aside.NONE)
     verdict = world.gate.decide(said(ALONE, irc("eve"), "login alice quack", kind=Kind.NOTICE, private=True))
     assert (verdict.audience, verdict.aside) == ((), Aside.NONE)
+
+
+def test_what_guests_say_to_others_costs_no_questions_and_is_heard_up_to_a_bound() -> None:
+    world = World(Rules(per_guest=Allowance(2, 1)), bot=replace(DUCK, hears_all=True))
+    talk, question = said(LIBERA, irc("eve"), "nice weather"), said(LIBERA, irc("eve"), "duck: hi")
+    verdicts = [world.gate.decide(talk) for _ in range(25)]
+    assert [bool(verdict.audience) for verdict in verdicts] == [True] * 20 + [False] * 5
+    assert {verdict.aside for verdict in verdicts} == {Aside.NONE}
+    assert [bool(world.audience(question)) for _ in range(3)] == [True, True, False]
 
 
 def test_a_guest_who_asks_too_much_is_told_once_and_then_ignored_for_a_while() -> None:

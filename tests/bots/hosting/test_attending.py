@@ -5,6 +5,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
+from pydantic import JsonValue
+from structlog.testing import capture_logs
+
 from bots.api import Question, Said
 from bots.attention import Attention, Manners
 from bots.hosting.attending import FORGOTTEN, HEARS_ALL, Attending
@@ -16,6 +19,7 @@ from bridge.model.event import Edit, Event, Kind, Redaction, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Role, Sender
 from bridge.model.text import plain, words
+from bridge.network import Batch
 from bridge.rules.routing import ear, everywhere
 from tests.events import HOME, LIBERA, irc, matrix, said
 
@@ -209,19 +213,60 @@ async def test_a_bot_that_hears_all_is_given_all_answers_only_questions_and_says
     assert [question.called for question in world.bot.asked] == [False]
     assert await world.hears(_says("duck: now I ask")) == ["answer 2"]
     for told in ([HEARS_ALL], []):
-        async with aclosing(world.host.events(None)) as batches:
-            working = asyncio.create_task(world.host.work())
-            found = []
-            with_in = asyncio.ensure_future(anext(batches))
-            await asyncio.wait({with_in}, timeout=10)
-            if with_in.done():
-                found = [plain(event.text) for event in with_in.result().events]
-            else:
-                with_in.cancel()
-                await asyncio.wait({with_in})
-            working.cancel()
-            await asyncio.wait({working})
+        found: list[str] = []
+
+        async def store(batches: AsyncGenerator[Batch, None], found: list[str] = found) -> None:
+            async for batch in batches:  # asking for the next one says that this one is stored
+                found += [plain(event.text) for event in batch.events]
+
+        tasks = {asyncio.create_task(store(world.host.events(None))), asyncio.create_task(world.host.work())}
+        await asyncio.wait(tasks, timeout=10)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         assert found == told
+
+
+async def test_a_full_memory_costs_no_answer_and_is_logged_once() -> None:
+    class Full(Forgetful):
+        async def put(self, key: str, value: JsonValue) -> None:
+            raise ValueError("a bot remembers at most 10000 values")
+
+    world = World(memory=Full())
+    with capture_logs() as logs:
+        assert await world.hears(_says("duck: one")) == ["answer 1"]
+        world.now += 30
+        assert await world.hears(_says("duck: two")) == ["answer 2"]
+    assert [line["event"] for line in logs] == ["manners_not_kept"]
+
+
+async def test_people_are_told_again_that_all_is_heard_if_the_bridge_was_killed_before() -> None:
+    world = World(hears_all=True)
+    working = asyncio.create_task(world.host.work())
+    await asyncio.sleep(1)
+    working.cancel()
+    await asyncio.wait({working})
+    assert await world.attending.is_untold("pond")
+
+
+async def test_an_answer_that_grows_is_no_edit_of_what_people_said() -> None:
+    changes: list[str] = []
+
+    class Keeps(Bot):
+        def removed(self, message: str) -> None:
+            changes.append(message)
+
+        def edited(self, message: str, text: str) -> None:
+            changes.append(text)
+
+    world = World()
+    world.host.exchange({"duck": Hosted(Keeps(), ("duck",))})
+    ours = said(ear("duck", everywhere(HOME)), ALICE, "grown")
+    world.host.changed(replace(ours, body=Edit(ours.key, words("grown"))))
+    assert changes == []
+    theirs = _says("wrng")
+    world.host.changed(replace(theirs, body=Edit(theirs.key, words("wrong"))))
+    assert changes == ["wrong"]
 
 
 async def test_a_person_who_asks_too_much_is_not_answered_for_a_while_and_others_are() -> None:

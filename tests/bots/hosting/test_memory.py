@@ -55,6 +55,14 @@ async def test_bots_do_not_see_what_others_remember() -> None:
     assert kept.values["bot goose secret"] == '"x"'
 
 
+async def test_memories_of_two_kinds_take_each_other_no_place() -> None:
+    kept = Kept()
+    memory, manners = StoredMemory(kept, "duck"), StoredMemory(kept, "duck", "manners")  # type: ignore[arg-type]
+    await memory.put("a", 1)
+    await manners.put("a", 2)
+    assert (await memory.items(), await manners.items()) == ({"a": 1}, {"a": 2})
+
+
 async def test_the_store_is_read_once_and_written_only_when_something_changes() -> None:
     kept = Kept()
     memory = StoredMemory(kept, "duck")  # type: ignore[arg-type]
