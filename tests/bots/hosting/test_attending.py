@@ -161,6 +161,41 @@ async def test_brains_get_what_was_said_before_to_those_who_hear_the_answer_and_
     ]
 
 
+async def test_a_talk_goes_on_in_the_other_rooms_of_the_link() -> None:
+    world = World()
+    await world.hears(_says("duck: my name is Alice"))
+    await world.hears(_says("duck: what is my name?", replace(irc("al"), user="alice"), LIBERA))
+    assert [turn.text for turn in world.bot.asked[1].turns] == ["my name is Alice", "answer 1"]
+
+
+async def test_what_a_bot_thought_before_it_was_told_to_be_quiet_is_not_said() -> None:
+    world = World()
+    goes_on = asyncio.Event()
+
+    class Slow(Bot):
+        async def answer(self, question: Question) -> Sequence[Said]:
+            await goes_on.wait()
+            return ["late"]
+
+    world.host.exchange({"duck": Hosted(Slow(), ("duck",), world.attending)})
+    asking = asyncio.create_task(world.hears(_says("duck: hi")))
+    await asyncio.sleep(1)
+    hush = _says("duck: be quiet", replace(irc("bob"), user="bob"), LIBERA)
+    (post,) = world.host.render([Owed("d", ear("duck", everywhere(LIBERA)), hush)])
+    await world.host.send(post)
+    goes_on.set()
+    (said_,) = await asking
+    assert said_.startswith("I am quiet here until")
+
+
+async def test_a_bot_that_hears_all_is_given_old_messages_and_does_not_answer_them() -> None:
+    world = World(hears_all=True, now=10_000.0)
+    ours = ear("duck", everywhere(HOME))
+    (post,) = world.host.render([Owed("d", ours, replace(_says("duck: hi"), time=9_000.0))])
+    assert await world._said(post) == []
+    assert [question.called for question in world.bot.asked] == [False]
+
+
 async def test_words_that_were_removed_or_changed_are_removed_or_changed_in_what_is_remembered() -> None:
     world = World()
     first, second = _says("duck: one"), _says("duck: two")
