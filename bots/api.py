@@ -140,7 +140,8 @@ class Bot(Protocol):
 
 @runtime_checkable
 class Keeping(Protocol):
-    """A bot that keeps what was said, and so has to know what became of it. `message` is the `Question.id`."""
+    """A bot that keeps what was said, and so has to know what became of it. `message` is the `Question.id`. Where it
+    `hears: all`, people are told its `announcement`, if it has one, instead of the bridge's own."""
 
     def removed(self, message: str) -> None: ...
     def edited(self, message: str, text: str) -> None: ...

@@ -56,6 +56,14 @@ class Archive:
         self._removed: LruSet[str] = LruSet(_KNOWN)
         self._swept = ""
 
+    @property
+    def announcement(self) -> str:
+        """What people are told once in each link."""
+        return (
+            "I write down what members say here, so that a bot can learn from it later: until it is removed here, and"
+            f" for {self._days} days at most. Who minds may ask an admin to change that."
+        )
+
     async def answer(self, question: Question) -> Sequence[Said]:
         """Write it down; says nothing."""
         text = plain(question.text)[:_TEXT]

@@ -147,7 +147,8 @@ class BotHost:
                 for link, room in self._places.rooms(key).items():
                     if hosted.attending is not None and await hosted.attending.is_untold(link):
                         with suppress(PermissionError, ValueError):  # a reload took it away; or: said once more later
-                            await self.speak(key, room, words(HEARS_ALL), f"hears all of {link}")
+                            told = str(getattr(hosted.bot, "announcement", HEARS_ALL))
+                            await self.speak(key, room, words(told), f"hears all of {link}")
                             await hosted.attending.told(link)
             await self._exchanged.wait()
 
