@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _SPELLED = MappingProxyType({"×": "*", "·": "*", "÷": "/", "−": "-", "**": "^", "π": "pi", "√": "sqrt"})
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510")
 _E = Decimal("2.71828182845904523536028747135266249775724709369996")
+_MOST: Mapping[str, int] = MappingProxyType({"min": LONGEST, "max": LONGEST, "round": 2})  # numbers, if not one
 _CONSTANTS: Mapping[str, Decimal] = MappingProxyType({"pi": _PI, "e": _E, "tau": 2 * _PI})
 
 
@@ -192,8 +193,8 @@ class _Reader:
         while self._took(","):
             given.append(self._sum())
         self._close()
-        if len(given) > 1 and name not in ("min", "max", "round"):
-            raise NoValue(f"{name} takes one number")
+        if len(given) > _MOST.get(name, 1):
+            raise NoValue(f"{name} takes {'two numbers at most' if name == 'round' else 'one number'}")
         return _FUNCTIONS[name](*given)
 
     def _missing(self, name: str) -> Decimal:
@@ -244,8 +245,8 @@ _FUNCTIONS: Mapping[str, Callable[..., Decimal]] = MappingProxyType(
         "ln": Decimal.ln,
         "log": Decimal.log10,
         "exp": Decimal.exp,
-        "min": min,
-        "max": max,
+        "min": lambda *values: min(values),
+        "max": lambda *values: max(values),
         "sin": _by_float(math.sin),
         "cos": _by_float(math.cos),
         "tan": _by_float(math.tan),

@@ -1,6 +1,7 @@
 """`weather` and `title`: ask an address that the operator has configured."""
 
 import asyncio
+import codecs
 import html
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +13,7 @@ from bridge.model.text import one_line
 
 _PATIENCE_S = 10.0
 _BYTES = 64 << 10  # of an answer are read
+_NO_ENCODINGS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape"})
 _LONGEST = 300  # characters of what is said of it
 
 
@@ -65,14 +67,20 @@ async def _fetched(home: Home, url: str) -> str | _Failed:
             if response.status != 200:
                 return _Failed(f"the server answered {response.status}")
             content = await _read(response.content)
-            text = content.decode(response.get_encoding(), errors="replace")
+            text = content.decode(_known(response.get_encoding()), errors="replace")
             is_page = response.content_type in ("text/html", "application/xhtml+xml")
+            said = _title(text) if is_page else next((line for line in text.splitlines() if line.strip()), "")
     except TimeoutError:
         return _Failed("the server took too long")
     except (aiohttp.ClientError, OSError, ValueError, LookupError, RuntimeError):
         return _Failed("the server cannot be reached, or its answer cannot be read")
-    said = _title(text) if is_page else next((line for line in text.splitlines() if line.strip()), "")
     return one_line(" ".join(said.split()), _LONGEST) or _Failed("the answer has no words")
+
+
+def _known(encoding: str) -> str:
+    """`encoding`, unless it is none of pages: Python knows some whose time grows with the square of the length."""
+    name = codecs.lookup(encoding).name
+    return "utf-8" if name in _NO_ENCODINGS else name
 
 
 async def _read(stream: aiohttp.StreamReader) -> bytes:

@@ -34,6 +34,7 @@ from bots.commands.arithmetic import LONGEST, NoValue, calculate, spelled
         ("√16", "4"),
         ("3 × 4 ÷ 2 − 1", "5"),
         ("max(1, 2, 3) - min(4, 5)", "-1"),
+        ("max(1) + min(2)", "3"),
         ("round(2.345, 2)", "2.35"),
         ("sin(pi) + cos(0)", "1"),
         ("log(1000) + ln(e)", "4"),
@@ -72,6 +73,7 @@ def test_sums_have_their_value(text: str, value: str) -> None:
         "sin(1, 2)",
         "sin 1",
         "round(1, 1000)",
+        "round(1, 2, 3)",
         "tan",
         "__import__('os')",
         "x = 1",
@@ -83,7 +85,7 @@ def test_sums_have_their_value(text: str, value: str) -> None:
         "1e99999",
         "sin(1e400)",
     ],
-    ids=range(31),
+    ids=range(32),
 )
 def test_what_has_no_value_is_refused_in_words(text: str) -> None:
     with pytest.raises(NoValue, match=r"^[^\n]{5,90}$"):

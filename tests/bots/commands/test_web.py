@@ -53,8 +53,13 @@ async def test_what_is_no_address_of_a_page_is_not_asked_for(url: str) -> None:
             "I could not find out: the server cannot be reached, or its answer cannot be read.",
         ),
         (None, "I could not find out: the server took too long."),
+        (
+            FakeAnswer(b"<title>&#" + b"9" * 5_000 + b";</title>", "text/html"),
+            "I could not find out: the server cannot be reached, or its answer cannot be read.",
+        ),
+        (FakeAnswer(b"b-a", charset="punycode"), "b-a"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 async def test_a_bad_answer_is_told_in_words(answer: FakeAnswer | None, said: str) -> None:
     assert (await _talk({"https://a.example/": answer}).say(ALICE, "title https://a.example/") or "").strip() == said
