@@ -279,7 +279,7 @@ class BotHost:
             text=event.text if said is None else words(said),
             asker=event.sender,
             room=event.room,
-            time=event.time,
+            time=max(0.0, min(event.time, self._clock())),  # a homeserver may claim any year to come
             private=event.private,
             role=role,
             link=link,

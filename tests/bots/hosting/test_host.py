@@ -85,6 +85,24 @@ async def test_the_duck_echoes_what_it_was_asked_without_its_name() -> None:
     assert mark(reply) == "<Little Yellow Duck> "
 
 
+@pytest.mark.parametrize(("claimed", "told"), [(9e12, 2_000.0), (-9e12, 0.0), (1_500.0, 1_500.0)])
+async def test_a_bot_is_told_of_no_time_to_come_whatever_a_homeserver_claims(claimed: float, told: float) -> None:
+    times: list[float] = []
+
+    class Listener:
+        name = "listener"
+
+        async def answer(self, question: Question) -> Sequence[Text]:
+            times.append(question.time)
+            return []
+
+    host = BotHost({"duck": Hosted(Listener(), NAMES)}, clock=lambda: 2_000.0, typing=Ears()._typing)
+    event = said(HOME, matrix("mallory"), "duck: hi", time=claimed)
+    (post,) = host.render([Owed(Delivery.of(event.key, EAR).id, EAR, event)])
+    await host.send(post)
+    assert times == [told]
+
+
 async def test_the_duck_knows_the_name_of_our_account_on_the_network() -> None:
     (reply,) = await Ears().ask(EAR, said(LIBERA, irc("bob"), "littleduck: hi", called="littleduck"))
     assert plain(reply.text) == "hi"
