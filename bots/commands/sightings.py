@@ -48,6 +48,11 @@ def places(question: Question) -> tuple[str, ...]:
     return tuple(dict.fromkeys([hearers(question), *([digest("link", question.link)] if question.link else [])]))
 
 
+def _claim(name: str, sighting: Sighting) -> int:
+    """How good a right somebody has to `name`: its user; a user who shows it; a guest, whose name anybody may take."""
+    return 0 if not sighting.user else 2 if key_of(sighting.user) == name else 1
+
+
 @dataclass(slots=True)
 class Sightings:
     """The people of each audience, kept in memory by `flush`."""
@@ -69,14 +74,18 @@ class Sightings:
         there = self._there(where)
         sighting = Sighting(one_line(question.asker.name, NAME_LIMIT), question.user or "", question.time)
         for name in names_of(question):
-            there[name] = sighting
+            known = there.peek(name)
+            if known is None or _claim(name, sighting) >= _claim(name, known):
+                there[name] = sighting
         self._changed.add(where)
 
     async def find(self, question: Question, name: str) -> Sighting | None:
-        """When who is called `name` was seen by those who hear `question`."""
+        """When who is called `name` was seen by those who hear `question`: a user of that name rather than others."""
         await self._read()
-        found = [there.peek(key_of(name)) for where in places(question) if (there := self._seen.get(where)) is not None]
-        return max((each for each in found if each is not None), key=lambda each: each.time, default=None)
+        key = key_of(name)
+        found = [there.peek(key) for where in places(question) if (there := self._seen.get(where)) is not None]
+        known = (each for each in found if each is not None)
+        return max(known, key=lambda each: (_claim(key, each), each.time), default=None)
 
     async def forget(self, question: Question) -> None:
         """Forget who asks, everywhere that they were seen under their name here."""

@@ -14,6 +14,8 @@ from bridge.lib.ids import digest
 from bridge.model.text import one_line
 
 _ALL = 500
+_FROM_GUESTS = 100  # of all: a guest may be anybody, and come again as somebody else
+_GUEST = "guest "
 _FROM_ONE = 10
 _TO_ONE = 10
 _KEPT_S = 30 * 86_400.0
@@ -55,16 +57,23 @@ class Slips:
     async def leave(self, question: Question, to: str, user: str, text: str) -> None:
         """Leave a message of who asks. Raises TooManySlips."""
         await self._expire(question.time)
-        slips = [slip for _, slip in self._all()]
-        who, name = visitor(question), key_of(to)
-        if sum(slip.who == who for slip in slips) >= _FROM_ONE or sum(slip.to == name for slip in slips) >= _TO_ONE:
-            raise TooManySlips
-        sender = one_line(question.asker.name, 64)
-        slip = Slip(place_of(question), name, user, who, sender, one_line(text, LONGEST), question.time)
+        who, place, name = visitor(question), place_of(question), key_of(to)
+        self._check(who, place, name, is_guest=question.user is None)
+        sender = one_line(question.asker.name, 64) + (" (guest)" if question.user is None else "")
+        slip = Slip(place, name, user, who, sender, one_line(text, LONGEST), question.time)
         try:
-            await self._shelf.put(digest("tell", question.id), [*slip])
+            await self._shelf.put((_GUEST if question.user is None else "") + digest("tell", question.id), [*slip])
         except Full:
             raise TooManySlips from None
+
+    def _check(self, who: str, place: str, name: str, *, is_guest: bool) -> None:
+        """Raises TooManySlips."""
+        slips = [slip for _, slip in self._all()]
+        from_one = sum(slip.who == who for slip in slips)
+        to_one = sum((slip.place, slip.to) == (place, name) for slip in slips)
+        from_guests = sum(key.startswith(_GUEST) for key, _ in self._all())
+        if from_one >= _FROM_ONE or to_one >= _TO_ONE or (is_guest and from_guests >= _FROM_GUESTS):
+            raise TooManySlips
 
     async def waiting(self, question: Question) -> list[tuple[str, Slip]]:
         """What waits for who speaks, with the key of each; nothing in private."""

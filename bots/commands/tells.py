@@ -5,7 +5,7 @@ from contextlib import suppress
 from bots.api import Home, Question
 from bots.commands.command import Call, command
 from bots.commands.seen import NO_NAMES
-from bots.commands.sightings import key_of, names_of
+from bots.commands.sightings import Sightings, key_of, names_of
 from bots.commands.slips import Slips, TooManySlips
 from bots.commands.state import State
 from bridge.lib.durations import about
@@ -46,9 +46,13 @@ async def tell(call: Call) -> str | None:
     return f"I will tell {as_name(one_line(name.strip('@:,'), 64))} when they speak here."
 
 
-async def deliver(question: Question, slips: Slips, home: Home) -> None:
-    """Say what waits for who speaks, where they speak, some at a time. What cannot be said waits on."""
+async def deliver(question: Question, slips: Slips, sightings: Sightings, home: Home) -> None:
+    """Say what waits for who speaks, where they speak, some at a time. What cannot be said waits on, as does what was
+    left for a name that a user has whom I have seen since."""
     for key, slip in (await slips.waiting(question))[:_AT_ONCE]:
+        known = await sightings.find(question, slip.to)
+        if not slip.user and known is not None and known.user not in ("", question.user):
+            continue
         ago = about(max(0.0, question.time - slip.time))
         said = f"{one_line(question.asker.name, 64)}: {as_name(slip.sender)} said {ago} ago: {slip.text}"
         with suppress(PermissionError):
@@ -58,7 +62,7 @@ async def deliver(question: Question, slips: Slips, home: Home) -> None:
 
 async def listen(question: Question, state: State, home: Home) -> None:
     """Deliver what waits for who speaks, and remember that they spoke."""
-    await deliver(question, state.slips, home)
+    await deliver(question, state.slips, state.sightings, home)
     await state.sightings.note(question)
 
 

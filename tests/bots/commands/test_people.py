@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bots.api import Question
 from bots.brains.commands import Commands
 from bridge.model.event import Room
 from bridge.model.people import Role
@@ -120,6 +121,49 @@ async def test_a_message_for_a_user_is_not_given_to_who_takes_their_name() -> No
     assert talk.said == []
     await talk.hear(BOB, "hello")
     assert len(talk.said) == 1
+
+
+@pytest.mark.parametrize("thief", [EVE, replace(EVE, carried=True), CAROL], ids=range(3))
+async def test_who_takes_the_name_of_a_user_gets_no_messages_for_them(thief: Question) -> None:
+    talk, thief = Talk(), named(thief, "bob")
+    await talk.hear(BOB, "bye")
+    talk.home.now += 60
+    await talk.hear(thief, "I am bob")
+    assert await talk.say(ALICE, "seen bob") == "bob spoke here a minute ago."
+    await talk.say(ALICE, "tell bob the key is under the mat")
+    await talk.hear(thief, "well?")
+    assert talk.said == []
+    await talk.hear(BOB, "hello")
+    assert len(talk.said) == 1
+
+
+async def test_a_message_for_somebody_unseen_is_theirs_once_a_user_of_that_name_was_seen() -> None:
+    talk = Talk()
+    for _ in range(4):
+        await talk.say(ALICE, "tell bob: hi")
+    await talk.hear(BOB, "hello")
+    talk.said.clear()
+    await talk.hear(named(EVE, "bob"), "and I?")
+    assert talk.said == []
+    await talk.hear(BOB, "anything else?")
+    assert len(talk.said) == 1
+
+
+async def test_guests_leave_no_more_messages_than_members_can_bear_and_are_told_apart() -> None:
+    talk = Talk()
+    for number in range(101):
+        said = await talk.say(replace(guest(f"g{number}"), carried=True), f"tell bob{number}: spam")
+    assert said == "I cannot: too many messages wait already."
+    assert await talk.say(ALICE, "tell bob1: hi") == "I will tell bob1 when they speak here."
+    await talk.hear(named(BOB, "bob1"), "hello")
+    assert talk.said == ["bob1: g1 (guest) said 0 seconds ago: spam", "bob1: alice said 0 seconds ago: hi"]
+
+
+async def test_messages_that_wait_in_one_link_take_no_place_in_another() -> None:
+    talk = Talk()
+    for number in range(10):
+        await talk.say(replace(user(f"u{number}"), link="lake"), "tell bob: hi")
+    assert await talk.say(ALICE, "tell bob: hi") == "I will tell bob when they speak here."
 
 
 async def test_a_guest_who_is_not_carried_cannot_speak_to_the_link_by_tell() -> None:
