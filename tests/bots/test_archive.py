@@ -88,6 +88,67 @@ async def test_what_is_removed_or_edited_is_so_in_the_archive_also_after_a_resta
     assert "one" not in "".join(path.read_text() for path in tmp_path.glob("*/*"))
 
 
+async def test_a_removal_is_done_also_if_the_bridge_was_killed_before_it_was_written(tmp_path: Path) -> None:
+    archive = _archive(tmp_path)
+    async with _running(archive):
+        for text in ("one", "two"):
+            await archive.answer(_said(text))
+    archive = _archive(tmp_path)
+    archive.removed("one")
+    archive.removed("never heard of")
+    archive.edited("one", "more")
+    del archive
+    again = _archive(tmp_path)
+    async with _running(again):
+        await again.answer(_said("never heard of"))
+    assert _texts(tmp_path) == ["two"]
+    assert not (tmp_path / "removed.txt").exists()
+
+
+async def test_changes_of_what_is_not_in_the_archive_cost_one_look_at_it_together_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = _archive(tmp_path)
+    async with _running(archive):
+        await archive.answer(_said("one"))
+    looks: list[Path] = []
+
+    def looked(path: Path) -> set[str]:
+        looks.append(path)
+        return set()
+
+    monkeypatch.setattr("bots.archive._ids", looked)
+    archive = _archive(tmp_path)
+    async with _running(archive):
+        await archive.answer(_said("of a guest", carried=False))
+        for number in range(100):
+            archive.edited("of a guest", f"{number}")
+            archive.removed("of a guest")
+        await asyncio.sleep(0.1)
+        assert looks == []
+        for number in range(1_000):
+            archive.edited(f"elsewhere {number}", "x")
+            archive.removed(f"nowhere {number}")
+    assert len(looks) <= 3
+
+
+async def test_no_message_keeps_the_others_out_of_the_archive(tmp_path: Path) -> None:
+    archive = _archive(tmp_path)
+    (tmp_path / "pond").mkdir()
+    (tmp_path / "pond" / "2023-11-14.jsonl").write_text('{"id": "torn", "te')
+    async with _running(archive):
+        for question in (_said("\ud800", "a"), _said("in no year", time=9e12), _said("hello")):
+            await archive.answer(question)
+        archive.edited("a", "\udfff")
+    assert _texts(tmp_path) == ["?", "hello"]
+
+
+@pytest.mark.parametrize("days", [0, -1, 10**9])
+def test_a_number_of_days_that_makes_no_sense_is_refused(days: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="days"):
+        _archive(tmp_path, days)
+
+
 async def test_what_is_too_old_is_forgotten(tmp_path: Path) -> None:
     archive = _archive(tmp_path, days=30)
     async with _running(archive):
