@@ -117,7 +117,8 @@ class Home(Protocol):
     async def say(self, room: Room, text: Said, *, once: str = "") -> None:
         """Speak unasked in `room`, and the rest of its link if `room` is in one of the bot's links; or in the private
         conversation that `room` is. Returns when it is stored: then it is said whatever happens. With the same `once`
-        it is said once, also after a crash. PermissionError if the bot has no right to; at most 20 a minute: it waits.
+        it is said once, also after a crash. PermissionError if the bot has no right to, or was told to be quiet there;
+        at most 20 a minute: it waits.
         """
         ...
 

@@ -1,7 +1,5 @@
 """`tell`, and the delivery of what was left."""
 
-from contextlib import suppress
-
 from bots.api import Home, Question
 from bots.commands.command import Call, command
 from bots.commands.seen import NO_NAMES
@@ -55,9 +53,11 @@ async def deliver(question: Question, slips: Slips, sightings: Sightings, home: 
             continue
         ago = about(max(0.0, question.time - slip.time))
         said = f"{one_line(question.asker.name, 64)}: {as_name(slip.sender)} said {ago} ago: {slip.text}"
-        with suppress(PermissionError):
+        try:
             await home.say(question.room, words(said), once=f"tell {key}")
-            await slips.done(key)
+        except PermissionError:
+            return
+        await slips.done(key)
 
 
 async def listen(question: Question, state: State, home: Home) -> None:

@@ -79,6 +79,10 @@ class Attending:
         """Whether somebody who does not call the bot talks with it."""
         return self._attention.is_in_talk(str(event.room), link, who(event), event.time)
 
+    def is_hushed(self, room: str, link: str, now: float) -> bool:
+        """Whether people have told the bot to be quiet there."""
+        return self._attention.hushed_until(room, link, now) is not None
+
     def ask(self, event: Event, question: Question, scope: str, *, called: bool, member: bool, now: float) -> Asked:
         """What to do about a message. `scope` means those who hear the answer; `called`: the message names the bot."""
         heard = _heard(event, question, called=called, member=member)

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -148,13 +148,16 @@ class BotHost:
                     if hosted.attending is not None and await hosted.attending.is_untold(link):
                         with suppress(PermissionError, ValueError):  # a reload took it away; or: said once more later
                             told = str(getattr(hosted.bot, "announcement", HEARS_ALL))
-                            await self.speak(key, room, words(told), f"hears all of {link}")
+                            await self._say(key, room, words(told), f"hears all of {link}")
                             await hosted.attending.told(link)
             await self._exchanged.wait()
 
     async def speak(self, key: str, room: Room, said: Said, once: str = "") -> None:
         """Let the bot `key` say something unasked in `room`, and wherever else it is heard then. Returns when it is
-        stored. Raises PermissionError where it may not speak."""
+        stored. Raises PermissionError where it may not speak, or was told to be quiet."""
+        await self._say(key, room, said, once, polite=True)
+
+    async def _say(self, key: str, room: Room, said: Said, once: str, *, polite: bool = False) -> None:
         hosted = self._bots.get(key)
         ear = self._places.ear(key, room)
         if hosted is None or ear is None:
@@ -163,7 +166,17 @@ class BotHost:
         text = as_text(said)
         if text:
             body, private = Message(text, Kind.NOTICE), ear.id.count("@") == 1
-            await self._store([spoken(ear, key, hosted.bot.name, id_, body, self._clock(), private=private)])
+            event = spoken(ear, key, hosted.bot.name, id_, body, self._clock(), private=private)
+            if polite and not private and await self._is_hushed(hosted, replace(event, room=room)):
+                raise PermissionError(f"{key} was told to be quiet in {room}")
+            await self._store([event])
+
+    async def _is_hushed(self, hosted: Hosted, event: Event) -> bool:
+        """Whether the bot was told to be quiet where it would say `event`."""
+        if hosted.attending is None:
+            return False
+        await hosted.attending.begin()
+        return hosted.attending.is_hushed(str(event.room), self._about(event).link, self._clock())
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Yields the answers as they come. Ignores `cursor`: a question is asked again if its answer was not stored."""

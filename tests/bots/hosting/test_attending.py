@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from pydantic import JsonValue
 from structlog.testing import capture_logs
 
@@ -123,6 +124,21 @@ async def test_a_bot_that_is_told_to_be_quiet_is_quiet_also_after_a_restart_and_
     assert await again.hears(_says("hi", room=THERE, private=True)) == ["answer 1"]
     assert await again.hears(_says("duck: wake up")) == ["I am here again."]
     assert await again.hears(_says("duck: hi again")) == ["answer 2"]
+
+
+async def test_a_bot_that_is_told_to_be_quiet_says_nothing_unasked_there_also_after_a_restart() -> None:
+    world = World()
+    await world.hears(_says("duck: quiet for an hour"))
+    again = World(memory=world.memory, now=world.now + 10)
+    for each in (world, again):
+        with pytest.raises(PermissionError, match="quiet"):
+            await each.host.speak("duck", LIBERA, "bob: alice said")
+    again.now += 3_600
+    speaking = asyncio.create_task(again.host.speak("duck", LIBERA, "bob: alice said"))
+    async with aclosing(again.host.events(None)) as batches:
+        assert [plain(event.text) for event in (await anext(batches)).events] == ["bob: alice said"]
+        speaking.cancel()
+        await asyncio.wait({speaking})
 
 
 async def test_a_question_is_answered_once_though_it_comes_again_and_not_when_it_is_old() -> None:
