@@ -23,6 +23,7 @@ MOST = 20
 """Reminders of one person."""
 _USERS = 3_000
 _GUESTS = 500
+_FROM_GUESTS = 20  # said in one link: whoever comes again by another name may set their own 20 each time
 _GLANCE_S = 30.0  # the clock may have been set: it is looked at so often while something is due some time
 _LATE_S = 120.0
 _AGAIN_S = 60.0  # after a failure; doubled each time
@@ -66,7 +67,7 @@ class Reminders:
         if (known := _read(shelf.get(key))) is not None:
             return known
         mine = {each.number for each in await self.of(question)}
-        if len(mine) >= MOST:
+        if len(mine) >= MOST or (question.user is None and not await self._has_place(question, asked)):
             raise TooManyReminders
         number = next(each for each in range(1, MOST + 1) if each not in mine)
         name, user = one_line(question.asker.name, 64), question.user
@@ -79,6 +80,21 @@ class Reminders:
             raise TooManyReminders from None
         self._changed.set()
         return reminder
+
+    async def _has_place(self, question: Question, asked: Asked) -> bool:
+        """Whether a guest may set one more. If guests have all that they may have, the one that ends last makes place
+        for an earlier one, so that nobody takes all places for years."""
+        await self._guests.open()
+        known = {key: each for key, value in self._guests.items() if (each := _read(value)) is not None}
+        heard = sum(each.heard == audience(question) for each in known.values())
+        if not question.private and heard >= _FROM_GUESTS:
+            return False
+        if len(self._guests) < _GUESTS or not known:
+            return True
+        last = max(known, key=lambda key: _end(known[key]))
+        if _end(known[last]) > _end(asked):
+            await self._guests.drop(last)
+        return len(self._guests) < _GUESTS
 
     async def of(self, question: Question) -> list[Reminder]:
         """The reminders of who asks, the next one first."""
@@ -160,6 +176,11 @@ class Reminders:
 
 def _due(reminder: Reminder) -> float:
     return reminder.due
+
+
+def _end(each: Reminder | Asked) -> tuple[bool, float]:
+    """When it is over, to compare: what comes again is so last."""
+    return each.every is not None, each.due
 
 
 def _written(reminder: Reminder) -> JsonValue:

@@ -174,7 +174,23 @@ async def test_reminders_of_one_person_and_of_all_guests_are_bounded() -> None:
         for _ in range(20):
             await talk.say(private(guest(f"eve{number}")), "remind me tomorrow to spam")
     assert len(talk.home.memory.kept) == 520
+    assert "I keep" in (await talk.say(private(guest("mallory")), "remind me every day at 9 to spam") or "")
+    assert "(number 1)" in (await talk.say(private(guest("carol")), "remind me today at 22:00 to go home") or "")
+    assert len(talk.home.memory.kept) == 520
     assert await talk.say(BOB, "remind me tomorrow to go") == "I will remind you tomorrow 09:00 (number 1)."
+
+
+async def test_guests_who_come_again_and_again_do_not_fill_the_room_with_reminders() -> None:
+    talk = _talk()
+    for number in range(300):
+        eve = replace(guest(f"eve{number}"), carried=True)
+        said = await talk.say(eve, "remind me every day at 21:00 to spam")
+    assert "I keep" in (said or "")
+    assert "(number 1)" in (await talk.say(replace(eve, link="lake"), "remind me tomorrow to go") or "")
+    assert "(number 1)" in (await talk.say(ALICE, "remind me tomorrow to go") or "")
+    async with _running(talk):
+        await asyncio.sleep(3_600)
+        assert len(talk.said) == 20
 
 
 async def test_people_list_and_delete_their_own_and_a_room_sees_only_its_own() -> None:
