@@ -159,6 +159,7 @@ class BotHost:
 
     async def _say(self, key: str, room: Room, said: Said, once: str, *, polite: bool = False) -> None:
         hosted = self._bots.get(key)
+        await self._places.recall()
         ear = self._places.ear(key, room)
         if hosted is None or ear is None:
             raise PermissionError(f"{key} may not speak unasked in {room}")

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from bridge.lib.lru import LruSet
 from bridge.model.event import BOTS, Event, Room
 from bridge.network import Memory
 
 _PRIVATE = 1000
-"""Private conversations of this run that are remembered."""
-_MET = "met "
+"""Private conversations that are remembered; those of users only until the bridge ends."""
+_MET, _GUEST = "met ", "met guest in private "
 
 Links = Callable[[str, Room], bool]
 """Whether a bot is in the link of a room."""
@@ -30,22 +29,22 @@ class Places:
         self.rooms = rooms
         self._is_in = is_in
         self._memory = memory
-        self._private: LruSet[Room] = LruSet(_PRIVATE)
+        self._private: dict[str, bool] = {}  # rooms, and whether they are a guest's, which are kept
         self._met: dict[str, str] | None = None
 
     def ear(self, key: str, room: Room) -> Room | None:
         """The ear from which the bot `key` is heard in `room`: by all of its link, or in private; None: nowhere."""
         if self._is_in(key, room):
             return Room(BOTS, f"{key}@@{room}")
-        if room in self._private or str(room) in (self._met or {}).values():
+        if str(room) in self._private or str(room) in (self._met or {}).values():
             return Room(BOTS, f"{key}@{room}")
         return None
 
     async def met(self, event: Event) -> None:
         """Somebody asks a bot."""
-        if event.private:
-            self._private.add(event.room)
         user = event.sender.user
+        if event.private:
+            await self._talks(str(event.room), is_guest=user is None)
         if user is None or self._memory is None:
             return
         place = str(event.room if event.private else Room(event.room.network, event.sender.address))
@@ -59,9 +58,27 @@ class Places:
         place = (await self._known()).get(user)
         return None if place is None else Room.parse(place)
 
+    async def recall(self) -> None:
+        """Know again who was met before a restart, also if nobody has spoken since."""
+        await self._known()
+
+    async def _talks(self, room: str, *, is_guest: bool) -> None:
+        """There is a private conversation in `room`. The oldest one is forgotten if there are too many."""
+        await self._known()
+        if room in self._private:
+            return
+        self._private[room] = is_guest
+        changes: dict[str, str | None] = {_GUEST + room: room} if is_guest else {}
+        if len(self._private) > _PRIVATE and self._private.pop(oldest := next(iter(self._private))):
+            changes[_GUEST + oldest] = None
+        if changes and self._memory is not None:
+            await self._memory.remember(changes)
+
     async def _known(self) -> dict[str, str]:
         if self._met is None:
             kept: Mapping[str, str] = {} if self._memory is None else await self._memory.recall()
             if self._met is None:  # another first use may have been quicker, and have changed it
-                self._met = {key[len(_MET) :]: place for key, place in kept.items() if key.startswith(_MET)}
+                guests = {key: place for key, place in kept.items() if key.startswith(_GUEST)}
+                self._private |= dict.fromkeys(guests.values(), True)
+                self._met = {key[len(_MET) :]: kept[key] for key in kept if key.startswith(_MET) and key not in guests}
         return self._met

@@ -80,6 +80,19 @@ async def test_what_is_said_in_private_is_private() -> None:
     assert (event.private, event.room) == (True, Room(BOTS, f"duck@{THERE}"))
 
 
+async def test_a_guest_is_told_in_private_also_after_a_restart_and_there_is_an_end_to_guests() -> None:
+    kept = Kept()
+    await Places(memory=kept).met(said(THERE, matrix("eve"), "remind me", private=True))  # type: ignore[arg-type]
+    again = Places(memory=kept)  # type: ignore[arg-type]
+    (event,) = await _spoken(_host(again), (THERE, "eve: Reminder", ""))
+    assert (event.private, event.room) == (True, Room(BOTS, f"duck@{THERE}"))
+    for number in range(1_000):
+        await again.met(said(Room("home", f"!{number}"), matrix("eve"), "hi", private=True))
+    assert len(kept.values) == 1_000
+    assert again.ear("duck", THERE) is None
+    assert await again.of("guest in private home/!private") is None
+
+
 async def test_a_person_who_was_never_met_cannot_be_told_anything() -> None:
     async def nowhere(_user: str) -> None:
         return None
