@@ -47,7 +47,7 @@ class Commands:
 
         model_config = ConfigDict(use_attribute_docstrings=True)
 
-        prefix: Annotated[str, Field(max_length=5)] = ""
+        prefix: Annotated[str, Field(max_length=5, pattern=r"^(\S.*)?$")] = ""
         """What stands before each command, such as `!`; empty: nothing."""
         disabled: tuple[str, ...] = ()
         """Commands that there shall not be."""

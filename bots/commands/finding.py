@@ -20,18 +20,23 @@ _AROUND = "`,.:;?!"
 def chosen(disabled: Sequence[str], aliases: Mapping[str, str], enabled: frozenset[str]) -> Mapping[str, Command]:
     """The commands by each of their names: without those `disabled`, and without those that need a setting that is not
     `enabled`. `aliases` are more names. Raises ValueError for names that there are not."""
-    wrong = [name for name in (*disabled, *aliases.values()) if name not in NAMES]
-    if wrong:
-        raise ValueError(f"there is no command {wrong[0]!r}; there are: {', '.join(each.name for each in ALL)}")
-    if clash := next((alias for alias in aliases if alias in NAMES), None):
-        raise ValueError(f"{clash!r} is a command already")
+    for place, names in (("disabled", disabled), ("aliases", aliases.values())):
+        if (wrong := next((name for name in names if name not in NAMES), None)) is not None:
+            there = ", ".join(each.name for each in ALL)
+            raise ValueError(f"{place}: there is no command {wrong[:40]!r}; there are: {there}")
+    more = {" ".join(alias.lower().split()): name for alias, name in aliases.items()}
+    for alias in more:
+        if alias in NAMES:
+            raise ValueError(f"aliases: {alias!r} is a command already")
+        if not 0 < len(alias.split()) <= _WORDS:
+            raise ValueError(f"aliases: {alias[:40]!r} has not 1 to {_WORDS} words")
     found = {
         name: command
         for command in ALL
         if not set(command.names).intersection(disabled) and (not command.needs or command.needs in enabled)
         for name in command.names
     }
-    return found | {alias.lower(): found[name] for alias, name in aliases.items() if name in found}
+    return found | {alias: found[name] for alias, name in more.items() if name in found}
 
 
 def candidates(text: str, prefix: str, known: Mapping[str, Command]) -> Iterator[tuple[Command, str]]:

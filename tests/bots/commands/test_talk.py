@@ -75,6 +75,8 @@ async def test_ordinary_talk_is_left_to_the_next_brain(text: str) -> None:
         ("pick a, b or c", ""),
         ("What time is it?", "UTC: Friday"),
         ("time in Berlin?", "Berlin: Friday, 27 November 2026, 21:30 (CET, UTC+1)"),
+        ("Time nowhere", "I know no city called nowhere. Say a large one near there"),
+        ("what time is it in the middle of\u202e", "I know no city called the middle of. "),
         ("calc 2+2=?", "4"),
         ("calc pi * 2", "6.28"),
         ("calc 2 +", "I cannot: I did not expect the end there."),
@@ -143,9 +145,12 @@ def test_karma_weather_and_titles_are_off_at_first() -> None:
         {"weather": "https://weather.example/"},
         {"titles": "file:///{url}"},
         {"prefix": "!!!!!!"},
+        {"prefix": " "},
+        {"aliases": {"Roll": "choose"}},
+        {"aliases": {"": "choose"}},
         {"nosuch": 1},
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
