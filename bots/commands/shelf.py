@@ -41,23 +41,28 @@ class Shelf:
         return len(self._values)
 
     async def put(self, key: str, value: JsonValue) -> None:
-        """Keep `value`. Raises Full."""
+        """Keep `value`, which others see from now on: questions that are asked together must not undo each other.
+        Raises Full."""
         if key not in self._values and len(self._values) >= self._limit:
             raise Full
+        before, self._values[key] = self._values.get(key), value
         try:
             await self._memory.put(self._prefix + key, value)
         except ValueError as error:
+            if before is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = before
             raise Full from error
-        self._values[key] = value
 
     async def drop(self, key: str) -> None:
         """Forget `key`, if it is there."""
         if key in self._values:
+            self._values.pop(key)
             await self._memory.put(self._prefix + key, None)
-            self._values.pop(key, None)
 
     async def replace_oldest(self, key: str, value: JsonValue) -> None:
         """Keep `value`, in the place of the oldest one if there is no other."""
-        if key not in self._values and len(self._values) >= self._limit:
+        while key not in self._values and len(self._values) >= self._limit:
             await self.drop(next(iter(self._values)))
         await self.put(key, value)

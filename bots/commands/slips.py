@@ -1,6 +1,7 @@
 """Messages that wait for people until they speak again, where they were left."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ class Slips:
 
     memory: Memory
     _shelf: Shelf = field(init=False)
+    _held: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._shelf = Shelf(self.memory, "commands/tell/", _ALL)
@@ -86,6 +88,16 @@ class Slips:
             for key, slip in self._all()
             if slip.place == place and slip.to in names and slip.user in ("", question.user)
         ]
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[bool]:
+        """Whether the message waits still, and nobody else says it just now; who asks does meanwhile."""
+        is_free = key not in self._held and self._shelf.get(key) is not None
+        self._held |= {key} if is_free else set()
+        try:
+            yield is_free
+        finally:
+            self._held -= {key} if is_free else set()
 
     async def done(self, key: str) -> None:
         """The message was delivered."""

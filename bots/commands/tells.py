@@ -4,7 +4,7 @@ from bots.api import Home, Question
 from bots.commands.command import Call, command
 from bots.commands.seen import NO_NAMES
 from bots.commands.sightings import Sightings, key_of, names_of
-from bots.commands.slips import Slips, TooManySlips
+from bots.commands.slips import Slip, Slips, TooManySlips
 from bots.commands.state import State
 from bridge.lib.durations import about
 from bridge.model.text import as_name, one_line, words
@@ -47,17 +47,27 @@ async def tell(call: Call) -> str | None:
 async def deliver(question: Question, slips: Slips, sightings: Sightings, home: Home) -> None:
     """Say what waits for who speaks, where they speak, some at a time. What cannot be said waits on, as does what was
     left for a name that a user has whom I have seen since."""
-    for key, slip in (await slips.waiting(question))[:_AT_ONCE]:
-        known = await sightings.find(question, slip.to)
-        if not slip.user and known is not None and known.user not in ("", question.user):
-            continue
-        ago = about(max(0.0, question.time - slip.time))
-        said = f"{one_line(question.asker.name, 64)}: {as_name(slip.sender)} said {ago} ago: {slip.text}"
-        try:
-            await home.say(question.room, words(said), once=f"tell {key}")
-        except PermissionError:
-            return
-        await slips.done(key)
+    waiting = [each for each in await slips.waiting(question) if await _is_for(question, each[1], sightings)]
+    for key, slip in waiting[:_AT_ONCE]:
+        with slips.held(key) as is_free:
+            if not is_free:  # they have said several things at once
+                continue
+            try:
+                await home.say(question.room, words(_worded(question, slip)), once=f"tell {key}")
+            except PermissionError:
+                return
+            await slips.done(key)
+
+
+async def _is_for(question: Question, slip: Slip, sightings: Sightings) -> bool:
+    """Whether what was left for a name is for who asks, who has that name."""
+    known = None if slip.user else await sightings.find(question, slip.to)
+    return known is None or known.user in ("", question.user)
+
+
+def _worded(question: Question, slip: Slip) -> str:
+    ago = about(max(0.0, question.time - slip.time))
+    return f"{one_line(question.asker.name, 64)}: {as_name(slip.sender)} said {ago} ago: {slip.text}"
 
 
 async def listen(question: Question, state: State, home: Home) -> None:

@@ -1,5 +1,6 @@
 """A home for bots in tests: a memory in a dict, a clock that is set by hand, and all that was said."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ class FakeMemory:
         return found
 
     async def put(self, key: str, value: JsonValue) -> None:
+        self._put(key, value)
+        await asyncio.sleep(0)  # the store takes a while, and others go on
+
+    def _put(self, key: str, value: JsonValue) -> None:
         if value is None:
             self.kept.pop(key, None)
             return
@@ -49,6 +54,7 @@ class FakeHome:
     refuses: Exception | None = None
     web: Any = None
     onces: set[str] = field(default_factory=set)
+    asked: int = 0  # how often it was to say something
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -60,6 +66,8 @@ class FakeHome:
         return session
 
     async def say(self, room: Room, text: Said, *, once: str = "") -> None:
+        self.asked += 1
+        await asyncio.sleep(0)
         if self._may(once):
             self.said.append((room, text))
 

@@ -234,6 +234,24 @@ async def test_a_poll_counts_one_vote_of_each_and_survives_a_restart() -> None:
     assert (await talk.say(BOB, "poll") or "").startswith("There is no poll here.")
 
 
+async def test_votes_that_come_at_once_all_count() -> None:
+    talk = Talk()
+    await talk.say(ALICE, "poll a | b")
+    await asyncio.gather(*(talk.say(user(f"u{number}"), "vote 1") for number in range(10)))
+    assert await talk.say(ALICE, "poll") == "Poll: 1: a (10) · 2: b (0)"
+    talk.start()
+    assert await talk.say(ALICE, "poll") == "Poll: 1: a (10) · 2: b (0)"
+
+
+async def test_who_says_much_at_once_is_told_each_message_once_and_uses_up_nothing() -> None:
+    talk = Talk()
+    for number in range(3):
+        await talk.say(ALICE, f"tell bob: {number}")
+    await asyncio.gather(*(talk.hear(BOB, f"line {number}") for number in range(50)))
+    assert len(talk.said) == 3
+    assert talk.home.asked == 3
+
+
 async def test_polls_are_each_links_own_and_not_for_guests_nor_private() -> None:
     talk = Talk()
     await talk.say(ALICE, "poll a | b")
