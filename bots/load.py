@@ -41,15 +41,23 @@ def load_bot(
     made = _found(use, _BOTS)
     names = [brain] if isinstance(brain, str) else [*brain]
     offered: dict[str, object] = {"name": name, "delay": delay, "home": home}
+    _check_names(made, given, names)
     if _takes(made, "brain"):
-        known = {*names, "bot"}
-        if strange := [each for each in given if each not in known]:
-            raise ValueError(f"settings.{strange[0]}: there is no such brain in `brain`; there are: {', '.join(names)}")
         offered["brain"] = Chain([Link(each, load_brain(each, given.get(each), home, folder)) for each in names])
     if _takes(made, "settings"):
         offered["settings"] = _settings(made, given.get("bot"), "settings.bot", folder)
     bot: Bot = _made(use, made, offered)
     return bot
+
+
+def _check_names(made: Any, given: Settings, names: Sequence[str]) -> None:
+    """Raises ValueError for settings of what there is not: they would be ignored."""
+    if "bot" in given and not _takes(made, "settings"):
+        raise ValueError("settings.bot: this bot has no settings")
+    strange = next((each for each in given if each != "bot" and not (each in names and _takes(made, "brain"))), None)
+    if strange is not None:
+        there = f"there is no such brain in `brain`; there are: {', '.join(names)}"
+        raise ValueError(f"settings.{strange}: {there if _takes(made, 'brain') else 'this bot has no brains'}")
 
 
 def load_brain(

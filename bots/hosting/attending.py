@@ -1,5 +1,6 @@
 """One bot among people: what it attends to, what was said before, and what it says about its manners."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,13 +48,15 @@ class Attending:
         self._talks = talks
         self._memory = memory
         self._has_begun = False
+        self._beginning = asyncio.Lock()
         self._is_full = False
 
     async def begin(self) -> None:
-        """Remember what was in mind before a restart. Only the first call does anything."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._attention.restore(await self._memory.items(_SAVED))
+        """Remember what was in mind before a restart. Only the first call does anything; others wait for it."""
+        async with self._beginning:
+            if not self._has_begun:
+                self._attention.restore(await self._memory.items(_SAVED))
+                self._has_begun = True
 
     async def save(self) -> None:
         """Keep what has changed. Call it once the answers are stored: else a crash would leave a question unanswered

@@ -53,13 +53,20 @@ async def test_a_bot_has_a_chain_of_brains_each_with_settings_of_its_own() -> No
         ({PARROT: {}}, f"settings.{PARROT}.text: Field required"),
         ({"echo": {"x": 1}, PARROT: {"text": "x"}}, "settings.echo: this brain has no settings"),
         ({"rule": {}}, "settings.rule: there is no such brain in `brain`; there are: "),
+        ({"bot": {"x": 1}, PARROT: {"text": "x"}}, "settings.bot: this bot has no settings"),
     ],
-    ids=["wrong", "missing", "none", "strange"],
+    ids=["wrong", "missing", "none", "strange", "bot"],
 )
 def test_a_mistake_in_settings_is_reported_with_its_place(settings: dict[str, dict[str, object]], said: str) -> None:
     with pytest.raises(ValueError, match="settings") as caught:
         load_bot("bots.duck:Duck", "Duck", [PARROT, "echo"], 0, settings=settings, home=UNSEEN)
     assert str(caught.value).startswith(said)
+
+
+def test_a_bot_without_brains_has_no_settings_of_brains(tmp_path: Path) -> None:
+    settings: dict[str, dict[str, object]] = {"bot": {"folder": tmp_path}, "archive": {"days": 3}}
+    with pytest.raises(ValueError, match=r"settings\.archive: this bot has no brains"):
+        load_bot("bots.archive:Archive", "Archive", "echo", 0, settings=settings)
 
 
 def test_all_brains_that_come_with_the_bridge_are_named() -> None:

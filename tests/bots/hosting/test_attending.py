@@ -1,7 +1,7 @@
 """Manners of a bot in the host: what is asked, what is answered, what is remembered, and what outlives a restart."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -139,6 +139,20 @@ async def test_a_bot_that_is_told_to_be_quiet_says_nothing_unasked_there_also_af
         assert [plain(event.text) for event in (await anext(batches)).events] == ["bob: alice said"]
         speaking.cancel()
         await asyncio.wait({speaking})
+
+
+async def test_a_bot_that_is_told_to_be_quiet_is_so_for_all_who_ask_right_after_a_restart() -> None:
+    class Slow(Forgetful):
+        async def items(self, prefix: str = "") -> Mapping[str, JsonValue]:
+            await asyncio.sleep(1)
+            return await Forgetful.items(self, prefix)
+
+    world = World(memory=Slow())
+    await world.hears(_says("duck: quiet for an hour"))
+    again = World(memory=world.memory)
+    bob = _says("duck: hi", replace(irc("bob"), user="bob"), LIBERA)
+    posts = [again.host.render([Owed("d", ear("duck", str(each.room)), each)])[0] for each in (_says("duck: ho"), bob)]
+    await asyncio.wait_for(asyncio.gather(*map(again.host.send, posts)), 60)  # an answer would wait to be stored
 
 
 async def test_a_question_is_answered_once_though_it_comes_again_and_not_when_it_is_old() -> None:
