@@ -67,7 +67,7 @@ async def _fetched(home: Home, url: str) -> str | _Failed:
             if response.status != 200:
                 return _Failed(f"the server answered {response.status}")
             content = await _read(response.content)
-            text = content.decode(_known(response.get_encoding()), errors="replace")
+            text = content.decode(_known(response.charset), errors="replace")
             is_page = response.content_type in ("text/html", "application/xhtml+xml")
             said = _title(text) if is_page else next((line for line in text.splitlines() if line.strip()), "")
     except TimeoutError:
@@ -77,9 +77,10 @@ async def _fetched(home: Home, url: str) -> str | _Failed:
     return one_line(" ".join(said.split()), _LONGEST) or _Failed("the answer has no words")
 
 
-def _known(encoding: str) -> str:
-    """`encoding`, unless it is none of pages: Python knows some whose time grows with the square of the length."""
-    name = codecs.lookup(encoding).name
+def _known(encoding: str | None) -> str:
+    """`encoding`, unless it is none of pages: Python knows some whose time grows with the square of the length. Most
+    servers name none."""
+    name = codecs.lookup(encoding or "utf-8").name
     return "utf-8" if name in _NO_ENCODINGS else name
 
 

@@ -1,8 +1,12 @@
 """`weather` and `title`: what is asked of the configured address, and what an answer costs at most."""
 
+import asyncio
+from ipaddress import IPv4Network
+
 import pytest
 
 from bots.brains.commands import Commands
+from bridge.previews.fetcher import public_session
 from tests.bots.commands.talk import Talk, user
 from tests.bots.commands.web import FakeAnswer, FakeWeb
 
@@ -58,8 +62,9 @@ async def test_what_is_no_address_of_a_page_is_not_asked_for(url: str) -> None:
             "I could not find out: the server cannot be reached, or its answer cannot be read.",
         ),
         (FakeAnswer(b"b-a", charset="punycode"), "b-a"),
+        (FakeAnswer("ä".encode(), charset=None), "ä"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 async def test_a_bad_answer_is_told_in_words(answer: FakeAnswer | None, said: str) -> None:
     assert (await _talk({"https://a.example/": answer}).say(ALICE, "title https://a.example/") or "").strip() == said
@@ -74,3 +79,20 @@ async def test_of_an_endless_answer_64_kb_are_read_and_a_line_is_said() -> None:
     said = await _talk({"https://a.example/": page}).say(ALICE, "title https://a.example/")
     assert said == "a" * 300
     assert page.content.read_bytes == 64 << 10
+
+
+@pytest.mark.real_time
+async def test_a_real_server_that_names_no_encoding_is_read_and_leads_nowhere_else() -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        more = b"302 Found\r\nLocation: http://127.0.0.1:%d/" % port if path == b"/away" else b"200 OK"
+        writer.write(b"HTTP/1.1 " + more + b"\r\nContent-Type: text/html\r\n\r\n<title>\xc3\xa4</title>")
+        writer.close()
+
+    server = await asyncio.start_server(answers, "0.0.0.0", 0)
+    port = server.sockets[0].getsockname()[1]
+    talk = _talk({})
+    async with server, public_session(private=[IPv4Network("127.0.0.2/32")]) as talk.home.web:
+        assert await talk.say(ALICE, f"title http://127.0.0.2:{port}/") == "ä"
+        for there in (f"127.0.0.2:{port}/away", f"127.0.0.1:{port}/", f"[::ffff:127.0.0.2]:{port}/"):
+            assert "cannot be reached" in (await talk.say(ALICE, f"title http://{there}") or "")

@@ -28,13 +28,10 @@ class FakeAnswer:
     body: bytes
     content_type: str = "text/plain"
     status: int = 200
-    charset: str = "utf-8"
+    charset: str | None = "utf-8"
 
     def __post_init__(self) -> None:
         self.content = FakeBody(self.body)
-
-    def get_encoding(self) -> str:
-        return self.charset
 
 
 @dataclass
