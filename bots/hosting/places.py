@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from bridge.model.casemap import Casemapping
 from bridge.model.event import BOTS, Event, Room
 from bridge.network import Memory
 
@@ -31,6 +32,7 @@ class Places:
         self._memory = memory
         self._private: dict[str, bool] = {}  # rooms, and whether they are a guest's, which are kept
         self._met: dict[str, str] | None = None
+        self._owners: dict[str, str] = {}  # who was met last in a place, or in one of almost the same name
 
     def ear(self, key: str, room: Room) -> Room | None:
         """The ear from which the bot `key` is heard in `room`: by all of its link, or in private; None: nowhere."""
@@ -45,13 +47,20 @@ class Places:
         user = event.sender.user
         if event.private:
             await self._talks(str(event.room), is_guest=user is None)
-        if user is None or self._memory is None:
+        if self._memory is None:
             return
         place = str(event.room if event.private else Room(event.room.network, event.sender.address))
         known = await self._known()
-        if known.get(user) != place:
-            known[user] = place
-            await self._memory.remember({_MET + user: place})
+        changes: dict[str, str | None] = {}
+        owner, fold = self._owners.get(_key(place)), event.sender.casemapping.fold
+        if owner not in (None, user) and fold(known.get(owner, "")) == fold(place):
+            changes[_MET + owner] = None  # the nick is somebody else's now, who must not be told what is for its owner
+            del known[owner]
+        if user is not None and known.get(user) != place:
+            known[user] = changes[_MET + user] = place
+            self._owners[_key(place)] = user
+        if changes:
+            await self._memory.remember(changes)
 
     async def of(self, user: str) -> Room | None:
         """The private conversation with a user, on the network where they spoke to a bot last."""
@@ -81,4 +90,9 @@ class Places:
                 guests = {key: place for key, place in kept.items() if key.startswith(_GUEST)}
                 self._private |= dict.fromkeys(guests.values(), True)
                 self._met = {key[len(_MET) :]: kept[key] for key in kept if key.startswith(_MET) and key not in guests}
+                self._owners = {_key(place): user for user, place in self._met.items()}
         return self._met
+
+
+def _key(place: str) -> str:
+    return Casemapping.RFC1459.fold(place)

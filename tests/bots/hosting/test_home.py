@@ -73,6 +73,19 @@ async def test_who_has_asked_is_told_in_private_where_they_spoke_last_also_after
     assert len(kept.values) == 1
 
 
+async def test_who_takes_a_nick_is_not_told_what_is_for_the_user_who_had_it() -> None:
+    kept = Kept()
+    places = Places(memory=kept)  # type: ignore[arg-type]
+    await places.met(said(LIBERA, replace(irc("alice"), user="alice"), "duck: hi"))
+    await places.met(said(LIBERA, replace(irc("bob"), user="bob"), "duck: hi"))
+    await places.met(said(LIBERA, irc("Alice"), "duck: I am alice now"))
+    for each in (places, Places(memory=kept)):  # type: ignore[arg-type]
+        assert await each.of("alice") is None
+        assert await each.of("bob") == Room("libera", "bob")
+    await places.met(said(LIBERA, replace(irc("alice_"), user="alice"), "duck: hi"))
+    assert await places.of("alice") == Room("libera", "alice_")
+
+
 async def test_what_is_said_in_private_is_private() -> None:
     places = Places()
     await places.met(said(THERE, matrix("alice"), "hi", private=True))
