@@ -40,6 +40,8 @@ _PAUSE_S = 10.0
 _DAY_S = 86_400.0
 _TO_REMOVE = "removed.txt"
 """Ids of messages that have yet to be taken out: removals must outlast a crash."""
+_TURN = threading.Lock()
+"""One writes at a time: after a reload, there are two archives of one folder for a moment."""
 _ID = re.compile(rb'^\{"id": "([^"]*)"', re.MULTILINE)
 
 
@@ -63,7 +65,6 @@ class Archive:
         self._lines: deque[tuple[Question, str]] = deque()
         self._changes: dict[str, str | None] = {}  # the words of messages from now on; None: it was removed
         self._has_lines, self._has_changes = asyncio.Event(), asyncio.Event()
-        self._turn = threading.Lock()
         self._files: LruDict[str, Path] = LruDict(_KNOWN)
         self._removed: LruSet[str] = LruSet(_KNOWN)
         self._left_out: LruSet[str] = LruSet(_KNOWN)
@@ -160,7 +161,7 @@ class Archive:
 
     def _write(self, changes: Mapping[str, str | None]) -> None:
         """Write the lines that wait, then `changes`. Raises OSError; what was not written waits on."""
-        with self._turn:
+        with _TURN:
             while self._lines:
                 try:
                     self._append(*self._lines[0])
