@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bots.api import Home, Question, Reply
-from bots.commands import finding, karma, tells
+from bots.commands import finding, karma, tells, typos
 from bots.commands.command import Call, Command
 from bots.commands.reminding import Reminders
 from bots.commands.scores import Scores
@@ -117,7 +117,8 @@ class Commands:
                 return Reply(words(said), command.name)
             if command.needs_words and not args and command.name not in _TALK:
                 return Reply(words(f"Say: {self._state.prefix}{command.usage}.{self._example(command)}"), command.name)
-        return None
+        meant = typos.meant(text, self._state.prefix, self._state.known)
+        return Reply(words(f"Did you mean: {meant}"), "almost a command") if meant else None
 
     def _example(self, command: Command) -> str:
         said = next((each.said for each in command.samples if each.said.startswith(command.name)), None)

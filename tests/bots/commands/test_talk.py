@@ -93,6 +93,33 @@ async def test_commands_are_taken_in_any_case_with_any_marks(text: str, begins: 
     assert (await Talk().say(ALICE, text) or "").startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("rol 2d6", "roll 2d6"),
+        ("Rolll d20 + 3", "roll d20 + 3"),
+        ("cacl 2+3", "calc 2+3"),
+        ("chose tea | coffee", "choose tea | coffee"),
+        ("remnid me in 10 minutes to feed the duck", "remind me in 10 minutes to feed the duck"),
+        ("tmie in berlin", "time in berlin"),
+        ("vot 2", "vote 2"),
+        ("tel bob: hi\u202e", "tell bob: hi"),
+    ],
+)
+async def test_who_mistypes_a_command_is_asked_what_they_meant(text: str, meant: str) -> None:
+    assert await Talk().say(ALICE, text) == f"Did you mean: {meant}"
+    assert await Talk(settings=Commands.Settings(prefix="!")).say(ALICE, f"!{text}") == f"Did you mean: !{meant}"
+    await Talk().hear(ALICE, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["role models", "note 2 self", "been there", "calm down", "sell bob", "reminds me of mum", "tall bob", "rol"],
+)
+async def test_words_that_are_almost_commands_are_left_to_the_next_brain(text: str) -> None:
+    assert await Talk().say(ALICE, text) is None
+
+
 async def test_what_is_merely_heard_is_never_answered() -> None:
     talk = Talk(settings=Commands.Settings(karma=True))
     for command in finding.ALL:
