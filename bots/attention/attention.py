@@ -145,7 +145,7 @@ class Attention:
             return Why.CIRCLE
         if not self._minds.person_has(_asker(heard), now):
             return Why.PERSON
-        if not place.has_token(now):
+        if not place.has_token(now, 0 if heard.member or heard.private else self._manners.for_members):
             return Why.ROOM
         return Why.BUSY if place.is_busy(now - OLD_S) else None
 

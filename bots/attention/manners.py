@@ -59,6 +59,11 @@ class Manners:
     per_person: int | None = 60
     per_room: int | None = 240
 
+    @property
+    def for_members(self) -> int:
+        """How many of a room's answers guests leave to members: whoever changes their nick is another guest."""
+        return (self.per_room or 0) // 4
+
     def is_quiet(self, now: float) -> bool:
         """Whether `now` is in the quiet hours."""
         return self.quiet_hours is not None and self.quiet_hours.covers(now)

@@ -69,8 +69,12 @@ class Place:
         time = None if first is None else self.asked.peek(first)
         return len(self.asked) >= _QUESTIONS and time is not None and time > since
 
-    def has_token(self, now: float) -> bool:
-        return self.bucket is None or self.bucket.has_token(now)
+    def has_token(self, now: float, kept: int = 0) -> bool:
+        """Whether there is an answer left, besides `kept` for others."""
+        if self.bucket is None or not self.bucket.has_token(now):
+            return self.bucket is None
+        level = self.bucket.level()
+        return not kept or level is None or level[0] >= kept + 1
 
     def is_in_talk(self, who: str, now: float) -> bool:
         until = self.talks.peek(who)

@@ -23,6 +23,14 @@ class TestBudget:
         assert [hear(bot, called=True, who=who).why for who in "abc"] == [None, None, Why.ROOM]
         assert hear(bot, called=True, who="d", room="libera/#lake").asked
 
+    def test_guests_who_change_their_names_leave_some_answers_of_a_room_to_members(self) -> None:
+        bot = attention(per_room=8, per_person=None)
+        whys = [hear(bot, called=True, who=f"guest{n}", member=False, now=NOW + 10 * n).why for n in range(20)]
+        assert whys[:6] == [None] * 6
+        assert set(whys[7:]) == {Why.ROOM}
+        assert hear(bot, called=True, now=NOW + 300).asked
+        assert hear(bot, called=True, who="guest", member=False, private=True, room="libera/guest", now=NOW + 300).asked
+
     def test_what_is_not_answered_costs_nothing(self) -> None:
         bot = attention(per_person=1, per_room=1)
         for n in range(10):
