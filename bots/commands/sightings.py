@@ -53,6 +53,12 @@ def _claim(name: str, sighting: Sighting) -> int:
     return 0 if not sighting.user else 2 if key_of(sighting.user) == name else 1
 
 
+def _by_claim(there: LruDict[str, Sighting]) -> Sequence[str]:
+    """The names, in the order in which they are forgotten: whoever changes theirs pushes out no users."""
+    known = {name: seen for name in there if (seen := there.peek(name)) is not None}
+    return sorted(known, key=lambda name: _claim(name, known[name]))
+
+
 @dataclass(slots=True)
 class Sightings:
     """The people of each audience, kept in memory by `flush`."""
@@ -75,6 +81,8 @@ class Sightings:
         sighting = Sighting(one_line(question.asker.name, NAME_LIMIT), question.user or "", question.time)
         for name in names_of(question):
             known = there.peek(name)
+            if known is None and len(there) >= _NAMES:
+                there.pop(_by_claim(there)[0])
             if known is None or _claim(name, sighting) >= _claim(name, known):
                 there[name] = sighting
         self._changed.add(where)
@@ -107,13 +115,13 @@ class Sightings:
             if there is not None:
                 value: list[JsonValue] = [
                     [name, seen.name, seen.user, int(seen.time)]
-                    for name in there
+                    for name in _by_claim(there)
                     if (seen := there.peek(name)) is not None
                 ]
                 await self._store(where, value)
 
     async def _store(self, where: str, value: Sequence[JsonValue]) -> None:
-        """As many of the latest as there is place for: names of other scripts take more."""
+        """As many of the last ones as there is place for: names may be long."""
         while value:
             try:
                 await self._shelf.replace_oldest(where, [*value])

@@ -137,6 +137,21 @@ async def test_who_takes_the_name_of_a_user_gets_no_messages_for_them(thief: Que
     assert len(talk.said) == 1
 
 
+async def test_who_changes_names_all_the_time_makes_nobody_forget_a_user() -> None:
+    talk = Talk()
+    await talk.hear(BOB, "bye")
+    for number in range(300):
+        for who in (replace(guest("g"), carried=True), CAROL):
+            await talk.hear(named(who, f"{who.asker.name}{number}" + "x" * 50), "hi")
+    await talk.brain._state.sightings.flush()
+    talk.start()
+    await talk.hear(named(replace(EVE, carried=True), "bob"), "I am bob")
+    await talk.say(ALICE, "tell bob hi")
+    await talk.hear(named(replace(EVE, carried=True), "bob"), "well?")
+    assert talk.said == []
+    assert "spoke here" in (await talk.say(ALICE, f"seen carol299{'x' * 50}") or "")
+
+
 async def test_a_message_for_somebody_unseen_is_theirs_once_a_user_of_that_name_was_seen() -> None:
     talk = Talk()
     for _ in range(4):
