@@ -98,7 +98,8 @@ class Reminders:
 
     async def of(self, question: Question) -> list[Reminder]:
         """The reminders of who asks, the next one first."""
-        return sorted((each for _, _, each in await self._all() if each.who == visitor(question)), key=_due)
+        who = visitor(question)
+        return sorted((each for _, _, each in await self._all() if each.who == who), key=_due)
 
     async def remove(self, question: Question, number: int) -> bool:
         """Remove a reminder of who asks. False: they have none with this number."""
