@@ -191,6 +191,22 @@ async def test_brains_get_what_was_said_before_to_those_who_hear_the_answer_and_
     ]
 
 
+async def test_who_takes_a_nick_does_not_get_what_was_said_in_private_before() -> None:
+    world, alice = World(), Room("libera", "alice")
+    people = [
+        replace(irc("alice"), user="alice"),
+        replace(irc("alice"), connection="1"),
+        replace(irc("alice"), connection="2"),
+        replace(irc("alice", "thief"), connection="3"),
+    ]
+    for number, each in enumerate(people):
+        await world.hears(_says(f"my secret is {number}", each, alice, private=True))
+    assert [question.turns for question in world.bot.asked] == [()] * 4
+    world.now += 30
+    await world.hears(_says("do you know it?", people[0], alice, private=True))
+    assert [turn.text for turn in world.bot.asked[4].turns] == ["my secret is 0", "answer 1"]
+
+
 async def test_a_talk_goes_on_in_the_other_rooms_of_the_link() -> None:
     world = World()
     await world.hears(_says("duck: my name is Alice"))
