@@ -130,11 +130,14 @@ class Chain:
 
 
 def _named(name: str, said: Said) -> Reply | None:
-    """What the brain `name` said; None if that is nothing."""
+    """What the brain `name` said; None if that is nothing. Raises TypeError if it is no words."""
     if said in ("", ()) or said is None:
         return None
+    text = said.text if isinstance(said, Reply) else said
+    if not isinstance(text, str | tuple):
+        raise TypeError(f"a brain says a string, a text or a Reply, not {type(text).__name__}")
     why = f"{name}: {said.why}" if isinstance(said, Reply) and said.why else name
-    return Reply(said.text if isinstance(said, Reply) else said, why)
+    return Reply(text, why)
 
 
 def _after(reasons: Sequence[str], said: Reply) -> Reply:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from bots.api import Home, Question
 from bots.audience import audience, visitor
+from bots.commands import zones
 from bots.commands.shelf import Full, Shelf
 from bots.commands.times import Asked, Every
 from bridge.lib.durations import about
@@ -207,5 +208,6 @@ def _read(value: JsonValue) -> Reminder | None:
 def _every(value: JsonValue) -> Every | None:
     match value:
         case [list(days), int(hour), int(minute), str(zone)]:
-            return Every(tuple(day for day in days if isinstance(day, int)), time(hour, minute), zone)
+            known = zone if zones.find(zone) is not None else "UTC"  # the system's zones may have changed
+            return Every(tuple(day for day in days if isinstance(day, int)), time(hour, minute), known)
     return None

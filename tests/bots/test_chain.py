@@ -55,7 +55,7 @@ async def test_why_a_brain_said_something_is_told_with_its_name() -> None:
     assert await _chain(Says(Reply("hi", "0.9: hello"))).reply(QUESTION) == Reply("hi", "b0: 0.9: hello")
 
 
-@pytest.mark.parametrize("brain", [Fails(), Hangs()], ids=["fails", "hangs"])
+@pytest.mark.parametrize("brain", [Fails(), Hangs(), Says(5)], ids=["fails", "hangs", "numbers"])  # type: ignore[arg-type]
 async def test_a_brain_that_fails_or_hangs_costs_no_answer_of_the_others(brain: object) -> None:
     assert await _chain(brain, Says("hi")).reply(QUESTION) == Reply("hi", "b1")
 

@@ -93,6 +93,18 @@ async def test_reminders_survive_a_restart_and_say_how_late_they_are() -> None:
         assert talk.told == [("bob", "Reminder: c")]
 
 
+async def test_a_zone_that_is_no_more_stops_no_reminders() -> None:
+    talk = _talk()
+    await talk.say(ALICE, "remind me every day at 21:00 to go")
+    ((key, kept),) = talk.home.memory.kept.items()
+    talk.home.memory.kept[key] = kept.replace("UTC", "Mars/Base")
+    talk.start()
+    async with _running(talk):
+        await talk.say(BOB, "remind me at 21:10 to come")
+        await asyncio.sleep(86_400 + 3_600)
+        assert talk.told == [("alice", "Reminder: go"), ("bob", "Reminder: come"), ("alice", "Reminder: go")]
+
+
 async def test_what_comes_again_is_said_once_after_days_without_the_bot() -> None:
     talk = _talk()
     await talk.say(ALICE, "remind me every day at 21:00 to go")
