@@ -79,9 +79,20 @@ class Attending:
         """Whether somebody who does not call the bot talks with it."""
         return self._attention.is_in_talk(str(event.room), link, who(event), event.time)
 
-    def ask(self, event: Event, question: Question, scope: str, *, called: bool, member: bool, now: float) -> Asked:
-        """What to do about a message. `scope` means those who hear the answer; `called`: the message names the bot."""
-        heard = _heard(event, question, called=called, member=member)
+    def ask(
+        self,
+        event: Event,
+        question: Question,
+        scope: str,
+        *,
+        called: bool,
+        member: bool,
+        now: float,
+        other: bool = False,
+    ) -> Asked:
+        """What to do about a message. `scope` means those who hear the answer; `called`: the message names the bot;
+        `other`: it calls another one."""
+        heard = replace(_heard(event, question, called=called, member=member), other=other)
         decision = self._attention.decide(heard, now)
         thread = event.body.thread if isinstance(event.body, Message) else None
         place = Place(scope, heard.who, str(thread.id) if thread is not None else "")

@@ -287,11 +287,14 @@ class BotHost:
         )
         if hosted.attending is None:
             return question
-        is_called = said is not None or called is not None
+        other = body is not None and body.bot not in ("", self._key(ear))
+        is_called = not other and (said is not None or called is not None)
         scope = ear.id.partition("@")[2]
         if scope.startswith("@") and link:
             scope = f"@{link}"  # people talk in all rooms of a link together
-        return hosted.attending.ask(event, question, scope, called=is_called, member=is_member, now=self._clock())
+        return hosted.attending.ask(
+            event, question, scope, called=is_called, member=is_member, now=self._clock(), other=other
+        )
 
 
 def _streams(bot: Bot) -> bool:

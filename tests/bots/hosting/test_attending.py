@@ -21,7 +21,7 @@ from bridge.model.people import Role, Sender
 from bridge.model.text import plain, words
 from bridge.network import Batch
 from bridge.rules.routing import ear, everywhere
-from tests.events import HOME, LIBERA, irc, matrix, said
+from tests.events import HOME, LIBERA, irc, matrix, rebodied, said
 
 ALICE = replace(matrix("alice"), user="alice")
 EVE = irc("eve")
@@ -260,6 +260,13 @@ async def test_a_bot_that_hears_all_is_given_all_answers_only_questions_and_says
             task.cancel()
         await asyncio.wait(tasks)
         assert found == told
+
+
+async def test_what_calls_another_bot_is_heard_and_no_question_though_it_mentions_the_account_of_both() -> None:
+    world = World(hears_all=True)
+    assert await world.hears(rebodied(_says("and you?"), called="", bot="heron")) == []
+    assert await world.hears(rebodied(_says("and you, now?"), called="", bot="duck")) == ["answer 2"]
+    assert [question.called for question in world.bot.asked] == [False, True]
 
 
 async def test_a_full_memory_costs_no_answer_and_is_logged_once() -> None:
