@@ -161,6 +161,17 @@ async def test_brains_get_what_was_said_before_to_those_who_hear_the_answer_and_
     ]
 
 
+async def test_who_takes_a_nick_gets_nothing_of_what_was_said_in_private_under_it() -> None:
+    world, alone = World(), Room("libera", "eve")
+    first, second = (replace(EVE, connection=each) for each in ("1 1", "1 2"))
+    for sender, text in ((first, "my secret"), (second, "the same nick"), (EVE, "unknown"), (EVE, "who?")):
+        await world.hears(_says(text, sender, alone, private=True))
+        world.now += 30
+    await world.hears(_says("and then?", first, alone, private=True))
+    heard = [[turn.text for turn in question.turns] for question in world.bot.asked]
+    assert heard == [[], [], [], [], ["my secret", "answer 1"]]
+
+
 async def test_a_talk_goes_on_in_the_other_rooms_of_the_link() -> None:
     world = World()
     await world.hears(_says("duck: my name is Alice"))
