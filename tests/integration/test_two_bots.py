@@ -70,6 +70,12 @@ class Story:
         await self.bob.heard(f"{DUCK}{last}")
         await self.bob.heard(lambda heard: heard.text.startswith(HERON) and _is_after(self.bob, heard, last))
 
+    async def delivered(self) -> None:
+        """Return when the bridge knows that all it said has arrived: it knows its words by their ids from then on."""
+        async with asyncio.timeout(10):
+            while "the outbox is empty" not in quackbridge(self.pond.folder, "status").stdout:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     async def restart(self) -> None:
         await self.daemon.stop()
         await self.daemon.start()
@@ -141,6 +147,7 @@ async def test_one_bot_answers_who_calls_it_replies_to_it_and_stays_until_thanks
     alice, bob = story.alice, story.bob
     await alice.send(story.room, "duck: calc 6 * 7")
     first = await bob.heard(f"{DUCK}42")
+    await story.delivered()
     await bob.raw(f"@+draft/reply={first.id} PRIVMSG {story.channel} :a reply")
     await alice.heard(f"{DUCK}a reply")
     await bob.say(story.channel, "without a name")
@@ -164,6 +171,7 @@ async def test_who_turns_to_the_other_bot_has_left_the_first_and_a_reply_leads_b
     await bob.heard(f"{HERON}alice asks after [duck: hear me]")
     await alice.send(story.room, "to the heron")
     await bob.heard(lambda heard: heard.text.startswith(HERON) and heard.text.count("asks") == 2)
+    await story.delivered()
     await alice.send(story.room, "to the duck", **_reply(first, story.pond.duck_id))
     await bob.heard(f"{DUCK}to the duck")
 
