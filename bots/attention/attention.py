@@ -41,7 +41,7 @@ class Attention:
         if now - heard.time > OLD_S:
             return Decision(Act.IGNORE, now, Why.OLD)
         place = self._place(heard)
-        place.note_speaker(heard.name)
+        _note(heard, place, now)
         if short(heard.id) in place.asked:
             return Decision(Act.IGNORE, now, Why.TWICE)
         if self._manners.answers is Answers.NEVER:
@@ -153,6 +153,8 @@ class Attention:
         return Decision(Act.HEAR if self._manners.hears_all else Act.IGNORE, now, why)
 
     def _is_asked(self, heard: Heard, place: Place, now: float) -> bool:
+        if heard.other:
+            return False
         if heard.private or heard.called:
             return True
         listens = self._manners.answers is Answers.ALWAYS or place.is_in_talk(_asker(heard), now)
@@ -160,10 +162,17 @@ class Attention:
 
     @staticmethod
     def _is_to_others(heard: Heard, place: Place) -> bool:
-        return heard.elsewhere or phrases.is_to_somebody(heard.text, place.speakers)
+        return heard.elsewhere or heard.other or phrases.is_to_somebody(heard.text, place.speakers)
 
     def _speaks_up(self) -> bool:
         return self._manners.chatty > 0 and self._chance() < self._manners.chatty
+
+
+def _note(heard: Heard, place: Place, now: float) -> None:
+    """Who spoke; who calls another bot has left the talk with this one."""
+    place.note_speaker(heard.name)
+    if heard.other and place.is_in_talk(_asker(heard), now):
+        place.end_talk(_asker(heard))
 
 
 def _asker(heard: Heard) -> str:

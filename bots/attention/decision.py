@@ -13,6 +13,7 @@ class Heard:
     the bot's name before it.
     `time`: when it was said. `member`: of the link. `automatic`: a notice, or from a bot. `called`: it begins with the
     bot's name, mentions it, or replies to it. `elsewhere`: it replies to somebody else, or mentions somebody else only.
+    `other`: it calls another bot.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Heard:
     called: bool = False
     private: bool = False
     elsewhere: bool = False
+    other: bool = False
 
 
 class Act(StrEnum):

@@ -9,6 +9,7 @@ import structlog
 
 from bots.api import Memory, Question, Turn
 from bots.attention import Act, Attention, Decision, Heard, Said, Why
+from bots.audience import person, visitor
 from bots.hosting.talks import Place, Talks
 from bridge.lib.ids import digest
 from bridge.model.event import Edit, Event, Kind, Message, Redaction
@@ -86,19 +87,31 @@ class Attending:
         """Whether people have told the bot to be quiet there."""
         return self._attention.hushed_until(room, link, now) is not None
 
-    def ask(self, event: Event, question: Question, scope: str, *, called: bool, member: bool, now: float) -> Asked:
-        """What to do about a message. `scope` means those who hear the answer; `called`: the message names the bot."""
-        heard = _heard(event, question, called=called, member=member)
+    def ask(
+        self,
+        event: Event,
+        question: Question,
+        scope: str,
+        *,
+        called: bool,
+        member: bool,
+        now: float,
+        other: bool = False,
+    ) -> Asked:
+        """What to do about a message. `scope` means those who hear the answer; `called`: the message names the bot;
+        `other`: it calls another one."""
+        heard = replace(_heard(event, question, called=called, member=member), other=other)
         decision = self._attention.decide(heard, now)
         thread = event.body.thread if isinstance(event.body, Message) else None
-        place = Place(scope, heard.who, str(thread.id) if thread is not None else "")
+        hearers = _hearers(question, scope)
+        place = Place(hearers, heard.who, str(thread.id) if thread is not None else "")
         turns = self._talks.turns(place, now)
         if decision.act is not Act.IGNORE:
             self._talks.add(place, Turn(heard.name, heard.text), heard.id, now)
         asked = replace(question, called=decision.act in (Act.ANSWER, Act.SAY), turns=turns)
         said = _worded(decision)
         if decision.act is Act.ANSWER and _is_forget(heard.text):
-            self._talks.forget(scope)
+            self._talks.forget(hearers)
             said = FORGOTTEN
         is_given = decision.act is not Act.IGNORE or (self.hears_all and decision.why is Why.OLD)
         return Asked(asked, heard, decision, place, is_given and not said, said)
@@ -132,6 +145,15 @@ def who(event: Event) -> str:
     """The name of a user; of a guest, network and address."""
     sender = event.sender
     return sender.user or f"{sender.network}/{sender.casemapping.fold(sender.address)}"
+
+
+def _hearers(question: Question, scope: str) -> str:
+    """A key for those who hear the answer. In private that is one person: on IRC, others may have the nick later.
+    '' if nothing tells one from the other."""
+    if not question.private:
+        return scope
+    is_known = person(question) is not None or question.asker.connection
+    return f"{scope} {visitor(question)}" if is_known else ""
 
 
 def _heard(event: Event, question: Question, *, called: bool, member: bool) -> Heard:

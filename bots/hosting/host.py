@@ -12,7 +12,6 @@ import structlog
 from pydantic import TypeAdapter
 
 from bots.api import Bot, Keeping, Question, Said
-from bots.audience import visitor
 from bots.hosting.attending import HEARS_ALL, Asked, Attending
 from bots.hosting.growing import Show, shown
 from bots.hosting.places import Places
@@ -302,13 +301,14 @@ class BotHost:
         )
         if hosted.attending is None:
             return question
-        is_called = said is not None or called is not None
+        other = body is not None and body.bot not in ("", self._key(ear))
+        is_called = not other and (said is not None or called is not None)
         scope = ear.id.partition("@")[2]
-        if event.private:
-            scope = f"{scope} {visitor(question)}"  # the room is a nick on IRC, which is somebody else's tomorrow
-        elif scope.startswith("@") and link:
+        if scope.startswith("@") and link:
             scope = f"@{link}"  # people talk in all rooms of a link together
-        return hosted.attending.ask(event, question, scope, called=is_called, member=is_member, now=self._clock())
+        return hosted.attending.ask(
+            event, question, scope, called=is_called, member=is_member, now=self._clock(), other=other
+        )
 
 
 def _streams(bot: Bot) -> bool:

@@ -31,8 +31,8 @@ class Context(StrEnum):
 
 
 class Place(NamedTuple):
-    """Where something is said. `key`: who hears it, as the scope of the bot's ear says. `person`: who talks with the
-    bot, also in what the bot says to them. `thread`: '' for none."""
+    """Where something is said. `key`: who hears it; '' if that is not known: then nothing is remembered. `person`: who
+    talks with the bot, also in what the bot says to them. `thread`: '' for none."""
 
     key: str
     person: str
@@ -91,6 +91,7 @@ class Talks:
         entry = _Entry(digest(event), digest(answers) if answers else "", _bounded(turn))
         if (
             self._context is Context.NONE
+            or place.key == ""
             or entry.turn.text == ""
             or any(each in self._removed for each in entry.events)
         ):

@@ -124,7 +124,8 @@ class Message:
 
     `text` is the caption if there are `media`. `called` is the name by which the beginning of the text addresses our
     account; '' if the message mentions us elsewhere, None if not at all. `reply_to` and `thread` are events of the same
-    room. `mentions` are addresses of people there. `reach`: of a bot's answer, which grows where that can be shown.
+    room. `mentions` are addresses of people there. `reach`: of a bot's answer, which grows where that can be shown. The
+    gate sets `bot`, the key of the one bot that the message calls ('': none in particular).
     """
 
     text: Text
@@ -135,6 +136,7 @@ class Message:
     media: tuple[Media, ...] = ()
     mentions: tuple[str, ...] = ()
     reach: Reach = Reach.ALL
+    bot: str = ""
     type: Literal["message"] = "message"
 
 

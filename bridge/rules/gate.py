@@ -98,7 +98,7 @@ class Gate:
     def decide(self, event: Event, known: Mapping[EventKey, Known] = _NOTHING) -> Verdict:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
-        case = self._case(_heeded(event, known), known)
+        case = self._case(self._heeded(event, known), known)
         refusal = policy.judge(case, self._names, self._users.find) or self._of_a_correction(event)
         if refusal is not None and refusal.secret:
             self._caught[event.room, _address(event)] = self._clock()
@@ -109,6 +109,19 @@ class Gate:
         audience, aside = routing.route(case, refusal, self.links, self._commands, self._listens, self.editable)
         case = replace(case, event=self._offered(case, refusal, audience))
         return self._within_budget(Verdict(case, refusal, audience, aside))
+
+    def _heeded(self, event: Event, known: Mapping[EventKey, Known]) -> Event:
+        """`event` with the bot that it calls. A reply that does not begin with our name calls for an answer if it
+        replies to a bot's own words, and only then. Clients mention the sender of what is replied to: most often us,
+        who had carried somebody else's words."""
+        body = event.body
+        if not isinstance(body, Message) or event.room.network == BOTS:
+            return event
+        called, replied = body.called, known.get(body.reply_to) if body.reply_to is not None else None
+        if body.reply_to is not None and not called:
+            called = "" if replied is not None and routing.is_a_bots(replied) else None
+        bot = routing.meant(event, self.links.bots(event), replied)
+        return replace(event, body=replace(body, called=called, bot=bot))
 
     def _offered(self, case: Case, refusal: Refusal | None, audience: Collection[Room]) -> Event:
         """The event with what is offered besides its words, if it is carried to people. A guest's budget is charged. A
@@ -218,18 +231,6 @@ def _rules(link: Link | None) -> Rules:
 def asked_about(event: Event) -> EventKey | None:
     """The earlier event that the decision on `event` depends on; None if there is none."""
     body = event.body
-    if isinstance(body, Message) and body.called == "":
+    if isinstance(body, Message) and not body.called:
         return body.reply_to
     return event.target
-
-
-def _heeded(event: Event, known: Mapping[EventKey, Known]) -> Event:
-    """`event`, not called for an answer if it is a reply that mentions us, unless it replies to a bot's own words.
-    Clients mention the sender of what is replied to: most often us, who had carried somebody else's words."""
-    body = event.body
-    if not isinstance(body, Message) or body.called != "" or body.reply_to is None:
-        return event
-    replied = known.get(body.reply_to)
-    if replied is not None and replied.source.room.network == BOTS:
-        return event
-    return replace(event, body=replace(body, called=None))

@@ -73,6 +73,13 @@ class Links:
         link = self.of(room)
         return link.rooms if link else ()
 
+    def bots(self, event: Event) -> Iterable[LinkedBot]:
+        """The bots that may hear a message."""
+        if event.private:
+            return self.private_bots(event.room.network, member=True)
+        link = self.of(event.room)
+        return link.bots if link else ()
+
     def private_bots(self, network: str, *, member: bool) -> Iterable[LinkedBot]:
         """The bots of the links that `network` is part of, each once; for guests, without links that ignore them."""
         links = (link for link in self._links.values() if member or link.rules.guests is not Guests.IGNORE)
@@ -124,7 +131,7 @@ def route(
     if isinstance(event.body, Topic):
         return Route(tuple(room for room in links.others(event.room) if room in case.link.topics_to))
     scope = everywhere(event.room) if carried else str(event.room)
-    asked = [bot for bot in case.link.bots if asks(event, bot.names, bot.answers)]
+    asked = [bot for bot in case.link.bots if _asks(event, bot)]
     hearing = [bot for bot in case.link.bots if bot in asked or (_may_ask(event) and _hears(bot, event, listens))]
     ears = tuple(ear(bot.key, scope) for bot in hearing)
     if commands(REQUEST, case.user) and _wants_in(event, asked):
@@ -153,11 +160,34 @@ def asks(event: Event, names: Iterable[str], answers: Answers) -> bool:
     return addressed(plain(event.text), names) is not None
 
 
+def _asks(event: Event, bot: LinkedBot) -> bool:
+    """Whether `event` is a question for `bot`, and for no other alone."""
+    other = isinstance(event.body, Message) and event.body.bot not in ("", bot.key)
+    return not other and asks(event, bot.names, bot.answers)
+
+
+def meant(event: Event, bots: Iterable[LinkedBot], replied: Known | None) -> str:
+    """The key of the one of `bots` that a message calls by name, or else by a reply to its words; '' if none in
+    particular. Of names that begin alike, the longest counts."""
+    bots = [*bots]
+    rests = ((addressed(plain(event.text), (name,)), bot.key) for bot in bots for name in bot.names)
+    named = [(len(rest), key) for rest, key in rests if rest is not None]
+    if named:
+        return min(named)[1]
+    said_by = replied.source.room.id.partition("@")[0] if replied is not None and is_a_bots(replied) else ""
+    return said_by if any(bot.key == said_by for bot in bots) else ""
+
+
+def is_a_bots(said: Known) -> bool:
+    """Whether a bot said it."""
+    return said.source.room.network == BOTS
+
+
 def is_question(case: Case, listens: Listens = listens_to_nobody) -> bool:
     """Whether a message is for a bot, and not only heard by one."""
     if case.event.private or case.link is None:
         return True
-    return any(asks(case.event, bot.names, bot.answers) or listens(bot.key, case.event) for bot in case.link.bots)
+    return any(_asks(case.event, bot) or listens(bot.key, case.event) for bot in case.link.bots)
 
 
 def _hears(bot: LinkedBot, event: Event, listens: Listens) -> bool:
@@ -192,4 +222,4 @@ def _wants_in(event: Event, asked: Iterable[LinkedBot]) -> bool:
 def _private_audience(event: Event, links: Links, *, carried: bool) -> tuple[Room, ...]:
     """The bots: private conversations are not carried. `carried`: the event was not refused."""
     bots = links.private_bots(event.room.network, member=carried)
-    return tuple(ear(bot.key, str(event.room)) for bot in bots if asks(event, bot.names, bot.answers))
+    return tuple(ear(bot.key, str(event.room)) for bot in bots if _asks(event, bot))

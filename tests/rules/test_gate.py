@@ -1,6 +1,7 @@
 """The gate: who somebody is, under which name they are shown, and what guests may ask for."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,7 @@ DUCK = LinkedBot("duck", ("duck",), Answers.MENTIONED)
 DEFAULT = Rules()
 ALONE = Room("libera", "eve")
 FAR = EventKey(HOME, "$never")
+NOTHING: Mapping[EventKey, Known] = {}
 
 
 class World:
@@ -412,6 +414,46 @@ def test_a_reply_that_mentions_us_is_a_question_only_if_it_replies_to_a_bot(worl
     assert any(room.network in asked for room in world.gate.decide(named).audience)
     assert asked_about(mention) == here
     assert asked_about(named) is None
+
+
+def _asked_of_two(event: Event, known: Mapping[EventKey, Known] = NOTHING) -> list[str]:
+    """Which of the bots of a link, duck, heron and gray heron, are asked."""
+    world, names = World(), ("duck", "heron", "gray heron")
+    bots = tuple(LinkedBot(name.replace(" ", "-"), (name,), Answers.MENTIONED) for name in names)
+    world.gate.set_links([Link("pond", (HOME, LIBERA), bots=bots)])
+    return [room.id.partition("@")[0] for room in world.gate.decide(event, known).audience if room.network == BOTS]
+
+
+@pytest.mark.parametrize(
+    ("text", "called", "asked"),
+    [
+        ("heron: what about duck0?", "", ["heron"]),
+        ("duck: hi", "duck", ["duck"]),
+        ("gray heron, hi", None, ["gray-heron"]),
+        ("duck0: hi", "duck0", ["duck", "heron", "gray-heron"]),
+        ("hi", None, []),
+    ],
+)
+def test_who_calls_one_bot_by_its_name_asks_no_other(text: str, called: str | None, asked: list[str]) -> None:
+    assert _asked_of_two(said(HOME, matrix("alice"), text, called=called)) == asked
+
+
+def test_who_calls_one_bot_in_private_asks_no_other() -> None:
+    assert _asked_of_two(said(ALONE, irc("eve"), "heron: hi", private=True)) == ["heron"]
+    assert len(_asked_of_two(said(ALONE, irc("eve"), "hi", private=True))) == 3
+
+
+@pytest.mark.parametrize("called", ["", None])
+def test_who_replies_to_one_bots_words_asks_no_other_mentioned_or_not(called: str | None) -> None:
+    here = EventKey(HOME, "$answer")
+    reply = said(HOME, matrix("alice"), "and you?", called=called, reply_to=here)
+    known = {here: Known(EventKey(ear("heron", everywhere(HOME)), "x"))}
+    assert asked_about(reply) == here
+    assert _asked_of_two(reply, known) == ["heron"]
+    assert _asked_of_two(reply, {here: Known(EventKey(LIBERA, "x"))}) == []
+    assert _asked_of_two(replace(reply, body=Message(words("duck: and you?"), reply_to=here)), known) == ["duck"]
+    away = {here: Known(EventKey(ear(DESK, str(ALONE)), "x"))}
+    assert len(_asked_of_two(reply, away)) == 3
 
 
 def test_the_line_limits_of_members_and_guests_are_configured_and_a_bot_without_a_link_has_20() -> None:

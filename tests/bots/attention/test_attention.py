@@ -88,6 +88,14 @@ class TestTalk:
         assert hear(bot, "look", elsewhere=True).why is Why.UNASKED
         assert hear(bot, text, called=True).asked
 
+    def test_who_calls_another_bot_has_left_it(self) -> None:
+        bot = attention()
+        hear(bot, called=True)
+        hear(bot, called=True, who="bob")
+        assert hear(bot, "hello", other=True).why is Why.UNASKED
+        assert hear(bot, "and geese?").why is Why.UNASKED
+        assert hear(bot, "and geese?", who="bob").asked
+
     def test_it_is_over_if_the_clock_was_set_back(self) -> None:
         bot = attention()
         hear(bot, called=True)

@@ -22,7 +22,7 @@ from bridge.model.people import Role, Sender
 from bridge.model.text import plain, words
 from bridge.network import Batch
 from bridge.rules.routing import ear, everywhere
-from tests.events import HOME, LIBERA, irc, matrix, said
+from tests.events import HOME, LIBERA, irc, matrix, rebodied, said
 
 ALICE = replace(matrix("alice"), user="alice")
 EVE = irc("eve")
@@ -207,6 +207,17 @@ async def test_who_takes_a_nick_does_not_get_what_was_said_in_private_before() -
     assert [turn.text for turn in world.bot.asked[4].turns] == ["my secret is 0", "answer 1"]
 
 
+async def test_who_takes_a_nick_gets_nothing_of_what_was_said_in_private_under_it() -> None:
+    world, alone = World(), Room("libera", "eve")
+    first, second = (replace(EVE, connection=each) for each in ("1 1", "1 2"))
+    for sender, text in ((first, "my secret"), (second, "the same nick"), (EVE, "unknown"), (EVE, "who?")):
+        await world.hears(_says(text, sender, alone, private=True))
+        world.now += 30
+    await world.hears(_says("and then?", first, alone, private=True))
+    heard = [[turn.text for turn in question.turns] for question in world.bot.asked]
+    assert heard == [[], [], [], [], ["my secret", "answer 1"]]
+
+
 async def test_a_talk_goes_on_in_the_other_rooms_of_the_link() -> None:
     world = World()
     await world.hears(_says("duck: my name is Alice"))
@@ -306,6 +317,13 @@ async def test_a_bot_that_hears_all_is_given_all_answers_only_questions_and_says
             task.cancel()
         await asyncio.wait(tasks)
         assert found == told
+
+
+async def test_what_calls_another_bot_is_heard_and_no_question_though_it_mentions_the_account_of_both() -> None:
+    world = World(hears_all=True)
+    assert await world.hears(rebodied(_says("and you?"), called="", bot="heron")) == []
+    assert await world.hears(rebodied(_says("and you, now?"), called="", bot="duck")) == ["answer 2"]
+    assert [question.called for question in world.bot.asked] == [False, True]
 
 
 async def test_a_full_memory_costs_no_answer_and_is_logged_once() -> None:
