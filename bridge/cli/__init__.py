@@ -20,7 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),
         "bots": ("bots:bots", "Show which bots and brains there are."),
         "chat": ("chat:chat", "Talk to the duck in the terminal."),
-        "duck": ("duck:duck", "Test what the duck knows."),
+        "duck": ("duck:duck", "Train the duck, and test what it knows."),
     }
 )
 """Each command that is not a verb: module:attribute, imported when it is called, and its line in the overview."""
