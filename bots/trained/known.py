@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from bots.trained.grams import HASHED, Floats, Matrix, hashed, unit_rows, words
 
@@ -18,6 +18,12 @@ _LOOKED_AT = 200
 _PIECES = (1, 2, 3, 4)
 _BEST = 20
 """Questions that are compared letter by letter."""
+_CLOSE = 5
+"""Questions that are compared word by word."""
+_OTHER_WORD = 0.4
+"""How alike two words are that have nothing to do with each other."""
+_COVERED = 0.3
+"""How much it counts that all words are there."""
 _LETTERS = 2.0
 """How much letters count, against pieces."""
 _OTHER_ORDER = 0.97
@@ -62,8 +68,18 @@ class Known:
         if not cosines.any():
             return None
         best = np.argpartition(-cosines, _BEST)[:_BEST] if len(cosines) > _BEST else np.arange(len(cosines))
-        score, number = max((_score(said, self.normal[place], float(cosines[place])), -int(place)) for place in best)
+        alike = sorted((-_alike(said, self.normal[place], float(cosines[place])), int(place)) for place in best)
+        score, number = max((self._score(said, place, -less), -place) for less, place in alike[:_CLOSE])
         return Found(-number, score)
+
+    def _score(self, said: str, number: int, alike: float) -> float:
+        """How much a question is meant. One word that it has not is enough to ask something else."""
+        asked = words(said)
+        weights = self._rarity[hashed([[f"\0{word}"] for word in asked]).indices]
+        found = process.cdist(asked, words(self.normal[number]) or [""], scorer=fuzz.ratio, dtype=np.float32)
+        there = np.clip((found.max(1) / 100 - _OTHER_WORD) / (1 - _OTHER_WORD), 0, 1) if asked else np.ones(0)
+        covered = float((weights * there).sum() / weights.sum()) if asked else 1.0
+        return min(alike * (1 - _COVERED) + covered * _COVERED, 1.0)
 
     def answerable(self, text: str) -> Found | None:
         """The question that `text` is, if its score reaches the threshold."""
@@ -97,7 +113,7 @@ def threshold(scored: Sequence[tuple[float, bool]], precision: float = 0.95) -> 
     return best
 
 
-def _score(said: str, question: str, cosine: float) -> float:
+def _alike(said: str, question: str, cosine: float) -> float:
     letters = max(fuzz.ratio(said, question), _OTHER_ORDER * fuzz.token_sort_ratio(said, question)) / 100
     return min((cosine + _LETTERS * letters) / (1 + _LETTERS), 1.0)
 
