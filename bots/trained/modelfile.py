@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -24,6 +25,11 @@ _MEMBERS = 64
 _HEADER = 10_000
 _DTYPES = frozenset({"|i1", "|u1", "<i4", "<f4"})
 _MAGIC = "quackbridge duck"
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(ValueError, KeyError, OverflowError, NotImplementedError, RuntimeError),
+)
+"""What comes of reading a file that is no model. RecursionError is one of RuntimeError."""
 
 Arrays: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 
@@ -67,7 +73,7 @@ def read(path: Path) -> Contents:
         raise ModelError(f"{path}: {error}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path}: this is no model, or it is damaged: {str(error)[:200]}") from None
 
 

@@ -462,7 +462,7 @@ def test_a_command_that_is_interrupted_says_so_and_exits_with_130(folder: Path) 
         for _ in range(10):  # a signal just before Python reads is noticed only with the next one
             child.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(1)
+                child.wait(5)
                 break
         assert child.returncode == 130
         assert child.stderr.read().strip() == "quackbridge: interrupted"

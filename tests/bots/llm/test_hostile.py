@@ -32,7 +32,7 @@ QUESTION = Question("1", words("who comes?"), irc("eve"), HOME, 1.0, link="pond"
 
 
 def _brain(url: str, home: Unseen | None = None, **settings: Any) -> Llm:
-    chosen = LlmSettings.model_validate({"url": url, "model": "small", "timeout": "10s", **settings})
+    chosen = LlmSettings.model_validate({"url": url, "model": "small", "timeout": "50s", **settings})
     return Llm(chosen, home or Unseen("Duck", lambda: 1.0), steady=lambda: 1.0)
 
 

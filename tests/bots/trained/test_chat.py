@@ -1,5 +1,8 @@
 """Free chat says what fits, not what was said already, and nothing about what it does not know."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +23,24 @@ def test_what_was_said_already_is_not_said_again() -> None:
         assert best is not None
         assert words_of(best.text) not in map(words_of, turns)
         turns += [best.text, "do you like cats?"]
+
+
+def test_if_all_was_said_already_there_is_nothing_left() -> None:
+    said = "yes cats are fun"
+    place = chat().messages.index(said)
+    one = replace(chat(), messages=(said,), vectors=chat().vectors[place : place + 1])
+    assert one.best(["do you like cats?"]) is not None
+    assert one.best(["Yes, cats ARE fun!", "do you like cats?"]) is None
+
+
+def test_the_part_of_strange_words_is_taken_off_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ["zymurgify quuxifier"]
+    before = chat().best(asked)
+    monkeypatch.setattr("bots.trained.chat._STRANGE", 0.0)
+    after = chat().best(asked)
+    assert before is not None
+    assert after is not None
+    assert after.score - before.score == pytest.approx(4, abs=1e-3)
 
 
 def test_words_that_no_corpus_had_make_it_silent() -> None:

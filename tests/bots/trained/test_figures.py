@@ -11,7 +11,7 @@ from bots.trained.corpora import joined
 from bots.trained.talks import talks_of
 from tests.bots.trained.corpora import real
 
-_TALKS = 800
+_TALKS = 600
 
 
 @cache
@@ -50,7 +50,7 @@ def learnt() -> ranker.Ranker:
     return ranker.train([talk for talk, held in conversations() if not held][:_TALKS])
 
 
-@pytest.mark.parametrize(("turns", "least"), [(5, 0.54), (1, 0.4)])
+@pytest.mark.parametrize(("turns", "least"), [(5, 0.52), (1, 0.39)])
 def test_context_and_learning_find_answers_of_talks_that_were_never_seen(
     learnt: ranker.Ranker, turns: int, least: float
 ) -> None:

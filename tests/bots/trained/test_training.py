@@ -6,7 +6,7 @@ import pytest
 
 from bots.trained import training
 from bots.trained.corpora import Corpus, Talk
-from bots.trained.known import LOWEST_THRESHOLD
+from bots.trained.known import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from bots.trained.reply import answer
 from tests.bots.trained.corpora import conversations, questions
 
@@ -38,6 +38,19 @@ def test_what_is_held_back_is_a_tenth_and_stays_the_same() -> None:
     held = [talk for talk, held in training.conversations(corpora) if held]
     assert 60 <= len(held) <= 140
     assert held == [talk for talk, held in training.conversations(corpora) if held]
+
+
+def test_what_is_held_back_is_not_said() -> None:
+    model = training.train([conversations()])
+    assert model.chat is not None
+    told = [(talk[-1][1], is_held) for talk, is_held in training.conversations([conversations()])]
+    assert {is_held for _, is_held in told} == {True, False}
+    assert all((goodbye in model.chat.messages) is not is_held for goodbye, is_held in told)
+
+
+def test_questions_that_have_little_in_common_are_not_meant_whatever_was_learnt() -> None:
+    assert training.known_threshold([(0.3, True)] * 100) == LOWEST_THRESHOLD
+    assert training.known_threshold([(1.0, False)] * 100) == HIGHEST_THRESHOLD
 
 
 def test_a_conversation_that_is_there_twice_counts_once() -> None:
