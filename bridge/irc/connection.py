@@ -359,13 +359,15 @@ class Connection:
             self._timer.cancel()
 
     async def _close(self, *, politely: bool) -> None:
-        """Close the socket. `politely`: say goodbye first and wait for the server to close, so that no line is lost."""
+        """Say goodbye, unless the server has ended the connection, and close the socket. `politely`: wait until the
+        server closes, so that no line is lost."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE):
-                if politely:
+                if not (self._leaving or self._ending.by_server or self._writer.is_closing()):
                     for effect in self.session.quit():
                         if isinstance(effect, Write):
                             self._writer.write(effect.data)
+                if politely:
                     await self._writer.drain()
                     while await self._reader.read(_CHUNK):
                         pass

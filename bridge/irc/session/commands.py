@@ -94,6 +94,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
         state.us.welcomed(state.login.nick, state.now)
         yield Online(state.us.nick)
+        yield from state.nickserv.welcomed(state.us.nick, state.now)
 
 
 def _server_created(state: State, line: Line) -> Iterable[Step]:
@@ -196,9 +197,10 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     return state.channels.changed(name)
 
 
-def _logged_in(state: State, _: Line) -> Iterable[Step]:
+def _logged_in(state: State, line: Line) -> Iterator[Step]:
     """900 (RPL_LOGGEDIN)."""
-    return state.channels.we_changed()
+    yield from state.login.sasl(line)
+    yield from state.channels.we_changed()
 
 
 def _channel_created(state: State, line: Line) -> Iterable[Step]:
@@ -228,7 +230,7 @@ def _of_login(method: Callable[[Login, Line], Iterable[Step]]) -> Handler:
 _HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "CAP": _cap,
-        "AUTHENTICATE": _of_login(Login.authenticate),
+        "AUTHENTICATE": _of_login(Login.sasl),
         "001": _welcome,
         "003": _server_created,
         "005": _isupport,
@@ -254,14 +256,14 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "464": _of_login(Login.wrong_password),
         "465": _of_login(Login.banned),
         "900": _logged_in,
-        "901": _of_login(Login.logged_out),
-        "902": _of_login(Login.not_logged_in),
-        "903": _of_login(Login.logged_in),
-        "904": _of_login(Login.not_logged_in),
-        "905": _of_login(Login.not_logged_in),
-        "906": _of_login(Login.aborted),
-        "907": _of_login(Login.logged_in),
-        "908": _of_login(Login.mechanisms),
+        "901": _of_login(Login.sasl),
+        "902": _of_login(Login.sasl),
+        "903": _of_login(Login.sasl),
+        "904": _of_login(Login.sasl),
+        "905": _of_login(Login.sasl),
+        "906": _of_login(Login.sasl),
+        "907": _of_login(Login.sasl),
+        "908": _of_login(Login.sasl),
         "ACCOUNT": presence.account,
         "ACK": _acknowledged,
         "BATCH": speech.batch,
