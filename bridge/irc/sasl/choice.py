@@ -9,7 +9,6 @@ from bridge.irc.sasl.mechanism import Mechanism, Name
 from bridge.irc.sasl.plain import Plain
 from bridge.irc.sasl.scram import Scram
 from bridge.irc.settings import IrcSettings, Sasl
-from bridge.lib import hosts
 
 SCRAMS = (Name.SCRAM_SHA_512, Name.SCRAM_SHA_256)
 
@@ -38,8 +37,7 @@ def _has_means(name: Name, settings: IrcSettings, sasl: Sasl) -> bool:
         case Name.ECDSA:
             return bool(sasl.key)
         case Name.PLAIN:
-            private = settings.tls or settings.allow_plaintext or hosts.is_loopback(settings.host)
-            return bool(sasl.password) and private
+            return bool(sasl.password)  # without TLS, the settings have seen to `allow_plaintext`
         case Name.SCRAM_SHA_512 | Name.SCRAM_SHA_256:
             return bool(sasl.password)
 
