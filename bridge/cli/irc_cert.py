@@ -40,8 +40,8 @@ def irc_cert(config: Path, network: str, out: Path | None) -> None:
         "try the other if one is refused):\n\n"
         f"    /msg NickServ CERT ADD {sha512}\n"
         f"    /msg NickServ CERT ADD {sha256}\n\n"
-        "Some services (Anope 2.0) register only the certificate of who asks: connect once with an IRC client that uses\n"
-        "this file, log in, and say `/msg NickServ CERT ADD`.\n\n"
+        "Some services (Anope 2.0) register only the certificate of who asks: connect once with an IRC client\n"
+        "that uses this file, log in, and say `/msg NickServ CERT ADD`.\n\n"
         f"Then name the file in the configuration, under networks.{network}:\n\n"
         f"    sasl: {{account: YOUR-ACCOUNT, certificate: {path if out else f'secrets/{network}.pem'}}}"
     )

@@ -1,5 +1,6 @@
 """The settings of an IRC network."""
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from bridge.lib import hosts
 from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed, switch
 from bridge.model import identifiers
 
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 AUTO = "auto"
 _MECHANISMS = (AUTO, *(name.lower() for name in Name))
 
@@ -44,6 +46,13 @@ def _existing(path: Path | None) -> Path | None:
     return path
 
 
+def _private(path: Path | None) -> Path | None:
+    """For files with a private key in them."""
+    if _existing(path) is not None and path is not None and path.stat().st_mode & _OTHERS:
+        raise ValueError(f"others can read {path}: chmod 600 {path}")
+    return path
+
+
 class Sasl(Section):
     """Logging in to the network's services: by a password, a certificate, or a key. At most one of password,
     password_file, and of key, key_file."""
@@ -57,8 +66,9 @@ class Sasl(Section):
     """The account's password. Better in a file of its own: `password_file`."""
     password_file: FilePath | None = None
     """A file that holds the password, in one line; readable by nobody but its owner."""
-    certificate: Annotated[FilePath | None, AfterValidator(_existing)] = None
-    """A file (PEM) with the bridge's own certificate and its key, for `external`; `quackbridge irc-cert` makes one."""
+    certificate: Annotated[FilePath | None, AfterValidator(_private)] = None
+    """A file (PEM) with the bridge's own certificate and its key, for `external`; readable by nobody but its owner.
+    `quackbridge irc-cert` makes one."""
     key_: SecretStr | None = Field(default=None, alias="key")
     """The key (PEM, NIST P-256) for `ecdsa-nist256p-challenge`. Better in a file of its own: `key_file`."""
     key_file: FilePath | None = None

@@ -339,6 +339,7 @@ SASL = 'sasl: {mechanism: plain, account: littleduck, password: "${LIBERA}"}'
             "mechanism: [scram-sha-256], certificate: duck.pem",
             "5 sasl: a secret is miss",
         ),
+        ("certificate: secrets/public", "24 sasl.certificate: others can read"),
         ("certificate: none.pem", "24 sasl.certificate: there is no file"),
         (
             "mechanism: ecdsa-nist256p-challenge",
@@ -349,7 +350,8 @@ SASL = 'sasl: {mechanism: plain, account: littleduck, password: "${LIBERA}"}'
     ],
 )
 def test_each_sasl_mechanism_has_what_it_needs(folder: Path, sasl: str, expected: str) -> None:
-    (folder / "duck.pem").touch()
+    (folder / "duck.pem").touch(mode=0o600)
+    secret(folder, "public", "", 0o640)
     secret(folder, "rsa", pem(rsa.generate_private_key(65537, 2048)))
     found = only(folder, but(SASL, f"sasl: {{account: d, {sasl}}}"))
     column, _, what = expected.partition(" ")
@@ -358,7 +360,7 @@ def test_each_sasl_mechanism_has_what_it_needs(folder: Path, sasl: str, expected
 
 
 def test_a_certificate_or_a_key_is_enough_for_sasl(folder: Path) -> None:
-    (folder / "duck.pem").touch()
+    (folder / "duck.pem").touch(mode=0o600)
     secret(folder, "ec", pem(ec.generate_private_key(ec.SECP256R1())))
     both = "mechanism: [external, PLAIN], certificate: duck.pem, password: x"
     for means in ("certificate: duck.pem", "key_file: secrets/ec", both):

@@ -51,11 +51,8 @@ def tls(services: Anope, signed: Signed) -> dict[str, Any]:
 def made(folder: Path) -> Path:
     """A certificate as `irc-cert` makes it."""
     path = folder / "duck.pem"
-    assert (
-        not CliRunner()
-        .invoke(cli, ["irc-cert", "-c", str(folder / "config.yaml"), "net", "--out", str(path)])
-        .exit_code
-    )
+    done = CliRunner().invoke(cli, ["irc-cert", "-c", str(folder / "config.yaml"), "net", "--out", str(path)])
+    assert done.exit_code == 0
     return path
 
 
@@ -92,7 +89,7 @@ async def test_a_registered_certificate_logs_us_in_without_a_password(
 
 
 async def test_auto_goes_on_with_the_password_while_the_certificate_is_not_registered(
-    secure: Anope, signed: Signed, tmp_path: Path, log: Log
+    secure: Anope, signed: Signed, tmp_path: Path
 ) -> None:
     path = made(tmp_path)
     account = unique("duckie")
@@ -102,7 +99,6 @@ async def test_auto_goes_on_with_the_password_while_the_certificate_is_not_regis
         await bob.join(us.room.id)
         await us.says(words("hello"))
         assert (await bob.heard("hello")).raw["account"] == account
-    assert "quack'" not in repr(log.of("wrote"))
 
 
 async def test_an_unknown_certificate_alone_is_refused_in_words(secure: Anope, signed: Signed, tmp_path: Path) -> None:
@@ -116,6 +112,7 @@ async def test_an_unknown_certificate_alone_is_refused_in_words(secure: Anope, s
 
 async def test_a_file_that_is_no_certificate_is_refused_in_words(secure: Anope, signed: Signed, tmp_path: Path) -> None:
     path = tmp_path / "bad.pem"
+    path.touch(mode=0o600)
     path.write_text("quack")
     with pytest.raises(BaseExceptionGroup) as caught:
         async with ours(secure.irc, **tls(secure, signed), sasl_account="nobody", sasl={"certificate": path}) as us:

@@ -15,6 +15,7 @@ def test_the_password_is_told_once_after_the_welcome_and_before_we_join() -> Non
     us = talk()
     assert us.hears(":irc 001 duck :Welcome") == ["PRIVMSG NickServ :IDENTIFY hunter2"]
     assert us.hears(":irc 376 duck :end", ":irc 001 duck :Welcome") == ["JOIN #Pond"]
+    assert talk(recover="ghost").hears(":irc 001 duck :Welcome") == ["PRIVMSG NickServ :IDENTIFY hunter2"]
     assert Talk().hears(":irc 001 duck :Welcome") == []
 
 

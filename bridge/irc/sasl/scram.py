@@ -43,8 +43,8 @@ class Scram:
             case 1:
                 return str(self._client.get_client_first())
             case 2:
-                self._client.set_server_first(text)
                 self._check_rounds(text)
+                self._client.set_server_first(text)
                 self.judged = True
                 return str(self._client.get_client_final())
             case 3:
@@ -55,7 +55,9 @@ class Scram:
 
     def _check_rounds(self, text: str) -> None:
         found = _ROUNDS.search(text)
-        rounds = int(found[1]) if found else 0
+        if found is None:
+            return  # a challenge without rounds is not valid anyway
+        rounds = int(found[1])
         if not _LEAST_ROUNDS <= rounds <= _MOST_ROUNDS:
             raise Distrusted(
                 f"the server wants {rounds} rounds of SCRAM; the bridge does {_LEAST_ROUNDS} to {_MOST_ROUNDS}"
