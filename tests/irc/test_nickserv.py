@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.irc.effects import Heard, Write
+from bridge.irc.effects import Heard, Notable, Write
 from bridge.irc.wire.line import redacted
 from tests.irc.test_session import Talk
 
@@ -56,3 +56,21 @@ def test_the_password_is_in_no_log_and_its_echo_is_nothing_that_was_said() -> No
     others = [each for each in us.effects if not isinstance(each, Write)]
     assert "hunter2" not in repr(others)
     assert "hunter2" not in repr(us.settings)
+
+
+def test_what_the_services_answer_is_logged_without_the_password() -> None:
+    us = talk()
+    us.hears(":irc 001 duck :Welcome", ":NickServ!s@services NOTICE duck :Password hunter2 incorrect.")
+    us.hears(":bob!u@h NOTICE duck :hello", *[":nickserv!s@h NOTICE duck :1"] * 10)
+    said = [each.reason for each in us.of(Notable) if each.event == "services_answer"]
+    assert said == ["NickServ: Password [redacted] incorrect.", *["nickserv: 1"] * 4]
+    us.passes(31)
+    before = len(us.of(Notable))
+    us.hears(":irc 001 duck :Welcome", ":NickServ!s@services NOTICE duck :You have a memo.")
+    assert len(us.of(Notable)) == before
+
+
+def test_a_network_without_that_service_is_logged() -> None:
+    us = talk()
+    us.hears(":irc 001 duck :Welcome", ":irc 401 duck NickServ :No such nick/channel")
+    assert [each.reason for each in us.of(Notable)] == ["there is no NickServ on this network"]

@@ -197,6 +197,16 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     return state.channels.changed(name)
 
 
+def _of_services(handle: Handler) -> Handler:
+    """For what may be an answer of the services, too."""
+
+    def both(state: State, line: Line) -> Iterator[Step]:
+        yield from state.nickserv.answered(line, state.now)
+        yield from handle(state, line)
+
+    return both
+
+
 def _logged_in(state: State, line: Line) -> Iterator[Step]:
     """900 (RPL_LOGGEDIN)."""
     yield from state.login.sasl(line)
@@ -246,6 +256,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "354": presence.whox,
         "376": _greeted,
         "396": _visible_host,
+        "401": _of_services(_error),
         "421": _unknown_command,
         "422": _greeted,
         "431": _nick_refused,
@@ -277,7 +288,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "MODE": _mode_change,
         "NICK": presence.nick,
         "NOTE": _told,
-        "NOTICE": speech.speech,
+        "NOTICE": _of_services(speech.speech),
         "PART": presence.part,
         "PING": _ping,
         "PONG": _pong,
