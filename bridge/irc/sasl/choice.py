@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from bridge.irc.login_settings import Sasl
 from bridge.irc.sasl.ecdsa import Ecdsa, private_key
 from bridge.irc.sasl.external import External
 from bridge.irc.sasl.mechanism import Mechanism, Name
 from bridge.irc.sasl.plain import Plain
 from bridge.irc.sasl.scram import Scram
-from bridge.irc.settings import IrcSettings, Sasl
+from bridge.irc.settings import IrcSettings
 
 SCRAMS = (Name.SCRAM_SHA_512, Name.SCRAM_SHA_256)
 

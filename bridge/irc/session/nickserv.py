@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from bridge.irc.effects import Effect, Notable, Write, written
-from bridge.irc.settings import NickServ as NickServSettings
+from bridge.irc.login_settings import NickServ as NickServSettings
 from bridge.irc.wire.line import Line, compose
 from bridge.model.text import one_line
 
