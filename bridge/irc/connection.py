@@ -104,6 +104,7 @@ class Connection:
         self._online_at: float | None = None
         self._paused = False
         self._leaving = False
+        self._said_goodbye = False
 
     async def run(self) -> Ending:
         """Run until the connection is over; return why. Cancelling it says goodbye to the server."""
@@ -298,6 +299,7 @@ class Connection:
         """Log a line that is about to be written, and count it against the flood budget if it is costly."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
+        self._said_goodbye |= data.startswith(b"QUIT ")
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
@@ -363,7 +365,7 @@ class Connection:
         server closes, so that no line is lost."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE):
-                if not (self._leaving or self._ending.by_server or self._writer.is_closing()):
+                if not (self._said_goodbye or self._ending.by_server or self._writer.is_closing()):
                     for effect in self.session.quit():
                         if isinstance(effect, Write):
                             self._writer.write(effect.data)
