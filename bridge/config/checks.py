@@ -15,6 +15,9 @@ from bridge.model.event import BOTS, DESK, Room
 
 _TAKEN = ((BOTS, "networks", "the network of the bots' ears"), (DESK, "bots", "who takes commands in private"))
 
+_PASSWORD, _KEY = ("password", "password_file"), ("key", "key_file")
+_BY_PASSWORD = frozenset({"auto", "plain", "scram-sha-256", "scram-sha-512"})
+
 
 def credentials(document: Document) -> Iterator[Problem]:
     """Each account has exactly one secret; for an IRC server's own password, at most one."""
@@ -28,7 +31,22 @@ def credentials(document: Document) -> Iterator[Problem]:
         elif network.get("type") == "irc":
             yield from _one_of(document, place, network, ("password", "password_file"), needed=0)
             if isinstance(sasl := network.get("sasl"), dict):
-                yield from _one_of(document, (*place, "sasl"), sasl, ("password", "password_file"), needed=1)
+                yield from _sasl(document, (*place, "sasl"), sasl)
+            if isinstance(nickserv := network.get("nickserv"), dict):
+                yield from _one_of(document, (*place, "nickserv"), nickserv, _PASSWORD, needed=1)
+
+
+def _sasl(document: Document, place: Path, sasl: Mapping[str, object]) -> Iterator[Problem]:
+    """Each mechanism that is named has what it needs; `auto`, which may use any, has at least one of these."""
+    named = sasl.get("mechanism", "auto")
+    names = {str(name).lower() for name in (named if isinstance(named, list) else [named])}
+    another = "auto" in names and any(sasl.get(key) is not None for key in ("certificate", *_KEY))
+    wants_password = not names.isdisjoint(_BY_PASSWORD)
+    yield from _one_of(document, place, sasl, _PASSWORD, needed=int(wants_password and not another))
+    yield from _one_of(document, place, sasl, _KEY, needed=int("ecdsa-nist256p-challenge" in names))
+    if "external" in names and sasl.get("certificate") is None:
+        message = "external needs a certificate: make one with `quackbridge irc-cert`, and name its file here"
+        yield document.problem((*place, "mechanism"), message)
 
 
 def _one_of(

@@ -10,6 +10,8 @@ from bridge.lib import secret_files
 from bridge.lib.settings import file_path
 
 _FILE = "_file"
+_OF_LINES = ("key", "key_file")
+"""Secrets of several lines (PEM)."""
 
 
 def is_secret(place: Place) -> bool:
@@ -47,8 +49,9 @@ def reveal(document: Document, folder: Path) -> Iterator[Problem]:
             continue  # the model reports it
         try:
             if key.endswith(_FILE):
-                section.setdefault(key.removesuffix(_FILE), secret_files.read(file_path(Path(value), folder)))
-            else:
+                read = secret_files.read_lines if key in _OF_LINES else secret_files.read
+                section.setdefault(key.removesuffix(_FILE), read(file_path(Path(value), folder)))
+            elif key not in _OF_LINES:
                 secret_files.check(value)
         except ValueError as error:
             yield document.problem(place, str(error))
@@ -61,7 +64,7 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
     for name, network in (networks if isinstance(networks, dict) else {}).items():
         sections.append((("networks", name), network))
         if isinstance(network, dict):
-            sections.append((("networks", name, "sasl"), network.get("sasl")))
+            sections += [(("networks", name, kind), network.get(kind)) for kind in ("sasl", "nickserv")]
     return [
         ((*place, key), section)
         for place, section in sections

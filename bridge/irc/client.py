@@ -21,6 +21,7 @@ from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.inbox import Inbox
 from bridge.irc.lanes import Lanes
 from bridge.irc.readiness import Readiness
+from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
@@ -70,6 +71,7 @@ class IrcNetwork:
         self._lanes = Lanes()
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubts = Doubts()
+        self._trust = Trust()
         self._connections = 0
         self._was_online = False
         self._readiness = Readiness(rooms)
@@ -325,6 +327,7 @@ class IrcNetwork:
             now=now,
             rng=self._rng,
             cursor=lambda: inbox.heard,
+            trust=self._trust,
         )
         self._connection = Connection(
             self._settings,

@@ -104,6 +104,7 @@ class Connection:
         self._online_at: float | None = None
         self._paused = False
         self._leaving = False
+        self._said_goodbye = False
 
     async def run(self) -> Ending:
         """Run until the connection is over; return why. Cancelling it says goodbye to the server."""
@@ -298,6 +299,7 @@ class Connection:
         """Log a line that is about to be written, and count it against the flood budget if it is costly."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
+        self._said_goodbye |= data.startswith(b"QUIT ")
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
@@ -359,13 +361,15 @@ class Connection:
             self._timer.cancel()
 
     async def _close(self, *, politely: bool) -> None:
-        """Close the socket. `politely`: say goodbye first and wait for the server to close, so that no line is lost."""
+        """Say goodbye, unless the server has ended the connection, and close the socket. `politely`: wait until the
+        server closes, so that no line is lost."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE):
-                if politely:
+                if not (self._said_goodbye or self._ending.by_server or self._writer.is_closing()):
                     for effect in self.session.quit():
                         if isinstance(effect, Write):
                             self._writer.write(effect.data)
+                if politely:
                     await self._writer.drain()
                     while await self._reader.read(_CHUNK):
                         pass

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -46,6 +47,12 @@ class Dial:
                 self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._settings.tls_ca_file)
         except OSError as error:
             return Ending(f"the CA file {self._settings.tls_ca_file} cannot be used: {error}", rejected=True)
+        try:
+            if self._tls is not None and (certificate := _certificate(self._settings)) is not None:
+                await asyncio.to_thread(self._tls.load_cert_chain, certificate)  # each time: it may be a new one
+        except OSError as error:
+            reason = f"the bridge's certificate {certificate} cannot be used: {error}"
+            return Ending(reason, rejected=True, key=self._settings.key("sasl", "certificate"))
         slow = asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain, place) if self._tls else None
         try:
             async with asyncio.timeout(_WITHIN):
@@ -72,6 +79,11 @@ class Dial:
             reason=f"{place} has not begun to speak TLS for {UNANSWERED_S:.0f} s",
             hint=f"if it is reachable, it may be a port for plain connections: {_TLS_PORT}",
         )
+
+
+def _certificate(settings: IrcSettings) -> Path | None:
+    """Our own certificate (SASL EXTERNAL)."""
+    return settings.sasl.certificate if settings.sasl is not None else None
 
 
 def _why(error: OSError) -> str:

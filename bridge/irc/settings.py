@@ -5,27 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from bridge.irc.login_settings import NickServ, Sasl
 from bridge.lib import hosts
 from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
-
-
-class Sasl(Section):
-    """Logging in to the network's services. Exactly one of password, password_file."""
-
-    mechanism: Literal["plain"] = "plain"
-    """How: `plain`."""
-    account: Annotated[str, AfterValidator(identifiers.irc_account)]
-    """The services account."""
-    password_: SecretStr | None = Field(default=None, alias="password")
-    """The account's password. Better in a file of its own: `password_file`."""
-    password_file: FilePath | None = None
-    """A file that holds the password, in one line; readable by nobody but its owner."""
-
-    @property
-    def password(self) -> str:
-        """The secret itself, from the config or from its file; '' if there is none."""
-        return revealed(self.password_) or ""
 
 
 class FloodBudget(Section):
@@ -62,6 +45,8 @@ class IrcSettings(NamedSection):
     """A file that holds the server's password, in one line; readable by nobody but its owner."""
     sasl: Sasl | None = None
     """Log in to the network's services. Many networks let nobody change nicks or join without."""
+    nickserv: NickServ | None = None
+    """Tell the services our password in a private message. Only for networks without SASL."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False

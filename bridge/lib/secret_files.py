@@ -14,7 +14,17 @@ def is_placeholder(text: str) -> bool:
 
 
 def read(path: Path) -> str:
-    """The one line in `path`. Raises ValueError. Opening does not block on a pipe; the open file itself is checked."""
+    """The one line in `path`. Raises ValueError."""
+    secret = read_lines(path).removesuffix("\n").removesuffix("\r")
+    try:
+        check(secret)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return secret
+
+
+def read_lines(path: Path) -> str:
+    """All text in `path`. Raises ValueError. Opening does not block on a pipe; the open file itself is checked."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -29,15 +39,9 @@ def read(path: Path) -> str:
     if len(content) > _BYTES:
         raise ValueError(f"{path} is too large for a secret")
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text") from error
-    secret = text.removesuffix("\n").removesuffix("\r")
-    try:
-        check(secret)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return secret
 
 
 def check(secret: str) -> None:

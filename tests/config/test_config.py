@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +211,7 @@ PLACES = [
     ("irc.libera.chat:6697", '"::1:6697"', "10:5: networks.libera.server: '::1:6697': an IPv6 address goes in"),
     ("burst: 5", "burst: 0", "14:13: networks.libera.flood.burst: must be greater than or equal to 1"),
     ("per_second: 0.5", "per_second: 0", "14:23: networks.libera.flood.per_second: must be greater than 0"),
-    ("mechanism: plain", "mechanism: scram", "13:12: networks.libera.sasl.mechanism: must be 'plain'"),
+    ("mechanism: plain", "mechanism: scram", "13:12: networks.libera.sasl.mechanism: 'scram' is no SASL mechanism"),
     ("account: littleduck", "account: '*'", "13:30: networks.libera.sasl.account: '*' is not an IRC services account"),
     ("libera/#pond", "libre/#pond", "18:40: links.pond.rooms[1]: there is no network 'libre'; did you mean 'libera'?"),
     ("libera/#pond", "libera/#po,nd", "18:40: links.pond.rooms[1]: '#po,nd' is not an IRC channel"),
@@ -312,6 +314,67 @@ def test_an_account_has_exactly_one_secret(folder: Path) -> None:
     assert only(folder, but(one, two)).startswith("7:5: networks.home.access_token: there is password_file already")
     without = but(', password: "${LIBERA}"', "")
     assert only(folder, without).startswith("13:5: networks.libera.sasl: a secret is missing: one of password,")
+
+
+SASL = 'sasl: {mechanism: plain, account: littleduck, password: "${LIBERA}"}'
+
+
+@pytest.mark.parametrize(
+    ("sasl", "expected"),
+    [
+        ("", "5 sasl: a secret is missing: one of password, password_file"),
+        (
+            "mechanism: [], password: x",
+            "24 sasl.mechanism: must be one of auto, external",
+        ),
+        (
+            "mechanism: [auto, plain], password: x",
+            "24 sasl.mechanism: auto stands alone",
+        ),
+        (
+            "mechanism: external",
+            "24 sasl.mechanism: external needs a certificate: make",
+        ),
+        (
+            "mechanism: [scram-sha-256], certificate: duck.pem",
+            "5 sasl: a secret is miss",
+        ),
+        ("certificate: secrets/public", "24 sasl.certificate: others can read"),
+        ("certificate: none.pem", "24 sasl.certificate: there is no file"),
+        (
+            "mechanism: ecdsa-nist256p-challenge",
+            "5 sasl: a secret is missing: one of key,",
+        ),
+        ("key: hunter2", "24 sasl.key: is no private key (PEM, without a passphrase)"),
+        ("key_file: secrets/rsa", "5 sasl.key: is no key of the curve NIST P-256"),
+    ],
+)
+def test_each_sasl_mechanism_has_what_it_needs(folder: Path, sasl: str, expected: str) -> None:
+    (folder / "duck.pem").touch(mode=0o600)
+    secret(folder, "public", "", 0o640)
+    secret(folder, "rsa", pem(rsa.generate_private_key(65537, 2048)))
+    found = only(folder, but(SASL, f"sasl: {{account: d, {sasl}}}"))
+    column, _, what = expected.partition(" ")
+    assert found.startswith(f"13:{column}: networks.libera.{what}")
+    assert "hunter2" not in found
+
+
+def test_a_certificate_or_a_key_is_enough_for_sasl(folder: Path) -> None:
+    (folder / "duck.pem").touch(mode=0o600)
+    secret(folder, "ec", pem(ec.generate_private_key(ec.SECP256R1())))
+    both = "mechanism: [external, PLAIN], certificate: duck.pem, password: x"
+    for means in ("certificate: duck.pem", "key_file: secrets/ec", both):
+        libera = read(folder, but(SASL, f"sasl: {{account: d, {means}}}")).networks["libera"]
+        assert isinstance(libera, IrcSettings)
+        sasl = libera.sasl
+        assert sasl is not None
+        assert "PRIVATE" not in repr(sasl)
+        assert sasl.mechanism == (("external", "plain") if means == both else ("auto",))
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 @pytest.mark.parametrize(
@@ -621,7 +684,7 @@ def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_con
     text = text.replace("CHANGE-ME", "littleduck").replace("example.org", "pond.social")
     environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "HOME_RECOVERY", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")
     secret(folder, "libera", "quack")
-    for name in ("token", "server", "recovery"):
+    for name in ("token", "server", "recovery", "nickserv"):
         secret(folder, name, "quack")
     (folder / "ca.pem").touch()
     assert [line for line in problems(folder, text, environ) if "keep one of the two" not in line] == []

@@ -1,6 +1,5 @@
 """One IRC connection, line by line: registration, rooms, liveness, and what a hostile server may do."""
 
-import base64
 import random
 from typing import TypeVar
 
@@ -149,67 +148,6 @@ def test_we_come_online_and_join_on_a_server_without_capabilities() -> None:
     talk.hears(":irc 421 CAP :Unknown command", ":irc 001 duck :Welcome")
     assert talk.of(Online) == [Online("duck")]
     assert talk.passes(6) == ["JOIN #Pond"]
-
-
-def test_sasl_plain_sends_the_account_and_the_password_in_chunks_of_400() -> None:
-    password = "x" * 291  # 300 bytes in all: the base64 of it fills its last chunk
-    talk = Talk(sasl_account="duck", sasl_password=password)
-    assert talk.hears(":irc CAP * LS :sasl=EXTERNAL,PLAIN batch") == ["CAP REQ :batch sasl"]
-    assert talk.hears(":irc CAP * ACK :batch sasl") == ["AUTHENTICATE PLAIN"]
-    chunks = [line.split()[1] for line in talk.hears("AUTHENTICATE +")]
-    assert [len(chunk) for chunk in chunks] == [396]
-    assert base64.b64decode(chunks[0]) == f"\0duck\0{password}".encode()
-    assert talk.hears(":irc 900 duck duck!a@b duck :in", ":irc 903 duck :ok") == ["CAP END"]
-
-
-def test_sasl_sends_an_empty_chunk_after_a_last_chunk_of_exactly_400() -> None:
-    talk = Talk(sasl_account="duck", sasl_password="x" * 294)
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl")
-    assert [len(line.split()[1]) for line in talk.hears("AUTHENTICATE +")] == [400, 1]
-    assert talk.written()[-1] == "AUTHENTICATE +"
-
-
-def test_the_sasl_password_is_sent_only_when_the_server_asks_and_never_after_the_login() -> None:
-    talk = Talk(sasl_account="duck", sasl_password="x")
-    assert talk.hears("AUTHENTICATE +", ":irc CAP * LS :sasl") == ["CAP REQ sasl"]
-    assert talk.hears("AUTHENTICATE +", ":irc CAP * ACK :sasl", "AUTHENTICATE eA==") == ["AUTHENTICATE PLAIN"]
-    assert talk.hears(":irc CAP * NEW :foo/bar") == []
-    talk.hears("AUTHENTICATE +", ":irc 903 * :ok")
-    assert talk.hears("AUTHENTICATE +") == []
-
-
-@pytest.mark.parametrize("numeric", ["902", "904", "905"])
-def test_a_rejected_sasl_login_is_reported_with_the_account_name_and_without_the_password(numeric: str) -> None:
-    talk = Talk(sasl_account="duck", sasl_password="hunter2")
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", f":irc {numeric} * :no")
-    (rejected,) = talk.of(Rejected)
-    assert isinstance(rejected, Rejected)
-    assert "does not accept the account or password" in rejected.reason
-    assert "'duck'" in rejected.reason
-    assert "hunter2" not in rejected.reason
-    assert "CAP END" not in talk.written()
-
-
-def test_the_connection_is_given_up_when_an_account_is_configured_but_sasl_plain_is_not_offered() -> None:
-    for offer in ("batch", "sasl=EXTERNAL"):
-        talk = Talk(sasl_account="duck", sasl_password="x")
-        talk.hears(f":irc CAP * LS :{offer}", ":irc CAP * ACK :batch", ":irc CAP * ACK :sasl")
-        assert any(isinstance(effect, (Broken, Rejected)) for effect in talk.effects)
-        assert "CAP END" not in talk.written()
-    talk = Talk(sasl_account="duck", sasl_password="x")
-    talk.hears(":irc 421 * CAP :Unknown command", ":irc 001 duck :Welcome")
-    assert talk.of(Broken)
-    assert not talk.of(Online)
-    talk = Talk(sasl_account="duck", sasl_password="x")
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * NAK :sasl")
-    assert talk.of(Broken)
-
-
-def test_an_aborted_sasl_login_ends_the_connection_but_is_no_rejection() -> None:
-    talk = Talk(sasl_account="duck", sasl_password="x")
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 906 * :aborted")
-    assert talk.of(Broken)
-    assert not talk.of(Rejected)
 
 
 def test_a_wrong_server_password_is_a_rejection_and_a_ban_is_a_pause_of_five_minutes() -> None:
@@ -762,29 +700,6 @@ def test_behind_a_bouncer_we_do_not_part_channels_that_other_clients_join() -> N
 
 
 # Unusual behaviour of servers
-
-
-def test_a_server_that_lists_its_sasl_mechanisms_without_plain_has_rejected_us() -> None:
-    talk = Talk(sasl_account="duck", sasl_password="quack")
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", ":irc 908 duck EXTERNAL,SCRAM-SHA-256 :are available")
-    assert [each.reason for each in talk.of(Rejected)] == [
-        "the server offers SASL only by EXTERNAL,SCRAM-SHA-256; the bridge needs PLAIN"
-    ]
-
-
-def test_after_a_logout_by_services_we_log_in_again_when_sasl_is_offered_again() -> None:
-    talk = Talk(sasl_account="duck", sasl_password="quack")
-    talk.hears(":irc CAP * LS :sasl", ":irc CAP * ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")
-    talk.hears(":irc 001 duck :Welcome", ":irc 376 duck :end")
-    assert talk.hears(":irc 901 duck duck!d@h :You are now logged out", ":irc CAP duck DEL :sasl") == []
-    assert talk.hears(":irc CAP duck NEW :sasl") == ["CAP REQ sasl"]
-    assert talk.hears(":irc CAP duck ACK :sasl") == ["AUTHENTICATE PLAIN"]
-    assert talk.hears("AUTHENTICATE +") == ["AUTHENTICATE AGR1Y2sAcXVhY2s="]
-    talk.hears(":irc 904 duck :SASL authentication failed")
-    assert not talk.of(Rejected)  # a connection that works is kept
-    assert [each.event for each in talk.of(Notable)] == ["logged_out", "not_logged_in"]
-    talk.hears(":irc CAP duck DEL :sasl", ":irc CAP duck NEW :sasl")
-    assert talk.hears(":irc CAP duck ACK :sasl", "AUTHENTICATE +", ":irc 903 duck :ok")[0] == "AUTHENTICATE PLAIN"
 
 
 def test_after_each_forced_rename_we_wait_longer_before_we_ask_for_our_nick() -> None:

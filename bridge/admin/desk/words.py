@@ -20,7 +20,7 @@ _CHECK = " Whether a change has a mistake, the log says, too: `not_reloaded`."
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         **{name: "" for name, verb in VERBS.items() if verb.access is Access.NOBODY},
-        **dict.fromkeys(("run", "config-schema", "completion", "demo", "chat"), ""),
+        **dict.fromkeys(("run", "config-schema", "irc-cert", "completion", "demo", "chat"), ""),
         "check-config": _CHECK,
         "reload": _RELOAD,
     }

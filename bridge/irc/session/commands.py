@@ -94,6 +94,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
         state.us.welcomed(state.login.nick, state.now)
         yield Online(state.us.nick)
+        yield from state.nickserv.welcomed(state.us.nick, state.now)
 
 
 def _server_created(state: State, line: Line) -> Iterable[Step]:
@@ -196,9 +197,20 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     return state.channels.changed(name)
 
 
-def _logged_in(state: State, _: Line) -> Iterable[Step]:
+def _of_services(handle: Handler) -> Handler:
+    """For what may be an answer of the services, too."""
+
+    def both(state: State, line: Line) -> Iterator[Step]:
+        yield from state.nickserv.answered(line, state.now)
+        yield from handle(state, line)
+
+    return both
+
+
+def _logged_in(state: State, line: Line) -> Iterator[Step]:
     """900 (RPL_LOGGEDIN)."""
-    return state.channels.we_changed()
+    yield from state.login.sasl(line)
+    yield from state.channels.we_changed()
 
 
 def _channel_created(state: State, line: Line) -> Iterable[Step]:
@@ -228,7 +240,7 @@ def _of_login(method: Callable[[Login, Line], Iterable[Step]]) -> Handler:
 _HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "CAP": _cap,
-        "AUTHENTICATE": _of_login(Login.authenticate),
+        "AUTHENTICATE": _of_login(Login.sasl),
         "001": _welcome,
         "003": _server_created,
         "005": _isupport,
@@ -244,6 +256,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "354": presence.whox,
         "376": _greeted,
         "396": _visible_host,
+        "401": _of_services(_error),
         "421": _unknown_command,
         "422": _greeted,
         "431": _nick_refused,
@@ -254,14 +267,14 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "464": _of_login(Login.wrong_password),
         "465": _of_login(Login.banned),
         "900": _logged_in,
-        "901": _of_login(Login.logged_out),
-        "902": _of_login(Login.not_logged_in),
-        "903": _of_login(Login.logged_in),
-        "904": _of_login(Login.not_logged_in),
-        "905": _of_login(Login.not_logged_in),
-        "906": _of_login(Login.aborted),
-        "907": _of_login(Login.logged_in),
-        "908": _of_login(Login.mechanisms),
+        "901": _of_login(Login.sasl),
+        "902": _of_login(Login.sasl),
+        "903": _of_login(Login.sasl),
+        "904": _of_login(Login.sasl),
+        "905": _of_login(Login.sasl),
+        "906": _of_login(Login.sasl),
+        "907": _of_login(Login.sasl),
+        "908": _of_login(Login.sasl),
         "ACCOUNT": presence.account,
         "ACK": _acknowledged,
         "BATCH": speech.batch,
@@ -275,7 +288,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "MODE": _mode_change,
         "NICK": presence.nick,
         "NOTE": _told,
-        "NOTICE": speech.speech,
+        "NOTICE": _of_services(speech.speech),
         "PART": presence.part,
         "PING": _ping,
         "PONG": _pong,

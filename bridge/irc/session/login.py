@@ -1,18 +1,18 @@
-"""Registration with the server: capabilities, password, SASL, and a nick that is free."""
+"""Registration with the server: capabilities, password, login to the account, and a nick that is free."""
 
 import random
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from bridge.irc.effects import Broken, Effect, Notable, Rejected, Write
+from bridge.irc.sasl.choice import Trust
+from bridge.irc.session.authentication import Authentication
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
 from bridge.irc.wire.line import Line, compose
 from bridge.model.text import one_line
 
-_CHUNK = 400
-"""Most characters in one AUTHENTICATE (https://ircv3.net/specs/extensions/sasl-3.1)."""
 _BANNED_PAUSE = 300.0
 """Seconds before a server that banned us is tried again: trying sooner prolongs the ban."""
 _BAN = re.compile(r"\b[GKZ]-?:?lined?\b", re.IGNORECASE)
@@ -21,18 +21,31 @@ _REASON_LIMIT = 300
 
 
 class Login:
-    """Logs in to the server, never without the configured account: if SASL is missing for now, we wait. Sans I/O."""
+    """Logs in to the server, never without the configured account if that is `required`: if SASL is missing for now, we
+    wait. Sans I/O."""
 
-    def __init__(self, settings: IrcSettings, rng: random.Random) -> None:
+    def __init__(self, settings: IrcSettings, rng: random.Random, trust: Trust) -> None:
         self._settings = settings
         self.nick = settings.nick
         self.capabilities = Capabilities(sasl=settings.sasl is not None)
         self.welcomed = False
         self._nicks = _candidates(settings.nick, rng)
-        self._authenticating = False
-        self._authenticated = settings.sasl is None
+        self._account = account = Authentication(settings, self.capabilities, trust)
+        self._sasl: Mapping[str, Callable[[Line], Iterator[Effect]]] = MappingProxyType(
+            {
+                "AUTHENTICATE": account.challenge,
+                "900": account.named,
+                "901": account.logged_out,
+                "902": account.refused,
+                "903": account.succeeded,
+                "904": account.refused,
+                "905": account.refused,
+                "906": account.aborted,
+                "907": account.succeeded,
+                "908": account.mechanisms,
+            }
+        )
         self._ended = False
-        self._mechanisms = ""
         self._ban = ""
 
     def start(self) -> Iterator[Effect]:
@@ -44,84 +57,36 @@ class Login:
         yield _write("NICK", self.nick)
 
     def cap(self, line: Line) -> Iterator[Effect]:
-        for names in self.capabilities.heard(line):
-            yield _write("CAP", "REQ", names)
+        """CAP: of what the server can do, ask for what we want; then log in, and end the negotiation."""
+        had = SASL in self.capabilities.enabled
+        for subcommand, names in self.capabilities.heard(line):
+            yield _write("CAP", subcommand, names)
+        has = SASL in self.capabilities.enabled
+        if has and not had:
+            self._account.offered_anew()
+        elif had and not has:
+            yield from self._account.withdrawn()
         yield from self._advance()
 
     def _advance(self) -> Iterator[Effect]:
         if not self.capabilities.settled:
             return
-        if self.welcomed:
-            if not self._authenticated and not self._authenticating and SASL in self.capabilities.enabled:
-                yield from self._authenticate()
-        elif self._authenticated and not self._ended:
+        yield from self._account.begin()
+        if not self.welcomed and not self._ended and self._account.may_go_on:
             self._ended = True
             yield _write("CAP", "END")
-        elif not self._authenticating and not self._ended:
-            yield from self._authenticate()
 
-    def _authenticate(self) -> Iterator[Effect]:
-        if SASL not in self.capabilities.enabled:
-            yield _turned_away(
-                "the server offers no SASL login at the moment; the bridge waits for it, because `sasl` is configured"
-            )
-            return
-        mechanisms = self.capabilities.offer(SASL) or ""
-        if mechanisms and not _has_plain(mechanisms):
-            yield self._refused(f"the server offers SASL only by {mechanisms}; the bridge needs PLAIN")
-            return
-        self._authenticating = True
-        yield _write("AUTHENTICATE", "PLAIN")
+    def sasl(self, line: Line) -> Iterator[Effect]:
+        """AUTHENTICATE, and the numerics about it (https://ircv3.net/specs/extensions/sasl-3.2)."""
+        yield from self._sasl[line.command](line)
+        yield from self._advance()
 
-    def authenticate(self, line: Line) -> Iterator[Effect]:
-        """AUTHENTICATE +: the server waits for the credentials."""
-        sasl = self._settings.sasl
-        if sasl is None or not self._authenticating or self._authenticated or line.param(0) != "+":
-            return
-        for chunk in _plain(sasl.account, sasl.password):
-            yield _write("AUTHENTICATE", chunk)
-
-    def logged_in(self, _: Line) -> Iterator[Effect]:
-        """903, 907: we are logged in to the account."""
-        if self._authenticating:
-            self._authenticated = True
-            yield from self._advance()
-
-    def mechanisms(self, line: Line) -> Iterator[Effect]:
-        """908 (RPL_SASLMECHS): the mechanisms that the server takes. Most servers send 904 too, but not all."""
-        self._mechanisms = one_line(line.param(1), _REASON_LIMIT)
-        if not self._authenticated and not _has_plain(line.param(1)):
-            yield self._refused(f"the server offers SASL only by {self._mechanisms}; the bridge needs PLAIN")
-
-    def logged_out(self, line: Line) -> Iterator[Effect]:
-        """901 (RPL_LOGGEDOUT): log in again when the server offers SASL anew; its services are back then."""
-        if self._settings.sasl is not None and self.welcomed:
-            self._authenticated = self._authenticating = False
-            yield Notable("logged_out", _said(line))
-
-    def not_logged_in(self, line: Line) -> Iterator[Effect]:
-        """902, 904, 905: the account is locked, or the credentials are wrong."""
-        if self._authenticated:
-            return
-        self._authenticating = False
-        only = f"; it offers {self._mechanisms}" if self._mechanisms else ""
-        account = self._settings.sasl.account if self._settings.sasl is not None else ""
-        yield self._refused(
-            f"the server does not accept the account or password (SASL account {account!r}: {_said(line)}{only})",
-            self._settings.key("sasl", "password") if self._settings.sasl is not None else (),
-        )
-
-    def aborted(self, line: Line) -> Iterator[Effect]:
-        """906 (ERR_SASLABORTED)."""
-        if self._authenticated:
-            return
-        self._authenticating = False
-        reason = f"the server broke off the SASL login: {_said(line)}"
-        yield Notable("not_logged_in", reason) if self.welcomed else _turned_away(reason)
-
-    def _refused(self, reason: str, key: tuple[str, ...] = ()) -> Effect:
-        """A connection that works is kept, though its account is gone."""
-        return Notable("not_logged_in", reason) if self.welcomed else Rejected(reason, key)
+    def tick(self, now: float) -> Iterator[Effect]:
+        """Time passed; call about once a second."""
+        for subcommand, names in self.capabilities.tick(now):
+            yield _write("CAP", subcommand, *filter(None, [names]))
+        yield from self._account.tick(now)
+        yield from self._advance()
 
     def wrong_password(self, line: Line) -> Iterator[Effect]:
         """464. Ignored after the welcome: then it is about a wrong operator password."""
@@ -160,10 +125,10 @@ class Login:
 
     def welcome(self, line: Line) -> Iterator[Effect]:
         """001: we are `welcomed`, unless the server lets us in without the login. It names the nick we really have."""
-        if not self._authenticated:
+        if not self._account.may_go_on:
             yield _turned_away("the server let us in without the SASL login that is configured")
             return
-        self.welcomed = True
+        self.welcomed = self._account.online = True
         self.nick = line.param(0) or self.nick
 
 
@@ -176,21 +141,8 @@ def _turned_away(reason: str, pause: float | None = None) -> Broken:
     return Broken(reason, pause, turned_away=True)
 
 
-def _has_plain(mechanisms: str) -> bool:
-    return "PLAIN" in mechanisms.upper().split(",")
-
-
 def _said(line: Line) -> str:
     return one_line(line.last, _REASON_LIMIT)
-
-
-def _plain(account: str, password: str) -> Iterator[str]:
-    """SASL PLAIN credentials (RFC 4616) in chunks; a full last chunk is followed by an empty one."""
-    data = b64encode(f"\0{account}\0{password}".encode()).decode()
-    for start in range(0, len(data), _CHUNK):
-        yield data[start : start + _CHUNK]
-    if len(data) % _CHUNK == 0:
-        yield "+"
 
 
 def _candidates(nick: str, rng: random.Random) -> Iterator[str]:

@@ -11,6 +11,7 @@ from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
+from bridge.irc.sasl.choice import Trust
 from bridge.irc.session import actions, outgoing, speech
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, obey
@@ -40,8 +41,17 @@ class Session:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
+        trust: Trust | None = None,
     ) -> None:
-        self._state = State(settings, rooms, origin=origin, now=now, rng=rng, cursor=cursor)
+        self._state = State(
+            settings,
+            rooms,
+            origin=origin,
+            now=now,
+            rng=rng,
+            cursor=cursor,
+            trust=trust or Trust(),
+        )
 
     @property
     def isupport(self) -> Isupport:
@@ -114,6 +124,7 @@ class Session:
     def _ticked(self, now: float) -> Iterator[Step]:
         state = self._state
         yield from state.liveness.tick(now, online=self.online)
+        yield from state.login.tick(now)
         yield from state.speakers.tick(now)
         yield from state.proofs.tick(now)
         yield from actions.tick(state)
@@ -121,6 +132,7 @@ class Session:
             if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
                 yield from state.channels.tick(now)
             yield from state.us.tick(now)
+            yield from state.nickserv.tick(now)
             yield from state.history.tick(now)
 
     def lost(self) -> list[Effect]:

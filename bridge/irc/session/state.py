@@ -10,9 +10,11 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.people import People
 from bridge.irc.hearing.speakers import Speakers
 from bridge.irc.hearing.who import WhoQueue
+from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
+from bridge.irc.session.nickserv import NickServ
 from bridge.irc.session.ourselves import Ourselves
 from bridge.irc.session.proof import Proofs
 from bridge.irc.settings import IrcSettings
@@ -52,6 +54,7 @@ class State:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor],
+        trust: Trust,
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -61,9 +64,10 @@ class State:
         self.joining = False
         self.isupport = Isupport()
         self.channels = Channels(rooms)
-        self.login = Login(settings, rng)
+        self.login = Login(settings, rng, trust)
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
+        self.nickserv = NickServ(settings.nickserv, settings.nick)
         self.proofs = Proofs()
         self.liveness = Liveness(now)
         self.who_queue = WhoQueue()

@@ -1,6 +1,7 @@
 """IRCv3 capability negotiation: what the server offers, what we ask for, what is on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from typing import TypeAlias
 
 from bridge.irc.wire.line import Line
 
@@ -26,6 +27,11 @@ _AT_ONCE = 300
 """Bytes of names in one REQ: leaves room in the server's answer, which repeats them after a longer prefix."""
 _MOST_OFFERED = 500
 """Most names that are remembered; a server offers some thirty."""
+_ANSWER_WITHIN_S = 10.0
+_MODIFIERS = "-~="
+
+Answer: TypeAlias = tuple[str, str]
+"""A subcommand of CAP and the names that go with it."""
 
 
 class Capabilities:
@@ -35,6 +41,8 @@ class Capabilities:
         self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset())
         self._offered: dict[str, str] = {}
         self._asked: list[list[str]] = []
+        self._asked_at: float | None = None
+        self._on: set[str] = set()
         self._listed = False
         self.enabled: set[str] = set()
 
@@ -52,36 +60,61 @@ class Capabilities:
         """Whether the server is a bouncer: then other clients may share our connection."""
         return any(name.startswith(_BOUNCERS) for name in self._offered)
 
-    def heard(self, line: Line) -> Iterator[str]:
-        """Take in one CAP line; yields the lists to REQ."""
+    def heard(self, line: Line) -> Iterator[Answer]:
+        """Take in one CAP line; yields what to answer."""
+        words = line.last.split() if len(line.params) > 2 else []  # nothing follows `CAP * LS`
+        more = line.param(2) == "*" and len(line.params) > 3  # the list goes on in the next line
         match line.param(1).upper():
             case "LS":
-                self._offer(line.last.split())
-                if line.param(2) != "*":
+                self._offer(words)
+                if not more:
                     self._listed = True
                     yield from self._ask(self._offered)
             case "NEW":
-                names = self._offer(line.last.split())
-                yield from self._ask(names)
+                yield from self._ask(self._offer(words))
             case "ACK":
-                self._acknowledged(line.last.split())
+                yield from self._acknowledged(words)
             case "NAK":
-                yield from self._refused(line.last.split())
+                yield from self._refused(words)
+            case "LIST":
+                self._are_on(words, more=more)
             case "DEL":
-                for name in line.last.split():
-                    self._offered.pop(name, None)
-                    self.enabled.discard(name)
+                self._withdrawn({_bare(word) for word in words})
+
+    def tick(self, now: float) -> Iterator[Answer]:
+        """Time passed. A REQ that is not answered is given up, and the server asked what is on."""
+        if not self._asked:
+            self._asked_at = None
+        elif self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at > _ANSWER_WITHIN_S:
+            self._asked, self._asked_at = [], None
+            yield "LIST", ""
 
     def _offer(self, words: Iterable[str]) -> list[str]:
         names = []
         for word in words:
-            name, _, value = word.partition("=")
-            if len(self._offered) < _MOST_OFFERED:
+            name, _, value = word.lstrip(_MODIFIERS).partition("=")
+            if name in self._offered or len(self._offered) < _MOST_OFFERED:
                 self._offered[name] = value
                 names.append(name)
         return names
 
-    def _ask(self, names: Iterable[str]) -> Iterator[str]:
+    def _withdrawn(self, names: Set[str]) -> None:
+        for name in names:
+            self._offered.pop(name, None)
+            self.enabled.discard(name)
+        self._asked = [left for group in self._asked if (left := [name for name in group if name not in names])]
+
+    def _are_on(self, words: Iterable[str], *, more: bool) -> None:
+        """LIST: exactly these are on."""
+        self._on.update(self._wanted.intersection(map(_bare, words)))
+        if not more:
+            self.enabled.intersection_update(self._on)
+            self.enabled.update(self._on)
+            self._on = set()
+
+    def _ask(self, names: Iterable[str]) -> Iterator[Answer]:
         group: list[str] = []
         asked = {name for each in self._asked for name in each}
         for name in sorted(self._wanted.intersection(names) - self.enabled - asked):
@@ -92,26 +125,42 @@ class Capabilities:
         if group:
             yield self._request(group)
 
-    def _request(self, group: list[str]) -> str:
+    def _request(self, group: list[str]) -> Answer:
         self._asked.append(group)
-        return " ".join(group)
+        return "REQ", " ".join(group)
 
-    def _acknowledged(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name.startswith("-"):
-                self.enabled.discard(name[1:])
+    def _acknowledged(self, words: Iterable[str]) -> Iterator[Answer]:
+        """ACK, with the modifiers of version 301: `-` is off, `=` stays on for good, `~` is on once we ACK it, too."""
+        off = set()
+        for word in words:
+            name = _bare(word)
+            if "-" in _modifiers(word):
+                off.add(name)
+                self.enabled.discard(name)
             elif name in self._wanted:
                 self.enabled.add(name)
+                if "~" in _modifiers(word):
+                    yield "ACK", name
+        self._asked = [left for group in self._asked if (left := [name for name in group if name not in off])]
         self._asked = [left for group in self._asked if (left := [name for name in group if name not in self.enabled])]
 
-    def _refused(self, names: list[str]) -> Iterator[str]:
+    def _refused(self, names: list[str]) -> Iterator[Answer]:
         """All of a REQ is refused for one name in it: ask for each alone, and give up what is refused alone. Servers
         answer in order, and not all repeat the names word for word."""
         if not self._asked:
             return
-        refused = {name.lower() for name in names}
+        refused = {_bare(name).lower() for name in names}
         group = next((group for group in self._asked if refused.intersection(group)), self._asked[0])
         self._asked.remove(group)
         if len(group) > 1:
             for name in group:
                 yield self._request([name])
+
+
+def _modifiers(word: str) -> str:
+    return word[: len(word) - len(word.lstrip(_MODIFIERS))]
+
+
+def _bare(word: str) -> str:
+    """The name without modifiers and value. No capability begins with one of these signs."""
+    return word.lstrip(_MODIFIERS).partition("=")[0]
