@@ -105,10 +105,7 @@ def _server_created(state: State, line: Line) -> Iterable[Step]:
 def _isupport(state: State, line: Line) -> Iterable[Step]:
     """005 (RPL_ISUPPORT)."""
     state.isupport.load(line.params)
-    casemapping = state.isupport.casemapping
-    if casemapping is not state.people.casemapping:
-        for part in (state.people, state.speakers, state.proofs, state.us, state.channels):
-            part.compare_by(casemapping)
+    state.compare_by(state.isupport.casemapping)
     return ()
 
 
@@ -240,6 +237,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "329": _channel_created,
         "330": presence.whois_account,
         "332": actions.topic_now,
+        "352": presence.who,
         "353": presence.names,
         "354": presence.whox,
         "376": _greeted,
@@ -264,6 +262,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "908": _of_login(Login.mechanisms),
         "ACCOUNT": presence.account,
         "ACK": _acknowledged,
+        "AWAY": presence.away,
         "BATCH": speech.batch,
         "CHGHOST": presence.chghost,
         "ERROR": _error_line,
@@ -282,6 +281,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "PRIVMSG": speech.speech,
         "QUIT": presence.quit_,
         "REDACT": actions.redact,
+        "SETNAME": presence.setname,
         "TAGMSG": actions.tagmsg,
         "TOPIC": actions.topic,
         "WARN": _told,

@@ -80,7 +80,10 @@ class Session:
         state.liveness.heard(now)
         if line is None:
             return []
-        handle = speech.replayed if speech.is_replayed(state, line) else obey
+        is_old = speech.is_replayed(state, line)
+        if not is_old:
+            state.people.recognise(line.source)
+        handle = speech.replayed if is_old else obey
         effects = [*self._effects(handle(state, line))]
         label = line.tags.get("label", "")
         return [*effects, *state.proofs.answered(label)] if label and line.command != "BATCH" else effects

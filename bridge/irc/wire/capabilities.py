@@ -10,6 +10,7 @@ WANTED = (
     "server-time",
     "account-tag",
     "account-notify",
+    "away-notify",
     "extended-join",
     "chghost",
     "setname",
@@ -17,6 +18,7 @@ WANTED = (
     "batch",
     "labeled-response",
     "multi-prefix",
+    "userhost-in-names",
     "draft/chathistory",
     REDACTION,
 )
