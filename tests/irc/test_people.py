@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from bridge.irc.hearing.people import People
+from bridge.irc.session.commands import _HANDLERS
 from bridge.irc.wire.line import Source
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Message, Room
@@ -239,6 +240,27 @@ def test_a_server_is_nobody_in_a_channel(source: str, line: str) -> None:
     talk = joined()
     talk.hears(f"{source}{line}")
     assert set(people(talk).nicks("#pond")) == {"duck"}
+
+
+@pytest.mark.parametrize("line", ["NOTICE #pond :restart", "PRIVMSG #pond :x", "TOPIC #pond :x", "JOIN #pond"])
+def test_our_server_is_nobody_though_its_name_has_no_dot(line: str) -> None:
+    talk = joined()
+    talk.hears(f":irc {line}")
+    assert talk.events == []
+    assert set(people(talk).nicks("#pond")) == {"duck"}
+    talk.hears(":ircx NOTICE #pond :a person")
+    assert len(talk.heard) == 1
+
+
+@pytest.mark.parametrize("command", sorted(_HANDLERS))
+def test_a_line_without_some_of_its_parameters_is_survived(command: str) -> None:
+    words = ["duck", "#pond", "al", "#pond", "u", "h", "al", "H", "x", "y"]
+    for source in (":irc.test ", ":al!u@h ", ":al ", ""):
+        for count in range(len(words)):
+            talk = joined()
+            talk.hears(":irc.test 353 duck = #pond :al duck", f"{source}{command} {' '.join(words[:count])}")
+            talk.passes(1)
+            assert talk.session.nick == "duck"
 
 
 # How much it costs

@@ -91,6 +91,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
     yield from state.login.welcome(line)
     if state.login.welcomed:
         state.welcomed_at = state.now
+        state.server = "" if state.us.is_us(line.source.nick) else line.source.nick
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
         state.us.welcomed(state.login.nick, state.now)
         yield Online(state.us.nick)

@@ -58,6 +58,8 @@ class State:
         self.now, self.wall = now, 0.0
         self.cursor = cursor
         self.welcomed_at: float | None = None
+        self.server = ""
+        """The name of our server, as it welcomed us."""
         self.online_since: float | None = None  # by the server's clock; 0.0 if it tells no time
         self.joining = False
         self.isupport = Isupport()
