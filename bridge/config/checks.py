@@ -10,7 +10,7 @@ from bridge.config.secrets import is_secret
 from bridge.lib import hosts
 from bridge.lib.secret_files import is_placeholder
 from bridge.model import identifiers
-from bridge.model.casemap import Casemapping
+from bridge.model.casemap import widest
 from bridge.model.event import BOTS, DESK, Room
 
 _TAKEN = ((BOTS, "networks", "the network of the bots' ears"), (DESK, "bots", "who takes commands in private"))
@@ -109,7 +109,7 @@ def _room(document: Document, place: Path, text: object, seen: dict[tuple[str, s
     except ValueError as error:
         yield document.problem(place, str(error))
         return
-    folded = room.id if matrix else Casemapping.RFC1459.fold(room.id)
+    folded = room.id if matrix else widest(room.id)
     first = seen.setdefault((room.network, folded), place)
     if first[:2] == place[:2] and first != place:
         yield document.problem(place, f"{text} is in this link already: {dotted(first)}")

@@ -255,7 +255,7 @@ class IrcNetwork:
         if connection is None or not connection.open:
             return None
         session = connection.session
-        if not session.isupport.is_channel(target):
+        if not session.isupport.is_channel(target) and session.channels.room(target) is None:
             return connection
         if session.may_speak(target):
             return None if session.channels.muted(target) and not trial else connection

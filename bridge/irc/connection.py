@@ -230,7 +230,7 @@ class Connection:
         log.warning("cannot_speak", network=self._settings.name, room=str(room), reason=str(error), hint=hint)
 
     async def _read(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(self._settings.encoding)
         try:
             while data := await self._reader.read(_CHUNK):
                 now, wall = self._loop.time(), self._clock()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.irc.login_settings import NickServ, Sasl
+from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
 from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
@@ -47,6 +48,9 @@ class IrcSettings(NamedSection):
     """Log in to the network's services. Many networks let nobody change nicks or join without."""
     nickserv: NickServ | None = None
     """Tell the services our password in a private message. Only for networks without SASL."""
+    encoding: Annotated[str, AfterValidator(text_codec)] = FALLBACK
+    """In which encoding lines are read that are not UTF-8, such as `koi8-r` or `gbk`. Where a line is UTF-8, it is
+    read as UTF-8 anyway, and UTF-8 is what the bridge writes."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False

@@ -10,7 +10,8 @@ _SERVER = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]+)(?::[0-9]{1,5})?"
 _MATRIX_USER = re.compile(rf"@[\x21-\x39\x3b-\x7e]+:{_SERVER}")  # also historical local parts, which some people have
 _MATRIX_ALIAS = re.compile(rf"#[^:\s\x00-\x1f\x7f-\x9f]+:{_SERVER}")
 _MATRIX_ROOM = re.compile(rf"![^:\s\x00-\x1f\x7f-\x9f]+(?::{_SERVER})?")  # no server since room version 12
-_CHANNEL = re.compile(r"[#&+!][^ ,\x00-\x1f\x7f]{0,199}")
+_CHANNEL = re.compile(r"[!\"#%&'()+./;<=>~][^ ,\x00\x07\r\n]{0,199}")
+"""RFC 2812, section 1.3. A server may have any sign for its channels (CHANTYPES) that no nick begins with."""
 _NICK = re.compile(r"[^\s,*?!@.$:#&+%~0-9\x00-\x1f\x7f-][^\s,*?!@.\x00-\x1f\x7f]{0,63}")
 _ACCOUNT = re.compile(r"[^\s,*?!@:\x00-\x1f\x7f][^\s,*?!@\x00-\x1f\x7f]{0,63}")
 _LOOSE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
@@ -34,7 +35,7 @@ def matrix_room(text: str) -> str:
 def irc_channel(text: str) -> str:
     """Return `text` if it is one channel's name, else raise ValueError. A comma or a space would make it two names."""
     if not _CHANNEL.fullmatch(text):
-        raise ValueError(f"{text!r} is not an IRC channel: # or & first; no space, comma or control character")
+        raise ValueError(f"{text!r} is not an IRC channel: a sign first, mostly #; no space, comma or line break")
     return text
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bridge.model import identifiers
-from bridge.model.casemap import Casemapping
+from bridge.model.casemap import widest
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
 from bridge.model.text import folded
@@ -104,11 +104,11 @@ def same_name(name: str) -> str:
 
 
 def same(identity: Identity) -> Identity:
-    """A key that is equal for identities that may be the same. IRC names are folded under RFC 1459, which folds the
-    most, so that no network's casemapping can make one sender two users."""
+    """A key that is equal for identities that may be the same. IRC names are folded as far as any casemapping does, so
+    that no network's casemapping can make one sender two users."""
     if identity.kind is Proof.MATRIX:
         return identity
-    return Identity(identity.kind, identity.network, Casemapping.RFC1459.fold(identity.value))
+    return Identity(identity.kind, identity.network, widest(identity.value))
 
 
 def _check_mask(mask: str) -> None:

@@ -43,7 +43,7 @@ def test_extended_join_and_account_notify_prove_accounts_without_whois() -> None
 
 def test_with_whox_the_accounts_of_people_already_in_a_channel_are_asked_for_on_joining() -> None:
     talk = Talk().welcomed(_KNOWS, _WHOX)
-    assert talk.written()[-1] == "WHO #pond %tcuhnfa,271"
+    assert talk.written()[-1] == "WHO #pond %tcuhnfar,271"
     talk.hears(":irc 353 duck = #pond :@al +bob duck", ":irc 354 duck 271 #pond u h al H@ Alice")
     talk.hears(":irc 354 duck 271 #pond u h bob H 0", ":al!u@h PRIVMSG #pond :1", ":bob!u@h PRIVMSG #pond :2")
     assert proofs(talk) == [("1", (_ALICE,)), ("2", ())]
@@ -52,9 +52,9 @@ def test_with_whox_the_accounts_of_people_already_in_a_channel_are_asked_for_on_
 def test_channels_are_asked_about_by_who_one_after_the_other() -> None:
     rooms = (Room("net", "#a"), Room("net", "#b"), Room("net", "#c"))
     talk = Talk(rooms=rooms).welcomed("", _WHOX)
-    assert talk.hears(*(f":duck!u@h JOIN {room.id}" for room in rooms)) == ["WHO #a %tcuhnfa,271"]
-    assert talk.hears(":irc 315 duck #a :end") == ["WHO #b %tcuhnfa,271"]
-    assert talk.hears(":irc 315 duck #b :end", ":irc 315 duck #c :end") == ["WHO #c %tcuhnfa,271"]
+    assert talk.hears(*(f":duck!u@h JOIN {room.id}" for room in rooms)) == ["WHO #a %tcuhnfar,271"]
+    assert talk.hears(":irc 315 duck #a :end") == ["WHO #b %tcuhnfar,271"]
+    assert talk.hears(":irc 315 duck #b :end", ":irc 315 duck #c :end") == ["WHO #c %tcuhnfar,271"]
 
 
 def test_many_unknown_speakers_at_once_cause_no_flood_of_whois() -> None:

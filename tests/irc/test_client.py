@@ -54,8 +54,11 @@ class Ircd:
         writer.close()
 
     def tell(self, *lines: str) -> None:
+        self.tell_bytes("".join(f"{line}\r\n" for line in lines).encode())
+
+    def tell_bytes(self, data: bytes) -> None:
         assert self._writer is not None
-        self._writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        self._writer.write(data)
 
     def hang_up(self) -> None:
         assert self._writer is not None
@@ -467,3 +470,37 @@ def test_the_pause_grows_to_a_minute_when_a_server_lets_us_in_and_soon_closes_th
     assert [backoff.after(Ending("bye", by_server=True, online_for=0.3)) for _ in range(8)][-1] > 30
     away = ReconnectPause(random.Random(1))
     assert [away.after(Ending("connection refused")) for _ in range(8)][-1] <= 10
+
+
+@pytest.mark.parametrize("supports", ["CHANTYPES=", "CHANTYPES=&"])
+async def test_a_message_waits_for_its_channel_though_the_server_has_another_sign_for_channels(
+    ircd: Ircd, supports: str
+) -> None:
+    """A server, or a bouncer, may say less than is true: what is configured is a channel."""
+    ircd.slow, ircd.greeting = {"#pond"}, (*_WELCOME, f":irc 005 duck {supports} :are supported")
+    async with network(ircd) as net, asyncio.TaskGroup() as group:
+        events = net.events(None)
+        reading = group.create_task(_read_on(events))
+        await ircd.told(lambda line: line == "JOIN #pond")
+        sending = group.create_task(net.send(post("<Ann> later")))
+        ircd.tell(":duck!u@h JOIN #pond")
+        await ircd.told(lambda line: line == "PRIVMSG #pond :<Ann> later")
+        await sending
+        reading.cancel()
+
+
+async def test_what_is_not_utf8_is_read_in_the_encoding_of_the_network(ircd: Ircd) -> None:
+    async with running(ircd, encoding="koi8-r") as (net, batches):
+        ircd.tell_bytes(":bob!u@h PRIVMSG #pond :утка ".encode("koi8-r") + "🦆\r\n".encode())
+        await ircd.told(lambda line: line.startswith("WHOIS"))
+        await net.send(post())
+        said = [plain(event.text) for batch in batches for event in batch.events]
+        assert said == ["утка 🦆"]
+
+
+async def _read_on(events: AsyncGenerator[Batch, None]) -> None:
+    try:
+        async for _ in events:
+            pass
+    finally:
+        await events.aclose()

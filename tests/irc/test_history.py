@@ -143,7 +143,7 @@ def test_history_from_before_our_first_join_is_not_heard() -> None:
 
 def test_without_history_the_time_since_we_left_is_a_gap() -> None:
     talk = Return()
-    assert talk.comes() == ["WHO #pond %tcuhnfa,271", "MODE #Pond", "PING history"]
+    assert talk.comes() == ["WHO #pond %tcuhnfar,271", "MODE #Pond", "PING history"]
     talk.fence()
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, T0 + 5)]
 
@@ -181,7 +181,7 @@ def test_our_own_posts_are_recognised_in_history_and_cannot_be_forged() -> None:
 
 def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
     talk = Return(caps=f"{ALL} draft/chathistory", supports=f"{_SUPPORTS} CHATHISTORY=2")
-    assert talk.comes() == ["WHO #pond %tcuhnfa,271", "PING history"]
+    assert talk.comes() == ["WHO #pond %tcuhnfar,271", "PING history"]
     assert talk.fence() == ["CHATHISTORY AFTER #Pond timestamp=2026-11-22T23:59:00.000Z 2"]
     page = (":irc BATCH +1 chathistory #pond", old("m1", 1, tags=";account=Bob"), old("m2", 2, tags=";account=Bob"))
     assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m2 2"]

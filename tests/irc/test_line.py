@@ -78,24 +78,6 @@ def test_a_line_that_is_too_long_is_dropped_whole_and_the_next_is_read() -> None
 
 
 @pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (b"caf\xe9 noir", "café noir"),
-        (b"d\xe9j\xe0", "déjà"),
-        (b"caf\xe9", "café"),
-        (b"h\xc3\xa9llo \xff w\xc3\xb6rld", "héllo \ufffd wörld"),
-        (b"it\x92s 5\x80", "it’s 5€"),
-        (b"wait\x85 what", "wait… what"),
-        (b"\x81", "\ufffd"),  # no character of Windows-1252
-        ("é".encode() + "duck €".encode()[:-1], "éduck \ufffd"),
-        (b"x" * 500 + "€".encode()[:-1], "x" * 500 + "\ufffd"),  # cut by the server
-    ],
-)
-def test_text_that_is_not_utf8_is_read_as_windows_1252_where_possible(data: bytes, text: str) -> None:
-    assert LineBuffer().feed(b"PRIVMSG #a :" + data + b"\r\n") == [f"PRIVMSG #a :{text}"]
-
-
-@pytest.mark.parametrize(
     ("tags", "value"), [("a=b\\", "b"), ("a=b\\\\", "b\\"), ("a=\\", ""), ("a=b\\;c=d", "b"), ("a=\\:\\s", "; ")]
 )
 def test_a_lone_backslash_at_the_end_of_a_tag_is_dropped(tags: str, value: str) -> None:

@@ -27,4 +27,4 @@ class WhoQueue:
     def answered(self) -> Iterable[Effect]:
         """Ask the next question: the last one is answered, or there was none."""
         self._asking = self._waiting.popleft() if self._waiting else ""
-        return written("WHO", self._asking, f"%tcuhnfa,{WHOX_MARK}") if self._asking else ()
+        return written("WHO", self._asking, f"%tcuhnfar,{WHOX_MARK}") if self._asking else ()

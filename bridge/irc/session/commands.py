@@ -91,6 +91,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
     yield from state.login.welcome(line)
     if state.login.welcomed:
         state.welcomed_at = state.now
+        state.server = "" if state.us.is_us(line.source.nick) else line.source.nick
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
         state.us.welcomed(state.login.nick, state.now)
         yield Online(state.us.nick)
@@ -106,10 +107,7 @@ def _server_created(state: State, line: Line) -> Iterable[Step]:
 def _isupport(state: State, line: Line) -> Iterable[Step]:
     """005 (RPL_ISUPPORT)."""
     state.isupport.load(line.params)
-    casemapping = state.isupport.casemapping
-    if casemapping is not state.people.casemapping:
-        for part in (state.people, state.speakers, state.proofs, state.us, state.channels):
-            part.compare_by(casemapping)
+    state.compare_by(state.isupport.casemapping)
     return ()
 
 
@@ -252,6 +250,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "329": _channel_created,
         "330": presence.whois_account,
         "332": actions.topic_now,
+        "352": presence.who,
         "353": presence.names,
         "354": presence.whox,
         "376": _greeted,
@@ -277,6 +276,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "908": _of_login(Login.sasl),
         "ACCOUNT": presence.account,
         "ACK": _acknowledged,
+        "AWAY": presence.away,
         "BATCH": speech.batch,
         "CHGHOST": presence.chghost,
         "ERROR": _error_line,
@@ -295,6 +295,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "PRIVMSG": speech.speech,
         "QUIT": presence.quit_,
         "REDACT": actions.redact,
+        "SETNAME": presence.setname,
         "TAGMSG": actions.tagmsg,
         "TOPIC": actions.topic,
         "WARN": _told,

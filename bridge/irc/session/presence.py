@@ -12,19 +12,23 @@ from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line, Source
 from bridge.model.text import one_line, printable
 
-_WHOX_FIELDS = 8
+_WHO_FIELDS = 8
+_WHOX_FIELDS = (8, 9)
 _MOST_DIGITS = 16
 
 
 def join(state: State, line: Line) -> Iterator[Step]:
-    """JOIN, ours or somebody else's."""
+    """JOIN, ours or somebody else's (https://ircv3.net/specs/extensions/extended-join)."""
+    if line.is_of_server:
+        return
     for channel in line.param(0).split(","):
         if state.us.is_us(line.source.nick):
             yield from _we_joined(state, line, channel)
-        if state.channels.room(channel):
+        if state.channels.heard(channel):
             state.people.joined(line.source, channel)
     if "extended-join" in state.enabled and len(line.params) > 1:
         state.people.learn(line.source, _account(line.param(1), "*"), state.now)
+        state.people.described(line.source, realname=line.param(2))
     if not state.us.is_us(line.source.nick):
         rooms = filter(None, map(state.channels.heard, line.param(0).split(",")))
         yield from actions.told(state, actions.membership(state, line, rooms))
@@ -34,6 +38,7 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
     """We joined a channel. Accounts are asked for with WHO, even if each line names its own (account-tag): those who
     are silent may be mentioned."""
     state.us.seen(line.source)
+    state.people.we_left(channel)  # who is there now is told anew
     state.topics.pop(state.people.casemapping.fold(channel))
     room = state.channels.we_joined(channel, state.now)
     if room is None:
@@ -48,8 +53,10 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
 
 
 def names(state: State, line: Line) -> Iterable[Step]:
-    """353 (RPL_NAMREPLY)."""
-    if state.channels.room(line.param(2)):
+    """353 (RPL_NAMREPLY), a part of a channel's people. The sign before the channel's name is missing on some servers.
+    Of several ranks of a person only the highest is told without multi-prefix, and a host without userhost-in-names."""
+    channel = line.params[-2] if len(line.params) > 1 else ""
+    if state.channels.heard(channel):
         signs = state.isupport.ranks
         every = "".join(signs)
         for name in line.last.split(" "):
@@ -58,7 +65,7 @@ def names(state: State, line: Line) -> Iterable[Step]:
             user, _sep, host = mask.partition("@")
             if nick:
                 ranks = "".join(signs[sign] for sign in name[: len(name) - len(whole)])
-                state.people.joined(Source(nick, user, host), line.param(2), ranks)
+                state.people.joined(Source(nick, user, host), channel, ranks)
     return ()
 
 
@@ -104,11 +111,28 @@ def nick(state: State, line: Line) -> Iterator[Step]:
 
 def account(state: State, line: Line) -> Iterable[Step]:
     """ACCOUNT (https://ircv3.net/specs/extensions/account-notify)."""
-    state.people.learn(line.source, _account(line.param(0), "*"), state.now)
+    if line.params:
+        state.people.learn(line.source, _account(line.param(0), "*"), state.now)
+    return ()
+
+
+def away(state: State, line: Line) -> Iterable[Step]:
+    """AWAY (https://ircv3.net/specs/extensions/away-notify). Without a reason, somebody is back."""
+    state.people.described(line.source, away=line.param(0) != "")
+    return ()
+
+
+def setname(state: State, line: Line) -> Iterable[Step]:
+    """SETNAME (https://ircv3.net/specs/extensions/setname)."""
+    if line.params:
+        state.people.described(line.source, realname=line.param(0))
     return ()
 
 
 def chghost(state: State, line: Line) -> Iterable[Step]:
+    """CHGHOST (https://ircv3.net/specs/extensions/chghost): the person stays the same."""
+    if not (line.param(0) and line.param(1)):
+        return ()
     if state.us.is_us(line.source.nick):
         state.us.rehosted(line.param(0), line.param(1))
     state.people.rehosted(line.source.nick, line.param(0), line.param(1))
@@ -116,10 +140,21 @@ def chghost(state: State, line: Line) -> Iterable[Step]:
 
 
 def whox(state: State, line: Line) -> Iterable[Step]:
-    """354 (RPL_WHOSPCRPL), in the order of the fields that we asked for."""
-    if len(line.params) == _WHOX_FIELDS and line.param(1) == WHOX_MARK:
-        _, _, _, user, host, who, _, name = line.params
-        state.people.learn(Source(who, user, host), _account(name, "0"), state.now)
+    """354 (RPL_WHOSPCRPL), in the order of the fields that we asked for. The real name may be missing."""
+    if len(line.params) in _WHOX_FIELDS and line.param(1) == WHOX_MARK:
+        _, _, _, user, host, who, flags, name, *rest = line.params
+        source = Source(who, user, host)
+        state.people.learn(source, _account(name, "0"), state.now)
+        state.people.described(source, realname=rest[0] if rest else None, away=flags.startswith("G"))
+    return ()
+
+
+def who(state: State, line: Line) -> Iterable[Step]:
+    """352 (RPL_WHOREPLY). It is for somebody else on our connection (a bouncer), but true."""
+    if len(line.params) == _WHO_FIELDS:
+        _, _, user, host, _, who, flags, rest = line.params
+        away, realname = flags.startswith("G"), rest.partition(" ")[2]
+        state.people.described(Source(who, user, host), realname=realname, away=away)
     return ()
 
 

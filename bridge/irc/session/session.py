@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -19,11 +20,13 @@ from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import parse
+from bridge.irc.wire.line import NOBODY, Source, parse
 from bridge.model.event import Mentioned, Room
 from bridge.model.people import Proof
 from bridge.network import TransientError
 
+_SAID = frozenset({"PRIVMSG", "NOTICE", "TAGMSG", "REDACT", "TOPIC", "JOIN"})
+"""What would be a person's if the name of our server, which has no dot on some small ones, were taken for a nick."""
 _JOIN_ANYWAY_S = 5.0
 """Seconds after the welcome when channels are joined, even if the server did not end its greeting."""
 
@@ -90,7 +93,12 @@ class Session:
         state.liveness.heard(now)
         if line is None:
             return []
-        handle = speech.replayed if speech.is_replayed(state, line) else obey
+        if line.command in _SAID and line.source == Source(state.server):
+            line = replace(line, source=NOBODY)
+        is_old = speech.is_replayed(state, line)
+        if not is_old:
+            state.people.recognise(line.source)
+        handle = speech.replayed if is_old else obey
         effects = [*self._effects(handle(state, line))]
         label = line.tags.get("label", "")
         return [*effects, *state.proofs.answered(label)] if label and line.command != "BATCH" else effects

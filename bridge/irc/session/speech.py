@@ -27,7 +27,9 @@ def is_replayed(state: State, line: Line) -> bool:
     """Whether a line was said before we came."""
     if "batch" in line.tags:
         return line.command != "BATCH" and state.batches.around(line).is_history
-    said = line.command in _REPLAYED and state.isupport.is_channel(line.param(0))
+    where = line.param(0)
+    is_channel = state.isupport.is_channel(where) or state.channels.heard(where) is not None
+    said = line.command in _REPLAYED and is_channel
     if not said or state.online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in state.proofs:
         return False
     return convert.spoken_at(line, state.wall) < state.online_since - _LONG_AGO_S

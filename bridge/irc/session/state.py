@@ -21,6 +21,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
 from bridge.lib.lru import LruDict
+from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
 from bridge.model.people import Sender
 from bridge.network import TransientError
@@ -60,6 +61,8 @@ class State:
         self.now, self.wall = now, 0.0
         self.cursor = cursor
         self.welcomed_at: float | None = None
+        self.server = ""
+        """The name of our server, as it welcomed us."""
         self.online_since: float | None = None  # by the server's clock; 0.0 if it tells no time
         self.joining = False
         self.isupport = Isupport()
@@ -86,6 +89,19 @@ class State:
     @property
     def online(self) -> bool:
         return self.welcomed_at is not None
+
+    def compare_by(self, casemapping: Casemapping) -> None:
+        """The server compares names by `casemapping`, which it may say at any time."""
+        if casemapping is self.people.casemapping:
+            return
+        for part in (self.people, self.speakers, self.proofs, self.us, self.channels):
+            part.compare_by(casemapping)
+        typists = [self.typing.pop(key) for key in self.typing]
+        for each in typists:
+            if each is not None and each.who is not None:
+                self.typing[each.room, casemapping.fold(each.who.address)] = each
+        for channel in self.topics:
+            self.topics.pop(channel)  # how the server wrote the channel's name is not known any more
 
     def absence(self, target: str) -> TransientError | None:
         """Why we are not in a configured channel, and when to try again; None if unknown, or if we are in it."""

@@ -11,6 +11,7 @@ WANTED = (
     "server-time",
     "account-tag",
     "account-notify",
+    "away-notify",
     "extended-join",
     "chghost",
     "setname",
@@ -18,6 +19,7 @@ WANTED = (
     "batch",
     "labeled-response",
     "multi-prefix",
+    "userhost-in-names",
     "draft/chathistory",
     REDACTION,
 )

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-
-from irc.features import FeatureSet
+from types import MappingProxyType
 
 from bridge.model.casemap import Casemapping
 
@@ -14,62 +13,67 @@ _KNOWN = frozenset(
         "CHATHISTORY",
         "CHANTYPES",
         "CLIENTTAGDENY",
+        "EXTBAN",
         "HOSTLEN",
         "LINELEN",
+        "NICKLEN",
         "PREFIX",
         "STATUSMSG",
+        "TARGMAX",
         "TOPICLEN",
         "USERLEN",
         "WHOX",
     }
 )
-
-
+"""The tokens that we use. Others are not kept: a server may send any number of them."""
 _RFC_MODES = "beI,k,l,aimnpqrst"
+_RFC_RANKS = MappingProxyType({"@": "o", "+": "v"})
 _COLOUR_MODES = frozenset("cS")
 _MOST_TOPIC = 4096
+_LONGEST = 1000
+"""Most characters of a value that are kept. A line of 512 bytes has room for less; a hostile line, for 16,000."""
+_MOST_RANKS = 32
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
+_PREFIX = re.compile(r"\(([A-Za-z]*)\)(.*)")
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 class Isupport:
-    """https://modern.ircdocs.horse/#rplisupport-005. Only tokens that we use get into the library's feature set, which
-    makes an attribute of whatever it is given."""
+    """What the 005 lines of a connection have said (https://modern.ircdocs.horse/#rplisupport-005). Sans I/O."""
 
     def __init__(self) -> None:
-        self._features = FeatureSet()
+        self._tokens: dict[str, str] = {}
+        self.ranks: Mapping[str, str] = _RFC_RANKS
+        """The modes that are ranks in a channel, highest first, by the sign that stands before a nick."""
 
     def load(self, params: Sequence[str]) -> None:
-        """Read the parameters of one numeric 005; invalid tokens are ignored."""
-        for token in params[1:-1]:
-            name = token.lstrip("-").partition("=")[0].upper()
-            if name not in _KNOWN:
-                continue
-            try:
-                self._features.load_feature(token if "=" in token or token.startswith("-") else f"{token}=")
-            except (ValueError, IndexError):
-                continue
+        """Read the parameters of one numeric 005: our nick, tokens, and words for people, which are no known token. A
+        token that begins with - takes back what an earlier one said."""
+        for token in params[1:]:
+            name, _, value = token.partition("=")
+            if name.startswith("-"):
+                self._tokens.pop(name[1:].upper(), None)
+            elif name.upper() in _KNOWN:
+                self._tokens[name.upper()] = _unescaped(value[:_LONGEST])
+        self.ranks = _ranks(self._tokens.get("PREFIX"))
 
     @property
     def casemapping(self) -> Casemapping:
-        try:
-            return Casemapping(self._text("casemapping", Casemapping.RFC1459))
-        except ValueError:
-            return Casemapping.RFC1459
+        return Casemapping.named(self._tokens.get("CASEMAPPING"))
 
     @property
     def whox(self) -> bool:
-        return hasattr(self._features, "whox")
+        return "WHOX" in self._tokens
 
     @property
     def chathistory(self) -> int:
         """Most lines in one page of CHATHISTORY; 0 if the server names no limit."""
-        return self._number("chathistory", 0, least=0, most=10_000)
+        return self._number("CHATHISTORY", 0, least=0, most=10_000)
 
     @property
     def channel_modes(self) -> list[str]:
         """The four groups of CHANMODES; see `modes.changes`. Without the token, those of RFC 2812."""
-        modes = getattr(self._features, "chanmodes", None)
-        return list(modes) if isinstance(modes, (list, tuple)) else str(modes or _RFC_MODES).split(",")
+        return (self._tokens.get("CHANMODES") or _RFC_MODES).split(",")[:4]
 
     @property
     def has_history_mode(self) -> bool:
@@ -84,26 +88,41 @@ class Isupport:
     @property
     def line_length(self) -> int:
         """Most bytes in a line, without tags, with CR LF."""
-        return self._number("linelen", 512, least=256, most=8192)
+        return self._number("LINELEN", 512, least=256, most=8192)
+
+    @property
+    def nick_length(self) -> int:
+        """Most characters in a nick; 0 if the server does not say."""
+        return self._number("NICKLEN", 0, least=1, most=255)
 
     @property
     def user_length(self) -> int:
-        return self._number("userlen", 12, least=1, most=64)
+        return self._number("USERLEN", 12, least=1, most=64)
 
     @property
     def host_length(self) -> int:
-        return self._number("hostlen", 64, least=1, most=255)
+        return self._number("HOSTLEN", 64, least=1, most=255)
 
     @property
     def topic_length(self) -> int:
         """Most bytes in a topic; 0 if the server does not say."""
-        return self._number("topiclen", 0, least=0, most=_MOST_TOPIC)
+        return self._number("TOPICLEN", 0, least=0, most=_MOST_TOPIC)
 
     @property
-    def ranks(self) -> Mapping[str, str]:
-        """The modes that are ranks in a channel, highest first, by the sign that stands before a nick."""
-        prefix = getattr(self._features, "prefix", {})
-        return prefix if isinstance(prefix, dict) else {"@": "o", "+": "v"}
+    def extban(self) -> tuple[str, str]:
+        """The sign before an extended ban (may be '') and the letters of their kinds; ('', '') if there are none
+        (https://modern.ircdocs.horse/#extban-parameter)."""
+        sign, comma, letters = self._tokens.get("EXTBAN", "").partition(",")
+        return (sign, letters) if comma else ("", "")
+
+    def targets(self, command: str, default: int) -> int:
+        """How many targets one `command` (JOIN, PART, PRIVMSG) may name: what TARGMAX says, but at most `default`, as
+        for commands without a limit (https://modern.ircdocs.horse/#targmax-parameter)."""
+        for item in self._tokens.get("TARGMAX", "").split(","):
+            name, _, most = item.partition(":")
+            if name.upper() == command and _NUMBER.fullmatch(most):
+                return min(max(int(most), 1), default)
+        return default
 
     def moderates(self, ranks: str) -> bool:
         """Whether one of `ranks` (modes) is above voice: an operator or the like, who may moderate the channel."""
@@ -111,17 +130,37 @@ class Isupport:
         return any(letter in order.partition("v")[0] for letter in ranks)
 
     def is_channel(self, name: str) -> bool:
-        return name[:1] in (self._text("chantypes", "#&") or "#&") and name != ""
+        """Whether `name` begins as the names of channels do on that server. CHANTYPES may be empty: then nothing does,
+        and only what we have joined is a channel."""
+        return name != "" and name[0] in self._tokens.get("CHANTYPES", "#&")
+
+    def of_ranks(self, target: str) -> str:
+        """The channel of `@#pond`, which is for people of a rank in #pond only (STATUSMSG); '' if it is not such."""
+        if self.is_channel(target):
+            return ""
+        name = target.lstrip(self._tokens.get("STATUSMSG", ""))
+        return name if name != target and self.is_channel(name) else ""
 
     def tag_allowed(self, name: str) -> bool:
         """Whether the client-only tag `name` (without its +) may be sent: CLIENTTAGDENY of IRCv3 message-tags."""
-        denied = self._text("clienttagdeny", "").split(",")
+        denied = self._tokens.get("CLIENTTAGDENY", "").split(",")
         return f"-{name}" in denied if "*" in denied else name not in denied
 
-    def _text(self, name: str, default: str) -> str:
-        value = getattr(self._features, name, default)
-        return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), value) if isinstance(value, str) else default
-
     def _number(self, name: str, default: int, *, least: int, most: int) -> int:
-        value = getattr(self._features, name, default)
-        return min(max(value, least), most) if isinstance(value, int) and not isinstance(value, bool) else default
+        value = self._tokens.get(name, "")
+        return min(max(int(value), least), most) if _NUMBER.fullmatch(value) else default
+
+
+def _unescaped(value: str) -> str:
+    return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), value)
+
+
+def _ranks(prefix: str | None) -> Mapping[str, str]:
+    r"""The ranks of `(ov)@+`, by sign. None without the value: the server has no ranks. If it is malformed or there is
+    no such token, those of RFC 2812."""
+    if prefix == "":
+        return {}
+    match = _PREFIX.fullmatch(prefix or "")
+    if match is None:
+        return _RFC_RANKS
+    return dict(zip(match[2][:_MOST_RANKS], match[1][:_MOST_RANKS], strict=False))

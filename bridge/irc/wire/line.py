@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 
 from irc.message import Tag
 
+from bridge.irc.wire.encoding import FALLBACK, LineDecoder
+
 MAX_LINE = 16 * 1024
 """Most bytes in a line that we read: 8,191 of tags (IRCv3 message-tags) and generous room for the rest."""
 MAX_BODY = 512
 """Most bytes in a line that we write, without tags, with CR LF (RFC 2812 section 2.3)."""
 MAX_TAGS = 4096
 """Most bytes in the tags that we write, with the @ and the space (IRCv3 message-tags)."""
-
-_CUT = 400
-"""Bytes: a server cuts lines that are longer than 512 for all, whatever stands before the text for some."""
 
 _COMMAND = re.compile(r"[A-Za-z]+|[0-9]{3}")
 _TAG_KEY = re.compile(r"\+?(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
@@ -71,9 +70,11 @@ class Line:
 
 
 class LineBuffer:
-    """Cuts a byte stream, in any chunks, into lines; a line longer than `MAX_LINE` is dropped whole."""
+    """Cuts a byte stream, in any chunks, into lines; a line longer than `MAX_LINE` is dropped whole. `fallback`: see
+    `LineDecoder`."""
 
-    def __init__(self) -> None:
+    def __init__(self, fallback: str = FALLBACK) -> None:
+        self._decoder = LineDecoder(fallback)
         self._rest = b""
         self._dropping = False
 
@@ -85,19 +86,8 @@ class LineBuffer:
         if len(rest) > MAX_LINE:
             rest, self._dropping = b"", True
         self._rest = b"" if self._dropping else rest
-        return [_decode(line) for line in whole if len(line) <= MAX_LINE]
-
-
-def _decode(data: bytes) -> str:
-    """Decode a line. Text with some valid UTF-8 in it is UTF-8 with bad bytes; so is a long line of ASCII whose last
-    character the server has cut. Other text is what old clients send (Windows-1252, nearly Latin-1)."""
-    data = data.rstrip(b"\r").replace(b"\0", b"")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        cut = error.end == len(data) and error.reason == "unexpected end of data" and len(data) >= _CUT
-        unicode = cut or not data.decode(errors="ignore").isascii()
-        return data.decode("utf-8" if unicode else "cp1252", errors="replace")
+        decode = self._decoder.decode
+        return [decode(line.rstrip(b"\r").replace(b"\0", b"")) for line in whole if len(line) <= MAX_LINE]
 
 
 def parse(text: str) -> Line | None:
