@@ -8,8 +8,8 @@ from bridge.lib.backoff import Backoff
 _FIRST_S, _LONGEST_S = 1.0, 10.0
 """Seconds. Short enough to notice soon that a server is back; a server that is away is not bothered by the tries."""
 _LONGEST_TURNED_AWAY_S, _LONGEST_REFUSED_S = 60.0, 3600.0
-_STABLE_S, _WORTH = 60.0, 4.0
-"""A connection resets the pause if it lasted `_STABLE_S` seconds, or `_WORTH` times the pause before it: a network that
+STABLE_S, _WORTH = 60.0, 4.0
+"""A connection resets the pause if it lasted `STABLE_S` seconds, or `_WORTH` times the pause before it: a network that
 loses us every ten seconds is tried again soon, one that throws us out at once is not."""
 
 
@@ -18,7 +18,9 @@ class Ending:
     """Why a connection ended. `pause`: seconds to wait before the server takes us again; `rejected`: it does not accept
     what the configuration says; `turned_away`: it said that it does not want us now; `online_for`: seconds that we were
     logged in; `flooded`: lines that we wrote lately, if they were too many, else 0; `by_server`: the
-    server ended it, or the network in between. `key` is what the server does not accept (as `Refused.key`)."""
+    server ended it, or the network in between. `everywhere`: the other servers of the network will not take us either.
+    `upgrade`: the port on which the server wants us to use TLS, at once. `key` is what the server does not accept (as
+    `Refused.key`)."""
 
     reason: str
     pause: float | None = None
@@ -27,6 +29,8 @@ class Ending:
     online_for: float = 0.0
     flooded: int = 0
     by_server: bool = False
+    everywhere: bool = False
+    upgrade: int | None = None
     key: tuple[str, ...] = ()
 
 
@@ -41,7 +45,7 @@ class ReconnectPause:
 
     def after(self, ending: Ending) -> float:
         """Seconds to wait after a connection that ended like this."""
-        if ending.online_for >= min(_STABLE_S, _WORTH * self._paused):
+        if ending.online_for >= min(STABLE_S, _WORTH * self._paused):
             self._failures = 0
         self._paused = _backoff(ending).after(self._failures, self._rng)
         self._failures += 1

@@ -10,10 +10,11 @@ import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
-from bridge.irc.dial import Connect, Dial
 from bridge.irc.dialect.operations import Operation, Say, decode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import refit, render
+from bridge.irc.dialing.dial import Connect, Dial
+from bridge.irc.dialing.servers import Address, Servers
 from bridge.irc.doubts import Doubts
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
@@ -287,9 +288,10 @@ class IrcNetwork:
 
     async def _live(self, inbox: Inbox) -> None:
         """Connect, and reconnect whenever the connection ends."""
-        backoff = ReconnectPause(self._rng)
+        addresses = [Address(host, port, self._settings.tls) for host, port in self._settings.servers]
+        servers = Servers(addresses, ReconnectPause(self._rng))
         while True:
-            ending = await self._once(inbox)
+            ending = await self._once(servers.current, inbox)
             self._ring()
             if self._leaving:
                 return
@@ -297,9 +299,10 @@ class IrcNetwork:
                 raise Refused(f"{self.name}: {ending.reason}", ending.key)
             if ending.flooded:
                 self._slow_down(ending)
-            pause = backoff.after(ending)
-            say = log.error if ending.rejected or ending.pause else log.warning
-            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1), hint=_OFFLINE)
+            pause = servers.after(ending)
+            say = log.error if pause and (ending.rejected or ending.pause) else log.warning
+            hint = f"{_OFFLINE}, to {servers.current}" if servers.several else _OFFLINE
+            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1), hint=hint)
             await asyncio.sleep(pause)
 
     def _slow_down(self, ending: Ending) -> None:
@@ -311,11 +314,11 @@ class IrcNetwork:
         )
         log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
-    async def _once(self, inbox: Inbox) -> Ending:
+    async def _once(self, server: Address, inbox: Inbox) -> Ending:
         """Run one connection, from the attempt to its end."""
-        streams = await self._dial.open()
-        if isinstance(streams, Ending):
-            return streams
+        dialed = await self._dial.open(server)
+        if isinstance(dialed, Ending):
+            return dialed
         self._connections += 1
         now = asyncio.get_running_loop().time()
         session = Session(
@@ -329,7 +332,7 @@ class IrcNetwork:
         self._connection = Connection(
             self._settings,
             session,
-            streams,
+            (dialed.reader, dialed.writer),
             inbox,
             clock=self._clock,
             changed=lambda effect: self._on_change(effect, inbox),
