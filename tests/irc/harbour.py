@@ -3,10 +3,12 @@
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from structlog.testing import capture_logs
 
@@ -53,6 +55,7 @@ class Attempt:
 
     net: IrcNetwork
     log: Log
+    memory: dict[str, str]
     batches: list[Batch] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
@@ -72,22 +75,48 @@ class Attempt:
         try:
             async for batch in stream:
                 self.batches.append(batch)
+                for key, value in batch.changes.items():
+                    self.memory.pop(key, None)
+                    if value is not None:
+                        self.memory[key] = value
         except Refused as error:
             self.refused.append(error)
         finally:
             await stream.aclose()
 
 
+@dataclass
+class Notebook:
+    """What a network remembers."""
+
+    kept: dict[str, str]
+
+    async def recall(self) -> Mapping[str, str]:
+        return dict(self.kept)
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        raise AssertionError("what an IRC network remembers is in its batches")
+
+
 @asynccontextmanager
-async def attempt(server: Sequence[str] | str, **changes: object) -> AsyncGenerator[Attempt, None]:
-    """Our adapter with these servers, while it tries to connect to them."""
-    settings = irc_settings(**{"name": "net", "burst": 100, "server": server, **changes})  # type: ignore[arg-type]
+async def attempt(
+    server: Sequence[str] | str,
+    memory: dict[str, str] | None = None,
+    clock: Callable[[], float] = time.time,
+    **changes: Any,
+) -> AsyncGenerator[Attempt, None]:
+    """Our adapter with these servers, while it tries to connect to them. `memory` is what it remembers."""
+    settings = irc_settings(**{"name": "net", "burst": 100, "server": server, **changes})
+    kept = {} if memory is None else memory
+    net = IrcNetwork(settings, [POND], rng=random.Random(1), memory=Notebook(kept), clock=clock)
     with capture_logs() as entries:
-        attempt = Attempt(IrcNetwork(settings, [POND], rng=random.Random(1)), Log(entries))
+        attempt = Attempt(net, Log(entries), kept)
         task = asyncio.create_task(attempt.take())
         try:
             yield attempt
         finally:
+            net.leave()
+            await asyncio.wait([task], timeout=2)
             task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():

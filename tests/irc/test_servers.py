@@ -156,7 +156,7 @@ async def test_an_address_that_this_machine_does_not_have_is_told() -> None:
 @pytest.mark.parametrize("proxied", [False, True])
 async def test_a_name_that_no_host_can_have_is_refused(proxied: bool) -> None:
     async with socks(Socks()) as at:
-        more = {"proxy": f"socks5://127.0.0.1:{at}"} if proxied else {}
+        more: dict[str, Any] = {"proxy": f"socks5://127.0.0.1:{at}"} if proxied else {}
         async with attempt(f"{'a' * 70}.test:6697", **more) as us:
             assert "no host can have this name" in str(await us.refusal())
 
@@ -171,7 +171,11 @@ async def test_a_proxy_looks_up_the_name_and_tls_is_with_the_server_behind_it(tm
     async with serving(ircd, signed) as port, socks(proxy) as at:
         proxy.sends["irc.pond.test"] = port
         login = "duck:p%40ss@" if user else ""
-        more = {"tls_ca_file": signed.certificate, "proxy": f"socks5://{login}127.0.0.1:{at}", "bind": "127.0.0.9"}
+        more: dict[str, Any] = {
+            "tls_ca_file": signed.certificate,
+            "proxy": f"socks5://{login}127.0.0.1:{at}",
+            "bind": "127.0.0.9",
+        }
         async with attempt("irc.pond.test:6697", **more) as us:
             await us.online()
     assert proxy.asked == [("irc.pond.test", 6697)]
@@ -182,7 +186,7 @@ async def test_the_certificate_of_a_server_behind_a_proxy_is_judged(tmp_path: Pa
     signed, ircd, proxy = certified(tmp_path / "one", "elsewhere.test"), Ircd(), Socks()
     async with serving(ircd, signed) as port, socks(proxy) as at:
         proxy.sends["irc.pond.test"] = port
-        more = {"tls_ca_file": signed.certificate, "proxy": f"socks5://127.0.0.1:{at}"}
+        more: dict[str, Any] = {"tls_ca_file": signed.certificate, "proxy": f"socks5://127.0.0.1:{at}"}
         async with attempt("irc.pond.test:6697", **more) as us:
             assert "Hostname mismatch" in (await us.log.shows("offline"))["reason"]
     assert ircd.lines == []

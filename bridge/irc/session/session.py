@@ -114,6 +114,7 @@ class Session:
     def _ticked(self, now: float) -> Iterator[Step]:
         state = self._state
         yield from state.liveness.tick(now, online=self.online)
+        yield from state.login.tick(now)
         yield from state.speakers.tick(now)
         yield from state.proofs.tick(now)
         yield from actions.tick(state)
