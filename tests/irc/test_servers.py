@@ -140,9 +140,12 @@ async def test_an_address_that_does_not_answer_holds_up_the_next_one_for_a_momen
                 await us.net.ready()
 
 
-async def test_we_connect_from_the_address_that_is_bound() -> None:
+async def test_we_connect_from_the_address_that_is_bound_and_leave_out_the_servers_other_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named(monkeypatch, "::1", "127.0.0.1")
     ircd = Ircd()
-    async with serving(ircd) as port, attempt(f"localhost:{port}", tls=False, bind="127.0.0.9") as us:
+    async with serving(ircd) as port, attempt(f"pond.test:{port}", tls=False, bind="127.0.0.9") as us:
         await us.online()
         assert ircd._writer is not None
         assert ircd._writer.get_extra_info("peername")[0] == "127.0.0.9"
