@@ -30,6 +30,7 @@ def credentials(document: Document) -> Iterator[Problem]:
             yield from _one_of(document, place, network, ("recovery_key", "recovery_key_file"), needed=0)
         elif network.get("type") == "irc":
             yield from _one_of(document, place, network, ("password", "password_file"), needed=0)
+            yield from _one_of(document, place, network, ("proxy", "proxy_file"), needed=0)
             if isinstance(sasl := network.get("sasl"), dict):
                 yield from _sasl(document, (*place, "sasl"), sasl)
             if isinstance(nickserv := network.get("nickserv"), dict):
@@ -134,7 +135,7 @@ def _host(place: Path, text: str) -> str | None:
                 return urlsplit(text).hostname
             except ValueError:
                 return None
-        case ("networks", _, "server"):
+        case ("networks", _, "server") | ("networks", _, "server", _):
             return text.rpartition(":")[0]
         case ("networks", _, "user") | ("links", _, "rooms", _):
             return text.partition(":")[2].partition(":")[0]

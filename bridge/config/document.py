@@ -24,6 +24,8 @@ SECRETS = (
     "recovery_key_file",
     "key",
     "key_file",
+    "proxy",
+    "proxy_file",
 )
 """The keys whose values no error may quote, even if a mistake in the YAML turns a value into a key."""
 _QUOTED = re.compile(r"(alias|anchor|tag handle) (?:'.*'|\".*\")", re.DOTALL)  # `password: *hunter2` is an alias

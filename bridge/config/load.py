@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from bridge.config import checks, secrets
 from bridge.config import document as yaml
 from bridge.config.document import SECRETS, Document
+from bridge.config.document import Path as Place
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import SECTIONS, Config, HttpSection, keys
 from bridge.lib.hosts import is_loopback
@@ -148,10 +149,16 @@ def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iter
                 yield document.problem(("links", name, "ignore", number), message)
     if config.http is not None and (trouble := _of_public_url(config.http)):
         yield document.problem(("http", "public_url"), trouble)
+    said = dict(document.strings())
     for place in sorted(document.literal, key=document.place):
-        if place[-1:] in {("password",), ("access_token",)} and mode & stat.S_IROTH:
+        if _tells_a_secret(place, said.get(place, "")) and mode & stat.S_IROTH:
             advice = f"chmod 600 {path}, or move it to a file of its own"
             yield document.problem(place, f"everybody on this machine can read this secret: {advice}")
+
+
+def _tells_a_secret(place: Place, text: str) -> bool:
+    """Whether `text` at `place` is a password or a token; of a proxy, only if a password is in its URL."""
+    return place[-1:] in {("password",), ("access_token",)} or (place[-1:] == ("proxy",) and "@" in text)
 
 
 def _of_public_url(http: HttpSection) -> str:

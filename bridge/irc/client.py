@@ -5,17 +5,20 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
-from bridge.irc.dial import Connect, Dial
 from bridge.irc.dialect.operations import Operation, Say, decode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import refit, render
+from bridge.irc.dialing.dial import Connect, Dial
+from bridge.irc.dialing.policies import Policies
+from bridge.irc.dialing.servers import Address, Servers
 from bridge.irc.doubts import Doubts
-from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
+from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online, Pledged
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.inbox import Inbox
@@ -29,7 +32,7 @@ from bridge.lib.waiting import is_set_within
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, InDoubt, PermanentError, Refused, SendError, Silenced, TransientError
+from bridge.network import Batch, InDoubt, Memory, PermanentError, Refused, SendError, Silenced, TransientError
 
 log = structlog.get_logger()
 
@@ -45,7 +48,8 @@ _GATHERED = ((Reaction, 9.0), (Edit, 3.0), (Membership, 4.0))
 
 
 class IrcNetwork:
-    """One account on one IRC network; `rooms` are the configured channels. `clock` gives seconds since the epoch."""
+    """One account on one IRC network; `rooms` are the configured channels. `memory` keeps the STS policies of its
+    servers. `clock` gives seconds since the epoch."""
 
     window = 4  # after a crash this many may come twice, if the server remembers nothing
 
@@ -56,6 +60,7 @@ class IrcNetwork:
         *,
         clock: Callable[[], float] = time.time,
         rng: random.Random,
+        memory: Memory | None = None,
         connect: Connect = asyncio.open_connection,
     ) -> None:
         self.name = settings.name
@@ -64,6 +69,7 @@ class IrcNetwork:
         self._clock = clock
         self._rng = rng
         self._dial = Dial(settings, connect)
+        self._memory = memory
         self._connection: Connection | None = None
         self._life: asyncio.Task[None] | None = None
         self._leaving = False
@@ -265,8 +271,10 @@ class IrcNetwork:
             raise absent
         return None
 
-    def _on_change(self, effect: Effect, inbox: Inbox) -> None:
+    def _on_change(self, effect: Effect, inbox: Inbox, policies: Policies, to: Address) -> None:
         match effect:
+            case Pledged(duration):
+                inbox.remember(policies.pledged(to, duration, self._clock()))
             case Online():
                 self._was_online = True
             case Joined(room):
@@ -289,19 +297,26 @@ class IrcNetwork:
 
     async def _live(self, inbox: Inbox) -> None:
         """Connect, and reconnect whenever the connection ends."""
-        backoff = ReconnectPause(self._rng)
+        addresses = [Address(host, port, self._settings.tls) for host, port in self._settings.servers]
+        servers = Servers(addresses, ReconnectPause(self._rng))
+        policies = Policies(await self._memory.recall() if self._memory is not None else {})
         while True:
-            ending = await self._once(inbox)
+            ending = await self._once(servers.current, inbox, policies)
             self._ring()
             if self._leaving:
                 return
+            if ending.upgrade is not None:
+                servers.after(ending)
+                log.info("upgraded", network=self.name, reason=ending.reason, hint=f"{servers.current} is tried now")
+                continue
             if ending.rejected and not self._was_online:
                 raise Refused(f"{self.name}: {ending.reason}", ending.key)
             if ending.flooded:
                 self._slow_down(ending)
-            pause = backoff.after(ending)
-            say = log.error if ending.rejected or ending.pause else log.warning
-            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1), hint=_OFFLINE)
+            pause = servers.after(ending)
+            say = log.error if pause and (ending.rejected or ending.pause) else log.warning
+            hint = f"{_OFFLINE}, to {servers.current}" if servers.several else _OFFLINE
+            say("offline", network=self.name, reason=ending.reason, retry_in_s=round(pause, 1), hint=hint)
             await asyncio.sleep(pause)
 
     def _slow_down(self, ending: Ending) -> None:
@@ -313,15 +328,17 @@ class IrcNetwork:
         )
         log.warning("flooded", network=self.name, burst=burst, per_second=round(per_second, 2), hint=hint)
 
-    async def _once(self, inbox: Inbox) -> Ending:
-        """Run one connection, from the attempt to its end."""
-        streams = await self._dial.open()
-        if isinstance(streams, Ending):
-            return streams
+    async def _once(self, server: Address, inbox: Inbox, policies: Policies) -> Ending:
+        """Run one connection, from the attempt to its end. It uses TLS, whatever is configured, if the server's STS
+        policy says so."""
+        dialed = await self._dial.open(policies.secured(server, self._clock()))
+        if isinstance(dialed, Ending):
+            return dialed
         self._connections += 1
         now = asyncio.get_running_loop().time()
+        settings = self._settings.model_copy(update={"tls": dialed.to.tls})
         session = Session(
-            self._settings,
+            settings,
             self._rooms,
             origin=f"{self._clock()} {self._connections}",
             now=now,
@@ -330,12 +347,12 @@ class IrcNetwork:
             trust=self._trust,
         )
         self._connection = Connection(
-            self._settings,
+            settings,
             session,
-            streams,
+            (dialed.reader, dialed.writer),
             inbox,
             clock=self._clock,
-            changed=lambda effect: self._on_change(effect, inbox),
+            changed=partial(self._on_change, inbox=inbox, policies=policies, to=dialed.to),
             flood=Flood(*self._pace.budget(now)),
         )
         try:
@@ -344,4 +361,5 @@ class IrcNetwork:
             return Ending(f"nick, username, realname or a password cannot be sent on IRC: {error}", rejected=True)
         finally:
             self._connection = None
+            inbox.remember(policies.closed(dialed.to, self._clock()))
             inbox.leave(*inbox.present)

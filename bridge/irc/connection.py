@@ -23,9 +23,11 @@ from bridge.irc.effects import (
     MaySpeak,
     Notable,
     Online,
+    Pledged,
     Proved,
     Rejected,
     Typed,
+    Upgrade,
     Write,
 )
 from bridge.irc.flood import Flood
@@ -282,11 +284,9 @@ class Connection:
                     self._land(post, remote_id)
                 case Failed(post, _, error):
                     self._land(post, error)
-                case Broken(reason, pause, turned_away, by_server):
-                    self._end(Ending(reason, pause, turned_away=turned_away, by_server=by_server or turned_away))
-                case Rejected(reason, key):
-                    self._end(Ending(reason, rejected=True, key=key))
-                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
+                case Broken() | Rejected() | Upgrade():
+                    self._end(_ending(effect))
+                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable() | Pledged():
                     self._tell(effect)
         self._write(out, closed=closed)
 
@@ -303,7 +303,7 @@ class Connection:
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
-    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
+    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable | Pledged) -> None:
         bound = log.bind(network=self._settings.name)
         match effect:
             case Online(nick):
@@ -320,6 +320,8 @@ class Connection:
                 bound.info("may_speak", room=str(room))
             case Notable(event, reason):
                 bound.info(event, detail=reason)
+            case Pledged(duration):
+                bound.debug("tls_only", duration_s=duration)
         self._changed(effect)
 
     def _hint(self, hint: str) -> str:
@@ -350,7 +352,7 @@ class Connection:
         flooded = self._flood.lately(now) if _FLOODED.search(ending.reason) else 0
         self._ending = replace(ending, online_for=since, flooded=flooded)
         self._over.set()
-        said = ending.pause is not None or (_EXPELLED.search(ending.reason) and not flooded)
+        said = ending.everywhere or (_EXPELLED.search(ending.reason) and not flooded)
         expelled = ending.turned_away and bool(said)
         for post in [*self._flights]:
             self._land(post, Lost(ending.reason, cut_off=ending.by_server, expelled=expelled))
@@ -376,3 +378,14 @@ class Connection:
                 self._writer.close()
                 await self._writer.wait_closed()
         self._writer.transport.abort()
+
+
+def _ending(effect: Broken | Rejected | Upgrade) -> Ending:
+    match effect:
+        case Broken(reason, pause, turned_away, by_server, everywhere):
+            by_server = by_server or turned_away
+            return Ending(reason, pause, turned_away=turned_away, by_server=by_server, everywhere=everywhere)
+        case Rejected(reason, key):
+            return Ending(reason, rejected=True, key=key)
+        case Upgrade(port):
+            return Ending(f"the server wants TLS, on its port {port}", upgrade=port)

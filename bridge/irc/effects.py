@@ -121,12 +121,28 @@ class Rejected:
 @dataclass(frozen=True, slots=True)
 class Broken:
     """This connection must end; the next is tried after `pause` seconds (None: the usual backoff). `turned_away`: the
-    server said that it does not want us; `by_server`: it has ended the connection."""
+    server said that it does not want us; `by_server`: it has ended the connection; `everywhere`: the network's other
+    servers will not take us either."""
 
     reason: str
     pause: float | None = None
     turned_away: bool = False
     by_server: bool = False
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The server wants TLS, on this port (IRCv3 STS): this connection must end, and the next is made there at once."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pledged:
+    """The server says for how many seconds it wants TLS only (IRCv3 STS); 0: no longer."""
+
+    duration: int
 
 
 Effect = (
@@ -144,6 +160,8 @@ Effect = (
     | Notable
     | Rejected
     | Broken
+    | Upgrade
+    | Pledged
 )
 
 

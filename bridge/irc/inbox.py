@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.irc.effects import CaughtUp, Heard, Typed
@@ -46,6 +46,7 @@ class Inbox:
         self.until = 0.0
         self._heard: deque[_Put] = deque()
         self._typing: LruDict[tuple[Room, str], Typing] = LruDict(_MOST_TYPING)
+        self._changes: dict[str, str | None] = {}
         self._weight = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -69,6 +70,12 @@ class Inbox:
         self._weight += _weight(put)
         if len(self._heard) >= _FULL or self._weight >= _HEAVY:
             self._room.clear()
+
+    def remember(self, changes: Mapping[str, str | None]) -> None:
+        """Have the network remember these, with the next batch."""
+        if changes:
+            self._changes.update(changes)
+            self._news.set()
 
     def leave(self, *rooms: Room) -> None:
         """We no longer hear these rooms."""
@@ -97,16 +104,17 @@ class Inbox:
             self._room.set()
         signals = tuple(self._typing.values())
         self._typing = LruDict(_MOST_TYPING)
-        if signals and not taken:  # there is nothing to store, so the cursor stays as it was told last
-            return Batch((), self.cursor.dump(), signals=signals)
-        return self._batch(taken, signals) if taken else None
+        if taken or self._changes:
+            return self._batch(taken, signals)
+        # there is nothing to store, so the cursor stays as it was told last
+        return Batch((), self.cursor.dump(), signals=signals) if signals else None
 
     def last(self) -> Batch | None:
         """When no more will be put and all is taken: the position until which we heard all, if it was not told yet."""
-        if self.heard == self.cursor:
+        if self.heard == self.cursor and not self._changes:
             return None
         self.cursor = self.heard
-        return Batch((), self.cursor.dump())
+        return Batch((), self.cursor.dump(), changes=self._changed())
 
     def _batch(self, taken: Sequence[_Put], signals: tuple[Typing, ...] = ()) -> Batch:
         gaps = []
@@ -117,7 +125,11 @@ class Inbox:
         if not self._heard:
             self.cursor = self.cursor.present([room.id for room in self.present], self.until)
         events = tuple(put.what.event for put in taken if isinstance(put.what, Heard))
-        return Batch(events, self.cursor.dump(), tuple(gaps), signals=signals)
+        return Batch(events, self.cursor.dump(), tuple(gaps), signals=signals, changes=self._changed())
+
+    def _changed(self) -> Mapping[str, str | None]:
+        changes, self._changes = self._changes, {}
+        return changes
 
 
 def _weight(put: _Put) -> int:

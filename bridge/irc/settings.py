@@ -1,15 +1,68 @@
 """The settings of an IRC network."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from bridge.irc.dialing import pins
 from bridge.irc.login_settings import NickServ, Sasl
 from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
 from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
+
+_MOST_SERVERS = 20
+_PLAINTEXT = (
+    "tls: false to another machine: anyone on the path can read the passwords; remove it, or set allow_plaintext: true"
+)
+_PROXY = "must be the address of a SOCKS5 proxy: socks5://host:port, or socks5://user:password@host:port"
+
+
+def _several(value: object) -> object:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("must be host:port in quotes, or a list of such")
+    return [value] if isinstance(value, str) else value
+
+
+def _own_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address, such as 192.0.2.7 or 2001:db8::7") from None
+
+
+def _proxy(secret: SecretStr) -> SecretStr:
+    """Raises ValueError, in words that tell nothing of it."""
+    try:
+        url = urlsplit(secret.get_secret_value())
+        usable = url.scheme == "socks5" and bool(url.hostname and url.port) and url.path in ("", "/")
+    except ValueError:
+        usable = False
+    if not usable or url.query or url.fragment:
+        raise ValueError(_PROXY)
+    words = [unquote(word) for word in (url.username, url.password) if word is not None]
+    if len(words) == 1 or not all(0 < len(word.encode()) < 256 for word in words):
+        raise ValueError(f"{_PROXY}; user and password have 1 to 255 bytes")
+    return secret
+
+
+Servers = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_several),
+    Field(min_length=1, max_length=_MOST_SERVERS),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 
 
 class FloodBudget(Section):
@@ -28,12 +81,23 @@ class IrcSettings(NamedSection):
     """What kind of network this is: `matrix` or `irc`."""
     allow_plaintext: bool = False
     """Allow `tls: false` to another machine. Anyone on the path can read it, the passwords too."""
-    server: str
-    """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`."""
+    server: Servers
+    """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`. Or a list
+    of such: the next is tried when one cannot be reached or turns us away."""
+    bind: Annotated[str, AfterValidator(_own_address)] | None = None
+    """The address of this machine to connect from, if it has several."""
     tls: bool = True
     """Encrypt the connection and verify the server's certificate."""
     tls_ca_file: FilePath | None = None
     """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
+    tls_fingerprints: Annotated[tuple[Annotated[str, AfterValidator(pins.parse)], ...], Field(max_length=20)] = ()
+    """Trust exactly the certificates with these fingerprints, and no CA: `sha256:HEX` or `sha512:HEX` of the
+    certificate, `spki-sha256:HEX` of its public key. Several, so that the server can change to a new one."""
+    proxy_: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(default=None, alias="proxy")
+    """Connect through a SOCKS5 proxy: `socks5://host:port`, or `socks5://user:password@host:port`. It looks up the
+    server's name, too. With a password, better in a file of its own: `proxy_file`."""
+    proxy_file: FilePath | None = None
+    """A file that holds the proxy's address, in one line; readable by nobody but its owner."""
     nick: Annotated[str, AfterValidator(identifiers.irc_nick)]
     """The bridge's nick."""
     username: Annotated[str, AfterValidator(identifiers.irc_nick)] = "quackbridge"
@@ -60,12 +124,24 @@ class IrcSettings(NamedSection):
     not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""
 
     @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each server, in the order in which they are tried."""
+        return tuple(map(hosts.address, self.server))
+
+    @property
     def host(self) -> str:
-        return hosts.address(self.server)[0]
+        """The host of the first server."""
+        return self.servers[0][0]
 
     @property
     def port(self) -> int:
-        return hosts.address(self.server)[1]
+        """The port of the first server."""
+        return self.servers[0][1]
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy's URL with its password, from the config or from its file; None if there is none."""
+        return revealed(self.proxy_)
 
     @property
     def password(self) -> str | None:
@@ -81,19 +157,37 @@ class IrcSettings(NamedSection):
 
     @field_validator("server")
     @classmethod
-    def _address(cls, server: str) -> str:
-        hosts.address(server)
-        return server
+    def _addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        known: set[tuple[str, int]] = set()
+        for server in servers:
+            if (address := hosts.address(server)) in known:
+                raise ValueError(f"{server} is listed twice")
+            known.add(address)
+        return servers
+
+    @field_validator("tls_fingerprints")
+    @classmethod
+    def _used(cls, fingerprints: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if fingerprints and info.data.get("tls") is False:
+            raise ValueError("without TLS there is no certificate: remove this, or `tls: false`")
+        if fingerprints and info.data.get("tls_ca_file") is not None:
+            raise ValueError("with fingerprints no CA is asked, and there is tls_ca_file: keep one of the two")
+        return fingerprints
+
+    @field_validator("proxy_")
+    @classmethod
+    def _safe_proxy(cls, proxy: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """What is loopback to a proxy on another machine is that machine."""
+        plain = info.data.get("tls") is False and not info.data.get("allow_plaintext")
+        if proxy is not None and plain and not hosts.is_loopback(urlsplit(proxy.get_secret_value()).hostname or ""):
+            raise ValueError(_PLAINTEXT)
+        return proxy
 
     @field_validator("tls")
     @classmethod
     def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)
         known = {"server", "allow_plaintext"} <= info.data.keys()
-        if not tls and known and not info.data["allow_plaintext"]:
-            host, _port = hosts.address(info.data["server"])
-            if not hosts.is_loopback(host):
-                raise ValueError(
-                    "tls: false to another machine: anyone on the path can read the passwords; "
-                    "remove it, or set allow_plaintext: true"
-                )
+        far = known and not all(hosts.is_loopback(hosts.address(server)[0]) for server in info.data["server"])
+        if not tls and far and not info.data["allow_plaintext"]:
+            raise ValueError(_PLAINTEXT)
         return tls

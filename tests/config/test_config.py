@@ -683,9 +683,11 @@ def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_con
     text = re.sub("^    # ", "    ", (ROOT / "config.example.yaml").read_text(), flags=re.MULTILINE)
     text = text.replace("CHANGE-ME", "littleduck").replace("example.org", "pond.social")
     environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "HOME_RECOVERY", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")
+    environ["LIBERA_PROXY"] = "socks5://pond.social:1080"
     secret(folder, "libera", "quack")
     for name in ("token", "server", "recovery", "nickserv"):
         secret(folder, name, "quack")
+    secret(folder, "proxy", "socks5://pond.social:1080")
     (folder / "ca.pem").touch()
     assert [line for line in problems(folder, text, environ) if "keep one of the two" not in line] == []
 

@@ -18,7 +18,7 @@ from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation
 from bridge.model.text import Text, plain, words
-from bridge.network import Gap, InDoubt, SendError, TransientError, Typing
+from bridge.network import Gap, InDoubt, Memory, SendError, TransientError, Typing
 from tests.integration.servers import unique
 from tests.settings import irc_settings
 
@@ -40,6 +40,7 @@ class Ours:
     heard: list[Event] = field(default_factory=list)
     signals: list[Typing] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    changes: dict[str, str | None] = field(default_factory=dict)
     stir: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def consume(self) -> None:
@@ -51,6 +52,7 @@ class Ours:
                     self.heard.extend(event for event in batch.events if isinstance(event.body, Message))
                     self.signals.extend(batch.signals)
                     self.gaps.extend(batch.gaps)
+                    self.changes.update(batch.changes)
                     self.stir.notify_all()
         finally:
             await stream.aclose()
@@ -118,7 +120,14 @@ class Ours:
 
 @asynccontextmanager
 async def ours(
-    server: Process, *, wait: bool = True, channel: str = "", address: str = HOST, **changes: object
+    server: Process,
+    /,
+    *,
+    wait: bool = True,
+    channel: str = "",
+    address: str = HOST,
+    memory: Memory | None = None,
+    **changes: object,
 ) -> AsyncGenerator[Ours, None]:
     """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings.
     `address` is the one on loopback from which it connects."""
@@ -127,7 +136,8 @@ async def ours(
     settings = irc_settings(**{**base, **limits, **changes})  # type: ignore[arg-type]
     room = Room("net", channel or f"#{unique('Pond')}")
     connect = partial(asyncio.open_connection, local_addr=(address, 0))
-    ours = Ours(IrcNetwork(settings, [room], rng=random.Random(1), connect=connect), settings, room)
+    network = IrcNetwork(settings, [room], rng=random.Random(1), connect=connect, memory=memory)
+    ours = Ours(network, settings, room)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(ours.consume())
         try:

@@ -41,11 +41,15 @@ def unique(word: str) -> str:
 
 
 class NgIrcd(Process):
-    """ngIRCd 26: no IRCv3, no services, no flood limits."""
+    """ngIRCd 26: no IRCv3, no services, no flood limits; with `each`, so many connections from an address at most."""
 
     program = "ngircd"
     mask_host = HOST
     """It shows addresses, since it is told not to ask DNS."""
+
+    def __init__(self, folder: Path, *, each: int = 0) -> None:
+        super().__init__(folder)
+        self._each = each
 
     def command(self) -> Sequence[str]:
         return (which(self.program) or self.program, "-n", "-f", str(self.folder / "ngircd.conf"))
@@ -55,22 +59,25 @@ class NgIrcd(Process):
         (self.folder / "ngircd.conf").write_text(
             "[Global]\nName = plain.test\nInfo = test\nAdminInfo1 = test\nMotdPhrase = quack\n"
             f"Ports = {self.port}\nListen = {HOST}\n{owner}"
-            "[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
+            f"[Limits]\nMaxConnectionsIP = {self._each}\n"
+            "MaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
             "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
         )
 
 
 class Znc(Process):
-    """ZNC 1.8, a bouncer that is in `channel` as `nick` on the server at port `upstream`."""
+    """ZNC 1.8, a bouncer that is in `channel` as `nick` on the server at port `upstream`. With `tls`, a certificate and
+    its key (PEM), clients have to use TLS."""
 
     program = "znc"
     password = f"duck/net:{_ZNC_PASSWORD}"
 
-    def __init__(self, upstream: int, nick: str, channel: str) -> None:
+    def __init__(self, upstream: int, nick: str, channel: str, *, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__(Path(tempfile.mkdtemp(prefix="znc")))  # it does not run as root, who owns the test's folders
         self._upstream = upstream
         self._nick = nick
         self._channel = channel
+        self._tls = tls
 
     def command(self) -> Sequence[str]:
         other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.getuid() == 0 else ()
@@ -80,9 +87,11 @@ class Znc(Process):
         configs = self.folder / "configs"
         configs.mkdir()
         names = {"port": self.port, "upstream": self._upstream, "nick": self._nick, "channel": self._channel}
-        (configs / "znc.conf").write_text(_BOUNCER % names)
+        secure = "true" if self._tls else "false"
+        (configs / "znc.conf").write_text(_BOUNCER % {**names, "tls": secure, "folder": self.folder})
+        (self.folder / "own.pem").write_bytes(b"".join(file.read_bytes() for file in self._tls or ()))
         if os.getuid() == 0:
-            for path in (self.folder, configs, configs / "znc.conf"):
+            for path in (self.folder, configs, configs / "znc.conf", self.folder / "own.pem"):
                 os.chown(path, 65534, 65534)
 
     async def __aexit__(self, *raised: Any) -> None:
@@ -134,12 +143,13 @@ Version = 1.8.2
 AnonIPLimit = 0
 ConnectDelay = 1
 ServerThrottle = 1
+SSLCertFile = %(folder)s/own.pem
 <Listener l>
     Port = %(port)d
     Host = 127.0.0.1
     IPv4 = true
     IPv6 = false
-    SSL = false
+    SSL = %(tls)s
 </Listener>
 <User duck>
     Pass = plain#secret

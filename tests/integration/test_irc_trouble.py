@@ -8,7 +8,7 @@ import pytest
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
 from bridge.irc import flood
-from bridge.irc.session import channels, login
+from bridge.irc.session import channels, farewells
 from bridge.lib.backoff import Backoff
 from bridge.model.event import Kind, Room
 from bridge.model.text import Span, Style, words
@@ -33,7 +33,7 @@ async def become_operator(somebody: IrcPerson) -> None:
 async def test_a_server_ban_is_waited_out_with_its_reason_and_nothing_is_lost(
     inspircd: InspIRCd, monkeypatch: pytest.MonkeyPatch, log: Log, ban: str
 ) -> None:
-    monkeypatch.setattr(login, "_BANNED_PAUSE", 1.0)
+    monkeypatch.setattr(farewells, "PAUSES_S", {farewells.Farewell.BANNED: 1.0})
     name = unique("q")
     ban = ban.format(name=name)
     async with (

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from bridge.irc import connection as link
-from bridge.irc import dial
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.client import IrcNetwork
+from bridge.irc.dialing import dial
 from bridge.irc.effects import Heard
 from bridge.irc.hearing.cursor import Cursor, Position
 from bridge.irc.inbox import Inbox

@@ -161,11 +161,13 @@ def test_a_wrong_server_password_is_a_rejection_and_a_ban_is_a_pause_of_five_min
         "the server has banned us: You are banned ( 4spam) (Closing link: [K-lined:  begone])",
         300.0,
         turned_away=True,
+        everywhere=True,
     )
     talk = Talk()
     talk.hears("ERROR :Closing link: (u@h) [Z-lined: go]")
     (broken,) = talk.of(Broken)
-    assert broken == Broken("the server has banned us: Closing link: (u@h) [Z-lined: go]", 300.0, turned_away=True)
+    reason = "the server has banned us: Closing link: (u@h) [Z-lined: go]"
+    assert broken == Broken(reason, 300.0, turned_away=True, everywhere=True)
 
 
 def test_a_nick_in_use_gets_underscores_then_is_replaced_by_a_nick_of_nine_characters() -> None:
@@ -240,8 +242,8 @@ def test_a_ping_is_answered_with_its_own_parameters_unless_they_are_too_long() -
 
 def test_an_error_line_ends_the_connection_with_its_reason() -> None:
     talk = Talk()
-    talk.hears("ERROR :Closing link: (throttled)")
-    assert talk.of(Broken) == [Broken("the server closed the connection: Closing link: (throttled)", turned_away=True)]
+    talk.hears("ERROR :Closing link: (begone)")
+    assert talk.of(Broken) == [Broken("the server closed the connection: Closing link: (begone)", turned_away=True)]
 
 
 # Rooms

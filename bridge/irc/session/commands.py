@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.dialect import convert
-from bridge.irc.effects import Failed, Notable, Online, Proved, written
+from bridge.irc.effects import Failed, Notable, Online, Pledged, Proved, Upgrade, written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.session import actions, presence, proof, speech
 from bridge.irc.session.login import Login
 from bridge.irc.session.state import State
-from bridge.irc.wire import modes
+from bridge.irc.wire import modes, sts
 from bridge.irc.wire.line import Line
 from bridge.model.text import one_line
 from bridge.network import Silenced
@@ -78,6 +78,13 @@ def _told(state: State, line: Line) -> Iterable[Step]:
 
 
 def _cap(state: State, line: Line) -> Iterator[Step]:
+    offer, secure = sts.offered(line), state.settings.tls
+    if offer is not None and offer.port is not None and not secure:
+        yield from written("QUIT", "TLS")
+        yield Upgrade(offer.port)
+        return
+    if offer is not None and offer.duration is not None and secure:
+        yield Pledged(offer.duration)
     yield from state.login.cap(line)
     state.people.watch_logins(told="account-notify" in state.enabled)
     state.channels.shared = state.login.capabilities.of_bouncer

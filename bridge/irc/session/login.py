@@ -1,22 +1,20 @@
 """Registration with the server: capabilities, password, login to the account, and a nick that is free."""
 
 import random
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.effects import Broken, Effect, Notable, Rejected, Write
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.authentication import Authentication
+from bridge.irc.session.farewells import sent_away
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
 from bridge.irc.wire.line import Line, compose
 from bridge.model.text import one_line
 
-_BANNED_PAUSE = 300.0
-"""Seconds before a server that banned us is tried again: trying sooner prolongs the ban."""
-_BAN = re.compile(r"\b[GKZ]-?:?lined?\b", re.IGNORECASE)
-"""Found in the ERROR of a server that bans our address, and closes the connection before it sends a numeric."""
+_WITHHELD_S = 3.0
+"""Seconds that a server password waits, on a connection without TLS, for a server that might want TLS."""
 _REASON_LIMIT = 300
 
 
@@ -47,9 +45,17 @@ class Login:
         )
         self._ended = False
         self._ban = ""
+        self._withheld = settings.password is not None and not settings.tls
+        self._started_at: float | None = None
 
     def start(self) -> Iterator[Effect]:
+        """A server may want TLS (IRCv3 STS). Without it, no password is sent before it could say so."""
         yield _write("CAP", "LS", "302")
+        if not self._withheld:
+            yield from self._introduce()
+
+    def _introduce(self) -> Iterator[Effect]:
+        self._withheld = False
         if self._settings.password is not None:
             yield _write("PASS", self._settings.password)
         # USER first: the pure-Python server of the `irc` package sends its welcome as soon as it gets NICK
@@ -59,7 +65,10 @@ class Login:
     def cap(self, line: Line) -> Iterator[Effect]:
         """CAP: of what the server can do, ask for what we want; then log in, and end the negotiation."""
         had = SASL in self.capabilities.enabled
-        for subcommand, names in self.capabilities.heard(line):
+        asked = [*self.capabilities.heard(line)]
+        if self._withheld and self.capabilities.listed:
+            yield from self._introduce()
+        for subcommand, names in asked:
             yield _write("CAP", subcommand, names)
         has = SASL in self.capabilities.enabled
         if has and not had:
@@ -82,7 +91,11 @@ class Login:
         yield from self._advance()
 
     def tick(self, now: float) -> Iterator[Effect]:
-        """Time passed; call about once a second."""
+        """Time passed; call about once a second. A server that does not know CAP does not answer it."""
+        if self._started_at is None:
+            self._started_at = now
+        elif self._withheld and now - self._started_at >= _WITHHELD_S:
+            yield from self._introduce()
         for subcommand, names in self.capabilities.tick(now):
             yield _write("CAP", subcommand, *filter(None, [names]))
         yield from self._account.tick(now)
@@ -102,11 +115,8 @@ class Login:
 
     def closed(self, reason: str) -> Iterator[Effect]:
         """The server has ended the connection; `reason` is what it said."""
-        if self._ban or _BAN.search(reason):
-            said = f"{self._ban} ({reason})" if self._ban and reason else self._ban or reason
-            yield _turned_away(f"the server has banned us: {said}", _BANNED_PAUSE)
-        elif reason:
-            yield _turned_away(f"the server closed the connection: {reason}")
+        if reason or self._ban:
+            yield sent_away(reason, self._ban, self._settings, welcomed=self.welcomed)
         else:
             perhaps = "" if self.welcomed or self._settings.tls else "; if that is its port for TLS, set `tls: true`"
             yield Broken(f"the server closed the connection{perhaps}", by_server=True)

@@ -49,6 +49,11 @@ class Capabilities:
         self.enabled: set[str] = set()
 
     @property
+    def listed(self) -> bool:
+        """Whether the server has told all that it offers."""
+        return self._listed
+
+    @property
     def settled(self) -> bool:
         """Whether the list is complete and everything that we asked for was answered."""
         return self._listed and not self._asked
