@@ -143,7 +143,7 @@ class Hostile:
 
 @dataclass
 class Watch:
-    """How much the loop did at worst without a look at the others, in seconds of CPU: a busy machine changes nothing."""
+    """How much the loop did at worst before it looked at the others, in seconds of CPU."""
 
     worst: float = 0.0
 
