@@ -51,7 +51,7 @@ class Dial:
             if self._tls is not None and (certificate := _certificate(self._settings)) is not None:
                 await asyncio.to_thread(self._tls.load_cert_chain, certificate)  # each time: it may be a new one
         except OSError as error:
-            reason = f"the bridge's certificate {certificate} cannot be used: {error}"
+            reason = f"the client certificate {certificate} cannot be used: {error}"
             return Ending(reason, rejected=True, key=self._settings.key("sasl", "certificate"))
         slow = asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain, place) if self._tls else None
         try:
