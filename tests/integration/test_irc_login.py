@@ -117,7 +117,7 @@ async def test_a_file_that_is_no_certificate_is_refused_in_words(secure: Anope, 
     with pytest.raises(BaseExceptionGroup) as caught:
         async with ours(secure.irc, **tls(secure, signed), sasl_account="nobody", sasl={"certificate": path}) as us:
             await us.hears("never")
-    assert caught.group_contains(Refused, match=r"the bridge's certificate .*bad.pem cannot be used")
+    assert caught.group_contains(Refused, match=r"the client certificate .*bad.pem cannot be used")
 
 
 async def test_after_a_logout_by_the_services_we_log_in_again(secure: Anope, log: Log) -> None:
