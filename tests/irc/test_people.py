@@ -128,6 +128,15 @@ def test_joins_in_a_replayed_history_bring_nobody() -> None:
     assert talk.session.nick == "duck"
 
 
+def test_a_replayed_line_says_nothing_of_who_has_the_nick_now() -> None:
+    talk = joined()
+    talk.hears(":al!u@h JOIN #pond Alice :Al", ":irc.test BATCH +h chathistory #pond")
+    talk.hears("@batch=h :al!somebody@else PRIVMSG #pond :old", ":irc.test BATCH -h")
+    assert facts(talk, "al") == ("u", "h", "Alice", "Al", False, "")
+    talk.hears(":al!somebody@else PRIVMSG #pond :new")
+    assert facts(talk, "al") == ("somebody", "else", None, "", False, "")
+
+
 def test_nobody_is_known_in_a_channel_that_we_are_not_in() -> None:
     talk = Talk(rooms=(Room("net", "#pond"), Room("net", "#lake"))).welcomed(_CAPS, _SUPPORTS)
     talk.hears(":al!u@h JOIN #lake Alice :Al", ":irc.test 353 duck = #lake :bob duck", ":irc.test MODE #lake +o bob")
