@@ -168,8 +168,6 @@ class IrcSettings(NamedSection):
     @field_validator("tls_fingerprints")
     @classmethod
     def _used(cls, fingerprints: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if fingerprints and info.data.get("tls") is False:
-            raise ValueError("without TLS there is no certificate: remove this, or `tls: false`")
         if fingerprints and info.data.get("tls_ca_file") is not None:
             raise ValueError("with fingerprints no CA is asked, and there is tls_ca_file: keep one of the two")
         return fingerprints

@@ -47,12 +47,10 @@ def test_one_far_server_in_the_list_is_enough_for_plaintext_to_need_leave(folder
     assert "networks.libera.tls: tls: false to another machine" in only(folder, text)
 
 
-def test_fingerprints_exclude_a_ca_and_plaintext(folder: Path) -> None:
+def test_fingerprints_exclude_a_ca(folder: Path) -> None:
     (folder / "ca.pem").touch()
     pinned = f"tls_fingerprints: ['sha256:{'0' * 64}']"
     assert "keep one of the two" in only(folder, but("tls: true", f"tls_ca_file: ca.pem\n    {pinned}"))
-    plain = but(SERVER, "server: localhost:6667").replace("tls: true", f"tls: false\n    {pinned}")
-    assert "without TLS there is no certificate" in only(folder, plain)
 
 
 # Proxies
