@@ -165,7 +165,10 @@ def _error(state: State, line: Line) -> Iterable[Step]:
 
 
 def _unknown_command(state: State, line: Line) -> Iterator[Step]:
-    """421 (ERR_UNKNOWNCOMMAND)."""
+    """421 (ERR_UNKNOWNCOMMAND), 461 (ERR_NEEDMOREPARAMS)."""
+    if line.param(1).upper() == "CHATHISTORY":
+        yield from state.history.failed((), line.command, state.now)
+        return
     yield from presence.unknown_command(state, line)
     yield from _error(state, line)
 
@@ -212,8 +215,8 @@ def _channel_created(state: State, line: Line) -> Iterable[Step]:
 def _fail(state: State, line: Line) -> Iterator[Step]:
     """FAIL (https://ircv3.net/specs/extensions/standard-replies)."""
     if line.param(0) == "CHATHISTORY":
-        for room in filter(None, map(state.channels.heard, line.params[2:-1])):
-            yield from state.history.failed(room, state.now)
+        rooms = filter(None, map(state.channels.heard, line.params[2:-1]))
+        yield from state.history.failed(rooms, line.param(1), state.now)
     else:
         yield from _error(state, line)
 
@@ -252,6 +255,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "436": _nick_refused,
         "437": _nick_refused,
         "464": _of_login(Login.wrong_password),
+        "461": _unknown_command,
         "465": _of_login(Login.banned),
         "900": _logged_in,
         "901": _of_login(Login.logged_out),

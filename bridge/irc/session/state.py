@@ -69,10 +69,9 @@ class State:
         self.who_queue = WhoQueue()
         self.people = People(origin)
         self.speakers = Speakers()
-        self.history = History(self.isupport, self.enabled)
+        self.history = History(self.isupport, self.enabled, origin)
         self.batches = Batches()
-        self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
-        self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
+        self.ids = EventIds(origin)
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)

@@ -11,13 +11,14 @@ _REPLAYS = ("chathistory", "znc.in/playback")
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """`channel`: whose history the batch is, if it is history. A batch inside a history is history, too.
-    `is_inner`: it is inside another."""
+    """`channel`: whose history the batch is, if it is history. A batch inside a history is part of it: of the same kind
+    and channel. `is_inner`: it is inside another; `is_part`: of a history."""
 
     kind: str = ""
     label: str = ""
     channel: str = ""
     is_inner: bool = False
+    is_part: bool = False
 
     @property
     def is_history(self) -> bool:
@@ -50,8 +51,9 @@ class Batches:
         batch = OpenBatch(
             outer.kind if outer.is_history else kind,
             line.tags.get("label") or outer.label,
-            line.param(2),
+            outer.channel if outer.is_history else line.param(2),
             is_inner="batch" in line.tags,
+            is_part=outer.is_history,
         )
         self._open[reference[1:]] = batch
         return batch

@@ -18,6 +18,8 @@ WANTED = (
     "labeled-response",
     "multi-prefix",
     "draft/chathistory",
+    "draft/event-playback",
+    "znc.in/playback",
     REDACTION,
 )
 SASL = "sasl"

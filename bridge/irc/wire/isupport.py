@@ -16,6 +16,7 @@ _KNOWN = frozenset(
         "CLIENTTAGDENY",
         "HOSTLEN",
         "LINELEN",
+        "MSGREFTYPES",
         "PREFIX",
         "STATUSMSG",
         "TOPICLEN",
@@ -64,6 +65,11 @@ class Isupport:
     def chathistory(self) -> int:
         """Most lines in one page of CHATHISTORY; 0 if the server names no limit."""
         return self._number("chathistory", 0, least=0, most=10_000)
+
+    @property
+    def message_references(self) -> tuple[str, ...]:
+        """How CHATHISTORY may name a message, the best way first: MSGREFTYPES, by default both ways that there are."""
+        return tuple(self._text("msgreftypes", "msgid,timestamp").split(","))
 
     @property
     def channel_modes(self) -> list[str]:
