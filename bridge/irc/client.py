@@ -15,7 +15,7 @@ from bridge.irc.dialect.operations import Operation, Say, decode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import refit, render
 from bridge.irc.doubts import Doubts
-from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
+from bridge.irc.effects import CaughtUp, Effect, Joined, Left, NetworkFound, Online
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.inbox import Inbox
@@ -71,6 +71,7 @@ class IrcNetwork:
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubts = Doubts()
         self._connections = 0
+        self._netid = ""
         self._was_online = False
         self._readiness = Readiness(rooms)
         self._changed = asyncio.Event()
@@ -273,6 +274,8 @@ class IrcNetwork:
                 inbox.present.add(room)
             case Left(room):
                 inbox.leave(room)
+            case NetworkFound(netid):
+                self._netid = netid
         self._note()
         self._ring()
 
@@ -325,6 +328,7 @@ class IrcNetwork:
             now=now,
             rng=self._rng,
             cursor=lambda: inbox.heard,
+            netid=self._netid,
         )
         self._connection = Connection(
             self._settings,

@@ -21,6 +21,7 @@ from bridge.irc.effects import (
     Joined,
     Left,
     MaySpeak,
+    NetworkFound,
     Notable,
     Online,
     Proved,
@@ -285,7 +286,7 @@ class Connection:
                     self._end(Ending(reason, pause, turned_away=turned_away, by_server=by_server or turned_away))
                 case Rejected(reason, key):
                     self._end(Ending(reason, rejected=True, key=key))
-                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable():
+                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable() | NetworkFound():
                     self._tell(effect)
         self._write(out, closed=closed)
 
@@ -301,7 +302,7 @@ class Connection:
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
-    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
+    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable | NetworkFound) -> None:
         bound = log.bind(network=self._settings.name)
         match effect:
             case Online(nick):
@@ -318,6 +319,8 @@ class Connection:
                 bound.info("may_speak", room=str(room))
             case Notable(event, reason):
                 bound.info(event, detail=reason)
+            case NetworkFound(netid):
+                bound.info("bouncer_network", netid=netid)
         self._changed(effect)
 
     def _hint(self, hint: str) -> str:

@@ -62,6 +62,8 @@ class IrcSettings(NamedSection):
     """A file that holds the server's password, in one line; readable by nobody but its owner."""
     sasl: Sasl | None = None
     """Log in to the network's services. Many networks let nobody change nicks or join without."""
+    bouncer_network: Line | None = None
+    """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False

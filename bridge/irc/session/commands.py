@@ -82,6 +82,7 @@ def _cap(state: State, line: Line) -> Iterator[Step]:
     state.people.watch_logins(told="account-notify" in state.enabled)
     state.channels.shared = state.login.capabilities.of_bouncer
     state.proofs.expect_echoes(on="echo-message" in state.enabled)
+    state.proofs.shared = state.channels.shared
 
 
 def _welcome(state: State, line: Line) -> Iterator[Step]:
@@ -89,7 +90,9 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
     if state.welcomed_at is not None:
         return
     yield from state.login.welcome(line)
-    if state.login.welcomed:
+    if state.login.welcomed and state.login.networks.seeks:
+        yield from state.login.networks.ask()
+    elif state.login.welcomed:
         state.welcomed_at = state.now
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
         state.us.welcomed(state.login.nick, state.now)
@@ -217,8 +220,16 @@ def _fail(state: State, line: Line) -> Iterator[Step]:
     if line.param(0) == "CHATHISTORY":
         rooms = filter(None, map(state.channels.heard, line.params[2:-1]))
         yield from state.history.failed(rooms, line.param(1), state.now)
+    elif line.param(0) == "BOUNCER":
+        yield from state.login.networks.failed(line)
     else:
         yield from _error(state, line)
+
+
+def _bouncer(state: State, line: Line) -> Iterable[Step]:
+    """BOUNCER (soju.im/bouncer-networks)."""
+    state.login.networks.network(line)
+    return ()
 
 
 def _of_login(method: Callable[[Login, Line], Iterable[Step]]) -> Handler:
@@ -269,6 +280,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "ACCOUNT": presence.account,
         "ACK": _acknowledged,
         "BATCH": speech.batch,
+        "BOUNCER": _bouncer,
         "CHGHOST": presence.chghost,
         "ERROR": _error_line,
         "INVITE": _invite,

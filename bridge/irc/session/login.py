@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
 from bridge.irc.effects import Broken, Effect, Notable, Rejected, Write
+from bridge.irc.session.bouncer_networks import BouncerNetworks
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
 from bridge.irc.wire.line import Line, compose
@@ -26,7 +27,8 @@ class Login:
     def __init__(self, settings: IrcSettings, rng: random.Random) -> None:
         self._settings = settings
         self.nick = settings.nick
-        self.capabilities = Capabilities(sasl=settings.sasl is not None)
+        self.networks = BouncerNetworks(settings.bouncer_network, settings.key("bouncer_network"))
+        self.capabilities = Capabilities(sasl=settings.sasl is not None, more=self.networks.capabilities)
         self.welcomed = False
         self._nicks = _candidates(settings.nick, rng)
         self._authenticating = False
@@ -56,6 +58,7 @@ class Login:
                 yield from self._authenticate()
         elif self._authenticated and not self._ended:
             self._ended = True
+            yield from self.networks.bind(self.capabilities.enabled)
             yield _write("CAP", "END")
         elif not self._authenticating and not self._ended:
             yield from self._authenticate()

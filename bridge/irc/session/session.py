@@ -11,7 +11,7 @@ from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
-from bridge.irc.session import actions, outgoing, speech
+from bridge.irc.session import actions, bouncer, outgoing, speech
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, obey
 from bridge.irc.session.state import State
@@ -29,7 +29,8 @@ _JOIN_ANYWAY_S = 5.0
 
 class Session:
     """One connection: lines and time in, effects out. Sans I/O. `origin` differs for each connection; `now` is seconds
-    of a clock that does not go back, `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
+    of a clock that does not go back, `wall` seconds since the epoch. Nothing that a server sends makes it raise.
+    `netid`: the number of the bouncer's network, if an earlier connection has found it (`NetworkFound`)."""
 
     def __init__(
         self,
@@ -40,8 +41,9 @@ class Session:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
+        netid: str = "",
     ) -> None:
-        self._state = State(settings, rooms, origin=origin, now=now, rng=rng, cursor=cursor)
+        self._state = State(settings, rooms, origin=origin, now=now, rng=rng, cursor=cursor, netid=netid)
 
     @property
     def isupport(self) -> Isupport:
@@ -80,6 +82,7 @@ class Session:
         state.liveness.heard(now)
         if line is None:
             return []
+        line = bouncer.played(state, line)
         handle = speech.replayed if speech.is_replayed(state, line) else obey
         effects = [*self._effects(handle(state, line))]
         label = line.tags.get("label", "")

@@ -7,7 +7,8 @@ from bridge.irc.dialect import convert
 from bridge.irc.dialect.convert import Spoken
 from bridge.irc.effects import Effect, Heard, Notable, written
 from bridge.irc.hearing.steps import Settled, Step
-from bridge.irc.session import actions
+from bridge.irc.session import actions, bouncer
+from bridge.irc.session.bouncer_networks import BATCH as NETWORKS
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line
@@ -30,7 +31,9 @@ def is_replayed(state: State, line: Line) -> bool:
     """Whether a line was said before we came."""
     if "batch" in line.tags:
         return line.command != "BATCH" and state.batches.around(line).is_history
-    said = line.command in _REPLAYED and state.isupport.is_channel(line.param(0))
+    if bouncer.is_playing(state, line):
+        return True
+    said = line.command in _REPLAYED and "time" in line.tags and state.isupport.is_channel(line.param(0))
     if not said or state.online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in state.proofs:
         return False
     return convert.spoken_at(line, state.wall) < state.online_since - _LONG_AGO_S
@@ -38,7 +41,7 @@ def is_replayed(state: State, line: Line) -> bool:
 
 def speech(state: State, line: Line) -> Iterable[Step]:
     """PRIVMSG, NOTICE."""
-    if line.source.nick.startswith("*"):  # not a nick: the bouncer itself speaks
+    if bouncer.speaks(state, line):
         said = one_line(line.param(1))
         return (*state.proofs.bounced(said), Notable("bouncer", said))
     if state.us.is_us(line.source.nick):
@@ -112,6 +115,8 @@ def batch(state: State, line: Line) -> Iterable[Step]:
     if begun is not None and begun.is_history and not begun.is_part and (room := state.channels.heard(begun.channel)):
         state.history.page_begun(room)
     ended = state.batches.ended(line)
+    if ended is not None and ended.kind == NETWORKS:
+        return state.login.networks.listed()
     if ended is not None and ended.label and not ended.is_inner:
         return state.proofs.answered(ended.label)
     if ended is None or not ended.is_history or ended.is_part:
@@ -131,15 +136,16 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return ()
     if line.command == "REDACT":
         return _removed_then(state, line, room, id_)
-    if line.is_of_server:
+    if line.is_of_server or bouncer.speaks(state, line):
         return ()
     if state.us.is_surely(line.source):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
     if not _tells(line, room) or line.source.nick in state.us.names:
         return ()
-    spoken = Spoken(line, room, private=False, id=id_, time=time, replayed=True)
-    told = state.history.replayed if "batch" in line.tags else state.history.late
+    playing = bouncer.is_playing(state, line)  # at an unknown time: so who had the nick then is unknown, too
+    spoken = Spoken(line, room, private=False, id=id_, time=time, replayed=True, account="" if playing else None)
+    told = state.history.replayed if "batch" in line.tags or playing else state.history.late
     return told(spoken, msgid)
 
 

@@ -52,6 +52,7 @@ class State:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor],
+        netid: str = "",
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -62,6 +63,7 @@ class State:
         self.isupport = Isupport()
         self.channels = Channels(rooms)
         self.login = Login(settings, rng)
+        self.login.networks.netid = self.login.networks.netid or netid
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
         self.proofs = Proofs()
@@ -76,6 +78,8 @@ class State:
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)
         """The topics of channels, by folded names, as far as they are known."""
+        self.playing: dict[Room, tuple[float, dict[tuple[str, ...], int]]] = {}
+        """The channels in which a bouncer plays back in plain lines: since when, and how often it played which line."""
         self.ctcp_at = self.told_at = now
 
     @property

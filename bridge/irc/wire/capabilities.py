@@ -1,6 +1,8 @@
 """IRCv3 capability negotiation: what the server offers, what we ask for, what is on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 
 from bridge.irc.wire.line import Line
 
@@ -24,6 +26,8 @@ WANTED = (
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
+_ELDER: Mapping[str, str] = MappingProxyType({"znc.in/server-time-iso": "server-time", "znc.in/batch": "batch"})
+"""What bouncers called a capability before it had the name of now; asked for where the new name is not offered."""
 _AT_ONCE = 300
 """Bytes of names in one REQ: leaves room in the server's answer, which repeats them after a longer prefix."""
 _MOST_OFFERED = 500
@@ -33,8 +37,8 @@ _MOST_OFFERED = 500
 class Capabilities:
     """Negotiates capabilities. Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
 
-    def __init__(self, *, sasl: bool) -> None:
-        self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset())
+    def __init__(self, *, sasl: bool, more: AbstractSet[str] = frozenset()) -> None:
+        self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset()) | more
         self._offered: dict[str, str] = {}
         self._asked: list[list[str]] = []
         self._listed = False
@@ -72,7 +76,7 @@ class Capabilities:
             case "DEL":
                 for name in line.last.split():
                     self._offered.pop(name, None)
-                    self.enabled.discard(name)
+                    self.enabled -= {name, _ELDER.get(name, name)}
 
     def _offer(self, words: Iterable[str]) -> list[str]:
         names = []
@@ -86,7 +90,8 @@ class Capabilities:
     def _ask(self, names: Iterable[str]) -> Iterator[str]:
         group: list[str] = []
         asked = {name for each in self._asked for name in each}
-        for name in sorted(self._wanted.intersection(names) - self.enabled - asked):
+        elder = {old for old, new in _ELDER.items() if new not in self._offered}.intersection(names)
+        for name in sorted((self._wanted.intersection(names) | elder) - self.enabled - asked):
             if sum(map(len, group)) + len(group) + len(name) > _AT_ONCE:
                 yield self._request(group)
                 group = []
@@ -102,8 +107,8 @@ class Capabilities:
         for name in names:
             if name.startswith("-"):
                 self.enabled.discard(name[1:])
-            elif name in self._wanted:
-                self.enabled.add(name)
+            elif name in self._wanted or name in _ELDER:
+                self.enabled |= {name, _ELDER.get(name, name)}
         self._asked = [left for group in self._asked if (left := [name for name in group if name not in self.enabled])]
 
     def _refused(self, names: list[str]) -> Iterator[str]:
