@@ -185,12 +185,46 @@ def test_a_page_without_any_line_that_we_may_see_is_not_the_last() -> None:
     talk.comes()
     talk.fence()
     join = "@time=2026-11-23T00:00:0{0}.000Z;msgid=j{0};batch=9 :al!u@h JOIN #pond"
+    talk.hears(*Remembering([]).page(said(0)))
     page = [":irc BATCH +9 chathistory #pond", join.format(1), join.format(2), ":irc BATCH -9"]
     assert talk.hears(*page) == ["CHATHISTORY AFTER #Pond msgid=j2 2"]
     talk.hears(*Remembering([]).page(said(0, 3)[1:]))
     talk.hears(*Remembering([]).page([]))
     assert talk.words == ["m1"]
     assert gap(talk) is None
+
+
+def test_an_empty_history_without_the_last_line_that_we_have_heard_is_a_gap() -> None:
+    """UnrealIRCd answers so for a channel without history; Ergo may, for what was said before we joined."""
+    for msgid, since in (("m0", T0 + 5), ("", None)):
+        talk = back(Remembering([]), Cursor({POND.id: Position(T0, msgid, T0 + 5)}))
+        assert gap(talk) == since, "if nothing was ever said there, nothing need be in it"
+
+
+@pytest.mark.parametrize(("kept", "since"), [("+Hnt 50:1d", None), ("+Hnt 5:1d", T0 + 5), ("+nt", T0 + 5)])
+def test_unrealircd_says_with_the_channels_modes_how_much_it_keeps(kept: str, since: float | None) -> None:
+    talk = Return(caps=_CAPS, supports="CHANTYPES=# CHANMODES=beI,fkL,lFH,cdi CHATHISTORY=50")
+    assert "MODE #Pond" in talk.comes(f":irc 324 duck #pond {kept}")
+    Remembering([Said(f"n{n}", T0 + 10 + n, f"n{n}") for n in range(5)]).serve(talk)
+    assert len(talk.words) == 5
+    assert gap(talk) == since
+
+
+def test_a_page_that_the_server_calls_the_last_is_the_last() -> None:
+    """Ergo does (draft/chathistory-end)."""
+    talk = Return(caps=_CAPS, supports=_SUPPORTS)
+    talk.comes()
+    talk.fence()
+    begin, *lines = Remembering([]).page(said(0, 1))
+    assert talk.hears(f"@draft/chathistory-end {begin}", *lines) == []
+    assert talk.words == ["m1"]
+    assert gap(talk) is None
+
+
+def test_histserv_is_nobody() -> None:
+    """Without event-playback, Ergo tells in its words who came and went."""
+    talk = back(Remembering([*said(0), Said("al joined the channel", T0 + 1, "_x", "HistServ!HistServ@localhost")]))
+    assert talk.words == []
 
 
 def test_four_channels_are_asked_about_at_once_and_the_next_ones_when_those_are_answered() -> None:

@@ -62,7 +62,7 @@ class History:
     def asks_how_much_is_kept(self) -> bool:
         """Whether the answer to MODE (324) says how much history the server keeps, and nothing else does."""
         replays = bool(self._enabled & {"batch", "server-time"})
-        return replays and not self._has_pages and self._supports.has_history_mode
+        return replays and self._supports.has_history_mode
 
     @property
     def _has_pages(self) -> bool:
@@ -181,12 +181,12 @@ class History:
                     yield from self._settle(catching, now)
         yield from self._next_fence()
 
-    def page_ended(self, room: Room, now: float) -> Iterator[Step]:
-        """A batch of history is over."""
+    def page_ended(self, room: Room, now: float, *, is_last: bool = False) -> Iterator[Step]:
+        """A batch of history is over. `is_last`: the server says that nothing follows."""
         catching = self._channels.get(room)
         if catching is not None and catching.stage is Stage.PAGES and catching.pages is not None:
             yield from self._answered(room, now)
-            asked = catching.pages.ended(reached=catching.reached)
+            asked = catching.pages.ended(reached=catching.reached, is_last=is_last)
             catching.turn()
             yield from self._ask(catching, () if catching.overflown else asked, now)
 
@@ -229,7 +229,8 @@ class History:
         if not request:
             pages = catching.pages
             complete = pages is not None and pages.complete
-            catching.complete = complete and (catching.overlap or self._was_there(catching))
+            catching.overlap |= pages is not None and pages.anchored
+            catching.complete = complete and self._is_complete(catching)
             yield from self._settle(catching, now)
             return
         self._asked.append((catching.room, request))
@@ -261,9 +262,13 @@ class History:
             yield Fence()
 
     def _is_complete(self, catching: CatchUp) -> bool:
-        """Whether what the server replayed unasked reaches back to our position."""
+        """Whether what the server has told reaches back to our position. Where nobody says how much it keeps, the last
+        line that we have heard must be in it: UnrealIRCd answers for channels without history as if nothing was said,
+        and Ergo may show nothing of before we joined."""
         if catching.overlap or catching.position is None:
             return True
+        if catching.pages is not None and not self._supports.has_history_mode:
+            return self._was_there(catching) and not catching.position.msgid
         if catching.keeps is None or not self._was_there(catching):
             return False
         lines, seconds = catching.keeps

@@ -48,6 +48,8 @@ class Pages:
     """Each page is of before those that came already."""
     finished: bool = False
     """The server has nothing more."""
+    anchored: bool = False
+    """The server knows our last line by its msgid, and has told what follows it."""
     _page: _Page = field(default_factory=_Page)
     _before: _Page = field(default_factory=_Page)
     _pages: int = 0
@@ -78,14 +80,16 @@ class Pages:
         page.lines += 1
         page.fresh += fresh
 
-    def ended(self, *, reached: bool) -> tuple[str, ...]:
-        """The page is over. `reached`: the last line that we have heard is in it, or was in one before."""
+    def ended(self, *, reached: bool, is_last: bool = False) -> tuple[str, ...]:
+        """The page is over. `reached`: the last line that we have heard is in it, or was in one before. `is_last`: the
+        server says that it has no other (Ergo's draft/chathistory-end)."""
         page, self._before, self._page = self._page, self._page, _Page()
         self._pages += 1
         if not page.fresh:
             return self._nothing_new(page)
         self._stuck = False
-        if self.backward and (reached or page.times[0] < self.since):
+        self.anchored |= self._pages == 1 and self._by == MSGID and not self.backward
+        if is_last or (self.backward and (reached or page.times[0] < self.since)):
             self.finished = True
             return ()
         return self._turn(page)

@@ -22,6 +22,8 @@ _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
 _REPLAYED = _SPEECH | {"TAGMSG", "REDACT"}
 """What a history may have: a TAGMSG is a reaction there, and a REDACT may follow what it removes (IRCv3
 message-redaction)."""
+_HISTSERV = "HistServ!HistServ@localhost"
+"""Who tells in words that somebody came or went, in a history of Ergo for those without draft/event-playback."""
 _TOLD_THEN = _REPLAYED | {"TOPIC"}
 """Of all that a history may have with draft/event-playback, what is told. Who came and went then is not, nor do such
 lines change what we know of now."""
@@ -122,7 +124,7 @@ def batch(state: State, line: Line) -> Iterable[Step]:
     if ended is None or not ended.is_history or ended.is_part:
         return ()
     room = state.channels.heard(ended.channel)
-    return state.history.page_ended(room, state.now) if room is not None else ()
+    return state.history.page_ended(room, state.now, is_last=ended.is_last) if room is not None else ()
 
 
 def replayed(state: State, line: Line) -> Iterable[Step]:
@@ -136,7 +138,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return ()
     if line.command == "REDACT":
         return _removed_then(state, line, room, id_)
-    if line.is_of_server or bouncer.speaks(state, line):
+    if line.is_of_server or bouncer.speaks(state, line) or line.source.mask == _HISTSERV:
         return ()
     if state.us.is_surely(line.source):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
