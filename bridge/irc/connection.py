@@ -52,7 +52,7 @@ _PROOF_WITHIN = 30.0
 _PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
-_COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+_COSTLY = (b"CHATHISTORY ", b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
 """Found in the reason that a server gives when it drops us for writing too fast."""

@@ -1,6 +1,8 @@
 """A server whose history lies, repeats itself or never ends: bounded, and nothing that is said now is lost."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.irc.effects import CaughtUp
 from bridge.irc.hearing import catchup, history
@@ -256,3 +258,75 @@ def test_context_that_the_server_adds_to_a_page_does_not_end_it() -> None:
     ends(talk)
     assert talk.words == ["m1", "m2"]
     assert len(talk.events) == 3
+
+
+def test_a_server_that_tells_one_line_each_half_minute_holds_the_channel_for_five_minutes() -> None:
+    talk = back()
+    for number in range(1, 100):
+        talk.passes(25)
+        if talk.of(CaughtUp):
+            break
+        talk.hears(":irc BATCH +1 chathistory #pond", known(number, number % 60), ":irc BATCH -1")
+    assert talk.now < 340
+    assert talk.session.may_speak("#pond")
+    assert talk.of(CaughtUp)[0].since == T0 + 5
+    assert len(talk.words) > 5
+
+
+def test_private_messages_of_the_past_are_not_told() -> None:
+    """A bouncer plays back what was said to us. An old command is not carried out."""
+    talk = back("batch server-time znc.in/batch")
+    line = f"@time={at(1)};batch=1 :alice!u@h PRIVMSG duck :remind me"
+    talk.hears(":znc.in BATCH +1 znc.in/playback alice", line, ":znc.in BATCH -1")
+    talk.passes(40)
+    assert talk.heard == []
+
+
+_WHERE = st.sampled_from(["#pond", "#lake", "#ocean", "duck", ""])
+_ATTACK = st.one_of(
+    st.builds(":duck!~quack@host JOIN {}".format, _WHERE),
+    st.builds(":op!o@h KICK {} duck :out".format, _WHERE),
+    st.builds(":irc BATCH +{} chathistory {}".format, st.integers(1, 3), _WHERE),
+    st.builds("@batch={} :irc BATCH +{} netsplit {}".format, st.integers(1, 3), st.integers(1, 3), _WHERE),
+    st.builds("@draft/chathistory-end :irc BATCH +{} chathistory {}".format, st.integers(1, 3), _WHERE),
+    st.builds(":irc BATCH -{}".format, st.integers(1, 3)),
+    st.builds(
+        "@time={};batch={};msgid={} :bob!u@h {} {} :hi".format,
+        st.sampled_from([at(1), at(59), "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999-12:00", "now", ""]),
+        st.sampled_from(["1", "2", "3", "", "x"]),
+        st.sampled_from(["m0", "m1", "m2", ""]),
+        st.sampled_from(["PRIVMSG", "TOPIC", "REDACT", "TAGMSG", "JOIN", "QUIT", "FAIL"]),
+        _WHERE,
+    ),
+    st.builds(":irc FAIL CHATHISTORY {} AFTER {} :no".format, st.sampled_from(["INVALID_PARAMS", "X", ""]), _WHERE),
+    st.sampled_from([":irc 421 duck CHATHISTORY :x", ":irc 461 duck CHATHISTORY :x", ":irc FAIL CHATHISTORY"]),
+    st.sampled_from([":irc PONG irc history", ":irc 315 duck #pond :end", "wait", "wait"]),
+    st.builds(":irc 324 duck {} +H {}:{}".format, _WHERE, st.integers(0, 10**9), st.sampled_from(["1h", "", "9" * 30])),
+    st.builds(":***!znc@znc.in PRIVMSG {} :{}".format, _WHERE, st.sampled_from(["Buffer Playback...", "x"])),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_ATTACK, max_size=40))
+def test_whatever_a_server_makes_of_its_history_we_can_speak_within_minutes_and_hear_what_is_said(
+    lines: list[str],
+) -> None:
+    talk = Return(_TWO, caps=_CAPS)
+    talk.session.set_rooms((POND, _LAKE))
+    for line in lines:
+        if line == "wait":
+            talk.passes(13)
+        else:
+            talk.hears(line)
+    asked = [line for line in talk.written() if line.startswith("CHATHISTORY")]
+    assert len(asked) <= 2 * len(lines)
+    talk.hears(":duck!~quack@host JOIN #pond", ":duck!~quack@host JOIN #lake")
+    talk.passes(360)
+    for where in ("#pond", "#lake"):
+        assert talk.session.may_speak(where)
+        talk.hears(f"@time={at(59)};account=Bob;msgid=last{where} :bob!u@h PRIVMSG {where} :last")
+    talk.passes(30)
+    assert talk.words[-2:] == ["last", "last"]
+    assert len({each.id for each in talk.heard if each.origin is Origin.REPLAYED}) == len(
+        [each for each in talk.heard if each.origin is Origin.REPLAYED]
+    ), "nothing of a history twice"

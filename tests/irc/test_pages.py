@@ -305,3 +305,25 @@ def test_pages_say_nothing_before_they_are_asked() -> None:
     assert pages.first() == ("LATEST", "#pond", "*", "10")
     assert pages.refused("INVALID_PARAMS") == ()
     assert not pages.complete
+
+
+@settings(max_examples=150, deadline=None)
+@given(times=_times, data=st.data(), ids=st.booleans())
+def test_any_partition_is_told_once_and_in_order_where_the_history_comes_unasked(
+    times: list[float], data: st.DataObject, ids: bool
+) -> None:
+    """As on InspIRCd and from ZNC: in one batch behind our JOIN, from any line on. `since`: the first line of it."""
+    lines = said(*(0.001 + time for time in times), ids=ids)
+    heard = data.draw(st.integers(1, len(lines)))
+    since = data.draw(st.integers(0, heard))
+    kept = data.draw(st.integers(heard, len(lines)))
+    live = data.draw(st.integers(heard, kept))
+    last = lines[heard - 1]
+    talk = Return(Cursor({POND.id: Position(last.time, last.msgid, last.time + 0.0001)}), supports=_SUPPORTS)
+    begin, *rest = Remembering([]).page(lines[since:kept])
+    cut = data.draw(st.integers(0, len(rest)))
+    talk.comes(begin, *rest[:cut], *(each.line() for each in lines[live:]), *rest[cut:])
+    talk.fence()
+    new = [each.text for each in lines[heard:]]
+    again = {each.text for each in lines[:heard] if each.time == last.time}
+    assert [word for word in talk.words if word not in again] == new

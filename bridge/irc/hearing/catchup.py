@@ -25,7 +25,7 @@ class Stage(Enum):
 @dataclass(slots=True)
 class CatchUp:
     """A channel being caught up. `position` is None if we have never been there: then no history is told. Times are
-    seconds: `since` of a clock that does not go back, the others since the epoch, by the server.
+    seconds: `since` and `asked_at` (of the first page) of a clock that does not go back, the others since the epoch.
 
     `told` is what is known of the history by now, `page` what the current page (or the server, unasked) tells; `live`
     what is said meanwhile. `lines` counts what comes of the history, as a limit of the channel would."""
@@ -35,6 +35,7 @@ class CatchUp:
     since: float
     joined_at: float
     origin: str = ""
+    asked_at: float | None = None
     stage: Stage = Stage.NEW
     pages: Pages | None = None
     told: list[Spoken] = field(default_factory=list)

@@ -22,6 +22,8 @@ CAPABILITY = "draft/chathistory"
 PLAYBACK = "znc.in/playback"
 """ZNC's playback module (https://github.com/jpnurmi/znc-playback): it replays what it is asked for, nothing unasked."""
 _ANSWER_WITHIN = 30.0
+_WHOLE_WITHIN = 300.0
+"""Seconds that a channel waits for its history in all, after the first page was asked for: each page may be slow."""
 _BEFORE = 60.0
 """Seconds before the last heard line at which pages begin: a post of ours may be there, and its proof been lost."""
 _PAGE = 100
@@ -208,13 +210,18 @@ class History:
     def tick(self, now: float) -> Iterator[Step]:
         """Give up on overdue answers."""
         for catching in [*self._channels.values()]:
-            if now - catching.since > _ANSWER_WITHIN and catching.stage is not Stage.WAITS:
+            if self._is_overdue(catching, now):
                 if catching.stage is not Stage.ACCOUNTS:
                     yield from self._settle(catching, now)
                 if catching.room in self._channels:
                     yield from self._release(catching)
                 yield from self._answered(catching.room, now)
         yield from self._admit(now)
+
+    def _is_overdue(self, catching: CatchUp, now: float) -> bool:
+        if catching.asked_at is not None and now - catching.asked_at > _WHOLE_WITHIN:
+            return True
+        return now - catching.since > _ANSWER_WITHIN and catching.stage is not Stage.WAITS
 
     def _pages(self, room: Room, position: Position) -> Pages:
         size = min(self._supports.chathistory or _PAGE, 1000)
@@ -243,6 +250,7 @@ class History:
             catching = self._channels.get(room)
             if catching is not None and catching.stage is Stage.WAITS:
                 catching.stage, catching.since = Stage.PAGES, now
+                catching.asked_at = now if catching.asked_at is None else catching.asked_at
                 catching.begin_page()
                 yield from written("CHATHISTORY", *request)
 
