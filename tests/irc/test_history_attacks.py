@@ -71,6 +71,7 @@ def test_a_batch_inside_a_history_is_part_of_it_and_its_end_is_not_the_end_of_th
         known(1, 10),
         "@batch=1 :irc BATCH +2 netsplit a.test b.test",
         f"@batch=2;time={at(11)};msgid=q1 :al!u@h QUIT :a.test b.test",
+        known(5, 11).replace("batch=1", "batch=2"),
         "@batch=1 :irc BATCH +3 draft/multiline #pond",
         known(2, 12).replace("batch=1", "batch=3"),
         "@batch=2 :irc BATCH +4 x",
@@ -82,7 +83,7 @@ def test_a_batch_inside_a_history_is_part_of_it_and_its_end_is_not_the_end_of_th
     assert asked == []
     assert talk.hears(known(4, 14), ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m4 100"]
     ends(talk)
-    assert talk.words == ["m1", "m2", "m3", "m4"]
+    assert talk.words == ["m1", "m5", "m2", "m3", "m4"]
 
 
 def test_pages_of_two_channels_that_are_mingled_are_told_apart() -> None:
@@ -144,6 +145,17 @@ def test_of_a_hundred_thousand_lines_the_first_ten_thousand_are_kept_and_the_res
     assert len(talk.words) == catchup.MOST
     talk.hears(f"@time={at(70)};msgid=now;account=Bob :bob!u@h PRIVMSG #pond :now")
     assert talk.words[-1] == "now"
+
+
+def test_of_a_hundred_thousand_joins_ten_thousand_are_remembered() -> None:
+    talk = back()
+    talk.hears(":irc BATCH +1 chathistory #pond")
+    for number in range(100_000):
+        talk.session.feed(f"@time={at(10)};msgid=j{number};batch=1 :al!u@h JOIN #pond", 0.0, 1000.0)
+    (catching,) = talk.session.history._channels.values()
+    assert len(catching._seen) == catchup.MOST
+    assert talk.hears(":irc BATCH -1") == []
+    assert talk.of(CaughtUp)[0].since == T0 + 5
 
 
 def test_a_batch_that_is_never_closed_holds_the_channel_for_half_a_minute() -> None:

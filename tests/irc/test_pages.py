@@ -254,6 +254,21 @@ def test_a_position_at_any_time_makes_a_valid_request(time: float) -> None:
     assert "1970-01-01T00:00:00.000Z" <= stamp <= "2026-11-22T23:59:05.000Z"
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999-12:00"])
+@pytest.mark.parametrize("commands", ["AFTER", "LATEST BEFORE"])
+def test_a_page_that_ends_at_any_time_has_a_valid_request_after_it(time: str, commands: str) -> None:
+    talk = Return(caps=_CAPS, supports=f"{_SUPPORTS} MSGREFTYPES=timestamp")
+    talk.comes()
+    talk.fence()
+    if "LATEST" in commands:
+        talk.hears(":irc FAIL CHATHISTORY INVALID_PARAMS AFTER :no")
+    line = f"@time={time};batch=1 :bob!u@h PRIVMSG #pond :x"
+    written = talk.hears(":irc BATCH +1 chathistory #pond", line, ":irc BATCH -1")
+    stamps = [each.split()[3] for each in written if each.startswith("CHATHISTORY")]
+    assert all("timestamp=1970" <= stamp <= "timestamp=9999-12-31T23:59:59.999Z" for stamp in stamps)
+    assert stamps or talk.of(CaughtUp)
+
+
 _times = st.lists(st.integers(0, 3), min_size=1, max_size=12).map(lambda steps: [*_sums(steps)])
 
 
