@@ -1,5 +1,6 @@
 """Which page of a channel's history to ask for next (https://ircv3.net/specs/extensions/chathistory). Sans I/O."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 MSGID, TIMESTAMP = "msgid", "timestamp"
 _MOST_PAGES = 200
 """Most pages of one channel: a server that has two lines at a time to give, or always the same ones, is left then."""
+_MOST_TRIES = 2
 _MOST_REFUSALS = 4
 """More ways to ask than there are."""
 _MOMENT = 0.001
@@ -56,7 +58,7 @@ class Pages:
     _refusals: int = 0
     _by: str = TIMESTAMP
     _reference: str = ""
-    _stuck: bool = False
+    _tries: int = 0
     _skips: bool = False
 
     @property
@@ -87,7 +89,7 @@ class Pages:
         self._pages += 1
         if not page.fresh:
             return self._nothing_new(page)
-        self._stuck = False
+        self._tries = 0
         self.anchored |= self._pages == 1 and self._by == MSGID and not self.backward
         if is_last or (self.backward and (reached or page.times[0] < self.since)):
             self.finished = True
@@ -118,25 +120,34 @@ class Pages:
                 return self._latest()
             self.finished = True
             return ()
-        stuck, self._stuck, self._skips = self._stuck, True, True
-        if stuck or self._by != TIMESTAMP:
+        self._tries += 1
+        if self._tries > _MOST_TRIES or self._by != TIMESTAMP:
+            self._skips = True
             return ()
-        command, time = ("BEFORE", page.times[0]) if self.backward else ("AFTER", page.times[1])
-        return self._ask(command, TIMESTAMP, _stamp(time))
+        self._skips |= self._tries == _MOST_TRIES
+        return self._ask_beside(page)
 
     def _turn(self, page: _Page) -> tuple[str, ...]:
-        """Ask for the page beside this one. By time, the lines of the moment at its edge come again: not all of them
-        may be in it."""
+        """Ask for the page beside this one. By time, the lines at its edge come again: not all of their moment may be
+        in it."""
         if self._pages >= _MOST_PAGES:
             return ()
-        msgid, time = (page.msgids[0], page.times[0]) if self.backward else (page.msgids[1], page.times[1])
-        command = "BEFORE" if self.backward else "AFTER"
+        command, msgid = ("BEFORE", page.msgids[0]) if self.backward else ("AFTER", page.msgids[1])
         if MSGID in self.types and msgid and msgid != self._reference:
             self._reference = msgid
             return self._ask(command, MSGID, msgid)
-        if TIMESTAMP in self.types:
-            return self._ask(command, TIMESTAMP, _stamp(time + _MOMENT if self.backward else time - _MOMENT))
-        return ()
+        return self._ask_beside(page) if TIMESTAMP in self.types else ()
+
+    def _ask_beside(self, page: _Page) -> tuple[str, ...]:
+        """Ask by time: with all of the second at the edge (lines without ids are counted by it), if that is more than a
+        page with all of the last moment, and at last without it."""
+        if self.backward:
+            time = page.times[0]
+            edge = (math.floor(time) + 1.0, time + _MOMENT, time)[self._tries]
+            return self._ask("BEFORE", TIMESTAMP, _stamp(edge))
+        time = page.times[1]
+        edge = (math.floor(time) - _MOMENT, time - _MOMENT, time)[self._tries]
+        return self._ask("AFTER", TIMESTAMP, _stamp(edge))
 
     def _latest(self) -> tuple[str, ...]:
         self.backward, self._by = True, ""
