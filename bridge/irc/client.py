@@ -18,7 +18,7 @@ from bridge.irc.dialing.dial import Connect, Dial
 from bridge.irc.dialing.policies import Policies
 from bridge.irc.dialing.servers import Address, Servers
 from bridge.irc.doubts import Doubts
-from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online, Pledged
+from bridge.irc.effects import CaughtUp, Effect, Joined, Left, NetworkFound, Online, Pledged
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.inbox import Inbox
@@ -79,6 +79,7 @@ class IrcNetwork:
         self._doubts = Doubts()
         self._trust = Trust()
         self._connections = 0
+        self._netid = ""
         self._was_online = False
         self._readiness = Readiness(rooms)
         self._changed = asyncio.Event()
@@ -283,6 +284,8 @@ class IrcNetwork:
                 inbox.present.add(room)
             case Left(room):
                 inbox.leave(room)
+            case NetworkFound(netid):
+                self._netid = netid
         self._note()
         self._ring()
 
@@ -345,6 +348,7 @@ class IrcNetwork:
             rng=self._rng,
             cursor=lambda: inbox.heard,
             trust=self._trust,
+            netid=self._netid,
         )
         self._connection = Connection(
             settings,

@@ -21,6 +21,7 @@ from bridge.irc.effects import (
     Joined,
     Left,
     MaySpeak,
+    NetworkFound,
     Notable,
     Online,
     Pledged,
@@ -53,7 +54,7 @@ _PROOF_WITHIN = 30.0
 _PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
-_COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+_COSTLY = (b"CHATHISTORY ", b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
 """Found in the reason that a server gives when it drops us for writing too fast."""
@@ -286,7 +287,7 @@ class Connection:
                     self._land(post, error)
                 case Broken() | Rejected() | Upgrade():
                     self._end(_ending(effect))
-                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable() | Pledged():
+                case Online() | Joined() | Left() | Barred() | MaySpeak() | Notable() | Pledged() | NetworkFound():
                     self._tell(effect)
         self._write(out, closed=closed)
 
@@ -303,7 +304,7 @@ class Connection:
         log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
-    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable | Pledged) -> None:
+    def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable | Pledged | NetworkFound) -> None:
         bound = log.bind(network=self._settings.name)
         match effect:
             case Online(nick):
@@ -322,6 +323,8 @@ class Connection:
                 bound.info(event, detail=reason)
             case Pledged(duration):
                 bound.debug("tls_only", duration_s=duration)
+            case NetworkFound(netid):
+                bound.info("bouncer_network", netid=netid)
         self._changed(effect)
 
     def _hint(self, hint: str) -> str:

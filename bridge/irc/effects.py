@@ -110,6 +110,14 @@ class Notable:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFound:
+    """The number that the bouncer has for the network that is configured; '' to forget it. The next connection is for
+    that network."""
+
+    netid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """The server does not accept something in the configuration; `reason` says what, `key` where it is there (as
     `Refused.key`)."""
@@ -158,6 +166,7 @@ Effect = (
     | Proved
     | Failed
     | Notable
+    | NetworkFound
     | Rejected
     | Broken
     | Upgrade

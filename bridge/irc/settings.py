@@ -115,6 +115,8 @@ class IrcSettings(NamedSection):
     encoding: Annotated[str, AfterValidator(text_codec)] = FALLBACK
     """In which encoding lines are read that are not UTF-8, such as `koi8-r` or `gbk`. Where a line is UTF-8, it is
     read as UTF-8 anyway, and UTF-8 is what the bridge writes."""
+    bouncer_network: Line | None = None
+    """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False

@@ -7,6 +7,8 @@ import pytest
 
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Synapse
+from bridge.demo.servers.process import HOST
+from bridge.model.text import plain
 from tests.conftest import need
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.irc import Log, ours, person
@@ -53,6 +55,31 @@ async def test_messages_that_the_bouncer_kept_while_we_were_away_are_carried_onc
         said = [f"{round_} {number}" for round_ in ("first", "second") for number in range(5)]
         assert [line.rpartition("] ")[2] for line in lines] == ["here", *said, "the end"]
         assert "gaps while disconnected" not in quackbridge(pond.folder, "ledger").stdout
+
+
+async def test_what_another_client_says_under_our_nick_is_not_carried_and_our_posts_are_proven(tmp_path: Path) -> None:
+    need(Znc)
+    nick, channel = unique("duck"), f"#{unique('pond')}"
+    async with (
+        InspIRCd(tmp_path / "irc") as server,
+        person(server) as bob,
+        Znc(server.port, nick, channel) as znc,
+        ours(znc, channel=channel, nick=nick, server_password=Znc.password) as us,
+        IrcPerson(HOST, znc.port, nick, password=Znc.password) as telephone,
+    ):
+        await bob.join(channel)
+        for number in range(3):
+            await telephone.say(channel, f"by telephone {number}")
+            assert await us.carries(f"by bridge {number}") == []
+            await bob.heard(f"by telephone {number}")
+            await bob.heard(f"by bridge {number}")
+        await telephone.raw(f"JOIN {channel}theirs")
+        await telephone.line(lambda line: line.command == "366" and line.params[1] == f"{channel}theirs")
+        await bob.say(channel, "the end")
+        await us.hears("the end")
+        assert [plain(each.text) for each in us.heard] == ["the end"]
+        await bob.ping()
+        assert not [line for line in telephone.lines if line.command == "PART"], "their channel is left to them"
 
 
 async def test_a_post_that_the_bouncer_cannot_pass_on_is_sent_when_its_server_is_back(tmp_path: Path, log: Log) -> None:

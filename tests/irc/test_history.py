@@ -181,12 +181,16 @@ def test_our_own_posts_are_recognised_in_history_and_cannot_be_forged() -> None:
 
 def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
     talk = Return(caps=f"{ALL} draft/chathistory", supports=f"{_SUPPORTS} CHATHISTORY=2")
-    assert talk.comes() == ["WHO #pond %tcuhnfar,271", "PING history"]
+    assert talk.comes() == ["WHO #pond %tcuhnfar,271", "MODE #Pond", "PING history"]
     assert talk.fence() == ["CHATHISTORY AFTER #Pond timestamp=2026-11-22T23:59:00.000Z 2"]
-    page = (":irc BATCH +1 chathistory #pond", old("m1", 1, tags=";account=Bob"), old("m2", 2, tags=";account=Bob"))
-    assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m2 2"]
-    talk.hears(":irc BATCH +1 chathistory #pond", old("m3", 3, tags=";account=Bob"), ":irc BATCH -1")
-    assert talk.words == ["m1", "m2", "m3"]
+    page = (":irc BATCH +1 chathistory #pond", old("m0", 0), old("m1", 1, tags=";account=Bob"))
+    assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m1 2"]
+    page = (":irc BATCH +1 chathistory #pond", old("m2", 2, tags=";account=Bob"), old("m3", 3, tags=";account=Bob"))
+    assert talk.hears(*page, ":irc BATCH -1") == ["CHATHISTORY AFTER #Pond msgid=m3 2"]
+    page = (":irc BATCH +1 chathistory #pond", old("m4", 4, tags=";account=Bob"), ":irc BATCH -1")
+    assert talk.hears(*page) == ["CHATHISTORY AFTER #Pond msgid=m4 2"], "a page may lack what we may not see"
+    talk.hears(":irc BATCH +1 chathistory #pond", ":irc BATCH -1")
+    assert talk.words == ["m1", "m2", "m3", "m4"]
     assert talk.of(CaughtUp) == [CaughtUp(POND, T0 + 60, None)]
 
 

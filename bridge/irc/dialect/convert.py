@@ -32,7 +32,9 @@ _BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
 _ID_LIMIT = 128
 _ACTION = "\x01ACTION"
 _ALIKE = 5000
-"""Different lines of one moment that are told apart from their repetitions."""
+"""Different lines, of the last seconds, that are told apart from their repetitions."""
+_SECOND = len("2026-11-23T00:00:00")
+"""Characters of a time tag up to its seconds: a history may have no more (soju's files)."""
 _REPLY_TAGS = ("+draft/reply", "+reply")
 """Before the specification was final, and since (https://ircv3.net/specs/client-tags/reply). Some clients send both."""
 _REACT, _UNREACT = "+draft/react", "+draft/unreact"
@@ -127,27 +129,25 @@ class EventIds:
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._count = 0
-        self._stamp = ""
         self._alike: LruDict[tuple[str, ...], int] = LruDict(_ALIKE)
 
     def of(self, line: Line) -> str:
-        """The network's msgid, if it gives one. Else a digest of time, speaker and words (and a count, so that repeats
-        differ); if the server tells no time, a digest of the connection, the line's number in it, speaker and words."""
+        """The network's msgid, if it gives one. Else a digest of second, nick and words, which is all that some
+        histories have, and a count, so that repeats differ. If the server tells no time, a digest of the connection,
+        the line's number in it, nick and words."""
         msgid = line.tags.get("msgid", "")
         if msgid:
             return known_as(msgid)
-        said: tuple[str, ...] = (line.source.mask, line.param(0), line.param(1))
+        said: tuple[str, ...] = (line.source.nick, line.param(0), line.param(1))
         if line.command not in _SPEECH:
             said = (*said, line.command, line.tags.get(_REACT, ""), line.tags.get(_UNREACT, ""))
         stamp = line.tags.get("time", "")
         if not stamp:
             self._count += 1
             return digest(self._origin, str(self._count), *said)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._alike = LruDict(_ALIKE)
-        count = self._alike[said] = (self._alike.get(said) or 0) + 1
-        return digest(stamp, str(count), *said)
+        alike = (stamp[:_SECOND], *said)
+        count = self._alike[alike] = (self._alike.get(alike) or 0) + 1
+        return digest(str(count), *alike)
 
 
 def event(

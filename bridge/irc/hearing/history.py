@@ -3,70 +3,38 @@ said now; finds which of our own lines the server has."""
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum
 
-from bridge.irc.dialect.convert import Spoken, known_as
+from bridge.irc.dialect.convert import EventIds, Spoken, known_as
 from bridge.irc.effects import CaughtUp, Joined, written
+from bridge.irc.hearing.catchup import CatchUp, Stage
 from bridge.irc.hearing.cursor import Position
+from bridge.irc.hearing.pages import Pages
 from bridge.irc.hearing.steps import AskWho, Fence, Now, Old, Step
 from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.line import Line
 from bridge.lib.lru import LruDict
 from bridge.model.event import Room
 
 CAPABILITY = "draft/chathistory"
+PLAYBACK = "znc.in/playback"
+"""ZNC's playback module (https://github.com/jpnurmi/znc-playback): it replays what it is asked for, nothing unasked."""
 _ANSWER_WITHIN = 30.0
+_WHOLE_WITHIN = 300.0
+"""Seconds that a channel waits for its history in all, after the first page was asked for: each page may be slow."""
 _BEFORE = 60.0
 """Seconds before the last heard line at which pages begin: a post of ours may be there, and its proof been lost."""
 _PAGE = 100
 """Lines asked for at once if the server names no limit."""
-_MOST = 10_000
-"""Most lines kept of one channel's history; the rest is reported as a gap."""
-_MOST_TEXT = 8_000_000
-"""Most characters in these lines: with tags and the rest some 30 MB, whatever the server sends."""
+_AT_ONCE = 4
+"""Pages asked for at once, of all channels: each costs the server more than a line, and some slow us down for it."""
 _OURS = 10_000
+_TOLD = 20_000
+"""Most lines that are remembered, of all channels, so that none of them is told twice on one connection."""
 _KEEPS = re.compile(r"(\d+):(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """The parameter of InspIRCd's channel mode H: lines and duration, `500:1h30m`."""
-
-
-class _Stage(Enum):
-    NEW = "no fence is written yet"
-    FENCED = "what the server tells by itself may still be on its way"
-    PAGES = "a page was asked for"
-    ACCOUNTS = "asked who is who"
-
-
-@dataclass(slots=True)
-class _CatchUp:
-    """A channel being caught up. `position` is None if we have never been there: then no history is told."""
-
-    room: Room
-    position: Position | None
-    since: float
-    joined_at: float
-    stage: _Stage = _Stage.NEW
-    told: list[Spoken] = field(default_factory=list)
-    live: list[Spoken] = field(default_factory=list)
-    size: int = 0
-    overflown: bool = False
-    lines: int = 0
-    page: int = 0
-    reached: bool = False
-    overlap: bool = False
-    created: float | None = None
-    complete: bool = False
-    keeps: tuple[int, float] | None = None
-
-    def has_room(self, kept: list[Spoken]) -> bool:
-        """Whether one more line may be put into one of our lists."""
-        return len(kept) < _MOST and self.size < _MOST_TEXT
-
-    def keep(self, kept: list[Spoken], spoken: Spoken) -> None:
-        kept.append(spoken)
-        self.size += len(spoken.line.param(1))
 
 
 class History:
@@ -75,13 +43,17 @@ class History:
 
     A server that replays unasked (InspIRCd's chanhistory, a bouncer's playback) is done when it answers a PING written
     after the JOIN (`Fence`); another is asked page by page (https://ircv3.net/specs/extensions/chathistory). `supports`
-    is what the server says about itself, `enabled` the capabilities that are on.
+    is what the server says about itself, `enabled` the capabilities that are on; `origin` differs for each connection.
     """
 
-    def __init__(self, supports: Isupport, enabled: AbstractSet[str]) -> None:
+    def __init__(self, supports: Isupport, enabled: AbstractSet[str], origin: str = "") -> None:
         self._supports = supports
         self._enabled = enabled
-        self._channels: dict[Room, _CatchUp] = {}
+        self._origin = f"{origin} history"
+        self._ids = EventIds(self._origin)
+        self._told: LruDict[tuple[Room, str], bool] = LruDict(_TOLD)  # True: by a history
+        self._asked: deque[tuple[Room, tuple[str, ...]]] = deque()  # the first few are written
+        self._channels: dict[Room, CatchUp] = {}
         self._positions: dict[Room, Position | None] = {}
         self._complete: set[Room] = set()
         self._server = ""
@@ -92,7 +64,13 @@ class History:
     def asks_how_much_is_kept(self) -> bool:
         """Whether the answer to MODE (324) says how much history the server keeps, and nothing else does."""
         replays = bool(self._enabled & {"batch", "server-time"})
-        return replays and CAPABILITY not in self._enabled and self._supports.has_history_mode
+        return replays and self._supports.has_history_mode
+
+    @property
+    def _has_pages(self) -> bool:
+        """Whether the server is asked page by page. Without batches nobody says where a page ends, and without times
+        nobody says which lines are new."""
+        return {CAPABILITY, "batch", "server-time"} <= self._enabled
 
     def told_by(self, server: str, created: str) -> None:
         """Note the server's name and creation time (003), which identify its run: most say when they were started."""
@@ -101,7 +79,7 @@ class History:
     def settled(self, room: Room) -> bool:
         """Whether we know all of our own lines that the server remembers."""
         catching = self._channels.get(room)
-        return catching is None or catching.stage is _Stage.ACCOUNTS
+        return catching is None or catching.stage is Stage.ACCOUNTS
 
     def ours(self, post: str) -> str | None:
         """The network's id of a post that is in the history, else None."""
@@ -119,47 +97,52 @@ class History:
             yield Joined(room)
             yield CaughtUp(room, server_time, None if position is None else position.seen, self._server)
             return
-        self._channels[room] = _CatchUp(room, position, now, server_time)
+        self._channels[room] = CatchUp(room, position, now, server_time, self._origin)
+        if position is not None and PLAYBACK in self._enabled and not self._has_pages:
+            yield from written("PRIVMSG", "*playback", f"PLAY {room.id} {_back_to(position):.3f}")
         yield from self._next_fence()
 
     def left(self, room: Room) -> None:
+        """We left."""
         self._channels.pop(room, None)
+        self._asked = deque(each for each in self._asked if each[0] != room)
         self._complete.discard(room)
 
     def heard(self, spoken: Spoken) -> Iterable[Step]:
-        """A line is said now: passed on, or held back while we catch up."""
+        """A line is said now: passed on, or held back while we catch up. One that a history has told is not told again:
+        the server remembered it before it reached us."""
+        if self._told.get(key := (spoken.room, spoken.id)):
+            return ()
+        self._told[key] = False
         catching = self._channels.get(spoken.room)
-        if catching is None or not catching.has_room(catching.live):
-            return (Now(spoken),)
-        catching.keep(catching.live, spoken)
-        return ()
+        return () if catching is not None and catching.keep_live(spoken) else (Now(spoken),)
+
+    def page_begun(self, room: Room) -> None:
+        """A batch of history begins."""
+        if (catching := self._channels.get(room)) is not None:
+            catching.begin_page()
+
+    def came(self, room: Room, line: Line, time: float) -> str | None:
+        """A line of a channel's history, of any command: its id, None if it came before or there are too many."""
+        catching = self._channels.get(room)
+        if catching is None:
+            return self._ids.of(line)
+        id_ = catching.ids.of(line)
+        return id_ if catching.came(id_, line.tags.get("msgid", ""), time) else None
 
     def replayed(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
-        """A line of history: held back while we catch up; else passed on, unless it was heard already."""
+        """A line of history that has something to tell: held back while we catch up; else passed on, unless it was
+        heard already."""
         catching = self._channels.get(spoken.room)
         if catching is not None:
-            self._keep_old(catching, spoken, msgid)
+            catching.lines += spoken.line.command != "REDACT"
+            catching.keep_old(spoken, msgid)
             return ()
-        position = self._positions.get(spoken.room)
-        return (Old(spoken),) if position is not None and not position.is_past(spoken.time, msgid) else ()
-
-    def _keep_old(self, catching: _CatchUp, spoken: Spoken, msgid: str) -> None:
-        position = catching.position
-        if spoken.line.command != "REDACT":
-            catching.lines += 1
-            catching.page += 1
-        if position is None:
-            return
-        catching.overlap |= position.is_reached(spoken.time)
-        if msgid and msgid == position.msgid:
-            catching.told.clear()  # history comes in order, whatever its times say
-            catching.reached = catching.overlap = True
-        elif not catching.reached and position.is_past(spoken.time, msgid):
-            catching.overlap = True
-        elif catching.has_room(catching.told):
-            catching.keep(catching.told, spoken)
-        else:
-            catching.overflown = True
+        position, key = self._positions.get(spoken.room), (spoken.room, spoken.id)
+        if position is None or position.is_past(spoken.time, msgid) or self._told.get(key) is not None:
+            return ()
+        self._told[key] = True
+        return (Old(spoken),)
 
     def late(self, spoken: Spoken, msgid: str) -> Iterable[Step]:
         """A line that looks old by its time alone. Unless we are catching up, it is passed on: the server's clock may
@@ -172,7 +155,6 @@ class History:
             self._ours[post] = known_as(msgid) or post
         if (catching := self._channels.get(room)) is not None:
             catching.lines += 1
-            catching.page += 1
             catching.overlap |= catching.position is not None and catching.position.is_reached(time)
 
     def keeps(self, room: Room, parameter: str) -> None:
@@ -192,83 +174,126 @@ class History:
         """The PONG for the oldest fence came."""
         self._fences = max(0, self._fences - 1)
         for catching in [*self._channels.values()]:
-            if catching.stage is _Stage.FENCED:
-                if CAPABILITY in self._enabled and catching.position is not None:
-                    yield from self._turn_page(catching, "", catching.position.time - _BEFORE, now)
+            if catching.stage is Stage.FENCED:
+                if self._has_pages and catching.position is not None:
+                    catching.begin_pages(self._pages(catching.room, catching.position))
+                    yield from self._ask(catching, catching.pages.first() if catching.pages else (), now)
                 else:
                     catching.complete = self._is_complete(catching)
                     yield from self._settle(catching, now)
         yield from self._next_fence()
 
-    def page_ended(self, room: Room, msgid: str, time: float, now: float) -> Iterator[Step]:
-        """A page of history is over; `msgid` and `time` are those of its last line."""
+    def page_ended(self, room: Room, now: float, *, is_last: bool = False) -> Iterator[Step]:
+        """A batch of history is over. `is_last`: the server says that nothing follows."""
         catching = self._channels.get(room)
-        if catching is None or catching.stage is not _Stage.PAGES:
-            return
-        if 0 < self._page_size <= catching.page and catching.lines < _MOST:
-            yield from self._turn_page(catching, msgid, time, now)
-            return
-        catching.complete = catching.page < self._page_size and (catching.overlap or self._was_there(catching))
-        yield from self._settle(catching, now)
+        if catching is not None and catching.stage is Stage.PAGES and catching.pages is not None:
+            yield from self._answered(room, now)
+            asked = catching.pages.ended(reached=catching.reached, is_last=is_last)
+            catching.turn()
+            yield from self._ask(catching, () if catching.overflown else asked, now)
 
-    def failed(self, room: Room, now: float) -> Iterable[Step]:
-        """FAIL CHATHISTORY: ask for no more pages."""
-        catching = self._channels.get(room)
-        return self._settle(catching, now) if catching is not None and catching.stage is _Stage.PAGES else ()
+    def failed(self, rooms: Iterable[Room], code: str, now: float) -> Iterator[Step]:
+        """The server does not answer a CHATHISTORY: FAIL with `code`, or that numeric. `rooms` are those that it names;
+        if it names none, it is about the one that was asked about first."""
+        asked = [room for room, _ in self._written]
+        room = next((room for room in rooms if room in asked), asked[0] if asked else None)
+        catching = self._channels.get(room) if room is not None else None
+        if catching is not None and catching.stage is Stage.PAGES and catching.pages is not None:
+            yield from self._answered(catching.room, now)
+            yield from self._ask(catching, catching.pages.refused(code), now)
 
     def who_ended(self, room: Room) -> Iterable[Step]:
         """The accounts of the people in the channel are now known, as far as possible."""
         catching = self._channels.get(room)
-        return self._release(catching) if catching is not None and catching.stage is _Stage.ACCOUNTS else ()
+        return self._release(catching) if catching is not None and catching.stage is Stage.ACCOUNTS else ()
 
     def tick(self, now: float) -> Iterator[Step]:
         """Give up on overdue answers."""
         for catching in [*self._channels.values()]:
-            if now - catching.since > _ANSWER_WITHIN:
-                if catching.stage is not _Stage.ACCOUNTS:
+            if self._is_overdue(catching, now):
+                if catching.stage is not Stage.ACCOUNTS:
                     yield from self._settle(catching, now)
                 if catching.room in self._channels:
                     yield from self._release(catching)
+                yield from self._answered(catching.room, now)
+        yield from self._admit(now)
+
+    def _is_overdue(self, catching: CatchUp, now: float) -> bool:
+        if catching.asked_at is not None and now - catching.asked_at > _WHOLE_WITHIN:
+            return True
+        return now - catching.since > _ANSWER_WITHIN and catching.stage is not Stage.WAITS
+
+    def _pages(self, room: Room, position: Position) -> Pages:
+        size = min(self._supports.chathistory or _PAGE, 1000)
+        return Pages(room.id, _back_to(position), position.msgid, size, self._supports.message_references)
 
     @property
-    def _page_size(self) -> int:
-        return min(self._supports.chathistory or _PAGE, 1000)
+    def _written(self) -> list[tuple[Room, tuple[str, ...]]]:
+        return [*self._asked][:_AT_ONCE]
+
+    def _ask(self, catching: CatchUp, request: tuple[str, ...], now: float) -> Iterator[Step]:
+        """Ask for a page as soon as it is its turn; without a request, the history is over."""
+        if not request:
+            pages = catching.pages
+            complete = pages is not None and pages.complete
+            catching.overlap |= pages is not None and pages.anchored
+            catching.complete = complete and self._is_complete(catching)
+            yield from self._settle(catching, now)
+            return
+        self._asked.append((catching.room, request))
+        catching.stage = Stage.WAITS
+        yield from self._admit(now)
+
+    def _admit(self, now: float) -> Iterator[Step]:
+        """Write the requests whose turn it is."""
+        for room, request in self._written:
+            catching = self._channels.get(room)
+            if catching is not None and catching.stage is Stage.WAITS:
+                catching.stage, catching.since = Stage.PAGES, now
+                catching.asked_at = now if catching.asked_at is None else catching.asked_at
+                catching.begin_page()
+                yield from written("CHATHISTORY", *request)
+
+    def _answered(self, room: Room, now: float) -> Iterator[Step]:
+        """What was asked about a channel is answered, or never will be."""
+        first = next((each for each in self._written if each[0] == room), None)
+        if first is not None:
+            self._asked.remove(first)
+        yield from self._admit(now)
 
     def _next_fence(self) -> Iterator[Step]:
-        fresh = [catching for catching in self._channels.values() if catching.stage is _Stage.NEW]
+        fresh = [catching for catching in self._channels.values() if catching.stage is Stage.NEW]
         if fresh and not self._fences:
             self._fences += 1
             for catching in fresh:
-                catching.stage = _Stage.FENCED
+                catching.stage = Stage.FENCED
             yield Fence()
 
-    def _turn_page(self, catching: _CatchUp, msgid: str, time: float, now: float) -> Iterator[Step]:
-        stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        catching.stage, catching.since, catching.page = _Stage.PAGES, now, 0
-        after = f"msgid={msgid}" if msgid else f"timestamp={stamp}"
-        yield from written("CHATHISTORY", "AFTER", catching.room.id, after, str(self._page_size))
-
-    def _is_complete(self, catching: _CatchUp) -> bool:
-        """Whether what the server replayed unasked reaches back to our position."""
+    def _is_complete(self, catching: CatchUp) -> bool:
+        """Whether what the server has told reaches back to our position. Where nobody says how much it keeps, the last
+        line that we have heard must be in it: UnrealIRCd answers for channels without history as if nothing was said,
+        and Ergo may show nothing of before we joined."""
         if catching.overlap or catching.position is None:
             return True
+        if catching.pages is not None and not self._supports.has_history_mode:
+            return self._was_there(catching) and not catching.position.msgid
         if catching.keeps is None or not self._was_there(catching):
             return False
         lines, seconds = catching.keeps
         return catching.lines < lines and catching.joined_at - catching.position.seen < seconds
 
-    def _was_there(self, catching: _CatchUp) -> bool:
+    def _was_there(self, catching: CatchUp) -> bool:
         """Whether this run of the server heard all since our position. The channel's age alone does not tell: services
         restore it when the server restarts, but its history is gone."""
         position = catching.position
         return position is None or (position.is_of(self._server) and (catching.created or 0.0) <= position.time)
 
-    def _settle(self, catching: _CatchUp, now: float) -> Iterator[Step]:
+    def _settle(self, catching: CatchUp, now: float) -> Iterator[Step]:
         """Posts may go out now; the history is told once we know its speakers' accounts."""
-        catching.complete = catching.complete and not catching.overflown
+        catching.close()
         if catching.complete:
             self._complete.add(catching.room)
-        catching.stage, catching.since = _Stage.ACCOUNTS, now
+        catching.stage, catching.since = Stage.ACCOUNTS, now
         yield Joined(catching.room)
         unknown = any("account" not in spoken.line.tags for spoken in catching.told)
         if unknown and self._supports.whox and "account-tag" in self._enabled:
@@ -276,11 +301,21 @@ class History:
         else:
             yield from self._release(catching)
 
-    def _release(self, catching: _CatchUp) -> Iterator[Step]:
-        """Tell the history, then that we have caught up, then what was said meanwhile; each line once."""
-        del self._channels[catching.room]
-        told = {spoken.id for spoken in catching.told}
-        yield from map(Old, catching.told)
+    def _release(self, catching: CatchUp) -> Iterator[Step]:
+        """Tell the history, then that we have caught up, then what was said meanwhile; each line once. What a history
+        and we have heard is told as said now: that all came in order."""
+        room, live = catching.room, {spoken.id for spoken in catching.live}
+        del self._channels[room]
+        for spoken in catching.told:
+            if spoken.id not in live:
+                self._told[room, spoken.id] = True
+                yield Old(spoken)
         since = None if catching.position is None or catching.complete else catching.position.seen
-        yield CaughtUp(catching.room, catching.joined_at, since, self._server)
-        yield from (Now(spoken) for spoken in catching.live if spoken.id not in told)
+        yield CaughtUp(room, catching.joined_at, since, self._server)
+        yield from map(Now, catching.live)
+
+
+def _back_to(position: Position) -> float:
+    """From when on the history is asked for. The server's clock may have been wrong when it told the last line's time:
+    then what it says now is older than that."""
+    return max(0.0, min(position.time, position.seen or position.time) - _BEFORE)

@@ -89,6 +89,7 @@ def _cap(state: State, line: Line) -> Iterator[Step]:
     state.people.watch_logins(told="account-notify" in state.enabled)
     state.channels.shared = state.login.capabilities.of_bouncer
     state.proofs.expect_echoes(on="echo-message" in state.enabled)
+    state.proofs.shared = state.channels.shared
 
 
 def _welcome(state: State, line: Line) -> Iterator[Step]:
@@ -96,7 +97,9 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
     if state.welcomed_at is not None:
         return
     yield from state.login.welcome(line)
-    if state.login.welcomed:
+    if state.login.welcomed and state.login.networks.seeks:
+        yield from state.login.networks.ask()
+    elif state.login.welcomed:
         state.welcomed_at = state.now
         state.server = "" if state.us.is_us(line.source.nick) else line.source.nick
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
@@ -171,7 +174,10 @@ def _error(state: State, line: Line) -> Iterable[Step]:
 
 
 def _unknown_command(state: State, line: Line) -> Iterator[Step]:
-    """421 (ERR_UNKNOWNCOMMAND)."""
+    """421 (ERR_UNKNOWNCOMMAND), 461 (ERR_NEEDMOREPARAMS)."""
+    if line.param(1).upper() == "CHATHISTORY":
+        yield from state.history.failed((), line.command, state.now)
+        return
     yield from presence.unknown_command(state, line)
     yield from _error(state, line)
 
@@ -229,10 +235,18 @@ def _channel_created(state: State, line: Line) -> Iterable[Step]:
 def _fail(state: State, line: Line) -> Iterator[Step]:
     """FAIL (https://ircv3.net/specs/extensions/standard-replies)."""
     if line.param(0) == "CHATHISTORY":
-        for room in filter(None, map(state.channels.heard, line.params[2:-1])):
-            yield from state.history.failed(room, state.now)
+        rooms = filter(None, map(state.channels.heard, line.params[2:-1]))
+        yield from state.history.failed(rooms, line.param(1), state.now)
+    elif line.param(0) == "BOUNCER":
+        yield from state.login.networks.failed(line)
     else:
         yield from _error(state, line)
+
+
+def _bouncer(state: State, line: Line) -> Iterable[Step]:
+    """BOUNCER (soju.im/bouncer-networks)."""
+    state.login.networks.network(line)
+    return ()
 
 
 def _of_login(method: Callable[[Login, Line], Iterable[Step]]) -> Handler:
@@ -271,6 +285,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "436": _nick_refused,
         "437": _nick_refused,
         "464": _of_login(Login.wrong_password),
+        "461": _unknown_command,
         "465": _of_login(Login.banned),
         "900": _logged_in,
         "901": _of_login(Login.sasl),
@@ -285,6 +300,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "ACK": _acknowledged,
         "AWAY": presence.away,
         "BATCH": speech.batch,
+        "BOUNCER": _bouncer,
         "CHGHOST": presence.chghost,
         "ERROR": _error_line,
         "INVITE": _invite,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from bridge.irc.effects import Broken, Effect, Notable, Rejected, Write
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.authentication import Authentication
+from bridge.irc.session.bouncer_networks import BouncerNetworks
 from bridge.irc.session.farewells import sent_away
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import SASL, Capabilities
@@ -25,7 +26,8 @@ class Login:
     def __init__(self, settings: IrcSettings, rng: random.Random, trust: Trust) -> None:
         self._settings = settings
         self.nick = settings.nick
-        self.capabilities = Capabilities(sasl=settings.sasl is not None)
+        self.networks = BouncerNetworks(settings.bouncer_network, settings.key("bouncer_network"))
+        self.capabilities = Capabilities(sasl=settings.sasl is not None, more=self.networks.capabilities)
         self.welcomed = False
         self._nicks = _candidates(settings.nick, rng)
         self._account = account = Authentication(settings, self.capabilities, trust)
@@ -83,6 +85,7 @@ class Login:
         yield from self._account.begin()
         if not self.welcomed and not self._ended and self._account.may_go_on:
             self._ended = True
+            yield from self.networks.bind(self.capabilities.enabled)
             yield _write("CAP", "END")
 
     def sasl(self, line: Line) -> Iterator[Effect]:

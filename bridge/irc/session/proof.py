@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.irc.dialect.convert import known_as
+from bridge.irc.dialect.formatting import stripped
 from bridge.irc.effects import Effect, Failed, Proved
 from bridge.irc.wire.line import Line
 from bridge.model.casemap import Casemapping
@@ -29,7 +30,9 @@ _REASONS: Mapping[str, str] = {
     "482": "only operators may speak in the channel",
     "716": "they accept no private messages from the bridge",
 }
-_NAMELESS = frozenset({"411", "412", "417", "421"})
+_UNKNOWN = "400"
+"""ERR_UNKNOWNERROR: the command, and why not. soju says so while it has lost the network."""
+_NAMELESS = frozenset({_UNKNOWN, "411", "412", "417", "421"})
 """Errors that name no target."""
 _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
@@ -79,6 +82,8 @@ class Proofs:
     def __init__(self) -> None:
         self._casemapping = Casemapping.RFC1459
         self._echoes = False
+        self.shared = False
+        """Whether others say things under our nick, too: the clients of a bouncer."""
         self._labelled: dict[str, PendingPost] = {}
         self._fenced: deque[PendingPost] = deque()
         self._answered: dict[str, tuple[PendingPost, float]] = {}
@@ -109,13 +114,16 @@ class Proofs:
 
     def _echoed(self, line: Line, post: str) -> PendingPost | None:
         """The unlabelled post that an echo is of: by its id, else by its words, else the oldest to that target, with
-        words that the server has changed."""
+        words that the server has changed. On a shared connection, other words are somebody else's."""
         flying = [each for each in self._flying() if each.is_a(line.command)]
         if post:
             return next((pending for pending in flying if pending.post == post), None)
         fold = self._casemapping.fold
         there = [pending for pending in flying if fold(pending.target) == fold(line.param(0))]
         same = (pending for pending in there if pending.text == line.param(1))
+        if self.shared and line.command in SPEECH:
+            same = (each for each in there if stripped(each.text) == stripped(line.param(1)))
+            return next(same, None)
         return next(same, there[0] if there else None)
 
     def _flying(self) -> Iterator[PendingPost]:
@@ -182,8 +190,8 @@ class Proofs:
         """The oldest unlabelled post for a target that the error names, and of the command that it is about."""
         names = {self._casemapping.fold(param) for param in line.params}
         flying = [*(pending for pending, _ in self._answered.values()), *self._fenced]
-        command = {"FAIL": line.param(0), "421": line.param(1)}.get(line.command, "")
-        if command in _OURS or line.command == "421":
+        command = {"FAIL": line.param(0), "421": line.param(1), _UNKNOWN: line.param(1)}.get(line.command, "")
+        if command in _OURS or line.command in ("421", _UNKNOWN):
             flying = [each for each in flying if each.is_a(command)]
         elif line.command == _OPERATORS_ONLY:
             flying.sort(key=lambda each: each.command != "TOPIC")
@@ -203,7 +211,7 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
     if pending.command == "TOPIC":
         only = f"the bridge is no operator in {pending.target}, and only operators may set the topic there"
         return PermanentError(only if line.command == _OPERATORS_ONLY else f"the topic was not set: {reason}")
-    never = line.command in _NEVER or (pending.private and line.command != "263")
+    never = line.command in _NEVER or (pending.private and line.command not in ("263", _UNKNOWN))
     if line.command in MUTED and not never:
         return Silenced(reason, _WAITS_WITH_US, refused=True)
     return PermanentError(reason) if never else TransientError(reason, _RETRY_AFTER, refused=True)

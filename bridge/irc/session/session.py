@@ -13,7 +13,7 @@ from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
 from bridge.irc.sasl.choice import Trust
-from bridge.irc.session import actions, outgoing, speech
+from bridge.irc.session import actions, bouncer, outgoing, speech
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, obey
 from bridge.irc.session.state import State
@@ -33,7 +33,8 @@ _JOIN_ANYWAY_S = 5.0
 
 class Session:
     """One connection: lines and time in, effects out. Sans I/O. `origin` differs for each connection; `now` is seconds
-    of a clock that does not go back, `wall` seconds since the epoch. Nothing that a server sends makes it raise."""
+    of a clock that does not go back, `wall` seconds since the epoch. Nothing that a server sends makes it raise.
+    `netid`: the number of the bouncer's network, if an earlier connection has found it (`NetworkFound`)."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Session:
         rng: random.Random,
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
         trust: Trust | None = None,
+        netid: str = "",
     ) -> None:
         self._state = State(
             settings,
@@ -54,6 +56,7 @@ class Session:
             rng=rng,
             cursor=cursor,
             trust=trust or Trust(),
+            netid=netid,
         )
 
     @property
@@ -95,6 +98,7 @@ class Session:
             return []
         if line.command in _SAID and line.source == Source(state.server):
             line = replace(line, source=NOBODY)
+        line = bouncer.played(state, line)
         is_old = speech.is_replayed(state, line)
         if not is_old:
             state.people.recognise(line.source)

@@ -7,7 +7,8 @@ from bridge.irc.dialect import convert
 from bridge.irc.dialect.convert import Spoken
 from bridge.irc.effects import Effect, Heard, Notable, written
 from bridge.irc.hearing.steps import Settled, Step
-from bridge.irc.session import actions
+from bridge.irc.session import actions, bouncer
+from bridge.irc.session.bouncer_networks import BATCH as NETWORKS
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line
@@ -20,16 +21,23 @@ _LONG_AGO_S = 60.0
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
 _REPLAYED = _SPEECH | {"TAGMSG", "REDACT"}
 """What a history may have: a TAGMSG is a reaction there, and a REDACT may follow what it removes (IRCv3
-message-redaction). Joins and the like in it are ignored."""
+message-redaction)."""
+_HISTSERV = "HistServ!HistServ@localhost"
+"""Who tells in words that somebody came or went, in a history of Ergo for those without draft/event-playback."""
+_TOLD_THEN = _REPLAYED | {"TOPIC"}
+"""Of all that a history may have with draft/event-playback, what is told. Who came and went then is not, nor do such
+lines change what we know of now."""
 
 
 def is_replayed(state: State, line: Line) -> bool:
     """Whether a line was said before we came."""
     if "batch" in line.tags:
         return line.command != "BATCH" and state.batches.around(line).is_history
+    if bouncer.is_playing(state, line):
+        return True
     where = line.param(0)
     is_channel = state.isupport.is_channel(where) or state.channels.heard(where) is not None
-    said = line.command in _REPLAYED and is_channel
+    said = line.command in _REPLAYED and "time" in line.tags and is_channel
     if not said or state.online_since is None or "label" in line.tags or line.tags.get(ID_TAG) in state.proofs:
         return False
     return convert.spoken_at(line, state.wall) < state.online_since - _LONG_AGO_S
@@ -37,7 +45,7 @@ def is_replayed(state: State, line: Line) -> bool:
 
 def speech(state: State, line: Line) -> Iterable[Step]:
     """PRIVMSG, NOTICE."""
-    if line.source.nick.startswith("*"):  # not a nick: the bouncer itself speaks
+    if bouncer.speaks(state, line):
         said = one_line(line.param(1))
         return (*state.proofs.bounced(said), Notable("bouncer", said))
     if state.us.is_us(line.source.nick):
@@ -108,37 +116,51 @@ def lost(state: State) -> Iterator[Step]:
 def batch(state: State, line: Line) -> Iterable[Step]:
     """BATCH."""
     begun = state.batches.begun(line)
-    if begun is not None and begun.is_history:
-        state.page_end = ("", 0.0)
+    if begun is not None and begun.is_history and not begun.is_part and (room := state.channels.heard(begun.channel)):
+        state.history.page_begun(room)
     ended = state.batches.ended(line)
+    if ended is not None and ended.kind == NETWORKS:
+        return state.login.networks.listed()
     if ended is not None and ended.label and not ended.is_inner:
         return state.proofs.answered(ended.label)
-    if ended is not None and ended.is_history and (room := state.channels.heard(ended.channel)) is not None:
-        return state.history.page_ended(room, *state.page_end, state.now)
-    return ()
+    if ended is None or not ended.is_history or ended.is_part:
+        return ()
+    room = state.channels.heard(ended.channel)
+    return state.history.page_ended(room, state.now, is_last=ended.is_last) if room is not None else ()
 
 
 def replayed(state: State, line: Line) -> Iterable[Step]:
-    """A line of a channel's history."""
-    room = state.channels.heard(line.param(0))
-    if line.command == "REDACT" and room is not None:
-        return _removed_then(state, line, room)
-    if line.command not in _REPLAYED or room is None or line.is_of_server:
+    """A line of a channel's history: of the channel that its batch names, if it is in one."""
+    room = state.channels.heard(state.batches.around(line).channel or line.param(0))
+    if room is None:
         return ()
     time, msgid = convert.spoken_at(line, state.wall), line.tags.get("msgid", "")
-    state.page_end = (msgid, time)
+    id_ = state.history.came(room, line, time)
+    if id_ is None or line.command not in _TOLD_THEN or state.channels.heard(line.param(0)) != room:
+        return ()
+    if line.command == "REDACT":
+        return _removed_then(state, line, room, id_)
+    if line.is_of_server or bouncer.speaks(state, line) or line.source.mask == _HISTSERV:
+        return ()
     if state.us.is_surely(line.source):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
-    is_event = convert.speech(line) if line.command in _SPEECH else convert.reaction(line, room)
-    if is_event is None or line.source.nick in state.us.names:
+    if not _tells(line, room) or line.source.nick in state.us.names:
         return ()
-    spoken = Spoken(line, room, private=False, id=state.old_ids.of(line), time=time, replayed=True)
-    told = state.history.replayed if "batch" in line.tags else state.history.late
+    playing = bouncer.is_playing(state, line)  # at an unknown time: so who had the nick then is unknown, too
+    spoken = Spoken(line, room, private=False, id=id_, time=time, replayed=True, account="" if playing else None)
+    told = state.history.replayed if "batch" in line.tags or playing else state.history.late
     return told(spoken, msgid)
 
 
-def _removed_then(state: State, line: Line, room: Room) -> Iterable[Step]:
+def _tells(line: Line, room: Room) -> bool:
+    """Whether a line of history says or does something."""
+    if line.command == "TAGMSG":
+        return convert.reaction(line, room) is not None
+    return line.command == "TOPIC" or convert.speech(line) is not None
+
+
+def _removed_then(state: State, line: Line, room: Room, id_: str) -> Iterable[Step]:
     """A REDACT in a history. It does not count as one of its lines. Which rank its source had then is unknown; the rank
     of now counts if it is the very same person."""
     if not line.param(1) or line.source.nick in state.us.names:
@@ -149,7 +171,7 @@ def _removed_then(state: State, line: Line, room: Room) -> Iterable[Step]:
         line,
         room,
         private=False,
-        id=state.old_ids.of(line),
+        id=id_,
         time=convert.spoken_at(line, state.wall),
         replayed=True,
         account="" if line.is_of_server else None,

@@ -56,6 +56,7 @@ class State:
         rng: random.Random,
         cursor: Callable[[], Cursor],
         trust: Trust,
+        netid: str = "",
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -68,6 +69,7 @@ class State:
         self.isupport = Isupport()
         self.channels = Channels(rooms)
         self.login = Login(settings, rng, trust)
+        self.login.networks.netid = self.login.networks.netid or netid
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
         self.nickserv = NickServ(settings.nickserv, settings.nick)
@@ -76,14 +78,15 @@ class State:
         self.who_queue = WhoQueue()
         self.people = People(origin)
         self.speakers = Speakers()
-        self.history = History(self.isupport, self.enabled)
+        self.history = History(self.isupport, self.enabled, origin)
         self.batches = Batches()
-        self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
-        self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
+        self.ids = EventIds(origin)
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)
         """The topics of channels, by folded names, as far as they are known."""
+        self.playing: dict[Room, tuple[float, dict[tuple[str, ...], int]]] = {}
+        """The channels in which a bouncer plays back in plain lines: since when, and how often it played which line."""
         self.ctcp_at = self.told_at = now
 
     @property

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from bridge.irc.wire.line import Line
 
 _MOST = 100
+_LAST = "draft/chathistory-end"
 _REPLAYS = ("chathistory", "znc.in/playback")
 """Types of batches that replay history (IRCv3 chathistory; ZNC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """`channel`: whose history the batch is, if it is history. A batch inside a history is history, too.
-    `is_inner`: it is inside another."""
+    """`channel`: whose history the batch is, if it is history. A batch inside a history is part of it: of the same kind
+    and channel. `is_inner`: it is inside another; `is_part`: of a history. `is_last`: the server says that it is the
+    last page of its history."""
 
     kind: str = ""
     label: str = ""
     channel: str = ""
     is_inner: bool = False
+    is_part: bool = False
+    is_last: bool = False
 
     @property
     def is_history(self) -> bool:
@@ -50,8 +54,10 @@ class Batches:
         batch = OpenBatch(
             outer.kind if outer.is_history else kind,
             line.tags.get("label") or outer.label,
-            line.param(2),
+            outer.channel if outer.is_history else line.param(2),
             is_inner="batch" in line.tags,
+            is_part=outer.is_history,
+            is_last=_LAST in line.tags,
         )
         self._open[reference[1:]] = batch
         return batch

@@ -1,6 +1,7 @@
 """IRCv3 capability negotiation: what the server offers, what we ask for, what is on."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from types import MappingProxyType
 from typing import TypeAlias
 
 from bridge.irc.wire.line import Line
@@ -21,10 +22,14 @@ WANTED = (
     "multi-prefix",
     "userhost-in-names",
     "draft/chathistory",
+    "draft/event-playback",
+    "znc.in/playback",
     REDACTION,
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
+_ELDER: Mapping[str, str] = MappingProxyType({"znc.in/server-time-iso": "server-time", "znc.in/batch": "batch"})
+"""What bouncers called a capability before it had the name of now; asked for where the new name is not offered."""
 _AT_ONCE = 300
 """Bytes of names in one REQ: leaves room in the server's answer, which repeats them after a longer prefix."""
 _MOST_OFFERED = 500
@@ -39,8 +44,8 @@ Answer: TypeAlias = tuple[str, str]
 class Capabilities:
     """Negotiates capabilities. Sans I/O (https://ircv3.net/specs/extensions/capability-negotiation, version 302)."""
 
-    def __init__(self, *, sasl: bool) -> None:
-        self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset())
+    def __init__(self, *, sasl: bool, more: Set[str] = frozenset()) -> None:
+        self._wanted = frozenset(WANTED) | ({SASL} if sasl else frozenset()) | more
         self._offered: dict[str, str] = {}
         self._asked: list[list[str]] = []
         self._asked_at: float | None = None
@@ -110,12 +115,13 @@ class Capabilities:
     def _withdrawn(self, names: Set[str]) -> None:
         for name in names:
             self._offered.pop(name, None)
-            self.enabled.discard(name)
+            self.enabled -= {name, _ELDER.get(name, name)}
         self._asked = [left for group in self._asked if (left := [name for name in group if name not in names])]
 
     def _are_on(self, words: Iterable[str], *, more: bool) -> None:
         """LIST: exactly these are on."""
-        self._on.update(self._wanted.intersection(map(_bare, words)))
+        names = {_bare(word) for word in words}
+        self._on |= self._wanted & names | {new for old, new in _ELDER.items() if old in names} | names & _ELDER.keys()
         if not more:
             self.enabled.intersection_update(self._on)
             self.enabled.update(self._on)
@@ -124,7 +130,8 @@ class Capabilities:
     def _ask(self, names: Iterable[str]) -> Iterator[Answer]:
         group: list[str] = []
         asked = {name for each in self._asked for name in each}
-        for name in sorted(self._wanted.intersection(names) - self.enabled - asked):
+        elder = {old for old, new in _ELDER.items() if new not in self._offered}.intersection(names)
+        for name in sorted((self._wanted.intersection(names) | elder) - self.enabled - asked):
             if sum(map(len, group)) + len(group) + len(name) > _AT_ONCE:
                 yield self._request(group)
                 group = []
@@ -143,9 +150,9 @@ class Capabilities:
             name = _bare(word)
             if "-" in _modifiers(word):
                 off.add(name)
-                self.enabled.discard(name)
-            elif name in self._wanted:
-                self.enabled.add(name)
+                self.enabled -= {name, _ELDER.get(name, name)}
+            elif name in self._wanted or name in _ELDER:
+                self.enabled |= {name, _ELDER.get(name, name)}
                 if "~" in _modifiers(word):
                     yield "ACK", name
         self._asked = [left for group in self._asked if (left := [name for name in group if name not in off])]

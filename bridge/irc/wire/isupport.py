@@ -16,6 +16,7 @@ _KNOWN = frozenset(
         "EXTBAN",
         "HOSTLEN",
         "LINELEN",
+        "MSGREFTYPES",
         "NICKLEN",
         "PREFIX",
         "STATUSMSG",
@@ -69,6 +70,11 @@ class Isupport:
     def chathistory(self) -> int:
         """Most lines in one page of CHATHISTORY; 0 if the server names no limit."""
         return self._number("CHATHISTORY", 0, least=0, most=10_000)
+
+    @property
+    def message_references(self) -> tuple[str, ...]:
+        """How CHATHISTORY may name a message, the best way first: MSGREFTYPES, by default both ways that there are."""
+        return tuple(self._tokens.get("MSGREFTYPES", "msgid,timestamp").split(","))
 
     @property
     def channel_modes(self) -> list[str]:

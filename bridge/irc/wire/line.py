@@ -99,7 +99,7 @@ def parse(text: str) -> Line | None:
     tags: Mapping[str, str] = {}
     if text.startswith("@"):
         head, _, text = text.partition(" ")
-        tags = _tags(head[1:])
+        tags = read_tags(head[1:])
     text = text.lstrip(" ")
     source = NOBODY
     if text.startswith(":"):
@@ -115,7 +115,7 @@ def parse(text: str) -> Line | None:
     return Line(command.upper(), tuple(params), source, tags)
 
 
-def _tags(text: str) -> dict[str, str]:
+def read_tags(text: str) -> dict[str, str]:
     """The tags of a line by key. A lone backslash at the end of a value is dropped (IRCv3 message-tags)."""
     tags = {}
     for item in text.split(";"):
