@@ -4,16 +4,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
 from bridge.irc.dial import Connect, Dial
-from bridge.irc.dialect.operations import Operation, Say, decode
+from bridge.irc.dialect.operations import Operation, decode, is_speech
 from bridge.irc.dialect.place import Limits, Place
-from bridge.irc.dialect.render import refit, render
+from bridge.irc.dialect.render import render
+from bridge.irc.dialect.written import lines_of
 from bridge.irc.doubts import Doubts
 from bridge.irc.effects import CaughtUp, Effect, Joined, Left, Online
 from bridge.irc.flood import Flood, Pace
@@ -121,11 +121,11 @@ class IrcNetwork:
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target, trial=trial)
-            known = self._settled(connection, post, again=again, repeatable=not isinstance(said, Say))
+            known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
             async with self._doubts.turn() as alone:
-                *first, last = self._lines(said)
+                *first, last = lines_of(said, self._place_of(post.room))
                 for part in first:
                     connection = await self._written(connection, post, said, alone=alone, trial=trial)
                     await self._landed(connection, post, connection.launch(post, part))
@@ -135,14 +135,7 @@ class IrcNetwork:
                 flight = connection.launch(post, last)
                 if not alone:
                     lane.go_on()
-                return await self._landed(connection, post, flight, speech=isinstance(said, Say))
-
-    def _lines(self, operation: Operation) -> Sequence[Operation]:
-        """The lines that an operation needs. A reply names what it answers in the first."""
-        if not isinstance(operation, Say):
-            return [operation]
-        first, *rest = refit(operation, self._current_limits())
-        return [replace(first, reply=operation.reply), *rest]
+                return await self._landed(connection, post, flight, speech=is_speech(said))
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialect.operations import Operation, Say
+from bridge.irc.dialect.operations import Operation, is_speech
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -51,7 +51,7 @@ _PROOF_WITHIN = 30.0
 _PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
-_COSTLY = (b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+_COSTLY = (b"@batch=", b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
 """Found in the reason that a server gives when it drops us for writing too fast."""
@@ -155,7 +155,7 @@ class Connection:
         effects = self.session.perform(post.id, operation)
         self._flights[post.id] = flight
         self._do(effects)
-        if isinstance(operation, Say):
+        if is_speech(operation):
             self._typing.spoke(post.room)
         return flight
 

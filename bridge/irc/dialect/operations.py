@@ -48,7 +48,25 @@ class SetTopic:
     text: str
 
 
-Operation = Say | React | Redact | SetTopic
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """A message of several lines (https://ircv3.net/specs/extensions/multiline), in `pieces` that each fit a line. The
+    `joined` ones go on where the one before was cut. `head` is the mark, with which all others begin. `reply` is as
+    in `Say`."""
+
+    target: str
+    pieces: tuple[str, ...]
+    joined: tuple[bool, ...]
+    head: str = ""
+    reply: str = ""
+
+
+Operation = Say | Paste | React | Redact | SetTopic
+
+
+def is_speech(operation: Operation) -> bool:
+    """Whether it says something in words, which are shown twice if it is done twice."""
+    return isinstance(operation, Say | Paste)
 
 
 def encode(operation: Operation) -> str:
@@ -57,6 +75,9 @@ def encode(operation: Operation) -> str:
     match operation:
         case Say(command, target, text, head, reply):
             fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
+            fields |= {"reply": reply} if reply else {}
+        case Paste(target, pieces, joined, start, reply):
+            fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
         case React(target, msgid, key, removed):
             fields = {"op": "react", "target": target, "msgid": msgid, "key": key, "removed": removed}
@@ -83,6 +104,8 @@ def decode(payload: str) -> Operation:
             return Redact(target, msgid, reason)
         case {"op": "topic", "target": str(target), "text": str(text)}:
             return SetTopic(target, text)
+        case {"op": "paste", "target": str(target), "pieces": list(pieces), "joined": list(joined), "mark": str(mark)}:
+            return _paste(target, pieces, joined, mark, fields.get("reply", ""))
         case {"op": str(operation)} if operation != "say":
             raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
         case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
@@ -91,3 +114,10 @@ def decode(payload: str) -> Operation:
             return Say(command, target, text, head, reply if isinstance(reply, str) else "")
         case _:
             raise PermanentError("the stored message cannot be read")
+
+
+def _paste(target: str, pieces: list[object], joined: list[object], head: str, reply: object) -> Paste:
+    texts, flags = tuple(map(str, pieces)), tuple(map(bool, joined))
+    if not texts or len(texts) != len(flags):
+        raise PermanentError("the stored message cannot be read")
+    return Paste(target, texts, flags, head, reply if isinstance(reply, str) else "")

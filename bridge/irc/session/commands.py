@@ -151,7 +151,12 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     reason for that is reported instead."""
     if (refused := state.channels.refused(line, state.now)) is not None:
         return (refused,)
-    pending = state.proofs.refused(line, state.batches.label(line))
+    label = state.batches.label(line)
+    if line.command == "FAIL" and line.param(0) == "BATCH":
+        if state.lines_only and not label:  # the other lines of a batch that was refused
+            return ()
+        state.lines_only = True
+    pending = state.proofs.refused(line, label)
     if pending is None:
         return ()
     absent = state.absence(pending.target)

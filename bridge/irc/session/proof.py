@@ -15,6 +15,7 @@ ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. Its domain is reserved (RFC 2606): nobody else can own it."""
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 5.0
+_LOOK_AGAIN_AS_LINES = 0.1
 _WAITS_WITH_US = 0.1
 """Seconds before a silenced post is tried again: it waits in the adapter, which knows first when we may speak."""
 
@@ -41,7 +42,8 @@ _OPERATORS_ONLY = "482"
 
 @dataclass(frozen=True, slots=True)
 class PendingPost:
-    """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting."""
+    """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting.
+    `is_batch`: it is a message of several lines."""
 
     post: str
     target: str
@@ -49,6 +51,7 @@ class PendingPost:
     text: str = ""
     fancy: bool = False
     command: str = "PRIVMSG"
+    is_batch: bool = False
 
     @property
     def is_speech(self) -> bool:
@@ -176,7 +179,15 @@ class Proofs:
 
     def refused(self, line: Line, label: str) -> PendingPost | None:
         """Remove and return the post that an error numeric or FAIL is about; None if there is none."""
-        return self._labelled.pop(label, None) or self._named(line)
+        return self._labelled.pop(label, None) or (self._batched() if _is_of_batch(line) else self._named(line))
+
+    def _batched(self) -> PendingPost | None:
+        """The oldest message of several lines."""
+        flying = [*self._flying(), *self._labelled.values()]
+        pending = next((each for each in flying if each.is_batch), None)
+        if pending is not None and self._labelled.pop(pending.post, None) is None:
+            self._forget(pending)
+        return pending
 
     def _named(self, line: Line) -> PendingPost | None:
         """The oldest unlabelled post for a target that the error names, and of the command that it is about."""
@@ -196,10 +207,16 @@ class Proofs:
         return None
 
 
+def _is_of_batch(line: Line) -> bool:
+    return line.command == "FAIL" and line.param(0) == "BATCH"
+
+
 def refusal(line: Line, pending: PendingPost) -> SendError:
     """The error to report for a post that an error numeric or FAIL is about. `Silenced`: we are in its channel, but may
     not speak."""
     reason = _REASONS.get(line.command, one_line(line.last) or line.command)
+    if pending.is_batch and _is_of_batch(line):
+        return TransientError(f"the server takes no message of several lines: {reason}", _LOOK_AGAIN_AS_LINES)
     if pending.command == "TOPIC":
         only = f"the bridge is no operator in {pending.target}, and only operators may set the topic there"
         return PermanentError(only if line.command == _OPERATORS_ONLY else f"the topic was not set: {reason}")

@@ -18,7 +18,7 @@ from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import parse
+from bridge.irc.wire.line import Line, parse
 from bridge.model.event import Mentioned, Room
 from bridge.model.people import Proof
 from bridge.network import TransientError
@@ -80,10 +80,15 @@ class Session:
         state.liveness.heard(now)
         if line is None:
             return []
+        return [effect for each in state.assembly.heard(line, now) for effect in self._heard(each)]
+
+    def _heard(self, line: Line) -> Iterator[Effect]:
+        state = self._state
         handle = speech.replayed if speech.is_replayed(state, line) else obey
-        effects = [*self._effects(handle(state, line))]
+        yield from self._effects(handle(state, line))
         label = line.tags.get("label", "")
-        return [*effects, *state.proofs.answered(label)] if label and line.command != "BATCH" else effects
+        if label and line.command != "BATCH":
+            yield from state.proofs.answered(label)
 
     def _effects(self, steps: Iterable[Step]) -> Iterator[Effect]:
         """Carry out steps until only effects for the shell are left. A line of speech goes through its channel's
@@ -109,7 +114,8 @@ class Session:
     def tick(self, now: float) -> list[Effect]:
         """Time passed; call about once a second."""
         self._state.now = now
-        return [*self._effects(self._ticked(now))]
+        late = (effect for line in self._state.assembly.overdue(now) for effect in self._heard(line))
+        return [*late, *self._effects(self._ticked(now))]
 
     def _ticked(self, now: float) -> Iterator[Step]:
         state = self._state
@@ -160,6 +166,7 @@ class Session:
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
             us=state.people.casemapping.fold(state.us.nick),
+            multiline=outgoing.capacity(state),
         )
 
     def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:

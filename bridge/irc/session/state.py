@@ -1,5 +1,6 @@
 """The state of one connection: the parts that its lines change. The parts do not know each other."""
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from bridge.irc.session.proof import Proofs
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.multiline import Assembly
 from bridge.lib.lru import LruDict
 from bridge.model.event import Room
 from bridge.model.people import Sender
@@ -71,6 +73,10 @@ class State:
         self.speakers = Speakers()
         self.history = History(self.isupport, self.enabled)
         self.batches = Batches()
+        self.assembly = Assembly()
+        self.lines_only = False
+        """Whether the server has refused a message of several lines."""
+        self.references = itertools.count(1)
         self.ids, self.old_ids = EventIds(origin), EventIds(f"{origin} history")
         self.page_end = ("", 0.0)  # msgid and time of the last line of a page of history
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)

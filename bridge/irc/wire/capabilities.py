@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from bridge.irc.wire import multiline
 from bridge.irc.wire.line import Line
 
 REDACTION = "draft/message-redaction"
@@ -19,6 +20,7 @@ WANTED = (
     "multi-prefix",
     "draft/chathistory",
     REDACTION,
+    multiline.CAPABILITY,
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
