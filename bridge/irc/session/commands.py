@@ -92,7 +92,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
     if state.login.welcomed:
         state.welcomed_at = state.now
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
-        state.us.welcomed(state.login.nick, state.now)
+        state.us.welcomed(state.login.nick)
         yield Online(state.us.nick)
 
 
@@ -112,12 +112,17 @@ def _isupport(state: State, line: Line) -> Iterable[Step]:
     return ()
 
 
-def _greeted(state: State, _: Line) -> Iterable[Step]:
+def _greeted(state: State, _: Line) -> Iterator[Step]:
     """376, 422: the end of the message of the day, after all that the server says about itself."""
-    if state.welcomed_at is None or state.joining:
-        return ()
+    if state.welcomed_at is not None and not state.joining:
+        yield from greeted(state)
+
+
+def greeted(state: State) -> Iterator[Step]:
+    """The server has introduced itself, or takes too long for it."""
     state.joining = True
-    return state.channels.tick(state.now)
+    yield from state.us.greeted(state.isupport, state.now)
+    yield from state.channels.tick(state.now)
 
 
 def _nick_refused(state: State, line: Line) -> Iterable[Step]:
@@ -127,6 +132,22 @@ def _nick_refused(state: State, line: Line) -> Iterable[Step]:
         return state.login.nick_refused(line)
     refused = state.channels.refused(line, state.now)
     return () if refused is None else (refused,)
+
+
+def _ison(state: State, line: Line) -> Iterable[Step]:
+    """303 (RPL_ISON)."""
+    return state.us.online(line, state.now)
+
+
+def _monitored_gone(state: State, line: Line) -> Iterable[Step]:
+    """731 (RPL_MONOFFLINE)."""
+    return state.us.gone(line, state.now)
+
+
+def _monitor_full(state: State, _: Line) -> Iterable[Step]:
+    """734 (ERR_MONLISTFULL)."""
+    state.us.unwatched()
+    return ()
 
 
 def _visible_host(state: State, line: Line) -> Iterable[Step]:
@@ -237,6 +258,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "001": _welcome,
         "003": _server_created,
         "005": _isupport,
+        "303": _ison,
         "311": presence.whois_user,
         "315": presence.who_end,
         "317": presence.whois_idle,
@@ -258,6 +280,8 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "437": _nick_refused,
         "464": _of_login(Login.wrong_password),
         "465": _of_login(Login.banned),
+        "731": _monitored_gone,
+        "734": _monitor_full,
         "900": _logged_in,
         "901": _of_login(Login.logged_out),
         "902": _of_login(Login.not_logged_in),

@@ -13,7 +13,7 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
 from bridge.irc.session import actions, outgoing, speech
 from bridge.irc.session.channels import Channels
-from bridge.irc.session.commands import FENCE, PROBE, obey
+from bridge.irc.session.commands import FENCE, PROBE, greeted, obey
 from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
@@ -124,7 +124,9 @@ class Session:
         yield from state.proofs.tick(now)
         yield from actions.tick(state)
         if state.welcomed_at is not None:
-            if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
+            if not state.joining and now - state.welcomed_at > _JOIN_ANYWAY_S:
+                yield from greeted(state)
+            elif state.joining:
                 yield from state.channels.tick(now)
             yield from state.us.tick(now)
             yield from state.history.tick(now)

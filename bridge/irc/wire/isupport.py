@@ -9,14 +9,19 @@ from bridge.model.casemap import Casemapping
 
 _KNOWN = frozenset(
     {
+        "BOT",
         "CASEMAPPING",
         "CHANMODES",
         "CHATHISTORY",
         "CHANTYPES",
         "CLIENTTAGDENY",
         "HOSTLEN",
+        "KNOCK",
         "LINELEN",
+        "MONITOR",
+        "NICKLEN",
         "PREFIX",
+        "SOJU.IM/SAFERATE",
         "STATUSMSG",
         "TOPICLEN",
         "USERLEN",
@@ -59,6 +64,32 @@ class Isupport:
     @property
     def whox(self) -> bool:
         return hasattr(self._features, "whox")
+
+    @property
+    def monitor(self) -> bool:
+        """Whether MONITOR tells when nicks come and go."""
+        return hasattr(self._features, "monitor")
+
+    @property
+    def knock(self) -> bool:
+        """Whether KNOCK asks for an invitation."""
+        return hasattr(self._features, "knock")
+
+    @property
+    def bot_mode(self) -> str:
+        """The user mode of bots, which is also their flag in WHO (IRCv3 bot-mode); '' if there is none."""
+        mode = self._text("bot", "")
+        return mode if len(mode) == 1 and mode.isascii() and mode.isalpha() else ""
+
+    @property
+    def safe_rate(self) -> bool:
+        """Whether nobody is disconnected for writing too fast (`soju.im/SAFERATE`)."""
+        return hasattr(self._features, "soju.im/saferate")
+
+    @property
+    def nick_length(self) -> int:
+        """Most characters in a nick; 0 if the server does not say."""
+        return self._number("nicklen", 0, least=0, most=255)
 
     @property
     def chathistory(self) -> int:
