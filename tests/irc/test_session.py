@@ -467,8 +467,9 @@ def test_ctcp_version_and_ping_are_answered_in_private_and_with_a_rate_limit() -
     talk = Talk().welcomed("account-tag")
     talk.passes(1)
     assert talk.hears(":bob!u@h PRIVMSG duck :\x01VERSION\x01") == ["NOTICE bob :\x01VERSION quackbridge\x01"]
-    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 1\x01") == []
-    talk.passes(10)
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 1\x01") == ["NOTICE bob :\x01PING 1\x01"]
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 2\x01") == []
+    talk.passes(16)
     assert talk.hears(":bob!u@h PRIVMSG #pond :\x01VERSION\x01") == []
     assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 12\x01") == ["NOTICE bob :\x01PING 12\x01"]
 

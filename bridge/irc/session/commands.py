@@ -122,6 +122,7 @@ def greeted(state: State) -> Iterator[Step]:
     """The server has introduced itself, or takes too long for it."""
     state.joining = True
     yield from state.us.greeted(state.isupport, state.now)
+    yield from state.automata.marks_us(state.us.nick)
     yield from state.channels.tick(state.now)
 
 
@@ -267,6 +268,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "329": _channel_created,
         "330": presence.whois_account,
         "332": actions.topic_now,
+        "335": presence.whois_bot,
         "353": presence.names,
         "354": presence.whox,
         "376": _greeted,

@@ -118,8 +118,9 @@ def chghost(state: State, line: Line) -> Iterable[Step]:
 def whox(state: State, line: Line) -> Iterable[Step]:
     """354 (RPL_WHOSPCRPL), in the order of the fields that we asked for."""
     if len(line.params) == _WHOX_FIELDS and line.param(1) == WHOX_MARK:
-        _, _, _, user, host, who, _, name = line.params
+        _, _, _, user, host, who, flags, name = line.params
         state.people.learn(Source(who, user, host), _account(name, "0"), state.now)
+        state.automata.flagged(Source(who, user, host), flags)
     return ()
 
 
@@ -139,6 +140,12 @@ def whois_user(state: State, line: Line) -> Iterable[Step]:
 def whois_account(state: State, line: Line) -> Iterable[Step]:
     """330 (RPL_WHOISACCOUNT)."""
     state.speakers.logged_in(line.param(1), line.param(2))
+    return ()
+
+
+def whois_bot(state: State, line: Line) -> Iterable[Step]:
+    """335 (RPL_WHOISBOT)."""
+    state.automata.told(line.param(1))
     return ()
 
 

@@ -11,7 +11,9 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.people import People
 from bridge.irc.hearing.speakers import Speakers
 from bridge.irc.hearing.who import WhoQueue
+from bridge.irc.session.automata import Automata
 from bridge.irc.session.channels import Channels
+from bridge.irc.session.ctcp import Ctcp
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
 from bridge.irc.session.ourselves import Ourselves
@@ -70,6 +72,7 @@ class State:
         self.liveness = Liveness(now)
         self.who_queue = WhoQueue()
         self.people = People(origin)
+        self.automata = Automata(self.people, self.isupport)
         self.speakers = Speakers()
         self.history = History(self.isupport, self.enabled)
         self.batches = Batches()
@@ -83,7 +86,8 @@ class State:
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)
         """The topics of channels, by folded names, as far as they are known."""
-        self.ctcp_at = self.told_at = now
+        self.ctcp = Ctcp()
+        self.told_at = now
 
     @property
     def online(self) -> bool:
