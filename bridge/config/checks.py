@@ -29,6 +29,10 @@ def credentials(document: Document) -> Iterator[Problem]:
             yield from _one_of(document, place, network, ("password", "password_file"), needed=0)
             if isinstance(sasl := network.get("sasl"), dict):
                 yield from _one_of(document, (*place, "sasl"), sasl, ("password", "password_file"), needed=1)
+            keys = network.get("channel_keys")
+            for channel, key in (_mappings(keys) if isinstance(keys, dict) else {}).items():
+                where = (*place, "channel_keys", channel)
+                yield from _one_of(document, where, key, ("password", "password_file"), needed=1)
 
 
 def _one_of(
@@ -138,4 +142,8 @@ def _items(value: object) -> list[object]:
 def _section(document: Document, kind: str) -> dict[str, dict[str, object]]:
     """The mappings under `kind`; what is not a mapping is left out, the model reports it."""
     whole = document.value.get(kind) if isinstance(document.value, dict) else None
-    return {name: value for name, value in whole.items() if isinstance(value, dict)} if isinstance(whole, dict) else {}
+    return _mappings(whole) if isinstance(whole, dict) else {}
+
+
+def _mappings(whole: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    return {name: value for name, value in whole.items() if isinstance(value, dict)}

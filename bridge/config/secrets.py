@@ -10,6 +10,9 @@ from bridge.lib import secret_files
 from bridge.lib.settings import file_path
 
 _FILE = "_file"
+COMMANDS = "pre_join"
+"""Commands of an IRC network, which may hold a password."""
+_BLANKED = (*SECRETS, COMMANDS)
 
 
 def is_secret(place: Place) -> bool:
@@ -36,7 +39,8 @@ def without_secrets(value: object) -> object:
 def _blanked(section: dict[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in section.items():
         is_text = isinstance(value, str) and not key.endswith("_file")
-        yield key, "" if key in SECRETS and is_text else without_secrets(value)
+        blank = "" if is_text else []
+        yield key, blank if key in _BLANKED and (is_text or key == COMMANDS) else without_secrets(value)
 
 
 def reveal(document: Document, folder: Path) -> Iterator[Problem]:
@@ -62,6 +66,9 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
         sections.append((("networks", name), network))
         if isinstance(network, dict):
             sections.append((("networks", name, "sasl"), network.get("sasl")))
+            keys = network.get("channel_keys")
+            for channel, key in (keys if isinstance(keys, dict) else {}).items():
+                sections.append((("networks", name, "channel_keys", channel), key))
     return [
         ((*place, key), section)
         for place, section in sections

@@ -24,7 +24,7 @@ from bridge.config.document import Path as Place
 from bridge.config.document import dotted
 from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
-from bridge.irc.settings import FloodBudget, IrcSettings, Sasl
+from bridge.irc.settings import ChannelKey, FloodBudget, IrcSettings, Sasl
 from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import MatrixSettings
@@ -403,6 +403,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "networks.matrix": MatrixSettings,
         "networks.irc": IrcSettings,
         "networks.irc.sasl": Sasl,
+        "networks.irc.channel_keys.*": ChannelKey,
         "networks.irc.flood": FloodBudget,
         "links.*": LinkSection,
         "links.*.welcome": WelcomeSection,

@@ -24,6 +24,7 @@ from bridge.irc.readiness import Readiness
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
+from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
@@ -38,6 +39,9 @@ _PLACE_WITHIN = 30.0
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 0.1
 """Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
+
+_KNOCKS = 1000
+"""Most channels of which it is remembered when we asked to be let in."""
 
 _GATHERED = ((Reaction, 9.0), (Edit, 3.0), (Membership, 4.0))
 """Seconds that these wait for more of them: a channel is told of several in one line."""
@@ -70,6 +74,7 @@ class IrcNetwork:
         self._lanes = Lanes()
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubts = Doubts()
+        self._knocked: LruDict[str, float] = LruDict(_KNOCKS)
         self._connections = 0
         self._was_online = False
         self._readiness = Readiness(rooms)
@@ -318,6 +323,7 @@ class IrcNetwork:
             now=now,
             rng=self._rng,
             cursor=lambda: inbox.heard,
+            knocked=self._knocked,
         )
         self._connection = Connection(
             self._settings,

@@ -270,8 +270,9 @@ class Connection:
         closed, out = self._over.is_set(), b""
         for effect in effects:
             match effect:
-                case Write(data):
+                case Write(data, is_secret):
                     out += self._charged(data)
+                    log.debug("wrote", network=self._settings.name, line=_shown(data, is_secret=is_secret))
                 case Heard() | Typed():
                     self._inbox.put(effect)
                 case CaughtUp():
@@ -295,10 +296,9 @@ class Connection:
             self._writer.write(data)
 
     def _charged(self, data: bytes) -> bytes:
-        """Log a line that is about to be written, and count it against the flood budget if it is costly."""
+        """Count a line that is about to be written against the flood budget, if it is costly."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
-        log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
     def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable) -> None:
@@ -372,3 +372,7 @@ class Connection:
                 self._writer.close()
                 await self._writer.wait_closed()
         self._writer.transport.abort()
+
+
+def _shown(data: bytes, *, is_secret: bool) -> str:
+    return f"{data.partition(b' ')[0].decode(errors='replace')} [redacted]" if is_secret else wire.redacted(data)

@@ -1,13 +1,39 @@
 """The settings of an IRC network."""
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.lib import hosts
-from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
+from bridge.lib.settings import Duration, FilePath, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
+
+_MOST_DELAY_S = 300.0
+_MOST_RAW = 400
+"""Bytes of a command of the operator's own."""
+
+
+def _channel_key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and not re.fullmatch(r"[^\s,:][^\s,]*", key.get_secret_value()):
+        raise ValueError("a channel's key is one word, without commas")
+    return key
+
+
+def _delay(seconds: float) -> float:
+    if seconds > _MOST_DELAY_S:
+        raise ValueError("must be 5m at most: messages wait so long after each connection")
+    return seconds
+
+
+def _raw(command: SecretStr) -> SecretStr:
+    """A line as it goes to the server; what is wrong is told without quoting it."""
+    text = command.get_secret_value()
+    if not re.fullmatch(r"[A-Za-z]+(?: [^\r\n\0]+)?", text) or len(text.encode(errors="replace")) > _MOST_RAW:
+        raise ValueError("must be one IRC command, such as `MODE {nick} +x`")
+    return command
 
 
 class Sasl(Section):
@@ -25,6 +51,20 @@ class Sasl(Section):
     @property
     def password(self) -> str:
         """The secret itself, from the config or from its file; '' if there is none."""
+        return revealed(self.password_) or ""
+
+
+class ChannelKey(Section):
+    """What a channel with a key (mode +k) wants to be joined. Exactly one of password, password_file."""
+
+    password_: Annotated[SecretStr | None, AfterValidator(_channel_key)] = Field(default=None, alias="password")
+    """The key. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the key, in one line; readable by nobody but its owner."""
+
+    @property
+    def password(self) -> str:
+        """The key itself, from the config or from its file; '' if there is none."""
         return revealed(self.password_) or ""
 
 
@@ -62,6 +102,12 @@ class IrcSettings(NamedSection):
     """A file that holds the server's password, in one line; readable by nobody but its owner."""
     sasl: Sasl | None = None
     """Log in to the network's services. Many networks let nobody change nicks or join without."""
+    pre_join: tuple[Annotated[SecretStr, AfterValidator(_raw)], ...] = ()
+    """Commands that are sent as they are before channels are joined, such as `MODE {nick} +x`."""
+    join_delay: Annotated[Duration, AfterValidator(_delay)] = 0.0
+    """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`."""
+    channel_keys: dict[str, ChannelKey] = Field(default_factory=dict)
+    """The keys of channels that have one (mode +k), by the channel's name."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     trust_hostmasks: bool = False
@@ -82,6 +128,15 @@ class IrcSettings(NamedSection):
     def password(self) -> str | None:
         """The server's password itself, from the config or from its file; None if there is none."""
         return revealed(self.password_)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of channels."""
+        return {name: key.password for name, key in self.channel_keys.items()}
+
+    def commands(self, nick: str) -> Sequence[str]:
+        """What is sent before channels are joined."""
+        return [each.get_secret_value().replace("{nick}", nick) for each in self.pre_join]
 
     @field_validator("tls_ca_file")
     @classmethod

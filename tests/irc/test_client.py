@@ -69,7 +69,7 @@ class Ircd:
         match line.split(" "):
             case ["NICK", _]:
                 return self.greeting
-            case ["JOIN", name] if name not in self.slow:
+            case ["JOIN", name, *_] if name not in self.slow:
                 return (f":duck!u@h JOIN {name}", f":irc 353 duck = {name} :@bob duck")
             case ["PING", token] if self.echo_pongs:
                 return (f":irc PONG irc {token}",)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.dialect import convert
-from bridge.irc.effects import Failed, Notable, Online, Proved, written
+from bridge.irc.effects import Failed, Notable, Online, Proved, Write, written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.session import actions, presence, proof, speech
 from bridge.irc.session.login import Login
 from bridge.irc.session.state import State
 from bridge.irc.wire import modes
-from bridge.irc.wire.line import Line
+from bridge.irc.wire.line import Line, parse
 from bridge.model.text import one_line
 from bridge.network import Silenced
 
@@ -105,6 +105,7 @@ def _server_created(state: State, line: Line) -> Iterable[Step]:
 def _isupport(state: State, line: Line) -> Iterable[Step]:
     """005 (RPL_ISUPPORT)."""
     state.isupport.load(line.params)
+    state.channels.may_knock = state.isupport.knock
     casemapping = state.isupport.casemapping
     if casemapping is not state.people.casemapping:
         for part in (state.people, state.speakers, state.proofs, state.us, state.channels):
@@ -119,11 +120,22 @@ def _greeted(state: State, _: Line) -> Iterator[Step]:
 
 
 def greeted(state: State) -> Iterator[Step]:
-    """The server has introduced itself, or takes too long for it."""
-    state.joining = True
+    """The server has introduced itself, or takes too long for it. Channels are joined after `join_delay`."""
+    state.joining, state.join_at = True, state.now + state.settings.join_delay
     yield from state.us.greeted(state.isupport, state.now)
     yield from state.automata.marks_us(state.us.nick)
-    yield from state.channels.tick(state.now)
+    yield from _before_joining(state)
+    if state.may_join:
+        yield from state.channels.tick(state.now)
+
+
+def _before_joining(state: State) -> Iterator[Step]:
+    """The operator's own commands; the log has their names, and not what they say: that may be a password."""
+    lines = [line for text in state.settings.commands(state.us.nick) if (line := parse(text)) is not None]
+    for line in lines:
+        yield from (Write(each.data, is_secret=True) for each in written(line.command, *line.params))
+    if lines:
+        yield Notable("pre_join", ", ".join(line.command for line in lines))
 
 
 def _nick_refused(state: State, line: Line) -> Iterable[Step]:
@@ -131,8 +143,7 @@ def _nick_refused(state: State, line: Line) -> Iterable[Step]:
     to join a channel."""
     if state.welcomed_at is None:
         return state.login.nick_refused(line)
-    refused = state.channels.refused(line, state.now)
-    return () if refused is None else (refused,)
+    return state.channels.refused(line, state.now)
 
 
 def _ison(state: State, line: Line) -> Iterable[Step]:
@@ -171,8 +182,8 @@ def _acknowledged(state: State, line: Line) -> Iterable[Step]:
 def _error(state: State, line: Line) -> Iterable[Step]:
     """An error about a JOIN, about a post, or about nothing that we know. If we are not in the post's channel, the
     reason for that is reported instead."""
-    if (refused := state.channels.refused(line, state.now)) is not None:
-        return (refused,)
+    if barred := state.channels.refused(line, state.now):
+        return barred
     label = state.batches.label(line)
     if line.command == "FAIL" and line.param(0) == "BATCH":
         if state.lines_only and not label:  # the other lines of a batch that was refused

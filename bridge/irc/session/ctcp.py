@@ -1,5 +1,5 @@
-"""CTCP: what other clients ask ours in private (https://modern.ircdocs.horse/ctcp), answered within a budget. DCC, which
-would connect to whatever address it names, is never answered."""
+"""CTCP: what clients ask ours in private (https://modern.ircdocs.horse/ctcp), answered within a budget. DCC is never
+answered: it would make us connect to any address."""
 
 from datetime import UTC, datetime
 

@@ -19,6 +19,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, parse
+from bridge.lib.lru import LruDict
 from bridge.model.event import Mentioned, Room
 from bridge.model.people import Proof
 from bridge.network import TransientError
@@ -40,8 +41,9 @@ class Session:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
+        knocked: LruDict[str, float] | None = None,
     ) -> None:
-        self._state = State(settings, rooms, origin=origin, now=now, rng=rng, cursor=cursor)
+        self._state = State(settings, rooms, origin=origin, now=now, rng=rng, cursor=cursor, knocked=knocked)
 
     @property
     def isupport(self) -> Isupport:
@@ -126,7 +128,7 @@ class Session:
         if state.welcomed_at is not None:
             if not state.joining and now - state.welcomed_at > _JOIN_ANYWAY_S:
                 yield from greeted(state)
-            elif state.joining:
+            elif state.may_join:
                 yield from state.channels.tick(now)
             yield from state.us.tick(now)
             yield from state.history.tick(now)
@@ -187,7 +189,7 @@ class Session:
     def set_rooms(self, rooms: Sequence[Room]) -> list[Effect]:
         """Replace the configured rooms."""
         effects = [*self.channels.set_rooms(rooms)]
-        return [*effects, *(self.channels.tick(self._state.now) if self._state.joining else ())]
+        return [*effects, *(self.channels.tick(self._state.now) if self._state.may_join else ())]
 
     def closed(self) -> list[Effect]:
         """The server closed the connection without giving a reason."""

@@ -56,6 +56,7 @@ class State:
         now: float,
         rng: random.Random,
         cursor: Callable[[], Cursor],
+        knocked: LruDict[str, float] | None = None,
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -63,8 +64,9 @@ class State:
         self.welcomed_at: float | None = None
         self.online_since: float | None = None  # by the server's clock; 0.0 if it tells no time
         self.joining = False
+        self.join_at = 0.0
         self.isupport = Isupport()
-        self.channels = Channels(rooms)
+        self.channels = Channels(rooms, settings.keys, knocked)
         self.login = Login(settings, rng)
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
@@ -92,6 +94,10 @@ class State:
     @property
     def online(self) -> bool:
         return self.welcomed_at is not None
+
+    @property
+    def may_join(self) -> bool:
+        return self.joining and self.now >= self.join_at
 
     def absence(self, target: str) -> TransientError | None:
         """Why we are not in a configured channel, and when to try again; None if unknown, or if we are in it."""

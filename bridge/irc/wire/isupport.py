@@ -72,8 +72,8 @@ class Isupport:
 
     @property
     def knock(self) -> bool:
-        """Whether KNOCK asks for an invitation."""
-        return hasattr(self._features, "knock")
+        """Whether KNOCK asks for an invitation. InspIRCd does not say so, but has a mode of channels that forbids it."""
+        return hasattr(self._features, "knock") or "K" in "".join(self.channel_modes[3:4])
 
     @property
     def bot_mode(self) -> str:
