@@ -25,7 +25,9 @@ def join(state: State, line: Line) -> Iterator[Step]:
             state.people.joined(line.source, channel)
     if "extended-join" in state.enabled and len(line.params) > 1:
         state.people.learn(line.source, _account(line.param(1), "*"), state.now)
-    if not state.us.is_us(line.source.nick):
+    batch = state.batches.around(line).kind
+    is_back = state.netsplits.is_back(line.source, batch, state.people.casemapping, state.now)
+    if not state.us.is_us(line.source.nick) and not is_back:
         rooms = filter(None, map(state.channels.heard, line.param(0).split(",")))
         yield from actions.told(state, actions.membership(state, line, rooms))
 
@@ -64,6 +66,7 @@ def names(state: State, line: Line) -> Iterable[Step]:
 
 def part(state: State, line: Line) -> Iterator[Step]:
     happenings = _leavings(state, line, line.source.nick, line.param(0).split(","))
+    state.netsplits.forget(line.source, state.people.casemapping)
     for channel in line.param(0).split(","):
         yield from _gone(state, line.source.nick, channel, "the server removed the bridge from the channel")
     yield from actions.told(state, happenings)
@@ -77,7 +80,8 @@ def kick(state: State, line: Line) -> Iterator[Step]:
 
 
 def quit_(state: State, line: Line) -> Iterator[Step]:
-    happenings = _leavings(state, line, line.source.nick, state.people.channels(line.source.nick))
+    told = state.netsplits.told(line, state.batches.around(line).kind, state.people.casemapping, state.now)
+    happenings = _leavings(state, told, line.source.nick, state.people.channels(line.source.nick))
     state.people.quit(line.source.nick)
     yield from state.speakers.changed(line.source.nick, state.now)
     yield from actions.told(state, happenings)

@@ -16,6 +16,7 @@ from bridge.irc.session.channels import Channels
 from bridge.irc.session.ctcp import Ctcp
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
+from bridge.irc.session.netsplit import Netsplits
 from bridge.irc.session.ourselves import Ourselves
 from bridge.irc.session.proof import Proofs
 from bridge.irc.settings import IrcSettings
@@ -78,6 +79,7 @@ class State:
         self.speakers = Speakers()
         self.history = History(self.isupport, self.enabled)
         self.batches = Batches()
+        self.netsplits = Netsplits()
         self.assembly = Assembly()
         self.lines_only = False
         """Whether the server has refused a message of several lines."""

@@ -72,7 +72,7 @@ class Isupport:
 
     @property
     def knock(self) -> bool:
-        """Whether KNOCK asks for an invitation. InspIRCd does not say so, but has a mode of channels that forbids it."""
+        """Whether KNOCK asks for an invitation. InspIRCd does not say so, but has a channel mode that forbids it."""
         return hasattr(self._features, "knock") or "K" in "".join(self.channel_modes[3:4])
 
     @property
