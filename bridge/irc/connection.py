@@ -48,6 +48,7 @@ _BUSY = 0.005
 """Seconds of work after which an equally long rest is due: no server gets more than half of the event loop."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
+_SAFE_TIMES = 10
 _PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
@@ -178,7 +179,7 @@ class Connection:
     async def landed(self, post: Post, flight: "Flight", *, speech: bool = True) -> str:
         """Wait for the proof of delivery; return the network's id of the post. Raises SendError if it was not taken.
         `speech`: if it was taken, the channel lets us speak."""
-        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        patience = self._loop.call_later(self._proof_within, self._overdue, flight)
         try:
             outcome = await flight
         finally:
@@ -191,6 +192,11 @@ class Connection:
             self._muted.discard(post.room.id)
             self._do([*self.session.channels.spoke(post.room.id)])
         return outcome
+
+    @property
+    def _proof_within(self) -> float:
+        """A bouncer that lets us write as fast as we can writes to its server as slowly as it must."""
+        return _PROOF_WITHIN * (_SAFE_TIMES if self.session.isupport.safe_rate else 1)
 
     async def answers(self) -> None:
         """Return when the server has answered a PING. Raises TransientError if the connection ends first."""
@@ -330,6 +336,7 @@ class Connection:
 
     def _pump(self) -> None:
         now = self._loop.time()
+        self._flood.is_safe = self.session.isupport.safe_rate
         for ticket in self._flood.grant(now):
             if not ticket.done():
                 ticket.set_result(True)

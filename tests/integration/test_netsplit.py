@@ -60,7 +60,5 @@ async def test_a_nick_that_is_taken_over_during_a_netsplit_has_no_proof_and_anot
             assert after.sender.connection not in (before.sender.connection, spoof.sender.connection)
         changes = [each.body for each in us.events if isinstance(each.body, Membership)]
         lost = [each for each in changes if each.change is Change.LEFT]
-            each.body for each in us.events if isinstance(each.body, Membership) and each.body.change is Change.LEFT
-        ]
         assert lost[0].detail == "netsplit"
         assert [plain(each.text) for each in us.heard] == ["before", "meanwhile", "after"]

@@ -467,3 +467,18 @@ def test_the_pause_grows_to_a_minute_when_a_server_lets_us_in_and_soon_closes_th
     assert [backoff.after(Ending("bye", by_server=True, online_for=0.3)) for _ in range(8)][-1] > 30
     away = ReconnectPause(random.Random(1))
     assert [away.after(Ending("connection refused")) for _ in range(8)][-1] <= 10
+
+
+async def test_a_server_that_is_safe_to_write_to_gets_all_at_once(ircd: Ircd) -> None:
+    """soju.im/SAFERATE, given and taken back."""
+    ircd.greeting = (":irc 001 duck :Welcome", ":irc 005 duck soju.im/SAFERATE :are supported", ":irc 376 duck :end")
+    async with running(ircd, burst=1, per_second=0.01) as (net, _):
+        async with asyncio.timeout(5):
+            for number in range(20):
+                await net.send(post(f"line {number}"))
+        ircd.tell(":irc 005 duck -soju.im/SAFERATE :are supported")
+        ircd.tell(":bob!u@h PRIVMSG #pond :a barrier")
+        await ircd.told(lambda line: line.startswith("WHOIS"))
+        two = asyncio.gather(*(net.send(post(text)) for text in ("two", "three")))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(two, 1)
