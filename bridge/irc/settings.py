@@ -110,6 +110,8 @@ class IrcSettings(NamedSection):
     """The keys of channels that have one (mode +k), by the channel's name."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
+    relaymsg: bool = True
+    """Give each speaker a nick of their own, such as `ann/matrix`, where the server lets the bridge (RELAYMSG)."""
     trust_hostmasks: bool = False
     """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
     on_doubt: Literal["resend", "drop"] = "resend"

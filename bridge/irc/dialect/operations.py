@@ -11,13 +11,16 @@ from bridge.network import PermanentError
 class Say:
     """A PRIVMSG or NOTICE. The first `head` characters of `text` are the mark that each line of it must begin with.
     `reply` is the msgid of what it answers, for the client-only tag `+draft/reply`
-    (https://ircv3.net/specs/client-tags/reply); '' if there is none."""
+    (https://ircv3.net/specs/client-tags/reply); '' if there is none. `speaker` is the nick that the speaker has where
+    each has one (RELAYMSG), without its ending; then the mark is left out. `acts`: it is a /me."""
 
     command: str
     target: str
     text: str
     head: int = 0
     reply: str = ""
+    speaker: str = ""
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,10 @@ def encode(operation: Operation) -> str:
     """The payload of a post, in JSON."""
     fields: dict[str, object]
     match operation:
-        case Say(command, target, text, head, reply):
+        case Say(command, target, text, head, reply, speaker, acts):
             fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
             fields |= {"reply": reply} if reply else {}
+            fields |= {"speaker": speaker, "acts": acts} if speaker else {}
         case Paste(target, pieces, joined, start, reply):
             fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
@@ -109,9 +113,10 @@ def decode(payload: str) -> Operation:
         case {"op": str(operation)} if operation != "say":
             raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
         case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
-            head, reply = rest.get("head", 0), rest.get("reply", "")
+            head, reply, speaker = rest.get("head", 0), rest.get("reply", ""), rest.get("speaker", "")
             head = head if isinstance(head, int) and 0 <= head <= len(text) else 0
-            return Say(command, target, text, head, reply if isinstance(reply, str) else "")
+            reply, speaker = (each if isinstance(each, str) else "" for each in (reply, speaker))
+            return Say(command, target, text, head, reply, speaker, acts=rest.get("acts") is True)
         case _:
             raise PermanentError("the stored message cannot be read")
 

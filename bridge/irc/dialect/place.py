@@ -35,6 +35,7 @@ class Place:
     get through, unlike in a channel with mode +c. `nicks` are those of the people in the channel, folded by
     `casemapping`, with ours (`us`) among them. `nick_of` gives the nick there of a user whom a message mentions; None
     if they are not there. `multiline` is what the server takes as one message; None if it takes lines only.
+    `relays`: speakers have nicks of their own (RELAYMSG).
     """
 
     limits: Limits = Limits()
@@ -46,3 +47,4 @@ class Place:
     casemapping: Casemapping = Casemapping.RFC1459
     us: str = ""
     multiline: Capacity | None = None
+    relays: bool = False

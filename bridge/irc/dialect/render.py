@@ -34,6 +34,8 @@ _WORDS_LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 _BEFORE_LINK = 4
 """Lines of a long message that are shown before the link to the whole."""
+_RELAYED = 48
+"""Bytes of a line that are kept for the nick of a speaker, and for the host that the server gives them."""
 _COUNTED = 60
 """Lines that are split to count them, which takes some 20 ms. For a longer text, the number is an estimate."""
 
@@ -130,12 +132,25 @@ def _operations(
 def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say | Paste]:
     message = replace(message, text=names.called(message.text, item.event))
     reply, head = answered_id(item, message) if place.tags else "", names.head(item)
+    if place.relays and names.own(item):
+        first, *others = _relayed(item, message, lead, place, names)
+        return [replace(first, reply=reply), *others]
     if (paste := _pasted(item, message, lead, place, head)) is not None:
         return [replace(paste, reply=reply)]
     said = _bounded(item, message, lead, place.limits, head)
     if not said:
         raise PermanentError("the message has no words that IRC can show")
     return [replace(said[0], reply=reply), *said[1:]]
+
+
+def _relayed(item: Owed, message: Message, lead: str, place: Place, names: Names) -> Sequence[Say]:
+    """The lines of somebody who has a nick of their own there. They have the mark, too, in case it is refused."""
+    limits = replace(place.limits, line=place.limits.line - _RELAYED)
+    said = _bounded(item, message, lead, limits, names.head(item))
+    if not said:
+        raise PermanentError("the message has no words that IRC can show")
+    speaker, acts = names.own(item), message.kind is Kind.ACTION
+    return [replace(each, speaker=speaker if each.command == "PRIVMSG" else "", acts=acts) for each in said]
 
 
 def _pasted(item: Owed, message: Message, lead: str, place: Place, head: str) -> Paste | None:

@@ -12,13 +12,15 @@ from bridge.irc.session.state import State
 from bridge.irc.wire import modes
 from bridge.irc.wire.line import Line, parse
 from bridge.model.text import one_line
-from bridge.network import Silenced
+from bridge.network import Silenced, TransientError
 
 FENCE = "history"
 """The token of the PING sent after a JOIN."""
 PROBE = "probe"
 """The token of the PING that shows whether the server answers at all."""
 _MOST_DIGITS = 16
+_RELAY_AGAIN_S = 0.1
+"""Seconds until words that were not relayed go out with a mark."""
 _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
@@ -110,6 +112,7 @@ def _isupport(state: State, line: Line) -> Iterable[Step]:
     if casemapping is not state.people.casemapping:
         for part in (state.people, state.speakers, state.proofs, state.us, state.channels):
             part.compare_by(casemapping)
+        state.relaying.casemapping = casemapping
     return ()
 
 
@@ -192,6 +195,8 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     pending = state.proofs.refused(line, label)
     if pending is None:
         return ()
+    if pending.relayed:
+        return _not_relayed(state, line, pending)
     absent = state.absence(pending.target)
     if pending.command in _MERELY_SHOWN and absent is None:
         refused = Notable(f"{pending.command.lower()}_refused", one_line(" ".join(line.params), 300))
@@ -200,6 +205,14 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     if isinstance(error, Silenced):
         state.channels.mute(pending.target, one_line(line.last), state.now, fancy=pending.fancy)
     return (Failed(pending.post, pending.target, error),)
+
+
+def _not_relayed(state: State, line: Line, pending: proof.PendingPost) -> Iterable[Step]:
+    """The server relays nothing for us there, or not under that nick: the words go out again, with the mark."""
+    state.relaying.refused(line, pending.target, pending.relayed, state.now)
+    reason = one_line(" ".join(line.params), 300)
+    error = TransientError(f"the server does not relay it: {reason}", _RELAY_AGAIN_S, refused=True)
+    return (Notable("relaymsg_refused", reason), Failed(pending.post, pending.target, error))
 
 
 def _unknown_command(state: State, line: Line) -> Iterator[Step]:
@@ -227,6 +240,8 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     ranks, off = "".join(supports.ranks.values()), state.channels.without_colours(name)
     for change in modes.changes(line.params[1:], supports.channel_modes, ranks):
         if change.letter in ranks:
+            if state.us.is_us(change.param):
+                state.relaying.promoted(name)
             state.people.ranked(change.param, name, change.letter, on=change.on)
         elif change.letter in supports.colour_modes:
             off = off | {change.letter} if change.on else off - {change.letter}

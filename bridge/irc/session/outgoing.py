@@ -34,7 +34,8 @@ def perform(state: State, post: str, operation: Operation) -> list[Effect]:
     if the server has nothing by which it could be shown."""
     match operation:
         case Say(command, target, text):
-            return _say(state, post, command, target, text, operation.reply)
+            relayed = _relay(state, post, operation)
+            return relayed or _say(state, post, command, target, text, operation.reply)
         case Paste():
             return _paste(state, post, operation)
         case React(target, msgid, key, removed):
@@ -72,6 +73,24 @@ def _say(state: State, post: str, command: str, target: str, text: str, reply: s
     fancy = command == "NOTICE" or text != stripped
     pending = PendingPost(post, target, private=not channel, text=text, fancy=fancy, command=command)
     return _written(state, pending, (target, text), _reply(state, reply))
+
+
+def _relay(state: State, post: str, said: Say) -> list[Effect]:
+    """The words of a speaker under a nick of their own; nothing where that is not possible."""
+    channel = state.channels.heard(said.target) is not None
+    nick = state.relaying.nick(said.target, said.speaker, state.now) if channel else ""
+    words = said.text[said.head :]
+    if not nick or not words:
+        return []
+    if state.channels.plainly(said.target):
+        words = formatting.stripped(words)
+    text = f"\x01ACTION {words}\x01" if said.acts else words
+    fancy = words != formatting.stripped(words)
+    pending = PendingPost(post, said.target, private=False, text=text, fancy=fancy, relayed=said.speaker)
+    try:
+        return _written(state, pending, (said.target, nick, text), _reply(state, said.reply), command="RELAYMSG")
+    except PermanentError:  # the line is too long with the nick
+        return []
 
 
 def capacity(state: State) -> Capacity | None:

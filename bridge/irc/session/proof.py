@@ -1,7 +1,7 @@
 """Proofs of delivery: tracks each post in flight until an echo, an answer or an error settles it."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.irc.dialect.convert import known_as
@@ -43,7 +43,8 @@ _OPERATORS_ONLY = "482"
 @dataclass(frozen=True, slots=True)
 class PendingPost:
     """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting.
-    `is_batch`: it is a message of several lines."""
+    `is_batch`: it is a message of several lines. `relayed`: the speaker for whom it is relayed by RELAYMSG, '' if it is
+    not."""
 
     post: str
     target: str
@@ -52,6 +53,7 @@ class PendingPost:
     fancy: bool = False
     command: str = "PRIVMSG"
     is_batch: bool = False
+    relayed: str = ""
 
     @property
     def is_speech(self) -> bool:
@@ -179,12 +181,15 @@ class Proofs:
 
     def refused(self, line: Line, label: str) -> PendingPost | None:
         """Remove and return the post that an error numeric or FAIL is about; None if there is none."""
-        return self._labelled.pop(label, None) or (self._batched() if _is_of_batch(line) else self._named(line))
+        if (labelled := self._labelled.pop(label, None)) is not None:
+            return labelled
+        if _is_of_batch(line):
+            return self._first(lambda each: each.is_batch)
+        return self._first(lambda each: bool(each.relayed)) if _is_of_relay(line) else self._named(line)
 
-    def _batched(self) -> PendingPost | None:
-        """The oldest message of several lines."""
-        flying = [*self._flying(), *self._labelled.values()]
-        pending = next((each for each in flying if each.is_batch), None)
+    def _first(self, wanted: Callable[[PendingPost], bool]) -> PendingPost | None:
+        """The oldest such post, though it may have a label that the error has not."""
+        pending = next(filter(wanted, [*self._flying(), *self._labelled.values()]), None)
         if pending is not None and self._labelled.pop(pending.post, None) is None:
             self._forget(pending)
         return pending
@@ -211,6 +216,10 @@ def _is_of_batch(line: Line) -> bool:
     return line.command == "FAIL" and line.param(0) == "BATCH"
 
 
+def _is_of_relay(line: Line) -> bool:
+    return "RELAYMSG" in (line.param(0), line.param(1)) and line.command in ("FAIL", "421", "461")
+
+
 def refusal(line: Line, pending: PendingPost) -> SendError:
     """The error to report for a post that an error numeric or FAIL is about. `Silenced`: we are in its channel, but may
     not speak."""
@@ -231,7 +240,7 @@ def _proved(pending: PendingPost, line: Line) -> Effect:
 
 
 def _swallowed(pending: PendingPost) -> Effect:
-    if not pending.is_speech:
+    if not pending.is_speech or pending.relayed:  # not every server echoes what it relays
         return Proved(pending.post, pending.post)
     error = PermanentError("the server accepted the message and showed it to nobody (a filter?)")
     return Failed(pending.post, pending.target, error)

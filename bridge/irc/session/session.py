@@ -171,6 +171,7 @@ class Session:
             casemapping=state.people.casemapping,
             us=state.people.casemapping.fold(state.us.nick),
             multiline=outgoing.capacity(state),
+            relays=bool(state.channels.heard(target) and state.relaying.suffix(target, state.now)),
         )
 
     def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:

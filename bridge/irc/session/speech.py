@@ -37,6 +37,8 @@ def speech(state: State, line: Line) -> Iterable[Step]:
     if line.source.nick.startswith("*"):  # not a nick: the bouncer itself speaks
         said = one_line(line.param(1))
         return (*state.proofs.bounced(said), Notable("bouncer", said))
+    if state.relaying.is_ours(line, state.us.nick):
+        return state.proofs.echo(line, state.batches.label(line))
     if state.us.is_us(line.source.nick):
         state.us.seen(line.source)
         return state.proofs.echo(line, state.batches.label(line))
@@ -129,7 +131,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return ()
     time, msgid = convert.spoken_at(line, state.wall), line.tags.get("msgid", "")
     state.page_end = (msgid, time)
-    if state.us.is_surely(line.source):
+    if state.us.is_surely(line.source) or state.relaying.is_ours(line, state.us.nick):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
     is_event = convert.speech(line) if line.command in _SPEECH else convert.reaction(line, room)

@@ -19,6 +19,7 @@ from bridge.irc.session.login import Login
 from bridge.irc.session.netsplit import Netsplits
 from bridge.irc.session.ourselves import Ourselves
 from bridge.irc.session.proof import Proofs
+from bridge.irc.session.relaying import Relaying
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
@@ -71,6 +72,7 @@ class State:
         self.login = Login(settings, rng)
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
+        self.relaying = Relaying(self.login.capabilities, on=settings.relaymsg)
         self.proofs = Proofs()
         self.liveness = Liveness(now)
         self.who_queue = WhoQueue()

@@ -6,6 +6,7 @@ from bridge.irc.wire import multiline
 from bridge.irc.wire.line import Line
 
 REDACTION = "draft/message-redaction"
+RELAYMSG = "draft/relaymsg"
 WANTED = (
     "message-tags",
     "server-time",
@@ -21,6 +22,7 @@ WANTED = (
     "draft/chathistory",
     REDACTION,
     multiline.CAPABILITY,
+    RELAYMSG,
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")
