@@ -41,11 +41,15 @@ def unique(word: str) -> str:
 
 
 class NgIrcd(Process):
-    """ngIRCd 26: no IRCv3, no services, no flood limits."""
+    """ngIRCd 26: no IRCv3, no services, no flood limits; with `limits`, its default ones."""
 
     program = "ngircd"
     mask_host = HOST
     """It shows addresses, since it is told not to ask DNS."""
+
+    def __init__(self, folder: Path, *, limits: bool = False) -> None:
+        super().__init__(folder)
+        self._limits = limits
 
     def command(self) -> Sequence[str]:
         return (which(self.program) or self.program, "-n", "-f", str(self.folder / "ngircd.conf"))
@@ -55,7 +59,8 @@ class NgIrcd(Process):
         (self.folder / "ngircd.conf").write_text(
             "[Global]\nName = plain.test\nInfo = test\nAdminInfo1 = test\nMotdPhrase = quack\n"
             f"Ports = {self.port}\nListen = {HOST}\n{owner}"
-            "[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
+            "[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 30\n"
+            f"{'' if self._limits else 'MaxPenaltyTime = 0'}\n"
             "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
         )
 

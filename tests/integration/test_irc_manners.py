@@ -1,13 +1,15 @@
 """How we behave on real servers: our nick, our mode, what we answer, and how we get into channels."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers.inspircd import DEFAULT_LIMITS
 from bridge.model.text import words
 from tests.integration.irc import Log, channel_of, ours, person
-from tests.integration.servers import NgIrcd, unique
+from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
 
@@ -76,3 +78,26 @@ async def test_an_invite_only_channel_is_asked_to_let_us_in_and_its_operator_onl
 async def test_the_operators_commands_are_carried_out_before_we_join(inspircd: InspIRCd) -> None:
     async with ours(inspircd, pre_join=["MODE {nick} +i", "OPER root root"]) as us, person(inspircd) as bob:
         await bob.ask(f"WHOIS {us.settings.nick}", lambda line: line.command == "313")
+
+
+async def test_at_the_default_flood_budget_a_long_queue_arrives_whole_on_servers_with_default_limits(
+    tmp_path: Path, log: Log
+) -> None:
+    """As many lines as 45 seconds allow: with made-up time, `tests/irc/test_flood.py` does it with 500."""
+    lines = [f"<Ann> line {number}" for number in range(25)]
+
+    async def floods(server: Process) -> None:
+        async with ours(server, burst=5, per_second=0.5) as us, person(server) as bob:
+            await bob.join(us.room.id)
+            await us.delivers(us.posts(words("\n".join(f"line {number}" for number in range(25)))))
+            await bob.heard("line 24")
+            assert [message.text for message in bob.messages if message.sender == us.settings.nick] == lines
+
+    async with (
+        InspIRCd(tmp_path / "irc", limits=DEFAULT_LIMITS, services=True) as irc,
+        Anope(tmp_path / "anope", irc),
+        NgIrcd(tmp_path / "plain", limits=True) as plain,
+    ):
+        await asyncio.gather(floods(irc), floods(plain))
+    assert not log.of("flooded")
+    assert not log.of("offline")
