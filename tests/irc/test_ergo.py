@@ -1,5 +1,7 @@
 """The shell on a scripted Ergo: long messages as one, and speakers with nicks of their own."""
 
+import asyncio
+
 import pytest
 
 from bridge.irc.client import IrcNetwork
@@ -38,6 +40,15 @@ async def test_a_long_text_is_one_message_with_one_id() -> None:
     assert ergo.said == [("duck", "\n".join(f"<Ann> {verse}" for verse in text.split("\n")))]
     assert ergo.messages[msgid] == "duck"
     assert not [event for batch in batches for event in batch.events]
+
+
+async def test_each_line_of_a_message_counts_as_one_for_the_messages_behind_it() -> None:
+    ergo, now = Ergo(), asyncio.get_running_loop().time
+    async with running(ergo, relaymsg=False, burst=10, per_second=10.0) as (net, _):
+        await carries(net, "\n".join("abcdefghijklmnopqrst"))
+        before = now()
+        await carries(net, "next", 2)
+        assert now() - before > 0.5
 
 
 async def test_a_long_line_is_one_message_too() -> None:

@@ -230,6 +230,14 @@ def test_a_refused_batch_is_tried_again_at_once_and_all_later_ones_are_lines(lab
     assert len(talk.of(Failed)) == 1
 
 
+def test_what_is_left_of_a_refused_batch_refuses_no_other_one() -> None:
+    talk = ergo()
+    for post in ("p1", "p2"):
+        does(talk, _PASTE, post)
+    talk.hears(*[":irc FAIL BATCH MULTILINE_INVALID :unexpected line"] * 3)
+    assert [each.post for each in talk.of(Failed)] == ["p1"]
+
+
 def test_the_formatting_goes_where_the_channel_takes_only_plain_words() -> None:
     talk = ergo()
     does(talk, replace(_PASTE, pieces=("<Ann> \x02one", "two", "<Ann> three")))

@@ -67,7 +67,9 @@ def test_elsewhere_the_mark_stands_before_the_words(talk: type[Talk], said: Say)
 
 
 def test_a_private_message_has_no_other_nick_than_ours() -> None:
-    assert "RELAYMSG" not in does(ergo(), replace(_ANN, target="bob"))[0]
+    talk = ergo()
+    assert not talk.session.place("bob").relays
+    assert "RELAYMSG" not in does(talk, replace(_ANN, target="bob"))[0]
 
 
 # Proved, and refused
