@@ -161,6 +161,26 @@ def test_on_a_server_without_relaymsg_such_a_nick_is_anybodys() -> None:
     assert [plain(event.text) for event in talk.heard] == ["hi"]
 
 
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        ("Ann/matrix: yes", "Ann: yes"),
+        ("@ann/MATRIX, yes", "@ann, yes"),
+        ("Ann/matrix", "Ann"),
+        ("see Ann/matrix: yes", "see Ann/matrix: yes"),
+        ("Ann/matrixes: yes", "Ann/matrixes: yes"),
+        ("/matrix: yes", "/matrix: yes"),
+    ],
+)
+def test_whoever_answers_such_a_nick_answers_the_person(text: str, heard: str) -> None:
+    talk = ergo()
+    talk.hears(f":bob!u@h PRIVMSG #pond :{text}")
+    assert [plain(event.text) for event in talk.heard] == [heard]
+    other = Talk().welcomed(ALL)
+    other.hears(f":bob!u@h PRIVMSG #pond :{text}")
+    assert [plain(event.text) for event in other.heard] == [text]
+
+
 # Rendered
 
 

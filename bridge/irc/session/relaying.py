@@ -1,6 +1,8 @@
 """RELAYMSG: each speaker has a nick of their own, such as `ann/matrix`, where the server lets us
 (https://github.com/ircv3/ircv3-specifications/pull/417, `draft/relaymsg`)."""
 
+import re
+
 from bridge.irc.wire.capabilities import RELAYMSG, Capabilities
 from bridge.irc.wire.line import Line
 from bridge.lib.lru import LruDict
@@ -58,6 +60,13 @@ class Relaying:
         if by:
             return fold(by) == fold(us)
         return fold(line.source.nick).endswith(fold(self._suffix))
+
+    def answered(self, text: str) -> str:
+        """What somebody says on IRC, with the name of whom they answer as Matrix knows it: `ann/matrix: yes` answers
+        ann."""
+        if RELAYMSG not in self._capabilities.enabled:
+            return text
+        return re.sub(rf"\A(\s*@?[^\s:,]+?){re.escape(self._suffix)}(?=[:,\s]|\Z)", r"\1", text, flags=re.IGNORECASE)
 
     @property
     def _suffix(self) -> str:
