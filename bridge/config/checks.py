@@ -35,6 +35,9 @@ def credentials(document: Document) -> Iterator[Problem]:
                 yield from _sasl(document, (*place, "sasl"), sasl)
             if isinstance(nickserv := network.get("nickserv"), dict):
                 yield from _one_of(document, (*place, "nickserv"), nickserv, _PASSWORD, needed=1)
+            keys = network.get("channel_keys")
+            for channel, key in (_mappings(keys) if isinstance(keys, dict) else {}).items():
+                yield from _one_of(document, (*place, "channel_keys", channel), key, _PASSWORD, needed=1)
 
 
 def _sasl(document: Document, place: Path, sasl: Mapping[str, object]) -> Iterator[Problem]:
@@ -157,4 +160,8 @@ def _items(value: object) -> list[object]:
 def _section(document: Document, kind: str) -> dict[str, dict[str, object]]:
     """The mappings under `kind`; what is not a mapping is left out, the model reports it."""
     whole = document.value.get(kind) if isinstance(document.value, dict) else None
-    return {name: value for name, value in whole.items() if isinstance(value, dict)} if isinstance(whole, dict) else {}
+    return _mappings(whole) if isinstance(whole, dict) else {}
+
+
+def _mappings(whole: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    return {name: value for name, value in whole.items() if isinstance(value, dict)}

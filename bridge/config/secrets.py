@@ -12,6 +12,9 @@ from bridge.lib.settings import file_path
 _FILE = "_file"
 _OF_LINES = ("key", "key_file")
 """Secrets of several lines (PEM)."""
+COMMANDS = "pre_join"
+"""Commands of an IRC network, which may hold a password."""
+_BLANKED = (*SECRETS, COMMANDS)
 
 
 def is_secret(place: Place) -> bool:
@@ -38,7 +41,8 @@ def without_secrets(value: object) -> object:
 def _blanked(section: dict[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in section.items():
         is_text = isinstance(value, str) and not key.endswith("_file")
-        yield key, "" if key in SECRETS and is_text else without_secrets(value)
+        blank = "" if is_text else []
+        yield key, blank if key in _BLANKED and (is_text or key == COMMANDS) else without_secrets(value)
 
 
 def reveal(document: Document, folder: Path) -> Iterator[Problem]:
@@ -65,6 +69,9 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
         sections.append((("networks", name), network))
         if isinstance(network, dict):
             sections += [(("networks", name, kind), network.get(kind)) for kind in ("sasl", "nickserv")]
+            keys = network.get("channel_keys")
+            for channel, key in (keys if isinstance(keys, dict) else {}).items():
+                sections.append((("networks", name, "channel_keys", channel), key))
     return [
         ((*place, key), section)
         for place, section in sections

@@ -25,7 +25,7 @@ from bridge.config.document import dotted
 from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.login_settings import NickServ, Sasl
-from bridge.irc.settings import FloodBudget, IrcSettings
+from bridge.irc.settings import ChannelKey, FloodBudget, IrcSettings
 from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import MatrixSettings
@@ -405,6 +405,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "networks.irc": IrcSettings,
         "networks.irc.sasl": Sasl,
         "networks.irc.nickserv": NickServ,
+        "networks.irc.channel_keys.*": ChannelKey,
         "networks.irc.flood": FloodBudget,
         "links.*": LinkSection,
         "links.*.welcome": WelcomeSection,

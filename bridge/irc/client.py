@@ -4,16 +4,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
-from bridge.irc.dialect.operations import Operation, Say, decode
+from bridge.irc.dialect.operations import Operation, decode, is_speech
 from bridge.irc.dialect.place import Limits, Place
-from bridge.irc.dialect.render import refit, render
+from bridge.irc.dialect.render import render
+from bridge.irc.dialect.written import lines_of
 from bridge.irc.dialing.dial import Connect, Dial
 from bridge.irc.dialing.policies import Policies
 from bridge.irc.dialing.servers import Address, Servers
@@ -28,6 +28,7 @@ from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
+from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
@@ -42,6 +43,9 @@ _PLACE_WITHIN = 30.0
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 0.1
 """Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
+
+_KNOCKS = 1000
+"""Most channels of which it is remembered when we asked to be let in."""
 
 _GATHERED = ((Reaction, 9.0), (Edit, 3.0), (Membership, 4.0))
 """Seconds that these wait for more of them: a channel is told of several in one line."""
@@ -78,6 +82,7 @@ class IrcNetwork:
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubts = Doubts()
         self._trust = Trust()
+        self._knocked: LruDict[str, float] = LruDict(_KNOCKS)
         self._connections = 0
         self._netid = ""
         self._was_online = False
@@ -130,11 +135,11 @@ class IrcNetwork:
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target, trial=trial)
-            known = self._settled(connection, post, again=again, repeatable=not isinstance(said, Say))
+            known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
             async with self._doubts.turn() as alone:
-                *first, last = self._lines(said)
+                *first, last = lines_of(said, self._place_of(post.room))
                 for part in first:
                     connection = await self._written(connection, post, said, alone=alone, trial=trial)
                     await self._landed(connection, post, connection.launch(post, part))
@@ -144,14 +149,7 @@ class IrcNetwork:
                 flight = connection.launch(post, last)
                 if not alone:
                     lane.go_on()
-                return await self._landed(connection, post, flight, speech=isinstance(said, Say))
-
-    def _lines(self, operation: Operation) -> Sequence[Operation]:
-        """The lines that an operation needs. A reply names what it answers in the first."""
-        if not isinstance(operation, Say):
-            return [operation]
-        first, *rest = refit(operation, self._current_limits())
-        return [replace(first, reply=operation.reply), *rest]
+                return await self._landed(connection, post, flight, speech=is_speech(said))
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
@@ -349,6 +347,7 @@ class IrcNetwork:
             cursor=lambda: inbox.heard,
             trust=self._trust,
             netid=self._netid,
+            knocked=self._knocked,
         )
         self._connection = Connection(
             settings,

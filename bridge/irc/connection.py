@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialect.operations import Operation, Say
+from bridge.irc.dialect.operations import Operation, is_speech
 from bridge.irc.effects import (
     Barred,
     Broken,
@@ -51,10 +51,11 @@ _BUSY = 0.005
 """Seconds of work after which an equally long rest is due: no server gets more than half of the event loop."""
 _BEAT = 1.0
 _PROOF_WITHIN = 30.0
+_SAFE_TIMES = 10
 _PROBED_WITHIN = 3.0
 _GOODBYE = 0.8
 """Seconds for saying goodbye; the daemon must end within five."""
-_COSTLY = (b"CHATHISTORY ", b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
+_COSTLY = (b"@batch=", b"CHATHISTORY ", b"JOIN ", b"NICK ", b"NOTICE ", b"PART ", b"WHO ", b"WHOIS ")
 """Commands that do not wait for the flood budget, but count against it: the server counts them like messages."""
 _FLOODED = re.compile(r"\bflood|\brecvq\b", re.IGNORECASE)
 """Found in the reason that a server gives when it drops us for writing too fast."""
@@ -159,7 +160,7 @@ class Connection:
         effects = self.session.perform(post.id, operation)
         self._flights[post.id] = flight
         self._do(effects)
-        if isinstance(operation, Say):
+        if is_speech(operation):
             self._typing.spoke(post.room)
         return flight
 
@@ -182,7 +183,7 @@ class Connection:
     async def landed(self, post: Post, flight: "Flight", *, speech: bool = True) -> str:
         """Wait for the proof of delivery; return the network's id of the post. Raises SendError if it was not taken.
         `speech`: if it was taken, the channel lets us speak."""
-        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+        patience = self._loop.call_later(self._proof_within, self._overdue, flight)
         try:
             outcome = await flight
         finally:
@@ -195,6 +196,11 @@ class Connection:
             self._muted.discard(post.room.id)
             self._do([*self.session.channels.spoke(post.room.id)])
         return outcome
+
+    @property
+    def _proof_within(self) -> float:
+        """A bouncer that lets us write as fast as we can writes to its server as slowly as it must."""
+        return _PROOF_WITHIN * (_SAFE_TIMES if self.session.isupport.safe_rate else 1)
 
     async def answers(self) -> None:
         """Return when the server has answered a PING. Raises TransientError if the connection ends first."""
@@ -274,8 +280,9 @@ class Connection:
         closed, out = self._over.is_set(), b""
         for effect in effects:
             match effect:
-                case Write(data):
+                case Write(data, is_secret):
                     out += self._charged(data)
+                    log.debug("wrote", network=self._settings.name, line=_shown(data, is_secret=is_secret))
                 case Heard() | Typed():
                     self._inbox.put(effect)
                 case CaughtUp():
@@ -297,11 +304,10 @@ class Connection:
             self._writer.write(data)
 
     def _charged(self, data: bytes) -> bytes:
-        """Log a line that is about to be written, and count it against the flood budget if it is costly."""
+        """Count a line that is about to be written against the flood budget, if it is costly."""
         if self._online_at is not None and data.startswith(_COSTLY):
             self._flood.charge(self._loop.time())
         self._said_goodbye |= data.startswith(b"QUIT ")
-        log.debug("wrote", network=self._settings.name, line=wire.redacted(data))
         return data
 
     def _tell(self, effect: Online | Joined | Left | Barred | MaySpeak | Notable | Pledged | NetworkFound) -> None:
@@ -337,6 +343,7 @@ class Connection:
 
     def _pump(self) -> None:
         now = self._loop.time()
+        self._flood.is_safe = self.session.isupport.safe_rate
         for ticket in self._flood.grant(now):
             if not ticket.done():
                 ticket.set_result(True)
@@ -392,3 +399,7 @@ def _ending(effect: Broken | Rejected | Upgrade) -> Ending:
             return Ending(reason, rejected=True, key=key)
         case Upgrade(port):
             return Ending(f"the server wants TLS, on its port {port}", upgrade=port)
+
+
+def _shown(data: bytes, *, is_secret: bool) -> str:
+    return f"{data.partition(b' ')[0].decode(errors='replace')} [redacted]" if is_secret else wire.redacted(data)

@@ -9,9 +9,10 @@ from bridge.network import SendError, Typing
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write one whole line, which has passed the write gate."""
+    """Write one whole line, which has passed the write gate. `is_secret`: no more than its command is logged."""
 
     data: bytes
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ class Flood(Generic[_Ticket]):
         self._bucket = TokenBucket(self._burst, max(per_second, 0.001))
         self._waiting: dict[Hashable, deque[_Ticket]] = {}
         self._written: deque[float] = deque(maxlen=_COUNTED)
+        self.is_safe = False
+        """Whether the server says that it disconnects nobody for writing too fast
+        (https://codeberg.org/emersion/soju/src/branch/master/doc/ext/saferate.md): then nothing waits."""
 
     def queue(self, room: Hashable, ticket: _Ticket) -> None:
         self._waiting.setdefault(room, deque()).append(ticket)
@@ -69,12 +72,12 @@ class Flood(Generic[_Ticket]):
     def spare(self, now: float) -> bool:
         """Whether a line of no importance may go out: nothing waits, and all of a burst of messages could still follow
         but for one. Call `charge` if it is written."""
-        return not self._waiting and self._burst > 1 and self._bucket.is_full(now)
+        return not self._waiting and (self.is_safe or (self._burst > 1 and self._bucket.is_full(now)))
 
     def grant(self, now: float) -> list[_Ticket]:
         """Remove and return the tickets that may write now, in order."""
         granted: list[_Ticket] = []
-        while self._waiting and self._bucket.has_token(now):
+        while self._waiting and (self.is_safe or self._bucket.has_token(now)):
             room = next(iter(self._waiting))
             waiting = self._waiting.pop(room)
             granted.append(waiting.popleft())

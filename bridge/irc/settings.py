@@ -1,6 +1,8 @@
 """The settings of an IRC network."""
 
 import ipaddress
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -19,7 +21,7 @@ from bridge.irc.dialing import pins
 from bridge.irc.login_settings import NickServ, Sasl
 from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
-from bridge.lib.settings import FilePath, Line, NamedSection, Positive, Section, number, revealed
+from bridge.lib.settings import Duration, FilePath, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
 
 _MOST_SERVERS = 20
@@ -27,6 +29,29 @@ _PLAINTEXT = (
     "tls: false to another machine: anyone on the path can read the passwords; remove it, or set allow_plaintext: true"
 )
 _PROXY = "must be the address of a SOCKS5 proxy: socks5://host:port, or socks5://user:password@host:port"
+_MOST_DELAY_S = 300.0
+_MOST_RAW = 400
+"""Bytes of a command of the operator's own."""
+
+
+def _channel_key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and not re.fullmatch(r"[^\s,:][^\s,]*", key.get_secret_value()):
+        raise ValueError("a channel's key is one word, without commas")
+    return key
+
+
+def _delay(seconds: float) -> float:
+    if seconds > _MOST_DELAY_S:
+        raise ValueError("must be 5m at most: messages wait so long after each connection")
+    return seconds
+
+
+def _raw(command: SecretStr) -> SecretStr:
+    """A line as it goes to the server; what is wrong is told without quoting it."""
+    text = command.get_secret_value()
+    if not re.fullmatch(r"[A-Za-z]+(?: [^\r\n\0]+)?", text) or len(text.encode(errors="replace")) > _MOST_RAW:
+        raise ValueError("must be one IRC command, such as `MODE {nick} +x`")
+    return command
 
 
 def _several(value: object) -> object:
@@ -63,6 +88,20 @@ Servers = Annotated[
     Field(min_length=1, max_length=_MOST_SERVERS),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
+
+
+class ChannelKey(Section):
+    """What a channel with a key (mode +k) wants to be joined. Exactly one of password, password_file."""
+
+    password_: Annotated[SecretStr | None, AfterValidator(_channel_key)] = Field(default=None, alias="password")
+    """The key. Better in a file of its own: `password_file`."""
+    password_file: FilePath | None = None
+    """A file that holds the key, in one line; readable by nobody but its owner."""
+
+    @property
+    def password(self) -> str:
+        """The key itself, from the config or from its file; '' if there is none."""
+        return revealed(self.password_) or ""
 
 
 class FloodBudget(Section):
@@ -117,8 +156,16 @@ class IrcSettings(NamedSection):
     read as UTF-8 anyway, and UTF-8 is what the bridge writes."""
     bouncer_network: Line | None = None
     """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there."""
+    pre_join: tuple[Annotated[SecretStr, AfterValidator(_raw)], ...] = ()
+    """Commands that are sent as they are before channels are joined, such as `MODE {nick} +x`."""
+    join_delay: Annotated[Duration, AfterValidator(_delay)] = 0.0
+    """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`."""
+    channel_keys: dict[str, ChannelKey] = Field(default_factory=dict)
+    """The keys of channels that have one (mode +k), by the channel's name."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
+    relaymsg: bool = True
+    """Give each speaker a nick of their own, such as `ann/matrix`, where the server lets the bridge (RELAYMSG)."""
     trust_hostmasks: bool = False
     """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
     on_doubt: Literal["resend", "drop"] = "resend"
@@ -149,6 +196,15 @@ class IrcSettings(NamedSection):
     def password(self) -> str | None:
         """The server's password itself, from the config or from its file; None if there is none."""
         return revealed(self.password_)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of channels."""
+        return {name: key.password for name, key in self.channel_keys.items()}
+
+    def commands(self, nick: str) -> Sequence[str]:
+        """What is sent before channels are joined."""
+        return [each.get_secret_value().replace("{nick}", nick) for each in self.pre_join]
 
     @field_validator("tls_ca_file")
     @classmethod

@@ -829,3 +829,34 @@ def test_a_proxy_that_is_nonsense_or_everybody_is_an_error(folder: Path, proxy: 
     (line,) = problems(folder, served.replace('"}', f'", proxies: ["{proxy}"]}}'))
     assert "http.proxies[0]: " in line
     assert trouble in line
+
+
+def test_channel_keys_and_commands_before_joining_are_read_and_stand_nowhere_else(folder: Path) -> None:
+    secret(folder, "pond", "swan")
+    more = """
+    pre_join: ["PRIVMSG Q :AUTH duck goose"]
+    channel_keys: {"#pond": {password_file: secrets/pond}, "#lake": {password: heron}}
+"""
+    config = read(folder, re.sub(r"(\n    server: irc\.libera\.chat:6697\n)", more.rstrip() + r"\1", GOOD))
+    libera = config.networks["libera"]
+    assert isinstance(libera, IrcSettings)
+    assert libera.keys == {"#pond": "swan", "#lake": "heron"}
+    assert libera.commands("duck") == ["PRIVMSG Q :AUTH duck goose"]
+    for shown in (repr(libera), repr(config.plain)):
+        assert not [word for word in ("swan", "heron", "goose") if word in shown]
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ('channel_keys: {"#pond": {}}', "a secret is missing: one of password, password_file"),
+        ('channel_keys: {"#pond": {password: "egret words"}}', "a channel's key is one word, without commas"),
+        ('pre_join: ["egret\\nAUTH goose"]', "must be one IRC command, such as `MODE {nick} +x`"),
+        ("join_delay: 1h", "must be 5m at most"),
+    ],
+)
+def test_what_is_wrong_with_them_is_told_without_quoting_them(folder: Path, more: str, wrong: str) -> None:
+    text = re.sub(r"(\n    server: irc\.libera\.chat:6697\n)", lambda found: f"\n    {more}{found[1]}", GOOD)
+    (line,) = problems(folder, text)
+    assert wrong in line
+    assert "egret" not in line

@@ -41,15 +41,17 @@ def unique(word: str) -> str:
 
 
 class NgIrcd(Process):
-    """ngIRCd 26: no IRCv3, no services, no flood limits; with `each`, so many connections from an address at most."""
+    """ngIRCd 26: no IRCv3, no services, no flood limits; with `each`, so many connections from an address at most, with
+    `limits`, the flood limits that it has by default."""
 
     program = "ngircd"
     mask_host = HOST
     """It shows addresses, since it is told not to ask DNS."""
 
-    def __init__(self, folder: Path, *, each: int = 0) -> None:
+    def __init__(self, folder: Path, *, each: int = 0, limits: bool = False) -> None:
         super().__init__(folder)
         self._each = each
+        self._limits = limits
 
     def command(self) -> Sequence[str]:
         return (which(self.program) or self.program, "-n", "-f", str(self.folder / "ngircd.conf"))
@@ -59,8 +61,8 @@ class NgIrcd(Process):
         (self.folder / "ngircd.conf").write_text(
             "[Global]\nName = plain.test\nInfo = test\nAdminInfo1 = test\nMotdPhrase = quack\n"
             f"Ports = {self.port}\nListen = {HOST}\n{owner}"
-            f"[Limits]\nMaxConnectionsIP = {self._each}\n"
-            "MaxJoins = 0\nMaxNickLength = 30\nMaxPenaltyTime = 0\n"
+            f"[Limits]\nMaxConnectionsIP = {self._each}\nMaxJoins = 0\nMaxNickLength = 30\n"
+            f"{'' if self._limits else 'MaxPenaltyTime = 0'}\n"
             "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
         )
 

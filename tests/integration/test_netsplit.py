@@ -8,6 +8,7 @@ import pytest
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd
 from bridge.demo.servers.process import HOST, free_port
+from bridge.model.event import Change, Membership
 from bridge.model.text import plain
 from tests.integration.irc import TAGS, ours
 from tests.integration.servers import unique
@@ -57,4 +58,7 @@ async def test_a_nick_that_is_taken_over_during_a_netsplit_has_no_proof_and_anot
             await alice.say(us.room.id, "after")
             after = await us.hears("after")
             assert after.sender.connection not in (before.sender.connection, spoof.sender.connection)
+        changes = [each.body for each in us.events if isinstance(each.body, Membership)]
+        lost = [each for each in changes if each.change is Change.LEFT]
+        assert lost[0].detail == "netsplit"
         assert [plain(each.text) for each in us.heard] == ["before", "meanwhile", "after"]

@@ -238,7 +238,7 @@ def test_who_joins_leaves_quits_is_kicked_and_renamed_is_heard_with_who_did_it()
         ("ally", "ally", Change.LEFT, "bye"),
         ("ally", "ally", Change.JOINED, ""),
         ("op", "ally", Change.KICKED, "out"),
-        ("op", "op", Change.LEFT, "a.example b.example"),
+        ("op", "op", Change.LEFT, "netsplit"),
     ]
     alice = [
         each.person.proofs for each in bodies(talk) if isinstance(each, Membership) and each.person.address != "op"

@@ -72,7 +72,7 @@ class Ircd:
         match line.split(" "):
             case ["NICK", _]:
                 return self.greeting
-            case ["JOIN", name] if name not in self.slow:
+            case ["JOIN", name, *_] if name not in self.slow:
                 return (f":duck!u@h JOIN {name}", f":irc 353 duck = {name} :@bob duck")
             case ["PING", token] if self.echo_pongs:
                 return (f":irc PONG irc {token}",)
@@ -504,3 +504,18 @@ async def _read_on(events: AsyncGenerator[Batch, None]) -> None:
             pass
     finally:
         await events.aclose()
+
+
+async def test_a_server_that_is_safe_to_write_to_gets_all_at_once(ircd: Ircd) -> None:
+    """soju.im/SAFERATE, given and taken back."""
+    ircd.greeting = (":irc 001 duck :Welcome", ":irc 005 duck soju.im/SAFERATE :are supported", ":irc 376 duck :end")
+    async with running(ircd, burst=1, per_second=0.01) as (net, _):
+        async with asyncio.timeout(5):
+            for number in range(20):
+                await net.send(post(f"line {number}"))
+        ircd.tell(":irc 005 duck -soju.im/SAFERATE :are supported")
+        ircd.tell(":bob!u@h PRIVMSG #pond :a barrier")
+        await ircd.told(lambda line: line.startswith("WHOIS"))
+        two = asyncio.gather(*(net.send(post(text)) for text in ("two", "three")))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(two, 1)

@@ -1,6 +1,7 @@
 """The flood budget, with made-up time."""
 
 from bridge.irc.flood import Flood, Pace
+from bridge.irc.settings import FloodBudget
 
 
 def test_a_burst_goes_out_at_once_then_the_steady_rate() -> None:
@@ -100,3 +101,37 @@ def test_lines_written_in_the_last_ten_seconds_are_counted() -> None:
     flood.charge(8.0)
     assert flood.lately(9.0) == 4
     assert flood.lately(15.0) == 1
+
+
+def test_where_the_server_says_that_it_is_safe_nothing_waits() -> None:
+    flood: Flood[int] = Flood(1, 0.5)
+    for ticket in range(500):
+        flood.queue(ticket % 3, ticket)
+    assert len(flood.grant(0.0)) == 1
+    flood.is_safe = True
+    assert len(flood.grant(0.0)) == 499
+    assert flood.wait(0.0) is None
+    assert flood.spare(0.0)
+
+
+def _penalties(each_s: float, at_most_s: float, lines: int) -> float:
+    """The seconds that `lines` take. The server counts `each_s` for a line, and disconnects those who are more than
+    `at_most_s` ahead of the clock (RFC 1459 section 8.10; InspIRCd's commandrate and threshold)."""
+    budget = FloodBudget()
+    flood: Flood[int] = Flood(budget.burst, budget.per_second)
+    for ticket in range(lines):
+        flood.queue("room", ticket)
+    now, timer, worst, written = 0.0, 0.0, 0.0, 0
+    while written < lines:
+        for _ in flood.grant(now):
+            timer = max(timer, now) + each_s
+            written += 1
+        worst = max(worst, timer - now)
+        now += flood.wait(now) or 0.0
+    assert worst <= at_most_s
+    return now
+
+
+def test_five_hundred_lines_at_the_default_budget_are_never_too_many_by_the_clocks_of_usual_servers() -> None:
+    took = [_penalties(2.0, 10.0, 500), _penalties(1.0, 10.0, 500), _penalties(1.0, 5.0, 500)]
+    assert all(985 < each < 995 for each in took)

@@ -154,7 +154,7 @@ async def test_who_comes_and_goes_is_heard() -> None:
         ircd.tell(":carol!c@h JOIN #pond Carol :C", ":carol!c@h QUIT :*.net *.split")
         gone = await hears(batches, lambda body: isinstance(body, Membership) and body.change is Change.LEFT)
     assert isinstance(gone.body, Membership)
-    assert gone.body.detail == "*.net *.split"
+    assert gone.body.detail == "netsplit"
     assert gone.body.person.proofs == (Identity(Proof.IRC, "net", "Carol"),)
 
 

@@ -59,6 +59,14 @@ def test_each_operation_is_one_line_with_a_ping_behind_it(operation: Operation, 
     assert doer().does(operation) == [line, "PING p1"]
 
 
+def test_the_longest_tags_fit_the_budget_that_tags_have_of_their_own() -> None:
+    """4094 bytes of what clients send (IRCv3 message-tags); signs that are escaped count twice."""
+    (line,) = doer(_LABELS).does(React("#Pond", ";" * 512, ";" * 256), "p" * 64)
+    tags, _, rest = line.partition(" ")
+    assert 2000 < len(tags.removeprefix("@")) <= 4094
+    assert rest == "TAGMSG #Pond"
+
+
 @pytest.mark.parametrize("operation", _DONE)
 def test_with_labeled_response_each_operation_has_a_label_and_no_ping(operation: Operation) -> None:
     (line,) = doer(_LABELS).does(operation)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.irc.dialect.formatting import stripped
-from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic, decode
+from bridge.irc.dialect.operations import Operation, Paste, React, Redact, Say, SetTopic, decode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
 from bridge.irc.wire.line import compose
@@ -132,6 +132,8 @@ def _texts(operation: Operation) -> tuple[str, ...]:
     match operation:
         case Say(text=text):
             return (text,)
+        case Paste(pieces=pieces):
+            return pieces
         case React(key=key):
             return (key,)
         case Redact(reason=reason):

@@ -184,8 +184,9 @@ def test_the_nick_is_regained_when_its_holder_leaves_and_from_time_to_time() -> 
     talk.hears(":irc 433 * duck :in use", ":irc 001 duck_ :Welcome", ":irc 376 duck_ :end")
     assert talk.hears(":duck!x@y QUIT :gone") == ["NICK duck"]
     assert talk.hears(":irc 433 duck_ duck :in use") == []
-    assert talk.hears(":duck!x@y NICK goose") == ["NICK duck"]
-    assert "NICK duck" in talk.passes(61)
+    assert talk.hears(":duck!x@y NICK goose") == []  # not so soon again
+    assert talk.passes(11)[-1] == "ISON duck"
+    assert talk.hears(":irc 303 duck_ :") == ["NICK duck"]
     talk.hears(":duck_!a@b NICK duck")
     assert Notable("nick_regained", "duck") in talk.effects
     talk.hears(":irc PONG irc :quackbridge")
@@ -406,8 +407,9 @@ def test_ctcp_version_and_ping_are_answered_in_private_and_with_a_rate_limit() -
     talk = Talk().welcomed("account-tag")
     talk.passes(1)
     assert talk.hears(":bob!u@h PRIVMSG duck :\x01VERSION\x01") == ["NOTICE bob :\x01VERSION quackbridge\x01"]
-    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 1\x01") == []
-    talk.passes(10)
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 1\x01") == ["NOTICE bob :\x01PING 1\x01"]
+    assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 2\x01") == []
+    talk.passes(16)
     assert talk.hears(":bob!u@h PRIVMSG #pond :\x01VERSION\x01") == []
     assert talk.hears(":bob!u@h PRIVMSG duck :\x01PING 12\x01") == ["NOTICE bob :\x01PING 12\x01"]
 

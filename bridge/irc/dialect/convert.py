@@ -122,6 +122,11 @@ def reaction(line: Line, room: Room) -> Reaction | None:
     return Reaction(target, key, removed=bool(removed))
 
 
+def has_bot_tag(line: Line) -> bool:
+    """Whether the line says that a bot has sent it (https://ircv3.net/specs/extensions/bot-mode)."""
+    return any(tag in line.tags for tag in _BOT_TAGS)
+
+
 class EventIds:
     """Gives each line an event id; a line that a history repeats gets the same id, if it has a msgid or a time.
     `origin` differs for each connection."""
@@ -151,9 +156,10 @@ class EventIds:
 
 
 def event(
-    spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool
+    spoken: Spoken, account: str, names: tuple[str, ...], casemapping: Casemapping, *, masks: bool, bot: bool = False
 ) -> Event | None:
-    """The event; None if nothing was said. `names` are our names; with `masks`, a host mask counts as proof too."""
+    """The event; None if nothing was said. `names` are our names; with `masks`, a host mask counts as proof too. `bot`:
+    a bot has said it, by the line's tag or otherwise."""
     who = sender(
         spoken.room.network,
         spoken.line.source,
@@ -161,7 +167,7 @@ def event(
         spoken.connection,
         casemapping,
         masks=masks and spoken.present,
-        bot=any(tag in spoken.line.tags for tag in _BOT_TAGS),
+        bot=bot or has_bot_tag(spoken.line),
     )
     body = _message(spoken, names) if spoken.line.command in _SPEECH else _body(spoken, who)
     if body is None:

@@ -60,9 +60,12 @@ class _State(NamedTuple):
 
 
 def parse(text: str) -> Text:
-    """The spans of one IRC text."""
+    """The spans of one IRC text. Each line of it (IRCv3 multiline) begins plain."""
     if not _HAS_CODE.search(text):
         return (Span(text),) if text else ()
+    if "\n" in text:
+        first, *rest = text.split("\n")
+        return merge([*parse(first), *(span for line in rest for span in (Span("\n"), *parse(line)))])
     spans: list[Span] = []
     state = _State()
     for index, part in enumerate(_CODE.split(text)):

@@ -1,6 +1,7 @@
 """Names of people on IRC: guarded, so that nobody is called by their own relayed words, in a colour of their own."""
 
 import re
+import unicodedata
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import groupby
@@ -29,6 +30,9 @@ _NICK = regex.compile(r"[\w\-\[\]\\`^{}|]+")
 _SUFFIX = re.compile(r"(?:\|.*|[\[{]m[\]}]\d*|-m|[_`\d]+)\Z", re.DOTALL)
 """What people add to their nick when they are away, come a second time, or by another bridge."""
 _LONGEST = 64
+_LONGEST_NICK = 20
+_NO_NICK = re.compile(r"[^A-Za-z0-9\-\[\]\\`^{}_]")
+_LETTER = re.compile(r"[A-Za-z0-9]")
 _GRAPHEME = regex.compile(r"\X")
 _COLOURED = re.compile(r"(.*?\x03[0-9]{2}(?:\x02\x02)?)([^\x03\x0f]*)(\x0f.*)", re.DOTALL)
 _LEAST = 4
@@ -45,6 +49,14 @@ class Names:
     def head(self, item: Owed) -> str:
         """What each line of a message begins with: `[10:02 UTC] <alice (guest)> `."""
         return stamp(item) + mark(item.event, self._marked)
+
+    def own(self, item: Owed) -> str:
+        """The nick of its speaker where each has one (RELAYMSG), without the ending that the server wants. '' if they
+        have none: the message is nobody's, comes late, or the name has no letter that may be in a nick."""
+        event = item.event
+        if stamp(item) or not mark(event):
+            return ""
+        return nick_of(event.sender)
 
     def plain(self, sender: Sender) -> str:
         """The name of somebody in a notice, with the gate's note: it calls nobody."""
@@ -112,6 +124,21 @@ class Names:
 
     def _nick_now(self, who: Sender) -> str | None:
         return self._place.nick_of(Mentioned(who.address, who.user, who.proofs)) if who.user is not None else None
+
+
+def nick_of(sender: Sender) -> str:
+    """A nick made of a name, with the gate's note. A name that loses something by that gets a part of a hash of its
+    address: nobody looks like somebody else because of it."""
+    name = clean(sender.name)
+    spaced = "_".join(name.split()) if "_" not in name else name
+    folded = unicodedata.normalize("NFKD", spaced).encode("ascii", "ignore").decode()
+    nick = _NO_NICK.sub("", folded)[:_LONGEST_NICK]
+    if not _LETTER.search(nick):
+        return ""
+    if nick != spaced:
+        nick += f"-{blake2b(sender.address.encode(errors='replace'), digest_size=2).hexdigest()}"
+    note = _NO_NICK.sub("", clean(sender.note))[:_LONGEST_NICK]
+    return f"{nick}|{note}" if note else nick
 
 
 def may_call(event: Event) -> bool:

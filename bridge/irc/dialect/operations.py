@@ -11,13 +11,16 @@ from bridge.network import PermanentError
 class Say:
     """A PRIVMSG or NOTICE. The first `head` characters of `text` are the mark that each line of it must begin with.
     `reply` is the msgid of what it answers, for the client-only tag `+draft/reply`
-    (https://ircv3.net/specs/client-tags/reply); '' if there is none."""
+    (https://ircv3.net/specs/client-tags/reply); '' if there is none. `speaker` is the nick that the speaker has where
+    each has one (RELAYMSG), without its ending; then the mark is left out. `acts`: it is a /me."""
 
     command: str
     target: str
     text: str
     head: int = 0
     reply: str = ""
+    speaker: str = ""
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,37 @@ class SetTopic:
     text: str
 
 
-Operation = Say | React | Redact | SetTopic
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """A message of several lines (https://ircv3.net/specs/extensions/multiline), in `pieces` that each fit a line. The
+    `joined` ones go on where the one before was cut. `head` is the mark, with which all others begin. `reply` is as
+    in `Say`."""
+
+    target: str
+    pieces: tuple[str, ...]
+    joined: tuple[bool, ...]
+    head: str = ""
+    reply: str = ""
+
+
+Operation = Say | Paste | React | Redact | SetTopic
+
+
+def is_speech(operation: Operation) -> bool:
+    """Whether it says something in words, which are shown twice if it is done twice."""
+    return isinstance(operation, Say | Paste)
 
 
 def encode(operation: Operation) -> str:
     """The payload of a post, in JSON."""
     fields: dict[str, object]
     match operation:
-        case Say(command, target, text, head, reply):
+        case Say(command, target, text, head, reply, speaker, acts):
             fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
+            fields |= {"reply": reply} if reply else {}
+            fields |= {"speaker": speaker, "acts": acts} if speaker else {}
+        case Paste(target, pieces, joined, start, reply):
+            fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
         case React(target, msgid, key, removed):
             fields = {"op": "react", "target": target, "msgid": msgid, "key": key, "removed": removed}
@@ -83,11 +108,21 @@ def decode(payload: str) -> Operation:
             return Redact(target, msgid, reason)
         case {"op": "topic", "target": str(target), "text": str(text)}:
             return SetTopic(target, text)
+        case {"op": "paste", "target": str(target), "pieces": list(pieces), "joined": list(joined), "mark": str(mark)}:
+            return _paste(target, pieces, joined, mark, fields.get("reply", ""))
         case {"op": str(operation)} if operation != "say":
             raise PermanentError(f"the stored message is of a kind that IRC cannot send: {operation!r}")
         case {"command": "PRIVMSG" | "NOTICE" as command, "target": str(target), "text": str(text), **rest}:
-            head, reply = rest.get("head", 0), rest.get("reply", "")
+            head, reply, speaker = rest.get("head", 0), rest.get("reply", ""), rest.get("speaker", "")
             head = head if isinstance(head, int) and 0 <= head <= len(text) else 0
-            return Say(command, target, text, head, reply if isinstance(reply, str) else "")
+            reply, speaker = (each if isinstance(each, str) else "" for each in (reply, speaker))
+            return Say(command, target, text, head, reply, speaker, acts=rest.get("acts") is True)
         case _:
             raise PermanentError("the stored message cannot be read")
+
+
+def _paste(target: str, pieces: list[object], joined: list[object], head: str, reply: object) -> Paste:
+    texts, flags = tuple(map(str, pieces)), tuple(map(bool, joined))
+    if not texts or len(texts) != len(flags):
+        raise PermanentError("the stored message cannot be read")
+    return Paste(target, texts, flags, head, reply if isinstance(reply, str) else "")

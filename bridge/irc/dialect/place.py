@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from bridge.irc.wire.multiline import Capacity
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Mentioned
 
@@ -33,7 +34,8 @@ class Place:
     `tags`: client-only tags may be sent. `redaction`: the server has draft/message-redaction. `colours`: colour codes
     get through, unlike in a channel with mode +c. `nicks` are those of the people in the channel, folded by
     `casemapping`, with ours (`us`) among them. `nick_of` gives the nick there of a user whom a message mentions; None
-    if they are not there.
+    if they are not there. `multiline` is what the server takes as one message; None if it takes lines only.
+    `relays`: speakers have nicks of their own (RELAYMSG).
     """
 
     limits: Limits = Limits()
@@ -44,3 +46,5 @@ class Place:
     nick_of: Callable[[Mentioned], str | None] = _of_nobody
     casemapping: Casemapping = Casemapping.RFC1459
     us: str = ""
+    multiline: Capacity | None = None
+    relays: bool = False

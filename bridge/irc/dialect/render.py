@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import assert_never
 
 from bridge.irc.dialect.brief import clean as _clean
@@ -12,7 +12,8 @@ from bridge.irc.dialect.comings import came_and_went
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.names import Names, clipped
 from bridge.irc.dialect.notes import deleted, reacted, topic
-from bridge.irc.dialect.operations import Operation, Say, encode
+from bridge.irc.dialect.operations import Operation, Paste, Say, encode
+from bridge.irc.dialect.paste import pasted
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
@@ -33,6 +34,8 @@ _WORDS_LEAST = 64
 """Bytes of a line that are kept for the words, however long the speaker's name."""
 _BEFORE_LINK = 4
 """Lines of a long message that are shown before the link to the whole."""
+_RELAYED = 48
+"""Bytes of a line that are kept for the nick of a speaker, and for the host that the server gives them."""
 _COUNTED = 60
 """Lines that are split to count them, which takes some 20 ms. For a longer text, the number is an estimate."""
 
@@ -126,16 +129,41 @@ def _operations(
             assert_never(never)
 
 
-def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say]:
-    text = names.called(message.text, item.event)
-    said = _bounded(item, replace(message, text=text), lead, place.limits, names.head(item))
+def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say | Paste]:
+    message = replace(message, text=names.called(message.text, item.event))
+    reply, head = answered_id(item, message) if place.tags else "", names.head(item)
+    if place.relays and names.own(item):
+        first, *others = _relayed(item, message, lead, place, names)
+        return [replace(first, reply=reply), *others]
+    if (paste := _pasted(item, message, lead, place, head)) is not None:
+        return [replace(paste, reply=reply)]
+    said = _bounded(item, message, lead, place.limits, head)
     if not said:
         raise PermanentError("the message has no words that IRC can show")
-    reply = answered_id(item, message) if place.tags else ""
     return [replace(said[0], reply=reply), *said[1:]]
 
 
-def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say]:
+def _relayed(item: Owed, message: Message, lead: str, place: Place, names: Names) -> Sequence[Say]:
+    """The lines of somebody who has a nick of their own there. They have the mark, too, in case it is refused."""
+    limits = replace(place.limits, line=place.limits.line - _RELAYED)
+    said = _bounded(item, message, lead, limits, names.head(item))
+    if not said:
+        raise PermanentError("the message has no words that IRC can show")
+    speaker, acts = names.own(item), message.kind is Kind.ACTION
+    return [replace(each, speaker=speaker if each.command == "PRIVMSG" else "", acts=acts) for each in said]
+
+
+def _pasted(item: Owed, message: Message, lead: str, place: Place, head: str) -> Paste | None:
+    """The message as one of several lines, where the server has such: all of it, or its beginning if it is too long."""
+    limits, is_action = place.limits, item.event.private and message.kind is Kind.ACTION
+    if place.multiline is None or message.kind is Kind.NOTICE or is_action:
+        return None
+    limits = replace(limits, line=limits.line - 1)  # a piece may need a code more
+    whole = pasted(_pieces(item, message, with_links(message), lead, limits, head), place.multiline)
+    return whole or pasted(([said] for said in _bounded(item, message, lead, limits, head)), place.multiline)
+
+
+def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say | Paste]:
     """What the last of several edits of a message changed since people saw it. Nothing if that cannot be seen."""
     item, edit = items[-1], items[-1].event.body
     assert isinstance(edit, Edit)
@@ -208,14 +236,19 @@ def _about(text: Text, room: int) -> int:
 
 
 def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Say]:
+    return chain.from_iterable(_pieces(item, message, text, lead, limits, head))
+
+
+def _pieces(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Iterable[Say]]:
+    """The pieces of each line of `text`."""
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
     wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
     if not text and message.kind is Kind.ACTION:  # a bare /me
-        yield Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip())
+        yield (Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip()),)
     for line in lines(text):
         flat = _flat(line)
         if plain(flat).strip():
-            yield from _fitting(command, item.room.id, wrap, head, (*words(lead), *flat), limits)
+            yield _fitting(command, item.room.id, wrap, head, (*words(lead), *flat), limits)
             lead = ""
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from bridge.irc.effects import Barred, Effect, Left, MaySpeak, Write, written
 from bridge.irc.wire.line import Line, Unwritable, compose
 from bridge.lib.backoff import Backoff
+from bridge.lib.lru import LruDict
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
 from bridge.model.text import one_line, printable
@@ -28,11 +29,23 @@ _MUTED = Backoff(first_s=5.0, longest_s=60.0)
 that the channel did not take."""
 
 _BY_ITSELF = "nothing to do: the bridge tries again"
+_KEYLESS = (
+    "the channel has a key (a password)",
+    "give it under `channel_keys` of this network, or ask the channel's operators to remove it (-k)",
+)
+_WRONG_KEY = ("the channel has another key (password)", "correct it under `channel_keys` of this network")
+_INVITE_ONLY = "473"
+_KNOCK_EVERY_S = 86_400.0
+_KNOCKS = 1000
+"""Most channels of which it is remembered when we knocked."""
+_KNOCK = "This is a bridge to Matrix that should be in the channel: please invite it"
 # {us} is our nick: the operators of a channel have to know whom to invite
 _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "403": ("there is no such channel", "check the channel's name in the configuration"),
+        "402": ("there is no such channel", "check the channel's name in the configuration"),
         "405": ("the bridge is in as many channels as the server allows", "link fewer channels on this network"),
+        "407": ("the server takes fewer channels at once", _BY_ITSELF),
         "437": ("the channel is not available right now", _BY_ITSELF),
         "448": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
         "471": ("the channel is full", "ask its operators to raise the limit (+l)"),
@@ -41,11 +54,16 @@ _REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "the bridge is banned from the channel",
             "ask its operators to lift the ban (-b), or to except {us} from it (+e)",
         ),
-        "475": ("the channel has a key (a password)", "ask its operators to remove the key (-k)"),
+        "475": _KEYLESS,
         "476": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
         "477": ("the channel is for registered nicks only", "configure `sasl` for this network"),
         "479": ("the server does not accept the channel's name", "check the channel's name in the configuration"),
+        "480": ("the channel is for TLS connections only", "set `tls: true` for this network"),
+        "485": ("the network does not let anybody into the channel", "link another channel"),
         "489": ("the channel is for TLS connections only", "set `tls: true` for this network"),
+        "490": ("the channel is for TLS connections only", "set `tls: true` for this network"),
+        "495": ("the channel lets nobody back in right after a kick", _BY_ITSELF),
+        "500": ("too many people join the channel at the moment", _BY_ITSELF),
         "520": ("the channel is for server operators only", "link another channel"),
         "926": ("the server's operators forbid the channel", "link another channel"),
     }
@@ -71,9 +89,19 @@ class _Channel:
 
 class Channels:
     """Joins and rejoins our channels. Names are compared as the server compares them. Sans I/O; times are seconds of a
-    clock that does not go back."""
+    clock that does not go back. `keys` are the passwords of channels, by their names. `knocked`: when we asked for an
+    invitation into each, also on earlier connections."""
 
-    def __init__(self, rooms: Sequence[Room]) -> None:
+    def __init__(
+        self,
+        rooms: Sequence[Room],
+        keys: Mapping[str, str] = MappingProxyType({}),
+        knocked: LruDict[str, float] | None = None,
+    ) -> None:
+        self._keys = keys
+        self._knocked = LruDict[str, float](_KNOCKS) if knocked is None else knocked
+        self.may_knock = False
+        """Whether the server has KNOCK."""
         self.shared = False
         """Whether other clients may use our connection, too (a bouncer): then channels not configured are theirs."""
         self._casemapping = Casemapping.RFC1459
@@ -210,16 +238,31 @@ class Channels:
         channel.joined, channel.asked_at, channel.trouble, channel.due = False, None, reason, now + pause
         yield Left(channel.room, reason, pause)
 
-    def refused(self, line: Line, now: float) -> Effect | None:
-        """Handle an error about a channel that we asked to join; None if it is about something else."""
+    def refused(self, line: Line, now: float) -> Sequence[Effect]:
+        """Handle an error about a channel that we asked to join; nothing if it is about something else."""
         channel = self._of(line.param(1)) or self._of(line.param(0))
         if channel is None or channel.asked_at is None:
-            return None
+            return ()
         reason, hint = _REASONS.get(line.command, (one_line(line.last), "ask the channel's operators to let {us} in"))
         if line.command == "470":
             there = printable(line.param(2))
             reason, hint = f"the channel forwards to {there}", f"link {there} instead"
-        return self._bar(channel, reason, hint, now)
+        if line.command == "475" and self._key(channel):
+            reason, hint = _WRONG_KEY
+        barred = self._bar(channel, reason, hint, now)
+        return (barred, *self._knock(channel, now)) if line.command == _INVITE_ONLY else (barred,)
+
+    def _knock(self, channel: _Channel, now: float) -> Iterable[Effect]:
+        """Ask the operators of an invite-only channel to let us in, once a day."""
+        last = self._knocked.get(name := self._casemapping.fold(channel.room.id))
+        if not self.may_knock or (last is not None and now - last < _KNOCK_EVERY_S):
+            return ()
+        self._knocked[name] = now
+        return written("KNOCK", channel.room.id, _KNOCK)
+
+    def _key(self, channel: _Channel) -> str:
+        fold = self._casemapping.fold
+        return next((key for name, key in self._keys.items() if fold(name) == fold(channel.room.id)), "")
 
     def _of(self, name: str) -> _Channel | None:
         return self._channels.get(self._casemapping.fold(name))
@@ -235,10 +278,12 @@ class Channels:
         names = []
         for channel in wanted:
             channel.asked_at = now
-            if _sendable(channel.room.id):
-                names.append(channel.room.id)
-            else:
+            if not _sendable(channel.room.id):
                 yield self._bar(channel, *_REASONS["476"], now)
+            elif key := self._key(channel):
+                yield Write(compose("JOIN", channel.room.id, key), is_secret=True)
+            else:
+                names.append(channel.room.id)
         for group in _groups(names):
             yield Write(compose("JOIN", group))
 

@@ -4,21 +4,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from bridge.irc.dialect import convert
-from bridge.irc.effects import Failed, Notable, Online, Pledged, Proved, Upgrade, written
+from bridge.irc.effects import Failed, Notable, Online, Pledged, Proved, Upgrade, Write, written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.session import actions, presence, proof, speech
 from bridge.irc.session.login import Login
 from bridge.irc.session.state import State
 from bridge.irc.wire import modes, sts
-from bridge.irc.wire.line import Line
+from bridge.irc.wire.line import Line, parse
 from bridge.model.text import one_line
-from bridge.network import Silenced
+from bridge.network import Silenced, TransientError
 
 FENCE = "history"
 """The token of the PING sent after a JOIN."""
 PROBE = "probe"
 """The token of the PING that shows whether the server answers at all."""
 _MOST_DIGITS = 16
+_RELAY_AGAIN_S = 0.1
+"""Seconds until words that were not relayed go out with a mark."""
 _TOLD_EVERY_S = 10.0
 """Seconds between two remarks of the server in the log."""
 _OTHER_ERRORS = frozenset({"263", "716", "926", "FAIL"})
@@ -103,7 +105,7 @@ def _welcome(state: State, line: Line) -> Iterator[Step]:
         state.welcomed_at = state.now
         state.server = "" if state.us.is_us(line.source.nick) else line.source.nick
         state.online_since = convert.spoken_at(line, state.wall) if "time" in line.tags else 0.0
-        state.us.welcomed(state.login.nick, state.now)
+        state.us.welcomed(state.login.nick)
         yield Online(state.us.nick)
         yield from state.nickserv.welcomed(state.us.nick, state.now)
 
@@ -117,16 +119,34 @@ def _server_created(state: State, line: Line) -> Iterable[Step]:
 def _isupport(state: State, line: Line) -> Iterable[Step]:
     """005 (RPL_ISUPPORT)."""
     state.isupport.load(line.params)
+    state.channels.may_knock = state.isupport.knock
     state.compare_by(state.isupport.casemapping)
     return ()
 
 
-def _greeted(state: State, _: Line) -> Iterable[Step]:
+def _greeted(state: State, _: Line) -> Iterator[Step]:
     """376, 422: the end of the message of the day, after all that the server says about itself."""
-    if state.welcomed_at is None or state.joining:
-        return ()
-    state.joining = True
-    return state.channels.tick(state.now)
+    if state.welcomed_at is not None and not state.joining:
+        yield from greeted(state)
+
+
+def greeted(state: State) -> Iterator[Step]:
+    """The server has introduced itself, or takes too long for it. Channels are joined after `join_delay`."""
+    state.joining, state.join_at = True, state.now + state.settings.join_delay
+    yield from state.us.greeted(state.isupport, state.now)
+    yield from state.automata.marks_us(state.us.nick)
+    yield from _before_joining(state)
+    if state.may_join:
+        yield from state.channels.tick(state.now)
+
+
+def _before_joining(state: State) -> Iterator[Step]:
+    """The operator's own commands; the log has their names, and not what they say: that may be a password."""
+    lines = [line for text in state.settings.commands(state.us.nick) if (line := parse(text)) is not None]
+    for line in lines:
+        yield from (Write(each.data, is_secret=True) for each in written(line.command, *line.params))
+    if lines:
+        yield Notable("pre_join", ", ".join(line.command for line in lines))
 
 
 def _nick_refused(state: State, line: Line) -> Iterable[Step]:
@@ -134,8 +154,23 @@ def _nick_refused(state: State, line: Line) -> Iterable[Step]:
     to join a channel."""
     if state.welcomed_at is None:
         return state.login.nick_refused(line)
-    refused = state.channels.refused(line, state.now)
-    return () if refused is None else (refused,)
+    return state.channels.refused(line, state.now)
+
+
+def _ison(state: State, line: Line) -> Iterable[Step]:
+    """303 (RPL_ISON)."""
+    return state.us.online(line, state.now)
+
+
+def _monitored_gone(state: State, line: Line) -> Iterable[Step]:
+    """731 (RPL_MONOFFLINE)."""
+    return state.us.gone(line, state.now)
+
+
+def _monitor_full(state: State, _: Line) -> Iterable[Step]:
+    """734 (ERR_MONLISTFULL)."""
+    state.us.unwatched()
+    return ()
 
 
 def _visible_host(state: State, line: Line) -> Iterable[Step]:
@@ -158,11 +193,18 @@ def _acknowledged(state: State, line: Line) -> Iterable[Step]:
 def _error(state: State, line: Line) -> Iterable[Step]:
     """An error about a JOIN, about a post, or about nothing that we know. If we are not in the post's channel, the
     reason for that is reported instead."""
-    if (refused := state.channels.refused(line, state.now)) is not None:
-        return (refused,)
-    pending = state.proofs.refused(line, state.batches.label(line))
+    if barred := state.channels.refused(line, state.now):
+        return barred
+    label = state.batches.label(line)
+    if line.command == "FAIL" and line.param(0) == "BATCH":
+        if state.lines_only and not label:  # the other lines of a batch that was refused
+            return ()
+        state.lines_only = True
+    pending = state.proofs.refused(line, label)
     if pending is None:
         return ()
+    if pending.relayed:
+        return _not_relayed(state, line, pending)
     absent = state.absence(pending.target)
     if pending.command in _MERELY_SHOWN and absent is None:
         refused = Notable(f"{pending.command.lower()}_refused", one_line(" ".join(line.params), 300))
@@ -171,6 +213,14 @@ def _error(state: State, line: Line) -> Iterable[Step]:
     if isinstance(error, Silenced):
         state.channels.mute(pending.target, one_line(line.last), state.now, fancy=pending.fancy)
     return (Failed(pending.post, pending.target, error),)
+
+
+def _not_relayed(state: State, line: Line, pending: proof.PendingPost) -> Iterable[Step]:
+    """The server relays nothing for us there, or not under that nick: the words go out again, with the mark."""
+    state.relaying.refused(line, pending.target, pending.relayed, state.now)
+    reason = one_line(" ".join(line.params), 300)
+    error = TransientError(f"the server does not relay it: {reason}", _RELAY_AGAIN_S, refused=True)
+    return (Notable("relaymsg_refused", reason), Failed(pending.post, pending.target, error))
 
 
 def _unknown_command(state: State, line: Line) -> Iterator[Step]:
@@ -201,6 +251,8 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     ranks, off = "".join(supports.ranks.values()), state.channels.without_colours(name)
     for change in modes.changes(line.params[1:], supports.channel_modes, ranks):
         if change.letter in ranks:
+            if state.us.is_us(change.param):
+                state.relaying.promoted(name)
             state.people.ranked(change.param, name, change.letter, on=change.on)
         elif change.letter in supports.colour_modes:
             off = off | {change.letter} if change.on else off - {change.letter}
@@ -263,6 +315,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "001": _welcome,
         "003": _server_created,
         "005": _isupport,
+        "303": _ison,
         "311": presence.whois_user,
         "315": presence.who_end,
         "317": presence.whois_idle,
@@ -271,6 +324,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "329": _channel_created,
         "330": presence.whois_account,
         "332": actions.topic_now,
+        "335": presence.whois_bot,
         "352": presence.who,
         "353": presence.names,
         "354": presence.whox,
@@ -287,6 +341,8 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "464": _of_login(Login.wrong_password),
         "461": _unknown_command,
         "465": _of_login(Login.banned),
+        "731": _monitored_gone,
+        "734": _monitor_full,
         "900": _logged_in,
         "901": _of_login(Login.sasl),
         "902": _of_login(Login.sasl),

@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from bridge.irc.dialect.place import Limits
-from bridge.irc.effects import Effect, Notable, written
+from bridge.irc.effects import Effect, Notable
+from bridge.irc.session.regain import Regain
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source
-from bridge.lib.backoff import Backoff
 from bridge.model.casemap import Casemapping
-
-_REGAIN = Backoff(first_s=60.0, longest_s=3600.0)
-"""Between two tries to have our nick: longer each time that the network takes it from us again."""
 
 
 class Ourselves:
@@ -20,8 +17,8 @@ class Ourselves:
         self.nick = self._wanted = wanted
         self._casemapping = Casemapping.RFC1459
         self._mask = Source("")
-        self._regain_at = 0.0
-        self._taken = 0
+        self._monitor = False
+        self._regain = Regain()
 
     @property
     def names(self) -> tuple[str, str]:
@@ -42,9 +39,9 @@ class Ourselves:
         host = len(self._mask.host.encode()) or supports.host_length
         return Limits(supports.line_length, len(f":{self.nick}!@ ".encode()) + user + host, supports.topic_length)
 
-    def welcomed(self, nick: str, now: float) -> None:
+    def welcomed(self, nick: str) -> None:
         """We are let in as `nick`: what the network has cut our own to is ours from now on."""
-        self.nick, self._regain_at = nick, now + _REGAIN.plain(0)
+        self.nick = nick
         if nick and self._wanted.startswith(nick):
             self._wanted = nick
 
@@ -61,33 +58,57 @@ class Ourselves:
         user, _, host = line.param(1).rpartition("@")
         self.rehosted(user, host)
 
+    def greeted(self, supports: Isupport, now: float) -> Iterator[Effect]:
+        """The server has said all about itself. A nick that is longer than it takes is ours as it cuts it."""
+        self._monitor = supports.monitor
+        if supports.nick_length and len(self._wanted) > supports.nick_length:
+            self._wanted = self._wanted[: supports.nick_length]
+        if not self.is_us(self._wanted):
+            yield from self._regain.seek(self._wanted, now, monitor=self._monitor)
+
     def renamed(self, nick: str, now: float) -> Iterator[Effect]:
         """We are called `nick` now. Services that take our own nick from us are not fought: it is asked for later."""
         had_it = self.is_us(self._wanted)
         self.nick = nick
         if self._same(nick, self._wanted):
             yield Notable("nick_regained", nick)
+            yield from self._regain.found(self._wanted, now)
         elif had_it:
-            self._taken += 1
-            self._regain_at = now + _REGAIN.plain(self._taken - 1)
-            yield Notable("nick_taken", f"the network calls us {nick}; is {self._wanted} registered to somebody else?")
+            pause = self._regain.taken(now)
+            yield from self._regain.seek(self._wanted, now, monitor=self._monitor)
+            yield Notable(
+                "nick_taken",
+                f"the network calls us {nick}; is {self._wanted} registered to somebody else? The bridge asks for it "
+                f"again in {pause:.0f} s",
+            )
 
     def freed(self, nick: str, now: float) -> Iterable[Effect]:
         """Somebody else has left, or changed, `nick`."""
-        return self._regain(now) if self._same(nick, self._wanted) and not self.is_us(nick) else ()
+        free = self._same(nick, self._wanted) and not self.is_us(nick)
+        return self._regain.free(self._wanted, now) if free else ()
+
+    def gone(self, line: Line, now: float) -> Iterator[Effect]:
+        """731 (RPL_MONOFFLINE): these nicks are free."""
+        for target in line.last.split(","):
+            yield from self.freed(target.partition("!")[0], now)
+
+    def online(self, line: Line, now: float) -> Iterable[Effect]:
+        """303 (RPL_ISON): who of those that we asked about is there."""
+        if any(self._same(nick, self._wanted) for nick in line.last.split()):
+            self._regain.in_use()
+            return ()
+        return self.freed(self._wanted, now)
+
+    def unwatched(self) -> None:
+        """734 (ERR_MONLISTFULL)."""
+        self._regain.unwatched()
 
     def tick(self, now: float) -> Iterable[Effect]:
-        """Ask for the configured nick from time to time, while we have another."""
-        if self.is_us(self._wanted):
-            self._regain_at = now + _REGAIN.plain(0)
-        return self._regain(now) if now >= self._regain_at else ()
+        """Look after the configured nick, while we have another."""
+        return () if self.is_us(self._wanted) else self._regain.tick(self._wanted, now)
 
     def compare_by(self, casemapping: Casemapping) -> None:
         self._casemapping = casemapping
-
-    def _regain(self, now: float) -> Iterable[Effect]:
-        self._regain_at = now + _REGAIN.plain(max(self._taken - 1, 0))
-        return written("NICK", self._wanted)
 
     def _same(self, one: str, other: str) -> bool:
         return self._casemapping.fold(one) == self._casemapping.fold(other)

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
 from bridge.irc.dialect import formatting
-from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic
+from bridge.irc.dialect.operations import Operation, Paste, React, Redact, Say, SetTopic
 from bridge.irc.effects import Effect, Write
 from bridge.irc.session.proof import ID_TAG, PendingPost
 from bridge.irc.session.state import State
+from bridge.irc.wire import multiline
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.line import Unwritable, compose
+from bridge.irc.wire.multiline import Capacity
 from bridge.network import Needless, PermanentError
 
 REPLY_TAGS = ("+draft/reply", "+reply")
@@ -31,7 +34,10 @@ def perform(state: State, post: str, operation: Operation) -> list[Effect]:
     if the server has nothing by which it could be shown."""
     match operation:
         case Say(command, target, text):
-            return _say(state, post, command, target, text, operation.reply)
+            relayed = _relay(state, post, operation)
+            return relayed or _say(state, post, command, target, text, operation.reply)
+        case Paste():
+            return _paste(state, post, operation)
         case React(target, msgid, key, removed):
             return _react(state, post, target, msgid, _UNREACT if removed else _REACT, key)
         case Redact(target, msgid, reason):
@@ -67,6 +73,55 @@ def _say(state: State, post: str, command: str, target: str, text: str, reply: s
     fancy = command == "NOTICE" or text != stripped
     pending = PendingPost(post, target, private=not channel, text=text, fancy=fancy, command=command)
     return _written(state, pending, (target, text), _reply(state, reply))
+
+
+def _relay(state: State, post: str, said: Say) -> list[Effect]:
+    """The words of a speaker under a nick of their own; nothing where that is not possible."""
+    channel = state.channels.heard(said.target) is not None
+    nick = state.relaying.nick(said.target, said.speaker, state.now) if channel else ""
+    words = said.text[said.head :]
+    if not nick or not words:
+        return []
+    if state.channels.plainly(said.target):
+        words = formatting.stripped(words)
+    text = f"\x01ACTION {words}\x01" if said.acts else words
+    fancy = words != formatting.stripped(words)
+    pending = PendingPost(post, said.target, private=False, text=text, fancy=fancy, relayed=said.speaker)
+    try:
+        return _written(state, pending, (said.target, nick, text), _reply(state, said.reply), command="RELAYMSG")
+    except PermanentError:  # the line is too long with the nick
+        return []
+
+
+def capacity(state: State) -> Capacity | None:
+    """What the server takes as one message; None if it takes lines only."""
+    if state.lines_only or not state.enabled >= {"batch", "message-tags", multiline.CAPABILITY}:
+        return None
+    return Capacity.of(state.login.capabilities.offer(multiline.CAPABILITY))
+
+
+def _paste(state: State, post: str, paste: Paste) -> list[Effect]:
+    """One batch, which nothing may interrupt. The tags of the message are at its beginning
+    (https://ircv3.net/specs/extensions/multiline)."""
+    channel = _is_channel(state, paste.target)
+    if channel and state.channels.plainly(paste.target):
+        paste = replace(paste, pieces=tuple(map(formatting.stripped, paste.pieces)))
+    text = "".join(piece if joined else f"\n{piece}" for piece, joined in zip(paste.pieces, paste.joined, strict=True))
+    fancy = text != formatting.stripped(text)
+    pending = PendingPost(post, paste.target, private=not channel, text=text[1:], fancy=fancy, is_batch=True)
+    limits, reference = state.us.limits(state.isupport), f"q{next(state.references)}"
+    lines = []
+    try:
+        for piece, joined in zip(paste.pieces, paste.joined, strict=True):
+            tags = {"batch": reference, **({multiline.CONCAT_TAG: ""} if joined else {})}
+            whole = compose("PRIVMSG", paste.target, piece, tags=tags, limit=limits.line - limits.prefix)
+            lines.append(Write(whole))
+        end = Write(compose("BATCH", f"-{reference}"))
+    except Unwritable as error:
+        raise PermanentError(str(error)) from error
+    opening = (f"+{reference}", multiline.BATCH_TYPE, paste.target)
+    start, *ping = _written(state, pending, opening, _reply(state, paste.reply), command="BATCH")
+    return [start, *lines, end, *ping]
 
 
 def _react(state: State, post: str, target: str, msgid: str, tag: str, key: str) -> list[Effect]:
@@ -108,9 +163,14 @@ def _shown(
 
 
 def _written(
-    state: State, pending: PendingPost, params: tuple[str, ...], tags: Mapping[str, str] = _NONE
+    state: State,
+    pending: PendingPost,
+    params: tuple[str, ...],
+    tags: Mapping[str, str] = _NONE,
+    command: str = "",
 ) -> list[Effect]:
-    """The line of a post, and a PING behind it unless the server answers to its label."""
+    """The line of a post, and a PING behind it unless the server answers to its label. `command`: if it is not that of
+    the post."""
     if not _is_channel(state, pending.target) and not _NICK.fullmatch(pending.target):
         raise PermanentError(f"{pending.target!r} is neither a channel nor a nick")
     labelled = state.enabled >= _LABELS
@@ -119,7 +179,7 @@ def _written(
         own |= _allowed(state, {ID_TAG: pending.post})
     limits = state.us.limits(state.isupport)
     try:
-        data = compose(pending.command, *params, tags={**own, **tags}, limit=limits.line - limits.prefix)
+        data = compose(command or pending.command, *params, tags={**own, **tags}, limit=limits.line - limits.prefix)
     except Unwritable as error:
         raise PermanentError(str(error)) from error
     state.proofs.launched(pending, labelled=labelled)

@@ -29,7 +29,9 @@ def join(state: State, line: Line) -> Iterator[Step]:
     if "extended-join" in state.enabled and len(line.params) > 1:
         state.people.learn(line.source, _account(line.param(1), "*"), state.now)
         state.people.described(line.source, realname=line.param(2))
-    if not state.us.is_us(line.source.nick):
+    batch = state.batches.around(line).kind
+    is_back = state.netsplits.is_back(line.source, batch, state.people.casemapping, state.now)
+    if not state.us.is_us(line.source.nick) and not is_back:
         rooms = filter(None, map(state.channels.heard, line.param(0).split(",")))
         yield from actions.told(state, actions.membership(state, line, rooms))
 
@@ -71,6 +73,7 @@ def names(state: State, line: Line) -> Iterable[Step]:
 
 def part(state: State, line: Line) -> Iterator[Step]:
     happenings = _leavings(state, line, line.source.nick, line.param(0).split(","))
+    state.netsplits.forget(line.source, state.people.casemapping)
     for channel in line.param(0).split(","):
         yield from _gone(state, line.source.nick, channel, "the server removed the bridge from the channel")
     yield from actions.told(state, happenings)
@@ -84,7 +87,8 @@ def kick(state: State, line: Line) -> Iterator[Step]:
 
 
 def quit_(state: State, line: Line) -> Iterator[Step]:
-    happenings = _leavings(state, line, line.source.nick, state.people.channels(line.source.nick))
+    told = state.netsplits.told(line, state.batches.around(line).kind, state.people.casemapping, state.now)
+    happenings = _leavings(state, told, line.source.nick, state.people.channels(line.source.nick))
     state.people.quit(line.source.nick)
     yield from state.speakers.changed(line.source.nick, state.now)
     yield from actions.told(state, happenings)
@@ -146,6 +150,7 @@ def whox(state: State, line: Line) -> Iterable[Step]:
         source = Source(who, user, host)
         state.people.learn(source, _account(name, "0"), state.now)
         state.people.described(source, realname=rest[0] if rest else None, away=flags.startswith("G"))
+        state.automata.flagged(source, flags)
     return ()
 
 
@@ -174,6 +179,12 @@ def whois_user(state: State, line: Line) -> Iterable[Step]:
 def whois_account(state: State, line: Line) -> Iterable[Step]:
     """330 (RPL_WHOISACCOUNT)."""
     state.speakers.logged_in(line.param(1), line.param(2))
+    return ()
+
+
+def whois_bot(state: State, line: Line) -> Iterable[Step]:
+    """335 (RPL_WHOISBOT)."""
+    state.automata.told(line.param(1))
     return ()
 
 

@@ -1,7 +1,7 @@
 """Proofs of delivery: tracks each post in flight until an echo, an answer or an error settles it."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.irc.dialect.convert import known_as
@@ -16,6 +16,7 @@ ID_TAG = "+quackbridge.example/id"
 """The client-only tag that carries a post's id. Its domain is reserved (RFC 2606): nobody else can own it."""
 _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 5.0
+_LOOK_AGAIN_AS_LINES = 0.1
 _WAITS_WITH_US = 0.1
 """Seconds before a silenced post is tried again: it waits in the adapter, which knows first when we may speak."""
 
@@ -44,7 +45,9 @@ _OPERATORS_ONLY = "482"
 
 @dataclass(frozen=True, slots=True)
 class PendingPost:
-    """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting."""
+    """A post that is written and not proven yet. `fancy`: it is a notice, or has formatting.
+    `is_batch`: it is a message of several lines. `relayed`: the speaker for whom it is relayed by RELAYMSG, '' if it is
+    not."""
 
     post: str
     target: str
@@ -52,6 +55,8 @@ class PendingPost:
     text: str = ""
     fancy: bool = False
     command: str = "PRIVMSG"
+    is_batch: bool = False
+    relayed: str = ""
 
     @property
     def is_speech(self) -> bool:
@@ -184,7 +189,18 @@ class Proofs:
 
     def refused(self, line: Line, label: str) -> PendingPost | None:
         """Remove and return the post that an error numeric or FAIL is about; None if there is none."""
-        return self._labelled.pop(label, None) or self._named(line)
+        if (labelled := self._labelled.pop(label, None)) is not None:
+            return labelled
+        if _is_of_batch(line):
+            return self._first(lambda each: each.is_batch)
+        return self._first(lambda each: bool(each.relayed)) if _is_of_relay(line) else self._named(line)
+
+    def _first(self, wanted: Callable[[PendingPost], bool]) -> PendingPost | None:
+        """The oldest such post, though it may have a label that the error has not."""
+        pending = next(filter(wanted, [*self._flying(), *self._labelled.values()]), None)
+        if pending is not None and self._labelled.pop(pending.post, None) is None:
+            self._forget(pending)
+        return pending
 
     def _named(self, line: Line) -> PendingPost | None:
         """The oldest unlabelled post for a target that the error names, and of the command that it is about."""
@@ -204,10 +220,20 @@ class Proofs:
         return None
 
 
+def _is_of_batch(line: Line) -> bool:
+    return line.command == "FAIL" and line.param(0) == "BATCH"
+
+
+def _is_of_relay(line: Line) -> bool:
+    return "RELAYMSG" in (line.param(0), line.param(1)) and line.command in ("FAIL", "421", "461")
+
+
 def refusal(line: Line, pending: PendingPost) -> SendError:
     """The error to report for a post that an error numeric or FAIL is about. `Silenced`: we are in its channel, but may
     not speak."""
     reason = _REASONS.get(line.command, one_line(line.last) or line.command)
+    if pending.is_batch and _is_of_batch(line):
+        return TransientError(f"the server takes no message of several lines: {reason}", _LOOK_AGAIN_AS_LINES)
     if pending.command == "TOPIC":
         only = f"the bridge is no operator in {pending.target}, and only operators may set the topic there"
         return PermanentError(only if line.command == _OPERATORS_ONLY else f"the topic was not set: {reason}")
@@ -222,7 +248,7 @@ def _proved(pending: PendingPost, line: Line) -> Effect:
 
 
 def _swallowed(pending: PendingPost) -> Effect:
-    if not pending.is_speech:
+    if not pending.is_speech or pending.relayed:  # not every server echoes what it relays
         return Proved(pending.post, pending.post)
     error = PermanentError("the server accepted the message and showed it to nobody (a filter?)")
     return Failed(pending.post, pending.target, error)

@@ -15,12 +15,13 @@ from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, S
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session import actions, bouncer, outgoing, speech
 from bridge.irc.session.channels import Channels
-from bridge.irc.session.commands import FENCE, PROBE, obey
+from bridge.irc.session.commands import FENCE, PROBE, greeted, obey
 from bridge.irc.session.state import State
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import NOBODY, Source, parse
+from bridge.irc.wire.line import NOBODY, Line, Source, parse
+from bridge.lib.lru import LruDict
 from bridge.model.event import Mentioned, Room
 from bridge.model.people import Proof
 from bridge.network import TransientError
@@ -47,6 +48,7 @@ class Session:
         cursor: Callable[[], Cursor] = lambda: Cursor({}),
         trust: Trust | None = None,
         netid: str = "",
+        knocked: LruDict[str, float] | None = None,
     ) -> None:
         self._state = State(
             settings,
@@ -57,6 +59,7 @@ class Session:
             cursor=cursor,
             trust=trust or Trust(),
             netid=netid,
+            knocked=knocked,
         )
 
     @property
@@ -96,6 +99,10 @@ class Session:
         state.liveness.heard(now)
         if line is None:
             return []
+        return [effect for each in state.assembly.heard(line, now) for effect in self._heard(each)]
+
+    def _heard(self, line: Line) -> Iterator[Effect]:
+        state = self._state
         if line.command in _SAID and line.source == Source(state.server):
             line = replace(line, source=NOBODY)
         line = bouncer.played(state, line)
@@ -103,9 +110,10 @@ class Session:
         if not is_old:
             state.people.recognise(line.source)
         handle = speech.replayed if is_old else obey
-        effects = [*self._effects(handle(state, line))]
+        yield from self._effects(handle(state, line))
         label = line.tags.get("label", "")
-        return [*effects, *state.proofs.answered(label)] if label and line.command != "BATCH" else effects
+        if label and line.command != "BATCH":
+            yield from state.proofs.answered(label)
 
     def _effects(self, steps: Iterable[Step]) -> Iterator[Effect]:
         """Carry out steps until only effects for the shell are left. A line of speech goes through its channel's
@@ -131,7 +139,8 @@ class Session:
     def tick(self, now: float) -> list[Effect]:
         """Time passed; call about once a second."""
         self._state.now = now
-        return [*self._effects(self._ticked(now))]
+        late = (effect for line in self._state.assembly.overdue(now) for effect in self._heard(line))
+        return [*late, *self._effects(self._ticked(now))]
 
     def _ticked(self, now: float) -> Iterator[Step]:
         state = self._state
@@ -141,7 +150,9 @@ class Session:
         yield from state.proofs.tick(now)
         yield from actions.tick(state)
         if state.welcomed_at is not None:
-            if state.joining or now - state.welcomed_at > _JOIN_ANYWAY_S:
+            if not state.joining and now - state.welcomed_at > _JOIN_ANYWAY_S:
+                yield from greeted(state)
+            elif state.may_join:
                 yield from state.channels.tick(now)
             yield from state.us.tick(now)
             yield from state.nickserv.tick(now)
@@ -184,6 +195,8 @@ class Session:
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
             us=state.people.casemapping.fold(state.us.nick),
+            multiline=outgoing.capacity(state),
+            relays=bool(state.channels.heard(target) and state.relaying.suffix(target, state.now)),
         )
 
     def _nick_of(self, target: str, mentioned: Mentioned) -> str | None:
@@ -202,7 +215,7 @@ class Session:
     def set_rooms(self, rooms: Sequence[Room]) -> list[Effect]:
         """Replace the configured rooms."""
         effects = [*self.channels.set_rooms(rooms)]
-        return [*effects, *(self.channels.tick(self._state.now) if self._state.joining else ())]
+        return [*effects, *(self.channels.tick(self._state.now) if self._state.may_join else ())]
 
     def closed(self) -> list[Effect]:
         """The server closed the connection without giving a reason."""

@@ -15,7 +15,6 @@ from bridge.irc.wire.line import Line
 from bridge.model.event import Event, Membership, Message, Room
 from bridge.model.text import one_line
 
-_CTCP_EVERY_S = 10.0
 _LONG_AGO_S = 60.0
 """Seconds before we came online, by the server's clock: an older line is a bouncer's replay, though not marked so."""
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
@@ -48,6 +47,8 @@ def speech(state: State, line: Line) -> Iterable[Step]:
     if bouncer.speaks(state, line):
         said = one_line(line.param(1))
         return (*state.proofs.bounced(said), Notable("bouncer", said))
+    if state.relaying.is_ours(line, state.us.nick):
+        return state.proofs.echo(line, state.batches.label(line))
     if state.us.is_us(line.source.nick):
         state.us.seen(line.source)
         return state.proofs.echo(line, state.batches.label(line))
@@ -86,8 +87,17 @@ def said_before(state: State, spoken: Spoken) -> Iterable[Step]:
 
 def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
     """The speaker of a line is known: it is heard."""
+    target, *text = spoken.line.params or ("",)
+    if spoken.line.command in _SPEECH and text:
+        line = replace(spoken.line, params=(target, state.relaying.answered(text[0])))
+        spoken = replace(spoken, line=line)
     event = convert.event(
-        spoken, account, state.us.names, state.people.casemapping, masks=state.settings.trust_hostmasks
+        spoken,
+        account,
+        state.us.names,
+        state.people.casemapping,
+        masks=state.settings.trust_hostmasks,
+        bot=not spoken.replayed and state.automata.has(spoken.line.source, spoken.connection),
     )
     if event is not None:
         yield Heard(event, spoken.line.tags.get("msgid", ""))
@@ -142,7 +152,7 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return _removed_then(state, line, room, id_)
     if line.is_of_server or bouncer.speaks(state, line) or line.source.mask == _HISTSERV:
         return ()
-    if state.us.is_surely(line.source):
+    if state.us.is_surely(line.source) or state.relaying.is_ours(line, state.us.nick):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
     if not _tells(line, room) or line.source.nick in state.us.names:
@@ -182,11 +192,10 @@ def _removed_then(state: State, line: Line, room: Room, id_: str) -> Iterable[St
 
 
 def _ctcp(state: State, line: Line) -> Iterable[Effect]:
-    """Answer private VERSION and PING, seldom enough that nobody can make us flood."""
-    name, _, rest = line.param(1).strip("\x01").partition(" ")
-    name = name.upper()
-    if line.command != "PRIVMSG" or name not in ("VERSION", "PING") or state.now < state.ctcp_at:
+    """Answer what somebody's client asks in private; bots are not answered."""
+    is_bot = convert.has_bot_tag(line) or state.automata.has(line.source, state.people.connection(line.source))
+    if line.command != "PRIVMSG" or is_bot:
         return ()
-    state.ctcp_at = state.now + _CTCP_EVERY_S
-    answer = "quackbridge" if name == "VERSION" else one_line(rest, 64)
-    return written("NOTICE", line.source.nick, f"\x01{name} {answer}\x01")
+    who = line.source.host or line.source.nick
+    answer = state.ctcp.answer(line.param(1), who, state.now, state.wall)
+    return () if answer is None else written("NOTICE", line.source.nick, answer)

@@ -1,5 +1,6 @@
 """The state of one connection: the parts that its lines change. The parts do not know each other."""
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +12,20 @@ from bridge.irc.hearing.people import People
 from bridge.irc.hearing.speakers import Speakers
 from bridge.irc.hearing.who import WhoQueue
 from bridge.irc.sasl.choice import Trust
+from bridge.irc.session.automata import Automata
 from bridge.irc.session.channels import Channels
+from bridge.irc.session.ctcp import Ctcp
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
+from bridge.irc.session.netsplit import Netsplits
 from bridge.irc.session.nickserv import NickServ
 from bridge.irc.session.ourselves import Ourselves
 from bridge.irc.session.proof import Proofs
+from bridge.irc.session.relaying import Relaying
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.batches import Batches
 from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.multiline import Assembly
 from bridge.lib.lru import LruDict
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
@@ -57,6 +63,7 @@ class State:
         cursor: Callable[[], Cursor],
         trust: Trust,
         netid: str = "",
+        knocked: LruDict[str, float] | None = None,
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -66,20 +73,28 @@ class State:
         """The name of our server, as it welcomed us."""
         self.online_since: float | None = None  # by the server's clock; 0.0 if it tells no time
         self.joining = False
+        self.join_at = 0.0
         self.isupport = Isupport()
-        self.channels = Channels(rooms)
+        self.channels = Channels(rooms, settings.keys, knocked)
         self.login = Login(settings, rng, trust)
         self.login.networks.netid = self.login.networks.netid or netid
         self.enabled = self.login.capabilities.enabled
         self.us = Ourselves(settings.nick)
         self.nickserv = NickServ(settings.nickserv, settings.nick)
+        self.relaying = Relaying(self.login.capabilities, on=settings.relaymsg)
         self.proofs = Proofs()
         self.liveness = Liveness(now)
         self.who_queue = WhoQueue()
         self.people = People(origin)
+        self.automata = Automata(self.people, self.isupport)
         self.speakers = Speakers()
         self.history = History(self.isupport, self.enabled, origin)
         self.batches = Batches()
+        self.netsplits = Netsplits()
+        self.assembly = Assembly()
+        self.lines_only = False
+        """Whether the server has refused a message of several lines."""
+        self.references = itertools.count(1)
         self.ids = EventIds(origin)
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
@@ -87,11 +102,16 @@ class State:
         """The topics of channels, by folded names, as far as they are known."""
         self.playing: dict[Room, tuple[float, dict[tuple[str, ...], int]]] = {}
         """The channels in which a bouncer plays back in plain lines: since when, and how often it played which line."""
-        self.ctcp_at = self.told_at = now
+        self.ctcp = Ctcp()
+        self.told_at = now
 
     @property
     def online(self) -> bool:
         return self.welcomed_at is not None
+
+    @property
+    def may_join(self) -> bool:
+        return self.joining and self.now >= self.join_at
 
     def compare_by(self, casemapping: Casemapping) -> None:
         """The server compares names by `casemapping`, which it may say at any time."""
@@ -99,6 +119,7 @@ class State:
             return
         for part in (self.people, self.speakers, self.proofs, self.us, self.channels):
             part.compare_by(casemapping)
+        self.relaying.casemapping = casemapping
         typists = [self.typing.pop(key) for key in self.typing]
         for each in typists:
             if each is not None and each.who is not None:

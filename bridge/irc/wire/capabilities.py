@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from types import MappingProxyType
 from typing import TypeAlias
 
+from bridge.irc.wire import multiline
 from bridge.irc.wire.line import Line
 
 REDACTION = "draft/message-redaction"
+RELAYMSG = "draft/relaymsg"
 WANTED = (
     "message-tags",
     "server-time",
@@ -25,6 +27,8 @@ WANTED = (
     "draft/event-playback",
     "znc.in/playback",
     REDACTION,
+    multiline.CAPABILITY,
+    RELAYMSG,
 )
 SASL = "sasl"
 _BOUNCERS = ("znc.in/", "soju.im/")

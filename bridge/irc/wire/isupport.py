@@ -8,6 +8,7 @@ from bridge.model.casemap import Casemapping
 
 _KNOWN = frozenset(
     {
+        "BOT",
         "CASEMAPPING",
         "CHANMODES",
         "CHATHISTORY",
@@ -15,10 +16,13 @@ _KNOWN = frozenset(
         "CLIENTTAGDENY",
         "EXTBAN",
         "HOSTLEN",
+        "KNOCK",
         "LINELEN",
+        "MONITOR",
         "MSGREFTYPES",
         "NICKLEN",
         "PREFIX",
+        "SOJU.IM/SAFERATE",
         "STATUSMSG",
         "TARGMAX",
         "TOPICLEN",
@@ -65,6 +69,27 @@ class Isupport:
     @property
     def whox(self) -> bool:
         return "WHOX" in self._tokens
+
+    @property
+    def monitor(self) -> bool:
+        """Whether MONITOR tells when nicks come and go."""
+        return "MONITOR" in self._tokens
+
+    @property
+    def knock(self) -> bool:
+        """Whether KNOCK asks for an invitation. InspIRCd does not say so, but has a channel mode that forbids it."""
+        return "KNOCK" in self._tokens or "K" in "".join(self.channel_modes[3:4])
+
+    @property
+    def bot_mode(self) -> str:
+        """The user mode of bots, which is also their flag in WHO (IRCv3 bot-mode); '' if there is none."""
+        mode = self._tokens.get("BOT", "")
+        return mode if len(mode) == 1 and mode.isascii() and mode.isalpha() else ""
+
+    @property
+    def safe_rate(self) -> bool:
+        """Whether nobody is disconnected for writing too fast (`soju.im/SAFERATE`)."""
+        return "SOJU.IM/SAFERATE" in self._tokens
 
     @property
     def chathistory(self) -> int:
