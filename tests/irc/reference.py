@@ -106,7 +106,7 @@ class Reference:
             if line.param(1).upper() == "ACK":
                 self.caps.discard(name.removeprefix("-") if name.startswith("-") else "")
             if line.param(1).upper() == "DEL":
-                self.caps.discard(name)
+                self.caps.discard(name.lstrip("-~="))
         if "account-notify" in self.caps and not told:
             for person in self.people.values():
                 person.account = None

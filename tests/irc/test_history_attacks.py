@@ -74,10 +74,10 @@ def test_a_batch_inside_a_history_is_part_of_it_and_its_end_is_not_the_end_of_th
         known(5, 11).replace("batch=1", "batch=2"),
         "@batch=1 :irc BATCH +3 draft/multiline #pond",
         known(2, 12).replace("batch=1", "batch=3"),
+        ":irc BATCH -3",
         "@batch=2 :irc BATCH +4 x",
         known(3, 13).replace("batch=1", "batch=4"),
         ":irc BATCH -4",
-        ":irc BATCH -3",
         ":irc BATCH -2",
     )
     assert asked == []

@@ -60,7 +60,7 @@ class _Batch:
     def add(self, line: Line) -> None:
         if not self.command:
             self.command, self.tags = line.command, {**line.tags, **self.opened.tags}
-            self.source = self.source if self.source.nick else line.source
+            self.source = self.source if line.is_of_server else line.source  # in a history, a server opens the batch
         elif self.parts and CONCAT_TAG not in line.tags:
             self.parts.append("\n")
         self.parts.append(line.param(1))
