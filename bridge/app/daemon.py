@@ -21,6 +21,7 @@ from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import admin_socket, wiring
 from bridge.app.homes import Homes
+from bridge.app.recorded import record_commands
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
@@ -185,6 +186,7 @@ class _Daemon:
         await self._serving.write_counts()
 
     async def _start(self, name: str, *, needed: bool) -> None:
+        await record_commands(self._config, name, self._users.audit)
         lease = await _lease(self._store, name)
         rooms = self._gate.links.rooms(name)
         network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
