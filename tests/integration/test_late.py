@@ -52,8 +52,17 @@ async def test_a_reply_by_the_bot_tells_the_sender_that_a_message_can_never_be_d
         assert event["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": said}}
         await alice.send(pond.room, "the room goes on")
         await bob.heard("the room goes on")
-    listed = json.loads(quackbridge(tmp_path, "outbox", "list", "--json").stdout)
-    assert [entry["reason"] for entry in listed if entry["state"] == "dead"] == [WHY, WHY]
+        for _ in range(50):
+            if len(dead := await asyncio.to_thread(_dead, tmp_path)) == 2:
+                break
+            await asyncio.sleep(0.2)
+    assert dead == [WHY, WHY]
+
+
+def _dead(folder: Path) -> list[str]:
+    """Why messages can never be delivered."""
+    listed = json.loads(quackbridge(folder, "outbox", "list", "--json").stdout)
+    return [entry["reason"] for entry in listed if entry["state"] == "dead"]
 
 
 async def test_a_reaction_by_the_bot_tells_the_sender_that_a_message_can_never_be_delivered(

@@ -50,6 +50,8 @@ async def test_a_nick_that_is_taken_over_during_a_netsplit_has_no_proof_and_anot
                 await mallory.join(us.room.id)
                 await mallory.say(us.room.id, "meanwhile")
                 spoof = await us.hears("meanwhile")
+                start = len(op.lines)
+            await op.line(lambda line: line.command == "QUIT" and line.source == name, start)
             assert spoof.sender.connection != before.sender.connection
             assert spoof.sender.proofs == ()
             start = len(op.lines)
