@@ -147,7 +147,7 @@ class IrcNetwork:
                 if self._doubts.is_suspect(post.id):
                     await connection.answers()
                 flight = connection.launch(post, last)
-                if not alone:
+                if not alone and not connection.session.channels.is_unsure(said.target):
                     lane.go_on()
                 return await self._landed(connection, post, flight, speech=is_speech(said))
 

@@ -83,6 +83,7 @@ class _Channel:
     muted: str = ""
     muted_until: float = -math.inf
     mutes: int = 0
+    unsure: bool = False
     plainly: bool = False
     colourless: frozenset[str] = frozenset()
 
@@ -151,6 +152,12 @@ class Channels:
         channel = self._of(name)
         return channel is not None and channel.plainly
 
+    def is_unsure(self, name: str) -> bool:
+        """Whether a line was refused there, and none was taken since: if several were on their way when it opens, the
+        first could be refused and the second not."""
+        channel = self._of(name)
+        return channel is not None and channel.unsure
+
     def without_colours(self, name: str) -> frozenset[str]:
         """The modes of the channel that let no colours through."""
         channel = self._of(name)
@@ -167,6 +174,7 @@ class Channels:
         channel = self._of(name)
         if channel is None:
             return
+        channel.unsure = True
         if fancy:
             channel.plainly = True
         else:
@@ -178,6 +186,7 @@ class Channels:
         """The channel has taken a line of ours: it lets us speak."""
         channel = self._of(name)
         if channel is not None:
+            channel.unsure = False
             yield from self._unmute(channel)
 
     def changed(self, name: str) -> Iterator[Effect]:
