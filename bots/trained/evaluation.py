@@ -16,7 +16,7 @@ from rapidfuzz import fuzz, process
 from bots.trained import training
 from bots.trained.chat import Chat
 from bots.trained.corpora import Corpus, joined
-from bots.trained.known import Known, normalized, threshold
+from bots.trained.known import Known, normalized
 from bots.trained.model import Model
 from bots.trained.ranker import drawn, scores
 from bots.trained.reply import answer
@@ -74,15 +74,11 @@ def _ranked(chat: Chat, talks: Talks) -> Iterator[Line]:
 
 def _spoken(chat: Chat, talks: Talks) -> Iterator[Line]:
     """Silence: at which thresholds it answers chat, and what is off topic."""
-    lists = drawn(talks.answers, seed=11, missing=2)
-    found = scores(chat.ranker, chat.ranker.before(talks), chat.ranker.answers(talks.answers), lists)
-    best, right = found.max(1), (found.argmax(1) == 0) & lists.right
-    for precision in (0.5, 0.6, 0.7, 0.8, 0.9):
-        least = threshold([*zip(best.tolist(), right.tolist(), strict=True)], precision)
-        spoken = float((best >= least).mean())
+    for precision, (_, spoken) in training.curve(chat.ranker, talks).items():
         what = f"lists of ten, half without the right answer: {precision:.0%} right, if it speaks in"
         yield Line(what, f"{spoken:.3f}")
-    asked = {"chat": [talks.turns[talks.at[place] - 1] for place in lists.i[:_TIMED]], "off topic": off_topic()}
+    some = random.Random(11).sample(range(len(talks)), min(_TIMED, len(talks)))  # noqa: S311 - no secret
+    asked = {"chat": [talks.turns[talks.at[place] - 1] for place in some], "off topic": off_topic()}
     for name, texts in asked.items():
         best_of = [_best(chat, text) for text in texts]
         for shift in (-1.0, -0.5, 0.0, 0.5, 1.0):

@@ -20,7 +20,7 @@ from bots.trained.model import Model
 from bots.trained.pool import pool
 from bots.trained.ranker import Ranker, drawn, scores
 from bots.trained.slips import slipped
-from bots.trained.talks import talks_of
+from bots.trained.talks import Talks, talks_of
 
 Pairs = Mapping[str, tuple[str, ...]]
 """Known questions, each with its answers."""
@@ -110,17 +110,16 @@ def _chat(talks: Sequence[Talk], tell: Callable[[float], None]) -> tuple[Chat | 
     order = random.Random(1).sample(range(len(said)), len(said))  # noqa: S311 - no secret
     share = max(len(said) // 24, 2)
     learnt = ranker.train([said[place] for place in order[share:]], lambda part: tell(part * 0.9))
-    thresholds = curve(learnt, [said[place] for place in order[:share]])
+    thresholds = curve(learnt, talks_of([said[place] for place in order[:share]]))
     least = thresholds.get(CHAT_PRECISION, (max((each for each, _ in thresholds.values()), default=0.0), 0.0))[0]
     chat = Chat(learnt, tuple(messages), learnt.vectors(messages), least)
     tell(1.0)
     return chat, {f"{precision:.2f}": round(spoken, 3) for precision, (_, spoken) in thresholds.items()}
 
 
-def curve(learnt: Ranker, said: Sequence[Sequence[str]]) -> Mapping[float, tuple[float, float]]:
+def curve(learnt: Ranker, talks: Talks) -> Mapping[float, tuple[float, float]]:
     """For each precision that is reached: the threshold for it, and in which part of the lists the ranker then speaks.
     Every other list has no right answer."""
-    talks = talks_of(said)
     lists = drawn(talks.answers, seed=5, missing=2)
     found = scores(learnt, learnt.before(talks), learnt.answers(talks.answers), lists)
     best, right = found.max(1), (found.argmax(1) == 0) & lists.right
