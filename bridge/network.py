@@ -231,6 +231,28 @@ class Network(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen, with
+    an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch); None: never."""
+
+    problem: str = ""
+    heard: float | None = None
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A network that tells how it is. No I/O; cheap enough to be asked once a second."""
+
+    def vitals(self) -> Vitals:
+        """How it is now. A server that has died without a word is found within 13 s."""
+        ...
+
+    def joined(self, room: Room) -> bool:
+        """Whether we are in `room`, even if we may not speak there."""
+        ...
+
+
 @runtime_checkable
 class Signals(Protocol):
     """A network that can show momentary signals, which are not stored."""

@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import admin_socket, wiring
 from bridge.app.homes import Homes
+from bridge.app.liveness import Liveness
 from bridge.app.recorded import record_commands
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
@@ -32,6 +34,7 @@ from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event, Room
 from bridge.network import Refused
 from bridge.relay.admins import Admins
+from bridge.relay.health import Board
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
 from bridge.relay.requests import RequestNews
@@ -52,6 +55,7 @@ log = structlog.get_logger()
 
 _UNCHANGED = "correct the file; until then the daemon goes on with its previous configuration"
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
+_HEALTH_LOOK = 1.0  # seconds between looks at the health of everything
 _REQUESTS_LOOK = 2.0  # seconds between looks at the requests to become a member
 _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot replace
@@ -144,6 +148,8 @@ class _Daemon:
         self._shared.on_change = self._host.changed
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
+        self._board = Board(self._gate, self._shared.outages, time.time, socket.gethostname())
+        self._liveness = Liveness(lambda: store.count_traffic({}))
         self._running = Running(group, self._relay, self._lookout)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
 
@@ -153,7 +159,9 @@ class _Daemon:
         lease = self._homes.memory.lease = await _lease(self._store, BOTS)
         await self._serving.open()
         if (http := self._config.http) is not None:
-            routes = await self._serving.routes(http, lease, self._shared, self._is_ready)
+            routes = await self._serving.routes(
+                http, lease, self._shared, self._liveness.problem, lambda: self._board.now
+            )
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
             chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
@@ -170,6 +178,8 @@ class _Daemon:
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
+            self._group.create_task(self._liveness.keep(), name="liveness"),
+            self._group.create_task(self._watch_health(), name="health"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
             self._group.create_task(
@@ -275,8 +285,12 @@ class _Daemon:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
 
-    def _is_ready(self) -> bool:
-        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+    async def _watch_health(self) -> None:
+        """Look at the health of everything every second, for ever."""
+        while True:
+            types = {name: network.type for name, network in self._config.networks.items()}
+            self._board.look(self._running.networks, types)
+            await asyncio.sleep(_HEALTH_LOOK)
 
     async def _expire(self) -> None:
         """Remove what was done long ago from the store and the cache, every hour. An error is logged."""

@@ -20,6 +20,7 @@ from bridge.http.counts import Counts
 from bridge.http.limits import DownloadSlots
 from bridge.http.peers import Proxies
 from bridge.model.accounting import Traffic, TrafficKind
+from bridge.model.health import Health
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
 from bridge.relay.shared import Shared
@@ -53,12 +54,17 @@ class Serving:
         await self._cache.open()
 
     async def routes(
-        self, http: HttpSection, lease: Lease, shared: Shared, is_ready: Callable[[], bool]
+        self,
+        http: HttpSection,
+        lease: Lease,
+        shared: Shared,
+        wedged: Callable[[], str],
+        healthy: Callable[[], Health],
     ) -> Sequence[web.AbstractRouteDef]:
         """All endpoints; with a public URL, messages have links from now on. The key of the links is made once, and
         kept with `lease`."""
         collector = metrics.MediaMetrics(self.counts, self._slots, self._cache)
-        routes = [*health.routes(is_ready), *metrics.routes([collector])]
+        routes = [*health.routes(wedged, healthy), *metrics.routes([collector])]
         if http.public_url is not None:
             key = await wiring.link_key(lease)
             _make_links(shared, http.public_url, key)

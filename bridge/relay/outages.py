@@ -90,6 +90,10 @@ class Outages:
         """We could speak in `room`."""
         self._silenced.pop(room, None)
 
+    def silenced_rooms(self) -> Mapping[Room, str]:
+        """The rooms that refuse what we say, each with why."""
+        return self._silenced
+
     def holds(self, room: Room) -> bool:
         """Whether deliveries to `room` wait for the notice that says why they come late."""
         return room in self._held

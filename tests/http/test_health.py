@@ -1,6 +1,7 @@
 """The health checks of the daemon, over HTTP."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
@@ -12,18 +13,28 @@ from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, server
 from bridge.http.peers import Proxies
 from bridge.network import Refused
-from tests.http.house import serving
+from tests.http.house import health_of, serving
 
 pytestmark = pytest.mark.real_time
 
 
-async def test_healthz_is_ok_before_readyz_is() -> None:
-    ready, port = asyncio.Event(), free_port()
-    async with serving(port, health.routes(ready.is_set)), aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
+async def test_healthz_tells_of_this_process_and_readyz_of_everything() -> None:
+    wedged, networks, port = "", {"libera": "frozen", "home": ""}, free_port()
+    routes = health.routes(lambda: wedged, lambda: health_of(networks))
+    async with serving(port, routes), aiohttp.ClientSession(f"http://{HOST}:{port}") as http:
         assert await _get(http, "/healthz") == (200, "ok\n")
-        assert await _get(http, "/readyz") == (503, "not ready\n")
-        ready.set()
-        assert await _get(http, "/readyz") == (200, "ok\n")
+        status, text = await _get(http, "/readyz")
+        found = json.loads(text)
+        assert (status, found["status"]) == (503, "degraded")
+        of_libera = {"ok": False, "since": "1970-01-01T00:00:00Z", "reason": "frozen", "worker": "here"}
+        assert found["checks"]["network:libera"] == of_libera
+        networks["home"] = "away"
+        assert json.loads((await _get(http, "/readyz"))[1])["status"] == "down"
+        networks.update(libera="", home="")
+        status, text = await _get(http, "/readyz")
+        assert (status, json.loads(text)["status"]) == (200, "ok")
+        wedged = "the store could not be written for 6 s"
+        assert await _get(http, "/healthz") == (503, f"{wedged}\n")
 
 
 async def _get(http: aiohttp.ClientSession, path: str) -> tuple[int, str]:
@@ -37,7 +48,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int, None]:
     monkeypatch.setattr(server, "_REQUEST_S", 1.0)
     monkeypatch.setattr(server, "_ANSWER_S", 60.0)
     port = free_port()
-    async with serving(port, health.routes(lambda: True), Proxies(())):
+    async with serving(port, health.routes(lambda: "", lambda: health_of({})), Proxies(())):
         yield port
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bridge.demo.servers.process import HOST, free_port
 from bridge.http import health, links, media, server
 from bridge.http.peers import Proxies
-from tests.http.house import get, serving
+from tests.http.house import get, health_of, serving
 from tests.http.test_media import CAT, DATA, KEY, World, path
 
 pytestmark = pytest.mark.real_time
@@ -248,7 +248,7 @@ async def test_requests_behind_a_slow_download_are_not_gathered_in_memory() -> N
 async def open_house(*more: web.AbstractRouteDef) -> AsyncGenerator[int, None]:
     """The port of a server that trusts no proxy: each address of this machine is a client of its own."""
     port = free_port()
-    async with serving(port, [*health.routes(lambda: True), *more], Proxies(())):
+    async with serving(port, [*health.routes(lambda: "", lambda: health_of({})), *more], Proxies(())):
         yield port
 
 
