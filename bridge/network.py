@@ -233,8 +233,8 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen, with
-    an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch); None: never."""
+    """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen,
+    with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch)."""
 
     problem: str = ""
     heard: float | None = None

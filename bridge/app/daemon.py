@@ -32,6 +32,7 @@ from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event, Room
+from bridge.model.health import Health
 from bridge.network import Refused
 from bridge.relay.admins import Admins
 from bridge.relay.health import Board
@@ -159,9 +160,7 @@ class _Daemon:
         lease = self._homes.memory.lease = await _lease(self._store, BOTS)
         await self._serving.open()
         if (http := self._config.http) is not None:
-            routes = await self._serving.routes(
-                http, lease, self._shared, self._liveness.problem, lambda: self._board.now
-            )
+            routes = await self._serving.routes(http, lease, self._shared, self._liveness.problem, self._health)
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
             chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
@@ -284,6 +283,9 @@ class _Daemon:
         if not self._was_ready:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
+
+    def _health(self) -> Health:
+        return self._board.now
 
     async def _watch_health(self) -> None:
         """Look at the health of everything every second, for ever."""

@@ -1,5 +1,5 @@
-"""The health of the bridge: what is well, since when, and why not. One value, which `status`, `/readyz`, the metrics, the
-status page and systemd's status line all show. Pure."""
+"""The health of the bridge: what is well, since when, and why not. One value, which `status`, `/readyz`, the metrics,
+the status page and systemd's status line all show. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from bridge.model.event import Room
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether something is well (`ok`), `since` when it is so (seconds since the epoch), and the `reason` why it is not,
-    in words for the operator; else empty. A reason names no people, and holds nothing that people have said."""
+    """Whether something is well (`ok`), `since` when it is so (seconds since the epoch), and if not, the `reason` in
+    words for the operator. A reason names no people, and holds nothing that people have said."""
 
     ok: bool
     since: float

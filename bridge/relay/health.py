@@ -15,8 +15,8 @@ _MOST_REASON = 300
 
 
 class Board:
-    """Keeps the health as it is now, in `now`. `worker` names this daemon. A reload replaces `ready_max_age`, the seconds
-    that a message may wait before the outbox is not well any more."""
+    """Keeps the health as it is now, in `now`. `worker` names this daemon. A reload replaces `ready_max_age`: how many
+    seconds a message may wait before the outbox is not well any more."""
 
     def __init__(self, gate: Gate, outages: Outages, clock: Callable[[], float], worker: str) -> None:
         self._gate = gate
@@ -29,8 +29,8 @@ class Board:
         self.now = Health(started, __version__, worker, started, {}, (), {}, fine, fine, fine, fine)
 
     def look(self, networks: Mapping[str, Network], types: Mapping[str, str]) -> None:
-        """Look at the `networks` that run; `types` are all that the config names, each with its type. Call it about once
-        a second."""
+        """Look at the `networks` that run; `types` are all that the config names, each with its type. Call it about
+        once a second."""
         now = self._clock()
         silenced = self._outages.silenced_rooms()
         found = {name: self._network(name, kind, networks.get(name), now) for name, kind in types.items()}
@@ -91,7 +91,7 @@ def _vitals(network: Network | None) -> Vitals:
     return network.vitals() if isinstance(network, Reports) else Vitals()
 
 
-def _sealed(network: Network | None, room: Room) -> tuple[bool, bool]:
+def _sealed(network: object, room: Room) -> tuple[bool, bool]:
     """Whether `room` is encrypted, and whether we can read it."""
     if not isinstance(network, Encrypts):
         return False, True
