@@ -49,6 +49,15 @@ class RoomHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """When the last message was `heard` in a room, and when the last was `said` there by us (seconds since the epoch);
+    None: none is known."""
+
+    heard: float | None = None
+    said: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """What waits for one network: deliveries that are `queued` and `dead`, and since when the oldest of the queued ones
     waits (seconds since the epoch); None: none waits."""

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from bridge.model.accounting import Count, Ledger, Loss, Traffic, TrafficKind
 from bridge.model.event import Event, EventKey, Room
+from bridge.model.health import Lines, Queue
+from bridge.model.history import PastOutage, Run
 from bridge.model.outbox import Addressed, Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked
 from bridge.model.people import Sender
 
@@ -166,7 +168,8 @@ def _verb(mode: str, *, in_steps: bool = False) -> Callable[[_Verb], _Verb]:
     return declare
 
 
-_reads, _writes, _writes_in_steps = _verb("read"), _verb("write"), _verb("write", in_steps=True)
+_reads, _writes, _takes_in = _verb("read"), _verb("write"), _verb("take_in")
+_writes_in_steps = _verb("write", in_steps=True)
 
 
 class Store:
@@ -232,6 +235,43 @@ class Store:
         """The traffic of the day of `since` (seconds since the epoch) and later days."""
 
     @_writes
+    async def try_to_write(self) -> None:
+        """Begin a transaction that writes, and end it. It waits for whoever has the store locked, and for all that was
+        to be written before; but it changes nothing, so nothing is written to the disk. Raises `Unavailable` while
+        another program has the store locked."""
+
+    @_takes_in
+    async def try_to_take_in(self) -> None:
+        """Changes nothing. Raises `Full` while intake has to wait for disk space."""
+
+    @_reads
+    async def queues(self) -> Mapping[str, Queue]:
+        """What is queued and dead, by network; networks for which nothing is are left out. Cheap to ask, also of a long
+        queue. A dead delivery that is tried again counts from then on."""
+
+    @_reads
+    async def last_lines(self, rooms: Collection[Room]) -> Mapping[Room, Lines]:
+        """For each of `rooms`: when the last message that was carried from there was said, and when the last was sent
+        there; None where the store knows of none."""
+
+    @_reads
+    async def outages(self, since: float) -> Sequence[PastOutage]:
+        """The outages of rooms that lasted until after `since` (seconds since the epoch), the first that began first.
+        They are kept for a year, the last 10,000."""
+
+    @_writes
+    async def begin_run(self, version: str) -> None:
+        """The daemon of that version begins to run now."""
+
+    @_writes
+    async def end_run(self) -> None:
+        """The daemon that began last ends now, as it should."""
+
+    @_reads
+    async def runs(self, since: float) -> Sequence[Run]:
+        """The runs of the daemon that began after `since`, the first one first. Kept as outages are."""
+
+    @_writes
     async def revoke(self, handle: str) -> int:
         """Revoke the links to a file or a text; returns how many had one: 1 or 0."""
 
@@ -249,7 +289,8 @@ class Store:
     @_writes_in_steps
     async def expire(self, before: float) -> int:
         """Remove what was finished before `before` (seconds since the epoch); returns how many rows. Dead deliveries
-        are kept until the operator drops them, messages as long as the links to their files work."""
+        are kept until the operator drops them, messages as long as the links to their files work, and outages for a
+        year."""
 
 
 class Lease:
@@ -363,3 +404,16 @@ class Lease:
     @_reads
     async def waiting(self, room: Room) -> int:
         """How many deliveries of people's messages are queued for `room` and not frozen."""
+
+    @_writes
+    async def begin_outage(self, room: Room, began: float, reason: str) -> None:
+        """Keep that nothing can be said in `room` since `began` (seconds since the epoch). If an outage of the room
+        lasts already, it goes on, for that `reason`."""
+
+    @_writes
+    async def end_outage(self, room: Room, ended: float) -> None:
+        """The outage of `room` was over at `ended`. No effect if none lasts."""
+
+    @_reads
+    async def lasting_outages(self) -> Sequence[PastOutage]:
+        """The outages of this network's rooms that are not over; an earlier run may have left them so."""

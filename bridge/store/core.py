@@ -7,10 +7,13 @@ from typing import assert_never
 
 from bridge.model.accounting import REDACTED, Ledger, Loss, Traffic, TrafficKind
 from bridge.model.event import Edit, Event, EventKey, Kind, Message, Redaction, Room
+from bridge.model.health import Lines
+from bridge.model.health import Queue as Waiting
+from bridge.model.history import PastOutage, Run
 from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked, State
 from bridge.model.people import Sender
 from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
-from bridge.store.tables import ledger, traffic
+from bridge.store.tables import history, ledger, queues, traffic
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.files import Files
 from bridge.store.tables.losses import Losses, Row
@@ -369,7 +372,43 @@ class Core:
         self.cursor(network, token)
         return self._messages.said_in(room, since, most)
 
+    def begin_outage(self, network: str, token: str, room: Room, began: float, reason: str) -> None:
+        self.cursor(network, token)
+        history.begin_outage(self._sql, room, began, reason)
+
+    def end_outage(self, network: str, token: str, room: Room, ended: float) -> None:
+        self.cursor(network, token)
+        history.end_outage(self._sql, room, ended)
+
+    def lasting_outages(self, network: str, token: str) -> Sequence[PastOutage]:
+        self.cursor(network, token)
+        return history.lasting(self._sql, network)
+
     # Without a lease
+
+    def try_to_write(self) -> None:
+        """The transaction itself is the trial."""
+
+    def try_to_take_in(self) -> None:
+        """The transaction itself is the trial."""
+
+    def queues(self) -> Mapping[str, Waiting]:
+        return queues.queues(self._sql)
+
+    def last_lines(self, rooms: Collection[Room]) -> Mapping[Room, Lines]:
+        return queues.last_lines(self._sql, rooms)
+
+    def outages(self, since: float) -> Sequence[PastOutage]:
+        return history.outages(self._sql, since)
+
+    def begin_run(self, version: str) -> None:
+        history.begin_run(self._sql, version, self._clock())
+
+    def end_run(self) -> None:
+        history.end_run(self._sql, self._clock())
+
+    def runs(self, since: float) -> Sequence[Run]:
+        return history.runs(self._sql, since)
 
     def remote_ids(self, event: EventKey, room: Room) -> Sequence[str]:
         return self._messages.remote_ids(event, room)
@@ -474,7 +513,8 @@ class Core:
         self._sql.executemany(
             "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq)", rows
         )
-        return files + len(rows) + ledger.expire(self._sql, before) + traffic.expire(self._sql, before)
+        counted = ledger.expire(self._sql, before) + traffic.expire(self._sql, before)
+        return files + len(rows) + counted + history.expire(self._sql, self._clock())
 
     def changes_of_others(self) -> int:
         """A number that changes when another connection has changed something."""

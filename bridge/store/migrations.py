@@ -125,6 +125,20 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (day, what)
     ) WITHOUT ROWID;
     """,
+    # Version 12: outages and runs of the daemon are kept, to be told later. Dead deliveries are counted often.
+    """
+    CREATE TABLE outages (
+        seq INTEGER PRIMARY KEY, network TEXT NOT NULL, room TEXT NOT NULL, began REAL NOT NULL,
+        ended REAL,  -- NULL while it lasts
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX lasting ON outages (network, room) WHERE ended IS NULL;
+    CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL,  -- NULL while it runs, or if it was killed
+        version TEXT NOT NULL
+    );
+    CREATE INDEX dead ON deliveries (network) WHERE state = 'dead';
+    """,
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

@@ -1,4 +1,4 @@
-"""Renames a network in the store: its position, its queue, the message map, its memory and its losses."""
+"""Renames a network in the store: its position, its queue, the message map, its memory, losses and outages."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from bridge.store.schema import connect, read_only
 from bridge.store.sqlite import lock
 from bridge.store.tables.networks import waiting
 
-_BY_ROOM = ("events", "deliveries", "posts", "rooms", "sent", "tallies", "losses")
+_BY_ROOM = ("events", "deliveries", "posts", "rooms", "sent", "tallies", "losses", "outages")
 """The tables with the columns `network` and `room`."""
 
 
@@ -121,7 +121,7 @@ def _move_rooms(sql: sqlite3.Connection) -> None:
         "UPDATE posts SET part = part + ? FROM moves WHERE (posts.network, posts.room) = (to_network, to_room)",
         (beyond,),
     )
-    for table in ("events", "deliveries", "posts", "sent", "rooms"):
+    for table in ("events", "deliveries", "posts", "sent", "rooms", "outages"):
         or_replace = "OR REPLACE" if table == "rooms" else ""  # how long a room waits is of no use to anybody now
         sql.execute(
             f"UPDATE {or_replace} {table} SET network = to_network, room = to_room FROM moves"  # noqa: S608

@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.sqlite"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
 async def test_a_store_file_of_an_earlier_version_is_upgraded_with_its_content_and_backed_up(
     path: Path, version: int
 ) -> None:
