@@ -6,13 +6,13 @@ import gc
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 
 import structlog
 
 from bots.hosting.host import About, BotHost, Hosted
+from bridge import __version__
 from bridge.admin import comparing
 from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
@@ -21,8 +21,8 @@ from bridge.admin.desk.words import is_command
 from bridge.admin.live import LocalLive
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import admin_socket, wiring
+from bridge.app.health import HealthWatch
 from bridge.app.homes import Homes
-from bridge.app.liveness import Liveness
 from bridge.app.recorded import record_commands
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
@@ -32,10 +32,8 @@ from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event, Room
-from bridge.model.health import Health
 from bridge.network import Refused
 from bridge.relay.admins import Admins
-from bridge.relay.health import Board
 from bridge.relay.intake import Relay
 from bridge.relay.notices import Notices
 from bridge.relay.requests import RequestNews
@@ -56,7 +54,6 @@ log = structlog.get_logger()
 
 _UNCHANGED = "correct the file; until then the daemon goes on with its previous configuration"
 _USERS_LOOK = 1.0  # seconds between looks at the user database: a change counts within 2
-_HEALTH_LOOK = 1.0  # seconds between looks at the health of everything
 _REQUESTS_LOOK = 2.0  # seconds between looks at the requests to become a member
 _EXPIRE_EVERY = 3600.0  # seconds
 _FIXED = ("users.database", "store.path", "http")  # what a running daemon cannot replace
@@ -149,9 +146,16 @@ class _Daemon:
         self._shared.on_change = self._host.changed
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
-        self._board = Board(self._gate, self._shared.outages, time.time, socket.gethostname())
-        self._liveness = Liveness(lambda: store.count_traffic({}))
         self._running = Running(group, self._relay, self._lookout)
+        self._health = HealthWatch(
+            store,
+            config.store.path,
+            self._gate,
+            self._shared,
+            lambda: self._running.networks,
+            lambda: {name: network.type for name, network in self._config.networks.items()},
+        )
+        self._health.board.ready_max_age = wiring.ready_max_age(config)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
@@ -159,8 +163,10 @@ class _Daemon:
         await self._remember()
         lease = self._homes.memory.lease = await _lease(self._store, BOTS)
         await self._serving.open()
+        await stored(self._store.begin_run, __version__)
+        await self._health.begin()
         if (http := self._config.http) is not None:
-            routes = await self._serving.routes(http, lease, self._shared, self._liveness.problem, self._health)
+            routes = await self._serving.routes(http, lease, self._shared, self._health.wedged, self._health.now)
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
             chores.append(self._group.create_task(serving, name="http"))
         await self._requests.resume(lease)
@@ -177,8 +183,7 @@ class _Daemon:
             self._group.create_task(self._expire(), name="expire"),
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
-            self._group.create_task(self._liveness.keep(), name="liveness"),
-            self._group.create_task(self._watch_health(), name="health"),
+            self._group.create_task(self._health.keep(), name="health"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
             self._group.create_task(
@@ -193,6 +198,8 @@ class _Daemon:
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
         await self._homes.close()
         await self._serving.write_counts()
+        with contextlib.suppress(StoreError):  # it looks as if we had been killed
+            await self._store.end_run()
 
     async def _start(self, name: str, *, needed: bool) -> None:
         await record_commands(self._config, name, self._users.audit)
@@ -228,6 +235,7 @@ class _Daemon:
         self._desk.config, self._counter.private = config, private_networks(config)
         self._sessions.lasts = config.users.session
         self._shared.terms = wiring.terms(config)
+        self._health.board.ready_max_age = wiring.ready_max_age(config)
         await self._serving.reloaded()
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
@@ -261,14 +269,17 @@ class _Daemon:
     def _with_what_stays(self, config: Config) -> Config:
         """`config`, but with the current values of what a running daemon cannot replace."""
         now = self._config
-        before = (now.users.database, now.store.path, now.http)
+        http = now.http
+        if http is not None and config.http is not None:
+            http = http.model_copy(update={"ready_max_age": config.http.ready_max_age})
+        before = (now.users.database, now.store.path, http)
         after = (config.users.database, config.store.path, config.http)
         for key, one, other in zip(_FIXED, before, after, strict=True):
             if one != other:
                 log.warning("not_reloaded", key=key, hint="restart the daemon: this change takes effect only then")
         users = config.users.model_copy(update={"database": now.users.database})
         store = config.store.model_copy(update={"path": now.store.path})
-        return config.model_copy(update={"users": users, "store": store, "http": now.http})
+        return config.model_copy(update={"users": users, "store": store, "http": http})
 
     def _announce(self) -> None:
         """Log, once, that all rooms are joined; `/readyz` says it of the current rooms."""
@@ -283,16 +294,6 @@ class _Daemon:
         if not self._was_ready:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])
-
-    def _health(self) -> Health:
-        return self._board.now
-
-    async def _watch_health(self) -> None:
-        """Look at the health of everything every second, for ever."""
-        while True:
-            types = {name: network.type for name, network in self._config.networks.items()}
-            self._board.look(self._running.networks, types)
-            await asyncio.sleep(_HEALTH_LOOK)
 
     async def _expire(self) -> None:
         """Remove what was done long ago from the store and the cache, every hour. An error is logged."""

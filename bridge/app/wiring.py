@@ -27,6 +27,7 @@ from bridge.model.event import Room
 from bridge.network import MediaSource, Network, Refused, Signals
 from bridge.previews.fetcher import Fetcher
 from bridge.relay.admins import Admins
+from bridge.relay.health import MAX_AGE_S
 from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
@@ -65,6 +66,11 @@ def terms(config: Config) -> Terms:
         uploads_per_day=config.media.max_per_day,
         largest_upload=min(config.media.max_size, _LARGEST_UPLOAD),
     )
+
+
+def ready_max_age(config: Config) -> float:
+    """How many seconds a message may wait before the outbox is not well any more."""
+    return config.http.ready_max_age if config.http is not None else MAX_AGE_S
 
 
 def previews(store: Store) -> Previews:

@@ -323,6 +323,8 @@ class HttpSection(Section):
     proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("127.0.0.0/8", "::1")
     """The reverse proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `172.18.0.0/16`.
     Default: those on this machine."""
+    ready_max_age: Duration = Field(default="5m", validate_default=True)
+    """How long a message may wait in the outbox before `/readyz` and `status` say that the outbox is not well."""
 
     @property
     def host(self) -> str:

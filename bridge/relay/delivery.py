@@ -140,9 +140,14 @@ class Dispatch:
             work.close()
 
     async def _keep_looking(self) -> None:
-        while True:
-            await self._look()
-            await stored(self._lease.wait, self._shared.clock() + _LOOK_S)
+        task, heartbeats = f"deliver {self._network.name}", self._shared.heartbeats
+        try:
+            while True:
+                heartbeats.beat(task)
+                await self._look()
+                await stored(self._lease.wait, self._shared.clock() + _LOOK_S)
+        finally:
+            heartbeats.forget(task)
 
     async def _look(self) -> None:
         """Start to send what is due in rooms that are not busy."""
@@ -291,6 +296,7 @@ class Dispatch:
         self._sent.add(post.id)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
+        self._shared.lines.note_said(post.room)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
 

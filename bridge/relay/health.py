@@ -1,79 +1,127 @@
 """Watches the health of the bridge: asks the networks, and remembers since when each thing is as it is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from bridge import __version__
-from bridge.model.event import Room
-from bridge.model.health import Check, Health, NetworkHealth, RoomHealth
+from bridge.model.event import BOTS, Room
+from bridge.model.health import Check, Health, NetworkHealth, Queue, RoomHealth
 from bridge.network import Encrypts, Network, Reports, Vitals
+from bridge.relay import checks
+from bridge.relay.lines import LastLines
 from bridge.relay.outages import Outages
 from bridge.rules.gate import Gate
+from bridge.store.steps import Steps
 
-_MOST_REASON = 300
-"""Characters of a reason: a server may have written it."""
+MAX_AGE_S = 300.0
+"""Seconds that a message may wait before the outbox is not well any more, unless the config says another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the board is told of, besides the networks. `queues`: of all networks. `free`: bytes on the disk of the
+    store, None if unknown. `full`: why what is heard has to wait for disk space. `lag`: how many seconds the event loop
+    was late."""
+
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    free: int | None = None
+    full: str = ""
+    lag: float = 0.0
 
 
 class Board:
-    """Keeps the health as it is now, in `now`. `worker` names this daemon. A reload replaces `ready_max_age`: how many
-    seconds a message may wait before the outbox is not well any more."""
+    """Keeps the health as it is now, in `now`. `worker` names this daemon; `clock` gives seconds since the epoch,
+    `steady` seconds that nobody sets. A reload replaces `ready_max_age`: how many seconds a message may wait before the
+    outbox is not well any more."""
 
-    def __init__(self, gate: Gate, outages: Outages, clock: Callable[[], float], worker: str) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        outages: Outages,
+        lines: LastLines,
+        worker: str,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+    ) -> None:
         self._gate = gate
         self._outages = outages
+        self._lines = lines
         self._clock = clock
+        self._steady = steady
+        self._steps = Steps(clock, steady)
+        self._step, self._stepped = 0.0, 0.0
         self._since: dict[str, Check] = {}
         started = clock()
         fine = Check(ok=True, since=started)
-        self.ready_max_age = 300.0
+        self.ready_max_age = MAX_AGE_S
         self.now = Health(started, __version__, worker, started, {}, (), {}, fine, fine, fine, fine)
 
-    def look(self, networks: Mapping[str, Network], types: Mapping[str, str]) -> None:
+    def look(self, networks: Mapping[str, Network], types: Mapping[str, str], around: Around) -> None:
         """Look at the `networks` that run; `types` are all that the config names, each with its type. Call it about
         once a second."""
+        self._notice_step()
         now = self._clock()
-        silenced = self._outages.silenced_rooms()
         found = {name: self._network(name, kind, networks.get(name), now) for name, kind in types.items()}
         rooms = tuple(
-            self._room(room, link.name, networks.get(room.network), found[room.network], silenced, now)
+            self._room(room, link.name, networks.get(room.network), found[room.network], now)
             for link in self._gate.links
             for room in link.rooms
             if room.network in found
         )
-        self.now = replace(self.now, now=now, networks=found, rooms=rooms)
+        ours = {name: queue for name, queue in around.queues.items() if name in types or name == BOTS}
+        self.now = replace(
+            self.now,
+            now=now,
+            networks=found,
+            rooms=rooms,
+            queues=around.queues,
+            outbox=self._check("outbox", checks.of_outbox(ours, now, self.ready_max_age), now),
+            disk=self._check("disk", checks.of_disk(around.free, around.full), now),
+            clock=self._check("clock", checks.of_clock(self._step), now),
+            loop=self._check("loop", checks.of_loop(around.lag), now),
+            free=around.free or 0,
+            lag=around.lag,
+        )
         self._forget()
+
+    def _notice_step(self) -> None:
+        """Notice that the clock was set, and go on telling the right times."""
+        if step := self._steps.step():
+            self._steps.taken(step)
+            self._step, self._stepped = step, self._steady()
+            self._since = {name: replace(check, since=check.since + step) for name, check in self._since.items()}
+            self.now = replace(self.now, started=self.now.started + step)
+        elif self._step and self._steady() - self._stepped > checks.CLOCK_LATELY_S:
+            self._step = 0.0
 
     def _network(self, name: str, kind: str, network: Network | None, now: float) -> NetworkHealth:
         vitals = _vitals(network)
         check = self._check(f"network:{name}", vitals.problem, now)
         return NetworkHealth(check, kind, self.now.worker, vitals.heard)
 
-    def _room(
-        self,
-        room: Room,
-        link: str,
-        network: Network | None,
-        its: NetworkHealth,
-        silenced: Mapping[Room, str],
-        now: float,
-    ) -> RoomHealth:
-        absence = network.absence(room) if network is not None else its.check.reason
+    def _room(self, room: Room, link: str, network: Network | None, its: NetworkHealth, now: float) -> RoomHealth:
+        absence = its.check.reason if network is None else network.absence(room) or ""
+        silenced = self._outages.silenced_rooms().get(room, "")
         encrypted, readable = _sealed(network, room)
-        reason = absence or silenced.get(room, "") or ("" if readable else "it is encrypted, and we cannot read it")
+        unreadable = "" if readable else "it is encrypted, and we cannot read it"
+        reason = its.check.reason or absence or silenced or unreadable
+        lines = self._lines.of(room)
         return RoomHealth(
             room,
             link,
-            self._check(f"room:{room}", reason or its.check.reason, now),
+            self._check(f"room:{room}", reason, now),
             self.now.worker,
             joined=network.joined(room) if isinstance(network, Reports) else not absence,
-            may_speak=not absence and room not in silenced,
+            may_speak=not absence and not silenced and its.check.ok,
             encrypted=encrypted,
             readable=readable,
+            heard=lines.heard,
+            said=lines.said,
         )
 
     def _check(self, name: str, reason: str, now: float) -> Check:
         """The check `name` with the time since when it is so."""
-        reason = reason[:_MOST_REASON]
+        reason = checks.told(reason)
         before = self._since.get(name)
         is_same = before is not None and before.ok is not bool(reason)
         self._since[name] = Check(not reason, before.since if before is not None and is_same else now, reason)

@@ -50,11 +50,20 @@ class Relay:
 
     async def accept(self, network: Network, lease: Lease) -> None:
         """Commit what `network` hears, until it is left. Asking for the next batch acknowledges the last."""
+        task, heartbeats = f"hear {network.name}", self._shared.heartbeats
+        try:
+            await self._accept(network, lease, lambda: heartbeats.beat(task))
+        finally:
+            heartbeats.forget(task)
+
+    async def _accept(self, network: Network, lease: Lease, beat: Callable[[], None]) -> None:
         while True:
+            beat()
             cursor = await stored(lease.cursor)
             try:
                 async with aclosing(network.events(cursor)) as heard, aclosing(_with_pulse(heard)) as batches:
                     async for batch in batches:
+                        beat()
                         if batch is None:
                             await stored(lease.renew, cursor)
                             continue
@@ -107,6 +116,8 @@ class Relay:
         self._shared.momentary.said(event)
         verdict = self._gate.decide(event, known)
         refusal, case = verdict.refusal, verdict.case
+        if case.link is not None and isinstance(event.body, Message):
+            self._shared.lines.note_heard(event.room)
         coming = isinstance(event.body, Membership)  # thousands of strangers come and go: that is no message refused
         if not coming:
             self._log(verdict)

@@ -4,11 +4,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bridge.lib.heartbeats import Heartbeats
 from bridge.lib.lru import LruSet
 from bridge.model.event import Event, Media
 from bridge.relay.admins import Admins
 from bridge.relay.gaps import Gaps
 from bridge.relay.limits import Terms
+from bridge.relay.lines import LastLines
 from bridge.relay.momentary import Momentary
 from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
@@ -52,3 +54,8 @@ class Shared:
     """Is told of each edit and each removal that was accepted."""
     requests: RequestNews | None = None
     admins: Admins | None = None
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    lines: LastLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = LastLines(self.clock)

@@ -1,0 +1,102 @@
+"""Keeps the health of the running daemon up to date."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bridge.app.liveness import Liveness
+from bridge.model.event import Room
+from bridge.model.health import Health
+from bridge.network import Network
+from bridge.relay.health import Around, Board
+from bridge.relay.shared import Shared
+from bridge.rules.gate import Gate
+from bridge.store import Store, StoreError
+from bridge.store.steps import since_boot
+
+_LOOK_S = 1.0
+"""Seconds between looks at the networks: no I/O."""
+_COUNT_S = 5.0
+"""Seconds between looks at the outbox and the disk."""
+
+
+class HealthWatch:
+    """`networks` are those that run, `types` all that the config names, each with its type. `path` is the store's. A
+    reload sets `board.ready_max_age`."""
+
+    def __init__(
+        self,
+        store: Store,
+        path: Path,
+        gate: Gate,
+        shared: Shared,
+        networks: Callable[[], Mapping[str, Network]],
+        types: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._store = store
+        self._path = path
+        self._gate = gate
+        self._shared = shared
+        self._networks = networks
+        self._types = types
+        self._around = Around()
+        self.liveness = Liveness(store, shared.heartbeats)
+        self.board = Board(gate, shared.outages, shared.lines, socket.gethostname(), time.time, since_boot)
+
+    def now(self) -> Health:
+        """The health at the last look."""
+        return self.board.now
+
+    def wedged(self) -> str:
+        """Why this process does not work any more; '' if it does."""
+        return self.liveness.problem()
+
+    async def begin(self) -> None:
+        """Recall when the last lines were, and look once."""
+        with suppress(StoreError):  # they are not known, then
+            self._shared.lines.recall(await self._store.last_lines(self._rooms()))
+        await self._count()
+        self._look()
+
+    async def keep(self) -> None:
+        """Keep it up to date, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.liveness.keep(), name="liveness")
+            group.create_task(self._keep_counting(), name="count what waits")
+            while True:
+                self._look()
+                self._shared.heartbeats.beat("watch health")
+                await asyncio.sleep(_LOOK_S)
+
+    def _look(self) -> None:
+        around = replace(self._around, full=self.liveness.full, lag=self.liveness.lag)
+        self.board.look(self._networks(), self._types(), around)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            await self._count()
+            await asyncio.sleep(_COUNT_S)
+
+    async def _count(self) -> None:
+        free = await asyncio.to_thread(_free, self._path)
+        with suppress(StoreError):  # told by the liveness; what was counted last holds until then
+            self._around = replace(self._around, queues=await self._store.queues())
+        self._around = replace(self._around, free=free)
+        self._shared.lines.keep(self._rooms())
+
+    def _rooms(self) -> frozenset[Room]:
+        return frozenset(room for link in self._gate.links for room in link.rooms)
+
+
+def _free(path: Path) -> int | None:
+    """The bytes that are free for us on the disk of `path`; None if nobody knows."""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
