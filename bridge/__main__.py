@@ -11,18 +11,12 @@ from pathlib import Path
 import click
 
 from bridge.cli import cli
+from bridge.lib.exits import DONE, FAILED, INTERRUPTED, WRONG
 from bridge.model.text import printable
-
-DONE = 0
-FAILED = 1
-"""Trying again may help."""
-WRONG = 2
-"""Wrong usage or configuration: trying again does not help, a supervisor must not restart."""
-INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.
+    """Run the command line and exit with a code of `bridge.lib.exits`.
 
     With QUACKBRIDGE_DEBUG set, a failure prints its traceback.
     """

@@ -2,26 +2,33 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
 from bridge.admin import comparing
 from bridge.admin.live import Json, NotDone
 from bridge.network import Encrypts, Network, NotSigned
 
-_Answer = Callable[[Json], Awaitable[Json]]
+Answering = Callable[[Json], Awaitable[Json]]
 
 
 class Answers:
-    """`networks` are those that run. An answer never holds a secret: whoever reads it may show it."""
+    """`networks` are those that run; `more` are questions that somebody else answers. An answer never holds a secret:
+    whoever reads it may show it."""
 
-    def __init__(self, networks: Callable[[], Mapping[str, Network]]) -> None:
+    def __init__(
+        self,
+        networks: Callable[[], Mapping[str, Network]],
+        more: Mapping[str, Answering] = MappingProxyType({}),
+    ) -> None:
         self._networks = networks
-        self._questions: Mapping[str, _Answer] = {
+        self._questions: Mapping[str, Answering] = {
             "encryption": self._encryption,
             "comparisons": self._comparisons,
             "answer_comparison": self._answer_comparison,
             "sign_device": self._sign_device,
             "new_recovery_key": self._new_recovery_key,
             "recovery_key_shown": self._recovery_key_shown,
+            **more,
         }
 
     async def answer(self, question: str, about: Json) -> Json:

@@ -4,30 +4,40 @@ import asyncio
 import http.client
 import json
 import os
-import socket
-import struct
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
+from bridge.lib import exits, sockets
 from bridge.lib.files import not_ours
 
 Json = Mapping[str, Any]
 LARGEST = 65_536
-"""Bytes of a question, and of an answer, at most."""
-_PATIENCE_S = {"encryption": 2.0}
+"""Bytes of a question, and of a line, at most."""
+LARGEST_ANSWER = 16_000_000
+"""Bytes of an answer at most: a room takes about a thousand."""
+STREAM_S = 30.0
+"""Seconds between two lines of a stream at most: an empty one comes every 10 s."""
+_PATIENCE_S = {"encryption": 2.0, "health": 2.0}
 LONGEST_S = 90.0
 """Seconds for what asks a homeserver."""
-_PEER = struct.Struct("3i")
-"""Process, user and group of who listens (unix(7), `SO_PEERCRED`)."""
 _NOT_RUNNING = "the daemon does not run: start it with `quackbridge run`"
 _SILENT = "the daemon does not answer: look at its log, or restart it"
 
 
 class NotRunning(click.ClickException):
-    """No daemon runs with this store, or it does not answer. The text says what to do."""
+    """No daemon runs with this store. The text says what to do."""
+
+    exit_code = exits.NOT_RUNNING
+
+
+class NotAnswering(NotRunning):
+    """A daemon may run, but it does not answer. The text says what to do."""
+
+    exit_code = exits.FAILED
 
 
 class NotDone(click.ClickException):
@@ -63,62 +73,57 @@ class LocalLive:
             return asked.result(_PATIENCE_S.get(question, LONGEST_S))
         except TimeoutError:
             asked.cancel()
-            raise NotRunning(_SILENT) from None
+            raise NotAnswering(_SILENT) from None
 
 
 class SocketLive:
-    """Asks the daemon that runs with the `store`, over its unix socket."""
+    """Asks the daemon over its unix socket, in one of `places`. It belongs to whom the file `owned` belongs."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._path = socket_of(store)
+    def __init__(self, places: Sequence[Path], owned: Path) -> None:
+        self._places = places
+        self._owned = owned
 
     def ask(self, question: str, **about: object) -> Json:
         """See `Live`."""
         body = json.dumps({"question": question, "about": about})
-        connection = _UnixConnection(self._path, self._trusted(), _PATIENCE_S.get(question, LONGEST_S))
-        try:
+        with self._connected(_PATIENCE_S.get(question, LONGEST_S)) as connection:
             connection.request("POST", "/ask", body, {"Content-Type": "application/json"})
-            found = json.loads(connection.getresponse().read(LARGEST))
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise NotRunning(_NOT_RUNNING) from None
-        except PermissionError:
-            raise NotRunning(f"{self._path}: {not_ours(self._path)}") from None
-        except (OSError, http.client.HTTPException, ValueError):
-            raise NotRunning(_SILENT) from None
-        finally:
-            connection.close()
+            found = json.loads(connection.getresponse().read(LARGEST_ANSWER))
         if not isinstance(found, dict) or "error" in found:
             error = found if isinstance(found, dict) else {}
             raise NotDone(str(error.get("error", _SILENT)), str(error.get("needs", "")))
         return found
 
+    def lines(self, path: str) -> Iterator[Json]:
+        """The JSON documents that the daemon answers to GET `path`, one a line, until it ends. Raises NotRunning and
+        NotDone."""
+        with self._connected(STREAM_S) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                raise NotDone(answer.read(LARGEST).decode(errors="replace").strip())
+            while line := answer.readline(LARGEST):
+                if line.strip():
+                    yield json.loads(line)
+
+    @contextmanager
+    def _connected(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
+        path = sockets.found(self._places)
+        connection = sockets.UnixConnection(path, self._trusted(), timeout)
+        try:
+            yield connection
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise NotRunning(_NOT_RUNNING) from None
+        except PermissionError:
+            raise NotAnswering(f"{path}: {not_ours(path)}") from None
+        except (OSError, http.client.HTTPException, ValueError):
+            raise NotAnswering(_SILENT) from None
+        finally:
+            connection.close()
+
     def _trusted(self) -> set[int]:
         """The users whose daemon it may be: recovery keys and passwords are told to no other."""
         try:
-            return {0, os.geteuid(), self._store.stat().st_uid}
+            return {0, os.geteuid(), self._owned.stat().st_uid}
         except OSError:
             return {0, os.geteuid()}
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over the unix socket `path`. Raises PermissionError if the process that listens there belongs to another
-    user than those who are `trusted`."""
-
-    def __init__(self, path: Path, trusted: Collection[int], timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-        self._trusted = trusted
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-        found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-        if _PEER.unpack(found)[1] not in self._trusted:
-            raise PermissionError
-
-
-def socket_of(store: Path) -> Path:
-    """Where the daemon with that store listens: its socket, or a symbolic link to it."""
-    return store.with_name(f"{store.name}.sock")

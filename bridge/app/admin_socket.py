@@ -4,51 +4,85 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from bridge.admin.live import LARGEST, LONGEST_S, Json, NotDone, socket_of
+from bridge.admin.live import LARGEST, LONGEST_S, Json, NotDone
 from bridge.http import server
+from bridge.lib import sockets
 
 log = structlog.get_logger()
 
-_LONGEST = 107
-"""Bytes of a path at most: what `sun_path` holds (unix(7))."""
 _WAITING = 8
 """Connections that wait to be accepted."""
 _OWN_ONLY = 0o177
-
+_HINT = (
+    "`status` tells less, and `verify`, `matrix-setup`, `reload`, `watch` and `healthcheck` do not work; all else does"
+)
 
 Answer = Callable[[str, Json], Awaitable[Json]]
 
 
-async def serve(store: Path, answer: Answer, environ: Mapping[str, str]) -> None:
-    """Serve until cancelled: in `$RUNTIME_DIRECTORY`, where systemd gives one, else beside the `store`. A daemon that
-    cannot listen goes on without, and says so in the log."""
-    beside, path = socket_of(store), _place(store, environ)
-    try:
-        with _listening(path) as listening, _linked(beside, path):
-            await server.serve_on(listening, [web.post("/ask", _asked(answer))], LARGEST)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "`quackbridge verify` and `matrix-setup` cannot ask the daemon, and `status` tells less; all else works"
-        log.warning("no_admin_socket", path=str(path), reason=reason, hint=hint)
+async def serve(
+    store: Path,
+    config: Path,
+    answer: Answer,
+    environ: Mapping[str, str],
+    routes: Sequence[web.AbstractRouteDef] = (),
+) -> None:
+    """Serve questions, and `routes`, until cancelled: in `$RUNTIME_DIRECTORY`, where systemd gives one, else beside the
+    `store`, else beside the `config` file. Commands find it from each. A daemon that can listen nowhere goes on
+    without, and says so in the log."""
+    with ExitStack() as stack:
+        listening = _first(store, config, environ, stack)
+        if listening is not None:
+            await server.serve_on(listening, [web.post("/ask", _asked(answer)), *routes], LARGEST)
 
 
-def _place(store: Path, environ: Mapping[str, str]) -> Path:
-    runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Path(runtime).absolute() / "admin.sock" if runtime else socket_of(store)
+def _first(store: Path, config: Path, environ: Mapping[str, str], stack: ExitStack) -> socket.socket | None:
+    """Listen in the first place where that can be done, and where commands find it."""
+    named = (sockets.of_store(store.absolute()), sockets.of_config(config.absolute()))
+    places = [place for place in (sockets.of_service(environ), *named) if place is not None]
+    problems = []
+    for place in places:
+        with ExitStack() as tried:
+            try:
+                listening = tried.enter_context(_listening(place))
+                _link_all([name for name in named if name != place], place, tried, needed=place not in named)
+            except OSError as error:
+                problems.append((place, error.strerror or str(error)))
+                continue
+            stack.push(tried.pop_all())
+            return listening
+    path, reason = problems[0]
+    log.warning("no_admin_socket", path=str(path), reason=reason, hint=_HINT)
+    return None
+
+
+def _link_all(names: Sequence[Path], place: Path, stack: ExitStack, *, needed: bool) -> None:
+    """Let commands find the socket in `place`: they know the store, or only the config. Raises OSError if none of the
+    `names` can link to it, though that is `needed`."""
+    problem: OSError | None = None
+    for name in names:
+        try:
+            stack.enter_context(_linked(name, place))
+        except OSError as error:
+            problem = problem or error
+        else:
+            needed = False
+    if problem is not None and needed:
+        raise problem
 
 
 @contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
     """A listening socket with mode 0600 from its first moment, removed at the end."""
-    if len(os.fsencode(path)) > _LONGEST:
-        raise OSError(0, f"a socket's path may have {_LONGEST} bytes: use a store in a folder with a shorter path")
+    if len(os.fsencode(path)) > sockets.LONGEST:
+        raise OSError(0, f"a socket's path may have {sockets.LONGEST} bytes: use a folder with a shorter path")
     _remove_old(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         before = os.umask(_OWN_ONLY)
@@ -67,19 +101,16 @@ def _listening(path: Path) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _linked(beside: Path, path: Path) -> Iterator[None]:
-    """Let commands find the socket: they know the store, and not where systemd has put the socket."""
-    if path == beside:
-        yield
-        return
-    _remove_old(beside)
-    beside.symlink_to(path)
+def _linked(name: Path, path: Path) -> Iterator[None]:
+    """Let `name` be a symbolic link to the socket."""
+    _remove_old(name)
+    name.symlink_to(path)
     try:
         yield
     finally:
         with suppress(OSError):
-            if beside.readlink() == path:
-                beside.unlink()
+            if name.readlink() == path:
+                name.unlink()
 
 
 def _remove_old(path: Path) -> None:

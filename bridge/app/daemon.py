@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -18,9 +19,9 @@ from bridge.admin.answers import Answers
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
-from bridge.admin.live import LocalLive
+from bridge.admin.live import Json, LocalLive
 from bridge.admin.misfits import orphans, unknown_users
-from bridge.app import admin_socket, wiring
+from bridge.app import admin_socket, watchers, wiring
 from bridge.app.health import HealthWatch
 from bridge.app.homes import Homes
 from bridge.app.recorded import record_commands
@@ -28,10 +29,12 @@ from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
 from bridge.config import Config, ConfigError, doors_of, editable_networks, links_of, load, private_networks, remember
+from bridge.http import health as http_health
 from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event, Room
+from bridge.model.health_told import in_full
 from bridge.network import Refused
 from bridge.relay.admins import Admins
 from bridge.relay.intake import Relay
@@ -74,7 +77,7 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
     ) as store:
         try:
             async with asyncio.TaskGroup() as group:
-                await _Daemon(config, path, users, store, group).serve(watch, stopping)
+                await _Daemon(config, watch, users, store, group).serve(stopping)
         except BaseExceptionGroup as error:
             raise _first(error) from error
     log.info("stopped")
@@ -84,10 +87,11 @@ class _Daemon:
     """Everything that is running, and how to reload it."""
 
     def __init__(
-        self, config: Config, path: Path, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
+        self, config: Config, watch: Watch, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
     ) -> None:
         self._config = config
-        self._path = path
+        self._watch = watch
+        self._path = path = watch.path
         self._was_ready = False
         self._ready: asyncio.Task[None] | None = None
         self._users = users
@@ -109,7 +113,8 @@ class _Daemon:
         self._counter = Counter(
             users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
         )
-        self._answers = Answers(lambda: self._running.networks)
+        more = {"health": self._answer_health, "reload": self._answer_reload}
+        self._answers = Answers(lambda: self._running.networks, more)
         self._desk = Desk(
             config,
             users,
@@ -158,7 +163,7 @@ class _Daemon:
         self._health.board.ready_max_age = wiring.ready_max_age(config)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
 
-    async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
+    async def serve(self, stopping: asyncio.Event) -> None:
         chores = []
         await self._remember()
         lease = self._homes.memory.lease = await _lease(self._store, BOTS)
@@ -176,7 +181,7 @@ class _Daemon:
             await self._start(name, needed=True)
         await self._warn()
         self._announce()
-        watching = self._group.create_task(watch.each(self._reload), name="watch config")
+        watching = self._group.create_task(self._watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
             self._group.create_task(_watch_users(self._users), name="watch users"),
@@ -187,7 +192,14 @@ class _Daemon:
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
             self._group.create_task(
-                admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
+                admin_socket.serve(
+                    self._config.store.path,
+                    self._path,
+                    self._answers.answer,
+                    os.environ,
+                    [*http_health.routes(self._health.wedged, self._health.now), *watchers.routes(self._shared.tail)],
+                ),
+                name="admin socket",
             ),
         ]
         working = self._group.create_task(self._host.work(), name="what bots do by themselves")
@@ -208,17 +220,18 @@ class _Daemon:
         network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
         await self._running.start(network, lease, needed=needed)
 
-    async def _reload(self) -> None:
-        """Apply the config file as it is now, or, if it has a problem, nothing of it."""
+    async def _reload(self) -> Json:
+        """Apply the config file as it is now, or, if it has a problem, nothing of it. Returns what came of it."""
         try:
             config = await asyncio.to_thread(load, self._path)
             bots = wiring.bots(config, self._hosted, self._homes, self._path.parent)
-        except ConfigError as error:
-            log.error("not_reloaded", problems=str(error).splitlines(), hint=_UNCHANGED)
-            return
-        except Refused as error:
-            log.error("not_reloaded", problems=[str(error)], hint=_UNCHANGED)
-            return
+        except (ConfigError, Refused) as error:
+            problems = str(error).splitlines()
+            log.error("not_reloaded", problems=problems, hint=_UNCHANGED)
+            return {"reloaded": False, "problems": problems}
+        return await self._apply(config, bots)
+
+    async def _apply(self, config: Config, bots: Mapping[str, wiring.Kept]) -> Json:
         for warning in config.warnings:
             log.warning("config", text=warning)
         config = self._with_what_stays(config)
@@ -244,6 +257,14 @@ class _Daemon:
         await self._warn()
         self._announce()
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
+        done = {"stopped": stop, "started": start, "links": [*config.links]}
+        return {"reloaded": True, "problems": [], "warnings": [*config.warnings], **done}
+
+    async def _answer_health(self, _about: Json) -> Json:
+        return in_full(self._health.now())
+
+    async def _answer_reload(self, _about: Json) -> Json:
+        return await self._watch.outcome()
 
     async def _remember(self) -> None:
         """Keep the settings for the command line, which uses them while the config file is broken."""

@@ -1,5 +1,5 @@
-"""Whether this process works: its event loop turns, its tasks go on, and the store can be written. Never asks a network:
-if a homeserver is away, starting the bridge again does not bring it back."""
+"""Whether this process works: its event loop turns, its tasks go on, and the store can be written. Never asks a
+network: if a homeserver is away, starting the bridge again does not bring it back."""
 
 import asyncio
 

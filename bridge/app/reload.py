@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from bridge.admin.live import Json
 from bridge.lib.files import Stamp, stamp
 from bridge.lib.waiting import is_set_within
 
@@ -18,12 +19,20 @@ class Watch:
     def __init__(self, path: Path, seen: Stamp | None) -> None:
         self.path = path
         self._asked = asyncio.Event()
+        self._waiting: list[asyncio.Future[Json]] = []
         self._seen = seen
 
     def now(self) -> None:
         self._asked.set()
 
-    async def each(self, reload: Callable[[], Awaitable[None]]) -> None:
+    async def outcome(self) -> Json:
+        """Ask for a reload, and wait for what comes of it. It is done by who runs `each`."""
+        waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._asked.set()
+        return await waiting
+
+    async def each(self, reload: Callable[[], Awaitable[Json]]) -> None:
         """Call `reload` whenever one is due, one after the other, for ever."""
         before = self._seen
         while True:
@@ -35,4 +44,8 @@ class Watch:
             before = now
             if asked or (settled and now != self._seen):
                 self._seen = now
-                await reload()
+                waiting, self._waiting = self._waiting, []
+                outcome = await reload()
+                for each in waiting:
+                    if not each.done():  # else who asked has left
+                        each.set_result(outcome)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import click
 
 from bridge.admin.live import SocketLive
 from bridge.admin.verbs import Verb
-from bridge.admin.verbs.office import Answer, Office, Terminal
+from bridge.admin.verbs.office import Again, Answer, Office, Terminal
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
+from bridge.lib import sockets
 from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
 from bridge.users.tinydb import TinyUsers
@@ -29,28 +31,59 @@ def in_shell(verb: Verb, name: str) -> click.Command:
     """`verb` as the command `name`, which reads the config and prints."""
     command = verb.command
 
-    def run(config: Path, as_json: bool, **values: Any) -> None:
+    def run(config: Path, as_json: bool, **values: Any) -> int:
         gc.disable()  # a short process: with ten thousand users, collecting takes a third of its time
-        settings = load_settings(config)
-        by = f"shell:{_who()}"
-        users = partial(TinyUsers, settings.users.database, by)
-        live = SocketLive(settings.store.path)
-        terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
-        office = Office(settings, users, by=by, terminal=terminal, live=live)
-        ctx = click.get_current_context()
-        ctx.obj = office
+        context = click.get_current_context()
         assert command.callback is not None
-        answer = ctx.invoke(command.callback, **values)
-        for warning in office.warnings:
-            click.echo(f"quackbridge: warning: {warning}", err=True)
+        before: Again | None = None
+        while True:
+            context.obj = office = _office(config, as_json=as_json)
+            answer: Answer = context.invoke(command.callback, **values)
+            for warning in office.warnings if before is None else ():
+                click.echo(f"quackbridge: warning: {warning}", err=True)
+            if (again := answer.again) is None:
+                break
+            _print_again(answer, before, as_json=as_json)
+            before = again
+            time.sleep(again.seconds)
         print_answer(answer, as_json=as_json)
         if answer.printed is not None and sys.stdout is not None:  # None: it was closed, and nothing was printed
             sys.stdout.flush()
             answer.printed()
+        return answer.code
 
     made = click.Command(name, callback=run, params=[*command.params], help=command.help, short_help=verb.about)
     json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     return config_option(json_option(made))
+
+
+def _office(config: Path, *, as_json: bool) -> Office:
+    settings = load_settings(config)
+    by = f"shell:{_who()}"
+    users = partial(TinyUsers, settings.users.database, by)
+    store = settings.store.path
+    live = SocketLive(sockets.places(store, config, os.environ), store)
+    terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)
+    return Office(settings, users, by=by, terminal=terminal, live=live)
+
+
+def _print_again(answer: Answer, before: Again | None, *, as_json: bool) -> None:
+    """Print an answer that others follow: on a terminal in the place of the last; else if it tells something new, as
+    JSON in one line."""
+    if sys.stdout is None:  # it was closed
+        return
+    is_terminal = sys.stdout.isatty() and not as_json
+    if is_terminal:
+        click.clear()
+    elif before is not None and answer.again is not None and answer.again.changed == before.changed:
+        return
+    if as_json:
+        click.echo(json.dumps(answer.data, ensure_ascii=False))
+    else:
+        print_answer(answer, as_json=False)
+        if not is_terminal:
+            click.echo()
+    sys.stdout.flush()
 
 
 def print_answer(answer: Answer, *, as_json: bool) -> None:

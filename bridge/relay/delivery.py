@@ -5,6 +5,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import structlog
 
@@ -17,6 +18,7 @@ from bridge.model.presentation import DEFAULT
 from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
 from bridge.relay.shared import Shared
 from bridge.relay.suspects import Suspects
+from bridge.relay.tail import Posted
 from bridge.rules.routing import Links
 from bridge.store import Commit, Dead, Dropped, Lease, Shown, Waits, stored
 from bridge.store.contract import LONGEST_WAIT_S
@@ -297,6 +299,7 @@ class Dispatch:
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
         self._shared.lines.note_said(post.room)
+        self._show("sent", post.room, post.deliveries, remote=outcome)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
 
@@ -424,6 +427,7 @@ class Dispatch:
             pause = min(pause, asked) if error.refused else asked
         log.warning("postponed", room=str(backlog.room), retry_in_s=round(pause, 1), reason=str(error))
         await stored(self._lease.settle, Waits(backlog.room, self._shared.clock() + pause, str(error)))
+        self._show("postponed", backlog.room, [each for item in backlog.owed for each in item.deliveries], str(error))
 
     async def _bury(self, room: Room, deliveries: Sequence[str], error: SendError) -> None:
         """Mark deliveries that can never be sent as dead, and tell their senders. Removed ones are dropped."""
@@ -436,6 +440,21 @@ class Dispatch:
             await stored(self._lease.commit, Commit.owing(told))
         hint = "not delivered, and kept: `quackbridge outbox list` shows it, `outbox retry ID` sends it again"
         log.error("dead", room=str(room), deliveries=list(deliveries), reason=str(error), hint=hint)
+        self._show("dead", room, deliveries, str(error))
+
+    def _show(
+        self,
+        what: Literal["sent", "postponed", "dead"],
+        room: Room,
+        deliveries: Sequence[str],
+        reason: str = "",
+        *,
+        remote: str = "",
+    ) -> None:
+        """Show those who watch what became of deliveries."""
+        if self._shared.tail.is_watched:
+            posted = Posted(what, self._links().of(room) is None, remote, reason)
+            self._shared.tail.posted(posted, room, deliveries, self._shared.clock())
 
 
 def _has_links(event: Event) -> bool:

@@ -118,6 +118,8 @@ class Relay:
         refusal, case = verdict.refusal, verdict.case
         if case.link is not None and isinstance(event.body, Message):
             self._shared.lines.note_heard(event.room)
+        if self._shared.tail.is_watched:
+            self._shared.tail.heard(verdict, self._shared.clock())
         coming = isinstance(event.body, Membership)  # thousands of strangers come and go: that is no message refused
         if not coming:
             self._log(verdict)

@@ -73,6 +73,10 @@ class Outages:
                 self._told.discard(room)
                 yield Ended(outage, now, told)
 
+    def go_on(self, outage: Outage) -> None:
+        """Track an `outage` that lasted when an earlier run ended; `look` will find whether it is over."""
+        self._away.setdefault(outage.room, outage)
+
     def resume(self, outage: Outage) -> None:
         """Track an `outage` that an earlier run has told others of; `look` will find whether it is over."""
         self._away[outage.room] = outage
@@ -105,6 +109,10 @@ class Outages:
     def away(self) -> Mapping[Room, str]:
         """The rooms in which nothing can be said, each with why."""
         return {room: outage.reason for room, outage in self._away.items()}
+
+    def lasting(self) -> Sequence[Outage]:
+        """The outages that are not over."""
+        return [*self._away.values()]
 
     def let_go(self, room: Room) -> None:
         """Stop holding `room`: the notice is on its way, or there is none."""

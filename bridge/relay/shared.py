@@ -16,6 +16,7 @@ from bridge.relay.notices import Notices
 from bridge.relay.outages import Outages
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
+from bridge.relay.tail import Tail
 
 _REMOVED = 10_000
 
@@ -55,6 +56,7 @@ class Shared:
     requests: RequestNews | None = None
     admins: Admins | None = None
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    tail: Tail = field(default_factory=Tail)
     lines: LastLines = field(init=False)
 
     def __post_init__(self) -> None:

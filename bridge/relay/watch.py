@@ -10,6 +10,7 @@ from bridge.model.accounting import Loss
 from bridge.model.event import Room
 from bridge.network import Network
 from bridge.relay import outages
+from bridge.relay.checks import told
 from bridge.relay.gaps import GAPS
 from bridge.relay.outages import Outage
 from bridge.relay.shared import Shared
@@ -31,11 +32,13 @@ class Lookout:
         self._shared = shared
         self._outages = shared.outages
         self._looks = 0
+        self._kept: dict[Room, str] = {}  # the outages that the store knows, each with its reason
         self._told: dict[Room, int] = {}  # the look at which people were told what a room has lost
 
     async def resume(self, lease: Lease) -> None:
-        """Load the outages that an earlier run has told others of, and the gaps of which it has not. Call it before the
-        network begins."""
+        """Load the outages that lasted when an earlier run ended, which of them it has told others of, and the gaps of
+        which it has not. Call it before the network begins."""
+        await self._resume_outages(lease)
         gone: dict[str, str | None] = {}
         for key, kept in (await stored(lease.recall)).items():
             what = next((prefix for prefix in (_AWAY, GAPS) if key.startswith(prefix)), None)
@@ -52,6 +55,14 @@ class Lookout:
         if gone:
             await stored(lease.remember, gone)
 
+    async def _resume_outages(self, lease: Lease) -> None:
+        for outage in await stored(lease.lasting_outages):
+            if self._gate.links.of(outage.room):
+                self._outages.go_on(Outage(outage.room, outage.began, outage.reason))
+                self._kept[outage.room] = outage.reason
+            else:
+                await stored(lease.end_outage, outage.room, self._shared.clock())
+
     async def look(self, networks: Mapping[str, Network], leases: Mapping[str, Lease]) -> None:
         """Tell of outages and tidy the outbox. Call it about once a second."""
         leases = {name: lease for name, lease in leases.items() if lease.valid()}
@@ -61,10 +72,30 @@ class Lookout:
             if (lease := leases.get(change.outage.room.network)) is not None:
                 with suppress(LeaseLost):  # the network was stopped meanwhile, and its rooms are forgotten
                     await self._tell_of(change, lease)
+        await self._keep_outages(leases)
+        self._shared.heartbeats.beat("look out")
         self._looks += 1
         if self._looks % _TIDY == 0:
             await self._tell_of_gaps(leases)
             await self._tidy(leases)
+
+    async def _keep_outages(self, leases: Mapping[str, Lease]) -> None:
+        """Keep in the store which outages have begun, unless they are short, and which are over. Those of a network
+        that was stopped go on: it finds them when it begins again."""
+        now = self._shared.clock()
+        lasting = {each.room: each for each in self._outages.lasting()}
+        for room, outage in lasting.items():
+            reason = told(outage.reason)
+            is_new = now - outage.since >= outages.SHORT and self._kept.get(room) != reason
+            if is_new and (lease := leases.get(room.network)) is not None:
+                with suppress(LeaseLost):
+                    await stored(lease.begin_outage, room, outage.since, reason)
+                    self._kept[room] = reason
+        for room in [room for room in self._kept if room not in lasting]:
+            if (lease := leases.get(room.network)) is not None:
+                with suppress(LeaseLost):
+                    await stored(lease.end_outage, room, now)
+            del self._kept[room]
 
     async def _tell_of_gaps(self, leases: Mapping[str, Lease]) -> None:
         for room, bundle in self._shared.gaps.due(leases, self._shared.clock(), self._shared.terms.tell_gaps):

@@ -12,8 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.admin.answers import Answers
-from bridge.admin.live import Json, LocalLive, NotDone, NotRunning, SocketLive, socket_of
+from bridge.admin.live import Json, LocalLive, NotDone, NotRunning, SocketLive
 from bridge.app import admin_socket
+from bridge.lib.sockets import of_config, of_store, places
 
 pytestmark = pytest.mark.real_time
 
@@ -28,6 +29,14 @@ async def _answer(question: str, about: Json) -> Json:
     return {"question": question, "about": dict(about)}
 
 
+def _config(store: Path) -> Path:
+    return store.with_name("config.yaml")
+
+
+def _live(store: Path, config: Path) -> SocketLive:
+    return SocketLive(places(store, config, {}), store)
+
+
 def _answers(live: SocketLive) -> bool:
     try:
         return bool(live.ask("anything"))
@@ -37,13 +46,13 @@ def _answers(live: SocketLive) -> bool:
 
 @asynccontextmanager
 async def _serving(store: Path, environ: dict[str, str] | None = None) -> AsyncGenerator[SocketLive, None]:
-    task = asyncio.create_task(admin_socket.serve(store, _answer, environ or {}))
+    task = asyncio.create_task(admin_socket.serve(store, _config(store), _answer, environ or {}))
     for _ in range(200):
-        if task.done() or await asyncio.to_thread(_answers, SocketLive(store)):
+        if task.done() or await asyncio.to_thread(_answers, _live(store, _config(store))):
             break
         await asyncio.sleep(0.01)
     try:
-        yield SocketLive(store)
+        yield _live(store, _config(store))
     finally:
         task.cancel()
         await asyncio.wait({task})
@@ -64,10 +73,10 @@ async def test_a_question_is_answered_and_what_cannot_be_done_says_why_and_what_
 async def test_only_the_daemons_own_user_may_connect_and_what_a_killed_one_left_is_replaced(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     left = socket.socket(socket.AF_UNIX)
-    left.bind(str(socket_of(store)))
+    left.bind(str(of_store(store)))
     left.close()
     async with _serving(store) as live:
-        assert stat.S_IMODE(socket_of(store).stat().st_mode) == 0o600
+        assert stat.S_IMODE(of_store(store).stat().st_mode) == 0o600
         assert await asyncio.to_thread(live.ask, "encryption")
 
 
@@ -81,30 +90,59 @@ async def test_a_socket_in_the_directory_of_systemd_is_found_by_a_command_that_k
     assert [*tmp_path.iterdir()] == [runtime]
 
 
-async def test_a_file_in_its_place_is_not_removed_and_a_path_that_is_too_long_is_said(tmp_path: Path) -> None:
+async def test_a_file_in_its_place_is_not_removed_and_where_it_can_listen_nowhere_the_log_says_why(
+    tmp_path: Path,
+) -> None:
     store = tmp_path / "store.sqlite"
-    socket_of(store).write_text("mine")
+    for place in (of_store(store), of_config(_config(store))):
+        place.write_text("mine")
     long = tmp_path / ("x" * 100) / "store.sqlite"
     long.parent.mkdir()
     with capture_logs() as logs:
-        await admin_socket.serve(store, _answer, {})
-        await admin_socket.serve(long, _answer, {})
+        await admin_socket.serve(store, _config(store), _answer, {})
+        await admin_socket.serve(long, _config(long), _answer, {})
     assert [line["reason"] for line in logs] == [
         "there is a file of that name",
-        "a socket's path may have 107 bytes: use a store in a folder with a shorter path",
+        "a socket's path may have 107 bytes: use a folder with a shorter path",
     ]
-    assert socket_of(store).read_text() == "mine"
+    assert of_store(store).read_text() == of_config(_config(store)).read_text() == "mine"
+
+
+@pytest.mark.parametrize("folder", ["x" * 100, "closed"])
+async def test_where_the_folder_of_the_store_can_have_no_socket_it_is_beside_the_config(
+    tmp_path: Path, folder: str
+) -> None:
+    store, config = tmp_path / folder / "store.sqlite", tmp_path / "config.yaml"
+    if folder != "closed":  # else there is none, as if it could not be written
+        store.parent.mkdir()
+    task = asyncio.create_task(admin_socket.serve(store, config, _answer, {}))
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(_answers, _live(store, config)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert stat.S_ISSOCK(of_config(config).lstat().st_mode)
+    assert stat.S_IMODE(of_config(config).stat().st_mode) == 0o600
+    task.cancel()
+    await asyncio.wait({task})
+    assert not of_config(config).exists()
+
+
+async def test_a_command_that_knows_only_the_config_finds_it_beside_the_store(tmp_path: Path) -> None:
+    store = tmp_path / "data" / "store.sqlite"
+    store.parent.mkdir()
+    async with _serving(store):
+        assert await asyncio.to_thread(_answers, _live(tmp_path / "unknown.sqlite", _config(store)))
+    assert [*store.parent.iterdir()] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"question": 7}', b"[" * 5000, b'{"question": "x", "about": 1}'])
 async def test_what_is_no_question_is_refused(body: bytes, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     async with _serving(store):
-        reader, writer = await asyncio.open_unix_connection(str(socket_of(store)))
+        reader, writer = await asyncio.open_unix_connection(str(of_store(store)))
         writer.write(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         assert b" 400 " in await reader.readline()
         writer.close()
-        reader, writer = await asyncio.open_unix_connection(str(socket_of(store)))
+        reader, writer = await asyncio.open_unix_connection(str(of_store(store)))
         writer.write(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + b"x" * 200_000)
         assert b" 413 " in await reader.readline()
         writer.close()
@@ -128,30 +166,33 @@ async def test_the_socket_of_a_running_daemon_is_not_replaced_nor_is_one_removed
 ) -> None:
     runtime = tmp_path / "run"
     runtime.mkdir()
+    (tmp_path / "other").mkdir()
     environ = {"RUNTIME_DIRECTORY": str(runtime)}
     async with _serving(tmp_path / "one.sqlite", environ) as one:
-        with capture_logs() as logs:
-            await admin_socket.serve(tmp_path / "other.sqlite", _answer, environ)
-        assert [line["reason"] for line in logs] == ["another daemon listens there"]
+        async with _serving(tmp_path / "other" / "store.sqlite", environ) as other:
+            assert await asyncio.to_thread(other.ask, "encryption")
+            assert stat.S_ISSOCK(of_store(tmp_path / "other" / "store.sqlite").lstat().st_mode)
         assert await asyncio.to_thread(one.ask, "encryption")
         (runtime / "admin.sock").unlink()
         (runtime / "admin.sock").write_text("another's")
     assert (runtime / "admin.sock").read_text() == "another's"
-    assert not socket_of(tmp_path / "one.sqlite").is_symlink()
+    assert not of_store(tmp_path / "one.sqlite").is_symlink()
 
 
 async def test_where_commands_could_not_find_it_no_socket_is_left(tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite"
     (tmp_path / "run").mkdir()
-    socket_of(tmp_path / "store.sqlite").write_text("mine")
+    for place in (of_store(store), of_config(_config(store))):
+        place.write_text("mine")
     with capture_logs() as logs:
-        await admin_socket.serve(tmp_path / "store.sqlite", _answer, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+        await admin_socket.serve(store, _config(store), _answer, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
     assert [line["reason"] for line in logs] == ["there is a file of that name"]
     assert [*(tmp_path / "run").iterdir()] == []
 
 
 async def test_a_link_in_its_place_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
-    socket_of(tmp_path / "store.sqlite").symlink_to(tmp_path / "precious")
+    of_store(tmp_path / "store.sqlite").symlink_to(tmp_path / "precious")
     async with _serving(tmp_path / "store.sqlite") as live:
         assert await asyncio.to_thread(live.ask, "encryption")
     assert (tmp_path / "precious").read_text() == "mine"
@@ -162,7 +203,7 @@ async def test_clients_that_send_nothing_have_few_places_and_lose_them(
 ) -> None:
     monkeypatch.setattr("bridge.http.server._REQUEST_S", 0.5)
     async with _serving(tmp_path / "store.sqlite") as live:
-        path = str(socket_of(tmp_path / "store.sqlite"))
+        path = str(of_store(tmp_path / "store.sqlite"))
         slow = [await asyncio.open_unix_connection(path) for _ in range(20)]
         async with asyncio.timeout(10):
             assert [await reader.read() for reader, _ in slow] == [b""] * 20
@@ -182,7 +223,7 @@ async def test_an_answer_may_take_longer_than_a_client_may_be_silent(
 
 async def test_garbage_is_neither_repeated_nor_logged(tmp_path: Path) -> None:
     async with _serving(tmp_path / "store.sqlite"):
-        reader, writer = await asyncio.open_unix_connection(str(socket_of(tmp_path / "store.sqlite")))
+        reader, writer = await asyncio.open_unix_connection(str(of_store(tmp_path / "store.sqlite")))
         with capture_logs() as logs:
             writer.write(b"EsTd secret\r\n\r\n")
             answer = await reader.read()
@@ -204,7 +245,7 @@ async def test_a_secret_is_told_to_nobody_who_listens_in_the_place_of_the_daemon
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may connect to any socket")
 async def test_somebody_elses_socket_is_named(tmp_path: Path) -> None:
     async with _serving(tmp_path / "store.sqlite") as live:
-        socket_of(tmp_path / "store.sqlite").chmod(0)
+        of_store(tmp_path / "store.sqlite").chmod(0)
         with pytest.raises(NotRunning, match="may not use it"):
             await asyncio.to_thread(live.ask, "encryption")
 

@@ -24,12 +24,12 @@ import pytest
 import yaml
 
 from bridge.__main__ import main
-from bridge.admin.live import socket_of
 from bridge.admin.verbs.office import Answer
 from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.http import links
 from bridge.irc.settings import IrcSettings
+from bridge.lib.sockets import of_store
 from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import FOREVER, Event, Media, Room
 from bridge.model.outbox import Addressed, handle, text_handle
@@ -86,6 +86,13 @@ def fail(folder: Path, status: int, *arguments: str, stdin: str = "") -> str:
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def status(folder: Path, code: int, *arguments: str) -> str:
+    """What `status` prints, which exits with `code`."""
+    done = quackbridge(folder, "status", *arguments)
+    assert done.returncode == code, done.stderr
+    return done.stdout
 
 
 def names(folder: Path) -> list[str]:
@@ -474,26 +481,25 @@ def test_admin_commands_print_json_with_the_json_option(pond: Path) -> None:
         "user": "alice",
     }
     assert json.loads(run(pond, "links", "--json"))[0]["rooms"] == ["home/#pond:localhost", "irc/#pond"]
-    assert json.loads(run(pond, "status", "--json"))["running"] is False
+    assert json.loads(status(pond, 3, "--json"))["running"] is False
     assert json.loads(run(pond, "sanctions", "--json")) == []
     assert [line["what"] for line in json.loads(run(pond, "audit", "--json"))] == ["init-db", "add-user"]
 
 
 def test_status_tells_what_links_were_used_for_today_if_they_were(pond: Path) -> None:
-    assert json.loads(run(pond, "status", "--json"))["media"] == {
+    assert json.loads(status(pond, 3, "--json"))["media"] == {
         use: {"number": 0, "bytes": 0} for use in ("served", "refused", "uploaded")
     }
-    assert "today" not in run(pond, "status")
+    assert "today" not in status(pond, 3)
     yesterday = time.time() - 86_400
     for clock, used in (
         (time.time, {TrafficKind.SERVED: Traffic(12, 3_400_000), TrafficKind.REFUSED: Traffic(1)}),
         (lambda: yesterday, {TrafficKind.UPLOADED: Traffic(5, 5)}),
     ):
         asyncio.run(_used(pond, clock, used))
-    assert json.loads(run(pond, "status", "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
+    assert json.loads(status(pond, 3, "--json"))["media"]["served"] == {"number": 12, "bytes": 3_400_000}
     assert (
-        run(pond, "status").splitlines()[-1]
-        == "today (UTC): 12 requests for files and texts answered (3.4 MB), 1 refused"
+        status(pond, 3).splitlines()[-1] == "today (UTC): 12 requests for files and texts answered (3.4 MB), 1 refused"
     )
 
 
@@ -766,21 +772,24 @@ def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds
     assert {file.name: file.read_bytes() for file in made.iterdir()} == before
     assert json.loads(run(pond, "outbox", "list", "--json")) == []
     held = lock(pond / "data" / "store.sqlite")
-    assert json.loads(run(pond, "status", "--json"))["running"] is True
+    assert json.loads(status(pond, 1, "--json"))["running"] is True
     assert "another quackbridge is running" in fail(pond, 2, "restore", str(made), "--yes", "--with-store")
     os.close(held)
 
 
 def test_status_tells_the_rest_if_the_daemon_cannot_be_asked_or_does_not_answer(pond: Path) -> None:
-    assert "encryption" not in run(pond, "status")
+    assert "encryption" not in status(pond, 3)
     held = lock(pond / "data" / "store.sqlite")
     try:
-        assert "encryption: not known" in run(pond, "status")
+        assert "encryption: not known" in status(pond, 1)
         with socket.socket(socket.AF_UNIX) as wedged:
-            wedged.bind(str(socket_of(pond / "data" / "store.sqlite")))
+            wedged.bind(str(of_store(pond / "data" / "store.sqlite")))
             wedged.listen()
-            assert "encryption: not known" in run(pond, "status")
-            assert json.loads(run(pond, "status", "--json"))["encryption"] == {}
+            said = status(pond, 1)
+            assert "encryption: not known" in said
+            assert "the daemon does not answer: whether all is well is not known" in said
+            found = json.loads(status(pond, 1, "--json"))
+            assert (found["encryption"], found["status"], found["checks"]) == ({}, "unknown", {})
     finally:
         os.close(held)
 
@@ -880,7 +889,7 @@ def test_while_the_config_is_broken_commands_use_what_the_daemon_had_last_and_sa
             ["lift", "alice", "--in", "pond"],
         ):
             done = quackbridge(pond, *command)
-            assert done.returncode == 0, done.stderr
+            assert done.returncode == (3 if command == ["status"] else 0), done.stderr
             assert "config.yaml" in done.stderr
             assert f"store {pond / 'data' / 'store.sqlite'}" in done.stderr
         assert fail(pond, 2, "check-config")

@@ -15,12 +15,12 @@ COMMANDS = frozenset(
 
 ANSWERS = ("yes", "no")
 """What an admin says of a comparison of emoji. Commands only while one waits."""
-_RELOAD = "I read the configuration again by myself when its file changes. At once: `kill -HUP`, or `systemctl reload`."
+_RELOAD = "I read the configuration again by myself when its file changes. At once: `quackbridge reload`."
 _CHECK = " Whether a change has a mistake, the log says, too: `not_reloaded`."
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         **{name: "" for name, verb in VERBS.items() if verb.access is Access.NOBODY},
-        **dict.fromkeys(("run", "config-schema", "irc-cert", "completion", "demo", "chat"), ""),
+        **dict.fromkeys(("run", "config-schema", "irc-cert", "completion", "demo", "chat", "watch", "healthcheck"), ""),
         "check-config": _CHECK,
         "reload": _RELOAD,
     }

@@ -13,6 +13,7 @@ import click
 
 from bridge.admin.live import Live, NotRunning
 from bridge.config import Config
+from bridge.lib import exits
 from bridge.model.event import BOTS, DESK
 from bridge.model.outbox import Entry, State
 from bridge.store import Store
@@ -24,15 +25,27 @@ Json = Mapping[str, object] | Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """A verb is to be carried out again after `seconds`. A terminal shows each answer in the place of the last; another
+    program gets it only if `changed` differs from the last."""
+
+    seconds: float
+    changed: object
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a verb has done or found: `data` for programs; for people `words`, or a table if there are `columns`.
-    `printed` is called once the command line has printed it."""
+    `printed` is called once the command line has printed it, which then exits with `code`, one of
+    `bridge.lib.exits`. `again`: the verb is to be carried out again in a moment."""
 
     data: Json
     words: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     printed: Callable[[], None] | None = None
+    code: int = exits.DONE
+    again: Again | None = None
 
 
 def done(words: str, **data: object) -> Answer:

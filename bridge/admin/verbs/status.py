@@ -1,4 +1,4 @@
-"""The status: whether the daemon runs, what is queued or dead on each network, and today's downloads."""
+"""The status: whether all is well, what is queued or dead on each network, and today's downloads."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,50 +7,98 @@ from typing import Any
 
 import click
 
+from bridge import __version__
 from bridge.admin.live import NotDone, NotRunning
 from bridge.admin.misfits import orphans
-from bridge.admin.verbs.office import Answer, Office
+from bridge.admin.verbs import health_words
+from bridge.admin.verbs.office import Again, Answer, Office
+from bridge.lib import exits
 from bridge.lib.durations import spelled
 from bridge.lib.sizes import spelled as size
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import BOTS
+from bridge.model.health import rfc3339
 from bridge.model.outbox import Entry, State
 from bridge.store import Unusable
 
 _UNKNOWN = "encryption: not known, as the daemon does not answer (`no_admin_socket` in its log may say why)"
+_UNANSWERED = "the daemon does not answer: whether all is well is not known; look at its log, or restart it"
+_WATCH_S = 2.0
+"""Seconds between two answers."""
+_CODES: Mapping[str, int] = {"ok": exits.DONE, "stopped": exits.NOT_RUNNING}
 
 
 @click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again every 2 seconds, until Ctrl-C.")
 @click.pass_obj
-def status(office: Office) -> Answer:
-    """Show whether the daemon runs, what is queued or dead on each network, and today's downloads."""
+def status(office: Office, watch: bool) -> Answer:
+    """Show whether all is well: networks, rooms, the outbox, and today's downloads.
+
+    Exits with 0 if all is well, 1 if something is not, 3 if no daemon runs."""
     from bridge.store.backup import is_in_use  # few verbs need it
 
+    if watch and not office.at_terminal:
+        raise click.UsageError("--watch works on the command line only")
     running = is_in_use(office.config.store.path)
-    try:
-        entries: Sequence[Entry] = office.outbox()
-    except Unusable:
-        entries = ()  # no daemon has run yet
-    with suppress(Unusable):
-        for orphan in orphans(office.config.networks, office.stored(lambda store: store.networks()), (), ()):
-            if orphan.waiting:
-                office.warn(orphan.words)
+    health: Mapping[str, Any] = _health(office) if running else {"status": "stopped"}
+    entries = _entries(office)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
+    for name, of in health.get("networks", {}).items():
+        if name in networks:
+            told = {key: of[key] for key in ("ok", "since", "reason", "worker", "type", "heard")}
+            networks[name].update(told if told["reason"] else {**told, "reason": networks[name]["reason"]})
     traffic = _traffic(office)
     encryption, unknown = _encryption(office) if running else ({}, [])
-    data = {
+    data: dict[str, Any] = {
         "running": running,
         "users": len(office.users.list()),
         "links": len(office.config.links),
         "networks": networks,
         "encryption": encryption,
         "media": {use.value: {"number": each.number, "bytes": each.bytes} for use, each in traffic.items()},
+        "checks": {},
+        "rooms": {},
+        "version": __version__,
+        "worker": None,
+        **{key: health[key] for key in health if key not in ("networks", "outbox")},
     }
-    words = f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}"
+    words = [
+        f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}",
+        *(health_words.lines(health, office.clock()) if "checks" in health else [_UNANSWERED] if running else []),
+        *_waiting(networks),
+        *([f"{name}: {_sealed(state)}" for name, state in encryption.items()] or unknown),
+        *_today(traffic),
+    ]
+    changed = [health["status"], [(name, check["ok"], check["reason"]) for name, check in data["checks"].items()]]
+    again = Again(_WATCH_S, [*changed, [each["words"] for each in networks.values()]]) if watch else None
+    return Answer(data, "\n".join(words), code=_CODES.get(health["status"], exits.FAILED), again=again)
+
+
+def _health(office: Office) -> Mapping[str, Any]:
+    """How the daemon is, as it says; its status is `unknown` if it does not answer."""
+    try:
+        return office.live.ask("health")
+    except (NotRunning, NotDone):
+        return {"status": "unknown"}
+
+
+def _entries(office: Office) -> Sequence[Entry]:
+    """What waits and what is dead. Warns of what waits for networks that the config does not name."""
+    try:
+        entries: Sequence[Entry] = office.outbox()
+        for orphan in orphans(office.config.networks, office.stored(lambda store: store.networks()), (), ()):
+            if orphan.waiting:
+                office.warn(orphan.words)
+    except Unusable:
+        return ()  # no daemon has run yet
+    return entries
+
+
+def _waiting(networks: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    """The networks for which something waits or is dead, in words."""
     waiting = [f"{name}: {found['words']}" for name, found in networks.items() if found["queued"] or found["dead"]]
-    sealed = [f"{name}: {_sealed(state)}" for name, state in encryption.items()] or unknown
-    return Answer(data, "\n".join([words, *(waiting or ["the outbox is empty"]), *sealed, *_today(traffic)]))
+    return waiting or ["the outbox is empty"]
 
 
 def _encryption(office: Office) -> tuple[Mapping[str, Mapping[str, Any]], Sequence[str]]:
@@ -99,7 +147,7 @@ def _some(traffic: Traffic, noun: str) -> str:
     return f"{traffic.number} {noun}" if traffic.number == 1 else f"{traffic.number} {noun}s"
 
 
-def _of(network: str, entries: Sequence[Entry], now: float) -> dict[str, object]:
+def _of(network: str, entries: Sequence[Entry], now: float) -> dict[str, Any]:
     mine = [entry for entry in entries if entry.room.network == network]
     count = Counter(entry.state for entry in mine)
     oldest = min((entry.since for entry in mine if entry.state is State.QUEUED), default=None)
@@ -107,4 +155,10 @@ def _of(network: str, entries: Sequence[Entry], now: float) -> dict[str, object]
     words = f"{count[State.QUEUED]} queued, {count[State.DEAD]} dead"
     if oldest is not None:
         words += f", the oldest for {spelled(now - oldest)}" + (f" ({why})" if why else "")
-    return {"queued": count[State.QUEUED], "dead": count[State.DEAD], "oldest": oldest, "reason": why, "words": words}
+    return {
+        "queued": count[State.QUEUED],
+        "dead": count[State.DEAD],
+        "oldest": None if oldest is None else rfc3339(oldest),
+        "reason": why,
+        "words": words,
+    }
