@@ -28,6 +28,7 @@ from bridge.app.recorded import record_commands
 from bridge.app.reload import Watch
 from bridge.app.running import LEAVE, Running, changed, end
 from bridge.app.serving import Serving
+from bridge.app.systemd import Systemd
 from bridge.config import Config, ConfigError, doors_of, editable_networks, links_of, load, private_networks, remember
 from bridge.http import health as http_health
 from bridge.http import server
@@ -72,12 +73,14 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
     watch = Watch(path, seen)
     loop.add_signal_handler(signal.SIGHUP, watch.now)
     users = TinyUsers(config.users.database)
+    systemd = Systemd(os.environ)
+    systemd.opening()
     async with contextlib.aclosing(
         SqliteStore.open(config.store.path, time.time, steady=since_boot, excerpt=config.store.excerpt)
     ) as store:
         try:
             async with asyncio.TaskGroup() as group:
-                await _Daemon(config, watch, users, store, group).serve(stopping)
+                await _Daemon(config, watch, users, store, group, systemd).serve(stopping)
         except BaseExceptionGroup as error:
             raise _first(error) from error
     log.info("stopped")
@@ -87,9 +90,16 @@ class _Daemon:
     """Everything that is running, and how to reload it."""
 
     def __init__(
-        self, config: Config, watch: Watch, users: TinyUsers, store: SqliteStore, group: asyncio.TaskGroup
+        self,
+        config: Config,
+        watch: Watch,
+        users: TinyUsers,
+        store: SqliteStore,
+        group: asyncio.TaskGroup,
+        systemd: Systemd,
     ) -> None:
         self._config = config
+        self._systemd = systemd
         self._watch = watch
         self._path = path = watch.path
         self._was_ready = False
@@ -172,8 +182,10 @@ class _Daemon:
         await self._health.begin()
         if (http := self._config.http) is not None:
             routes = await self._serving.routes(http, lease, self._shared, self._health.wedged, self._health.now)
-            serving = server.serve(http.host, http.port, routes, Proxies(http.proxies))
+            bound = asyncio.Event()
+            serving = server.serve(http.host, http.port, routes, Proxies(http.proxies), bound)
             chores.append(self._group.create_task(serving, name="http"))
+            await bound.wait()
         await self._requests.resume(lease)
         await self._shared.previews.recall_uploads()
         await self._running.start(self._host, lease, needed=True)
@@ -181,6 +193,7 @@ class _Daemon:
             await self._start(name, needed=True)
         await self._warn()
         self._announce()
+        self._systemd.ready()
         watching = self._group.create_task(self._watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
@@ -189,6 +202,7 @@ class _Daemon:
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._health.keep(), name="health"),
+            self._group.create_task(self._systemd.keep(self._health.now, self._health.wedged), name="systemd"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
             self._group.create_task(
@@ -205,6 +219,7 @@ class _Daemon:
         working = self._group.create_task(self._host.work(), name="what bots do by themselves")
         await stopping.wait()
         log.info("stopping")
+        self._systemd.stopping()
         await end([watching, working], 0)  # nothing new is started any more; bots store what they still remember
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
@@ -222,6 +237,10 @@ class _Daemon:
 
     async def _reload(self) -> Json:
         """Apply the config file as it is now, or, if it has a problem, nothing of it. Returns what came of it."""
+        with self._systemd.reloading():
+            return await self._reloaded()
+
+    async def _reloaded(self) -> Json:
         try:
             config = await asyncio.to_thread(load, self._path)
             bots = wiring.bots(config, self._hosted, self._homes, self._path.parent)

@@ -1,8 +1,12 @@
-"""Logs: coloured lines on a terminal, one JSON object a line anywhere else."""
+"""Logs: coloured lines on a terminal, one JSON object a line anywhere else; in systemd's journal, which knows the time,
+with the priority before it."""
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TextIO, cast
 
 import structlog
@@ -17,21 +21,22 @@ def configure() -> Output | None:
 
     Libraries below WARNING stay silent: some of them log whole lines and responses, passwords and texts with them.
     """
-    terminal = sys.stderr.isatty()
+    terminal, journal = sys.stderr.isatty(), _is_journal(sys.stderr, os.environ)
     output = _output(sys.stderr)
     stream: TextIO = cast("TextIO", output or sys.stderr)
     repeats = Repeats()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if not journal:
+        shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
     traces = structlog.processors.format_exc_info  # without the variables, which hold texts and secrets
     # JSON escapes what others have said; a terminal would obey it
     last: list[structlog.typing.Processor] = (
         [_as_words, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if terminal
-        else [structlog.processors.JSONRenderer()]
+        else [_as_journal if journal else structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[partial(_fold, repeats), *shared, traces, *last],
@@ -47,6 +52,26 @@ def configure() -> Output | None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("nio").setLevel(logging.CRITICAL)  # it logs the responses that it cannot parse, texts and all
     return output
+
+
+_PRIORITIES: Mapping[str, int] = MappingProxyType({"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2})
+"""The priorities of sd-daemon(3), by our levels."""
+
+
+def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether `stream` leads to the journal (systemd.exec(5), `$JOURNAL_STREAM`)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except OSError:  # a stream of a test has no descriptor
+        return False
+    return environ.get("JOURNAL_STREAM", "") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _as_journal(logger: object, name: str, event: structlog.typing.EventDict) -> str:
+    """The line as JSON, with its priority in front, which the journal takes away."""
+    priority = _PRIORITIES.get(str(event.get("level")), 6)
+    text = structlog.processors.JSONRenderer()(logger, name, event)
+    return f"<{priority}>{text if isinstance(text, str) else text.decode()}"
 
 
 def _output(stream: TextIO) -> Output | None:

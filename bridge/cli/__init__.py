@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
+        "systemd-unit": ("systemd_unit:systemd_unit", "Print the unit by which systemd starts the bridge."),
         "completion": ("completion:completion", "Print the script for completion in your shell."),
         "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),
         "bots": ("bots:bots", "Show which bots and brains there are."),

@@ -37,15 +37,25 @@ _Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Connect = Callable[[], asyncio.Protocol]
 
 
-async def serve(host: str, port: int, routes: Iterable[web.AbstractRouteDef], proxies: Proxies | None = None) -> None:
-    """Serve `routes` on `host`:`port` until cancelled. Raises Refused if the address cannot be listened on."""
+async def serve(
+    host: str,
+    port: int,
+    routes: Iterable[web.AbstractRouteDef],
+    proxies: Proxies | None = None,
+    bound: asyncio.Event | None = None,
+) -> None:
+    """Serve `routes` on `host`:`port` until cancelled; `bound` is set once connections are taken. Raises Refused if the
+    address cannot be listened on."""
 
     async def listen(connect: _Connect) -> asyncio.Server:
         try:
-            return await asyncio.get_running_loop().create_server(connect, host, port)
+            server = await asyncio.get_running_loop().create_server(connect, host, port)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"http.listen: cannot listen on {host}:{port} ({reason}); choose another address") from None
+        if bound is not None:
+            bound.set()
+        return server
 
     await _serve(listen, web.Application(), routes, proxies if proxies is not None else Proxies())
 

@@ -153,4 +153,7 @@ def summary(health: Health) -> str:
     queued = sum(queue.queued for queue in health.queues.values())
     oldest = min((queue.oldest for queue in health.queues.values() if queue.oldest is not None), default=None)
     waits = f" (oldest {max(0, int(health.now - oldest))} s)" if oldest is not None else ""
-    return f"{up}/{len(health.networks)} networks up, {len(health.links())} links, outbox {queued}{waits}"
+    links = len(health.links())
+    return (
+        f"{up}/{len(health.networks)} networks up, {links} {'link' if links == 1 else 'links'}, outbox {queued}{waits}"
+    )

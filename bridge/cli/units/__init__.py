@@ -1,0 +1,1 @@
+"""The texts of the systemd units, which `quackbridge systemd-unit` fills in."""
