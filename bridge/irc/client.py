@@ -33,10 +33,11 @@ from bridge.lib.waiting import is_set_within
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, InDoubt, Memory, PermanentError, Refused, SendError, Silenced, TransientError
+from bridge.network import Batch, InDoubt, Memory, PermanentError, Refused, SendError, Silenced, TransientError, Vitals
 
 log = structlog.get_logger()
 
+_UNANSWERED = "the server does not answer"
 _OFFLINE = "messages wait; the bridge reconnects by itself"
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
@@ -86,6 +87,8 @@ class IrcNetwork:
         self._connections = 0
         self._netid = ""
         self._was_online = False
+        self._trouble = "not connected yet"
+        self._heard: float | None = None
         self._readiness = Readiness(rooms)
         self._changed = asyncio.Event()
 
@@ -166,10 +169,26 @@ class IrcNetwork:
         if connection is None or not connection.open:
             return "no connection to the server"
         session = connection.session
-        if session.channels.room(room.id) is None or session.may_speak(room.id):
+        if session.channels.room(room.id) is None:
             return None
+        if connection.silent:
+            return _UNANSWERED
+        if session.may_speak(room.id):
+            return session.hushed(room.id) or None
         absent = session.absence(room.id)
         return str(absent) if absent is not None else f"not in {room.id} yet"
+
+    def vitals(self) -> Vitals:
+        """See `bridge.network.Reports`."""
+        connection = self._connection
+        if connection is None or not connection.open:
+            return Vitals(self._trouble, self._heard)
+        return Vitals(_UNANSWERED if connection.silent else "", connection.heard)
+
+    def joined(self, room: Room) -> bool:
+        """See `bridge.network.Reports`."""
+        connection = self._connection
+        return connection is not None and connection.open and connection.session.channels.joined(room.id)
 
     def _settled(self, connection: Connection, post: Post, *, again: bool, repeatable: bool) -> str | None:
         """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown, unless
@@ -275,7 +294,7 @@ class IrcNetwork:
             case Pledged(duration):
                 inbox.remember(policies.pledged(to, duration, self._clock()))
             case Online():
-                self._was_online = True
+                self._was_online, self._trouble = True, "the connection has just ended"
             case Joined(room):
                 self._readiness.joined(room)
             case CaughtUp(room):
@@ -303,6 +322,7 @@ class IrcNetwork:
         policies = Policies(await self._memory.recall() if self._memory is not None else {})
         while True:
             ending = await self._once(servers.current, inbox, policies)
+            self._trouble = ending.reason
             self._ring()
             if self._leaving:
                 return
@@ -363,6 +383,7 @@ class IrcNetwork:
         except Unwritable as error:
             return Ending(f"nick, username, realname or a password cannot be sent on IRC: {error}", rejected=True)
         finally:
+            self._heard = self._connection.heard or self._heard
             self._connection = None
             inbox.remember(policies.closed(dialed.to, self._clock()))
             inbox.leave(*inbox.present)

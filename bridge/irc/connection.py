@@ -104,6 +104,8 @@ class Connection:
         self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
         self._over = asyncio.Event()
+        self.heard: float | None = None
+        """When the server last said anything (seconds since the epoch)."""
         self._ending = Ending("the bridge is leaving")
         self._online_at: float | None = None
         self._paused = False
@@ -139,6 +141,11 @@ class Connection:
     def open(self) -> bool:
         """Whether we are logged in and may write."""
         return self.session.online and not self._leaving and not self._over.is_set()
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server counts as dead, though the connection is kept: it may wake up."""
+        return self.open and self.session.is_silent(self._loop.time())
 
     def set_rooms(self, rooms: Sequence[Room]) -> None:
         """Replace the configured rooms. Writes nothing if the connection is over."""
@@ -194,7 +201,7 @@ class Connection:
             raise outcome
         if speech:
             self._muted.discard(post.room.id)
-            self._do([*self.session.channels.spoke(post.room.id)])
+            self._do(self.session.spoke(post.room.id))
         return outcome
 
     @property
@@ -243,7 +250,7 @@ class Connection:
         try:
             while data := await self._reader.read(_CHUNK):
                 now, wall = self._loop.time(), self._clock()
-                self._inbox.until = wall
+                self._inbox.until = self.heard = wall
                 for line in buffer.feed(data):
                     self._do(self.session.feed(line, now, wall))
                     if self._over.is_set():

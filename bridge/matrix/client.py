@@ -22,11 +22,13 @@ from bridge.matrix.hearing.remembering import Remembering
 from bridge.matrix.hearing.unsealing import Unsealing
 from bridge.matrix.http.homeserver import Homeserver
 from bridge.matrix.http.patience import Patience
+from bridge.matrix.http.pulse import Pulse
 from bridge.matrix.receipts import Receipts
 from bridge.matrix.rooms.invitations import Invitations
 from bridge.matrix.rooms.joined import Rooms
 from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
+from bridge.matrix.rooms.voice import Voices
 from bridge.matrix.sending import Sending
 from bridge.matrix.settings import MatrixSettings
 from bridge.matrix.uploads import Uploads
@@ -43,6 +45,7 @@ from bridge.network import (
     Memory,
     NoComparison,
     NotSigned,
+    Vitals,
 )
 
 _GATHER_S = 4.0
@@ -102,7 +105,9 @@ class MatrixNetwork:
         self._downloads = Downloads(self.name, self._homeserver)
         self._uploads = Uploads(self._homeserver)
         self._receipts = Receipts(known, self._homeserver, self._online)
-        asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
+        self._pulse = Pulse(self._homeserver)
+        self._voices = Voices(known, self._homeserver, self._account)
+        asking = self._asking = Asking(self._homeserver, self._account, patience, known, self._online, clock)
         remembering = Remembering(self._invitations, known, sealed.rows if sealed else None)
         if sealed:
             asking.opened = sealed.keys.look
@@ -118,6 +123,7 @@ class MatrixNetwork:
             unsealing,
             remembering,
             sealed.verifying if sealed else None,
+            self._voices.changed,
         )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -156,10 +162,27 @@ class MatrixNetwork:
 
     def absence(self, room: Room) -> str | None:
         """See `bridge.network.Network`."""
-        if not self._online.is_set():
-            return self._account.refused or "the homeserver does not answer"
+        if problem := self._problem():
+            return problem
         joined = self._rooms.of(room)
-        return None if joined is None or joined.inside else joined.absence
+        if joined is None or not joined.inside:
+            return self._joining.trouble(room) or (joined.absence if joined is not None else None)
+        return self._voices.reason(joined) or None
+
+    def vitals(self) -> Vitals:
+        """See `bridge.network.Reports`."""
+        return Vitals(self._problem(), self._asking.heard)
+
+    def joined(self, room: Room) -> bool:
+        """See `bridge.network.Reports`."""
+        joined = self._rooms.of(room)
+        return joined is not None and joined.inside
+
+    def _problem(self) -> str:
+        """Why we are not logged in, or the homeserver counts as dead; empty if neither."""
+        if not self._online.is_set() or self._pulse.is_silent:
+            return self._account.refused or "the homeserver does not answer"
+        return ""
 
     def use(self, rooms: Sequence[Room]) -> None:
         """See `bridge.network.Network`. We stay in rooms that are no longer configured; see `Joining.use`."""
@@ -264,6 +287,8 @@ class MatrixNetwork:
             group.create_task(self._calling.hold(), name=f"calling {self.name}")
             group.create_task(self._receipts.hold(), name=f"receipts {self.name}")
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
+            group.create_task(self._pulse.keep(), name=f"pulse {self.name}")
+            group.create_task(self._voices.hold(), name=f"voices {self.name}")
 
 
 def _is_sealed(file: Attached | None) -> bool:

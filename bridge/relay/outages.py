@@ -1,6 +1,6 @@
 """Tracks unreachable rooms and words the notices about them. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -54,14 +54,29 @@ class Outages:
         self._told: set[Room] = set()
         self._held: set[Room] = set()
         self._silenced: dict[Room, str] = {}
+        self._muted: set[Room] = set()
 
-    def look(self, absences: Mapping[Room, str | None], now: float, tell_after: float) -> Iterator[Begun | Ended]:
-        """What has changed. `absences`: for each room, why nothing can be said there, or None. Others are told of an
-        outage of `tell_after` seconds."""
+    def look(
+        self,
+        absences: Mapping[Room, str | None],
+        now: float,
+        tell_after: float,
+        muted: Collection[Room] = (),
+    ) -> Iterator[Begun | Ended]:
+        """What has changed. `absences`: for each room, why nothing can be said there, or None. `muted`: the rooms of
+        them that we are in, but where we may not speak. Others are told of an outage of `tell_after` seconds."""
         for room in [room for room in (*self._away, *self._silenced) if room not in absences]:
             self._forget(room)
         for room, reason in absences.items():
-            if reason is not None:
+            if room in muted:
+                self._muted.add(room)
+            elif room in self._muted:  # what it refused before may go now
+                self._muted.discard(room)
+                self._silenced.pop(room, None)
+            if reason is not None and room in muted:
+                self._held.discard(room)
+                yield from self._still_away(Outage(room, now, reason, silenced=True), tell_after)
+            elif reason is not None:
                 self._silenced.pop(room, None)  # we may be allowed to speak when it is back
                 self._held.add(room)
                 yield from self._still_away(Outage(room, now, reason), tell_after)
@@ -131,6 +146,7 @@ class Outages:
     def _forget(self, room: Room) -> None:
         self._away.pop(room, None)
         self._silenced.pop(room, None)
+        self._muted.discard(room)
         self._told.discard(room)
         self._held.discard(room)
 

@@ -8,7 +8,7 @@ import structlog
 
 from bridge.model.accounting import Loss
 from bridge.model.event import Room
-from bridge.network import Network
+from bridge.network import Network, Reports
 from bridge.relay import outages
 from bridge.relay.checks import told
 from bridge.relay.gaps import GAPS
@@ -68,7 +68,8 @@ class Lookout:
         leases = {name: lease for name, lease in leases.items() if lease.valid()}
         rooms = (room for link in self._gate.links for room in link.rooms if room.network in networks)
         absences = {room: networks[room.network].absence(room) for room in rooms}
-        for change in [*self._outages.look(absences, self._shared.clock(), self._shared.terms.tell_after)]:
+        muted = [room for room, why in absences.items() if why is not None and _is_inside(networks[room.network], room)]
+        for change in [*self._outages.look(absences, self._shared.clock(), self._shared.terms.tell_after, muted)]:
             if (lease := leases.get(change.outage.room.network)) is not None:
                 with suppress(LeaseLost):  # the network was stopped meanwhile, and its rooms are forgotten
                     await self._tell_of(change, lease)
@@ -176,3 +177,8 @@ class Lookout:
 
     def _others(self, room: Room) -> Sequence[Room]:
         return self._gate.links.others(room)
+
+
+def _is_inside(network: Network, room: Room) -> bool:
+    """Whether we are in a `room` where nothing can be said: then we may not speak."""
+    return isinstance(network, Reports) and not network.vitals().problem and network.joined(room)

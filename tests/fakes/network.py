@@ -9,7 +9,7 @@ from bridge.model.event import Event, EventKey, Message, Redaction, Room, with_l
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.text import Text, lines, plain, printable, words
-from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing, Unread
+from bridge.network import Batch, Gap, Moved, PermanentError, SendError, Typing, Unread, Vitals
 
 
 class MemoryNetwork:
@@ -20,6 +20,10 @@ class MemoryNetwork:
         self.window = 1
         self.away: dict[Room, str] = {}
         """Rooms where nothing can be said, and why."""
+        self.muted: dict[Room, str] = {}
+        """Rooms where it is, but may not speak, and why."""
+        self.problem = ""
+        """Why the network as a whole is away."""
         self.gaps: list[Gap] = []
         """The gaps to report with the next batch."""
         self.again: list[str] = []
@@ -136,7 +140,13 @@ class MemoryNetwork:
         return False
 
     def absence(self, room: Room) -> str | None:
-        return self.away.get(room)
+        return self.problem or self.away.get(room) or self.muted.get(room)
+
+    def vitals(self) -> Vitals:
+        return Vitals(self.problem)
+
+    def joined(self, room: Room) -> bool:
+        return not self.problem and room not in self.away
 
     async def ready(self) -> None:
         """It is always ready."""

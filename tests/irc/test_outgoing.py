@@ -309,8 +309,8 @@ def test_colours_get_through_unless_a_mode_of_the_channel_refuses_or_removes_the
     assert talk.session.place("#pond").colours is colours
 
 
-def test_the_modes_of_a_channel_are_not_asked_for_where_none_is_about_colours() -> None:
-    assert not any(line.startswith("MODE") for line in doer(supports=f"{_SUPPORTS} CHANMODES=b,k,l,imnpt").written())
+def test_the_modes_of_a_channel_are_not_asked_for_where_none_is_about_colours_or_who_may_speak() -> None:
+    assert not any(line.startswith("MODE") for line in doer(supports=f"{_SUPPORTS} CHANMODES=b,k,l,inpt").written())
 
 
 def test_the_nicks_in_a_channel_follow_those_who_come_and_go() -> None:

@@ -37,6 +37,10 @@ POND = Room("net", "#Pond")
 ALL = "message-tags server-time account-tag account-notify extended-join echo-message batch labeled-response"
 
 
+KEEPALIVE = "PING quackbridge"
+"""What a quiet server is asked now and then."""
+
+
 class Talk:
     """A session with a scripted server: what it wrote, and everything else that it said."""
 
@@ -61,7 +65,7 @@ class Talk:
         for _ in range(round(seconds)):
             self.now += 1
             self._take(self.session.tick(self.now))
-        return self.written(before)
+        return [line for line in self.written(before) if line != KEEPALIVE]
 
     def says(self, post: str, target: str = "#Pond", text: str = "<Ann> hi") -> list[str]:
         before = len(self.effects)
@@ -214,15 +218,76 @@ def test_a_server_that_does_not_welcome_us_within_a_minute_is_left() -> None:
 # Liveness
 
 
-def test_a_dead_connection_is_noticed_within_90_seconds() -> None:
+def test_a_dead_connection_is_given_up_within_90_seconds_and_pinged_once_until_then() -> None:
     talk = Talk().welcomed()
-    assert talk.passes(44) == []
-    assert talk.passes(3) == ["PING quackbridge"]
-    talk.hears(":irc PONG irc :quackbridge")
-    assert talk.passes(60) == ["PING quackbridge"]
+    before = len(talk.effects)
+    talk.passes(70)
+    assert talk.written(before) == [KEEPALIVE]
     assert not talk.of(Broken)
-    talk.passes(30)
+    talk.passes(20)
     assert talk.of(Broken)
+
+
+def test_a_server_that_says_nothing_counts_as_dead_after_12_seconds_and_lives_again_with_its_first_word() -> None:
+    talk = Talk().welcomed()
+    for _ in range(4):  # it is quiet, and answers
+        talk.passes(7)
+        talk.hears(":irc PONG irc :quackbridge")
+        assert not talk.session.is_silent(talk.now)
+    talk.passes(12)
+    assert not talk.session.is_silent(talk.now)
+    talk.passes(1)
+    assert talk.session.is_silent(talk.now)
+    talk.hears(":irc PONG irc :quackbridge")
+    assert not talk.session.is_silent(talk.now)
+
+
+def test_a_server_does_not_count_as_dead_because_we_have_slept() -> None:
+    talk = Talk().welcomed()
+    talk.passes(6)
+    talk.now += 3600
+    assert not talk.session.is_silent(talk.now)
+    talk.session.tick(talk.now)
+    assert not talk.session.is_silent(talk.now)
+
+
+@pytest.mark.parametrize(
+    ("closed", "opened", "why"),
+    [
+        (":op!o@h MODE #pond +m", ":op!o@h MODE #pond -m", "moderated"),
+        (":irc 324 duck #pond +mnt", ":op!o@h MODE #pond +v duck", "moderated"),
+        (":op!o@h MODE #pond +M", ":op!o@h MODE #pond -M", "registered"),
+        (":irc 324 duck #pond +M", ":irc 900 duck duck!u@h duck :You are logged in", "registered"),
+        (":op!o@h MODE #pond +b *!*@HOST.example", ":op!o@h MODE #pond -b *!*@HOST.example", "banned"),
+        (":op!o@h MODE #pond +b m:duck!*@*", ":op!o@h MODE #pond -b m:duck!*@*", "banned or muted"),
+        (":op!o@h MODE #pond +q duck!*@*", ":op!o@h MODE #pond +v duck", "banned or muted"),
+    ],
+)
+def test_it_is_known_that_a_channel_does_not_let_us_speak_before_anything_is_said(
+    closed: str, opened: str, why: str
+) -> None:
+    talk = Talk().welcomed(supports="CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=# CHANMODES=beq,k,l,imnptM")
+    talk.hears(":irc 353 duck = #pond :@op duck")
+    assert not talk.session.hushed("#pond")
+    talk.hears(closed)
+    assert why in talk.session.hushed("#Pond")
+    talk.hears(opened)
+    assert not talk.session.hushed("#pond")
+
+
+def test_a_channel_that_takes_our_line_although_it_is_moderated_lets_us_speak() -> None:
+    talk = Talk().welcomed(supports="CASEMAPPING=ascii PREFIX=(ov)@+ CHANTYPES=# CHANMODES=b,k,l,imnpt")
+    talk.hears(":irc 353 duck = #pond :@op duck", ":op!o@h MODE #pond +m")
+    talk.session.spoke("#pond")
+    assert not talk.session.hushed("#pond")
+    talk.hears(":op!o@h MODE #pond +t")
+    assert talk.session.hushed("#pond")
+
+
+def test_a_ban_of_somebody_else_and_a_rank_named_q_do_not_hush_us() -> None:
+    talk = Talk().welcomed(supports="CASEMAPPING=ascii PREFIX=(qov)~@+ CHANTYPES=# CHANMODES=b,k,l,imnpt")
+    talk.hears(":op!o@h MODE #pond +b *!*@elsewhere", ":op!o@h MODE #pond +q duck", ":op!o@h MODE #pond +b ~a:duck")
+    assert not talk.session.hushed("#pond")
 
 
 def test_a_silent_connection_is_not_taken_for_dead_while_we_do_not_read_from_it() -> None:

@@ -211,6 +211,7 @@ def _error(state: State, line: Line) -> Iterable[Step]:
         return (Proved(pending.post, pending.post), refused)
     error = absent or proof.refusal(line, pending)
     if isinstance(error, Silenced):
+        state.hush.refused(pending.target)
         state.channels.mute(pending.target, one_line(line.last), state.now, fancy=pending.fancy)
     return (Failed(pending.post, pending.target, error),)
 
@@ -235,6 +236,8 @@ def _unknown_command(state: State, line: Line) -> Iterator[Step]:
 def _mode(state: State, line: Line) -> Iterable[Step]:
     """324 (RPL_CHANNELMODEIS): the channel's modes. H says how much history is kept, c and S let no colours through."""
     state.channels.colourless(line.param(1), state.isupport.colour_modes.intersection(line.param(2)))
+    if state.channels.heard(line.param(1)):
+        state.hush.modes(line.param(1), line.param(2))
     room = state.channels.heard(line.param(1))
     kept = [word for word in line.params[3:] if ":" in word]
     if room is not None and "H" in line.param(2) and kept:
@@ -250,6 +253,8 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
     supports = state.isupport
     ranks, off = "".join(supports.ranks.values()), state.channels.without_colours(name)
     for change in modes.changes(line.params[1:], supports.channel_modes, ranks):
+        if state.channels.heard(name):
+            state.hush.changed(name, change, supports)
         if change.letter in ranks:
             if state.us.is_us(change.param):
                 state.relaying.promoted(name)
@@ -273,6 +278,7 @@ def _of_services(handle: Handler) -> Handler:
 def _logged_in(state: State, line: Line) -> Iterator[Step]:
     """900 (RPL_LOGGEDIN)."""
     yield from state.login.sasl(line)
+    state.hush.has_account = True
     yield from state.channels.we_changed()
 
 

@@ -7,8 +7,12 @@ from bridge.irc.effects import Broken, Effect, written
 from bridge.irc.wire.line import Line
 
 _REGISTER_WITHIN = 60.0
-_IDLE, _ANSWER_WITHIN = 45.0, 30.0
-"""Seconds. A silent link is pinged after 45 and given up after 30 more: noticed within 90 in all."""
+_IDLE, _ANSWER_WITHIN = 5.0, 70.0
+"""Seconds. A silent link is pinged after 5 and given up after 70 more: a busy network may lag for half a minute."""
+_SILENT = 12.0
+"""Seconds of silence, with our PING in them, after which the server counts as dead, though the link is kept."""
+_LATE = 3.0
+"""Seconds without a tick after which we have slept ourselves: then silence proves nothing."""
 _KEEPALIVE = "quackbridge"
 
 
@@ -16,7 +20,7 @@ class Liveness:
     """Detects a dead link. Sans I/O; times are seconds of a clock that does not go back."""
 
     def __init__(self, now: float) -> None:
-        self._started = self._heard_at = now
+        self._started = self._heard_at = self._ticked = self._awake_since = now
         self._asked_at: float | None = None
         self._pings: deque[str] = deque()  # about one per post in flight
 
@@ -24,7 +28,15 @@ class Liveness:
         """Reset the silence: a line came, or none could because we did not read."""
         self._heard_at, self._asked_at = now, None
 
+    def is_silent(self, now: float) -> bool:
+        """Whether the server counts as dead: it has said nothing for long, and has not answered our PING."""
+        listened = now - max(self._heard_at, self._awake_since)
+        return self._asked_at is not None and listened > _SILENT and now - self._ticked <= _LATE
+
     def tick(self, now: float, *, online: bool) -> Iterator[Effect]:
+        if now - self._ticked > _LATE:
+            self._awake_since = now
+        self._ticked = now
         if not online:
             if now - self._started > _REGISTER_WITHIN:
                 yield Broken(f"the server did not let us in within {_REGISTER_WITHIN:.0f} s")

@@ -25,6 +25,11 @@ class Ourselves:
         """The names that people call us by: our current nick and the configured one."""
         return self.nick, self._wanted
 
+    @property
+    def source(self) -> Source:
+        """Our mask as others see it, as far as we know."""
+        return Source(self.nick, self._mask.user, self._mask.host)
+
     def is_us(self, nick: str) -> bool:
         return self._same(nick, self.nick)
 

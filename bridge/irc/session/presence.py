@@ -48,7 +48,8 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
         return
     if state.isupport.whox:
         yield from state.who_queue.ask(channel)
-    if state.isupport.colour_modes or state.history.asks_how_much_is_kept:
+    state.hush.joined(channel)
+    if state.isupport.is_moderable or state.isupport.colour_modes or state.history.asks_how_much_is_kept:
         yield from written("MODE", room.id)
     position = state.cursor().of(room.id)
     yield from state.history.joined(room, position, state.now, convert.spoken_at(line, state.wall))

@@ -167,6 +167,20 @@ class Session:
         room = self.channels.heard(target)
         return room is not None and self.history.settled(room)
 
+    def is_silent(self, now: float) -> bool:
+        """Whether the server counts as dead at `now`, though it may wake up."""
+        return self._state.liveness.is_silent(now)
+
+    def hushed(self, target: str) -> str:
+        """Why a channel does not let us speak, by its modes and bans; '' if it does, as far as we know."""
+        state = self._state
+        return state.hush.reason(target, state.us.source, state.people.ranks(state.us.nick, target))
+
+    def spoke(self, target: str) -> list[Effect]:
+        """A channel has taken a line of ours."""
+        self._state.hush.spoke(target)
+        return [*self.channels.spoke(target)]
+
     def absence(self, target: str) -> TransientError | None:
         """Why we are not in a configured channel, and when to try again; None if unknown, or if we are in it."""
         return self._state.absence(target)

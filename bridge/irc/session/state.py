@@ -15,6 +15,7 @@ from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.automata import Automata
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.ctcp import Ctcp
+from bridge.irc.session.hush import Hush
 from bridge.irc.session.liveness import Liveness
 from bridge.irc.session.login import Login
 from bridge.irc.session.netsplit import Netsplits
@@ -76,6 +77,8 @@ class State:
         self.join_at = 0.0
         self.isupport = Isupport()
         self.channels = Channels(rooms, settings.keys, knocked)
+        self.hush = Hush()
+        self.hush.has_account = settings.sasl is not None or settings.nickserv is not None
         self.login = Login(settings, rng, trust)
         self.login.networks.netid = self.login.networks.netid or netid
         self.enabled = self.login.capabilities.enabled
@@ -117,7 +120,7 @@ class State:
         """The server compares names by `casemapping`, which it may say at any time."""
         if casemapping is self.people.casemapping:
             return
-        for part in (self.people, self.speakers, self.proofs, self.us, self.channels):
+        for part in (self.people, self.speakers, self.proofs, self.us, self.channels, self.hush):
             part.compare_by(casemapping)
         self.relaying.casemapping = casemapping
         typists = [self.typing.pop(key) for key in self.typing]

@@ -107,6 +107,11 @@ class Isupport:
         return (self._tokens.get("CHANMODES") or _RFC_MODES).split(",")[:4]
 
     @property
+    def is_moderable(self) -> bool:
+        """Whether the server says that channels can be moderated (mode m)."""
+        return "CHANMODES" in self._tokens and "m" in "".join(self.channel_modes[3:4])
+
+    @property
     def has_history_mode(self) -> bool:
         """Whether H is a channel mode that takes a parameter when set, as on InspIRCd and UnrealIRCd."""
         return "H" in "".join(self.channel_modes[2:3])

@@ -76,6 +76,8 @@ class Asking:
         self._clock = clock
         self._filters: dict[bool, str] = {}
         self._answered = -math.inf
+        self.heard: float | None = None
+        """When a sync was answered last (seconds since the epoch)."""
         self._no_polls_until = -math.inf
 
     @property
@@ -92,7 +94,8 @@ class Asking:
                 found = await self._once(since, limit, within, typing=typing, poll_s=poll_s)
             except (ApiError, Unreachable) as error:
                 if isinstance(error, Unreachable) or error.status >= 500:
-                    self._online.clear()
+                    if not (isinstance(error, TooSlow) and self._is_alive()):
+                        self._online.clear()
                     self._rooms.doubt()
                 if isinstance(error, TooLarge):
                     limit = filters.FEW
@@ -162,10 +165,15 @@ class Asking:
             raise Unreachable("the homeserver's answer to a sync has no next_batch")
         return found
 
+    def _is_alive(self) -> bool:
+        """Whether the homeserver answers other requests: then one that is slow does not mean that it is away."""
+        return asyncio.get_running_loop().time() - self._homeserver.answered_at < _MARGIN
+
     def _answer(self, found: Json) -> Answer:
         now = self._clock()
         replayed, self._answered = now - self._answered > _AWAY, now
         self._patience.succeeded()
+        self.heard = now
         self._online.set()
         return Answer(sync.read(found, self.us.user), now, replayed)
 

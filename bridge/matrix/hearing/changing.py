@@ -1,6 +1,6 @@
 """What changes in our rooms: who is there, whether they are encrypted, where they go on, and who may do what."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from bridge.matrix.dialect.sync import (
@@ -27,8 +27,16 @@ class Changing:
     """Passes changes on to the parts of the adapter that have to know them."""
 
     def __init__(
-        self, asking: Asking, rooms: Rooms, joining: Joining, private: Private, people: People, unsealing: Unsealing
+        self,
+        asking: Asking,
+        rooms: Rooms,
+        joining: Joining,
+        private: Private,
+        people: People,
+        unsealing: Unsealing,
+        power_changed: Callable[[JoinedRoom], None],
     ) -> None:
+        self._power_changed = power_changed
         self._asking = asking
         self._rooms = rooms
         self._joining = joining
@@ -66,6 +74,7 @@ class Changing:
             case PowerLevels(levels):
                 if joined.power is not None:
                     joined.power = joined.power.with_levels(levels)
+                self._power_changed(joined)
             case _ as never:
                 assert_never(never)
 

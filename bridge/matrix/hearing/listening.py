@@ -62,6 +62,7 @@ class Listening:
         unsealing: Unsealing,
         remembering: Remembering,
         verifying: Verifying | None = None,
+        power_changed: Callable[[JoinedRoom], None] = lambda _: None,
     ) -> None:
         self._network = network
         self._carries = carries
@@ -74,7 +75,7 @@ class Listening:
         self._remembering = remembering
         self._verifying = verifying
         self._people = People(network, asking)
-        self._changing = Changing(asking, rooms, joining, private, self._people, unsealing)
+        self._changing = Changing(asking, rooms, joining, private, self._people, unsealing, power_changed)
         self._typists = Typists(network, rooms)
         self._ended_polls = EndedPolls(asking, carries)
         self.begun = asyncio.Event()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 _API = "/_matrix/client/v3/"
 _V1 = "/_matrix/client/v1/"
+_VERSIONS = "/_matrix/client/versions"
 _UPLOAD = "/_matrix/media/v3/upload"
 _DOWNLOADS = ("/_matrix/client/v1/media/download/{}/{}", "/_matrix/media/v3/download/{}/{}")
 """Where files are (spec, "Content repository"): with our token, and where homeservers older than version 1.11 have
@@ -52,6 +54,8 @@ _CERTIFICATE = {9: _EXPIRED, 10: _EXPIRED, 62: _ANOTHER, 64: _ANOTHER}
 """Hints by OpenSSL's error code (X509_V_ERR_*)."""
 _PORT = "check the port in `homeserver`: this one may be for plain http://, and the bridge speaks https:// to it"
 _TLS_PORT = "check the host and the port in `homeserver`; if that port is for https://, write so"
+_OF_PROXIES = (502, 503, 504)
+"""Statuses with which a reverse proxy says that what is behind it does not answer."""
 _KEEPS_METHOD = (307, 308)
 _STRANGE = "the answer is not from a Matrix homeserver"
 
@@ -140,6 +144,8 @@ class Homeserver:
         self._network = network  # for the log
         self._url = URL(url)
         self._has_answered = False
+        self.answered_at = -math.inf
+        """When it answered last (event loop time); what a proxy says of a dead homeserver does not count."""
         self._client = AsyncClient(url.rstrip("/"), user, config=config)
 
     async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
@@ -220,6 +226,11 @@ class Homeserver:
         """The JSON object at `url`, which is not of the API. Our token does not go there."""
         return await self._answer(self._session.get(url), _WITHIN, _LARGEST_DOCUMENT)
 
+    async def alive(self, within: float) -> None:
+        """Ask what costs the homeserver nothing. Raises ApiError, Unreachable."""
+        place = URL(str(self._url).rstrip("/") + _VERSIONS)
+        await self._answer(self._session.get(place), within, _LARGEST_DOCUMENT)
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -294,6 +305,8 @@ class Homeserver:
             if slow is not None:
                 slow.cancel()
         self._has_answered = True
+        if answer.status not in _OF_PROXIES:
+            self.answered_at = asyncio.get_running_loop().time()
         return _found(answer.status, data, answer.headers.get("Retry-After", ""))
 
     def _complain(self) -> None:

@@ -70,10 +70,16 @@ async def power(homeserver: Homeserver, room_id: str, event_id: str) -> Power:
         found = {}
     state = {word(event, "type"): event for event in tables(found, "state") if event.get("state_key") == ""}
     create, levels = (state.get(kind) for kind in powers.TYPES)
-    if create is None:
-        create, levels = [await _state(homeserver, room_id, kind) for kind in powers.TYPES]
-    if create is None:
-        return Power.of_room({}, {})
+    return await power_now(homeserver, room_id) if create is None else _power(create, levels)
+
+
+async def power_now(homeserver: Homeserver, room_id: str) -> Power:
+    """Who has which power in the room now. Nobody has any if we may not know."""
+    create, levels = [await _state(homeserver, room_id, kind) for kind in powers.TYPES]
+    return Power.of_room({}, {}) if create is None else _power(create, levels)
+
+
+def _power(create: Json, levels: Json | None) -> Power:
     return Power.of_room(create, None if levels is None else table(levels, "content"))
 
 

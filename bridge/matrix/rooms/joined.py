@@ -34,9 +34,9 @@ class JoinedRoom:
     in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `members`: who is
     there or invited, None if not asked for yet; `comings`: how often somebody came or went; `names`: what people
     there were called at the last event that we heard, None if not asked for yet; `power`: who had which power then,
-    None if not asked for yet, and in private; `replacement`: the room that people go on in, once it was upgraded;
-    `refused`: one that claims to be that, and is not; `moved`: why we go on in this room instead of another, empty
-    if we do not."""
+    None if not asked for yet, and in private; `voice`: who may speak there now, None if not known; `replacement`:
+    the room that people go on in, once it was upgraded; `refused`: one that claims to be that, and is not; `moved`:
+    why we go on in this room instead of another, empty if we do not."""
 
     __slots__ = (
         "_settled",
@@ -56,6 +56,7 @@ class JoinedRoom:
         "replacement",
         "room",
         "stage",
+        "voice",
     )
 
     def __init__(self, room_id: str, room: Room, peer: str | None = None) -> None:
@@ -71,6 +72,7 @@ class JoinedRoom:
         self.comings = 0
         self.names: Names | None = None
         self.power: Power | None = None
+        self.voice: Power | None = None
         self.moved = ""
         self.replacement: Replacement | None = None
         self.refused: Replacement | None = None

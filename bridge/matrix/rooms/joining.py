@@ -75,6 +75,7 @@ class Joining:
         self._missing = set(wanted)
         self._stirs = {room: asyncio.Event() for room in wanted}
         self._late: set[Room] = set()
+        self._troubles: dict[Room, str] = {}
         self._holding: dict[Room, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._ids: dict[Room, str] = {}  # where each is, or was when its alias was looked up
@@ -192,6 +193,7 @@ class Joining:
         del self._stirs[room]
         self._missing.discard(room)
         self._late.discard(room)
+        self._troubles.pop(room, None)
         self._ids.pop(room, None)
         self._named.pop(room, None)
         gone = dict(self._upgrades.dropped(room))
@@ -217,12 +219,14 @@ class Joining:
                 pause = trouble.pause or Backoff(trouble.first, _LONGEST_PAUSE).plain(failures)
                 failures += 1
                 self._lament(room, trouble, pause)
+                self._troubles[room] = f"it could not be joined: {trouble}"
                 if trouble.first != _SOON:
                     await self._upgrades.give_up(room)
                 self._tried[room].set()
                 await is_set_within(stir, pause * self._rng.uniform(1.0, 1.2))
                 continue
             failures = 0
+            self._troubles.pop(room, None)
             log.info("joined", network=room.network, room=str(room))
             self._missing.discard(room)
             self._tried[room].set()
@@ -389,6 +393,10 @@ class Joining:
 
     def _known_as(self, room_id: str) -> Room | None:
         return next((room for room, known in self._ids.items() if known == room_id), None)
+
+    def trouble(self, room: Room) -> str:
+        """Why we are not in a configured room; empty if we are, or it is none."""
+        return self._troubles.get(room, "not joined yet" if room in self._missing else "")
 
     def _lament(self, room: Room, trouble: _NotJoined, pause: float) -> None:
         reason, us = str(trouble), self._account.us.user
