@@ -27,7 +27,7 @@ async def until(listening: socket.socket, wanted: Callable[[str], bool], within:
     """What is told until one line is `wanted`."""
     told: list[str] = []
     async with asyncio.timeout(within):
-        while not told or not wanted(told[-1]):
+        while not any(map(wanted, told)):
             told += (await asyncio.to_thread(listening.recv, 4096)).decode().splitlines()
     return told
 
