@@ -49,7 +49,8 @@ class HealthWatch:
         self.board = Board(gate, shared.outages, shared.lines, socket.gethostname(), time.time, since_boot)
 
     def now(self) -> Health:
-        """The health at the last look."""
+        """The health right now: a look is cheap, and who asks after a reload wants to know what came of it."""
+        self._look()
         return self.board.now
 
     def wedged(self) -> str:

@@ -104,15 +104,17 @@ class Board:
         silenced = self._outages.silenced_rooms().get(room, "")
         encrypted, readable = _sealed(network, room)
         unreadable = "" if readable else "it is encrypted, and we cannot read it"
-        reason = its.check.reason or absence or silenced or unreadable
+        joined = network.joined(room) if isinstance(network, Reports) else not absence
+        outside = "" if joined else "not joined yet"
+        reason = its.check.reason or absence or silenced or outside or unreadable
         lines = self._lines.of(room)
         return RoomHealth(
             room,
             link,
             self._check(f"room:{room}", reason, now),
             self.now.worker,
-            joined=network.joined(room) if isinstance(network, Reports) else not absence,
-            may_speak=not absence and not silenced and its.check.ok,
+            joined=joined,
+            may_speak=joined and not absence and not silenced and its.check.ok,
             encrypted=encrypted,
             readable=readable,
             heard=lines.heard,

@@ -148,6 +148,12 @@ def test_a_room_that_is_away_is_not_well_though_its_network_is_up(world: _World)
     assert world.board.now.networks["libera"].check.ok
 
 
+def test_a_room_that_is_not_joined_yet_is_not_well(world: _World) -> None:
+    world.libera.outside.add(LIBERA)
+    world.look()
+    assert world.wrong()[f"room:{LIBERA}"] == (1_000.0, "not joined yet")
+
+
 def test_a_room_where_we_may_not_speak_is_not_well(world: _World) -> None:
     world.outages.silenced(LIBERA, "the channel is moderated")
     world.look()
