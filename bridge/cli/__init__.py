@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Log in to the networks and carry the conversations."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
+        "doctor": ("doctor:doctor", "Look at everything that the bridge needs, and say what to do."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
         "completion": ("completion:completion", "Print the script for completion in your shell."),
