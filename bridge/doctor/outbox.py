@@ -1,14 +1,12 @@
 """Checks of the store: how long the oldest message waits, and whether any is dead."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
+from bridge.store import peek
 from bridge.store.contract import StoreError
-from bridge.store.schema import read_only
 
 _LATE_S = 300.0
 
@@ -19,14 +17,12 @@ def found(store: Path) -> Iterator[Finding]:
         yield skip("store", "no daemon has run yet")
         return
     try:
-        with closing(read_only(store)) as sql:
-            rows = sql.execute("SELECT state, count(*), min(since) FROM deliveries GROUP BY state").fetchall()
-    except (StoreError, sqlite3.Error) as error:
+        states = peek.deliveries(store)
+    except StoreError as error:
         yield fail("store", f"it cannot be read: {error}", "restore a backup, or move the file away")
         return
-    states = {state: (number, since) for state, number, since in rows}
     yield waiting(*states.get("queued", (0, None)), time.time())
-    yield dead(states.get("dead", (0, None))[0])
+    yield dead(states.get("dead", (0, 0.0))[0])
 
 
 def waiting(number: int, oldest: float | None, now: float) -> Finding:
