@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
 from bridge.config import Config
 from bridge.config.links import links_of
-from bridge.doctor import irc, machine, matrix, outbox
+from bridge.doctor import daemon, irc, machine, matrix, outbox
 from bridge.doctor.finding import Finding, fail, ok
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.settings import MatrixSettings
@@ -20,10 +20,17 @@ _NETWORK_S = 25.0
 async def examine(config: Config) -> Sequence[Finding]:
     """All findings: the machine, the store, then each network."""
     runs = config.store.path.exists() and is_in_use(config.store.path)
-    local = [ok("config", "it has no problem"), ok("daemon", "it runs" if runs else "none runs")]
-    local += [*await asyncio.to_thread(lambda: [*machine.found(config, runs=runs), *outbox.found(config.store.path)])]
-    each = await asyncio.gather(*(_bounded(name, _network(config, name, runs=runs)) for name in config.networks))
-    return [*local, *(finding for findings in each for finding in findings)]
+    local = asyncio.to_thread(lambda: [*_local(config, runs=runs)])
+    networks = (_bounded(name, _network(config, name, runs=runs)) for name in config.networks)
+    each = await asyncio.gather(local, *networks)
+    return [finding for findings in each for finding in findings]
+
+
+def _local(config: Config, *, runs: bool) -> Iterator[Finding]:
+    yield ok("config", "it has no problem")
+    yield from daemon.found(config.store.path, runs=runs)
+    yield from machine.found(config, runs=runs)
+    yield from outbox.found(config.store.path)
 
 
 def _network(config: Config, name: str, *, runs: bool) -> AsyncGenerator[Finding, None]:

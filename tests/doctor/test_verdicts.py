@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.doctor import irc, machine, matrix, outbox, reach
+from bridge.doctor import daemon, irc, machine, matrix, outbox, reach
 from bridge.doctor.finding import Finding, Outcome, as_json, fail, failed, lines, ok
 from bridge.irc.probing import Offer
 from bridge.irc.wire.line import Line, parse
@@ -185,3 +185,15 @@ def test_the_modes_and_bans_of_a_channel_are_read() -> None:
     modes, bans = told(":s 324 me #pond +ntm"), told(":s 367 me #pond *!*@x op 1", ":s 368 me #pond :End")
     assert irc.channel_of(modes, bans) == irc.ChannelFacts("+ntm", ("*!*@x",))
     assert irc.channel_of(told(":s 442 me #pond :not there"), []) == irc.ChannelFacts(None)
+
+
+def test_encryption_works_or_is_not_needed() -> None:
+    assert verdict(daemon.encryption("x", {"rooms": ["a"]})) is OK
+    assert verdict(daemon.encryption("x", {"problem": "it is off", "rooms": []})) is SKIP
+    assert verdict(daemon.encryption("x", {"problem": "it is off", "rooms": ["a"]})) is FAIL
+    assert verdict(daemon.encryption("x", {"unsigned": "nobody signed it"})) is WARN
+
+
+def test_a_daemon_that_cannot_be_asked_is_told(tmp_path: Path) -> None:
+    assert [verdict(each) for each in daemon.found(tmp_path / "store", runs=True)] == [WARN]
+    assert [verdict(each) for each in daemon.found(tmp_path / "store", runs=False)] == [OK]
