@@ -62,5 +62,5 @@ async def _bounded(name: str, findings: AsyncGenerator[Finding, None]) -> Sequen
                 seen.append(finding)  # noqa: PERF401  (what was seen before a timeout counts)
     except TimeoutError:
         do = "the server is very slow, or frozen: look again later"
-        seen.append(fail(name, f"it did not answer everything within {_NETWORK_S:.0f} s", do))
+        seen.append(fail(f"network {name}", f"it did not answer everything within {_NETWORK_S:.0f} s", do))
     return seen

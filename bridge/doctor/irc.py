@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from bridge.doctor import reach
-from bridge.doctor.finding import Finding, fail, ok, skip
+from bridge.doctor.finding import Finding, Outcome, fail, ok, skip
 from bridge.irc import probing
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Line
@@ -40,6 +40,8 @@ async def found(settings: IrcSettings, rooms: Sequence[str], *, runs: bool) -> A
             subject, settings.host, settings.port, tls=settings.tls, ca=settings.tls_ca_file, pinned=pinned
         ):
             yield finding
+            if finding.outcome is Outcome.FAIL:
+                return  # nothing behind it can be reached
     nick = f"{settings.nick[:9]}{secrets.token_hex(2)}"
     other = settings.model_copy(update={"nick": nick, "nickserv": None, "pre_join": ()})
     try:

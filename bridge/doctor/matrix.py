@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bridge.doctor import reach
-from bridge.doctor.finding import Finding, fail, ok, skip
+from bridge.doctor.finding import Finding, Outcome, fail, ok, skip
 from bridge.matrix import probing
 from bridge.matrix.dialect.fields import word
 from bridge.matrix.http import look
@@ -36,6 +36,8 @@ async def found(
     default = 443 if settings.tls else 80
     async for finding in reach.found(subject, settings.host, parts.port or default, tls=settings.tls):
         yield finding
+        if finding.outcome is Outcome.FAIL:
+            return  # nothing behind it can be reached
     try:
         place = await probing.discover(settings.user, settings.homeserver)
     except probing.ProbeError as error:

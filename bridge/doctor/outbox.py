@@ -21,13 +21,14 @@ def found(store: Path) -> Iterator[Finding]:
     except StoreError as error:
         yield fail("store", f"it cannot be read: {error}", "restore a backup, or move the file away")
         return
-    yield waiting(*states.get("queued", (0, None)), time.time())
+    number, oldest = states.get("queued", (0, 0.0))
+    yield waiting(number, oldest, time.time())
     yield dead(states.get("dead", (0, 0.0))[0])
 
 
-def waiting(number: int, oldest: float | None, now: float) -> Finding:
+def waiting(number: int, oldest: float, now: float) -> Finding:
     """`number` deliveries wait, the `oldest` since then (seconds since the epoch)."""
-    if not number or oldest is None:
+    if not number:
         return ok("outbox", "nothing waits")
     said = f"{number} deliveries wait, the oldest for {max(0, now - oldest):.0f} s"
     if now - oldest > _LATE_S:

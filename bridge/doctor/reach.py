@@ -35,7 +35,7 @@ async def found(
     try:
         yield certificate(f"{subject} tls", await _shown(host, port, ca), pinned=pinned)
     except (OSError, TimeoutError) as error:
-        said = f"{host}:{port} cannot be reached ({error or 'no answer'})"
+        said = f"{host}:{port} cannot be reached ({str(error) or 'no answer'})"
         yield fail(f"{subject} tls", said, "check host, port and firewall")
 
 
@@ -44,7 +44,9 @@ async def _dns(subject: str, host: str, port: int) -> Finding:
         async with asyncio.timeout(_CONNECT_S):
             answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError) as error:
-        return fail(subject, f"{host} is not found ({error or 'no answer'})", "check the name, and this machine's DNS")
+        return fail(
+            subject, f"{host} is not found ({str(error) or 'no answer'})", "check the name, and this machine's DNS"
+        )
     return addresses(subject, host, {str(each[4][0]) for each in answers})
 
 

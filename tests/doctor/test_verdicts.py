@@ -73,7 +73,8 @@ def test_the_user_of_the_unit_owns_the_files() -> None:
 
 
 def test_the_outbox_and_dead_letters(tmp_path: Path) -> None:
-    assert [verdict(outbox.waiting(*each, 1000.0)) for each in ((0, None), (1, 900.0), (1, 1.0))] == [OK, OK, WARN]
+    waits = [outbox.waiting(number, oldest, 1000.0) for number, oldest in ((0, 0.0), (1, 900.0), (1, 1.0))]
+    assert [*map(verdict, waits)] == [OK, OK, WARN]
     assert [verdict(outbox.dead(number)) for number in (0, 2)] == [OK, WARN]
     assert [verdict(each) for each in outbox.found(tmp_path / "none")] == [SKIP]
     (tmp_path / "broken").write_text("no database")
