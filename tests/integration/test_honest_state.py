@@ -43,7 +43,8 @@ class Watch:
 
     async def until(self, wanted: Callable[[int, Checks], bool], within: float) -> float:
         """Seconds until the answer is as wanted."""
-        started, seen = time.monotonic(), {}
+        started = time.monotonic()
+        seen: Checks = {}
         while time.monotonic() - started < within:
             status, seen = await self.status()
             if wanted(status, seen):
