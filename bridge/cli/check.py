@@ -21,13 +21,19 @@ from bridge.users.tinydb import TinyUsers
 
 @click.command("check-config")
 @config_option
-def check_config(config: Path) -> None:
+@click.option("--live", is_flag=True, help="Then try the networks, too: the same as `quackbridge doctor`.")
+def check_config(config: Path, *, live: bool) -> None:
     """Check the config: print `ok`, or every problem with its line and column."""
     settings = load(config)
     if problems := tuple(_missing_bots(settings, config.parent)):
         raise ConfigError(config, problems)
     for warning in _warnings(settings):  # the configuration itself is fine
         click.echo(f"quackbridge: warning: {warning}", err=True)
+    if live:
+        from bridge.cli.doctor import look, show  # slow to import
+
+        show(look(settings), as_document=False)
+        return
     click.echo("ok")
 
 

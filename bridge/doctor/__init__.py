@@ -1,1 +1,1 @@
-"""The doctor: looks at everything that may be wrong, beside a running daemon."""
+"""The doctor: looks at everything that the bridge needs, beside a running daemon, and says what to do."""

@@ -24,7 +24,7 @@ from bridge.irc.dialing.servers import Address
 from bridge.irc.effects import Barred, Broken, Effect, Heard, Joined, Left, Notable, Online, Rejected, Upgrade, Write
 from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
-from bridge.irc.wire.line import Line, LineBuffer, parse
+from bridge.irc.wire.line import Line, LineBuffer, compose, parse
 from bridge.model.event import Message, Room
 from bridge.model.people import Sender
 from bridge.model.text import one_line, plain, printable
@@ -34,6 +34,7 @@ _WELCOME_S = 60.0
 """Seconds until the server lets us in: some look up host names first, and wait for ident."""
 _JOIN_S = 30.0
 _CERTIFICATE_S = 10.0
+_ANSWER_S = 5.0
 _CHUNK = 4096
 _BEAT_S = 0.5
 _MOST_HEARD = 1000
@@ -145,8 +146,11 @@ class _Tapped:
     capabilities: dict[str, str] = field(default_factory=dict)
     nicks: dict[str, str] = field(default_factory=dict)
     modes: str = ""
+    asked: list[Line] = field(default_factory=list)
 
     def line(self, line: Line) -> None:
+        if len(self.asked) < _MOST_HEARD:
+            self.asked.append(line)
         match line.command:
             case "CAP" if line.param(1).upper() in ("LS", "NEW") and len(self.capabilities) < _LONG:
                 for each in line.last.split()[:_LONG]:
@@ -233,6 +237,15 @@ class IrcProbe:
         with suppress(ProbeError):
             await self._until(lambda: bool(self._tapped.modes), 5.0, "")
         return self._seen(channel)
+
+    async def ask(self, command: str, *ends: str) -> Sequence[Line]:
+        """The lines that come after `command` until one of the numerics `ends`, or for some seconds."""
+        asked = self._tapped.asked
+        asked.clear()
+        self._write(compose(*command.split(" ")))
+        with suppress(ProbeError):
+            await self._until(lambda: any(line.command in ends for line in asked), _ANSWER_S, "")
+        return [*asked]
 
     async def said(self, within: float) -> Sequence[Said]:
         """Wait for what is said in our channel, for `within` seconds at most."""

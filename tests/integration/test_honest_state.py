@@ -43,7 +43,8 @@ class Watch:
 
     async def until(self, wanted: Callable[[int, Checks], bool], within: float) -> float:
         """Seconds until the answer is as wanted."""
-        started, seen = time.monotonic(), {}
+        started = time.monotonic()
+        seen: Checks = {}
         while time.monotonic() - started < within:
             status, seen = await self.status()
             if wanted(status, seen):
@@ -80,7 +81,10 @@ def _signalled(server: Process, number: signal.Signals) -> Callable[[], Awaitabl
 
 
 async def test_readyz_names_what_is_wrong_and_is_well_again_when_that_is_lifted(
-    tmp_path: Path, own_synapse: Synapse, own_services: Anope
+    tmp_path: Path,
+    own_synapse: Synapse,
+    own_services: Anope,
+    record_property: Callable[[str, object], None],
 ) -> None:
     pond = await dug(tmp_path, own_synapse, own_services)
     port = free_port()
@@ -95,7 +99,7 @@ async def test_readyz_names_what_is_wrong_and_is_well_again_when_that_is_lifted(
             stop, go_on = _signalled(server, signal.SIGSTOP), _signalled(server, signal.SIGCONT)
             await watch.case(f"{name} frozen", f"network:{name}", "does not answer", stop, go_on)
         assert not [line for line in daemon.log if line.get("event") == "away"], "a few seconds are told to nobody"
-    print(watch.measured)
+    record_property("seconds until told, and until well", watch.measured)
 
 
 async def _on_irc(watch: Watch, pond: Pond, bob: IrcPerson) -> None:

@@ -49,6 +49,20 @@ def test_a_room_is_held_from_the_start_of_its_outage_until_it_is_let_go() -> Non
     assert not outages.holds(LIBERA)
 
 
+def test_a_room_where_we_may_not_speak_is_tried_and_what_it_refused_goes_when_that_is_lifted() -> None:
+    outages = Outages()
+    muted = {LIBERA: "moderated", HOME: None}
+    assert [*outages.look(muted, T0, 60.0, [LIBERA])] == []
+    assert not outages.holds(LIBERA)
+    outages.silenced(LIBERA, "it refused a line")
+    (begun_,) = outages.look(muted, T0 + 60, 60.0, [LIBERA])
+    assert begun_ == Begun(Outage(LIBERA, T0, "moderated", silenced=True))
+    (ended,) = outages.look({LIBERA: None, HOME: None}, T0 + 90, 60.0)
+    assert isinstance(ended, Ended)
+    assert ended.outage.silenced
+    assert not outages.silenced_rooms()
+
+
 def test_the_outage_of_a_removed_room_is_forgotten_and_a_clock_set_back_restarts_an_outage() -> None:
     outages = Outages()
     changes(outages, "offline", T0)

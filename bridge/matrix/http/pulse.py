@@ -30,7 +30,8 @@ class Pulse:
         since, heard = self._asking_since, self._homeserver.answered_at
         if since is None or heard > since:
             return False
-        return asyncio.get_running_loop().time() - max(heard, since - _QUIET_S) > _SILENT_S
+        quiet_since = max(heard, since - _QUIET_S - _LOOK_S)  # not earlier: we may have slept ourselves
+        return asyncio.get_running_loop().time() - quiet_since > _SILENT_S
 
     async def keep(self) -> None:
         """Ask whenever nothing was answered for a while. Does not return."""

@@ -48,6 +48,11 @@ class Connection(Homeserver):
             raise Unreachable("the answer was lost")
         return answer
 
+    async def alive(self, within: float) -> None:
+        """The homeserver answers this at once, or not at all."""
+        self._check()
+        self.answered_at = asyncio.get_running_loop().time()
+
     async def upload(self, data: bytes, mime: str, name: str) -> str:
         """No files here."""
         raise ApiError(403, "M_FORBIDDEN", "")
