@@ -14,6 +14,7 @@ from bridge.admin.verbs import ALIASES, VERBS
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Log in to the networks and carry the conversations."),
+        "setup": ("setup:setup", "Make a config: a few questions, each answer tried at once."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
