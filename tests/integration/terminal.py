@@ -28,7 +28,7 @@ class Terminal:
 
     async def __aenter__(self) -> Self:
         self._ours, theirs = pty.openpty()
-        self._child = subprocess.Popen(
+        self._child = subprocess.Popen(  # noqa: ASYNC220  (it starts in milliseconds)
             (*_COMMAND, *self._arguments),
             cwd=self._folder,
             stdin=theirs,

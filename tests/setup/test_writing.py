@@ -21,21 +21,21 @@ from bridge.users.tinydb import TinyUsers
 
 ANSWERS = Answers(
     "pond",
-    MatrixAnswers("home", "https://matrix.example.net", "@duck:example.net", "hunter2", "#pond:example.net"),
+    MatrixAnswers("home", "https://matrix.duckpond.net", "@duck:duckpond.net", "hunter2", "#pond:duckpond.net"),
     IrcAnswers("libera", "irc.libera.chat:6697", tls=True, nick="duck", channel="#pond", account="duck", password="pw"),
     "duck-only",
     "alice",
-    (Identity(Proof.MATRIX, "", "@alice:example.net"), Identity(Proof.IRC, "libera", "ann")),
+    (Identity(Proof.MATRIX, "", "@alice:duckpond.net"), Identity(Proof.IRC, "libera", "ann")),
 )
 
-_ROOMS = st.from_regex(r"#[^:\s\x00-\x1f\x7f-\x9f]{1,30}:example\.net", fullmatch=True)
+# Names that a config may have: the questions refuse others
+_ROOMS = st.from_regex(r"#[^:\s\x00-\x1f\x7f-\x9f]{1,30}:duckpond\.net", fullmatch=True)
 _CHANNELS = st.from_regex(r"[#&][^\s,\x00-\x20\x7f-\x9f:]{1,30}", fullmatch=True)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    room=_ROOMS
-    | st.sampled_from(["#${HOME}:example.net", "#$${x}:example.net", "#a: {b}:example.net".replace(" ", "")]),
+    room=_ROOMS | st.sampled_from(["#${HOME}:duckpond.net", "#$${x}:duckpond.net", "#a{b}:duckpond.net"]),
     channel=_CHANNELS | st.sampled_from(['#"', "#'quote", "#a#b", "#{x}", "#[y]", "#${HOME}", "#\\n", "#🦆"]),
     nick=st.sampled_from(["duck", "[duck]", "`duck`", "{duck}", "null", "yes", "duck\\", "on"]),
 )
@@ -48,12 +48,8 @@ def test_strange_names_load_as_they_were_given(tmp_path: Path, room: str, channe
         (tmp_path / "secrets" / name).touch(mode=0o600)
         (tmp_path / "secrets" / name).write_text("pw\n")
     path = tmp_path / "config.yaml"
-    path.write_text(config_text(answers))
-    try:
-        config = load(path, {})
-    except ConfigError as error:  # a name that no config may have is refused, and never read as another
-        assert "not an IRC channel" in str(error) or "not a Matrix room" in str(error)
-        return
+    path.write_text(config_text(answers), encoding="utf-8")
+    config = load(path, {})
     assert [str(each) for each in config.links["pond"].rooms] == [f"home/{room}", f"libera/{channel}"]
     irc = config.networks["libera"]
     assert isinstance(irc, IrcSettings)
@@ -64,7 +60,6 @@ def test_all_is_written_private_and_without_warnings(tmp_path: Path) -> None:
     files.write(tmp_path / "config.yaml", ANSWERS)
     config = load(tmp_path / "config.yaml", {})
     assert config.warnings == ()
-    assert (config.networks["home"], config.networks["libera"]) != ()
     home = config.networks["home"]
     assert isinstance(home, MatrixSettings)
     assert home.password == "hunter2"
