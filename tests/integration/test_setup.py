@@ -194,8 +194,7 @@ async def test_ctrl_c_at_a_question_leaves_nothing(pond: Place, tmp_path: Path, 
         if asked == "account's password":
             await terminal.answers("Account at the services", "duckling")
         await terminal.reads(_QUESTIONS[asked])
-        terminal.interrupt()
-        assert await terminal.ends() == 130
+        assert await terminal.interrupted() == 130
         assert "Traceback" not in terminal.screen
     assert nothing_but_the_password(tmp_path)
 
