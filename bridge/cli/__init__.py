@@ -17,6 +17,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reload": ("reload:reload", "Let the daemon read its config again."),
         "watch": ("watch:watch", "Show what is carried, as it happens."),
         "healthcheck": ("healthcheck:healthcheck", "Ask the daemon whether it works, for supervisors."),
+        "setup": ("setup:setup", "Make a config: a few questions, each answer tried at once."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "doctor": ("doctor:doctor", "Look at everything that the bridge needs, and say what to do."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),

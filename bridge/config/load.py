@@ -92,7 +92,7 @@ def _read(path: Path) -> tuple[bytes, int]:
                 raise IsADirectoryError(21, "Is a directory")
             content = file.read(yaml.BYTES + 1) or b""
     except FileNotFoundError as error:
-        message = "there is no such file: start from config.example.yaml, or name another with -c"
+        message = f"there is no {path.name} here; `quackbridge setup` makes one, or name another with -c"
         raise ConfigError(path, (Problem(0, 0, "", message),)) from error
     except OSError as error:
         raise ConfigError(path, (Problem(0, 0, "", f"cannot be read: {error.strerror}"),)) from error

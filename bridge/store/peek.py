@@ -1,12 +1,28 @@
 """Reads the store without a lease, and without opening it for writing: a daemon may be running on it."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.model.event import Room
 from bridge.store.contract import StoreError
 from bridge.store.schema import read_only
+from bridge.store.tables.bodies import load_sender
+
+_CARRIED = 100
+"""Most messages that `carried` lists: the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A message of the user `user` ('': of no user) that a room has confirmed. `seconds`: from when we took it."""
+
+    source: Room
+    target: Room
+    user: str
+    seconds: float
 
 
 def memory_of(path: Path, network: str) -> Mapping[str, str]:
@@ -28,3 +44,24 @@ def deliveries(path: Path) -> Mapping[str, tuple[int, float]]:
         except sqlite3.Error as error:
             raise StoreError(f"{path}: the store cannot be read ({error})") from error
     return {state: (number, since) for state, number, since in rows}
+def carried(path: Path) -> Sequence[Carried]:
+    """The last messages that arrived in another room, oldest first; empty if there is no store yet."""
+    if not path.exists():
+        return ()
+    with closing(read_only(path)) as sql:
+        try:
+            rows = sql.execute(
+                "SELECT events.network, events.room, sender, deliveries.network, deliveries.room, done - since"
+                " FROM deliveries JOIN events ON events.seq = deliveries.event WHERE state = 'sent'"
+                " AND type = 'message' ORDER BY deliveries.seq DESC LIMIT ?",
+                (_CARRIED,),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: the store cannot be read ({error})") from error
+    return [_carried(row) for row in reversed(rows)]
+
+
+def _carried(row: tuple[str, str, str, str, str, float]) -> Carried:
+    network, room, sender, there, target, seconds = row
+    user = load_sender(sender).user or ""
+    return Carried(Room(network, room), Room(there, target), user, max(0.0, seconds))

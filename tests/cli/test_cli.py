@@ -894,7 +894,7 @@ def test_while_the_config_is_broken_commands_use_what_the_daemon_had_last_and_sa
             assert f"store {pond / 'data' / 'store.sqlite'}" in done.stderr
         assert fail(pond, 2, "check-config")
     config.unlink()
-    assert "there is no such file" in quackbridge(pond, "status").stderr
+    assert "there is no config.yaml here" in quackbridge(pond, "status").stderr
     assert json.loads(run(pond, "outbox", "list", "--json"))
     (pond / ".config.yaml.last").unlink()
     fail(pond, 2, "status")

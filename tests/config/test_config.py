@@ -536,7 +536,9 @@ def test_bytes_that_are_not_utf8_are_reported_with_line_and_column(folder: Path)
 
 
 def test_a_file_that_is_missing_or_out_of_reach_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"config\.yaml: there is no such file"):
+    with pytest.raises(
+        ConfigError, match=r"config\.yaml: there is no config\.yaml here; `quackbridge setup` makes one"
+    ):
         load(tmp_path / "config.yaml", {})
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load(tmp_path, {})

@@ -134,7 +134,8 @@ async def test_an_untrusted_certificate_is_shown_with_its_fingerprint_and_days(t
 
 
 async def test_a_network_that_lets_only_accounts_in_is_recognised() -> None:
-    async def turn_away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"NICK ")
         writer.write(b":irc.test NOTICE * :*** Notice -- SASL access only\r\n")
         writer.write(b"ERROR :Closing Link: 127.0.0.1 (SASL access only)\r\n")
         await writer.drain()

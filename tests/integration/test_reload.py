@@ -116,7 +116,7 @@ async def test_a_broken_configuration_is_refused_as_a_whole_and_the_daemon_goes_
     assert "bots.duck" in refused["problems"][0]
     (pond.folder / "config.yaml").unlink()
     daemon.send(signal.SIGHUP)
-    await daemon.logged("not_reloaded", lambda line: "there is no such file" in str(line["problems"]))
+    await daemon.logged("not_reloaded", lambda line: "there is no config.yaml here" in str(line["problems"]))
     assert await daemon.stop() == 0
 
 

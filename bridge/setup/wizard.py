@@ -1,0 +1,80 @@
+"""The setup: asks, tries each answer at once, writes everything at the end, and carries the first message."""
+
+import logging
+from pathlib import Path
+
+import structlog
+
+from bridge.setup import files, irc, matrix, you
+from bridge.setup.answers import Answers
+from bridge.setup.console import Console, WrongAnswer
+from bridge.setup.first_message import first_message
+from bridge.setup.options import Options
+from bridge.users import UsersError
+from bridge.users.identities import new_name
+
+_GUESTS = ("duck-only", "relay", "ignore")
+_THERE = (
+    "{path} exists already: nothing was changed. Edit the config by hand, and run `quackbridge check-config`; or name"
+    " another file with -c, in an empty folder"
+)
+
+
+def set_up(console: Console, config: Path, options: Options, *, carry: bool) -> None:
+    """Make a config at `config`, and all that it names. `carry`: run the bridge for a first message."""
+    if (path := files.in_the_way(config)) is not None:
+        raise WrongAnswer(_THERE.format(path=path))
+    if not console.interactive and (missing := [*options.missing()]):
+        raise WrongAnswer(f"there is no terminal to ask on; missing: {', '.join(missing)}")
+    _keep_quiet()
+    answers = _asked(console, options)
+    if (path := files.in_the_way(config, tuple(answers.secrets))) is not None:
+        raise WrongAnswer(_THERE.format(path=path))
+    files.write(config, answers)
+    console.title(f"Written: {config}, secrets/ and data/ beside it; check-config finds nothing wrong.")
+    went_well = not carry or not console.interactive or first_message(console, config, answers)
+    console.title("What to do next:" if went_well else "The configuration is written. What to do next:")
+    for command, what in (
+        (f"quackbridge run -c {config}", "run the bridge"),
+        (f"quackbridge status -c {config}", "see whether all is well"),
+        (f"quackbridge add-user NAME --matrix @NAME:HOST -c {config}", "add a friend"),
+    ):
+        console.say(f"  {command}   {what}")
+
+
+def _asked(console: Console, options: Options) -> Answers:
+    account = matrix.account(console, options)
+    on_matrix = matrix.room(console, options, account)
+    network = irc.network(console, options)
+    on_irc = irc.channel(console, options, network)
+    identities = you.identities(console, options, (account, on_matrix), (network, on_irc))
+    guests = options.guests
+    if guests is None and console.interactive:
+        console.title("Guests: people who are no users of the bridge.")
+        guests = console.settled(
+            None,
+            lambda: console.ask("What of them: duck-only (the duck answers them), relay, ignore", "duck-only"),
+            _guests,
+        )
+    link = options.name or on_irc.channel.lstrip("#&+!").replace("/", "-").replace("@", "-") or "link"
+    return Answers(link, on_matrix, on_irc, guests or "duck-only", _admin(identities[0].value), identities)
+
+
+def _guests(answer: str) -> str:
+    if answer not in _GUESTS:
+        raise ValueError(f"{answer!r} is none of {', '.join(_GUESTS)}")
+    return answer
+
+
+def _admin(user: str) -> str:
+    """A name for the admin with that Matrix id; `admin` if the local part cannot be one."""
+    try:
+        return new_name(user[1:].partition(":")[0])
+    except UsersError:
+        return "admin"
+
+
+def _keep_quiet() -> None:
+    """What the adapters log is for the daemon's operator; here each failure is told in a sentence."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("nio").setLevel(logging.CRITICAL)
