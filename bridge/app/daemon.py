@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,7 @@ from bridge.config import Config, ConfigError, doors_of, editable_networks, link
 from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
+from bridge.model.counters import Counters
 from bridge.model.event import BOTS, DESK, Event, Room
 from bridge.model.health import Health
 from bridge.network import Refused
@@ -152,6 +154,7 @@ class _Daemon:
         self._board = Board(self._gate, self._shared.outages, time.time, socket.gethostname())
         self._liveness = Liveness(lambda: store.count_traffic({}))
         self._running = Running(group, self._relay, self._lookout)
+        self._shared.counters.count_config_loaded(time.time())
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
@@ -181,6 +184,7 @@ class _Daemon:
             self._group.create_task(self._watch_health(), name="health"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
+            self._group.create_task(_count_connects(self._shared.counters, self._health), name="connects"),
             self._group.create_task(
                 admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
             ),
@@ -208,9 +212,11 @@ class _Daemon:
             bots = wiring.bots(config, self._hosted, self._homes, self._path.parent)
         except ConfigError as error:
             log.error("not_reloaded", problems=str(error).splitlines(), hint=_UNCHANGED)
+            self._shared.counters.count_config_refused()
             return
         except Refused as error:
             log.error("not_reloaded", problems=[str(error)], hint=_UNCHANGED)
+            self._shared.counters.count_config_refused()
             return
         for warning in config.warnings:
             log.warning("config", text=warning)
@@ -235,6 +241,7 @@ class _Daemon:
             await self._start(name, needed=False)
         await self._warn()
         self._announce()
+        self._shared.counters.count_config_loaded(time.time())
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
 
     async def _remember(self) -> None:
@@ -345,6 +352,13 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
     if lease is None:
         raise Unusable(f"another process is running the network {network!r} on this store; stop it first")
     return lease
+
+
+async def _count_connects(counters: Counters, health: Callable[[], Health]) -> None:
+    """Count the networks that come and go, for ever."""
+    while True:
+        counters.count_connects(health())
+        await asyncio.sleep(_HEALTH_LOOK)
 
 
 async def _watch_users(users: Users) -> None:

@@ -63,8 +63,12 @@ class Serving:
     ) -> Sequence[web.AbstractRouteDef]:
         """All endpoints; with a public URL, messages have links from now on. The key of the links is made once, and
         kept with `lease`."""
-        collector = metrics.MediaMetrics(self.counts, self._slots, self._cache)
-        routes = [*health.routes(wedged, healthy), *metrics.routes([collector])]
+        collectors = [
+            metrics.StateMetrics(healthy, shared.counters, self._config().store.path),
+            metrics.CarriedMetrics(shared.counters, healthy),
+            metrics.MediaMetrics(self.counts, self._slots, self._cache),
+        ]
+        routes = [*health.routes(wedged, healthy), *metrics.routes(collectors)]
         if http.public_url is not None:
             key = await wiring.link_key(lease)
             _make_links(shared, http.public_url, key)
