@@ -13,7 +13,7 @@ from aiohttp import web
 from bridge.app import wiring
 from bridge.config import Config
 from bridge.config.settings import HttpSection
-from bridge.http import health, links, media, metrics, texts
+from bridge.http import health, links, media, metrics, status, texts
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
@@ -68,7 +68,11 @@ class Serving:
             metrics.CarriedMetrics(shared.counters, healthy),
             metrics.MediaMetrics(self.counts, self._slots, self._cache),
         ]
-        routes = [*health.routes(wedged, healthy), *metrics.routes(collectors)]
+        routes = [
+            *health.routes(wedged, healthy),
+            *metrics.routes(collectors),
+            *status.routes(healthy, shown=http.status),
+        ]
         if http.public_url is not None:
             key = await wiring.link_key(lease)
             _make_links(shared, http.public_url, key)

@@ -323,6 +323,9 @@ class HttpSection(Section):
     proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("127.0.0.0/8", "::1")
     """The reverse proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `172.18.0.0/16`.
     Default: those on this machine."""
+    status: bool | None = None
+    """Who may see the status page at `/`, which names networks, links and rooms, but no people: everybody who reaches
+    it (`true`) or nobody (`false`). Default: browsers on this machine, but not through a reverse proxy."""
 
     @property
     def host(self) -> str:

@@ -33,6 +33,12 @@ async def scrape(port: int) -> str:
         return await answer.text()
 
 
+async def status_page(port: int) -> str:
+    async with aiohttp.ClientSession() as http, http.get(f"http://{HOST}:{port}/") as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
 def samples(text: str) -> Samples:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -82,6 +88,11 @@ async def test_the_numbers_are_those_of_what_was_said_and_promtool_finds_nothing
         text = await until(port, "events_refused_total", 1, link="pond", reason="guest")
         await daemon.logged("not_reloaded")
         text = await scrape(port)
+        shown = await status_page(port)
+    for said in ("pond</bdi>", f"home/{pond.room}</bdi>", f"irc/{pond.channel}</bdi>", "quackbridge</h1>"):
+        assert said in shown
+    for name in (stranger, pond.alice, pond.bob, pond.duck):
+        assert name.lower() not in shown.lower()
     found = samples(text)
     assert value(found, "deliveries_total", network="irc", link="pond", outcome="sent") == 3
     assert value(found, "deliveries_total", network="home", link="pond", outcome="sent") == 2
