@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -32,7 +31,6 @@ from bridge.config import Config, ConfigError, doors_of, editable_networks, link
 from bridge.http import server
 from bridge.http.peers import Proxies
 from bridge.lib.files import Stamp
-from bridge.model.counters import Counters
 from bridge.model.event import BOTS, DESK, Event, Room
 from bridge.model.health import Health
 from bridge.network import Refused
@@ -154,8 +152,8 @@ class _Daemon:
         self._board = Board(self._gate, self._shared.outages, time.time, socket.gethostname())
         self._liveness = Liveness(lambda: store.count_traffic({}))
         self._running = Running(group, self._relay, self._lookout)
-        self._shared.counters.count_config_loaded(time.time())
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
+        self._shared.counters.count_config_loaded(time.time())
 
     async def serve(self, watch: Watch, stopping: asyncio.Event) -> None:
         chores = []
@@ -184,7 +182,7 @@ class _Daemon:
             self._group.create_task(self._watch_health(), name="health"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
-            self._group.create_task(_count_connects(self._shared.counters, self._health), name="connects"),
+            self._group.create_task(self._serving.count_connects(self._shared.counters, self._health), name="connects"),
             self._group.create_task(
                 admin_socket.serve(self._config.store.path, self._answers.answer, os.environ), name="admin socket"
             ),
@@ -352,13 +350,6 @@ async def _lease(store: SqliteStore, network: str) -> Lease:
     if lease is None:
         raise Unusable(f"another process is running the network {network!r} on this store; stop it first")
     return lease
-
-
-async def _count_connects(counters: Counters, health: Callable[[], Health]) -> None:
-    """Count the networks that come and go, for ever."""
-    while True:
-        counters.count_connects(health())
-        await asyncio.sleep(_HEALTH_LOOK)
 
 
 async def _watch_users(users: Users) -> None:

@@ -20,6 +20,7 @@ from bridge.http.counts import Counts
 from bridge.http.limits import DownloadSlots
 from bridge.http.peers import Proxies
 from bridge.model.accounting import Traffic, TrafficKind
+from bridge.model.counters import Counters
 from bridge.model.health import Health
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 Found = TypeVar("Found")
 
 _COUNTS_EVERY_S = 60.0
+_HEALTH_EVERY_S = 1.0
 _CACHE = "media-cache"
 """The folder beside the store."""
 _AWAY = "The bridge cannot look up this link right now; try again later."
@@ -115,6 +117,12 @@ class Serving:
                 self.counts.set_total(TrafficKind.UPLOADED, used.get(TrafficKind.UPLOADED, Traffic()))
             await asyncio.sleep(_COUNTS_EVERY_S)
             await self.write_counts()
+
+    async def count_connects(self, counters: Counters, healthy: Callable[[], Health]) -> None:
+        """Count the networks that come and go, for ever."""
+        while True:
+            counters.count_connects(healthy())
+            await asyncio.sleep(_HEALTH_EVERY_S)
 
     async def write_counts(self) -> None:
         """Write what was counted since the last time. What cannot be written is kept for the next."""
