@@ -86,7 +86,7 @@ def test_the_page_says_in_words_what_is_well_and_what_is_not() -> None:
         "home Up for 1 minute Matrix, last sign of life 10 seconds ago",
         "libera Down for 30 seconds the server does not answer IRC",
         "pond Not working for 30 seconds",
-        "home/#pond:example.org Encrypted. Last line heard 12 seconds ago, last one sent 1 minute ago.",
+        "home/#pond:example.org Encrypted. Last heard 12 seconds ago, last sent 1 minute ago.",
         "to libera 3 waiting, the oldest for 30 seconds, 1 undeliverable",
         "5.0 GB free",
         "Version 1.0, running for 1 minute",

@@ -63,10 +63,10 @@ def _overall(health: Health) -> str:
 def _network(name: str, network: NetworkHealth, now: float) -> str:
     kind = _TYPES.get(network.type, network.type)
     state = _state(network.check, "Up", "Down", now)
-    heard = f"last sign of life {_ago(network.heard, now)}" if network.heard is not None else "no sign of life yet"
+    heard = f", last sign of life {_ago(network.heard, now)}" if network.heard is not None else ""
     return (
         f'<div class="top"><h3><bdi>{_safe(name)}</bdi></h3>{state}</div>{_why(network.check)}'
-        f'<p class="dim">{_safe(kind)}, {heard}</p>'
+        f'<p class="dim">{_safe(kind)}{heard}</p>'
     )
 
 
@@ -83,8 +83,8 @@ def _links(health: Health) -> str:
 
 def _room(room: RoomHealth, now: float) -> str:
     sealed = "Encrypted. " if room.encrypted else ""
-    heard = f"Last line heard {_ago(room.heard, now)}" if room.heard is not None else "No line heard yet"
-    said = f"last one sent {_ago(room.said, now)}" if room.said is not None else "none sent yet"
+    heard = f"Last heard {_ago(room.heard, now)}" if room.heard is not None else "Nothing heard yet"
+    said = f"last sent {_ago(room.said, now)}" if room.said is not None else "nothing sent yet"
     return (
         f'<p class="room"><bdi>{_safe(str(room.room))}</bdi></p>{_why(room.check)}'
         f'<p class="dim">{sealed}{heard}, {said}.</p>'
