@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST, free_port
 from bridge.model.accounting import Cause
@@ -83,9 +84,16 @@ async def test_the_numbers_are_those_of_what_was_said_and_promtool_finds_nothing
             await guest.join(pond.channel)
             await guest.say(pond.channel, "let me in, I am <b>nobody</b>")
             await guest.heard("only members are carried")
+            await guest.say(pond.duck, "help")
+            await guest.heard("You may say")
+        odd = '"} 1\\n<b>odd</b>{le="'
+        async with MatrixPerson(pond.synapse.url, unique("guest.of-")) as other:
+            await other.rename(odd)
+            await other.join(pond.room)
+            await other.send(pond.room, "let me in, too")
+            await until(port, "events_refused_total", 2, link="pond", reason="guest")
         await until(port, "deliveries_total", 2, network="home", link="pond", outcome="sent")
         (pond.folder / "config.yaml").write_text("networks: 5\n")
-        text = await until(port, "events_refused_total", 1, link="pond", reason="guest")
         await daemon.logged("not_reloaded")
         text = await scrape(port)
         shown = await status_page(port)
@@ -97,12 +105,14 @@ async def test_the_numbers_are_those_of_what_was_said_and_promtool_finds_nothing
     assert value(found, "deliveries_total", network="irc", link="pond", outcome="sent") == 3
     assert value(found, "deliveries_total", network="home", link="pond", outcome="sent") == 2
     assert value(found, "deliveries_total", network="irc", link="pond", outcome="dead") == 0
+    assert value(found, "deliveries_total", network="irc", link="", outcome="sent") >= 2
     assert value(found, "delivery_duration_seconds_count", network="irc") >= 3
-    assert value(found, "delivery_duration_seconds_count", network="home") == 2
-    assert value(found, "delivery_duration_seconds_bucket", network="home", le="30.0") == 2
-    assert value(found, "events_received_total", network="home", kind="message") == 3
-    assert value(found, "events_received_total", network="irc", kind="message") == 3
-    assert value(found, "events_refused_total", link="pond", reason="guest") == 1
+    timed = value(found, "delivery_duration_seconds_count", network="home")
+    assert timed >= 2  # with the hint for the guest, who may have left by then
+    assert value(found, "delivery_duration_seconds_bucket", network="home", le="60.0") == timed
+    assert value(found, "events_received_total", network="home", kind="message") == 4
+    assert value(found, "events_received_total", network="irc", kind="message") == 4
+    assert value(found, "events_refused_total", link="pond", reason="guest") == 2
     assert value(found, "network_up", network="home", type="matrix") == 1
     assert value(found, "network_connects_total", network="irc", outcome="connected") == 1
     assert value(found, "outbox_deliveries", network="irc", state="queued") == 0
@@ -123,5 +133,5 @@ async def test_the_numbers_are_those_of_what_was_said_and_promtool_finds_nothing
         if label != "le"
     }
     assert labels <= _NAMES | _OURS
-    for name in (stranger, pond.alice, pond.bob, pond.duck, pond.channel, pond.room):
+    for name in (stranger, pond.alice, pond.bob, pond.duck, pond.channel, pond.room, odd, "guest.of", "<b>"):
         assert not re.search(re.escape(name), text, re.IGNORECASE)
