@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check $(CLIENT)/node_modules
-	@scripts/debian-packages inspircd ngircd anope znc strace
+	@scripts/debian-packages inspircd ngircd anope znc strace prometheus chromium
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(INSTALLED)

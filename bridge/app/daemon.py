@@ -172,6 +172,7 @@ class _Daemon:
         )
         self._health.board.ready_max_age = wiring.ready_max_age(config)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
+        self._shared.counters.count_config_loaded(time.time())
 
     async def serve(self, stopping: asyncio.Event) -> None:
         chores = []
@@ -205,6 +206,7 @@ class _Daemon:
             self._group.create_task(self._systemd.keep(self._health.now, self._health.wedged), name="systemd"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
+            self._group.create_task(self._serving.count_connects(self._shared.counters, self._health.now), name="connects"),
             self._group.create_task(
                 admin_socket.serve(
                     self._config.store.path,
@@ -247,6 +249,7 @@ class _Daemon:
         except (ConfigError, Refused) as error:
             problems = str(error).splitlines()
             log.error("not_reloaded", problems=problems, hint=_UNCHANGED)
+            self._shared.counters.count_config_refused()
             return {"reloaded": False, "problems": problems}
         return await self._apply(config, bots)
 
@@ -275,6 +278,7 @@ class _Daemon:
             await self._start(name, needed=False)
         await self._warn()
         self._announce()
+        self._shared.counters.count_config_loaded(time.time())
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
         done = {"stopped": stop, "started": start, "links": [*config.links]}
         return {"reloaded": True, "problems": [], "warnings": [*config.warnings], **done}

@@ -13,13 +13,14 @@ from aiohttp import web
 from bridge.app import wiring
 from bridge.config import Config
 from bridge.config.settings import HttpSection
-from bridge.http import health, links, media, metrics, texts
+from bridge.http import health, links, media, metrics, status, texts
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
 from bridge.http.limits import DownloadSlots
 from bridge.http.peers import Proxies
 from bridge.model.accounting import Traffic, TrafficKind
+from bridge.model.counters import Counters
 from bridge.model.health import Health
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 Found = TypeVar("Found")
 
 _COUNTS_EVERY_S = 60.0
+_HEALTH_EVERY_S = 1.0
 _CACHE = "media-cache"
 """The folder beside the store."""
 _AWAY = "The bridge cannot look up this link right now; try again later."
@@ -63,8 +65,16 @@ class Serving:
     ) -> Sequence[web.AbstractRouteDef]:
         """All endpoints; with a public URL, messages have links from now on. The key of the links is made once, and
         kept with `lease`."""
-        collector = metrics.MediaMetrics(self.counts, self._slots, self._cache)
-        routes = [*health.routes(wedged, healthy), *metrics.routes([collector])]
+        collectors = [
+            metrics.StateMetrics(healthy, shared.counters, self._config().store.path),
+            metrics.CarriedMetrics(shared.counters, healthy),
+            metrics.MediaMetrics(self.counts, self._slots, self._cache),
+        ]
+        routes = [
+            *health.routes(wedged, healthy),
+            *metrics.routes(collectors),
+            *status.routes(healthy, shown=http.status),
+        ]
         if http.public_url is not None:
             key = await wiring.link_key(lease)
             _make_links(shared, http.public_url, key)
@@ -107,6 +117,12 @@ class Serving:
                 self.counts.set_total(TrafficKind.UPLOADED, used.get(TrafficKind.UPLOADED, Traffic()))
             await asyncio.sleep(_COUNTS_EVERY_S)
             await self.write_counts()
+
+    async def count_connects(self, counters: Counters, healthy: Callable[[], Health]) -> None:
+        """Count the networks that come and go, for ever."""
+        while True:
+            counters.count_connects(healthy())
+            await asyncio.sleep(_HEALTH_EVERY_S)
 
     async def write_counts(self) -> None:
         """Write what was counted since the last time. What cannot be written is kept for the next."""

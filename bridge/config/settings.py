@@ -317,6 +317,9 @@ class HttpSection(Section):
 
     listen: str
     """Where to listen, as host:port: `127.0.0.1:9191`."""
+    status: bool | None = None
+    """Who may see the status page at `/`, which names networks, links and rooms, but no people: everybody who reaches
+    it (`true`) or nobody (`false`). Default: browsers on this machine, but not through a reverse proxy."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     """How others reach it, such as `https://bridge.example.org`, mostly through a reverse proxy. With it, files from
     Matrix, and messages that are too long for IRC, reach IRC with a link. http:// only for this machine."""

@@ -10,8 +10,8 @@ LOOPBACK: tuple[str, ...] = ("127.0.0.0/8", "::1")
 _LONGEST = 64
 """Characters of what a proxy calls its client at most."""
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%]{2,60})\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d{1,5})?", re.ASCII)
-_PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Forwarded-Host", "Via")
-"""Headers of a request that a proxy has passed on."""
+_PASSED_ON = {"forwarded", "x-real-ip", "via", "x-client-ip", "cf-connecting-ip", "true-client-ip"}
+"""Headers of a request that a proxy has passed on, besides all `X-Forwarded-`."""
 
 
 def neighbourhood(address: str) -> str:
@@ -33,7 +33,8 @@ def neighbourhood(address: str) -> str:
 def is_own(peer: str, headers: Iterable[str]) -> bool:
     """Whether a request with these headers' names comes from this machine, and not through a proxy on it."""
     names = {name.lower() for name in headers}
-    return _is_in(peer, [network(each) for each in LOOPBACK]) and not any(each.lower() in names for each in _PASSED_ON)
+    is_passed_on = not names.isdisjoint(_PASSED_ON) or any(name.startswith("x-forwarded-") for name in names)
+    return _is_in(peer, [network(each) for each in LOOPBACK]) and not is_passed_on
 
 
 class Proxies:

@@ -17,6 +17,31 @@ class Tally(StrEnum):
     """A period in which the room was not heard."""
 
 
+class Cause(StrEnum):
+    """Why an event is not carried, in one word for the metrics: what people read is the reason."""
+
+    GUEST = "guest"
+    """Its sender is no member."""
+    MUTED = "muted"
+    BANNED = "banned"
+    IGNORED = "ignored"
+    """It fits a pattern of `ignore`."""
+    PASSWORD = "password"  # noqa: S105  (no password)
+    """It may contain one."""
+    UNPROVEN = "unproven"
+    """Sent while the bridge was away, and the network does not prove by whom."""
+    UNKNOWN_TARGET = "unknown_target"
+    """It changes a message that is unknown, or too old."""
+    NOT_ALLOWED = "not_allowed"
+    """It changes what others have said."""
+    NOT_POSSIBLE = "not_possible"
+    """It changes what cannot be changed (any more)."""
+    NOT_WANTED = "not_wanted"
+    """The link does not carry such events."""
+    UNREADABLE = "unreadable"
+    """It is encrypted, and the bridge cannot read it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """One more occurrence of `what` in `room`, for `reason`."""

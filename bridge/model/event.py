@@ -194,6 +194,10 @@ Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic, Fie
 """What happened. The `type` tag is stored, so that each body is read back as the same class."""
 
 
+TYPES = ("message", "edit", "redaction", "reaction", "membership", "topic")
+"""The tags of all bodies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mentioned:
     """The user whom a message mentions by `address`, on the network of the message, and all that proves them."""

@@ -16,6 +16,7 @@ from bridge.model.event import Edit, Event, Message, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
 from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
+from bridge.relay.counting import DeliveryCounting
 from bridge.relay.shared import Shared
 from bridge.relay.suspects import Suspects
 from bridge.relay.tail import Posted
@@ -89,6 +90,7 @@ class Dispatch:
         self._sent = LruSet[str](_FRESH)  # posts that this run has sent
         self._begun = LruSet[str](_FRESH)  # posts that this run may have sent
         self._suspects = Suspects()
+        self._counting = DeliveryCounting(network.name, shared.counters, shared.clock, self._link_of)
 
     async def run(self) -> None:
         """Send what is owed until `stopping`; then finish what is under way."""
@@ -184,6 +186,7 @@ class Dispatch:
         old = [item.delivery for item in backlog.owed if item.age > self._shared.terms.max_age]
         if old and not backlog.posts:
             await stored(self._lease.settle, Dropped(old, TOO_OLD))
+            self._counting.count_given_up(len(old))
             log.error(
                 "given_up",
                 room=str(room),
@@ -221,6 +224,7 @@ class Dispatch:
     async def _send(self, posts: Sequence[Post], *, stopping: asyncio.Event | None) -> tuple[Post, SendError] | None:
         """Send `posts` in order, as many at once as the network takes, and store the fate of each that went out.
         Returns the first that failed, with its error. After a failure, or once `stopping`, no more are begun."""
+        self._counting.note_posts(posts)
         await self._drop_removed(posts)
         failed = await self._send_all([post for post in posts if not self._is_removed(post)], stopping=stopping)
         await self._drop_removed(posts)
@@ -296,6 +300,7 @@ class Dispatch:
         self._fresh.discard(post.id)
         self._begun.discard(post.id)
         self._sent.add(post.id)
+        self._counting.count_sent(post)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
         self._shared.lines.note_said(post.room)
@@ -313,8 +318,11 @@ class Dispatch:
                 if isinstance(fate, SendError):
                     await self._bury(post.room, post.deliveries, fate)
                 return True
+            self._counting.count_retried(post)
             await self._postpone(backlog, error)
             return False
+        if isinstance(error, InDoubt):
+            self._counting.count_unknown(post)
         if isinstance(error, InDoubt) and error.resend:
             hint = "unknown whether the first try arrived; the room may show the message twice"
             log.warning("sent_again", room=str(post.room), post=post.id, reason=str(error), hint=hint)
@@ -390,14 +398,20 @@ class Dispatch:
             await stored(self._lease.settle, Shown(behind.deliveries))
             return ()
         self._note_fresh(posts)
+        self._counting.note_posts(posts)
         return posts
 
     def _rendered(self, owed: Sequence[Owed]) -> Sequence[Post]:
+        self._counting.note_owed(owed)
         link = self._links().of(owed[0].room)
         if any(_has_links(item.event) for item in owed):
             owed = [replace(item, event=self._with_links(item.event)) for item in owed]
         owed = [self._shared.previews.with_file(item) for item in owed]
         return self._network.render(owed, link.presentation if link is not None else DEFAULT)
+
+    def _link_of(self, room: Room) -> str:
+        link = self._links().of(room)
+        return link.name if link is not None else ""
 
     def _with_links(self, event: Event) -> Event:
         """`event` with the links to its text and its files."""
@@ -434,6 +448,7 @@ class Dispatch:
         if removed := [each for each in deliveries if each in self._shared.removed]:
             await stored(self._lease.settle, Dropped(removed, REDACTED))
         buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
+        self._counting.count_dead(room, len(buried))
         kind = self._shared.terms.tell_dead
         told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]
         if told:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.lib.lru import LruSet
-from bridge.model.accounting import Count, Tally
+from bridge.model.accounting import Cause, Count, Tally
 from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Reach, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
@@ -123,6 +123,9 @@ class Relay:
         coming = isinstance(event.body, Membership)  # thousands of strangers come and go: that is no message refused
         if not coming:
             self._log(verdict)
+        self._shared.counters.received[event.room.network, event.body.type] += 1
+        if refusal is not None and not coming:
+            self._shared.counters.refused[case.link.name if case.link is not None else "", refusal.cause] += 1
         counts = (Count(event.room, Tally.REFUSED, refusal.reason),) if refusal and case.link and not coming else ()
         changes = (case.event,) if event.target is not None and (refusal is None or is_removal(case)) else ()
         for change in changes:
@@ -169,8 +172,10 @@ class Relay:
 
     def _of_unread(self, unread: Unread) -> Outcome:
         """Count it, and tell the people there."""
-        if not unread.private and self._gate.links.of(unread.room) is None:
+        link = self._gate.links.of(unread.room)
+        if not unread.private and link is None:
             return Outcome()
+        self._shared.counters.refused[link.name if link is not None else "", Cause.UNREADABLE] += 1
         told = self._shared.notices.unread(unread)
         counts = () if unread.private else (Count(unread.room, Tally.REFUSED, unread.reason),)
         return Outcome((told,) if told is not None else (), counts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bridge.lib.heartbeats import Heartbeats
 from bridge.lib.lru import LruSet
+from bridge.model.counters import Counters
 from bridge.model.event import Event, Media
 from bridge.relay.admins import Admins
 from bridge.relay.gaps import Gaps
@@ -44,6 +45,7 @@ class Shared:
     gaps: Gaps = field(default_factory=Gaps)
     removed: LruSet[str] = field(default_factory=lambda: LruSet[str](_REMOVED))
     """Deliveries that were erased because their message was removed: what is still to be sent of them is not."""
+    counters: Counters = field(default_factory=Counters)
     momentary: Momentary = field(default_factory=Momentary)
     previews: Previews = field(default_factory=Previews)
     terms: Terms = field(default_factory=Terms)

@@ -135,6 +135,7 @@ class Lookout:
         terms = self._shared.terms
         number = await stored(lease.trim, before, terms.per_room, terms.per_room_bytes)
         if number:
+            self._shared.counters.given_up[lease.network] += number
             hint = "these messages waited longer than outbox.max_age, or were more than outbox.per_room, and are lost"
             log.error("given_up", network=lease.network, messages=number, hint=hint)
 

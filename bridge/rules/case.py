@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.model.accounting import Cause
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Known
 from bridge.rules.link import Link, Rules
@@ -51,11 +52,12 @@ class Told(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an event is not carried; the `reason` may be shown to its sender. `heard`: bots still hear it. `secret`: it
-    may hold a password, so it must not be stored."""
+    """Why an event is not carried; the `reason` may be shown to its sender, the `cause` is counted. `heard`: bots still
+    hear it. `secret`: it may hold a password, so it must not be stored."""
 
     reason: str
     told: Told
+    cause: Cause
     heard: bool
     secret: bool = False
 

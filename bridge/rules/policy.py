@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bridge.model.accounting import Cause
 from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
 from bridge.model.outbox import Known
 from bridge.model.patterns import compared
@@ -15,18 +16,30 @@ from bridge.rules.link import Guests
 from bridge.rules.passwords import holds_secret
 from bridge.users import Measure, Role, Sanction
 
-_UNPROVEN = Refusal("sent while the bridge was away, and the network does not prove by whom", Told.NOTHING, heard=False)
-_UNKNOWN_TARGET = Refusal(
-    "the message that it refers to is unknown to the bridge, or too old", Told.NOTHING, heard=False
+_UNPROVEN = Refusal(
+    "sent while the bridge was away, and the network does not prove by whom", Told.NOTHING, Cause.UNPROVEN, heard=False
 )
-_NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, heard=False)
-_NO_WAY_BACK = Refusal("a removal cannot be removed", Told.NOTHING, heard=False)
-_NOT_A_MESSAGE = Refusal("only messages are edited", Told.NOTHING, heard=False)
-_REMOVED = Refusal("the message was removed", Told.NOTHING, heard=False)
-_EDITED_IN_PRIVATE = Refusal("I do not read edits: please send it as a new message", Told.REASON, heard=False)
-_NO_REACTIONS = Refusal("reactions are not carried in this link", Told.NOTHING, heard=False)
-_COMES_OR_GOES = Refusal("that they come or leave is not told in this link", Told.NOTHING, heard=False)
-_MAY_NOT_REDACT = Refusal("only its author, a moderator or an admin may remove a message", Told.NOTHING, heard=False)
+_UNKNOWN_TARGET = Refusal(
+    "the message that it refers to is unknown to the bridge, or too old",
+    Told.NOTHING,
+    Cause.UNKNOWN_TARGET,
+    heard=False,
+)
+_NOT_THE_AUTHOR = Refusal("only its author may edit a message", Told.NOTHING, Cause.NOT_ALLOWED, heard=False)
+_NO_WAY_BACK = Refusal("a removal cannot be removed", Told.NOTHING, Cause.NOT_POSSIBLE, heard=False)
+_NOT_A_MESSAGE = Refusal("only messages are edited", Told.NOTHING, Cause.NOT_POSSIBLE, heard=False)
+_REMOVED = Refusal("the message was removed", Told.NOTHING, Cause.NOT_POSSIBLE, heard=False)
+_EDITED_IN_PRIVATE = Refusal(
+    "I do not read edits: please send it as a new message", Told.REASON, Cause.NOT_POSSIBLE, heard=False
+)
+_NO_REACTIONS = Refusal("reactions are not carried in this link", Told.NOTHING, Cause.NOT_WANTED, heard=False)
+_COMES_OR_GOES = Refusal(
+    "that they come or leave is not told in this link", Told.NOTHING, Cause.NOT_WANTED, heard=False
+)
+_MAY_NOT_REDACT = Refusal(
+    "only its author, a moderator or an admin may remove a message", Told.NOTHING, Cause.NOT_ALLOWED, heard=False
+)
+_CAUSES = {Measure.MUTE: Cause.MUTED, Measure.BAN: Cause.BANNED}
 
 
 def judge(
@@ -60,19 +73,24 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
         return secret(event)
     if case.sanction is not None:
-        return Refusal(_spelled(case.sanction), Told.REASON, heard=case.sanction.measure is Measure.MUTE)
+        return Refusal(
+            _spelled(case.sanction),
+            Told.REASON,
+            _CAUSES[case.sanction.measure],
+            heard=case.sanction.measure is Measure.MUTE,
+        )
     if case.rules.ignore:
         texts = compared(words)
         for pattern in case.rules.ignore:
             if pattern.fits(event.sender, texts):
-                return Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
+                return Refusal(f"ignored by {pattern}", Told.NOTHING, Cause.IGNORED, heard=False)
     return None
 
 
 def secret(event: Event) -> Refusal:
     """The refusal of `event` as it may hold a password."""
     told = Told.NOTHING if event.private else Told.ADVICE
-    return Refusal("it may contain a password", told, heard=False, secret=True)
+    return Refusal("it may contain a password", told, Cause.PASSWORD, heard=False, secret=True)
 
 
 def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
@@ -140,11 +158,11 @@ def _of_a_guest(case: Case) -> Refusal | None:
         case Guests.RELAY:
             return None
         case Guests.IGNORE:
-            return Refusal("guests are ignored in this link", Told.NOTHING, heard=False)
+            return Refusal("guests are ignored in this link", Told.NOTHING, Cause.GUEST, heard=False)
         case Guests.DUCK_ONLY if case.user is None:
-            return Refusal("not a member", Told.HINT, heard=True)
+            return Refusal("not a member", Told.HINT, Cause.GUEST, heard=True)
         case Guests.DUCK_ONLY:
-            return Refusal("not a member of this link", Told.REASON, heard=True)
+            return Refusal("not a member of this link", Told.REASON, Cause.GUEST, heard=True)
 
 
 def _may_be_told(event: Event, refusal: Refusal) -> bool:

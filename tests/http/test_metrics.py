@@ -3,14 +3,19 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.http import metrics
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
-from bridge.http.metrics import MediaMetrics
+from bridge.http.metrics import MediaMetrics, StateMetrics
 from bridge.model.accounting import Traffic, TrafficKind
-from tests.http.house import get
+from bridge.model.counters import Counters, DeliveryOutcome
+from tests.http.house import get, health_of
 from tests.http.test_media import DATA, World, path
+from tests.programs import promtool
+from tests.reference.metrics import health, registry
 
 pytestmark = pytest.mark.real_time
 
@@ -76,10 +81,50 @@ async def test_metrics_are_for_this_machine_and_for_nobody_behind_a_proxy() -> N
         assert (await get(http, "/metrics", "POST"))[0] == 405
 
 
-def test_each_metric_stands_in_the_manual() -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    world = World()
-    found = MediaMetrics(world.common.counts, world.common.slots, Cache(Path("/nowhere"), lambda: 0)).collect()
-    names = {sample.name for metric in found for sample in metric.samples}
-    assert len(names) == 8
-    assert [name for name in names if f"`{name}" not in manual] == []
+async def test_networks_that_left_the_config_have_no_series_and_those_that_nothing_happened_to_begin_at_0() -> None:
+    counters = Counters()
+    counters.received["gone", "message"] = 5
+    counters.deliveries["libera", "gone", DeliveryOutcome.SENT] = 5
+    counters.deliveries["libera", "pond", DeliveryOutcome.DEAD] = 2
+    text = generate_latest(registry(counters=counters)).decode()
+    assert '"gone"' not in text
+    assert 'quackbridge_deliveries_total{link="pond",network="libera",outcome="dead"} 2.0' in text
+    assert 'quackbridge_deliveries_total{link="",network="libera",outcome="sent"} 0.0' in text
+    assert 'quackbridge_network_connects_total{network="home",outcome="lost"} 0.0' in text
+
+
+def test_gauges_say_what_the_health_is() -> None:
+    lines = generate_latest(registry()).decode().splitlines()
+    for line in (
+        'quackbridge_network_up{network="home",type="matrix"} 1.0',
+        'quackbridge_network_up{network="libera",type="irc"} 0.0',
+        'quackbridge_network_last_receive_timestamp_seconds{network="libera"} 60.0',
+        'quackbridge_link_up{link="pond"} 0.0',
+        'quackbridge_outbox_deliveries{network="libera",state="queued"} 3.0',
+        'quackbridge_outbox_deliveries{network="libera",state="dead"} 1.0',
+        'quackbridge_outbox_oldest_age_seconds{network="libera"} 30.0',
+        'quackbridge_outbox_oldest_age_seconds{network="home"} 0.0',
+        "quackbridge_disk_free_bytes 5e+09",
+    ):
+        assert line in lines
+
+
+def test_the_size_of_the_store_is_that_of_all_its_files(tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(bytes(100))
+    (tmp_path / "store-wal").write_bytes(bytes(11))
+    sizes = [
+        sample.value
+        for metric in StateMetrics(health, Counters(), tmp_path / "store").collect()
+        for sample in metric.samples
+        if sample.name == "quackbridge_store_size_bytes"
+    ]
+    assert sizes == [111.0]
+
+
+def test_a_network_or_link_with_an_odd_name_breaks_no_line() -> None:
+    """The names are those of the config, which may be anything."""
+    odd = 'a"b\\c\nd'
+    text = generate_latest(registry(health_of({odd: ""}))).decode()
+    found = {s.labels.get("network") for f in text_string_to_metric_families(text) for s in f.samples}
+    assert odd in found
+    assert promtool("check", "metrics", stdin=text).returncode == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.accounting import Cause
 from bridge.model.answering import Answers
 from bridge.model.attribution import shown_as
 from bridge.model.event import (
@@ -390,7 +391,7 @@ def test_a_redaction_is_accepted_only_from_the_author_a_moderator_or_an_admin() 
 def test_a_guests_reaction_is_refused_without_a_hint(world: World) -> None:
     first = said(HOME, matrix("alice"), "hi")
     verdict = world.gate.decide(about(first, matrix("mallory"), Reaction(first.key, "+1")), known([first], LIBERA))
-    assert verdict.refusal == Refusal("not a member", Told.NOTHING, heard=True)
+    assert verdict.refusal == Refusal("not a member", Told.NOTHING, Cause.GUEST, heard=True)
     assert verdict.audience == ()
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.accounting import Cause
 from bridge.model.answering import Answers
 from bridge.model.event import Event, Kind, Origin
 from bridge.model.patterns import Pattern
@@ -38,7 +39,7 @@ def test_a_member_is_carried_whatever_the_rule_for_guests_is(guests: Guests) -> 
 
 def test_a_guest_is_refused_with_a_hint_and_is_heard_by_the_bots() -> None:
     refusal = refused(said(LIBERA, irc("mallory"), "hi"), None)
-    assert refusal == Refusal("not a member", Told.HINT, heard=True)
+    assert refusal == Refusal("not a member", Told.HINT, Cause.GUEST, heard=True)
 
 
 def test_a_replayed_message_without_proof_is_refused_unless_guests_are_relayed() -> None:
@@ -49,7 +50,7 @@ def test_a_replayed_message_without_proof_is_refused_unless_guests_are_relayed()
     assert judge(unproven, None, None, Rules(Guests.RELAY)) is None
     assert judge(unproven, ALICE, None, DEFAULT) is None, "who is a user was proven by something"
     proven = replace(said(HOME, matrix("mallory"), "hi"), origin=Origin.REPLAYED)
-    assert refused(proven, None) == Refusal("not a member", Told.HINT, heard=True)
+    assert refused(proven, None) == Refusal("not a member", Told.HINT, Cause.GUEST, heard=True)
 
 
 def test_a_guest_is_carried_where_the_link_relays_guests() -> None:
@@ -64,7 +65,7 @@ def test_an_ignored_guest_is_told_nothing_and_is_heard_by_no_bot() -> None:
 def test_a_user_who_is_not_a_member_of_the_link_is_refused_with_that_reason() -> None:
     rules = Rules(members=frozenset({"bob"}))
     refusal = refused(said(HOME, matrix("alice"), "hi"), ALICE, rules=rules)
-    assert refusal == Refusal("not a member of this link", Told.REASON, heard=True)
+    assert refusal == Refusal("not a member of this link", Told.REASON, Cause.GUEST, heard=True)
     assert judge(said(HOME, matrix("alice"), "hi"), ALICE, None, Rules(members=frozenset({"alice"}))) is None
 
 
@@ -89,7 +90,7 @@ def test_a_muted_user_may_still_ask_the_bots_and_a_banned_user_may_not() -> None
 def test_a_message_that_a_link_ignores_is_refused_silently_also_from_members(pattern: str, event: Event) -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:*never said*"), Pattern.parse(pattern)))
     refusal = refused(event, ALICE, rules=rules)
-    assert refusal == Refusal(f"ignored by {pattern}", Told.NOTHING, heard=False)
+    assert refusal == Refusal(f"ignored by {pattern}", Told.NOTHING, Cause.IGNORED, heard=False)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_message_that_a_link_ignores_is_refused_silently_also_from_members(pat
 def test_an_ignore_pattern_matches_text_despite_invisible_and_lookalike_characters(text: str) -> None:
     rules = Rules(Guests.RELAY, ignore=(Pattern.parse("text:buy followers"),))
     refusal = judge(said(HOME, matrix("alice"), text), ALICE, None, rules)
-    assert refusal == Refusal("ignored by text:buy followers", Told.NOTHING, heard=False)
+    assert refusal == Refusal("ignored by text:buy followers", Told.NOTHING, Cause.IGNORED, heard=False)
 
 
 def test_lookalike_characters_in_an_ignore_pattern_match_ordinary_text() -> None:
@@ -137,9 +138,9 @@ def test_no_long_message_makes_ignore_patterns_slow() -> None:
 
 def test_a_message_with_a_password_is_refused_and_heard_by_no_bot_whoever_sends_it() -> None:
     public = refused(said(HOME, matrix("alice"), "login alice quack"), ALICE)
-    assert public == Refusal("it may contain a password", Told.ADVICE, heard=False, secret=True)
+    assert public == Refusal("it may contain a password", Told.ADVICE, Cause.PASSWORD, heard=False, secret=True)
     private = refused(said(HOME, matrix("alice"), "login", private=True), None, rules=Rules(Guests.RELAY))
-    assert private == Refusal("it may contain a password", Told.NOTHING, heard=False, secret=True)
+    assert private == Refusal("it may contain a password", Told.NOTHING, Cause.PASSWORD, heard=False, secret=True)
 
 
 def test_a_user_who_shows_a_password_in_a_notice_gets_advice_too() -> None:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.model.accounting import Cause
 from bridge.model.answering import Answers
 from bridge.model.event import Edit, Event, Reach, Redaction, Room
 from bridge.model.outbox import Known
@@ -26,7 +27,7 @@ def links() -> Links:
 
 def audience(links: Links, event: Event, *, carried: bool) -> tuple[Room, ...]:
     """Who gets `event`, a member's or a guest's."""
-    refusal = None if carried else Refusal("not a member", Told.HINT, heard=True)
+    refusal = None if carried else Refusal("not a member", Told.HINT, Cause.GUEST, heard=True)
     return route(Case(event, links.of(event.room)), refusal, links).audience
 
 

@@ -1,36 +1,15 @@
-"""Metrics for Prometheus over HTTP, for this machine only. Others hand their collectors in.
+"""Metrics of what goes over the line for links and previews."""
 
-Names follow https://prometheus.io/docs/practices/naming/; docs/operations.md has a table of them.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
 from bridge.http.limits import DownloadSlots
-from bridge.http.peers import is_own
 from bridge.model.accounting import TrafficKind
-
-
-def routes(collectors: Iterable[Collector]) -> Sequence[web.AbstractRouteDef]:
-    """`/metrics`: what `collectors` have, to this machine; to others, and through a proxy, there is no such place."""
-    registry = CollectorRegistry()
-    for each in collectors:
-        registry.register(each)
-
-    async def answer(request: web.Request) -> web.Response:
-        if not is_own(request.remote or "", request.headers):
-            raise web.HTTPNotFound
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
-
-    return [web.get("/metrics", answer)]
 
 
 @dataclass(frozen=True, slots=True)

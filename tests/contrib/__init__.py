@@ -1,0 +1,1 @@
+"""Tests of what comes with the bridge for other programs: Prometheus and Grafana."""
