@@ -77,7 +77,7 @@ async def test_metrics_are_for_this_machine_and_for_nobody_behind_a_proxy() -> N
 
 
 def test_each_metric_stands_in_the_manual() -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
     world = World()
     found = MediaMetrics(world.common.counts, world.common.slots, Cache(Path("/nowhere"), lambda: 0)).collect()
     names = {sample.name for metric in found for sample in metric.samples}

@@ -1,0 +1,109 @@
+"""docs/reference/commands.md: every command with its options, from the command line itself."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from bridge.cli import cli
+from tests.reference import FOLDER
+
+PATH = FOLDER / "commands.md"
+
+_HEAD = """\
+# Every command
+
+Made from the program by `make page`; `quackbridge COMMAND --help` says the same. What the commands are for: [users](../users.md),
+[moderate](../how-to/moderate.md), [back up](../how-to/back-up.md), [monitor](../how-to/monitor.md).
+
+Every command that reads the configuration takes `-c FILE` (default: `config.yaml`, or what `QUACKBRIDGE_CONFIG` names). Every command
+that prints facts takes `--json`. Every command takes `--help`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed; another try may help (locked, disk full, a server away) |
+| 2 | wrong usage, configuration or file: another try does not help, and nothing was changed |
+| 130 | interrupted (Ctrl-C) |
+
+Commands that have more to say list their codes below.
+"""
+_EXITS: Mapping[str, Mapping[str, str]] = {
+    "run": {
+        "0": "stopped, by SIGTERM or SIGINT",
+        "1": "failed, start it again",
+        "2": "the configuration, the store, or a login is wrong: starting it again does not help",
+    },
+    "check-config": {"0": "the configuration is right", "2": "it has problems, which are printed"},
+}
+"""What the exit codes of a command mean, where there is more to say than in general."""
+
+
+def page() -> str:
+    """All commands, in the order of `quackbridge --help`."""
+    found = [*_commands(cli, ())]
+    overview = ["| command | what it does |", "|---|---|"]
+    for words, command in found:
+        name = " ".join(words)
+        overview.append(f"| [`{name}`](#quackbridge-{'-'.join(words)}) | {_cell(_about(words, command))} |")
+    return "\n".join([_HEAD, "## Overview\n", *overview, "", *(_entry(*each) for each in found)])
+
+
+def _commands(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None, name
+        if command.hidden:
+            continue
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+def _about(words: Sequence[str], command: click.Command) -> str:
+    return command.get_short_help_str(limit=200)
+
+
+def _entry(words: Sequence[str], command: click.Command) -> str:
+    ctx = click.Context(command, info_name=f"quackbridge {' '.join(words)}")
+    usage = " ".join(command.collect_usage_pieces(ctx))
+    help_ = inspect.cleandoc(command.help or "").partition("\f")[0].replace("\b\n", "")
+    lines = [
+        f"## quackbridge {' '.join(words)}\n",
+        f"    quackbridge {' '.join(words)} {usage}".rstrip() + "\n",
+        help_,
+        "",
+    ]
+    options = [
+        (written, text)
+        for param in command.params
+        if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None
+        for written, text in [record]
+        if param.name not in ("config", "as_json", "help")
+    ]
+    if options:
+        lines += [
+            "| option | |",
+            "|---|---|",
+            *(f"| `{_cell(written)}` | {_cell(text)} |" for written, text in options),
+            "",
+        ]
+    shared = [f"`{word}`" for name, word in (("config", "-c"), ("as_json", "--json")) if name in _names(command)]
+    if shared:
+        lines += [f"Also {' and '.join(shared)}.", ""]
+    if exits := _EXITS.get(" ".join(words)):
+        lines += ["Exit codes: " + "; ".join(f"{code}: {text}" for code, text in exits.items()) + ".", ""]
+    return "\n".join(lines)
+
+
+def _names(command: click.Command) -> Sequence[str]:
+    return [param.name or "" for param in command.params]
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
