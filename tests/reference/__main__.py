@@ -1,9 +1,11 @@
 """`python -m tests.reference` writes the pages of docs/reference anew."""
 
+import sys
+
 from tests.reference import ROOT, pages
 
 if __name__ == "__main__":
     for each in pages():
         each.PATH.parent.mkdir(parents=True, exist_ok=True)
         each.PATH.write_text(each.page())
-        print(each.PATH.relative_to(ROOT))
+        sys.stdout.write(f"{each.PATH.relative_to(ROOT)}\n")

@@ -1,5 +1,5 @@
-"""What the events of the log mean. An event that stands here with no place in the program, or the other way round, fails the
-test of the page."""
+"""What the events of the log mean. A test fails if one stands here that the program does not write, or the other way
+round."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ MEANINGS: Mapping[str, str] = {
     "answer_unheard": "A bot's answer was dropped: the room of the question is in no link any more.",
     "archive_failed": "The archive could not write down what was said, or remove it: look at the disk.",
     "avatar_not_stored": "The picture of a speaker could not be uploaded; messages go on without it.",
-    "away": "A network or a room has been out of reach for `outages.tell_after`. Messages wait; the other rooms are told.",
+    "away": "A network or a room has been out of reach for `outages.tell_after`. Messages wait, others are told.",
     "back": "It is within reach again: so many messages wait, and so many were lost.",
     "bot_failed": "A bot raised an error: this question gets no answer, all else goes on.",
     "bouncer": "What the bouncer says of itself, such as that it has lost its server.",
@@ -77,7 +77,7 @@ MEANINGS: Mapping[str, str] = {
     "membership_requested": "A guest asks to become a member; the `hint` has the commands that approve or deny.",
     "messages_missed": "What was said in a room in this time is not carried: the network keeps no history of it.",
     "network_refused": "A login is not accepted any more, or the server demands a setting. The others go on.",
-    "network_unknown": "Something is kept for a network that is not in the configuration: `rename-network`, or name it again.",
+    "network_unknown": "Something is kept for a network that the configuration does not name: see `rename-network`.",
     "new_device": "The keys of encryption were lost: the bridge is a new device. `matrix-setup` signs it.",
     "news": "Something that admins are told in private, such as a changed identity.",
     "nick_recovering": "The services were asked to free our nick.",

@@ -14,11 +14,12 @@ PATH = FOLDER / "commands.md"
 _HEAD = """\
 # Every command
 
-Made from the program by `make page`; `quackbridge COMMAND --help` says the same. What the commands are for: [users](../users.md),
-[moderate](../how-to/moderate.md), [back up](../how-to/back-up.md), [monitor](../how-to/monitor.md).
+Made from the program by `make page`; `quackbridge COMMAND --help` says the same. What they are for:
+[users](../users.md), [moderate](../how-to/moderate.md), [back up](../how-to/back-up.md),
+[monitor](../how-to/monitor.md).
 
-Every command that reads the configuration takes `-c FILE` (default: `config.yaml`, or what `QUACKBRIDGE_CONFIG` names). Every command
-that prints facts takes `--json`. Every command takes `--help`.
+Every command that reads the configuration takes `-c FILE` (default: `config.yaml`, or what `QUACKBRIDGE_CONFIG` names).
+Every command that prints facts takes `--json`. Every command takes `--help`.
 
 ## Exit codes
 
@@ -31,6 +32,7 @@ that prints facts takes `--json`. Every command takes `--help`.
 
 Commands that have more to say list their codes below.
 """
+_SHARED: Mapping[str, str] = {"config": "-c", "as_json": "--json"}
 _EXITS: Mapping[str, Mapping[str, str]] = {
     "run": {
         "0": "stopped, by SIGTERM or SIGINT",
@@ -48,7 +50,9 @@ def page() -> str:
     overview = ["| command | what it does |", "|---|---|"]
     for words, command in found:
         name = " ".join(words)
-        overview.append(f"| [`{name}`](#quackbridge-{'-'.join(words)}) | {_cell(_about(words, command))} |")
+        overview.append(
+            f"| [`{name}`](#quackbridge-{'-'.join(words)}) | {_cell(command.get_short_help_str(limit=200))} |"
+        )
     return "\n".join([_HEAD, "## Overview\n", *overview, "", *(_entry(*each) for each in found)])
 
 
@@ -65,35 +69,14 @@ def _commands(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[tupl
             yield (*words, name), command
 
 
-def _about(words: Sequence[str], command: click.Command) -> str:
-    return command.get_short_help_str(limit=200)
-
-
 def _entry(words: Sequence[str], command: click.Command) -> str:
-    ctx = click.Context(command, info_name=f"quackbridge {' '.join(words)}")
-    usage = " ".join(command.collect_usage_pieces(ctx))
-    help_ = inspect.cleandoc(command.help or "").partition("\f")[0].replace("\b\n", "")
-    lines = [
-        f"## quackbridge {' '.join(words)}\n",
-        f"    quackbridge {' '.join(words)} {usage}".rstrip() + "\n",
-        help_,
-        "",
-    ]
-    options = [
-        (written, text)
-        for param in command.params
-        if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None
-        for written, text in [record]
-        if param.name not in ("config", "as_json", "help")
-    ]
-    if options:
-        lines += [
-            "| option | |",
-            "|---|---|",
-            *(f"| `{_cell(written)}` | {_cell(text)} |" for written, text in options),
-            "",
-        ]
-    shared = [f"`{word}`" for name, word in (("config", "-c"), ("as_json", "--json")) if name in _names(command)]
+    name = f"quackbridge {' '.join(words)}"
+    ctx = click.Context(command, info_name=name)
+    about = inspect.cleandoc(command.help or "").partition("\f")[0].replace("\b\n", "")
+    lines = [f"## {name}\n", f"    {name} {' '.join(command.collect_usage_pieces(ctx))}".rstrip() + "\n", f"{about}\n"]
+    if options := [*_options(command, ctx)]:
+        lines += ["| option | |", "|---|---|", *options, ""]
+    shared = [f"`{word}`" for key, word in _SHARED.items() if key in {param.name for param in command.params}]
     if shared:
         lines += [f"Also {' and '.join(shared)}.", ""]
     if exits := _EXITS.get(" ".join(words)):
@@ -101,8 +84,12 @@ def _entry(words: Sequence[str], command: click.Command) -> str:
     return "\n".join(lines)
 
 
-def _names(command: click.Command) -> Sequence[str]:
-    return [param.name or "" for param in command.params]
+def _options(command: click.Command, ctx: click.Context) -> Iterator[str]:
+    """The rows of the table of options, without those that many commands share."""
+    for param in command.params:
+        record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+        if record is not None and param.name not in _SHARED:
+            yield f"| `{_cell(record[0])}` | {_cell(record[1])} |"
 
 
 def _cell(text: str) -> str:

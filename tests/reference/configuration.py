@@ -20,8 +20,8 @@ Made from the program by `make page`. How the file is read, where secrets go, an
 [Configuration](../configuration.md). A file to start from, with a comment on each key:
 [config.example.yaml](../../config.example.yaml). `quackbridge config-schema` prints the same for editors.
 
-A *duration* is a number and a unit (`30s`, `5m`, `12h`, `7d`), a *size* likewise (`500K`, `100M`, `1G`). A *file* is relative to the
-folder of the configuration. NAME is a name of your choice.
+A *duration* is a number and a unit (`30s`, `5m`, `12h`, `7d`), a *size* likewise (`500K`, `100M`, `1G`). A *file* is
+relative to the folder of the configuration. NAME is a name of your choice.
 """
 _MORE: Mapping[str, str] = {
     "bots.brain": "../bots.md",
@@ -41,6 +41,7 @@ _MORE: Mapping[str, str] = {
     "users.database": "../users.md",
 }
 """Pages that say more about a key."""
+_KINDS = {"path": "file", "password": "secret", "object": "section", "boolean": "`true` or `false`"}
 _SEVERAL = {"text": "texts", "secret": "secrets"}
 _DURATION, _SIZE = "[smhdwSMHDW]", "[KMGkmg]"
 
@@ -104,29 +105,24 @@ def _what(about: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
             return " or ".join(each for each in said if not ("size" in said and each == "number"))  # of bytes
         case {"enum": list(words)}:
             return _or([f"`{word}`" for word in words if isinstance(word, str)])
-        case {"const": str(word)}:
-            return f"`{word}`"
-        case {"pattern": str(pattern)} if _DURATION in pattern:
-            return "duration"
-        case {"pattern": str(pattern)} if _SIZE in pattern:
-            return "size"
-        case {"format": "path"}:
-            return "file"
-        case {"format": "password"}:
-            return "secret"
         case {"type": "array", "items": {"enum": _}}:
             return "a list of them"
         case {"type": "array", "items": dict(items)}:
             what = _what(items, definitions)
             return f"list of {_SEVERAL.get(what, what)}"
-        case {"type": "object"}:
-            return "section"
-        case {"type": "boolean"}:
-            return "`true` or `false`"
-        case {"type": "integer" | "number"}:
-            return f"number{_bounds(about)}"
         case _:
-            return "text"
+            return _single(about)
+
+
+def _single(about: Mapping[str, Any]) -> str:
+    """The type of a value that has no others in it."""
+    if "const" in about:
+        return f"`{about['const']}`"
+    pattern = about.get("pattern", "")
+    if _DURATION in pattern or _SIZE in pattern:
+        return "duration" if _DURATION in pattern else "size"
+    kind = about.get("format", about.get("type"))
+    return f"number{_bounds(about)}" if kind in ("integer", "number") else _KINDS.get(kind, "text")
 
 
 def _or(words: Sequence[str]) -> str:
@@ -144,29 +140,26 @@ def _bounds(about: Mapping[str, Any]) -> str:
 def _default(about: Mapping[str, Any], what: str, *, required: bool) -> str:
     if required:
         return "required"
-    match about.get("default"):
-        case None if "section" in what:
-            return ""
-        case None if what.startswith("`"):  # the first of the words
-            return what.split(" ")[0]
-        case None | [] | "":
-            return "none"
-        case {}:
-            return ""
-        case bool(value):
+    value = about.get("default")
+    if isinstance(value, dict) or (value is None and "section" in what):
+        return ""
+    if value is None and what.startswith("`"):  # the first of the words
+        return what.split(" ")[0]
+    if value in (None, [], "") or (value == 0 and what == "duration"):
+        return "none"
+    return _as_written(value)
+
+
+def _as_written(value: object) -> str:
+    """A default as it would be written in the file."""
+    match value:
+        case bool():
             return f"`{str(value).lower()}`"
         case [only]:
             return f"`{only}`"
-        case [*several]:
-            return f"`{json.dumps(several)}`"
-        case 0 | 0.0 if what == "duration":
-            return "none"
-        case float(value) if value == int(value):
+        case list():
+            return f"`{json.dumps(value)}`"
+        case float() if value == int(value):
             return f"`{int(value)}`"
-        case value:
+        case _:
             return f"`{value}`" if len(str(value)) < 40 else f"“{value}”"
-
-
-def keys() -> Sequence[str]:
-    """Every key that the page has."""
-    return [key for section in SECTIONS.values() for key in section.model_json_schema(by_alias=True)["properties"]]

@@ -13,11 +13,13 @@ PATH = FOLDER / "log-events.md"
 _HEAD = """\
 # The lines of the log
 
-Made from the program by `make page`. Each line has an `event`, a `level`, a time, and what the event is about: `network=`,
-`room="libera/#pond"`, `reason=`, and often a `hint=` that says what to do. No line has the words of a message, or a secret.
+Made from the program by `make page`. Each line has an `event`, a `level`, a time, and what the event is about:
+`network=`, `room="libera/#pond"`, `reason=`, and often a `hint=` that says what to do. No line has the words of a
+message, or a secret.
 
-Set an alarm on the events that say **alarm**: somebody has to do something. What happens when, and what the bridge does about it:
-[troubleshoot](../how-to/troubleshoot.md). How the log is written, and how repeated lines are folded: [the daemon](../daemon.md#the-log).
+Set an alarm on the events that say **alarm**: somebody has to do something. What happens when, and what the bridge does
+about it: [troubleshoot](../how-to/troubleshoot.md). How the log is written, and how repeated lines are folded:
+[the daemon](../daemon.md#the-log).
 
 | event | level | meaning | where |
 |---|---|---|---|
@@ -71,13 +73,13 @@ def in_source(source: str, file: str) -> Iterator[Line]:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         if isinstance(node.func, ast.Name) and node.func.id == _NOTABLE:
-            levels: tuple[str, ...] = ("info",)
+            at: tuple[str, ...] = ("info",)
         elif isinstance(node.func, ast.Name):
-            levels = called.get(node.func.id, ())
+            at = called.get(node.func.id, ())
         else:
-            levels = _levels(node.func)
+            at = _levels(node.func)
         for event in _names(node.args[0]):
-            for level in levels:
+            for level in at:
                 yield Line(event, {"exception": "error"}.get(level, level), file)
 
 
