@@ -41,7 +41,9 @@ async def _talk(shown: Screen, pond: Pond, alice: MatrixPerson) -> None:
     await shown.sees("read this on IRC")
     await shown.say("Loud and clear. I am in irssi, and you?")
     asked = await alice.heard("I am in irssi")
-    await alice.send(pond.room, "In nheko, on Matrix.", **{"m.relates_to": {"m.in_reply_to": {"event_id": asked.id}}})
+    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": asked.id}}}
+    said = {"msgtype": "m.text", "body": "In nheko, on Matrix."}
+    await alice.send_event(pond.room, "m.room.message", {**said, **reply})
     await shown.sees("In nheko")
     await alice.send_html(pond.room, "No bridge was ever *this* quick", "No bridge was ever <b>this</b> quick")
     await shown.sees("quick")
