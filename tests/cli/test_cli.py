@@ -801,6 +801,19 @@ def test_a_damaged_backup_is_refused_with_the_name_of_the_file_and_nothing_is_ch
     assert names(pond) == ["alice", "bob"]
 
 
+def test_a_backup_that_cannot_be_finished_leaves_nothing(pond: Path) -> None:
+    (pond / "data" / "store.sqlite").write_bytes(b"no store" * 100)
+    assert "store.sqlite" in fail(pond, 2, "backup")
+    assert [*(pond / "backups").iterdir()] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_backup_that_root_makes_belongs_to_the_user_of_the_daemon(pond: Path) -> None:
+    os.chown(pond, 12_345, 12_345)
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    assert {file.stat().st_uid for file in (made.parent, made, *made.iterdir())} == {12_345}
+
+
 def test_a_backup_without_a_manifest_is_of_an_older_version_and_is_restored_with_a_warning(pond: Path) -> None:
     run(pond, "add-user", "alice")
     made = pond / json.loads(run(pond, "backup", "--json"))["folder"]

@@ -1,6 +1,7 @@
 """Backups of users, audit log, configuration and store: making and restoring them."""
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 from bridge import __version__
 from bridge.admin import manifest
 from bridge.admin.verbs.office import Answer, Office, done
-from bridge.lib.files import write_new
+from bridge.lib.files import belongs_with, make_folders, sync_folder, write_new
 from bridge.store import Unusable
 from bridge.users.storage import AtomicFile
 from bridge.users.tinydb import TinyUsers
@@ -30,16 +31,32 @@ def backup(office: Office, folder: Path) -> Answer:
     users = AtomicFile(office.database)
     users.content()  # raises UsersError before a folder is made
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        there.mkdir(mode=0o700)
-        files = _copy(office, users, there)
-        write_new(there / manifest.NAME, manifest.written(files, {"quackbridge": __version__, "made": now.isoformat()}))
+        make_folders(folder)
+        if there.exists():
+            raise FileExistsError
+        _make(office, users, there, now)
     except FileExistsError as error:
         raise click.ClickException(f"{there}: this backup exists already") from error
     except OSError as error:
         raise click.ClickException(f"{there}: cannot be written: {error.strerror}") from error
     office.audit.record(office.by, "backup", str(there))
     return done(f"copied into {there}", folder=str(there))
+
+
+def _make(office: Office, users: AtomicFile, there: Path, now: datetime) -> None:
+    """Make the backup `there`. It gets this name once it is whole. Raises OSError."""
+    part = there.with_name(f".{there.name}.part")
+    part.mkdir(mode=0o700)
+    try:
+        files = _copy(office, users, part)
+        write_new(part / manifest.NAME, manifest.written(files, {"quackbridge": __version__, "made": now.isoformat()}))
+        for each in (part, *part.iterdir()):
+            belongs_with(each, there.parent)
+        part.rename(there)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    sync_folder(there.parent)
 
 
 def _copy(office: Office, users: AtomicFile, there: Path) -> list[Path]:
