@@ -75,6 +75,7 @@ case $1 in
     *) "$PYTHON" -m pip --python "$VENV/bin/python" install --quiet --no-deps --no-index --force-reinstall "$WHEEL" ;;
 esac
 """
+_OURS = ("PYTHON", "QUACKBRIDGE", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY")
 _SUDO = '#!/bin/sh\nexec "$@"\n'
 
 
@@ -146,7 +147,7 @@ def machine(tmp_path: Path, wheel: Path) -> Iterator[Machine]:
     for name, text in (("systemctl", _SYSTEMCTL), ("pipx", _PIPX), ("sudo", _SUDO)):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QUACKBRIDGE"))}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     environ |= {"PATH": f"{tools}:{venv / 'bin'}:{os.environ['PATH']}", "STATE": str(state), "VENV": str(venv)}
     machine = Machine(folder, environ | {"PYTHON": sys.executable, "WHEEL": str(wheel)})
     machine.run("pipx install quackbridge")

@@ -28,6 +28,7 @@ Every command that prints facts takes `--json`. Every command takes `--help`.
 | 0 | done |
 | 1 | failed; another try may help (locked, disk full, a server away) |
 | 2 | wrong usage, configuration or file: another try does not help, and nothing was changed |
+| 3 | no daemon runs: `status` and other commands that ask it |
 | 130 | interrupted (Ctrl-C) |
 
 Commands that have more to say list their codes below.
