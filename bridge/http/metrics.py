@@ -1,6 +1,6 @@
 """Metrics for Prometheus over HTTP, for this machine only. Others hand their collectors in.
 
-Names follow https://prometheus.io/docs/practices/naming/; docs/reference/metrics.md has a table of them.
+Names follow https://prometheus.io/docs/practices/naming/; docs/operations.md has a table of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Protocol, cast
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs" / "reference"
 
 
 class Page(Protocol):
     """A module that makes a page."""
 
-    PATH: Path
-    """The page's file."""
+    PATH: str
+    """The page's file, from the root of the repository."""
 
     def page(self) -> str:
         """What stands in it, as Markdown."""

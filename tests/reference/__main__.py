@@ -6,6 +6,5 @@ from tests.reference import ROOT, pages
 
 if __name__ == "__main__":
     for each in pages():
-        each.PATH.parent.mkdir(parents=True, exist_ok=True)
-        each.PATH.write_text(each.page())
-        sys.stdout.write(f"{each.PATH.relative_to(ROOT)}\n")
+        (ROOT / each.PATH).write_text(each.page())
+        sys.stdout.write(f"{each.PATH}\n")

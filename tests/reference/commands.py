@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from bridge.cli import cli
-from tests.reference import FOLDER
 
-PATH = FOLDER / "commands.md"
+PATH = "docs/reference/commands.md"
 
 _HEAD = """\
 # Every command

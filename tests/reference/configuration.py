@@ -9,9 +9,8 @@ from typing import Any
 from bridge.config.schema import schema
 from bridge.config.settings import SECTIONS
 from bridge.lib.settings import Section
-from tests.reference import FOLDER
 
-PATH = FOLDER / "configuration.md"
+PATH = "docs/reference/configuration.md"
 
 _HEAD = """\
 # Every key of the configuration

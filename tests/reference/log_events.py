@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from tests.reference import FOLDER, ROOT
+from tests.reference import ROOT
 from tests.reference._meanings import ALARMS, COMPOSED, MEANINGS
 
-PATH = FOLDER / "log-events.md"
+PATH = "docs/reference/log-events.md"
 
 _HEAD = """\
 # The lines of the log
