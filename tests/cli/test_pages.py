@@ -34,6 +34,10 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in _links(page.read_text()) if not _leads_somewhere(page, target)] == []
 
 
+def test_no_page_is_known_to_come_that_is_there() -> None:
+    assert [name for name in sorted(KNOWN_TO_COME) if (ROOT / name).exists()] == []
+
+
 def test_the_index_of_the_docs_names_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = [page.relative_to(ROOT / "docs") for page in PAGES if (ROOT / "docs") in page.parents]

@@ -142,8 +142,9 @@ def _default(about: Mapping[str, Any], what: str, *, required: bool) -> str:
     value = about.get("default")
     if isinstance(value, dict) or (value is None and "section" in what):
         return ""
-    if value is None and what.startswith("`"):  # the first of the words
-        return what.split(" ")[0]
+    match about:
+        case {"anyOf": [{"const": str(word)}, *_]} if value is None:  # as for `members`, where `all` is None
+            return f"`{word}`"
     if value in (None, [], "") or (value == 0 and what == "duration"):
         return "none"
     return _as_written(value)
