@@ -6,7 +6,7 @@
 # make bench-downloads  what large downloads by links cost the messages meanwhile
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
-# make page   write docs/what-becomes-what.md anew, after a change of tests/cases
+# make page   write docs/what-becomes-what.md and docs/reference anew, after a change of tests/cases or of the program
 # make clean   remove what the above have made in this folder
 
 PYTHON ?= python3
@@ -65,6 +65,7 @@ $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 
 page: $(INSTALLED)
 	@scripts/what-becomes-what
+	@$(BIN)/python -m tests.reference
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info $(CLIENT)/node_modules

@@ -88,8 +88,9 @@ class WelcomeSection(Section):
     guest: Line | None = (
         "Your messages stay in {room}: only members are carried to the other side. Ask an admin, or say `help` to me."
     )
-    """What guests who are not carried are told; null: nothing. The default is followed by what to do next on that
-    network to become a member; your own text is not."""
+    """What guests who are not carried are told; null: nothing. `{room}` is replaced by the room where they spoke. A
+    sentence follows the default that says how to become a member on that network: say `request`, log in to services
+    first, or get a password; your own text stays as it is."""
 
 
 class GuestBudgetSection(Section):
@@ -101,7 +102,7 @@ class GuestBudgetSection(Section):
     """The same for all guests of the link together."""
     links: Count = 6
     """Links to files and long texts, and previews, of one guest who is carried, at once and then per minute; of all
-    guests of the link together: five times as many."""
+    guests of the link together: five times as many. Beyond that, messages are carried without."""
 
 
 Lines = Annotated[int, BeforeValidator(number), Field(ge=2, le=1000)]
@@ -111,7 +112,9 @@ class MaxLinesSection(Section):
     """Most lines on IRC of one message. A longer one ends with how many more there are, and a link to all of it."""
 
     members: Lines = 20
-    """Of members, and of the bots' answers."""
+    """Of members, and of the bots' answers. With links (`media.links`), a longer message is its first four lines, and
+    then a line with a link to all of it. On servers that take messages of several lines (`draft/multiline`) it counts
+    only for what is too long for those."""
     guests: Lines = 6
     """Of guests, in links that carry them."""
 
@@ -120,21 +123,24 @@ class LinkMediaSection(Section):
     """Pictures, sound, video and other files that are said in the link."""
 
     links: Lasting = Field(default="30d", validate_default=True)
-    """How long a link to a file works for people on networks without files: as 30d, `forever`, or `off` (no links).
-    Needs `http.public_url`."""
+    """How long a link to a file from Matrix, or to a long text, works: as 30d, `forever`, or `off` (no links). Needs
+    `http.public_url`. A link stops working earlier when its message is deleted, or by `quackbridge media revoke`."""
 
 
 class LinkSection(Section):
     """The rooms that are one conversation."""
 
     rooms: tuple[RoomName, ...]
-    """The rooms, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. One is fine, for its bots."""
+    """The rooms that are one conversation, each as network/room: `"home/#pond:example.org"`, `"libera/#pond"`. A room
+    is in one link only; one room is fine, for its bots."""
     guests: Guests = Guests.DUCK_ONLY
-    """What happens to guests' messages: only the bots get them, they are carried like everybody's, or ignored."""
+    """What happens to messages of people who are not users: only the bots get them (`duck-only`), they are carried like
+    everybody's (`relay`), or ignored (`ignore`)."""
     members: Members = None
-    """Who is carried: `all` users, or a list of their names. Other users are guests here."""
+    """Who is carried: `all` users, or a list of their names. Other users count as guests here. An empty list is an
+    error: nobody could speak. `check-config` and the log warn of names that no user has."""
     moderators: tuple[UserName, ...] = ()
-    """The users who may mute and ban in this link, by their names; admins may everywhere."""
+    """The users who may mute and ban in this link, by private message to the duck; admins may everywhere."""
     ignore: Annotated[tuple[IgnorePattern, ...], Field(max_length=200)] = ()
     """Who and what is never carried and never answered, members included: Matrix ids (`"@*:spam.example"`), services
     accounts (`libera/spammer`), host masks (`"libera/*!*@*.spam.example"`), words (`"text:*buy followers*"`)."""
@@ -150,7 +156,7 @@ class LinkSection(Section):
     deletions: bool = True
     """Tell IRC in words when a message is deleted."""
     edits_from_irc: bool = True
-    """Let people on IRC correct what they said within the last five minutes: `s/wrong/right/`."""
+    """Let people on IRC correct the last thing they said within five minutes: `s/wrong/right/`."""
     replies_from_irc: bool = True
     """Make `alice: yes`, said on IRC, a reply to what alice said in the last minutes."""
     membership: Annotated[Memberships, BeforeValidator(switch)] = Memberships.SPEAKERS
@@ -162,7 +168,8 @@ class LinkSection(Section):
     receipts: bool = True
     """Mark messages on Matrix as read once they have arrived on the other side."""
     profiles: bool = True
-    """Show who speaks on Matrix by a name and a picture for each message, in clients that know such (MSC4144)."""
+    """Show who speaks on Matrix by a name and a picture for each message, in clients that know such (MSC4144). Others
+    show the name before each line, as without it. Users get a picture that is made for them."""
     colour_names: bool = True
     """Give each name a colour of its own on IRC, in channels that allow colours."""
     guard_names: bool = True
@@ -231,27 +238,31 @@ class BotSection(Section):
     use: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$")] = "bots.duck:Duck"
     """The Python class, package.module:Class, or the name under which an installed package offers it."""
     name: Line = "Little Yellow Duck"
-    """The name by which it is called and shown."""
+    """The name by which it is called and shown; it also answers to its key."""
     brain: Brains = ("commands", "rules", "echo")
     """How it thinks: names of brains, or package.module:Class. The first that has an answer gives it."""
     settings: dict[Line, dict[str, Any]] = Field(default_factory=dict)
-    """Settings of its brains, by their names."""
+    """Settings of its brains, by their names: `{rules: {file: rules.yaml}}`. File names are relative to the
+    configuration."""
     delay: Annotated[float, BeforeValidator(number)] = Field(default=1.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds between question and answer."""
     answers: Answers = Answers.MENTIONED
     """When it answers in a room: if mentioned, always, or never. In private it always answers, unless never."""
     stay: Annotated[Lasting, AfterValidator(_an_hour)] = Field(default="60s", validate_default=True)
-    """How long a talk with somebody stays open after an answer: they need not call it again; off: not at all."""
+    """How long a talk with somebody stays open after an answer: they need not say its name again. At most 1h; `off`:
+    not at all."""
     hears: Hears = Hears.ASKED
-    """Whether it gets only what it is asked, or all that is said in its links; then people there are told so once."""
+    """What it gets of what is said in its links: only what it is `asked`, or `all`, for brains that need that (`seen`,
+    `tell`); people there are told so once."""
     chatty: Annotated[float, BeforeValidator(number)] = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     """The chance that it answers what nobody asked it, where it `hears: all`: 0 never, 1 always."""
     quiet_hours: Annotated[str, AfterValidator(_hours)] | None = None
-    """When it answers in private only, each day, as 22:00-07:00."""
+    """When it answers in private only, each day, as `"23:00-07:00"`."""
     zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of the quiet hours, as Europe/Berlin."""
     context: Context = Context.ROOM
-    """What was said before that its brains get: of the room, of the person who asks, or none."""
+    """What was said before that its brains get: of the `room`, of the `person` who asks, or `none`. It is kept in
+    memory only, and nothing of it goes to people who did not hear it."""
     budget: BotBudget = Field(default_factory=BotBudget)
     """How many answers there are in an hour."""
 
@@ -262,7 +273,7 @@ class UserDatabase(Section):
     database: FilePath = Field(default=Path("data/users.json"), validate_default=True)
     """The file of the user database. `quackbridge init-db` makes it."""
     session: Duration = Field(default="12h", validate_default=True)
-    """How long a login by password lasts at most, as 30m, 12h or 7d."""
+    """How long a login by password lasts at most, as `30m`, `12h` or `7d`."""
 
 
 class StoreSection(Section):
@@ -271,21 +282,23 @@ class StoreSection(Section):
     path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
     """The SQLite file. The daemon makes it."""
     remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)
-    """How long carried messages are remembered, as 30d, so that replies find them and nothing is carried twice."""
+    """How long carried messages are remembered, so that replies find them and nothing is carried twice."""
     excerpt: Annotated[int, BeforeValidator(number), Field(ge=0, le=2000)] = 300
-    """How many characters of each carried message are kept after it was sent, for `remember`, so that replies and
-    edits can quote it. 0: none."""
+    """How many characters of each carried message are kept after it was sent, for `remember`, so that replies and edits
+    can quote it; not what a spoiler hides. 0: none."""
 
 
 class OutboxSection(Section):
     """What waits to be delivered."""
 
     per_room: Annotated[int, BeforeValidator(number), Field(ge=10, le=1_000_000)] = 10_000
-    """How many messages may wait for one room. Beyond that the oldest are given up; people are told how many."""
+    """How many messages may wait for one room. Beyond that the oldest are given up; the room and the others of its link
+    are told how many it was."""
     per_room_bytes: Annotated[int, BeforeValidator(number), Field(ge=1_000_000, le=10_000_000_000)] = 10_000_000
     """The same in bytes, as they are stored: some 300 for a short message, up to 100,000 for a very long one."""
     max_age: Annotated[Duration, AfterValidator(_minutes)] = Field(default="24h", validate_default=True)
-    """Messages older than this are not carried any more; people are told how many."""
+    """Messages older than this are not carried any more; the room and the others of its link are told how many it
+    was."""
     tell_dead: Literal["notice", "reaction", "nothing"] = "notice"
     """How a person on Matrix learns that a message of theirs can never be delivered, and why: by a `notice` that
     replies to it, by a `reaction` to it, or by `nothing`."""
@@ -307,7 +320,7 @@ class MediaSection(Section):
     max_size: Size = Field(default="100M", validate_default=True)
     """The largest file that gets a link, such as 500K, 100M or 1G."""
     cache: SizeOrOff = Field(default="off", validate_default=True)
-    """Disk space for downloaded files, such as 200M; `off`: none."""
+    """Disk space for downloaded files, such as 200M; `off`: none is kept."""
     max_per_day: Size = Field(default="1G", validate_default=True)
     """The most that `preview` fetches from the web a day, and the most that it uploads to Matrix."""
 
@@ -316,16 +329,19 @@ class HttpSection(Section):
     """Health, metrics, and links to files and long texts, over HTTP."""
 
     listen: str
-    """Where to listen, as host:port: `127.0.0.1:9191`."""
+    """Where to listen, as host:port (`127.0.0.1:9191`), for `/healthz` (the daemon works), `/readyz` (all networks and
+    rooms are well), `/metrics`, the status page, and links to files and texts."""
     status: bool | None = None
     """Who may see the status page at `/`, which names networks, links and rooms, but no people: everybody who reaches
     it (`true`) or nobody (`false`). Default: browsers on this machine, but not through a reverse proxy."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     """How others reach it, such as `https://bridge.example.org`, mostly through a reverse proxy. With it, files from
-    Matrix, and messages that are too long for IRC, reach IRC with a link. http:// only for this machine."""
+    Matrix, and messages that are too long for IRC, reach IRC with a link to the bridge; without it, files are words
+    only (`[image: cat.png, 12 KB]`). http:// only for this machine: `check-config` warns of any other."""
     proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("127.0.0.0/8", "::1")
-    """The reverse proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `172.18.0.0/16`.
-    Default: those on this machine."""
+    """The reverse proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `172.18.0.0/16` for a
+    proxy in another container. Default: those on this machine. Do not name an address from which others can connect,
+    too."""
     ready_max_age: Duration = Field(default="5m", validate_default=True)
     """How long a message may wait in the outbox before `/readyz` and `status` say that the outbox is not well."""
 
@@ -353,7 +369,7 @@ class Config(Section):
     networks: dict[str, Network] = Field(min_length=1)
     """The accounts that the bridge logs in with, each under a name of your choice (not `bots`)."""
     links: dict[str, LinkSection] = Field(default={})
-    """The conversations, each under a name of your choice."""
+    """The conversations, each under a name of your choice; if there are none, you are warned."""
     bots: dict[str, BotSection] = Field(default={})
     """The bots, each under a name of your choice."""
     users: UserDatabase = Field(default={}, validate_default=True)

@@ -1,23 +1,29 @@
 """Checks of the running daemon: it answers on its socket, and can read encrypted rooms."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bridge.admin.live import NotDone, NotRunning, SocketLive
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
+from bridge.lib import sockets
 
 
-def found(store: Path, *, runs: bool) -> Iterator[Finding]:
+def found(store: Path, config: Path, *, runs: bool) -> Iterator[Finding]:
     """Ask the daemon that runs on this store, if one `runs`."""
     if not runs:
         yield ok("daemon", "none runs")
         return
     try:
-        answer = SocketLive(store).ask("encryption")
+        live = SocketLive(sockets.places(store, config, os.environ), store)
+        answer, checks = live.ask("encryption"), live.ask("health").get("checks")
     except (NotRunning, NotDone) as error:
         yield warn("daemon", f"it runs, and cannot be asked: {error}", "run the doctor as the daemon's user")
         return
     yield ok("daemon", "it runs, and answers")
+    for name, check in checks.items() if isinstance(checks, dict) else ():
+        if not check["ok"]:
+            yield warn(f"daemon {name}", str(check["reason"]), "see `quackbridge status`, and what the other lines say")
     for name, state in answer.items():
         if isinstance(state, dict):
             yield encryption(f"matrix {name} encryption", state)

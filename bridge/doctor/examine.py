@@ -28,7 +28,7 @@ async def examine(config: Config) -> Sequence[Finding]:
 
 def _local(config: Config, *, runs: bool) -> Iterator[Finding]:
     yield ok("config", "it has no problem")
-    yield from daemon.found(config.store.path, runs=runs)
+    yield from daemon.found(config.store.path, config.file, runs=runs)
     yield from machine.found(config, runs=runs)
     yield from outbox.found(config.store.path)
 

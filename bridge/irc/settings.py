@@ -122,19 +122,26 @@ class IrcSettings(NamedSection):
     """Allow `tls: false` to another machine. Anyone on the path can read it, the passwords too."""
     server: Servers
     """Where to connect to, as host:port; an IPv6 address in brackets: `irc.libera.chat:6697`, `"[::1]:6667"`. Or a list
-    of such: the next is tried when one cannot be reached or turns us away."""
+    of such, tried in this order: a server that cannot be reached or turns us away is followed by the next one at once,
+    and after the last there is a pause. Once a connection that lasted is over, the first is tried first again. A name
+    with several addresses, also of both kinds, is tried by all of them."""
     bind: Annotated[str, AfterValidator(_own_address)] | None = None
-    """The address of this machine to connect from, if it has several."""
+    """The address of this machine to connect from, if it has several; by an IPv4 address only the IPv4 addresses of a
+    server are reached."""
     tls: bool = True
-    """Encrypt the connection and verify the server's certificate."""
+    """Encrypt the connection and verify the server's certificate. `false` only on this machine, or with
+    `allow_plaintext`. A server that asks for TLS (IRCv3 STS) gets it all the same, before any password is sent, and for
+    as long as it has said no other connection is made to its host, also after a restart."""
     tls_ca_file: FilePath | None = None
     """A file with the certificate (PEM) of a private CA, which is trusted instead of the system's."""
     tls_fingerprints: Annotated[tuple[Annotated[str, AfterValidator(pins.parse)], ...], Field(max_length=20)] = ()
-    """Trust exactly the certificates with these fingerprints, and no CA: `sha256:HEX` or `sha512:HEX` of the
-    certificate, `spki-sha256:HEX` of its public key. Several, so that the server can change to a new one."""
+    """Trust exactly the certificates with these fingerprints, whatever CA, name and date they have: `sha256:HEX` or
+    `sha512:HEX` of the certificate, `spki-sha256:HEX` of its public key. Several, so that the server can change to a
+    new one. Another certificate is not spoken to, and the log shows its fingerprint."""
     proxy_: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(default=None, alias="proxy")
-    """Connect through a SOCKS5 proxy: `socks5://host:port`, or `socks5://user:password@host:port`. It looks up the
-    server's name, too. With a password, better in a file of its own: `proxy_file`."""
+    """Connect through a SOCKS5 proxy: `socks5://host:port`, or `socks5://user:password@host:port` (special characters
+    as `%40`). It looks up the server's name, so that `.onion` works with Tor's. TLS is between the bridge and the
+    server, and the proxy cannot read it. With a password, better in a file of its own: `proxy_file`."""
     proxy_file: FilePath | None = None
     """A file that holds the proxy's address, in one line; readable by nobody but its owner."""
     nick: Annotated[str, AfterValidator(identifiers.irc_nick)]
@@ -152,22 +159,29 @@ class IrcSettings(NamedSection):
     nickserv: NickServ | None = None
     """Tell the services our password in a private message. Only for networks without SASL."""
     encoding: Annotated[str, AfterValidator(text_codec)] = FALLBACK
-    """In which encoding lines are read that are not UTF-8, such as `koi8-r` or `gbk`. Where a line is UTF-8, it is
-    read as UTF-8 anyway, and UTF-8 is what the bridge writes."""
+    """How text is read that is not UTF-8: `cp1252` (Western Europe), `cp1251` or `koi8-r` (Cyrillic), `gbk`, `big5`,
+    `shift_jis`, `iso2022_jp`, `euc-kr` and others that Python knows. Parts of a line that are UTF-8 are read as UTF-8.
+    The bridge writes UTF-8."""
     bouncer_network: Line | None = None
-    """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there."""
+    """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there. A
+    name costs one more connection, which asks for the number."""
     pre_join: tuple[Annotated[SecretStr, AfterValidator(_raw)], ...] = ()
-    """Commands that are sent as they are before channels are joined, such as `MODE {nick} +x`."""
+    """Commands that are sent as they are before channels are joined: `["MODE {nick} +x", "PRIVMSG Q@CServe.example
+    :AUTH duck secret"]`; `{nick}` is the bridge's nick. The log and the audit log have the names of the commands
+    only."""
     join_delay: Annotated[Duration, AfterValidator(_delay)] = 0.0
-    """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`."""
+    """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`, at most
+    `5m`."""
     channel_keys: dict[str, ChannelKey] = Field(default_factory=dict)
-    """The keys of channels that have one (mode +k), by the channel's name."""
+    """The keys of channels that have one (mode +k), by the channel's name: `{"#pond": {password_file:
+    secrets/pond}}`."""
     flood: FloodBudget = FloodBudget()
     """How fast the bridge may speak there."""
     relaymsg: bool = True
-    """Give each speaker a nick of their own, such as `ann/matrix`, where the server lets the bridge (RELAYMSG)."""
+    """Give each speaker a nick of their own, such as `ann/matrix`, on servers with RELAYMSG (`draft/relaymsg`) that let
+    the bridge: as a channel operator, or by their configuration. Elsewhere, names stand before the words."""
     trust_hostmasks: bool = False
-    """Let `--irc-mask` identities count. Only where hosts prove something: on your own server."""
+    """Let `--irc-mask` identities count. Only where hosts prove something, as on your own server."""
     on_doubt: Literal["resend", "drop"] = "resend"
     """What becomes of a message when the connection broke before the server said that it has it, and its history does
     not tell either: `resend` may show it twice, `drop` not at all (it is listed by `outbox list`)."""

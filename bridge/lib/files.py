@@ -52,6 +52,14 @@ def write_new(path: Path, content: bytes) -> None:
         raise
 
 
+def belongs_with(path: Path, model: Path) -> None:
+    """As root, give the file `path` to the owner of `model`, or of its folder if it is not there: else the daemon's
+    user could not open a file that root has made. For others, do nothing."""
+    if os.geteuid() == 0:
+        found = (model if model.exists() else model.parent).stat()
+        os.chown(path, found.st_uid, found.st_gid)
+
+
 def write_all(handle: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
@@ -59,10 +67,12 @@ def write_all(handle: int, content: bytes) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a private folder, and its missing parents. They survive a power cut."""
+    """Make a private folder, and its missing parents. They survive a power cut. Made by root, they belong to the
+    owner of the folder around them."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+        belongs_with(each, each.parent)
         sync_folder(each.parent)
 
 

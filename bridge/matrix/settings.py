@@ -18,7 +18,8 @@ class MatrixSettings(NamedSection):
     allow_plaintext: bool = False
     """Allow an unencrypted http:// homeserver on another machine. Anyone on the path can read it, the password too."""
     homeserver: str
-    """The homeserver's URL, as clients use it: `https://matrix.example.org`."""
+    """The homeserver's URL, as clients use it: `https://matrix.example.org`; or that of a domain whose
+    `/.well-known/matrix/client` names it. http:// only on this machine, or with `allow_plaintext`."""
     user: Annotated[str, AfterValidator(identifiers.matrix_user)]
     """The bridge's own Matrix id: `"@duck:example.org"`."""
     password_: SecretStr | None = Field(default=None, alias="password")
@@ -30,11 +31,13 @@ class MatrixSettings(NamedSection):
     access_token_file: FilePath | None = None
     """A file that holds the access token; readable by nobody but its owner."""
     encryption: bool = True
-    """Take part in end-to-end encrypted rooms. If not, a message for one is dead, never sent in plain."""
+    """Take part in end-to-end encrypted rooms and conversations. `false`: nothing is read there, and a message for such
+    a room is kept as dead, never sent in plain."""
 
     trust: Literal["all", "cross-signed"] = "all"
-    """Whose devices get keys and are believed in encrypted rooms: `all`, or those that their owners have verified, by
-    cross-signing."""
+    """Whose devices get keys, and are believed, in encrypted rooms: `all`, or `cross-signed`, those that their owners
+    have verified. What others say from a device that they have not verified is then not carried, and they are told
+    so."""
     recovery_key_: SecretStr | None = Field(default=None, alias="recovery_key")
     """The recovery key of the account's secret storage. Better in a file of its own: `recovery_key_file`."""
     recovery_key_file: FilePath | None = None

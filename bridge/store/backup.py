@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from bridge.lib.files import sync_folder
+from bridge.lib.files import belongs_with, make_folders, sync_folder
 from bridge.store.contract import StoreError, Unusable
-from bridge.store.migrations import VERSION
+from bridge.store.migrations import VERSION, migrate
 from bridge.store.schema import drop_uncopied, make_private, read_only
 from bridge.store.sqlite import lock
 
@@ -78,15 +78,25 @@ def _keep_revoked(path: Path, new: Path) -> None:
             sql.execute("COMMIT")
 
 
-def restore(path: Path, source: Path) -> None:
-    """Replace the store at `path` with the copy `source`; links that were revoked since stay so. Raises `Unusable`,
-    and changes nothing, if a daemon runs on the store or the copy is damaged."""
-    held = lock(path)
+def restore(path: Path, source: Path, ending: str) -> Path | None:
+    """Replace the store at `path` with the copy `source`, upgraded to today's version; links that were revoked since
+    stay so. A copy of the replaced store is kept beside it, named with `.ending`: returns its path, or None if there
+    was no store that could be read. Raises `Unusable`, and changes nothing, if a daemon runs on the store, or the copy
+    is damaged or of a newer version."""
     try:
-        new = path.with_name(f".{path.name}.new")
+        make_folders(path.parent)
+        held = lock(path)
+    except OSError as error:
+        raise Unusable(f"{path}: the store cannot be put there ({error})") from error
+    kept = path.with_name(f"{path.name}.{ending}")
+    new = path.with_name(f".{path.name}.new")
+    try:
         new.unlink(missing_ok=True)
         copy(source, new)
+        _upgrade(new)
         _keep_revoked(path, new)
+        is_kept = _keep(path, kept)
+        belongs_with(new, path)
         for beside in (f"{path}-wal", f"{path}-shm"):
             Path(beside).unlink(missing_ok=True)  # of the replaced store
         sync_folder(path.parent)  # else a power cut could leave the new store with the old journal
@@ -95,4 +105,31 @@ def restore(path: Path, source: Path) -> None:
     except OSError as error:
         raise Unusable(f"{path}: the store cannot be put there ({error})") from error
     finally:
+        new.unlink(missing_ok=True)
         os.close(held)
+    return kept if is_kept else None
+
+
+def _upgrade(new: Path) -> None:
+    """Upgrade a copy of a store to today's version. Raises StoreError."""
+    try:
+        with closing(sqlite3.connect(new, isolation_level=None)) as sql:
+            (version,) = sql.execute("PRAGMA user_version").fetchone()
+            if version < VERSION:
+                sql.execute("BEGIN IMMEDIATE")
+                migrate(sql, version)
+                sql.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(f"{new}: the store of the backup cannot be upgraded ({error})") from error
+
+
+def _keep(path: Path, kept: Path) -> bool:
+    """Copy the store at `path`, which is about to be replaced, to `kept`; False if there is none that can be read."""
+    if not path.exists():
+        return False
+    try:
+        copy(path, kept)
+    except Unusable:
+        return False
+    belongs_with(kept, path)
+    return True

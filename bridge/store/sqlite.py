@@ -13,7 +13,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from bridge.lib.files import make_folders
+from bridge.lib.files import belongs_with, make_folders
 from bridge.lib.waiting import is_set_within
 from bridge.store.contract import Full, Lease, Store, Unusable
 from bridge.store.core import EXCERPT, Core
@@ -180,6 +180,7 @@ def lock(path: Path) -> int:
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
+        belongs_with(Path(f"{path}.lock"), path)
         _take(descriptor)
     except OSError as error:
         os.close(descriptor)

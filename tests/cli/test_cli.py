@@ -23,6 +23,7 @@ import click
 import pytest
 import yaml
 
+from bridge import __version__
 from bridge.__main__ import main
 from bridge.admin.verbs.office import Answer
 from bridge.cli import cli, verbs
@@ -634,7 +635,7 @@ def test_a_backup_is_private_and_can_be_restored_only_with_yes(pond: Path) -> No
     run(pond, "add-user", "alice", "--matrix", "@alice:hs")
     made = json.loads(run(pond, "backup", "--json"))["folder"]
     files = sorted((pond / made).iterdir())
-    assert [file.name for file in files] == ["audit.jsonl", "users.json"]
+    assert [file.name for file in files] == ["audit.jsonl", "config.yaml", "manifest.json", "users.json"]
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert stat.S_IMODE((pond / made).stat().st_mode) == 0o700
     run(pond, "remove-user", "alice")
@@ -765,7 +766,12 @@ def test_a_backup_without_a_database_fails_and_creates_nothing(folder: Path) -> 
 def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds_it(pond: Path) -> None:
     store = asyncio.run(_kept(pond / "data" / "store.sqlite"))
     made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
-    assert sorted(file.name for file in made.iterdir()) == ["audit.jsonl", "store.sqlite", "users.json"]
+    names_ = ["audit.jsonl", "config.yaml", "manifest.json", "store.sqlite", "users.json"]
+    assert sorted(file.name for file in made.iterdir()) == names_
+    assert (made / "config.yaml").read_bytes() == (pond / "config.yaml").read_bytes()
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert manifest["quackbridge"] == __version__
+    assert sorted(manifest["sha256"]) == [name for name in names_ if name != "manifest.json"]
     before = {file.name: file.read_bytes() for file in made.iterdir()}
     store.unlink()
     run(pond, "restore", str(made), "--yes", "--with-store")
@@ -775,6 +781,60 @@ def test_a_store_is_backed_up_and_restored_and_not_restored_while_a_daemon_holds
     assert json.loads(status(pond, 1, "--json"))["running"] is True
     assert "another quackbridge is running" in fail(pond, 2, "restore", str(made), "--yes", "--with-store")
     os.close(held)
+
+
+@pytest.mark.parametrize("damaged", ["audit.jsonl", "config.yaml", "store.sqlite", "users.json", "manifest.json"])
+@pytest.mark.parametrize("how", ["changed", "missing", "emptied"])
+def test_a_damaged_backup_is_refused_with_the_name_of_the_file_and_nothing_is_changed(
+    pond: Path, damaged: str, how: str
+) -> None:
+    asyncio.run(_kept(pond / "data" / "store.sqlite"))
+    run(pond, "add-user", "alice")
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    run(pond, "add-user", "bob")
+    file = made / damaged
+    content = file.read_bytes()
+    if how == "missing" and damaged != "manifest.json":
+        file.unlink()
+    else:
+        file.write_bytes(b"" if how == "emptied" else content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    before = {path.name: path.read_bytes() for path in (pond / "data").iterdir() if path.is_file()}
+    for more in ((), ("--with-store",)):
+        said = fail(pond, 2, "restore", str(made), "--yes", *more)
+        assert str(file) in said
+        assert "use another" in said
+    assert {path.name: path.read_bytes() for path in (pond / "data").iterdir() if path.is_file()} == before
+    assert names(pond) == ["alice", "bob"]
+
+
+def test_a_backup_that_cannot_be_finished_leaves_nothing(pond: Path) -> None:
+    (pond / "data" / "store.sqlite").write_bytes(b"no store" * 100)
+    assert "store.sqlite" in fail(pond, 2, "backup")
+    assert [*(pond / "backups").iterdir()] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_backup_that_root_makes_belongs_to_the_user_of_the_daemon(pond: Path) -> None:
+    os.chown(pond, 12_345, 12_345)
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    assert {file.stat().st_uid for file in (made.parent, made, *made.iterdir())} == {12_345}
+
+
+def test_a_backup_without_a_manifest_is_of_an_older_version_and_is_restored_with_a_warning(pond: Path) -> None:
+    run(pond, "add-user", "alice")
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    (made / "manifest.json").unlink()
+    run(pond, "remove-user", "alice")
+    done = quackbridge(pond, "restore", str(made), "--yes")
+    assert (done.returncode, "was not checked for damage" in done.stderr) == (0, True)
+    assert names(pond) == ["alice"]
+
+
+def test_a_manifest_of_a_newer_version_is_refused(pond: Path) -> None:
+    made = pond / json.loads(run(pond, "backup", "--json"))["folder"]
+    path = made / "manifest.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    assert "a newer quackbridge has made it" in fail(pond, 2, "restore", str(made), "--yes")
 
 
 def test_status_tells_the_rest_if_the_daemon_cannot_be_asked_or_does_not_answer(pond: Path) -> None:
@@ -1014,6 +1074,7 @@ def test_status_as_another_user_than_the_daemons_says_whose_the_files_are() -> N
 _AS_NOBODY = """
 import os, bridge.cli.verbs, bridge.store.backup, bridge.store.sqlite, rich.cells
 from bridge.admin.verbs import VERBS
+from bridge import __version__
 from bridge.__main__ import main
 commands = [verb.command for verb in VERBS.values()]  # nobody may not read where Python itself is
 "".encode("utf-8-sig")

@@ -665,7 +665,7 @@ def test_every_key_has_a_description_and_stands_in_the_example_and_the_manual() 
     assert {"networks", "per_second", "trust_hostmasks", "access_token_file", "tls_ca_file", "listen"} <= keys
     assert not any(key.endswith("_") for key in keys)
     example = (ROOT / "config.example.yaml").read_text()
-    manual = (ROOT / "docs" / "configuration.md").read_text()
+    manual = (ROOT / "docs" / "reference" / "configuration.md").read_text()
     assert [key for key in keys if f"{key}:" not in example] == []
     assert [key for key in keys if f"`{key}`" not in manual] == []
 

@@ -1,6 +1,8 @@
 """Files to which links were made: they are known as long as the links work, and not once they are revoked."""
 
+import os
 import sqlite3
+import stat
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,10 @@ from bridge.model.outbox import Addressed, Hosted, handle, text_handle
 from bridge.model.people import GUEST
 from bridge.model.text import Span, Style, words
 from bridge.store import Commit, Lease, backup, core
+from bridge.store.migrations import VERSION
 from bridge.store.sqlite import SqliteStore
 from bridge.store.tables import files
+from tests.data.stores import QUEUED, frozen_store
 from tests.events import HOME, LIBERA, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
 
@@ -274,7 +278,7 @@ async def test_what_was_revoked_since_a_backup_stays_revoked_when_that_is_restor
         await _commit(store, owed[1])
         for event in ("$before", "$since", "$long"):
             await store.revoke_of(event)
-    backup.restore(path, kept)
+    backup.restore(path, kept, "bak")
     async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
         await _commit(store, owed[1])
         assert [await store.file(handle(event, CAT)) for event in (before, since)] == [None, None]
@@ -294,6 +298,45 @@ async def test_a_backup_is_restored_in_place_of_a_store_that_cannot_be_read(tmp_
         await _commit(store, Commit.owing([Addressed(PICTURE, LIBERA)]))
         backup.copy(path, kept)
     path.unlink() if old is None else path.write_bytes(old)
-    backup.restore(path, kept)
+    backup.restore(path, kept, "bak")
     async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
         assert await store.file(handle(PICTURE, CAT)) is not None
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("version", range(1, VERSION))
+async def test_a_backup_of_an_older_version_is_upgraded_when_it_is_restored(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "store.sqlite"
+    assert backup.restore(path, frozen_store(version), "bak") is None
+    async with aclosing(SqliteStore.attach(path, lambda: 1_000.0)) as store:
+        assert QUEUED in {entry.delivery for entry in await store.outbox()}
+    assert sorted(file.name for file in path.parent.iterdir() if file.suffix != ".lock") == ["store.sqlite"]
+
+
+@pytest.mark.real_time
+async def test_a_store_that_is_replaced_by_a_backup_is_kept_beside_it(tmp_path: Path) -> None:
+    path, kept = tmp_path / "store.sqlite", tmp_path / "backup.sqlite"
+    async with aclosing(SqliteStore.open(path, lambda: 1_000.0)) as store:
+        backup.copy(path, kept)
+        await _commit(store, Commit.owing([Addressed(PICTURE, LIBERA)]))
+    replaced = backup.restore(path, kept, "now.bak")
+    assert replaced == tmp_path / "store.sqlite.now.bak"
+    assert stat.S_IMODE(replaced.stat().st_mode) == 0o600
+    for file, waiting in ((path, 0), (replaced, 1)):
+        async with aclosing(SqliteStore.attach(file, lambda: 1_000.0)) as store:
+            assert len(await store.outbox()) == waiting
+
+
+@pytest.mark.real_time
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_store_that_root_restores_belongs_to_the_user_of_the_daemon(tmp_path: Path, is_there: bool) -> None:
+    copy, data = tmp_path / "backup.sqlite", tmp_path / "data"
+    async with aclosing(SqliteStore.open(tmp_path / "store.sqlite", lambda: 1_000.0)):
+        backup.copy(tmp_path / "store.sqlite", copy)
+    data.mkdir()
+    os.chown(data, 12_345, 12_345)
+    if is_there:
+        backup.restore(data / "store.sqlite", copy, "1.bak")
+    backup.restore(data / "store.sqlite", copy, "2.bak")
+    assert {file.stat().st_uid for file in data.iterdir()} == {12_345}

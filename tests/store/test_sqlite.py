@@ -213,7 +213,7 @@ async def test_a_store_or_backup_with_something_foreign_that_runs_by_itself_is_r
     with closing(sqlite3.connect(bad)) as sql:
         sql.execute(foreign)
     with pytest.raises(Unusable, match="'spy', which is not ours"):
-        backup.restore(path, bad)
+        backup.restore(path, bad, "bak")
     with pytest.raises(Unusable, match="'spy', which is not ours"):
         SqliteStore.open(bad, _clock)
     await SqliteStore.open(path, _clock).aclose()
@@ -234,7 +234,7 @@ async def test_a_copy_of_a_store_has_nothing_of_what_is_wrong_once_it_is_old(pat
     assert UNCOPIED.encode() not in copy.read_bytes()
     await store.aclose()
     again.write_bytes(path.read_bytes())
-    backup.restore(path, again)
+    backup.restore(path, again, "bak")
     store = SqliteStore.open(path, _clock)
     lease = await store.acquire("home", "worker")
     assert lease is not None
