@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "watch": ("watch:watch", "Show what is carried, as it happens."),
         "healthcheck": ("healthcheck:healthcheck", "Ask the daemon whether it works, for supervisors."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
+        "migrate-config": ("migrate:migrate_config", "Give the keys of an older config their present names."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
         "systemd-unit": ("systemd_unit:systemd_unit", "Print the unit by which systemd starts the bridge."),

@@ -21,7 +21,7 @@ from bridge.irc.dialing import pins
 from bridge.irc.login_settings import NickServ, Sasl
 from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
-from bridge.lib.settings import Duration, FilePath, Line, NamedSection, Positive, Section, number, revealed
+from bridge.lib.settings import FilePath, Lasting, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
 
 _MOST_SERVERS = 20
@@ -158,7 +158,7 @@ class IrcSettings(NamedSection):
     """Behind a bouncer that has several networks for one login (soju): which of them, by its name or number there."""
     pre_join: tuple[Annotated[SecretStr, AfterValidator(_raw)], ...] = ()
     """Commands that are sent as they are before channels are joined, such as `MODE {nick} +x`."""
-    join_delay: Annotated[Duration, AfterValidator(_delay)] = 0.0
+    join_delay: Annotated[Lasting, AfterValidator(_delay)] = Field(default="off", validate_default=True)
     """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`."""
     channel_keys: dict[str, ChannelKey] = Field(default_factory=dict)
     """The keys of channels that have one (mode +k), by the channel's name."""

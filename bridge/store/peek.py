@@ -1,12 +1,23 @@
 """Reads the store without a lease, and without opening it for writing: a daemon may be running on it."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from bridge.store.contract import StoreError
 from bridge.store.schema import read_only
+
+
+def deliveries(path: Path, states: Collection[str], most: int) -> Sequence[str]:
+    """The ids of at most `most` deliveries in one of these `states`, the newest first. Raises `Unusable`, StoreError."""
+    wanted = ", ".join("?" * len(states))
+    query = f"SELECT id FROM deliveries WHERE state IN ({wanted}) ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    with closing(read_only(path)) as sql:
+        try:
+            return [each for (each,) in sql.execute(query, (*states, most)).fetchall()]
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: the store cannot be read ({error})") from error
 
 
 def memory_of(path: Path, network: str) -> Mapping[str, str]:
