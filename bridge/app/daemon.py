@@ -195,6 +195,7 @@ class _Daemon:
         await self._warn()
         self._announce()
         self._systemd.ready()
+        counting = self._serving.count_connects(self._shared.counters, self._health.now)
         watching = self._group.create_task(self._watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),
@@ -206,7 +207,9 @@ class _Daemon:
             self._group.create_task(self._systemd.keep(self._health.now, self._health.wedged), name="systemd"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
-            self._group.create_task(self._serving.count_connects(self._shared.counters, self._health.now), name="connects"),
+            self._group.create_task(
+                self._serving.count_connects(self._shared.counters, self._health.now), name="connects"
+            ),
             self._group.create_task(
                 admin_socket.serve(
                     self._config.store.path,

@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "setup": ("setup:setup", "Make a config: a few questions, each answer tried at once."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "doctor": ("doctor:doctor", "Look at everything that the bridge needs, and say what to do."),
+        "migrate-config": ("migrate:migrate_config", "Give the keys of an older config their present names."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
         "systemd-unit": ("systemd_unit:systemd_unit", "Print the unit by which systemd starts the bridge."),

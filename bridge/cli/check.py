@@ -1,44 +1,78 @@
 """`quackbridge check-config` and `config-schema`: the configuration, checked and described."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+import yaml
 
 from bots.hosting.unseen import UNSEEN
 from bots.load import load_bot
 from bridge.admin.misfits import orphans, unknown_users
-from bridge.cli.common import load
 from bridge.cli.options import config_option
-from bridge.config import Config, ConfigError, Problem
+from bridge.config import Config, ConfigError, Problem, check, effective
 from bridge.config.schema import schema
 from bridge.store import StoreError
 from bridge.store.rename import networks_of
 from bridge.users import Users, UsersError
 from bridge.users.tinydb import TinyUsers
 
+_WRONG = 2
+
 
 @click.command("check-config")
 @config_option
+@click.option("--show", is_flag=True, help="Print all settings that hold, with the defaults, without the secrets.")
+@click.option("--strict", is_flag=True, help="Take a warning for a problem: exit code 2.")
 @click.option("--live", is_flag=True, help="Then try the networks, too: the same as `quackbridge doctor`.")
-def check_config(config: Path, *, live: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.pass_context
+def check_config(ctx: click.Context, config: Path, show: bool, strict: bool, live: bool, as_json: bool) -> None:
     """Check the config: print `ok`, or every problem with its line and column."""
-    settings = load(config)
+    try:
+        settings = _checked(config)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        _print_json(error.problems, (), None)
+        ctx.exit(_WRONG)
+    warnings = (*settings.warnings, *_misfits(settings))
+    shown = effective(settings) if show else None
+    if as_json and not live:
+        _print_json((), warnings, shown)
+    elif not as_json:
+        for warning in warnings:
+            click.echo(f"quackbridge: warning: {warning}", err=True)
+        if show:
+            click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120), nl=False)
+        elif not live:
+            click.echo("ok")
+    if strict and warnings:
+        ctx.exit(_WRONG)
+    if live:
+        from bridge.cli.doctor import look, show_all  # slow to import
+
+        show_all(look(settings), as_document=as_json)
+
+
+def _checked(config: Path) -> Config:
+    settings = check(config)
     if problems := tuple(_missing_bots(settings, config.parent)):
         raise ConfigError(config, problems)
-    for warning in _warnings(settings):  # the configuration itself is fine
-        click.echo(f"quackbridge: warning: {warning}", err=True)
-    if live:
-        from bridge.cli.doctor import look, show  # slow to import
-
-        show(look(settings), as_document=False)
-        return
-    click.echo("ok")
+    return settings
 
 
-def _warnings(settings: Config) -> Iterator[str]:
-    """What does not fit the user database and the store, as these are now."""
+def _print_json(problems: Sequence[Problem], warnings: Sequence[str], shown: object) -> None:
+    told = [{"line": each.line, "column": each.column, "key": each.where, "message": each.message} for each in problems]
+    answer: dict[str, object] = {"ok": not problems, "problems": told, "warnings": [*warnings]}
+    if shown is not None:
+        answer["settings"] = shown
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+
+
+def _misfits(settings: Config) -> Iterator[str]:
+    """What does not fit the user database and the store, as these are now: the configuration itself is fine."""
     users: Users | None = None
     try:
         users = TinyUsers(settings.users.database)

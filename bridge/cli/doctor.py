@@ -24,9 +24,9 @@ def doctor(config: Path, *, as_document: bool) -> None:
         settings = load(config)
     except ConfigError as error:
         findings = [fail("config", problem.text(config), "correct the config") for problem in error.problems]
-        show(findings, as_document=as_document)
+        show_all(findings, as_document=as_document)
     else:
-        show(look(settings), as_document=as_document)
+        show_all(look(settings), as_document=as_document)
 
 
 def look(settings: Config) -> list[Finding]:
@@ -35,7 +35,7 @@ def look(settings: Config) -> list[Finding]:
     return [*asyncio.run(examine(settings))]
 
 
-def show(findings: list[Finding], *, as_document: bool) -> None:
+def show_all(findings: list[Finding], *, as_document: bool) -> None:
     """Print the findings, and exit with 1 if one fails."""
     if as_document:
         click.echo(json.dumps(as_json(findings), ensure_ascii=False, indent=2))

@@ -1,8 +1,9 @@
 """Reads YAML into typed settings; every error names its place in the file."""
 
+from bridge.config.effective import effective
 from bridge.config.last import recall, remember
 from bridge.config.links import doors_of, editable_networks, links_of, private_networks
-from bridge.config.load import load, load_settings
+from bridge.config.load import check, load, load_settings
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import BotSection, Config, Hears, LinkSection
 
@@ -13,8 +14,10 @@ __all__ = [
     "Hears",
     "LinkSection",
     "Problem",
+    "check",
     "doors_of",
     "editable_networks",
+    "effective",
     "links_of",
     "load",
     "load_settings",

@@ -37,12 +37,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 @dataclass(slots=True)
 class Document:
     """A parsed YAML text. `places` maps each path to the line and column of its key or list item. `literal` holds the
-    paths of the strings without environment variables."""
+    paths of the strings without environment variables. `unseen` holds the secrets that cannot be looked at here, by
+    their places."""
 
     value: object = None
     places: dict[Path, tuple[int, int]] = field(default_factory=dict)
     literal: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    unseen: dict[Path, object] = field(default_factory=dict)
 
     def place(self, path: Path) -> tuple[int, int]:
         """Line and column of `path`, or of the nearest value around it that exists."""

@@ -15,6 +15,7 @@ from bridge.config import checks, secrets
 from bridge.config import document as yaml
 from bridge.config.document import SECRETS, Document
 from bridge.config.document import Path as Place
+from bridge.config.migrations import modernise
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import SECTIONS, Config, HttpSection, keys
 from bridge.lib.hosts import is_loopback
@@ -58,6 +59,14 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Config
     return _load(path, environ, _no_secrets)
 
 
+def check(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Like `load`, for a check outside the service: the credentials that systemd gives to the daemon alone cannot be
+    looked at, which is a warning. Raises ConfigError."""
+    if secrets.CREDENTIALS in environ:
+        return load(path, environ)
+    return _load(path, {**environ, secrets.CREDENTIALS: secrets.ELSEWHERE}, secrets.reveal_here)
+
+
 def _no_secrets(document: Document, _folder: Path) -> Iterator[Problem]:
     secrets.remove(document)
     return iter(())
@@ -68,6 +77,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     document = yaml.parse(content, environ)
     if document.problems and not isinstance(document.value, dict):
         raise ConfigError(path, tuple(document.problems))
+    old = [*modernise(document)]
     plain = secrets.without_secrets(document.value)
     found = [*checks.credentials(document), *take_secrets(document, path.parent)]
     config, invalid = _validate(document, path.parent)
@@ -79,7 +89,8 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
     config._file = path
     config._places = {place: at for place, at in document.places.items() if place[0] in ("networks", "links")}
     config._plain = plain if isinstance(plain, dict) else {}
-    config._warnings = tuple(warning.text(path) for warning in _warnings(document, config, path, mode))
+    unseen = secrets.unseen(document)
+    config._warnings = tuple(each.text(path) for each in (*old, *unseen, *_warnings(document, config, path, mode)))
     return config
 
 

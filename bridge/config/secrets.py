@@ -10,6 +10,10 @@ from bridge.lib import secret_files
 from bridge.lib.settings import file_path
 
 _FILE = "_file"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""The variable with the folder of the secrets that systemd gives to a service (systemd.exec(5), "CREDENTIALS")."""
+ELSEWHERE = "/run/credentials/outside-the-service"
+"""Stands for that folder where we are not the service."""
 _OF_LINES = ("key", "key_file")
 """Secrets of several lines (PEM)."""
 COMMANDS = "pre_join"
@@ -59,6 +63,26 @@ def reveal(document: Document, folder: Path) -> Iterator[Problem]:
                 secret_files.check(value)
         except ValueError as error:
             yield document.problem(place, str(error))
+
+
+def reveal_here(document: Document, folder: Path) -> Iterator[Problem]:
+    """Like `reveal`, without the credentials of the service, which nobody else can read."""
+    held = {}
+    for place, section in _places(document):
+        if _is_elsewhere(section[str(place[-1])]):
+            held[place] = section.pop(str(place[-1]))
+    yield from reveal(document, folder)
+    document.unseen.update(held)
+
+
+def unseen(document: Document) -> Iterator[Problem]:
+    """A warning for each secret that only the service can read."""
+    for place in document.unseen:
+        yield document.problem(place, f"not checked: only the service has ${{{CREDENTIALS}}}")
+
+
+def _is_elsewhere(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(f"{ELSEWHERE}/")
 
 
 def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:

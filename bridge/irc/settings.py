@@ -21,7 +21,7 @@ from bridge.irc.dialing import pins
 from bridge.irc.login_settings import NickServ, Sasl
 from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
-from bridge.lib.settings import Duration, FilePath, Line, NamedSection, Positive, Section, number, revealed
+from bridge.lib.settings import FilePath, Lasting, Line, NamedSection, Positive, Section, number, revealed
 from bridge.model import identifiers
 
 _MOST_SERVERS = 20
@@ -169,7 +169,7 @@ class IrcSettings(NamedSection):
     """Commands that are sent as they are before channels are joined: `["MODE {nick} +x", "PRIVMSG Q@CServe.example
     :AUTH duck secret"]`; `{nick}` is the bridge's nick. The log and the audit log have the names of the commands
     only."""
-    join_delay: Annotated[Duration, AfterValidator(_delay)] = 0.0
+    join_delay: Annotated[Lasting, AfterValidator(_delay)] = Field(default="off", validate_default=True)
     """How long to wait before channels are joined, until services have hidden the bridge's address: `5s`, at most
     `5m`."""
     channel_keys: dict[str, ChannelKey] = Field(default_factory=dict)

@@ -60,6 +60,22 @@ def belongs_with(path: Path, model: Path) -> None:
         os.chown(path, found.st_uid, found.st_gid)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of the file at `path`, whole or not at all, with its owner, group and mode."""
+    before, new = path.stat(), path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)  # left by a power cut
+    write_new(new, content)
+    try:
+        if os.geteuid() == 0:
+            os.chown(new, before.st_uid, before.st_gid)
+        new.chmod(before.st_mode & 0o7777)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def write_all(handle: int, content: bytes) -> None:
     view = memoryview(content)
     while view:

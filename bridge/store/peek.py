@@ -1,7 +1,7 @@
 """Reads the store without a lease, and without opening it for writing: a daemon may be running on it."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,17 @@ class Carried:
     seconds: float
 
 
+def delivery_ids(path: Path, states: Collection[str], most: int) -> Sequence[str]:
+    """The ids of deliveries in one of these `states`, `most` at most, the newest first. Raises `Unusable`, StoreError."""
+    wanted = ", ".join("?" * len(states))
+    query = f"SELECT id FROM deliveries WHERE state IN ({wanted}) ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    with closing(read_only(path)) as sql:
+        try:
+            return [each for (each,) in sql.execute(query, (*states, most)).fetchall()]
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: the store cannot be read ({error})") from error
+
+
 def memory_of(path: Path, network: str) -> Mapping[str, str]:
     """What that network remembers (see `Lease.recall`). Raises `Unusable` if the store is missing, damaged or of a
     newer version."""
@@ -44,6 +55,8 @@ def deliveries(path: Path) -> Mapping[str, tuple[int, float]]:
         except sqlite3.Error as error:
             raise StoreError(f"{path}: the store cannot be read ({error})") from error
     return {state: (number, since) for state, number, since in rows}
+
+
 def carried(path: Path) -> Sequence[Carried]:
     """The last messages that arrived in another room, oldest first; empty if there is no store yet."""
     if not path.exists():

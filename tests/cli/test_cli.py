@@ -305,7 +305,7 @@ def test_a_bug_is_shown_as_one_line_and_with_quackbridge_debug_as_a_traceback(fo
     code = (
         "import sys, bridge.config\n"
         "def boom(*_): raise KeyError('quack\\nquack\\x1b[2J')\n"
-        "bridge.config.load = boom\n"
+        "bridge.config.check = boom\n"
         "sys.argv = ['quackbridge', 'check-config']\n"
         "from bridge.__main__ import main\nmain()"
     )
@@ -672,6 +672,19 @@ def test_a_shell_completes_commands_users_and_links(pond: Path) -> None:
     assert complete("mute-user", "alice", "--in", "") == ["pond"]
     assert complete("outbox", "") == ["list", "retry", "drop"]
     assert complete("media", "") == ["revoke"]
+    assert complete("matrix-setup", "") == ["home"]
+    assert complete("add-user", "carol", "--irc", "l") == ["libera/"]
+    assert complete("explain", "--as", "") == ["home/", "libera/"]
+    assert complete("outbox", "retry", "") == [], "there is no store yet"
+    event = said(HOME, matrix("alice"), "hello", "$one")
+    asyncio.run(_carried(pond / "data" / "store.sqlite", [event]))
+    (delivery,) = (each["id"] for each in json.loads(run(pond, "outbox", "list", "--json")))
+    assert complete("outbox", "drop", "") == [delivery]
+    assert complete("outbox", "retry", "") == [], "it is not dead"
+    (pond / "data" / "store.sqlite").write_bytes(b"no store" * 1_000)
+    assert complete("outbox", "drop", "") == []
+    (pond / "data" / "users.json").write_text("[")
+    assert complete("remove-user", "al") == []
     for shell in ("bash", "zsh", "fish"):
         assert "_QUACKBRIDGE_COMPLETE" in run(pond, "completion", shell)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import click
 
 from bridge.admin.verbs.office import Answer, Office
-from bridge.admin.verbs.params import LINK, a_link
+from bridge.admin.verbs.params import LINK, SENDER, a_link
 from bridge.config import LinkSection, links_of
 from bridge.irc.settings import IrcSettings
 from bridge.model.attribution import mark, shown_as
@@ -76,7 +76,12 @@ def links(office: Office) -> Answer:
 
 @click.command("explain")
 @click.option(
-    "--as", "sender", required=True, metavar="NETWORK/ID", help="home/@alice:hs, libera/account, libera/nick!user@host"
+    "--as",
+    "sender",
+    type=SENDER,
+    required=True,
+    metavar="NETWORK/ID",
+    help="home/@alice:hs, libera/account, libera/nick!user@host",
 )
 @click.option("--in", "link", type=LINK, required=True, metavar="LINK", help="Where they would speak.")
 @click.option("--text", default="hello", show_default=True, help="What they would say.")

@@ -16,6 +16,7 @@ import structlog
 
 from bridge.admin.live import Live, NotDone, NotRunning
 from bridge.admin.verbs.office import Answer, Office
+from bridge.admin.verbs.params import MATRIX_NETWORK
 from bridge.lib.files import owner
 from bridge.matrix.settings import MatrixSettings
 
@@ -34,7 +35,7 @@ _WRITE_DOWN = (
 
 
 @click.command("matrix-setup")
-@click.argument("network")
+@click.argument("network", type=MATRIX_NETWORK)
 @click.option("--new-recovery-key", "renew", is_flag=True, help="Make another recovery key, if the last one is lost.")
 @click.pass_obj
 def matrix_setup(office: Office, network: str, renew: bool) -> Answer:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from bridge.admin.verbs.office import Answer, Office, done
+from bridge.admin.verbs.params import NETWORK
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import BOTS
 from bridge.model.identifiers import one_word
@@ -14,7 +15,7 @@ from bridge.store import Unusable
 
 @click.command("rename-network")
 @click.argument("old")
-@click.argument("new")
+@click.argument("new", type=NETWORK)
 @click.pass_obj
 def rename_network(office: Office, old: str, new: str) -> Answer:
     """Move all that is kept of the network OLD to the name NEW: what waits, its position, and its users' identities.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from bridge.admin.verbs.office import Answer, Office, done
+from bridge.admin.verbs.params import DEAD, DELIVERY
 from bridge.lib.durations import spelled
 from bridge.model.outbox import Entry
 from bridge.model.text import plain
@@ -25,7 +26,7 @@ def list_(office: Office) -> Answer:
 
 
 @click.command("retry")
-@click.argument("delivery", metavar="ID")
+@click.argument("delivery", type=DEAD, metavar="ID")
 @click.pass_obj
 def retry(office: Office, delivery: str) -> Answer:
     """Queue a dead delivery again, at its old place. ID may be shortened."""
@@ -37,7 +38,7 @@ def retry(office: Office, delivery: str) -> Answer:
 
 
 @click.command("drop")
-@click.argument("delivery", metavar="ID")
+@click.argument("delivery", type=DELIVERY, metavar="ID")
 @click.pass_obj
 def drop(office: Office, delivery: str) -> Answer:
     """Give up a delivery for good. ID may be shortened."""

@@ -11,7 +11,9 @@ from bridge.admin.verbs.office import Office
 from bridge.config import Config, ConfigError, load_settings, recall
 from bridge.irc.settings import IrcSettings
 from bridge.lib import durations
+from bridge.model.outbox import State
 from bridge.model.people import Identity, Proof
+from bridge.store import StoreError
 from bridge.users import Role, UsersError
 from bridge.users import identities as parse
 
@@ -21,6 +23,8 @@ else:
     _Type = click.ParamType  # generic only in the newest click
 
 Command = TypeVar("Command", bound=Callable[..., object])
+_SHOWN = 200
+"""Most ids that a shell is given to choose from."""
 ROLES = click.Choice([str(role) for role in Role])
 
 
@@ -34,7 +38,7 @@ class Completed(_Type):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
             found = self._choices(_settings(ctx.params.get("config") or Path("config.yaml")))
-        except (ConfigError, UsersError):
+        except (ConfigError, UsersError, StoreError):
             return []
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
@@ -65,19 +69,45 @@ def _user_names(config: Config) -> Sequence[str]:
     return [user.name for user in TinyUsers(config.users.database).list()]
 
 
+def _waiting(*states: State) -> Callable[[Config], Sequence[str]]:
+    """The ids of deliveries in one of these states."""
+
+    def ids(config: Config) -> Sequence[str]:
+        from bridge.store.peek import delivery_ids
+
+        return delivery_ids(config.store.path, states, _SHOWN)
+
+    return ids
+
+
+def _irc_networks(config: Config) -> Sequence[str]:
+    return [f"{name}/" for name, network in config.networks.items() if isinstance(network, IrcSettings)]
+
+
+def _matrix_networks(config: Config) -> Sequence[str]:
+    return [name for name, network in config.networks.items() if not isinstance(network, IrcSettings)]
+
+
 USER = Completed("user", _user_names)
 LINK = Completed("link", lambda config: [*config.links])
+NETWORK = Completed("network", lambda config: [*config.networks])
+MATRIX_NETWORK = Completed("network", _matrix_networks)
+SENDER = Completed("sender", lambda config: [f"{name}/" for name in config.networks])
+ACCOUNT = Completed("account", _irc_networks)
+DELIVERY = Completed("id", _waiting(State.QUEUED, State.DEAD))
+DEAD = Completed("id", _waiting(State.DEAD))
 DURATION = _Duration()
 
 
 def identity_options(command: Command) -> Command:
     """Add the options --matrix, --irc and --irc-mask to `command`."""
-    for name, metavar, text in (
-        ("--irc-mask", "NETWORK/NICK!USER@HOST", "An IRC host mask; counts if the network's trust_hostmasks is true."),
-        ("--irc", "NETWORK/ACCOUNT", "An IRC services account."),
-        ("--matrix", "@NAME:SERVER", "A Matrix id."),
+    mask = "An IRC host mask; counts if the network's trust_hostmasks is true."
+    for name, metavar, kind, text in (
+        ("--irc-mask", "NETWORK/NICK!USER@HOST", ACCOUNT, mask),
+        ("--irc", "NETWORK/ACCOUNT", ACCOUNT, "An IRC services account."),
+        ("--matrix", "@NAME:SERVER", click.STRING, "A Matrix id."),
     ):
-        command = click.option(name, multiple=True, metavar=metavar, help=text)(command)
+        command = click.option(name, multiple=True, type=kind, metavar=metavar, help=text)(command)
     return command
 
 
