@@ -195,7 +195,6 @@ class _Daemon:
         await self._warn()
         self._announce()
         self._systemd.ready()
-        counting = self._serving.count_connects(self._shared.counters, self._health.now)
         watching = self._group.create_task(self._watch.each(self._reload), name="watch config")
         chores += [
             self._group.create_task(self._host.listen(), name="whispers"),

@@ -26,7 +26,7 @@ class Carried:
 
 
 def delivery_ids(path: Path, states: Collection[str], most: int) -> Sequence[str]:
-    """The ids of deliveries in one of these `states`, `most` at most, the newest first. Raises `Unusable`, StoreError."""
+    """The ids of `most` deliveries in one of these `states`, the newest first. Raises `Unusable`, and StoreError."""
     wanted = ", ".join("?" * len(states))
     query = f"SELECT id FROM deliveries WHERE state IN ({wanted}) ORDER BY seq DESC LIMIT ?"  # noqa: S608
     with closing(read_only(path)) as sql:
