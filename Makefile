@@ -7,6 +7,7 @@
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
 # make page   write docs/what-becomes-what.md and docs/reference anew, after a change of tests/cases or of the program
+# make release  sdist, wheel, SBOM and checksums of what is committed, in dist/
 # make clean   remove what the above have made in this folder
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ CLIENT := tests/integration/js
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check faults bench bench-downloads bench-users soak page clean
+.PHONY: demo test check faults bench bench-downloads bench-users soak page release clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -66,6 +67,9 @@ $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 page: $(INSTALLED)
 	@scripts/what-becomes-what
 	@$(BIN)/python -m tests.reference
+
+release: $(INSTALLED)
+	@scripts/release
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info $(CLIENT)/node_modules

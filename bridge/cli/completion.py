@@ -10,6 +10,11 @@ from bridge import cli
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script for SHELL. For bash: eval "$(quackbridge completion bash)" in ~/.bashrc"""
+    click.echo(script(shell))
+
+
+def script(shell: str) -> str:
+    """The script for that shell."""
     found = get_completion_class(shell)
     assert found is not None  # click has these three
-    click.echo(found(cli.cli, {}, "quackbridge", "_QUACKBRIDGE_COMPLETE").source())
+    return found(cli.cli, {}, "quackbridge", "_QUACKBRIDGE_COMPLETE").source()

@@ -10,6 +10,9 @@ from typing import Any
 from bridge.config.settings import SECTIONS, Config
 from bridge.lib.settings import Section
 
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+"""The newest draft that the YAML language server knows."""
+
 
 def schema() -> dict[str, Any]:
     """The schema. Docstrings are read here, not when the settings are imported: that would double the time of the
@@ -18,7 +21,7 @@ def schema() -> dict[str, Any]:
         for key, text in _docstrings(section):
             section.model_fields[key].description = text
         section.model_rebuild(force=True)
-    return Config.model_json_schema(by_alias=True)
+    return {"$schema": _DRAFT, **Config.model_json_schema(by_alias=True)}
 
 
 def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +27,7 @@ from bridge.store.migrations import VERSION
 from bridge.store.sqlite import SqliteStore
 from tests.data.stores import frozen_store
 from tests.events import matrix, said
+from tests.installed import build_wheel, make_venv
 
 pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
 
@@ -123,17 +122,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program as it is installed elsewhere."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("bridge", "bots"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(built), str(source)]
-    if find_spec("setuptools") and find_spec("wheel"):  # nothing is downloaded
-        command.insert(4, "--no-build-isolation")
-    subprocess.run(command, check=True)
-    (found,) = built.glob("*.whl")
-    return found
+    return build_wheel(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture
@@ -141,9 +130,7 @@ def machine(tmp_path: Path, wheel: Path) -> Iterator[Machine]:
     venv, tools, folder, state = (tmp_path / name for name in ("venv", "tools", "pond", "state"))
     for each in (tools, folder, state):
         each.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    (packages,) = venv.glob("lib/python*/site-packages")
-    (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))  # what the program needs is installed already
+    make_venv(venv)
     for name, text in (("systemctl", _SYSTEMCTL), ("pipx", _PIPX), ("sudo", _SUDO)):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)

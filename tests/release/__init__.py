@@ -1,0 +1,1 @@
+"""What is released: the wheel, the sdist, and what an earlier release has left on a machine."""
