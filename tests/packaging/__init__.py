@@ -1,0 +1,1 @@
+"""The packages in which the program is installed by others: a Debian package, a container."""
