@@ -1,12 +1,12 @@
 """`quackbridge irc-cert`: a certificate of the bridge's own, by which an IRC network knows it (SASL EXTERNAL)."""
 
 import datetime
-import os
 from pathlib import Path
 
 import click
 
 from bridge.cli.options import config_option
+from bridge.lib.files import make_folders, write_new
 from bridge.model import identifiers
 
 _YEARS = 10
@@ -69,12 +69,8 @@ def _made() -> tuple[bytes, str, str]:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+        make_folders(path.parent)
+        write_new(path, content)
     except FileExistsError as error:
         raise click.ClickException(f"{path} is there already; it is not overwritten: move it away first") from error
     except OSError as error:

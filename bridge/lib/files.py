@@ -38,11 +38,14 @@ def not_ours(path: Path) -> str:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write `content` to a new private file; it is on disk when this returns. Raises OSError, and leaves no file, if
-    that fails; FileExistsError if the file exists already."""
+    """Write `content` to a new private file, which belongs to the owner of its folder, also if root writes it; it is on
+    disk when this returns. Raises OSError, and leaves no file, if that fails; FileExistsError if it exists already."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         try:
+            if os.geteuid() == 0:
+                folder = path.parent.stat()
+                os.fchown(handle, folder.st_uid, folder.st_gid)
             write_all(handle, content)
             os.fsync(handle)
         finally:
