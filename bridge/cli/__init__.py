@@ -18,6 +18,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "watch": ("watch:watch", "Show what is carried, as it happens."),
         "healthcheck": ("healthcheck:healthcheck", "Ask the daemon whether it works, for supervisors."),
         "setup": ("setup:setup", "Make a config: a few questions, each answer tried at once."),
+        "add-link": ("additions:add_link", "Add a conversation to the config."),
+        "add-network": ("additions:add_network", "Add an account on another network to the config."),
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "doctor": ("doctor:doctor", "Look at everything that the bridge needs, and say what to do."),
         "migrate-config": ("migrate:migrate_config", "Give the keys of an older config their present names."),

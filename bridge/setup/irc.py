@@ -102,12 +102,11 @@ def channel(console: Console, options: Options, settings: IrcSettings) -> IrcAns
     console.title("The IRC channel.")
 
     def attempt(answer: str) -> str:
-        asyncio.run(_join(console, settings, identifiers.irc_channel(answer)))
+        asyncio.run(join(console, settings, identifiers.irc_channel(answer)))
         return answer
 
     name = console.settled(options.channel, lambda: console.ask("Channel", "#pond"), attempt)
-    if not console.agreed(_CONSENT):
-        raise WrongAnswer("ask the channel's operators first, and start again: nothing was written")
+    agreed(console)
     sasl = settings.sasl
     return IrcAnswers(
         settings.name,
@@ -121,7 +120,14 @@ def channel(console: Console, options: Options, settings: IrcSettings) -> IrcAns
     )
 
 
-async def _join(console: Console, settings: IrcSettings, name: str) -> None:
+def agreed(console: Console) -> None:
+    """Go on if the operators of the channel agree."""
+    if not console.agreed(_CONSENT):
+        raise WrongAnswer("ask the channel's operators first, and start again: nothing was written")
+
+
+async def join(console: Console, settings: IrcSettings, name: str) -> None:
+    """Join the channel, and say what is seen there."""
     async with registered(settings) as probe:
         seen = await probe.join(name)
     operators = ", ".join(seen.operators) or "nobody"

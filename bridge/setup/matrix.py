@@ -82,7 +82,7 @@ def room(console: Console, options: Options, settings: MatrixSettings) -> Matrix
     def attempt(answer: str) -> str:
         chosen = int(answer) if answer.isascii() and answer.isdecimal() and len(answer) < 4 else 0
         name = rooms[chosen - 1].id if 0 < chosen <= len(rooms) else identifiers.matrix_room(answer)
-        asyncio.run(_join(console, settings, name))
+        asyncio.run(join(console, settings, name))
         return name
 
     question = "Number, or the alias of another (#pond:example.org)" if rooms else "Alias (#pond:example.org) or id"
@@ -95,7 +95,8 @@ async def _rooms(settings: MatrixSettings) -> list[RoomSeen]:
         return [*await probe.rooms()]
 
 
-async def _join(console: Console, settings: MatrixSettings, name: str) -> None:
+async def join(console: Console, settings: MatrixSettings, name: str) -> None:
+    """Join the room, and say what is seen there."""
     async with logged_in(settings) as probe:
         found = await _entered(console, probe, name)
         seen = next((each for each in await probe.rooms() if each.id == found), None)

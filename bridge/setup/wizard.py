@@ -1,11 +1,13 @@
 """The setup: asks, tries each answer at once, writes everything at the end, and carries the first message."""
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 
-from bridge.setup import files, irc, matrix, you
+from bridge.config import load
+from bridge.setup import additions, files, irc, matrix, you
 from bridge.setup.answers import Answers
 from bridge.setup.console import Console, WrongAnswer
 from bridge.setup.first_message import first_message
@@ -15,18 +17,22 @@ from bridge.users.identities import new_name
 
 _GUESTS = ("duck-only", "relay", "ignore")
 _THERE = (
-    "{path} exists already: nothing was changed. Edit the config by hand, and run `quackbridge check-config`; or name"
-    " another file with -c, in an empty folder"
+    "{path} exists already: nothing was changed. `quackbridge add-link` and `quackbridge add-network` add to a config;"
+    " for another one, use -c with a file in an empty folder"
 )
 
 
 def set_up(console: Console, config: Path, options: Options, *, carry: bool) -> None:
     """Make a config at `config`, and all that it names. `carry`: run the bridge for a first message."""
+    if console.interactive and config.exists():
+        keep_quiet()
+        _go_on(console, config)
+        return
     if (path := files.in_the_way(config)) is not None:
         raise WrongAnswer(_THERE.format(path=path))
     if not console.interactive and (missing := [*options.missing()]):
         raise WrongAnswer(f"there is no terminal to ask on; missing: {', '.join(missing)}")
-    _keep_quiet()
+    keep_quiet()
     answers = _asked(console, options)
     if (path := files.in_the_way(config, tuple(answers.secrets))) is not None:
         raise WrongAnswer(_THERE.format(path=path))
@@ -40,6 +46,29 @@ def set_up(console: Console, config: Path, options: Options, *, carry: bool) -> 
         (f"quackbridge add-user NAME --matrix @NAME:HOST -c {config}", "add a friend"),
     ):
         console.say(f"  {command}   {what}")
+
+
+def _go_on(console: Console, config: Path) -> None:
+    """Offer what there is to do with a config that is there."""
+    console.title(f"There is a configuration already: {config}. It stays as it is, unless you add to it.")
+    does: Mapping[str, Callable[[], None]] = {
+        "network": lambda: additions.add_network(console, config, None, Options()),
+        "link": lambda: additions.add_link(console, config, (), Options()),
+        "check": lambda: _check(console, config),
+        "quit": lambda: None,
+    }
+
+    def chosen(answer: str) -> Callable[[], None]:
+        if answer not in does:
+            raise ValueError(f"{answer!r} is none of {', '.join(does)}")
+        return does[answer]
+
+    console.settled(None, lambda: console.ask("Add a network, add a link, check, or quit", "quit"), chosen)()
+
+
+def _check(console: Console, config: Path) -> None:
+    load(config)
+    console.say(f"  The configuration is right. Whether all works tells: quackbridge doctor -c {config}")
 
 
 def _asked(console: Console, options: Options) -> Answers:
@@ -74,7 +103,7 @@ def _admin(user: str) -> str:
         return "admin"
 
 
-def _keep_quiet() -> None:
-    """What the adapters log is for the daemon's operator; here each failure is told in a sentence."""
+def keep_quiet() -> None:
+    """Log nothing. What the adapters log is for the daemon's operator; here each failure is told in a sentence."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("nio").setLevel(logging.CRITICAL)
