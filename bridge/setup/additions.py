@@ -182,11 +182,11 @@ def _check(config: Path, text: str, secret: Mapping[str, str]) -> None:
         staging = Path(name)
         for each in config.parent.iterdir():
             if each != staging and each.name not in ("secrets", config.name):
-                (staging / each.name).symlink_to(each)
+                (staging / each.name).symlink_to(each.absolute())
         (staging / "secrets").mkdir(mode=0o700)
         there = config.parent / "secrets"
         for each in there.iterdir() if there.exists() else ():
-            (staging / "secrets" / each.name).symlink_to(each)
+            (staging / "secrets" / each.name).symlink_to(each.absolute())
         for key, content in secret.items():
             write_new(staging / "secrets" / key, f"{content}\n".encode())
         write_new(staging / config.name, text.encode())
