@@ -1,6 +1,5 @@
 """`quackbridge doctor`: looks at everything that the bridge needs, and says what to do."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError
 from bridge.doctor.examine import examine
 from bridge.doctor.finding import Finding, as_json, fail, failed, lines
+from bridge.lib.unhindered import run
 from bridge.model.text import printable
 
 
@@ -32,7 +32,7 @@ def doctor(config: Path, *, as_document: bool) -> None:
 def look(settings: Config) -> list[Finding]:
     """All checks of the bridge with these settings."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # what goes wrong is in the findings
-    return [*asyncio.run(examine(settings))]
+    return [*run(examine(settings))]
 
 
 def show_all(findings: list[Finding], *, as_document: bool) -> None:

@@ -1,32 +1,18 @@
 """`quackbridge run`: the daemon."""
 
-import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
 from bridge.cli.options import config_option
+from bridge.lib import unhindered
 from bridge.lib.files import stamp
 from bridge.network import Refused
 
 _UNUSED = ("rich", "twisted")
 """Modules that structlog imports if installed, for tracebacks that a daemon never prints. Blocked: saves 5 MB."""
-
-
-class _Threads(ThreadPoolExecutor):
-    """Threads that do not keep the daemon from ending, even if one still waits for a silent DNS server."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        super().shutdown(wait=False, cancel_futures=cancel_futures)
-
-
-async def _unhindered(daemon: Coroutine[None, None, None]) -> None:
-    asyncio.get_running_loop().set_default_executor(_Threads())
-    await daemon
 
 
 @click.command()
@@ -43,7 +29,7 @@ def run(config: Path) -> None:
 
     output = log.configure()
     try:
-        asyncio.run(_unhindered(daemon.run(settings, config, seen)))
+        unhindered.run(daemon.run(settings, config, seen))
     except Refused as error:
         raise Refused(settings.about(error.key, str(error))) if error.key else error from error
     finally:

@@ -1,6 +1,5 @@
 """Adds a network or a link to a config that is there: asks, tries each answer, shows the change, and writes it."""
 
-import asyncio
 import difflib
 import os
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 from bridge.config import Config, ConfigError, load
 from bridge.irc.settings import IrcSettings
 from bridge.lib.files import make_folders, replace_file, write_new
+from bridge.lib.unhindered import run
 from bridge.matrix.settings import MatrixSettings
 from bridge.model import identifiers
 from bridge.setup import irc, matrix
@@ -139,11 +139,11 @@ def _tried(console: Console, settings: Config, room: str) -> str:
         if taken is not None:
             raise ValueError(f"{answer} is in the link {taken!r} already")
         if isinstance(found, MatrixSettings):
-            asyncio.run(matrix.join(console, found, identifiers.matrix_room(name)))
+            run(matrix.join(console, found, identifiers.matrix_room(name)))
         else:
             nick = f"{found.nick[:_NICK]}{secrets.token_hex(2)}"  # ours may be in use by the running bridge
             other = found.model_copy(update={"nick": nick, "nickserv": None, "pre_join": ()})
-            asyncio.run(irc.join(console, other, identifiers.irc_channel(name)))
+            run(irc.join(console, other, identifiers.irc_channel(name)))
         return answer
 
     return console.settled(room, lambda: console.ask("Another room, as NETWORK/ROOM"), attempt)

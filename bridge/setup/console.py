@@ -81,4 +81,5 @@ def valid(kind: type[Settings], values: Mapping[str, object]) -> Settings:
         return kind.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(str(found.get("ctx", {}).get("error", found["msg"]))) from None
+        said = str(found.get("ctx", {}).get("error", found["msg"]))
+        raise ValueError(said.partition(", or set allow_plaintext")[0]) from None  # there is nothing to set it in yet

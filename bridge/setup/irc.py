@@ -1,12 +1,12 @@
 """The questions about the IRC network and its channel. Each answer is tried at once."""
 
-import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from bridge.irc.probing import BadLogin, LoginRequired, ProbeError, Untrusted, registered
 from bridge.irc.settings import IrcSettings
 from bridge.lib import hosts
+from bridge.lib.unhindered import run
 from bridge.model import identifiers
 from bridge.setup.answers import IrcAnswers
 from bridge.setup.console import Console, WrongAnswer, password_of, valid
@@ -35,7 +35,7 @@ def network(console: Console, options: Options) -> IrcSettings:
         login = {} if account is None else {"sasl": {"account": account, "password": password or ""}}
         settings = valid(IrcSettings, {**values, "nick": nick, **login}).called(name_of(server))
         try:
-            asyncio.run(_register(console, settings))
+            run(_register(console, settings))
         except ProbeError as error:
             if not console.interactive:
                 raise WrongAnswer(str(error)) from None
@@ -102,7 +102,7 @@ def channel(console: Console, options: Options, settings: IrcSettings) -> IrcAns
     console.title("The IRC channel.")
 
     def attempt(answer: str) -> str:
-        asyncio.run(join(console, settings, identifiers.irc_channel(answer)))
+        run(join(console, settings, identifiers.irc_channel(answer)))
         return answer
 
     name = console.settled(options.channel, lambda: console.ask("Channel", "#pond"), attempt)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
+from bridge.lib.unhindered import run
 from bridge.matrix.probing import Found, MatrixProbe, NotInvited, ProbeError, RoomSeen, discover, logged_in
 from bridge.matrix.settings import MatrixSettings
 from bridge.model import identifiers
@@ -38,7 +39,7 @@ def account(console: Console, options: Options) -> MatrixSettings:
 
     def attempt(password: str) -> MatrixSettings:
         settings = _settings(found.url, user, password)
-        asyncio.run(_log_in(settings))
+        run(_log_in(settings))
         return settings
 
     settings = console.settled(given, lambda: console.secret(f"Password of {user}"), attempt)
@@ -52,7 +53,7 @@ def _homeserver(console: Console, options: Options, user: str) -> Found:
     def attempt(url: str) -> Found:
         if url:
             _settings(url, user, "none yet")  # an http:// URL to another machine is refused before anything is sent
-        return asyncio.run(discover(user, url))
+        return run(discover(user, url))
 
     given = "" if options.homeserver is None else options.homeserver
     return console.settled(given, lambda: console.ask("URL of the homeserver (https://matrix.example.org)"), attempt)
@@ -74,7 +75,7 @@ def room(console: Console, options: Options, settings: MatrixSettings) -> Matrix
     rooms: list[RoomSeen] = []
     if options.room is None:
         with suppress(ProbeError):  # then there is nothing to choose from, but a room can be named
-            rooms = asyncio.run(_rooms(settings))[:_SHOWN]
+            rooms = run(_rooms(settings))[:_SHOWN]
         for number, each in enumerate(rooms, 1):
             kind = "invited" if each.invited else f"{each.people} people"
             console.say(f"  {number}  {each.name or each.id} ({kind}{', encrypted' if each.encrypted else ''})")
@@ -82,7 +83,7 @@ def room(console: Console, options: Options, settings: MatrixSettings) -> Matrix
     def attempt(answer: str) -> str:
         chosen = int(answer) if answer.isascii() and answer.isdecimal() and len(answer) < 4 else 0
         name = rooms[chosen - 1].id if 0 < chosen <= len(rooms) else identifiers.matrix_room(answer)
-        asyncio.run(join(console, settings, name))
+        run(join(console, settings, name))
         return name
 
     question = "Number, or the alias of another (#pond:example.org)" if rooms else "Alias (#pond:example.org) or id"

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import click
 import structlog
 
 from bridge.config import load
@@ -46,6 +47,8 @@ def set_up(console: Console, config: Path, options: Options, *, carry: bool) -> 
         (f"quackbridge add-user NAME --matrix @NAME:HOST -c {config}", "add a friend"),
     ):
         console.say(f"  {command}   {what}")
+    if not went_well:
+        raise click.exceptions.Exit(1)
 
 
 def _go_on(console: Console, config: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from bridge.irc.probing import registered
 from bridge.irc.settings import IrcSettings
+from bridge.lib.unhindered import run
 from bridge.matrix.probing import MatrixProbe, logged_in
 from bridge.matrix.settings import MatrixSettings
 from bridge.model import identifiers
@@ -34,14 +35,14 @@ def identities(
     """What the networks prove of the operator."""
     console.title("You: the first admin.")
     network = on_irc[0].name
-    user = options.admin_matrix or asyncio.run(_on_matrix(console, *on_matrix))
+    user = options.admin_matrix or run(_on_matrix(console, *on_matrix))
     if user is None:
         question = "Your own Matrix id (@alice:example.org)"
         user = console.settled(None, lambda: console.ask(question), identifiers.matrix_user)
     found = [Identity(Proof.MATRIX, "", console.settled(user, lambda: "", identifiers.matrix_user))]
     account = options.admin_irc
     if account is None and console.interactive:
-        account = asyncio.run(_on_irc(console, *on_irc, user=_name(user)))
+        account = run(_on_irc(console, *on_irc, user=_name(user)))
     if account:
         checked = console.settled(account, lambda: "", identifiers.irc_account)
         found.append(Identity(Proof.IRC, network, checked))

@@ -70,14 +70,11 @@ class Terminal:
         os.write(self._ours, f"{answer}\n".encode())
 
     async def interrupted(self) -> int:
-        """Press Ctrl-C, and wait for the end; the exit code. Pressed once more after some seconds: a signal that comes
-        between the printing of a prompt and the wait for a key may be seen only at the next key."""
+        """Press Ctrl-C once, as a person who has read the question, and wait for the end; the exit code. Python sees a
+        signal that comes between the printing of a prompt and the wait for a key only at the next key."""
+        await asyncio.sleep(0.5)
         os.write(self._ours, b"\x03")
-        try:
-            return await self.ends(5.0)
-        except subprocess.TimeoutExpired:
-            os.write(self._ours, b"\x03")
-            return await self.ends()
+        return await self.ends()
 
     async def ends(self, within: float = 30.0) -> int:
         """Wait for the end; the exit code."""
