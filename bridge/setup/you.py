@@ -37,8 +37,8 @@ def identities(
     network = on_irc[0].name
     user = options.admin_matrix or run(_on_matrix(console, *on_matrix))
     if user is None:
-        question = "Your own Matrix id (@alice:example.org)"
-        user = console.settled(None, lambda: console.ask(question), identifiers.matrix_user)
+        console.say("  So nothing proves who you are: I take your word. Whoever has that id will be the admin.")
+        user = console.settled(None, lambda: _typed_twice(console), identifiers.matrix_user)
     found = [Identity(Proof.MATRIX, "", console.settled(user, lambda: "", identifiers.matrix_user))]
     account = options.admin_irc
     if account is None and console.interactive:
@@ -47,6 +47,15 @@ def identities(
         checked = console.settled(account, lambda: "", identifiers.irc_account)
         found.append(Identity(Proof.IRC, network, checked))
     return tuple(found)
+
+
+def _typed_twice(console: Console) -> str:
+    """An id that only the operator vouches for: a slip would make a stranger the admin."""
+    while True:
+        typed = console.ask("Your own Matrix id (@alice:example.org)")
+        if console.ask("The same once more") == typed:
+            return typed
+        console.say("  These two differ.")
 
 
 def _name(user: str) -> str:
