@@ -1,6 +1,7 @@
 """The first message: runs the bridge until a line of the operator has arrived on the other side, both ways."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from bridge.store.peek import Carried, carried
 _READY_S = 60.0
 _CARRIED_S = 300.0
 _LOOK_S = 0.2
+_MOST = 1 << 20
 _STOPPED_S = 10.0
 
 
@@ -72,9 +74,8 @@ def _of(user: str, found: Sequence[Carried]) -> list[Carried]:
 
 
 def _events(log: IO[bytes]) -> list[dict[str, object]]:
-    log.seek(0)
     found = []
-    for line in log.read(1 << 20).splitlines():
+    for line in _read(log).splitlines():
         try:
             event = json.loads(line)
         except ValueError:
@@ -84,11 +85,15 @@ def _events(log: IO[bytes]) -> list[dict[str, object]]:
     return found
 
 
+def _read(log: IO[bytes]) -> bytes:
+    """What is in the log, without moving the position at which the bridge writes: it shares that with us."""
+    return os.pread(log.fileno(), _MOST, 0)
+
+
 def _last(log: IO[bytes]) -> str:
     """The last reason in the log, or its last line."""
     reasons = [str(event["reason"]) for event in _events(log) if "reason" in event]
-    log.seek(0)
-    lines = log.read(1 << 20).decode(errors="replace").splitlines()
+    lines = _read(log).decode(errors="replace").splitlines()
     return (reasons or lines or ["it said nothing"])[-1]
 
 

@@ -35,18 +35,27 @@ def identities(
     """What the networks prove of the operator."""
     console.title("You: the first admin.")
     network = on_irc[0].name
-    user = options.admin_matrix or run(_on_matrix(console, *on_matrix))
+    user = options.admin_matrix or _confirmed(console, lambda: run(_on_matrix(console, *on_matrix)))
     if user is None:
         console.say("  So nothing proves who you are: I take your word. Whoever has that id will be the admin.")
         user = console.settled(None, lambda: _typed_twice(console), identifiers.matrix_user)
     found = [Identity(Proof.MATRIX, "", console.settled(user, lambda: "", identifiers.matrix_user))]
     account = options.admin_irc
     if account is None and console.interactive:
-        account = run(_on_irc(console, *on_irc, user=_name(user)))
+        name = _name(user)
+        account = _confirmed(console, lambda: run(_on_irc(console, *on_irc, user=name)))
     if account:
         checked = console.settled(account, lambda: "", identifiers.irc_account)
         found.append(Identity(Proof.IRC, network, checked))
     return tuple(found)
+
+
+def _confirmed(console: Console, hear: Callable[[], str | None]) -> str | None:
+    """Whom `hear` has heard, once the operator says that it was they: anybody in a public room may guess a code, and
+    would be the admin."""
+    while (found := hear()) is not None and not console.confirm(f"  Is {found} you?"):
+        console.say("  Then somebody guessed the code. Here is another one.")
+    return found
 
 
 def _typed_twice(console: Console) -> str:

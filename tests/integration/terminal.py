@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,12 @@ class Terminal:
         signal that comes between the printing of a prompt and the wait for a key only at the next key."""
         await asyncio.sleep(0.5)
         os.write(self._ours, b"\x03")
+        return await self.ends()
+
+    async def hangs_up(self) -> int:
+        """Close the terminal's window while a question is asked; the exit code."""
+        await asyncio.sleep(0.5)
+        self._child.send_signal(signal.SIGHUP)
         return await self.ends()
 
     async def ends(self, within: float = 30.0) -> int:

@@ -113,9 +113,15 @@ async def test_from_an_empty_folder_to_a_message_each_way(pond: Place, tmp_path:
         code = await terminal.reads(r"Say this in the Matrix room: (quack \d{4})\n")
         await pond.on_matrix.send(pond.room, code[1])
         await terminal.reads(f"That was {pond.synapse.user_id(pond.alice)}")
+        await terminal.answers("Is .* you", "n")
+        await terminal.reads("somebody guessed the code")
+        code = await terminal.reads(r"Say this in the Matrix room: (quack \d{4})\n")
+        await pond.on_matrix.send(pond.room, code[1])
+        await terminal.answers("Is .* you", "y")
         code = await terminal.reads(r"on IRC: (quack \d{4})\n")
         await pond.on_irc.say(pond.channel, code[1])
         await terminal.reads(f"That was {pond.on_irc.nick}, logged in as {pond.account}")
+        await terminal.answers(f"Is {pond.account} you", "y")
         await terminal.answers("What of them", "")
         await terminal.reads("check-config finds nothing wrong")
         await terminal.reads("I wait until both arrive")
@@ -196,6 +202,14 @@ async def test_ctrl_c_at_a_question_leaves_nothing(pond: Place, tmp_path: Path, 
         await terminal.reads(_QUESTIONS[asked])
         assert await terminal.interrupted() == 130
         assert "Traceback" not in terminal.screen
+    assert nothing_but_the_password(tmp_path)
+
+
+async def test_a_closed_window_leaves_nothing(pond: Place, tmp_path: Path) -> None:
+    async with Terminal(tmp_path, "setup", *without(pond.options, "--channel")) as terminal:
+        await terminal.answers("Has the bridge an account", "n")
+        await terminal.reads("Channel")
+        assert await terminal.hangs_up() == 130
     assert nothing_but_the_password(tmp_path)
 
 
