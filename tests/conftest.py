@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
@@ -15,6 +16,9 @@ from tests.simulation.loop import SimulatedLoop
 
 settings.register_profile("quackbridge", deadline=None)  # these machines are shared: no test is about time
 settings.load_profile("quackbridge")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background: programs of tests would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Server = TypeVar("Server", bound=Process)
 

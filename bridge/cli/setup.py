@@ -37,7 +37,9 @@ def setup(config: Path, *, no_first_message: bool, yes: bool, **given: str | Pat
     from bridge.setup.options import Options
     from bridge.setup.wizard import set_up
 
-    for number in (signal.SIGHUP, signal.SIGTERM):  # a closed terminal ends it in order, as Ctrl-C does
-        signal.signal(number, signal.default_int_handler)
-    console = Console(interactive=sys.stdin.isatty() and sys.stdout.isatty(), yes=yes)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    if interactive:  # a closed window ends it in order, as Ctrl-C does, even if who started us has ignored that
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+    console = Console(interactive=interactive, yes=yes)
     set_up(console, config, Options(**given, yes=yes), carry=not no_first_message)  # type: ignore[arg-type]  # click's types

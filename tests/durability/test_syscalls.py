@@ -28,7 +28,7 @@ MANY = pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1200)])
 
 JOURNAL = f"{STORE}-wal"
 WRITES, SYNCS = 400, 40  # of the journal, by the thread that writes: at least that many
-DATA_WRITES, DATA_SYNCS = (28, 60), (3, 5)  # of the file itself by that thread, where it takes more than making it did
+DATA_WRITES, DATA_SYNCS = (31, 60), (3, 5)  # of the file itself by that thread, where it takes more than making it did
 _TOGETHER = 2  # runs at the same time
 
 

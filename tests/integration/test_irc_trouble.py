@@ -91,7 +91,7 @@ async def _silenced(server: InspIRCd, log: Log, modes: str, lifted: str) -> None
         await op.ask(f"MODE {channel} {modes}", lambda line: line.command == "MODE")
         waiting = asyncio.create_task(us.carries("one", "two", "three"))
         await log.shows("cannot_speak", matches=lambda entry: entry["room"].endswith(f"/{channel}"))
-        assert us.network.absence(us.room) is None
+        assert us.network.absence(us.room), "it is told why"
         await us.says(words("elsewhere"), Room("net", op.nick))
         assert not waiting.done()
         await op.ask(f"MODE {channel} {lifted.format(us=us.settings.nick)}", lambda line: line.command == "MODE")

@@ -55,9 +55,10 @@ class Box:
         box = ["bwrap", "--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--dev", "/dev", "--proc", "/proc"]
         for name in ("bin", "lib", "lib64"):
             box += ["--symlink", f"usr/{name}", f"/{name}"]
+        box += ["--tmpfs", "/tmp"]
         for needed in (sys.base_prefix, sysconfig.get_path("purelib")):  # Python, and what the program needs
             box += ["--ro-bind", needed, needed]
-        box += ["--tmpfs", "/tmp", "--ro-bind", str(self._command.parents[1]), "/opt"]
+        box += ["--ro-bind", str(self._command.parents[1]), "/opt"]
         box += ["--bind", str(self._data), "/data", "--remount-ro", "/", "--chdir", "/data"]
         box += ["--unshare-user", "--uid", _USER, "--gid", _USER, "--unshare-pid", "--cap-drop", "ALL", "--clearenv"]
         for name, value in {**variables(), "PATH": "/opt/bin:/usr/bin:/bin"}.items():
