@@ -1,7 +1,6 @@
 """`quackbridge migrate-config`: brings a configuration of an earlier release up to date."""
 
 import difflib
-import shutil
 from collections.abc import MutableMapping
 from io import StringIO
 from pathlib import Path
@@ -19,7 +18,7 @@ _NOTHING = "nothing to do: every key has its present name"
 def migrate_config(config: Path, write: bool) -> None:
     """Show how the config would look with the present names of its keys; comments stay."""
     from bridge.config import load_settings  # slow: imports the config
-    from bridge.lib.files import replace_file
+    from bridge.lib.files import keep_copy, replace_file
 
     load_settings(config)  # what is wrong in it is told first, with its place
     before = config.read_text(encoding="utf-8-sig")
@@ -32,8 +31,7 @@ def migrate_config(config: Path, write: bool) -> None:
     if not write:
         click.echo("Nothing was changed; --write does it.", err=True)
         return
-    copy = config.with_name(f"{config.name}.bak")
-    shutil.copy2(config, copy)
+    copy = keep_copy(config)
     replace_file(config, after.encode())
     click.echo(f"{config} is changed; the file before is {copy}", err=True)
 

@@ -55,7 +55,7 @@ def unit(program: Path, config: Path, folders: set[Path], *, for_user: bool) -> 
     """The text of the unit. `folders` are those in which the daemon keeps its data."""
     text = files("bridge.cli.units").joinpath("user.service" if for_user else "system.service").read_text()
     outside = sorted(str(folder) for folder in folders if not folder.is_relative_to(_STATE))
-    more = "".join(f"ReadWritePaths={_quoted(folder)}\n" for folder in outside)
+    more = "".join(f"ReadWritePaths={_quoted(f'-{folder}')}\n" for folder in outside)  # it may not be there yet
     in_homes = any(map(_in_home, (program, config, *folders)))
     return text.format(
         program=_quoted(str(program)),

@@ -43,6 +43,7 @@ def write_new(path: Path, content: bytes) -> None:
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         try:
+            os.fchmod(handle, 0o600)  # whatever the umask
             if os.geteuid() == 0:
                 folder = path.parent.stat()
                 os.fchown(handle, folder.st_uid, folder.st_gid)
@@ -59,8 +60,32 @@ def belongs_with(path: Path, model: Path) -> None:
     """As root, give the file `path` to the owner of `model`, or of its folder if it is not there: else the daemon's
     user could not open a file that root has made. For others, do nothing."""
     if os.geteuid() == 0:
-        found = (model if model.exists() else model.parent).stat()
-        os.chown(path, found.st_uid, found.st_gid)
+        found = _owned(model)
+        os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
+
+
+def open_private(path: Path, model: Path) -> int:
+    """Open the file at `path` to read and write, or make it, for its owner alone; returns the descriptor. As root, what
+    is made belongs to the owner of `model`, as in `belongs_with`. Raises OSError if `path` is a link: where the
+    daemon's user may write, a link could point to any file, and root would give that away."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+    try:
+        os.fchmod(handle, 0o600)
+        if os.geteuid() == 0:
+            found = _owned(model)
+            os.fchown(handle, found.st_uid, found.st_gid)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _owned(model: Path) -> os.stat_result:
+    return (model if model.exists() else model.parent).stat()
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -70,13 +95,24 @@ def replace_file(path: Path, content: bytes) -> None:
     write_new(new, content)
     try:
         if os.geteuid() == 0:
-            os.chown(new, before.st_uid, before.st_gid)
+            os.chown(new, before.st_uid, before.st_gid, follow_symlinks=False)
         new.chmod(before.st_mode & 0o7777)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def keep_copy(path: Path) -> Path:
+    """Keep the file at `path` as it is under a name with `.bak` behind it, instead of what was there; returns where."""
+    before, copy = path.stat(), path.with_name(f"{path.name}.bak")
+    copy.unlink(missing_ok=True)  # not written through: it may be a link that the owner of the folder has made
+    write_new(copy, path.read_bytes())
+    if os.geteuid() == 0:
+        os.chown(copy, before.st_uid, before.st_gid, follow_symlinks=False)
+    copy.chmod(before.st_mode & 0o7777)
+    return copy
 
 
 def write_all(handle: int, content: bytes) -> None:

@@ -3,14 +3,13 @@
 import difflib
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.config import Config, ConfigError, load
 from bridge.irc.settings import IrcSettings
-from bridge.lib.files import make_folders, replace_file, write_new
+from bridge.lib.files import keep_copy, make_folders, replace_file, write_new
 from bridge.lib.unhindered import run
 from bridge.matrix.settings import MatrixSettings
 from bridge.model import identifiers
@@ -168,10 +167,7 @@ def _change(console: Console, config: Path, text: str, secret: Mapping[str, str]
     for name, content in secret.items():
         make_folders(config.parent / "secrets")
         write_new(config.parent / "secrets" / name, f"{content}\n".encode())
-    copy = config.with_name(f"{config.name}.bak")
-    shutil.copy2(config, copy)
-    if os.geteuid() == 0:
-        os.chown(copy, config.stat().st_uid, config.stat().st_gid)
+    copy = keep_copy(config)
     replace_file(config, text.encode())
     console.say(f"Written; the file before is {copy}.")
 

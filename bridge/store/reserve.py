@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from bridge.lib.files import sync_folder
+from bridge.lib.files import open_private, sync_folder
 
 SIZE = 8 * 2**20
 """Bytes: the journal takes up to 4 MB (SQLite checkpoints it after 1,000 pages), the rest is for the tables, in which a
@@ -28,9 +28,8 @@ class Reserve:
         """The reserve beside the store at `path`; it may be incomplete. Raises OSError if the file cannot be made."""
         file = Path(f"{path}.reserve")
         made = not file.exists()
-        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_private(file, path)
         if made:
-            os.fchmod(self._file, 0o600)
             sync_folder(file.parent)
         self.is_whole = False
         self.make()

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from bridge.lib.files import not_ours, sync_folder
+from bridge.lib.files import not_ours, sync_folder, write_new
 from bridge.network import UNCOPIED
 from bridge.store.contract import Full, Unusable
 from bridge.store.migrations import VERSION, migrate
@@ -93,9 +93,7 @@ def _prepare(sql: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
 
 def make_private(path: Path) -> None:
     """Create an empty file at `path` that only its owner can read, whatever the umask."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    os.close(descriptor)
+    write_new(path, b"")
     sync_folder(path.parent)
 
 

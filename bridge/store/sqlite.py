@@ -13,7 +13,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from bridge.lib.files import belongs_with, make_folders
+from bridge.lib.files import make_folders, open_private
 from bridge.lib.waiting import is_set_within
 from bridge.store.contract import Full, Lease, Store, Unusable
 from bridge.store.core import EXCERPT, Core
@@ -177,10 +177,8 @@ def _connected(path: Path, reserve: Reserve | None, busy_s: float) -> sqlite3.Co
 
 def lock(path: Path) -> int:
     """Lock the store at `path`; returns the descriptor that holds the lock. Raises `Unusable` if another has it."""
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(Path(f"{path}.lock"), path)
     try:
-        os.fchmod(descriptor, 0o600)
-        belongs_with(Path(f"{path}.lock"), path)
         _take(descriptor)
     except OSError as error:
         os.close(descriptor)

@@ -27,7 +27,8 @@ def lines(text: str) -> dict[str, str]:
 
 
 def test_the_unit_for_packages_is_what_the_command_prints() -> None:
-    assert (_CONTRIB / "quackbridge.service").read_text() == made()
+    folders = {_DATA, Path("/etc/quackbridge/data")}  # where `setup` puts it, and where packages put it
+    assert (_CONTRIB / "quackbridge.service").read_text() == made(folders=folders)
     assert systemd_unit._USER_LINE in (_CONTRIB / "quackbridge.sysusers.conf").read_text()
 
 
@@ -35,7 +36,7 @@ def test_a_data_folder_elsewhere_may_be_written_and_homes_may_be_read_if_somethi
     assert "ReadWritePaths" not in made()
     assert lines(made())["ProtectHome"] == "yes"
     elsewhere = lines(made(folders={Path("/srv/my data"), _DATA / "store"}))
-    assert elsewhere["ReadWritePaths"] == '"/srv/my data"'
+    assert elsewhere["ReadWritePaths"] == '"-/srv/my data"'
     assert lines(made(config=Path("/home/alice/config.yaml")))["ProtectHome"] == "read-only"
     assert lines(made(config=Path("/homestead/config.yaml")))["ProtectHome"] == "yes"
 

@@ -106,6 +106,7 @@ async def test_it_is_installed_run_upgraded_removed_and_purged(machine: Path, tm
     try:
         assert run("quackbridge", "--version").startswith("quackbridge, version ")
         assert (_ETC.stat().st_mode & 0o777, _VAR.stat().st_mode & 0o777) == (0o750, 0o700)
+        await _set_up_and_run(shared)
         config = _ETC / "config.yaml"
         config.write_text(_CONFIG)
         run("quackbridge", "init-db", "-c", str(config))
@@ -134,6 +135,30 @@ async def test_it_is_installed_run_upgraded_removed_and_purged(machine: Path, tm
             pwd.getpwnam("quackbridge")
     finally:
         shutil.rmtree(shared, ignore_errors=True)
+
+
+_SET_UP = """
+from pathlib import Path
+from bridge.model.people import Identity, Proof
+from bridge.setup.answers import Answers, IrcAnswers, MatrixAnswers
+from bridge.setup.files import write
+matrix = MatrixAnswers("home", "http://127.0.0.1:9", "@duck:localhost", "secret", "#pond:localhost")
+irc = IrcAnswers("irc", "127.0.0.1:9", False, "duck", "#pond")
+admin = (Identity(Proof.MATRIX, "", "@alice:localhost"),)
+write(Path("/etc/quackbridge/config.yaml"), Answers("pond", matrix, irc, "duck-only", "alice", admin))
+"""
+
+
+async def _set_up_and_run(shared: Path) -> None:
+    """What `sudo quackbridge setup` writes in /etc/quackbridge is right for the daemon's user, and for the unit."""
+    run("/usr/lib/quackbridge/bin/python", "-c", _SET_UP)
+    assert {path.owner() for path in (_ETC, *_ETC.rglob("*"))} == {"quackbridge"}
+    await ready(shared)
+    unit = Path("/usr/lib/systemd/system/quackbridge.service").read_text()
+    assert f"ReadWritePaths=-{_ETC / 'data'}\n" in unit
+    shutil.rmtree(_ETC / "data")
+    shutil.rmtree(_ETC / "secrets")
+    await asyncio.to_thread((shared / "notify").unlink)
 
 
 def test_it_has_what_a_package_has_and_nothing_that_others_may_change(package: Path) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bridge.lib.files import keep_copy
 from bridge.model.outbox import Addressed
-from bridge.store import Commit, Dead
+from bridge.store import Commit, Dead, Unusable
 from bridge.store.sqlite import SqliteStore
 from tests.conftest import cannot
 from tests.events import HOME, LIBERA, matrix, said
@@ -82,3 +84,43 @@ def test_what_root_writes_belongs_to_the_user_of_the_daemon(tmp_path: Path) -> N
     run(folder, "restore", str(backup), "--yes", "--with-store")
     assert [str(each) for each in folder.rglob("*") if each.lstat().st_uid != _USER] == []
     assert [each.name for each in (folder / "data").iterdir() if each.stat().st_mode & 0o077] == []
+
+
+def _folder_of_the_user(tmp_path: Path) -> Path:
+    if os.geteuid() != 0:
+        cannot("only root can write files of two users")
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, _USER, _USER)
+    return folder
+
+
+def test_a_store_that_root_makes_belongs_to_the_user_of_its_folder(tmp_path: Path) -> None:
+    """`sudo quackbridge setup` runs the bridge once, as root, on a store that is not there yet."""
+    folder = _folder_of_the_user(tmp_path)
+    asyncio.run(_fill(folder / "quackbridge.sqlite"))
+    assert {each.name for each in folder.iterdir()} >= {"quackbridge.sqlite", "quackbridge.sqlite.reserve"}
+    assert [each.name for each in folder.iterdir() if each.stat().st_uid != _USER] == []
+
+
+def test_a_copy_that_is_kept_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("root's")
+    (tmp_path / "config.yaml").write_text("new")
+    (tmp_path / "config.yaml.bak").symlink_to(tmp_path / "other")
+    assert keep_copy(tmp_path / "config.yaml").read_text() == "new"
+    assert (tmp_path / "other").read_text() == "root's"
+    assert not (tmp_path / "config.yaml.bak").is_symlink()
+
+
+@pytest.mark.parametrize("ending", ["lock", "reserve"])
+def test_root_gives_away_no_file_to_which_the_user_has_made_a_link(tmp_path: Path, ending: str) -> None:
+    folder = _folder_of_the_user(tmp_path)
+    other = tmp_path / "shadow"
+    other.write_text("root's")
+    other.chmod(0o640)
+    before = other.stat()
+    (folder / f"quackbridge.sqlite.{ending}").symlink_to(other)
+    with suppress(Unusable):  # it works without a reserve, and not without a lock
+        asyncio.run(_fill(folder / "quackbridge.sqlite"))
+    after = other.stat()
+    assert (after.st_uid, after.st_mode, after.st_size) == (before.st_uid, before.st_mode, before.st_size)
