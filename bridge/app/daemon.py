@@ -182,7 +182,7 @@ class _Daemon:
         await stored(self._store.begin_run, __version__)
         await self._health.begin()
         if (http := self._config.http) is not None:
-            routes = await self._serving.routes(http, lease, self._shared, self._health.wedged, self._health.now)
+            routes = await self._serving.routes(http, lease, self._shared, self._health)
             bound = asyncio.Event()
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies), bound)
             chores.append(self._group.create_task(serving, name="http"))
@@ -203,12 +203,9 @@ class _Daemon:
             self._group.create_task(warm_up(), name="passwords"),
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._health.keep(), name="health"),
-            self._group.create_task(self._systemd.keep(self._health.now, self._health.wedged), name="systemd"),
+            self._group.create_task(self._systemd.keep(self._health.latest, self._health.wedged), name="systemd"),
             self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
-            self._group.create_task(
-                self._serving.count_connects(self._shared.counters, self._health.now), name="connects"
-            ),
             self._group.create_task(
                 admin_socket.serve(
                     self._config.store.path,
@@ -280,6 +277,7 @@ class _Daemon:
             await self._start(name, needed=False)
         await self._warn()
         self._announce()
+        self._health.look()
         self._shared.counters.count_config_loaded(time.time())
         log.info("reloaded", stopped=stop, started=start, links=[*config.links])
         done = {"stopped": stop, "started": start, "links": [*config.links]}
@@ -337,6 +335,7 @@ class _Daemon:
         await self._running.ready()
         gc.collect()
         gc.freeze()  # current objects stay: looking through them for garbage costs CPU and pauses
+        self._health.look()  # who reads "ready" and asks is told the same
         if not self._was_ready:
             self._was_ready = True
             log.info("ready", networks=[name for name in self._running.networks if name != BOTS])

@@ -1,6 +1,7 @@
 """Keeps the health of the running daemon up to date."""
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -21,6 +22,8 @@ from bridge.store.steps import since_boot
 
 _LOOK_S = 1.0
 """Seconds between looks at the networks: no I/O."""
+_FRESH_S = 0.2
+"""Seconds for which a look answers whoever asks."""
 _COUNT_S = 5.0
 """Seconds between looks at the outbox and the disk."""
 
@@ -45,12 +48,19 @@ class HealthWatch:
         self._networks = networks
         self._types = types
         self._around = Around()
+        self._looked = -math.inf
         self.liveness = Liveness(store, shared.heartbeats)
         self.board = Board(gate, shared.outages, shared.lines, socket.gethostname(), time.time, since_boot)
 
+    def latest(self) -> Health:
+        """The health at the last look, a second ago at most."""
+        return self.board.now
+
     def now(self) -> Health:
-        """The health right now: a look is cheap, and who asks after a reload wants to know what came of it."""
-        self._look()
+        """The health right now, for whoever asks whether all is well. Anybody may ask, as often as they like: it is
+        looked at anew five times a second at most."""
+        if asyncio.get_running_loop().time() - self._looked >= _FRESH_S:
+            self.look()
         return self.board.now
 
     def wedged(self) -> str:
@@ -62,7 +72,7 @@ class HealthWatch:
         with suppress(StoreError):  # they are not known, then
             self._shared.lines.recall(await self._store.last_lines(self._rooms()))
         await self._count()
-        self._look()
+        self.look()
 
     async def keep(self) -> None:
         """Keep it up to date, for ever."""
@@ -70,11 +80,14 @@ class HealthWatch:
             group.create_task(self.liveness.keep(), name="liveness")
             group.create_task(self._keep_counting(), name="count what waits")
             while True:
-                self._look()
+                self.look()
+                self._shared.counters.count_connects(self.board.now)
                 self._shared.heartbeats.beat("watch health")
                 await asyncio.sleep(_LOOK_S)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look at once, as after a reload."""
+        self._looked = asyncio.get_running_loop().time()
         around = replace(self._around, full=self.liveness.full, lag=self.liveness.lag)
         self.board.look(self._networks(), self._types(), around)
 

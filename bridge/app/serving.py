@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from bridge.app import wiring
+from bridge.app.health import HealthWatch
 from bridge.config import Config
 from bridge.config.settings import HttpSection
 from bridge.http import health, links, media, metrics, status, texts
@@ -20,8 +21,6 @@ from bridge.http.counts import Counts
 from bridge.http.limits import DownloadSlots
 from bridge.http.peers import Proxies
 from bridge.model.accounting import Traffic, TrafficKind
-from bridge.model.counters import Counters
-from bridge.model.health import Health
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
 from bridge.relay.shared import Shared
@@ -32,7 +31,6 @@ log = structlog.get_logger()
 Found = TypeVar("Found")
 
 _COUNTS_EVERY_S = 60.0
-_HEALTH_EVERY_S = 1.0
 _CACHE = "media-cache"
 """The folder beside the store."""
 _AWAY = "The bridge cannot look up this link right now; try again later."
@@ -60,20 +58,19 @@ class Serving:
         http: HttpSection,
         lease: Lease,
         shared: Shared,
-        wedged: Callable[[], str],
-        healthy: Callable[[], Health],
+        watch: HealthWatch,
     ) -> Sequence[web.AbstractRouteDef]:
         """All endpoints; with a public URL, messages have links from now on. The key of the links is made once, and
         kept with `lease`."""
         collectors = [
-            metrics.StateMetrics(healthy, shared.counters, self._config().store.path),
-            metrics.CarriedMetrics(shared.counters, healthy),
+            metrics.StateMetrics(watch.latest, shared.counters, self._config().store.path),
+            metrics.CarriedMetrics(shared.counters, watch.latest),
             metrics.MediaMetrics(self.counts, self._slots, self._cache),
         ]
         routes = [
-            *health.routes(wedged, healthy),
+            *health.routes(watch.wedged, watch.now),
             *metrics.routes(collectors),
-            *status.routes(healthy, shown=http.status),
+            *status.routes(watch.latest, shown=http.status),
         ]
         if http.public_url is not None:
             key = await wiring.link_key(lease)
@@ -117,12 +114,6 @@ class Serving:
                 self.counts.set_total(TrafficKind.UPLOADED, used.get(TrafficKind.UPLOADED, Traffic()))
             await asyncio.sleep(_COUNTS_EVERY_S)
             await self.write_counts()
-
-    async def count_connects(self, counters: Counters, healthy: Callable[[], Health]) -> None:
-        """Count the networks that come and go, for ever."""
-        while True:
-            counters.count_connects(healthy())
-            await asyncio.sleep(_HEALTH_EVERY_S)
 
     async def write_counts(self) -> None:
         """Write what was counted since the last time. What cannot be written is kept for the next."""

@@ -54,6 +54,8 @@ async def test_what_changes_of_people_is_known_at_once(tmp_path: Path) -> None:
     async with InspIRCd(tmp_path / "irc", extra=modules) as server, ours(server) as us, person(server) as bob:
         await bob.join(us.room.id)
         await bob.raw("OPER root root")
+        await bob.say(us.room.id, "hello")
+        await us.hears("hello")
         was = known(us).connection(found(us, bob.nick).source)
         for line in (
             "AWAY :lunch",
