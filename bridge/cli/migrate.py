@@ -1,8 +1,6 @@
 """`quackbridge migrate-config`: brings a configuration of an earlier release up to date."""
 
 import difflib
-from collections.abc import MutableMapping
-from io import StringIO
 from pathlib import Path
 
 import click
@@ -37,35 +35,16 @@ def migrate_config(config: Path, write: bool) -> None:
 
 
 def migrated(text: str) -> str:
-    """`text`, a whole config, with the present names of all keys, and everything else as it was."""
-    from ruamel.yaml import YAML  # slow, and only used here
+    """`text`, a whole config, with the present names of all keys, and everything else as it was. Raises UsageError
+    where a section has both names: which value is meant, only its author knows."""
+    import yaml
 
+    from bridge.config.editing import with_key
     from bridge.config.migrations import renames
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 10_000
-    value = yaml.load(text)
-    found = [*renames(value)]
-    if not found:
-        return text
-    for place, rename in found:
-        section = value
-        for step in place:
-            section = section[step]
-        _rename(section, rename.old, rename.new)
-    new = StringIO()
-    yaml.dump(value, new)
-    return new.getvalue()
-
-
-def _rename(section: MutableMapping[str, object], old: str, new: str) -> None:
-    """Give the key another name, at its place and with its comments."""
-    at = [*section].index(old)
-    comments = getattr(section, "ca", None)
-    value = section.pop(old)
-    if new in section:
-        return
-    section.insert(at, new, value)  # type: ignore[attr-defined]
-    if comments is not None and old in comments.items:
-        comments.items[new] = comments.items.pop(old)
+    for place, section, rename in renames(yaml.safe_load(text)):
+        where = ".".join((*map(str, place), rename.old))
+        if rename.new in section:
+            raise click.UsageError(f"{where}: {rename.new} is there, too: remove one of the two")
+        text = with_key(text, [str(step) for step in place], rename.old, rename.new)
+    return text

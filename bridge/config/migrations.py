@@ -38,12 +38,12 @@ def modernise(document: Document) -> Iterator[Problem]:
             yield document.problem(old, message)
 
 
-def renames(value: object) -> Iterator[tuple[Path, Renamed]]:
-    """The sections of a parsed file that have an old name in them, with the rename."""
+def renames(value: object) -> Iterator[tuple[Path, Mapping[str, object], Renamed]]:
+    """The sections of a parsed file that have an old name in them, each with its place and the rename."""
     for rename in RENAMED:
         for place, section in _sections((), value, rename.section):
             if rename.old in section:
-                yield place, rename
+                yield place, section, rename
 
 
 def _sections(at: Path, value: object, left: Path) -> Iterator[tuple[Path, MutableMapping[str, object]]]:

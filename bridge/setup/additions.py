@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.config import Config, ConfigError, load
+from bridge.config.editing import Value, with_entry
 from bridge.irc.settings import IrcSettings
 from bridge.lib.files import keep_copy, make_folders, replace_file, write_new
 from bridge.lib.unhindered import run
@@ -15,7 +16,6 @@ from bridge.matrix.settings import MatrixSettings
 from bridge.model import identifiers
 from bridge.setup import irc, matrix
 from bridge.setup.console import Console, WrongAnswer
-from bridge.setup.editing import Value, with_entry
 from bridge.setup.options import Options
 
 _KINDS = ("matrix", "irc")

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import yaml
-
+from bridge.config.editing import quoted
 from bridge.model.people import Identity
 
 SCHEMA = "config.schema.json"
@@ -104,9 +103,3 @@ def _sasl(irc: IrcAnswers) -> list[str]:
         f"      account: {quoted(irc.account)}",
         f"      password_file: {quoted(f'secrets/{irc.name}')}",
     ]
-
-
-def quoted(text: str) -> str:
-    """`text` as a YAML string on one line. The config would take ${NAME} for a variable: it is escaped."""
-    plain = text.replace("${", "$${")
-    return yaml.safe_dump(plain, default_style='"', allow_unicode=True, width=float("inf")).strip()

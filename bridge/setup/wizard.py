@@ -8,6 +8,7 @@ import click
 import structlog
 
 from bridge.config import load
+from bridge.lib import exits
 from bridge.setup import additions, files, irc, matrix, you
 from bridge.setup.answers import Answers
 from bridge.setup.console import Console, WrongAnswer
@@ -48,7 +49,7 @@ def set_up(console: Console, config: Path, options: Options, *, carry: bool) -> 
     ):
         console.say(f"  {command}   {what}")
     if not went_well:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(exits.FAILED)
 
 
 def _go_on(console: Console, config: Path) -> None:

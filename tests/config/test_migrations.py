@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -67,7 +68,7 @@ def test_a_file_is_shown_with_the_new_names_and_changed_only_if_asked_to(config:
     assert "Nothing was changed" in said
     assert config.read_text() == _OLD
     migrate("-c", str(config), "--write")
-    assert [line.split() for line in config.read_text().splitlines()] == [line.split() for line in _NEW.splitlines()]
+    assert config.read_text() == _NEW
     assert config.with_name("config.yaml.bak").read_text() == _OLD
     assert config.stat().st_mode & 0o777 == 0o640
     assert load_settings(config).warnings == ()
@@ -77,5 +78,8 @@ def test_a_file_is_shown_with_the_new_names_and_changed_only_if_asked_to(config:
 def test_where_both_names_are_there_the_new_one_counts(config: Path) -> None:
     config.write_text(_OLD.replace("nickname: duck", "nickname: old\n    nick: new"))
     assert load_settings(config).networks["libera"].nick == "new"  # type: ignore[union-attr]
-    migrate("-c", str(config), "--write")
-    assert "nickname" not in config.read_text()
+    with pytest.raises(
+        click.UsageError, match=r"networks\.libera\.nickname: nick is there, too: remove one of the two"
+    ):
+        migrate("-c", str(config), "--write")
+    assert "nickname: old" in config.read_text()

@@ -1,10 +1,8 @@
-"""Adds an entry to a section of a config, and leaves every other character as it is: comments, order, quotes. Pure."""
+"""Changes the text of a config, and leaves every other character as it is: comments, order, quotes. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
-
-from bridge.setup.answers import quoted
 
 Value = str | bool | list[str] | Mapping[str, str]
 
@@ -34,10 +32,31 @@ def with_entry(text: str, section: str, name: str, entry: Mapping[str, Value]) -
     return f"{head}{comment}\n{''.join(_block(name, entry, indent))}{following if newline else ''}"
 
 
+def with_key(text: str, place: Sequence[str], old: str, new: str) -> str:
+    """`text`, with the key `old` in the section at `place` called `new`. The section must be there."""
+    node = _composed(text)
+    for step in place:
+        node = next(value for key, value in _pairs(node) if key.value == step)
+    for key, _ in _pairs(node):
+        if key.value == old:
+            return f"{text[: key.start_mark.index]}{new}{text[key.end_mark.index :]}"
+    return text
+
+
+def _composed(text: str) -> yaml.Node:
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert node is not None, "a config that loads is not empty"
+    return node
+
+
+def _pairs(node: yaml.Node) -> Sequence[tuple[yaml.Node, yaml.Node]]:
+    assert isinstance(node, yaml.MappingNode)
+    return [*node.value]
+
+
 def _section(text: str, name: str) -> tuple[yaml.Node, yaml.Node] | None:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    assert isinstance(root, yaml.MappingNode)
-    return next(((key, value) for key, value in root.value if key.value == name), None)
+    pairs = _pairs(_composed(text))
+    return next(((key, value) for key, value in pairs if key.value == name), None)
 
 
 def _last_line(node: yaml.Node) -> int:
@@ -67,3 +86,9 @@ def _inline(value: Value) -> str:
     if isinstance(value, Mapping):
         return _flow(value)
     return "[" + ", ".join(map(quoted, value)) + "]"
+
+
+def quoted(text: str) -> str:
+    """`text` as a YAML string on one line. The config would take ${NAME} for a variable: it is escaped."""
+    plain = text.replace("${", "$${")
+    return yaml.safe_dump(plain, default_style='"', allow_unicode=True, width=float("inf")).strip()

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.setup.editing import Value, with_entry
+from bridge.config.editing import Value, with_entry
 
 ENTRY: dict[str, Value] = {"rooms": ["home/#lake:pond.social", "libera/#lake"], "guests": "duck-only"}
 BLOCK = """\
