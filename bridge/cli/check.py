@@ -13,12 +13,11 @@ from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError, Problem, check, effective
 from bridge.config.schema import schema
+from bridge.lib import exits
 from bridge.store import StoreError
 from bridge.store.rename import networks_of
 from bridge.users import Users, UsersError
 from bridge.users.tinydb import TinyUsers
-
-_WRONG = 2
 
 
 @click.command("check-config")
@@ -36,7 +35,7 @@ def check_config(ctx: click.Context, config: Path, show: bool, strict: bool, liv
         if not as_json:
             raise
         _print_json(error.problems, (), None)
-        ctx.exit(_WRONG)
+        ctx.exit(exits.WRONG)
     warnings = (*settings.warnings, *_misfits(settings))
     shown = effective(settings) if show else None
     if as_json and not live:
@@ -49,7 +48,7 @@ def check_config(ctx: click.Context, config: Path, show: bool, strict: bool, liv
         elif not live:
             click.echo("ok")
     if strict and warnings:
-        ctx.exit(_WRONG)
+        ctx.exit(exits.WRONG)
     if live:
         from bridge.cli.doctor import look, show_all  # slow to import
 

@@ -11,6 +11,7 @@ from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError
 from bridge.doctor.examine import examine
 from bridge.doctor.finding import Finding, as_json, fail, failed, lines
+from bridge.lib import exits
 from bridge.lib.unhindered import run
 from bridge.model.text import printable
 
@@ -42,4 +43,4 @@ def show_all(findings: list[Finding], *, as_document: bool) -> None:
     else:
         click.echo("\n".join(map(printable, lines(findings))))
     if failed(findings):
-        raise SystemExit(1)
+        raise click.exceptions.Exit(exits.FAILED)

@@ -47,7 +47,7 @@ def healthcheck(config: Path) -> int:
 
 
 def _trusted(path: Path) -> set[int]:
-    """The users whose daemon it may be: whoever may put a socket into that folder may say what they like."""
+    """The users whose daemon it may be: the socket is in a folder of theirs."""
     try:
         owner = Path(os.path.realpath(path)).parent.stat().st_uid
     except OSError:

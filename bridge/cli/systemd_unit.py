@@ -81,6 +81,8 @@ def program() -> Path:
 
 def _quoted(path: str) -> str:
     """`path` as one word of a unit: % is doubled, and quotes go around blanks (systemd.syntax(7))."""
+    if not path.isprintable():
+        raise click.UsageError(f"{path!r} cannot be in a unit: move it to a path without line breaks and the like")
     safe = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{safe}"' if any(char.isspace() or char in "\"'\\;" for char in path) else safe
 

@@ -48,11 +48,11 @@ async def found(settings: IrcSettings, rooms: Sequence[str], *, runs: bool) -> A
         async with probing.registered(other) as probe:
             yield ok(subject, f"lets us in, and offers {len(probe.offer.capabilities)} capabilities")
             yield account(f"{subject} account", settings, probe.offer)
-            who = nick_of(await probe.ask(f"WHOIS {settings.nick}", "318"))
+            who = nick_of(await probe.ask(("WHOIS", settings.nick), "318"))
             yield nick_finding(f"{subject} nick", settings, who, runs=runs)
             for name in rooms:
-                modes = await probe.ask(f"MODE {name}", "324", *_HIDDEN)
-                bans = await probe.ask(f"MODE {name} b", "368", "482", *_HIDDEN)
+                modes = await probe.ask(("MODE", name), "324", *_HIDDEN)
+                bans = await probe.ask(("MODE", name, "b"), "368", "482", *_HIDDEN)
                 yield channel(f"{subject}/{name}", channel_of(modes, bans), who, name, runs=runs)
     except probing.NickInUse as error:
         yield skip(subject, str(error))

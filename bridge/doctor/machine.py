@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge.config import Config
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
-from bridge.lib import hosts
+from bridge.lib import hosts, secret_files
 
 _LITTLE, _FULL = 500_000_000, 50_000_000
 """Bytes that are free on the disk of the store: less is a warning, or a failure."""
@@ -37,7 +37,7 @@ def found(config: Config, *, runs: bool) -> Iterator[Finding]:
 
 def secrets(files: Sequence[tuple[Path, int]]) -> Finding:
     """`files`: those that hold secrets, each with its mode."""
-    if open_ones := [str(path) for path, mode in files if mode & _OTHERS and not _is_mounted(path)]:
+    if open_ones := [str(path) for path, mode in files if mode & _OTHERS and not secret_files.is_handed_in(path)]:
         return fail("secrets", f"others can read {', '.join(open_ones)}", f"chmod 600 {' '.join(open_ones)}")
     return ok("secrets", f"nobody else can read the {len(files)} files with secrets")
 
@@ -91,12 +91,6 @@ def owner(user: str, files: Sequence[tuple[Path, int]]) -> Finding:
     if foreign := [str(path) for path, its in files if its != uid]:
         return fail("systemd", f"{user} does not own {', '.join(foreign)}", f"chown {user} {' '.join(foreign)}")
     return ok("systemd", f"the unit's user {user} owns the files")
-
-
-def _is_mounted(path: Path) -> bool:
-    """Docker mounts secrets readable, and systemd gives credentials to the unit alone."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    return path.is_relative_to("/run/secrets") or bool(credentials and path.is_relative_to(credentials))
 
 
 def _secret_files(config: Config) -> Iterator[Path]:

@@ -233,16 +233,17 @@ class IrcProbe:
         self._tapped.modes = ""
         self._do(self._session.set_rooms([room]))
         await self._until(lambda: room in self._joined, _JOIN_S, f"the server did not answer to JOIN {channel} within")
-        self._write(b"MODE " + channel.encode() + b"\r\n")
+        self._write(compose("MODE", channel))
         with suppress(ProbeError):
             await self._until(lambda: bool(self._tapped.modes), 5.0, "")
         return self._seen(channel)
 
-    async def ask(self, command: str, *ends: str) -> Sequence[Line]:
-        """The lines that come after `command` until one of the numerics `ends`, or for some seconds."""
+    async def ask(self, command: Sequence[str], *ends: str) -> Sequence[Line]:
+        """The lines that come after `command`, given as its words, until one of the numerics `ends`, or for some
+        seconds."""
         asked = self._tapped.asked
         asked.clear()
-        self._write(compose(*command.split(" ")))
+        self._write(compose(*command))
         with suppress(ProbeError):
             await self._until(lambda: any(line.command in ends for line in asked), _ANSWER_S, "")
         return [*asked]

@@ -34,7 +34,7 @@ def read_lines(path: Path) -> str:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
             raise ValueError(f"{path} is not a file")
-        if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_handed_in(path):
+        if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and not is_handed_in(path):
             raise ValueError(f"others can read {path}: chmod 600 {path}")
         content = file.read(_BYTES + 1)
     if len(content) > _BYTES:
@@ -45,7 +45,7 @@ def read_lines(path: Path) -> str:
         raise ValueError(f"{path} is not UTF-8 text") from error
 
 
-def _is_handed_in(path: Path) -> bool:
+def is_handed_in(path: Path) -> bool:
     """Whether `path` is where systemd or a container hands secrets to this service alone, with modes of its own:
     Docker mounts 0444 (systemd.exec(5), "CREDENTIALS"; https://docs.docker.com/engine/swarm/secrets/)."""
     folders = (_CONTAINER, os.environ.get("CREDENTIALS_DIRECTORY") or _CONTAINER)

@@ -13,10 +13,9 @@ from typing import TypeVar
 
 from bridge.matrix.account import Account
 from bridge.matrix.dialect.fields import Json, number, table, tables, word
-from bridge.matrix.http import wellknown
+from bridge.matrix.http import look, wellknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
-from bridge.matrix.rooms.power import TYPES, Power
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.text import one_line
 from bridge.network import Refused
@@ -201,10 +200,7 @@ class MatrixProbe:
 
     async def may_speak(self, room: str) -> bool:
         """Whether the account may send messages in a room that it is in."""
-        state = await _asked(self._state(room))
-        create = next((each for each in state if word(each, "type") == "m.room.create"), {})
-        levels = next((table(each, "content") for each in state if word(each, "type") == "m.room.power_levels"), None)
-        return Power.of_room(create, levels).may_send(self.user, "m.room.message")
+        return (await _asked(look.power_now(self._homeserver, room))).may_send(self.user, "m.room.message")
 
     async def members(self, room: str) -> Sequence[str]:
         """The user ids of who is in a room that the account is in."""
@@ -217,19 +213,6 @@ class MatrixProbe:
         found = await self._sync(self._since)
         events = tables(table(found, "rooms", "join", room), "timeline", "events")
         return [Said(word(each, "sender"), word(table(each, "content"), "body")) for each in events]
-
-    async def _state(self, room: str) -> list[Json]:
-        return [event for event_type in TYPES async for event in self._one(room, event_type)]
-
-    async def _one(self, room: str, event_type: str) -> AsyncGenerator[Json, None]:
-        """The whole state event; a homeserver that does not know `format` gives the content alone."""
-        try:
-            found = await self._homeserver.get("rooms", room, "state", event_type, "", query={"format": "event"})
-        except ApiError as error:
-            if error.status != 404:
-                raise
-        else:
-            yield found if word(found, "type") else {"type": event_type, "content": found}
 
     async def _sync(self, since: str) -> Json:
         # Synapse answers the same first question for minutes from its memory: no two of ours are the same

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import click
 
 from bridge.admin.verbs.office import Answer, Office
-from bridge.lib.durations import parse, spelled
+from bridge.admin.verbs.params import since_option
+from bridge.lib.durations import spelled
 from bridge.model.accounting import Ledger, Tally
 from bridge.model.health import rfc3339
 from bridge.model.history import PastOutage, Run
@@ -18,21 +19,17 @@ _TOGETHER_S = 5.0
 
 
 @click.command("history")
-@click.option("--since", metavar="TIME", default="7d", help="How far back: 12h, 7d, 4w. Default: 7d.")
+@since_option("7d")
 @click.pass_obj
-def history(office: Office, since: str) -> Answer:
+def history(office: Office, since: float) -> Answer:
     """Show when rooms were away and why, when the daemon was started, and what was lost."""
-    try:
-        seconds = parse(since)
-    except ValueError as error:
-        raise click.UsageError(f"--since: {error}") from error
     now = office.clock()
-    outages = office.stored(lambda store: store.outages(now - seconds))
-    runs = office.stored(lambda store: store.runs(now - seconds))
-    ledger = office.stored(lambda store: store.ledger(now - seconds))
+    outages = office.stored(lambda store: store.outages(now - since))
+    runs = office.stored(lambda store: store.runs(now - since))
+    ledger = office.stored(lambda store: store.ledger(now - since))
     rows = [*_outage_rows(outages, now), *_run_rows(runs), *_loss_rows(ledger)]
     if not rows:
-        return Answer(_plain(outages, runs, ledger, now), f"nothing was away or lost in the last {spelled(seconds)}")
+        return Answer(_plain(outages, runs, ledger, now), f"nothing was away or lost in the last {spelled(since)}")
     return Answer(_plain(outages, runs, ledger, now), "", ("when (UTC)", "how long", "what", "why"), rows)
 
 

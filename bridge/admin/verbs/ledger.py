@@ -5,21 +5,18 @@ from collections.abc import Sequence
 import click
 
 from bridge.admin.verbs.office import Answer, Office
-from bridge.lib.durations import parse, spelled
+from bridge.admin.verbs.params import since_option
+from bridge.lib.durations import spelled
 from bridge.model.accounting import Account, Ledger, Tally
 
 
 @click.command("ledger")
-@click.option("--since", metavar="TIME", default="24h", help="How far back: 30m, 1h, 7d. Default: 24h.")
+@since_option("24h")
 @click.pass_obj
-def ledger(office: Office, since: str) -> Answer:
+def ledger(office: Office, since: float) -> Answer:
     """Show what was carried, refused and lost, with the reasons, and the share that arrived."""
-    try:
-        seconds = parse(since)
-    except ValueError as error:
-        raise click.UsageError(f"--since: {error}") from error
-    found = office.stored(lambda store: store.ledger(office.clock() - seconds))
-    return Answer(_plain(found), "", ("", "how many"), [*_rows(found, spelled(seconds))])
+    found = office.stored(lambda store: store.ledger(office.clock() - since))
+    return Answer(_plain(found), "", ("", "how many"), [*_rows(found, spelled(since))])
 
 
 def _plain(found: Ledger) -> dict[str, object]:

@@ -99,6 +99,12 @@ DEAD = Completed("id", _waiting(State.DEAD))
 DURATION = _Duration()
 
 
+def since_option(default: str) -> Callable[[Command], Command]:
+    """Add the option --since to a command: how many seconds back to look."""
+    text = f"How far back: 30m, 12h, 7d, 4w. Default: {default}."
+    return click.option("--since", type=DURATION, metavar="TIME", default=default, help=text)
+
+
 def identity_options(command: Command) -> Command:
     """Add the options --matrix, --irc and --irc-mask to `command`."""
     mask = "An IRC host mask; counts if the network's trust_hostmasks is true."

@@ -54,12 +54,17 @@ class Voices:
 
     async def _asked(self, rooms: Iterable[JoinedRoom]) -> bool:
         """Ask for the levels of `rooms`, one after the other; whether all were answered."""
+        all_told = True
         for joined in rooms:
             self._stale.discard(joined)
             try:
                 found = await look.power_now(self._homeserver, joined.id)
-            except (ApiError, Unreachable, Refused):
+            except ApiError:  # of this room; the others may be told
+                self._stale.add(joined)
+                all_told = False
+                continue
+            except (Unreachable, Refused):
                 self._stale.add(joined)
                 return False
             joined.voice = found if joined.inside else None
-        return True
+        return all_told
