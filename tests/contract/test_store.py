@@ -41,6 +41,7 @@ from bridge.relay import outages
 from bridge.store import Commit, Committed, Dead, Dropped, Lease, LeaseLost, Rewound, Shown, Store, Waits
 from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
+from tests.contract.stores import ENGINES, lease_of, opened
 from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, rebodied, said
 from tests.fakes.store import MemoryStore
 
@@ -49,21 +50,10 @@ pytestmark = pytest.mark.real_time
 NOW = 1_000.0
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=ENGINES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
-    opened: Store = (
-        SqliteStore.open(tmp_path / "store.sqlite", lambda: NOW)
-        if request.param == "sqlite"
-        else MemoryStore(lambda: NOW)
-    )
-    yield opened
-    await opened.aclose()
-
-
-async def lease_of(store: Store, network: str) -> Lease:
-    lease = await store.acquire(network, "test")
-    assert lease is not None
-    return lease
+    async with opened(request.param, tmp_path, lambda: NOW) as store:
+        yield store
 
 
 @pytest.fixture

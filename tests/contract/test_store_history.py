@@ -11,11 +11,11 @@ from bridge.model.event import Origin, Room
 from bridge.model.health import Lines, Queue
 from bridge.model.history import PastOutage, Run
 from bridge.model.outbox import Addressed, Delivery, Post
-from bridge.store import Commit, Dead, Full, Lease, Store, Unavailable
+from bridge.store import Commit, Dead, Full, Store, Unavailable
 from bridge.store.schema import connect
 from bridge.store.sqlite import SqliteStore
+from tests.contract.stores import ENGINES, lease_of, opened
 from tests.events import HOME, LIBERA, OFTC, matrix, said
-from tests.fakes.store import MemoryStore
 
 pytestmark = pytest.mark.real_time
 
@@ -34,22 +34,14 @@ def clock() -> _Clock:
     return _Clock()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=ENGINES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: _Clock) -> AsyncGenerator[Store, None]:
-    is_file = request.param == "sqlite"
-    opened: Store = SqliteStore.open(tmp_path / "store.sqlite", clock) if is_file else MemoryStore(clock)
-    yield opened
-    await opened.aclose()
-
-
-async def _lease(store: Store, network: str) -> Lease:
-    lease = await store.acquire(network, "test")
-    assert lease is not None
-    return lease
+    async with opened(request.param, tmp_path, clock) as store:
+        yield store
 
 
 async def test_an_outage_lasts_until_it_is_ended_and_only_one_of_a_room_at_a_time(store: Store) -> None:
-    libera = await _lease(store, "libera")
+    libera = await lease_of(store, "libera")
     await libera.begin_outage(LIBERA, 100.0, "offline")
     await libera.begin_outage(LIBERA, 150.0, "banned")
     assert await libera.lasting_outages() == [PastOutage(LIBERA, 100.0, None, "banned")]
@@ -62,11 +54,11 @@ async def test_an_outage_lasts_until_it_is_ended_and_only_one_of_a_room_at_a_tim
         PastOutage(LIBERA, 400.0, None, "x" * 300),
     ]
     assert [each.began for each in await store.outages(201.0)] == [400.0]
-    assert await (await _lease(store, "home")).lasting_outages() == []
+    assert await (await lease_of(store, "home")).lasting_outages() == []
 
 
 async def test_an_outage_that_ends_after_the_clock_was_set_back_ends_when_it_began(store: Store) -> None:
-    libera = await _lease(store, "libera")
+    libera = await lease_of(store, "libera")
     await libera.begin_outage(LIBERA, 100.0, "offline")
     await libera.end_outage(LIBERA, 50.0)
     assert await store.outages(0.0) == [PastOutage(LIBERA, 100.0, 100.0, "offline")]
@@ -83,7 +75,7 @@ async def test_a_run_that_was_killed_has_no_end(store: Store, clock: _Clock) -> 
 
 
 async def test_outages_and_runs_are_kept_for_a_year_and_only_the_last_ten_thousand(store: Store, clock: _Clock) -> None:
-    libera = await _lease(store, "libera")
+    libera = await lease_of(store, "libera")
     await store.begin_run("1.0")
     for number in range(3):
         await libera.begin_outage(LIBERA, 1_000.0 + number, "offline")
@@ -103,7 +95,7 @@ async def test_outages_and_runs_are_kept_for_a_year_and_only_the_last_ten_thousa
 async def test_queues_count_what_waits_and_what_is_dead_and_tell_the_age_of_the_oldest(
     store: Store, clock: _Clock
 ) -> None:
-    home, libera = await _lease(store, "home"), await _lease(store, "libera")
+    home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
     assert await store.queues() == {}
     events = [said(HOME, matrix("alice"), text) for text in ("one", "two", "three")]
     for number, event in enumerate(events):
@@ -118,7 +110,7 @@ async def test_queues_count_what_waits_and_what_is_dead_and_tell_the_age_of_the_
 
 
 async def test_a_notice_that_goes_ahead_does_not_hide_how_long_others_wait(store: Store, clock: _Clock) -> None:
-    home = await _lease(store, "home")
+    home = await lease_of(store, "home")
     event = said(HOME, matrix("alice"), "one")
     await home.commit(Commit(None, "c1", [event], [Delivery.of(event.key, LIBERA)]))
     clock.now = 2_000.0
@@ -128,7 +120,7 @@ async def test_a_notice_that_goes_ahead_does_not_hide_how_long_others_wait(store
 
 
 async def test_the_last_lines_of_a_room_are_those_that_were_carried(store: Store, clock: _Clock) -> None:
-    home, libera = await _lease(store, "home"), await _lease(store, "libera")
+    home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
     event = said(HOME, matrix("alice"), "one")
     delivery = Delivery.of(event.key, LIBERA)
     await home.commit(Commit(None, "c1", [event], [delivery]))
@@ -173,7 +165,7 @@ async def test_a_trial_of_intake_tells_that_only_the_reserve_is_left(
 
 
 async def test_an_outage_of_a_room_of_another_network_does_not_end_with_it(store: Store) -> None:
-    libera, oftc = await _lease(store, "libera"), await _lease(store, "oftc")
+    libera, oftc = await lease_of(store, "libera"), await lease_of(store, "oftc")
     await libera.begin_outage(Room("libera", "#a"), 1.0, "offline")
     await oftc.begin_outage(Room("oftc", "#a"), 2.0, "offline")
     await libera.end_outage(Room("libera", "#a"), 3.0)
