@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check $(CLIENT)/node_modules
-	@scripts/debian-packages python3-venv inspircd ngircd anope znc strace prometheus chromium bubblewrap
+	@scripts/debian-packages python3-venv inspircd ngircd anope znc strace prometheus chromium bubblewrap postgresql redis-server
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(INSTALLED)

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from bridge.demo.servers import InspIRCd, Process, Synapse
 from tests.integration.servers import Anope, NgIrcd
+from tests.postgres import Postgres
 from tests.simulation.loop import SimulatedLoop
 
 settings.register_profile("quackbridge", deadline=None)  # these machines are shared: no test is about time
@@ -90,4 +91,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anope]:
         running(InspIRCd(tmp_path_factory.mktemp("services-ircd"), services=True)) as irc,
         running(Anope(tmp_path_factory.mktemp("anope"), irc)) as server,
     ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A database server. Tests empty it."""
+    need(Postgres)
+    with running(Postgres()) as server:
         yield server

@@ -21,6 +21,11 @@ LONGEST_WAIT_S = 3600.0
 """Seconds. No room waits longer: a wait that seems longer means that the clock was set back, and the room is due."""
 
 
+LEASE_S, BELIEVED_S, RENEW_S = 9.0, 7.5, 2.5
+"""Seconds. A lease of a shared store lasts so long by the store's clock; its worker believes in it so long, by its own
+steady clock, from before it asked; and renews it so often."""
+
+
 class StoreError(Exception):
     """An operation of the store failed. The text is shown to the operator."""
 
@@ -176,12 +181,15 @@ class Store:
     """All persistent state. These verbs need no lease: any process may call them at any time."""
 
     own: tuple[str, ...] = ()
+    shared = False
+    """Whether several workers may use it at the same time: leases have to be renewed, then."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     async def acquire(self, network: str, worker: str) -> "Lease | None":
-        """Acquire the right to write for `network`; None while another worker has it."""
+        """Acquire the right to write for `network`; None while another worker has it: until that one lets go, or has
+        not renewed it in time."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
@@ -319,9 +327,9 @@ class Lease:
         committed: Committed = await ask("commit", *self.own, commit)
         return committed
 
-    @_reads
+    @_writes
     async def renew(self, cursor: str | None) -> None:
-        """Keep the lease. Raises `Rewound` if the stored cursor is not `cursor`."""
+        """Keep the lease for another `LEASE_S`. Raises `Rewound` if the stored cursor is not `cursor`."""
 
     @_reads
     async def cursor(self) -> str | None:

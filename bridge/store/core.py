@@ -35,13 +35,14 @@ _WORK = f"""
         SELECT (SELECT min(room) FROM deliveries WHERE state = 'queued' AND network = :network AND room > work.room)
         FROM work WHERE work.room IS NOT NULL
     )
-    SELECT work.room, coalesce(rooms.attempts, 0),
-        (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
-            AND {IS_DUE} ORDER BY behind, seq LIMIT 1) AS head
-    FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
-    WHERE head IS NOT NULL AND work.room NOT IN (SELECT value FROM json_each(:without))
-        AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
-    ORDER BY head LIMIT :rooms
+    SELECT * FROM (
+        SELECT work.room, coalesce(rooms.attempts, 0),
+            (SELECT seq FROM deliveries WHERE state = 'queued' AND network = :network AND room = work.room
+                AND {IS_DUE} ORDER BY behind, seq LIMIT 1) AS head
+        FROM work LEFT JOIN rooms ON rooms.network = :network AND rooms.room = work.room
+        WHERE work.room NOT IN (SELECT value FROM json_each(:without))
+            AND (coalesce(rooms.until, :now) <= :now OR rooms.until > :now + :longest)
+    ) AS found WHERE head IS NOT NULL ORDER BY head LIMIT :rooms
 """  # noqa: S608
 
 
@@ -54,11 +55,14 @@ class Core:
     wakes them after the transaction, and clears it.
     """
 
+    leases: type[Networks] = Networks
+    """How leases are kept: an engine that several workers share has its own."""
+
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float], excerpt: int = EXCERPT) -> None:
         self._sql = connection
         self._clock = clock
         self._excerpt = excerpt
-        self._networks = Networks(connection)
+        self._networks = self.leases(connection)
         self._messages = Messages(connection)
         self._files = Files(connection)
         self._waiting = Queue(connection, self._messages)
@@ -68,9 +72,9 @@ class Core:
 
     # Networks
 
-    def acquire(self, network: str, token: str, worker: str = "") -> None:
-        """Make `token` the network's lease, even if another token held it."""
-        self._networks.acquire(network, token, worker)
+    def acquire(self, network: str, token: str, worker: str = "") -> bool:
+        """Make `token` the network's lease; False if another worker has it."""
+        return self._networks.acquire(network, token, worker)
 
     def release(self, network: str, token: str) -> None:
         self._networks.release(network, token)
@@ -79,7 +83,7 @@ class Core:
         return self._networks.cursor(network, token)
 
     def renew(self, network: str, token: str, cursor: str | None) -> None:
-        self._networks.expect(network, token, cursor, after=cursor)
+        self._networks.renew(network, token, cursor)
 
     def recall(self, network: str, token: str) -> Mapping[str, str]:
         self.cursor(network, token)
@@ -151,7 +155,7 @@ class Core:
         row: tuple[int, bool] = self._sql.execute(
             "INSERT INTO events (network, room, id, type, origin, sender, target, excerpt, thread, kind, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (network, room, id) DO UPDATE SET id = id RETURNING seq, body IS NOT NULL",
+            " ON CONFLICT (network, room, id) DO UPDATE SET id = events.id RETURNING seq, body IS NOT NULL",
             (
                 key.room.network,
                 key.room.id,
@@ -287,7 +291,7 @@ class Core:
         self._sql.execute(
             "INSERT INTO rooms (network, room, until, attempts, reason) SELECT ?1, ?2, ?3, 1, ?4 WHERE EXISTS"
             " (SELECT 1 FROM deliveries WHERE state = 'queued' AND network = ?1 AND room = ?2)"
-            " ON CONFLICT (network, room) DO UPDATE SET until = ?3, attempts = attempts + 1, reason = ?4",
+            " ON CONFLICT (network, room) DO UPDATE SET until = ?3, attempts = rooms.attempts + 1, reason = ?4",
             (network, room.id, until, reason),
         )
 
@@ -348,8 +352,8 @@ class Core:
     def shift(self, step: float) -> None:
         """Adapt to a clock that was set by `step` seconds: ages and remaining waits in the queue do not change."""
         self._sql.execute(
-            "UPDATE deliveries SET since = since + ?1, said = said + ?1, held = iif(held > 0, held + ?1, 0)"
-            " WHERE state = 'queued'",
+            "UPDATE deliveries SET since = since + ?1, said = said + ?1,"
+            " held = CASE WHEN held > 0 THEN held + ?1 ELSE 0 END WHERE state = 'queued'",
             (step,),
         )
         self._sql.execute("UPDATE rooms SET until = until + ? WHERE until > 0", (step,))

@@ -42,20 +42,22 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-class _Kind(Enum):
+class CallKind(Enum):
+    """What a call needs: a state of the store, a place to write, or one that is kept for delivery."""
+
     READ = auto()
     WRITE = auto()
     INTAKE = auto()
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """A verb queued for the writer, and the future that gets its result."""
 
     verb: Callable[[Core], Any]
     ring: Ring
     answer: asyncio.Future[Any]
-    kind: _Kind
+    kind: CallKind
     result: Any = None
     woken: AbstractSet[str] = frozenset()
     error: Exception | None = None
@@ -72,8 +74,8 @@ class Writer:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        core: Callable[[sqlite3.Connection], Core],
+        connection: Any,
+        core: Callable[[Any], Core],
         reserve: Reserve | None = None,
         steps: Steps | None = None,
     ) -> None:
@@ -81,7 +83,7 @@ class Writer:
         self._reserve = reserve
         self._steps = steps
         self._core = core(connection)
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._places = asyncio.Semaphore(_WAITING)
         self._closed = False
         self._broken: sqlite3.Error | None = None
@@ -90,18 +92,18 @@ class Writer:
 
     async def read(self, verb: Callable[[Core], Result]) -> Result:
         """Run a `verb` that only reads. It takes no lock, so it neither waits for nor delays another process."""
-        result: Result = await self._do(_Call(verb, _nobody, _future(), _Kind.READ))
+        result: Result = await self._do(Call(verb, _nobody, _future(), CallKind.READ))
         return result
 
     async def write(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
         """Run `verb`, and return its result once it is on disk. Cancelling does not undo it. `ring` is called on the
         loop with the networks that `verb` has woken, even if the caller was cancelled."""
-        result: Result = await self._do(_Call(verb, ring, _future(), _Kind.WRITE))
+        result: Result = await self._do(Call(verb, ring, _future(), CallKind.WRITE))
         return result
 
     async def take_in(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
         """Like `write`, for intake, which delivery can do without."""
-        result: Result = await self._do(_Call(verb, ring, _future(), _Kind.INTAKE))
+        result: Result = await self._do(Call(verb, ring, _future(), CallKind.INTAKE))
         return result
 
     async def aclose(self) -> None:
@@ -110,7 +112,7 @@ class Writer:
         self._calls.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def _do(self, call: _Call) -> Any:
+    async def _do(self, call: Call) -> Any:
         await self._places.acquire()
         if self._closed:
             self._places.release()
@@ -118,7 +120,7 @@ class Writer:
         self._calls.put(call)
         return await call.answer
 
-    def _answer(self, call: _Call) -> None:
+    def _answer(self, call: Call) -> None:
         self._places.release()
         if call.error is None and call.woken:
             call.ring(call.woken)
@@ -137,13 +139,16 @@ class Writer:
             for call in calls:
                 with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
                     call.answer.get_loop().call_soon_threadsafe(self._answer, call)
+        self._close()
+
+    def _close(self) -> None:
         self._sql.close()
         if self._reserve is not None:
             self._reserve.close()
 
-    def _waiting(self) -> Sequence[_Call]:
+    def _waiting(self) -> Sequence[Call]:
         """The calls for the next transaction; empty once the writer is closed."""
-        calls: list[_Call] = []
+        calls: list[Call] = []
         while (call := self._calls.get()) is not None:
             calls.append(call)
             if len(calls) == _TOGETHER or self._calls.empty():
@@ -152,7 +157,7 @@ class Writer:
             self._calls.put(None)  # for the next turn
         return calls
 
-    def _serve(self, calls: Sequence[_Call]) -> None:
+    def _serve(self, calls: Sequence[Call]) -> None:
         try:
             if self._broken is not None:
                 raise self._broken
@@ -164,19 +169,19 @@ class Writer:
             except sqlite3.Error as worse:
                 self._break(calls, worse)
 
-    def _allowed(self, calls: Sequence[_Call]) -> Sequence[_Call]:
+    def _allowed(self, calls: Sequence[Call]) -> Sequence[Call]:
         """The calls for which there is disk space; the others get `Full`."""
-        intake = [call for call in calls if call.kind is _Kind.INTAKE]
+        intake = [call for call in calls if call.kind is CallKind.INTAKE]
         if not intake or self._reserve is None or self._reserve.make():
             return calls
         for call in intake:
             call.error = Full("the disk is full; the rest of its space is kept for sending what waits")
-        return [call for call in calls if call.kind is not _Kind.INTAKE]
+        return [call for call in calls if call.kind is not CallKind.INTAKE]
 
-    def _transact(self, calls: Sequence[_Call]) -> None:
+    def _transact(self, calls: Sequence[Call]) -> None:
         """Run the verbs in one transaction; a verb that raises is rolled back alone, and does not stop the others."""
         step = self._steps.step() if self._steps is not None else 0.0
-        writing = step or any(call.kind is not _Kind.READ for call in calls)
+        writing = step or any(call.kind is not CallKind.READ for call in calls)
         self._sql.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
         if step:
             self._core.shift(step)
@@ -202,7 +207,7 @@ class Writer:
                 hint="this machine's clock was changed; the age of waiting messages stays as it was",
             )
 
-    def _recover(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
+    def _recover(self, calls: Sequence[Call], error: sqlite3.Error) -> None:
         if self._sql.in_transaction:
             self._sql.rollback()
         if is_full(error):
@@ -214,7 +219,7 @@ class Writer:
         else:
             self._break(calls, error)
 
-    def _alone(self, call: _Call) -> None:
+    def _alone(self, call: Call) -> None:
         """Run one call; if the disk is full and it is not intake, with space from the reserve."""
         while True:
             try:
@@ -225,11 +230,11 @@ class Writer:
                     self._sql.rollback()
                 if not is_full(error):
                     raise
-                if call.kind is _Kind.INTAKE or self._reserve is None or not self._reserve.give():
+                if call.kind is CallKind.INTAKE or self._reserve is None or not self._reserve.give():
                     call.error = Full(f"no space left for the store: {error}")
                     return
 
-    def _break(self, calls: Sequence[_Call], error: sqlite3.Error) -> None:
+    def _break(self, calls: Sequence[Call], error: sqlite3.Error) -> None:
         self._broken = error
         for call in calls:
             call.error = error

@@ -4,8 +4,8 @@ import asyncio
 import inspect
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from bridge.model.accounting import REDACTED, TOO_MANY, TOO_OLD, Account, Count, Loss, Tally
 from bridge.model.attribution import stamp
@@ -40,19 +40,17 @@ from bridge.model.text import Span, Style, plain, words
 from bridge.relay import outages
 from bridge.store import Commit, Committed, Dead, Dropped, Lease, LeaseLost, Rewound, Shown, Store, Waits
 from bridge.store.core import Core
-from bridge.store.sqlite import SqliteStore
-from tests.contract.stores import ENGINES, lease_of, opened
+from tests.contract.stores import Engine, lease_of, opened
 from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, rebodied, said
-from tests.fakes.store import MemoryStore
 
 pytestmark = pytest.mark.real_time
 
 NOW = 1_000.0
 
 
-@pytest.fixture(params=ENGINES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
-    async with opened(request.param, tmp_path, lambda: NOW) as store:
+@pytest.fixture
+async def store(engine: Engine, tmp_path: Path) -> AsyncGenerator[Store, None]:
+    async with opened(engine, tmp_path, lambda: NOW) as store:
         yield store
 
 
@@ -671,13 +669,12 @@ async def test_a_reply_gets_the_ids_of_its_target_in_the_room_that_it_goes_to(
 
 @given(events=st.lists(_events, min_size=1, max_size=5, unique_by=lambda event: event.id))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_an_event_is_read_back_as_it_was_stored(tmp_path: Path, events: list[Event]) -> None:
-    for store in (SqliteStore.open(tmp_path / f"{uuid4()}.sqlite", lambda: NOW), MemoryStore(lambda: NOW)):
-        async with aclosing(store):
-            home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
-            await home.commit(Commit(None, "c1", events, owed(events, LIBERA)))
-            (backlog,) = await libera.due(NOW)
-            assert [item.event for item in backlog.owed] == events
+async def test_an_event_is_read_back_as_it_was_stored(engine: Engine, tmp_path: Path, events: list[Event]) -> None:
+    async with opened(engine, tmp_path / uuid4().hex, lambda: NOW) as store:
+        home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
+        await home.commit(Commit(None, "c1", events, owed(events, LIBERA)))
+        (backlog,) = await libera.due(NOW)
+        assert [item.event for item in backlog.owed] == events
 
 
 def _shared(event_id: str, sender: Sender, room: Room = HOME, *, text: bool = False) -> Event:
@@ -772,13 +769,14 @@ async def test_waiting_ends_at_the_given_time(libera: Lease) -> None:
 class _Machine(RuleBasedStateMachine):
     """The store against a simple model: a list per room, what is frozen, what is dead."""
 
-    make: Callable[[Path], Store]
+    engine: Engine
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
-        self.store = type(self).make(Path(self.folder.name))
+        self.exits = AsyncExitStack()
+        self.store = self.run(self.exits.enter_async_context(opened(self.engine, Path(self.folder.name), lambda: NOW)))
         self.home = self.run(lease_of(self.store, "home"))
         self.libera = self.run(lease_of(self.store, "libera"))
         self.cursor: str | None = None
@@ -796,7 +794,7 @@ class _Machine(RuleBasedStateMachine):
         return self.loop.run_until_complete(awaited())
 
     def teardown(self) -> None:
-        self.run(self.store.aclose())
+        self.run(self.exits.aclose())
         self.loop.close()
         self.folder.cleanup()
 
@@ -930,20 +928,18 @@ class _Machine(RuleBasedStateMachine):
         assert listed == queued | {(delivery.id, State.DEAD) for delivery in self.dead}
 
 
-class SqliteMachine(_Machine):
-    make = staticmethod(lambda folder: SqliteStore.open(folder / "store.sqlite", lambda: NOW))
+_EXAMPLES = {"memory": 60}
 
 
-class MemoryMachine(_Machine):
-    make = staticmethod(lambda folder: MemoryStore(lambda: NOW))
-
-
-for machine, examples in ((SqliteMachine, 40), (MemoryMachine, 60)):
-    machine.TestCase.settings = settings(
-        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+def test_whatever_is_done_with_a_store_it_is_what_a_simple_model_says(engine: Engine) -> None:
+    machine = type("Machine", (_Machine,), {"engine": engine})
+    examples = settings(
+        max_examples=_EXAMPLES.get(engine.name, 40),
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
-TestSqliteStore = SqliteMachine.TestCase
-TestMemoryStore = MemoryMachine.TestCase
+    run_state_machine_as_test(machine, settings=examples)
 
 
 async def test_the_ledger_counts_what_was_carried_refused_sent_queued_dead_and_dropped(

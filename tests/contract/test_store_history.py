@@ -14,7 +14,7 @@ from bridge.model.outbox import Addressed, Delivery, Post
 from bridge.store import Commit, Dead, Full, Store, Unavailable
 from bridge.store.schema import connect
 from bridge.store.sqlite import SqliteStore
-from tests.contract.stores import ENGINES, lease_of, opened
+from tests.contract.stores import Engine, lease_of, opened
 from tests.events import HOME, LIBERA, OFTC, matrix, said
 
 pytestmark = pytest.mark.real_time
@@ -34,9 +34,9 @@ def clock() -> _Clock:
     return _Clock()
 
 
-@pytest.fixture(params=ENGINES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: _Clock) -> AsyncGenerator[Store, None]:
-    async with opened(request.param, tmp_path, clock) as store:
+@pytest.fixture
+async def store(engine: Engine, tmp_path: Path, clock: _Clock) -> AsyncGenerator[Store, None]:
+    async with opened(engine, tmp_path, clock) as store:
         yield store
 
 

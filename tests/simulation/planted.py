@@ -153,10 +153,11 @@ class Leftover(Core):
 class GatheredInMemory(Core):
     """What gathers is gone when the process is."""
 
-    def acquire(self, network: str, token: str, worker: str = "") -> None:
-        super().acquire(network, token, worker)
+    def acquire(self, network: str, token: str, worker: str = "") -> bool:
+        taken = super().acquire(network, token, worker)
         now = self._clock()
         self._sql.execute("UPDATE deliveries SET state = 'sent' WHERE held > ? AND network = ?", (now, network))
+        return taken
 
 
 class Talkative(Core):

@@ -1,6 +1,5 @@
 """The table of files and whole texts that have links: kept until the links expire or are revoked."""
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -34,14 +33,6 @@ _OF_EVENT = (
     " WHERE o.seq = ?1 AND o.type = 'edit'))"
 )
 """What is of the event ?1, or of its edits; ?2 is the kind of a text."""
-_BY_THEM = (
-    "event IN (SELECT seq FROM events AS e WHERE sender IS NOT NULL"
-    " AND seq IN (SELECT event FROM media WHERE source != '')"
-    " AND (?1 IS NULL OR EXISTS (SELECT 1 FROM json_each(?1) AS place"
-    " WHERE json_extract(place.value, '$[0]') = e.network AND json_extract(place.value, '$[1]') = e.room))"
-    " AND is_theirs(sender))"
-)
-"""What somebody said whom the function `is_theirs` accepts; ?1 has the rooms as JSON."""
 
 
 class Files:
@@ -59,9 +50,9 @@ class Files:
         kept = (each for each in event.body.media if each.until and each.source)
         self._sql.executemany(
             "INSERT INTO media (handle, event, kind, name, size, mime, source, until)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
-            " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?9) AND removed)"
-            " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until)",
+            " SELECT ?1, ?2, ?3, ?4, CAST(?5 AS BIGINT), ?6, ?7, ?8"
+            " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?9) AND removed = 1)"
+            " ON CONFLICT (handle) DO UPDATE SET until = max(media.until, excluded.until)",
             [
                 (handle(event, each), seq, each.kind, each.name, each.size, each.mime, each.source, each.until, target)
                 for each in kept
@@ -80,8 +71,8 @@ class Files:
             self._sql.execute(
                 "INSERT INTO media (handle, event, kind, name, mime, source, text, until, size)"
                 " SELECT ?1, ?2, ?3, '', 'text/plain', ?3, ?4, ?5, ?7"
-                " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed)"
-                " ON CONFLICT (handle) DO UPDATE SET until = max(until, excluded.until)",
+                " WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq IN (?2, ?6) AND removed = 1)"
+                " ON CONFLICT (handle) DO UPDATE SET until = max(media.until, excluded.until)",
                 (name, seq, _TEXT, text, until, target, size),
             )
         self._sql.execute(
@@ -127,13 +118,20 @@ class Files:
         def is_theirs(sender: str) -> bool:
             return said(load_sender(sender))
 
-        places = None if rooms is None else json.dumps([[room.network, room.id] for room in rooms])
-        self._sql.create_function("is_theirs", 1, is_theirs)
-        try:
-            found = self._sql.execute(f"{_REVOKE} AND {_BY_THEM} RETURNING kind", (places,))
-            kinds = Counter(kind for (kind,) in found)
-        finally:
-            self._sql.create_function("is_theirs", 1, None)
+        shared = self._sql.execute(
+            "SELECT seq, network, room, sender FROM events WHERE sender IS NOT NULL"
+            " AND seq IN (SELECT event FROM media WHERE source != '')"
+        )
+        theirs = [
+            (seq,)
+            for seq, network, room, sender in shared.fetchall()
+            if (rooms is None or Room(network, room) in rooms) and is_theirs(sender)
+        ]
+        kinds = Counter(
+            kind
+            for event in theirs
+            for (kind,) in self._sql.execute(f"{_REVOKE} AND event = ? RETURNING kind", event).fetchall()
+        )
         return Revoked(kinds.total() - kinds[_TEXT], kinds[_TEXT])
 
     def revoke(self, name: str) -> int:
@@ -155,7 +153,7 @@ class Files:
         return sum(
             self._sql.execute(
                 f"DELETE FROM media WHERE handle IN"  # noqa: S608
-                f" (SELECT handle FROM ({_OLD_TEXTS}{of}) WHERE total > ?2 ORDER BY total DESC LIMIT ?3)",
+                f" (SELECT handle FROM ({_OLD_TEXTS}{of}) AS old WHERE total > ?2 ORDER BY total DESC LIMIT ?3)",
                 (_TEXT, bound, most),
             ).rowcount
             for of, bound in ((_OF_GUESTS, GUESTS_TEXTS), ("", ALL_TEXTS))

@@ -45,7 +45,8 @@ def ledger(sql: sqlite3.Connection, since: float) -> Ledger:
 def count(sql: sqlite3.Connection, counts: Iterable[Count], now: float) -> None:
     """Add one to each count, in the minute of `now`."""
     sql.executemany(
-        "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
+        "INSERT INTO tallies (minute, network, room, what, reason, number) VALUES (?, ?, ?, ?, ?, 1)"
+        " ON CONFLICT (minute, network, room, what, reason) DO UPDATE SET number = tallies.number + 1",
         [(int(now // 60), each.room.network, each.room.id, each.what, each.reason[:_REASON]) for each in counts],
     )
 

@@ -60,15 +60,17 @@ class Losses:
         (number,) = self._sql.execute(
             "SELECT count(*) FROM (SELECT row_number() OVER newest AS place, sum(size) OVER newest AS weight"
             " FROM deliveries WHERE state = 'queued' AND network = ? AND room = ?"
-            " WINDOW newest AS (ORDER BY behind DESC, seq DESC)) WHERE place > ? OR (place > 1 AND weight > ?)",
+            " WINDOW newest AS (ORDER BY behind DESC, seq DESC)) AS queue"
+            " WHERE place > ? OR (place > 1 AND weight > ?)",
             (network, room, most, most_bytes),
         ).fetchone()
         return int(number)
 
     def note(self, reason: str, rows: Iterable[Row]) -> None:
         self._sql.executemany(
-            "INSERT INTO losses VALUES (?, ?, ?, 1, ?4, ?4) ON CONFLICT DO UPDATE SET number = number + 1,"
-            " since = min(since, excluded.since), until = max(until, excluded.until)",
+            "INSERT INTO losses (network, room, reason, number, since, until) VALUES (?1, ?2, ?3, 1, ?4, ?4)"
+            " ON CONFLICT (network, room, reason) DO UPDATE SET number = losses.number + 1,"
+            " since = min(losses.since, excluded.since), until = max(losses.until, excluded.until)",
             [(row.room.network, row.room.id, reason, row.said) for row in rows if not row.ours],
         )
 
@@ -109,7 +111,7 @@ class Losses:
     def _oldest(self, network: str, room: str, which: str, before: float, most: int) -> Sequence[Row]:
         """The first `most` deliveries of `room` that match the SQL in `which`; none that is frozen or goes `ahead`."""
         rows = self._sql.execute(
-            f"{_ROW} WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind AND {which}"  # noqa: S608
+            f"{_ROW} WHERE state = 'queued' AND d.network = ? AND d.room = ? AND behind = 1 AND {which}"  # noqa: S608
             " AND d.id NOT IN (SELECT value FROM posts, json_each(deliveries) WHERE network = ? AND room = ?)"
             " ORDER BY d.seq LIMIT ?",
             (network, room, before, network, room, most),

@@ -81,9 +81,10 @@ class Messages:
         """The last messages that people saw in `room`, the newest first: said or sent there, heard after `since`."""
         rows = self._sql.execute(
             "SELECT network, room, id FROM events WHERE type = 'message' AND seq IN ("
-            " SELECT seq FROM (SELECT seq FROM events WHERE network = ?1 AND room = ?2 ORDER BY seq DESC LIMIT ?4)"
+            " SELECT seq FROM"
+            " (SELECT seq FROM events WHERE network = ?1 AND room = ?2 ORDER BY seq DESC LIMIT ?4) AS said"
             " UNION SELECT event FROM (SELECT event FROM deliveries WHERE network = ?1 AND room = ?2"
-            " AND state = 'sent' ORDER BY seq DESC LIMIT ?4))"
+            " AND state = 'sent' ORDER BY seq DESC LIMIT ?4) AS sent)"
             " AND EXISTS (SELECT 1 FROM deliveries WHERE event = events.seq AND said >= ?3) ORDER BY seq DESC LIMIT ?4",
             (room.network, room.id, since, most),
         ).fetchall()

@@ -11,7 +11,7 @@ def waiting(sql: sqlite3.Connection) -> Mapping[str, int]:
     """The networks in the store but the bots', each with how many deliveries wait for it."""
     rows = sql.execute(
         "SELECT name, (SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = name) FROM"
-        " (SELECT name FROM networks UNION SELECT network FROM deliveries WHERE state IN ('queued', 'dead'))"
+        " (SELECT name FROM networks UNION SELECT network FROM deliveries WHERE state IN ('queued', 'dead')) AS known"
         " WHERE name != ? ORDER BY name",
         (BOTS,),
     )
@@ -24,13 +24,19 @@ class Networks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
-    def acquire(self, network: str, token: str, worker: str) -> None:
-        """Make `token` the network's lease, even if another token held it; `worker` runs it."""
+    def acquire(self, network: str, token: str, worker: str) -> bool:
+        """Make `token` the network's lease, even if another token held it; `worker` runs it. Always True: who can ask
+        has the store for itself."""
         self._sql.execute(
             "INSERT INTO networks (name, token, worker) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET token = excluded.token, worker = excluded.worker",
             (network, token, worker),
         )
+        return True
+
+    def renew(self, network: str, token: str, cursor: str | None) -> None:
+        """Keep the lease. Raises LeaseLost, and Rewound if the stored cursor is not `cursor`."""
+        self.expect(network, token, cursor, after=cursor)
 
     def of_worker_of(self, network: str) -> frozenset[str]:
         """The networks that are run by the same worker as `network`."""
@@ -72,6 +78,7 @@ class Networks:
                 self._sql.execute("DELETE FROM memory WHERE network = ? AND key = ?", (network, key))
             else:
                 self._sql.execute(
-                    "INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    "INSERT INTO memory (network, key, value) VALUES (?, ?, ?)"
+                    " ON CONFLICT (network, key) DO UPDATE SET value = excluded.value",
                     (network, key, value),
                 )

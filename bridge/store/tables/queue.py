@@ -52,8 +52,8 @@ class Queue:
     def add(self, delivery: Delivery, seq: int, event: Event, size: int, now: float) -> bool:
         """Queue `delivery` of the event in row `seq`, whose body takes `size` bytes; False if it is known already."""
         inserted = self._sql.execute(
-            "INSERT OR IGNORE INTO deliveries (id, event, network, room, since, said, behind, size, held)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO deliveries (id, event, network, room, since, said, behind, size, held)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (
                 delivery.id,
                 seq,
@@ -61,7 +61,7 @@ class Queue:
                 delivery.room.id,
                 now,
                 said_at(event, now),
-                not delivery.ahead,
+                int(not delivery.ahead),
                 size,
                 self._held(delivery, seq, event, now),
             ),

@@ -12,7 +12,7 @@ _QUEUED = f"""
     SELECT network, sum(number), min(coalesce(min(first, ahead), first, ahead)) FROM (
         SELECT network, count(*) AS number, {_HEAD.format(1)} AS first, {_HEAD.format(0)} AS ahead
         FROM deliveries AS d WHERE state = 'queued' GROUP BY network, room
-    ) GROUP BY network
+    ) AS rooms GROUP BY network
 """  # noqa: S608
 """Counts entries of an index, and looks at the first delivery of each room only: it is the oldest, unless it was dead
 and is tried again, which makes it younger."""

@@ -39,7 +39,7 @@ def removed(sql: sqlite3.Connection, deliveries: Iterable[str]) -> set[int]:
     """The rows of the removed events that `deliveries` are of, or about."""
     query = (
         "SELECT m.seq FROM deliveries AS d JOIN events AS e ON e.seq = d.event"
-        " JOIN events AS m ON m.seq IN (e.seq, e.target) AND m.removed WHERE d.id = ?"
+        " JOIN events AS m ON m.seq IN (e.seq, e.target) AND m.removed = 1 WHERE d.id = ?"
     )
     return {seq for delivery in deliveries for (seq,) in sql.execute(query, (delivery,)).fetchall()}
 

@@ -12,7 +12,7 @@ def count(sql: sqlite3.Connection, used: Mapping[TrafficKind, Traffic], now: flo
     """Add `used` to the day of `now`."""
     sql.executemany(
         "INSERT INTO traffic (day, what, number, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (day, what)"
-        " DO UPDATE SET number = number + excluded.number, bytes = bytes + excluded.bytes",
+        " DO UPDATE SET number = traffic.number + excluded.number, bytes = traffic.bytes + excluded.bytes",
         [(now // _DAY_S, what, each.number, each.bytes) for what, each in used.items()],
     )
 
