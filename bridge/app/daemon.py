@@ -7,12 +7,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from bots.hosting.host import About, BotHost, Hosted
+from bots.hosting.parts import Ears, Voice
 from bridge import __version__
 from bridge.admin import comparing
 from bridge.admin.answers import Answers
@@ -22,6 +23,7 @@ from bridge.admin.desk.words import is_command
 from bridge.admin.live import Json, LocalLive
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.app import admin_socket, watchers, wiring
+from bridge.app.claims import Claims
 from bridge.app.health import HealthWatch
 from bridge.app.homes import Homes
 from bridge.app.recorded import record_commands
@@ -46,8 +48,8 @@ from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
 from bridge.rules.link import Guests
 from bridge.rules.routing import ear
-from bridge.store import Lease, StoreError, Unusable, stored
-from bridge.store.sqlite import SqliteStore
+from bridge.store import Lease, Store, StoreError, Unusable, stored
+from bridge.store.opening import opened
 from bridge.store.steps import since_boot
 from bridge.users import User, Users, UsersError
 from bridge.users.passwords import warm_up
@@ -75,9 +77,8 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
     users = TinyUsers(config.users.database)
     systemd = Systemd(os.environ)
     systemd.opening()
-    async with contextlib.aclosing(
-        SqliteStore.open(config.store.path, time.time, steady=since_boot, excerpt=config.store.excerpt)
-    ) as store:
+    settings = config.store
+    async with opened(settings.path, settings.url, time.time, steady=since_boot, excerpt=settings.excerpt) as store:
         try:
             async with asyncio.TaskGroup() as group:
                 await _Daemon(config, watch, users, store, group, systemd).serve(stopping)
@@ -94,7 +95,7 @@ class _Daemon:
         config: Config,
         watch: Watch,
         users: TinyUsers,
-        store: SqliteStore,
+        store: Store,
         group: asyncio.TaskGroup,
         systemd: Systemd,
     ) -> None:
@@ -161,7 +162,20 @@ class _Daemon:
         self._shared.on_change = self._host.changed
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
-        self._running = Running(group, self._relay, self._lookout)
+        self._running = Running(group, self._relay, self._lookout, shared=store.shared)
+        self._worker = f"{os.uname().nodename}:{os.getpid()}"
+        self._claims = Claims(
+            store,
+            self._worker,
+            self._running,
+            lambda: (*self._config.networks, BOTS),
+            self._begin,
+            self._leave,
+            self._shared.heartbeats,
+            self._rng,
+        )
+        self._hosting: list[asyncio.Task[None]] = []
+        """What is done by the worker that has the bots."""
         self._health = HealthWatch(
             store,
             config.store.path,
@@ -177,21 +191,19 @@ class _Daemon:
     async def serve(self, stopping: asyncio.Event) -> None:
         chores = []
         await self._remember()
-        lease = self._homes.memory.lease = await _lease(self._store, BOTS)
         await self._serving.open()
-        await stored(self._store.begin_run, __version__)
+        await stored(self._store.begin_run, self._version())
         await self._health.begin()
         if (http := self._config.http) is not None:
-            routes = await self._serving.routes(http, lease, self._shared, self._health)
+            routes = await self._serving.routes(http, self._shared, self._health)
             bound = asyncio.Event()
             serving = server.serve(http.host, http.port, routes, Proxies(http.proxies), bound)
             chores.append(self._group.create_task(serving, name="http"))
             await bound.wait()
-        await self._requests.resume(lease)
         await self._shared.previews.recall_uploads()
-        await self._running.start(self._host, lease, needed=True)
-        for name in self._config.networks:
-            await self._start(name, needed=True)
+        claiming = await self._begin_all()
+        if self._store.shared:
+            chores.append(self._group.create_task(self._claims.keep(), name="keep leases"))
         await self._warn()
         self._announce()
         self._systemd.ready()
@@ -204,7 +216,6 @@ class _Daemon:
             self._group.create_task(self._running.look_out(), name="outages"),
             self._group.create_task(self._health.keep(), name="health"),
             self._group.create_task(self._systemd.keep(self._health.latest, self._health.wedged), name="systemd"),
-            self._group.create_task(self._tell_of_requests(lease), name="requests"),
             self._group.create_task(self._serving.keep_counts(), name="counts"),
             self._group.create_task(
                 admin_socket.serve(
@@ -217,21 +228,58 @@ class _Daemon:
                 name="admin socket",
             ),
         ]
-        working = self._group.create_task(self._host.work(), name="what bots do by themselves")
         await stopping.wait()
         log.info("stopping")
         self._systemd.stopping()
-        await end([watching, working], 0)  # nothing new is started any more; bots store what they still remember
+        await end([watching, *claiming, *self._hosting], 0)  # nothing new begins; bots store what they still remember
         await self._running.stop_all()
         await end([*chores, *filter(None, [self._ready])], 0, LEAVE)
         await self._homes.close()
         await self._serving.write_counts()
         with contextlib.suppress(StoreError):  # it looks as if we had been killed
-            await self._store.end_run()
+            await self._store.end_run(self._version())
 
-    async def _start(self, name: str, *, needed: bool) -> None:
+    async def _begin_all(self) -> Sequence[asyncio.Task[None]]:
+        """Run all networks, or, of a store that several workers share, those that nobody runs; returns the tasks that
+        take more of them later."""
+        if not self._store.shared:
+            for name in (BOTS, *self._config.networks):
+                await self._begin(name, await _lease(self._store, name), needed=True)
+            return ()
+        await self._begin(self._claims.voice, await self._claims.speak())
+        await self._claims.begin()
+        return [self._group.create_task(self._claims.run(), name="claim networks")]
+
+    async def _begin(self, name: str, lease: Lease, *, needed: bool = False) -> None:
+        if name == self._claims.voice:
+            await self._running.start(Voice(self._host, name), lease, needed=False)
+        elif name == BOTS:
+            await self._begin_bots(lease)
+        else:
+            await self._begin_network(name, lease, needed=needed)
+
+    async def _begin_bots(self, lease: Lease) -> None:
+        self._homes.memory.lease = lease
+        await self._requests.resume(lease)
+        await self._running.start(Ears(self._host) if self._store.shared else self._host, lease, needed=False)
+        self._hosting = [
+            self._group.create_task(self._tell_of_requests(lease), name="requests"),
+            self._group.create_task(self._host.work(), name="what bots do by themselves"),
+        ]
+
+    async def _leave(self, name: str) -> None:
+        """Stop what another worker runs now."""
+        if name == BOTS:
+            await end(self._hosting, 0)
+            self._homes.memory.lease = None
+        await self._running.stop([name])
+
+    def _version(self) -> str:
+        """What the history calls this run."""
+        return f"{__version__} on {self._worker}" if self._store.shared else __version__
+
+    async def _begin_network(self, name: str, lease: Lease, *, needed: bool) -> None:
         await record_commands(self._config, name, self._users.audit)
-        lease = await _lease(self._store, name)
         rooms = self._gate.links.rooms(name)
         network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
         await self._running.start(network, lease, needed=needed)
@@ -273,8 +321,8 @@ class _Daemon:
         await self._serving.reloaded()
         for name, network in self._running.networks.items():
             network.use(self._gate.links.rooms(name))
-        for name in start:
-            await self._start(name, needed=False)
+        for name in [] if self._store.shared else start:  # else it is claimed, by this worker or by another
+            await self._begin_network(name, await _lease(self._store, name), needed=False)
         await self._warn()
         self._announce()
         self._health.look()
@@ -386,7 +434,7 @@ class _Daemon:
         return self._host.whisper(ear(DESK, str(event.room)), event)
 
 
-async def _lease(store: SqliteStore, network: str) -> Lease:
+async def _lease(store: Store, network: str) -> Lease:
     lease = await stored(store.acquire, network, f"{os.uname().nodename}:{os.getpid()}")
     if lease is None:
         raise Unusable(f"another process is running the network {network!r} on this store; stop it first")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import aiohttp
 
@@ -13,24 +14,27 @@ from bots.hosting.places import Places
 from bridge.model.event import Room
 from bridge.previews.fetcher import public_session
 from bridge.rules.gate import Gate
-from bridge.store import Lease, stored
+from bridge.store import Lease, LeaseLost, stored
 
 
 class LeasedMemory:
-    """What bots remember, with the lease of their network, which comes once the store is open."""
+    """What bots remember, with the lease of their network. Another worker may have it: then it remembers, too."""
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
 
     async def recall(self) -> Mapping[str, str]:
         """See `bridge.network.Memory`."""
-        return {} if self.lease is None else await stored(self.lease.recall)
+        if self.lease is not None:
+            with suppress(LeaseLost):
+                return await stored(self.lease.recall)
+        return {}
 
     async def remember(self, changes: Mapping[str, str | None]) -> None:
         """See `bridge.network.Memory`."""
-        if self.lease is None:
-            raise RuntimeError("bots remember nothing before the store is open")
-        await stored(self.lease.remember, changes)
+        if self.lease is not None:
+            with suppress(LeaseLost):
+                await stored(self.lease.remember, changes)
 
 
 class Homes:

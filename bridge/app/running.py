@@ -1,7 +1,8 @@
 """Starts and stops networks while others go on; each has a task that hears and one that delivers."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -9,7 +10,7 @@ import structlog
 from bridge.network import Network, Refused
 from bridge.relay.intake import Relay
 from bridge.relay.watch import Lookout
-from bridge.store import Lease
+from bridge.store import Lease, LeaseLost, Unavailable
 
 log = structlog.get_logger()
 
@@ -35,7 +36,10 @@ class _Runner:
 class Running:
     """The running networks. `group` has their tasks: an unexpected error in one ends them all."""
 
-    def __init__(self, group: asyncio.TaskGroup, relay: Relay, lookout: Lookout) -> None:
+    def __init__(self, group: asyncio.TaskGroup, relay: Relay, lookout: Lookout, *, shared: bool = False) -> None:
+        """`shared`: other workers may take a network over; else, losing a lease is an error."""
+        self._shared = shared
+        self._lost: set[str] = set()
         self._group = group
         self._relay = relay
         self._lookout = lookout
@@ -48,12 +52,13 @@ class Running:
         silence the others. But if it is `needed` and was never ready, `Refused` ends everything."""
         await self._lookout.resume(lease)
         stopping = asyncio.Event()
-        accept = self._accept(network, lease, needed=needed)
+        accept = self._unless_lost(lease, self._accept(network, lease, needed=needed))
+        deliver = self._unless_lost(lease, self._relay.deliver(network, lease, stopping))
         self._runners[network.name] = _Runner(
             network,
             lease,
             self._group.create_task(accept, name=f"accept {network.name}"),
-            self._group.create_task(self._relay.deliver(network, lease, stopping), name=f"deliver {network.name}"),
+            self._group.create_task(deliver, name=f"deliver {network.name}"),
             stopping,
         )
         self.networks[network.name] = network
@@ -70,10 +75,21 @@ class Running:
         await end([runner.accepting for runner in runners], 0, _CUT_OFF)
         for runner in runners:
             self._runners.pop(runner.network.name, None)
-            await runner.lease.release()
+            with suppress(Unavailable):  # a shared store that is away: the lease runs out by itself
+                await runner.lease.release()
 
     async def stop_all(self) -> None:
         await self.stop([*self._runners])
+
+    @property
+    def leases(self) -> Mapping[str, Lease]:
+        """The leases of the running networks."""
+        return {name: runner.lease for name, runner in self._runners.items()}
+
+    def take_lost(self) -> Sequence[str]:
+        """The networks that another worker has taken since the last call; they have to be stopped here."""
+        lost, self._lost = [name for name in self._lost if name in self._runners], set()
+        return lost
 
     @property
     def refused(self) -> Sequence[str]:
@@ -84,12 +100,20 @@ class Running:
         """Tell people which rooms are away, and which are back, for ever."""
         while True:
             await asyncio.sleep(_LOOK)
-            leases = {name: runner.lease for name, runner in self._runners.items()}
-            await self._lookout.look(self.networks, leases)
+            await self._lookout.look(self.networks, self.leases)
 
     async def ready(self) -> None:
         """Return when each network that runs now has joined its rooms once."""
         await asyncio.gather(*(network.ready() for network in self.networks.values()))
+
+    async def _unless_lost(self, lease: Lease, work: Coroutine[None, None, None]) -> None:
+        """Do `work` until the lease is lost."""
+        try:
+            await work
+        except* LeaseLost:
+            if not self._shared:
+                raise
+            self._lost.add(lease.network)
 
     async def _accept(self, network: Network, lease: Lease, *, needed: bool) -> None:
         up = self._group.create_task(network.ready(), name=f"up {network.name}")

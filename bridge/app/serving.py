@@ -24,7 +24,7 @@ from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.outbox import handle, text_handle
 from bridge.network import Network, NotFetched
 from bridge.relay.shared import Shared
-from bridge.store import Lease, Store, StoreError
+from bridge.store import Store, StoreError
 
 log = structlog.get_logger()
 
@@ -56,12 +56,11 @@ class Serving:
     async def routes(
         self,
         http: HttpSection,
-        lease: Lease,
         shared: Shared,
         watch: HealthWatch,
     ) -> Sequence[web.AbstractRouteDef]:
         """All endpoints; with a public URL, messages have links from now on. The key of the links is made once, and
-        kept with `lease`."""
+        kept in the store."""
         collectors = [
             metrics.StateMetrics(watch.latest, shared.counters, self._config().store.path),
             metrics.CarriedMetrics(shared.counters, watch.latest),
@@ -73,7 +72,7 @@ class Serving:
             *status.routes(watch.latest, shown=http.status),
         ]
         if http.public_url is not None:
-            key = await wiring.link_key(lease)
+            key = await wiring.link_key(self._store)
             _make_links(shared, http.public_url, key)
             common = Common(key, time.time, Proxies(http.proxies), self.counts, slots=self._slots)
             routes += self._links(common, urlsplit(http.public_url).path)

@@ -81,13 +81,10 @@ def previews(store: Store) -> Previews:
 _KEY = "key of links to files"
 
 
-async def link_key(lease: Lease) -> bytes:
-    """The key that signs links to files: made once, and kept with `lease`, so that links outlive a restart."""
-    kept = await stored(lease.recall)
-    if _KEY not in kept:
-        await stored(lease.remember, {_KEY: new_key()})
-        kept = await stored(lease.recall)
-    return bytes.fromhex(kept[_KEY])
+async def link_key(store: Store) -> bytes:
+    """The key that signs links to files: made once, and kept in the store, so that links outlive a restart, and all
+    workers know it."""
+    return bytes.fromhex(await stored(store.agree, _KEY, new_key()))
 
 
 def media_source(networks: Mapping[str, Network], name: str) -> MediaSource | None:

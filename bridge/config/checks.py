@@ -40,6 +40,11 @@ def credentials(document: Document) -> Iterator[Problem]:
                 yield from _one_of(document, (*place, "channel_keys", channel), key, _PASSWORD, needed=1)
 
 
+def store(document: Document) -> Iterator[Problem]:
+    """A store has one address at most."""
+    yield from _one_of(document, ("store",), _section(document, "store"), ("url", "url_file"), needed=0)
+
+
 def _sasl(document: Document, place: Path, sasl: Mapping[str, object]) -> Iterator[Problem]:
     """Each mechanism that is named has what it needs; `auto`, which may use any, has at least one of these."""
     named = sasl.get("mechanism", "auto")

@@ -26,6 +26,8 @@ SECRETS = (
     "key_file",
     "proxy",
     "proxy_file",
+    "url",
+    "url_file",
 )
 """The keys whose values no error may quote, even if a mistake in the YAML turns a value into a key."""
 _QUOTED = re.compile(r"(alias|anchor|tag handle) (?:'.*'|\".*\")", re.DOTALL)  # `password: *hunter2` is an alias

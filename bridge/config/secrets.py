@@ -96,6 +96,8 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
             keys = network.get("channel_keys")
             for channel, key in (keys if isinstance(keys, dict) else {}).items():
                 sections.append((("networks", name, "channel_keys", channel), key))
+    if isinstance(document.value, dict):
+        sections.append((("store",), document.value.get("store")))
     return [
         ((*place, key), section)
         for place, section in sections

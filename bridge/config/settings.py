@@ -33,6 +33,9 @@ from bridge.model.answering import Answers
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Guests
 
+STORE_SCHEMES = ("postgresql", "postgres")
+"""Of the addresses of databases that workers can share."""
+
 
 def _a_while(seconds: float) -> float:
     if seconds < 86_400:
@@ -61,6 +64,14 @@ def _public_url(text: str) -> str:
     if not usable or not re.fullmatch(r"[A-Za-z0-9:/.\[\]_~%-]{1,200}", text):
         raise ValueError(f"{example}, without a question mark or #")
     return text.rstrip("/")
+
+
+def _store_url(text: str) -> str:
+    """Raises ValueError, which does not quote it: it may hold a password."""
+    scheme = text.partition("://")[0]
+    if scheme not in STORE_SCHEMES or "://" not in text:
+        raise ValueError("must be an address such as postgresql://quackbridge@db.example.org/quackbridge")
+    return text
 
 
 def _proxy(text: str) -> str:
@@ -280,7 +291,13 @@ class StoreSection(Section):
     """What the daemon remembers: the outbox, and where each network resumes."""
 
     path: FilePath = Field(default=Path("data/quackbridge.sqlite"), validate_default=True)
-    """The SQLite file. The daemon makes it."""
+    """The SQLite file. The daemon makes it. With a `url`, nothing is stored in it: beside it are the lock, the socket
+    for commands and the cache of files, so each worker on a machine needs another."""
+    url: Annotated[str, AfterValidator(_store_url)] | None = Field(default=None, repr=False)
+    """The database that several workers share, such as postgresql://quackbridge@db.example.org/quackbridge. Absent: the
+    file at `path`, for one daemon."""
+    url_file: FilePath | None = None
+    """A file with the `url`, which has a password in it, and which only its owner can read."""
     remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)
     """How long carried messages are remembered, so that replies find them and nothing is carried twice."""
     excerpt: Annotated[int, BeforeValidator(number), Field(ge=0, le=2000)] = 300

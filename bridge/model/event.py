@@ -12,6 +12,8 @@ from bridge.model.people import Identity, Sender
 from bridge.model.text import LINE_END, Span, Text, merge, words
 
 BOTS = "bots"
+VOICES = f"{BOTS}@"
+"""How the network begins by which one worker's bots and desk speak, where several workers share a store: its name."""
 """The internal network whose rooms are the bots' inboxes ("ears"). No network of the config may have this name."""
 
 DESK = "desk"

@@ -87,6 +87,13 @@ class Commit:
         )
 
 
+class Owner(NamedTuple):
+    """Who runs a network, and what that worker has reported of it ('': nothing yet)."""
+
+    worker: str
+    report: str = ""
+
+
 class Committed(NamedTuple):
     """How many deliveries were new, and the rooms whose `posts` are frozen now: the caller has to send these.
     `erased`: deliveries of messages that are removed, and of what is about them: those that waited are dropped. Those
@@ -267,13 +274,21 @@ class Store:
         """The outages of rooms that lasted until after `since` (seconds since the epoch), the first that began first.
         They are kept for a year, the last 10,000."""
 
+    @_reads
+    async def owners(self) -> Mapping[str, Owner]:
+        """Who runs each network now. Networks that nobody runs are left out."""
+
+    @_writes
+    async def agree(self, name: str, value: str) -> str:
+        """Keep `value` under `name`, unless something is kept there; returns what is kept: to all workers the same."""
+
     @_writes
     async def begin_run(self, version: str) -> None:
         """The daemon of that version begins to run now."""
 
     @_writes
-    async def end_run(self) -> None:
-        """The daemon that began last ends now, as it should."""
+    async def end_run(self, version: str = "") -> None:
+        """The daemon of that version that began last ends now, as it should; '': of any version."""
 
     @_reads
     async def runs(self, since: float) -> Sequence[Run]:
@@ -328,8 +343,16 @@ class Lease:
         return committed
 
     @_writes
+    async def keep(self) -> None:
+        """Keep the lease for another `LEASE_S`."""
+
+    @_reads
     async def renew(self, cursor: str | None) -> None:
-        """Keep the lease for another `LEASE_S`. Raises `Rewound` if the stored cursor is not `cursor`."""
+        """Raises `Rewound` if the stored cursor is not `cursor`: the store went back while nothing was heard."""
+
+    @_writes
+    async def report(self, words: str) -> None:
+        """Tell other workers how the network is: what `owners` gives them."""
 
     @_reads
     async def cursor(self) -> str | None:

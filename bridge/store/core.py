@@ -12,13 +12,13 @@ from bridge.model.health import Queue as Waiting
 from bridge.model.history import PastOutage, Run
 from bridge.model.outbox import Backlog, Delivery, Entry, Hosted, Known, Owed, Post, Revoked, State
 from bridge.model.people import Sender
-from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Shown, Waits
+from bridge.store.contract import LONGEST_WAIT_S, Commit, Committed, Dead, Dropped, Fate, Owner, Shown, Waits
 from bridge.store.tables import history, ledger, queues, traffic
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load
 from bridge.store.tables.files import Files
 from bridge.store.tables.losses import Losses, Row
 from bridge.store.tables.messages import Messages
-from bridge.store.tables.networks import Networks, waiting
+from bridge.store.tables.networks import REPORT, Networks, waiting
 from bridge.store.tables.plans import Plans
 from bridge.store.tables.queue import IS_DUE, Queue
 from bridge.store.tables.removals import fruitless, removed
@@ -82,8 +82,15 @@ class Core:
     def cursor(self, network: str, token: str) -> str | None:
         return self._networks.cursor(network, token)
 
+    def keep(self, network: str, token: str) -> None:
+        self._networks.keep(network, token)
+
+    def report(self, network: str, token: str, words: str) -> None:
+        self.cursor(network, token)
+        self._networks.remember(network, {REPORT: words})
+
     def renew(self, network: str, token: str, cursor: str | None) -> None:
-        self._networks.renew(network, token, cursor)
+        self._networks.expect(network, token, cursor, after=cursor)
 
     def recall(self, network: str, token: str) -> Mapping[str, str]:
         self.cursor(network, token)
@@ -408,8 +415,14 @@ class Core:
     def begin_run(self, version: str) -> None:
         history.begin_run(self._sql, version, self._clock())
 
-    def end_run(self) -> None:
-        history.end_run(self._sql, self._clock())
+    def end_run(self, version: str = "") -> None:
+        history.end_run(self._sql, self._clock(), version)
+
+    def owners(self) -> Mapping[str, Owner]:
+        return self._networks.owners()
+
+    def agree(self, name: str, value: str) -> str:
+        return self._networks.agree(name, value)
 
     def runs(self, since: float) -> Sequence[Run]:
         return history.runs(self._sql, since)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.model.casemap import Casemapping
+from bridge.model.casemap import Casemapping, widest
 from bridge.model.people import Identity, Proof, Sender
 from bridge.users import User
 from bridge.users.index import Index
@@ -30,7 +30,7 @@ def test_a_proof_of_one_kind_does_not_match_an_identity_of_another_kind(value: s
         assert Index([alice]).identify(sender) is None
 
 
-@given(st.lists(_ACCOUNT, unique_by=Casemapping.RFC1459.fold, max_size=6), st.data())
+@given(st.lists(_ACCOUNT, unique_by=widest, max_size=6), st.data())
 def test_an_index_that_was_changed_equals_an_index_made_anew(accounts: list[str], data: st.DataObject) -> None:
     users = [User(f"u{n}", identities=(Identity(Proof.IRC, "libera", one),)) for n, one in enumerate(accounts)]
     gone = data.draw(st.lists(st.sampled_from(users), unique=True)) if users else []

@@ -102,7 +102,7 @@ class PostgresStore(Store):
         except LeaseLost:
             self.let_go(args[0], args[1])
             raise
-        if verb == "renew":
+        if verb == "keep":
             self._believed[args[0]] = (args[1], before + BELIEVED_S)
         return result
 

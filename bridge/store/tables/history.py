@@ -50,9 +50,12 @@ def begin_run(sql: sqlite3.Connection, version: str, now: float) -> None:
     sql.execute("INSERT INTO runs (began, version) VALUES (?, ?)", (now, version))
 
 
-def end_run(sql: sqlite3.Connection, now: float) -> None:
-    """The last run, which has not ended yet, ends."""
-    sql.execute("UPDATE runs SET ended = max(began, ?) WHERE seq = (SELECT max(seq) FROM runs)", (now,))
+def end_run(sql: sqlite3.Connection, now: float, version: str) -> None:
+    """The last run of `version` ('': of any), which has not ended yet, ends."""
+    sql.execute(
+        "UPDATE runs SET ended = max(began, ?1) WHERE seq = (SELECT max(seq) FROM runs WHERE ?2 = '' OR version = ?2)",
+        (now, version),
+    )
 
 
 def runs(sql: sqlite3.Connection, since: float) -> Sequence[Run]:

@@ -3,8 +3,11 @@
 import sqlite3
 from collections.abc import Mapping
 
-from bridge.model.event import BOTS
-from bridge.store.contract import LeaseLost, Rewound
+from bridge.model.event import BOTS, VOICES
+from bridge.store.contract import LeaseLost, Owner, Rewound
+
+REPORT = "report"
+"""The key in a network's memory of what its worker reports of it."""
 
 
 def waiting(sql: sqlite3.Connection) -> Mapping[str, int]:
@@ -12,14 +15,17 @@ def waiting(sql: sqlite3.Connection) -> Mapping[str, int]:
     rows = sql.execute(
         "SELECT name, (SELECT count(*) FROM deliveries WHERE state = 'queued' AND network = name) FROM"
         " (SELECT name FROM networks UNION SELECT network FROM deliveries WHERE state IN ('queued', 'dead')) AS known"
-        " WHERE name != ? ORDER BY name",
-        (BOTS,),
+        " WHERE name != ? AND name NOT LIKE ? ORDER BY name",
+        (BOTS, f"{VOICES}%"),
     )
     return dict(rows.fetchall())
 
 
 class Networks:
     """The tables of networks and of their memory. Begins and ends no transaction."""
+
+    held = ""
+    """SQL: what else is true of a lease that has not run out."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -34,9 +40,27 @@ class Networks:
         )
         return True
 
-    def renew(self, network: str, token: str, cursor: str | None) -> None:
-        """Keep the lease. Raises LeaseLost, and Rewound if the stored cursor is not `cursor`."""
-        self.expect(network, token, cursor, after=cursor)
+    def keep(self, network: str, token: str) -> None:
+        """Keep the lease for longer. Raises LeaseLost."""
+        self.cursor(network, token)
+
+    def owners(self) -> Mapping[str, Owner]:
+        """Who runs each network."""
+        query = (
+            "SELECT name, worker, coalesce(value, '') FROM networks LEFT JOIN memory ON memory.network = name"
+            " AND memory.key = ? WHERE token IS NOT NULL AND worker IS NOT NULL"
+        )
+        rows = self._sql.execute(query + self.held, (REPORT,))
+        return {name: Owner(worker, report) for name, worker, report in rows.fetchall()}
+
+    def agree(self, name: str, value: str) -> str:
+        """What is kept under `name` for all networks: `value`, if nothing was kept before."""
+        self._sql.execute(
+            "INSERT INTO memory (network, key, value) VALUES (?, ?, ?) ON CONFLICT (network, key) DO NOTHING",
+            (BOTS, name, value),
+        )
+        found = self._sql.execute("SELECT value FROM memory WHERE network = ? AND key = ?", (BOTS, name)).fetchone()
+        return str(found[0])
 
     def of_worker_of(self, network: str) -> frozenset[str]:
         """The networks that are run by the same worker as `network`."""

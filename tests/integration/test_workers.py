@@ -1,0 +1,120 @@
+"""Two daemons with one configuration and one store on PostgreSQL: each network is run by one of them."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridge.demo.people import IrcPerson, MatrixPerson
+from bridge.demo.servers import Synapse
+from tests.integration.daemon import Daemon, write_config
+from tests.integration.pond import PASSWORD, Pond, dug
+from tests.integration.servers import Anope
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.servers
+
+_PATIENCE_S = 60.0
+
+
+@dataclass
+class Pair:
+    """Two workers, each in a folder of its own, and the pond that they share."""
+
+    pond: Pond
+    server: Postgres
+    daemons: tuple[Daemon, Daemon]
+
+    def owner(self, network: str) -> Daemon:
+        """The daemon that runs `network`."""
+        ((worker,),) = self.server.execute("SELECT worker FROM networks WHERE name = %s", network)
+        return next(each for each in self.daemons if worker.endswith(f":{each.pid}"))
+
+    def other(self, daemon: Daemon) -> Daemon:
+        return next(each for each in self.daemons if each is not daemon)
+
+    async def owned(self, network: str, by: Daemon) -> None:
+        """Return once `by` runs `network`."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while self.owner(network) is not by:  # noqa: ASYNC110  (what the database holds is no event)
+                await asyncio.sleep(0.1)
+
+    async def hears(self, bob: IrcPerson, numbers: range) -> None:
+        """Bob hears these lines of alice, each once and in their order."""
+        await bob.heard(f"line {numbers[-1]}", timeout=_PATIENCE_S)
+        lines = [message.text.rpartition(" ")[2] for message in bob.messages if "line " in message.text]
+        assert lines == [str(number) for number in numbers]
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, synapse: Synapse, services: Anope, postgres: Postgres) -> AsyncGenerator[Pair, None]:
+    postgres.empty()
+    pond = await dug(tmp_path, synapse, services)
+    pond.config["store"] = {"path": "data/quackbridge.sqlite", "url": postgres.url}
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    second = tmp_path / "second"
+    shutil.copytree(pond.folder, second)
+    async with Daemon(pond.folder) as one, Daemon(second) as two:
+        pair = Pair(pond, postgres, (one, two))
+        await one.ready()
+        await two.ready()
+        yield pair
+
+
+@asynccontextmanager
+async def talking(pair: Pair) -> AsyncGenerator[tuple[MatrixPerson, IrcPerson], None]:
+    async with pair.pond.people() as (alice, bob):
+        yield alice, bob
+
+
+async def test_workers_share_the_networks_and_what_one_hears_the_other_says(pair: Pair) -> None:
+    names = {"home", "irc", "bots"}
+    held = [{name for name in names if pair.owner(name) is daemon} for daemon in pair.daemons]
+    assert sorted(map(len, held)) == [1, 2]
+    async with talking(pair) as (alice, bob):
+        await alice.send(pair.pond.room, "line 0")
+        await pair.hears(bob, range(1))
+        await bob.say(pair.pond.channel, "and back")
+        await alice.heard("and back", timeout=_PATIENCE_S)
+        await bob.say(pair.pond.channel, f"{pair.pond.duck}: hello")
+        await bob.heard("Little Yellow Duck", timeout=_PATIENCE_S)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_network_goes_on_at_another_worker_when_its_own_ends(pair: Pair, how: signal.Signals) -> None:
+    async with talking(pair) as (alice, bob):
+        await alice.send(pair.pond.room, "line 0")
+        await pair.hears(bob, range(1))
+        ending = pair.owner("irc")
+        left = pair.other(ending)
+        stopping = asyncio.create_task(ending.stop(how))
+        for number in range(1, 6):
+            await alice.send(pair.pond.room, f"line {number}")
+            await asyncio.sleep(0.2)
+        await pair.owned("irc", left)
+        await stopping
+        await pair.hears(bob, range(6))
+
+
+async def test_a_worker_that_was_stopped_for_long_wakes_up_without_its_networks(pair: Pair) -> None:
+    async with talking(pair) as (alice, bob):
+        await alice.send(pair.pond.room, "line 0")
+        await pair.hears(bob, range(1))
+        asleep = pair.owner("irc")
+        awake = pair.other(asleep)
+        asleep.send(signal.SIGSTOP)
+        for number in range(1, 4):
+            await alice.send(pair.pond.room, f"line {number}")
+        await pair.owned("irc", awake)
+        await pair.hears(bob, range(4))
+        asleep.send(signal.SIGCONT)
+        await asleep.logged("network_lost", lambda line: line["network"] == "irc")
+        for number in range(4, 7):
+            await alice.send(pair.pond.room, f"line {number}")
+        await pair.hears(bob, range(7))
+        assert pair.owner("irc") is awake
