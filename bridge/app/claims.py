@@ -41,7 +41,7 @@ class Claims:
         rng: random.Random,
     ) -> None:
         self._store = store
-        self._worker = worker
+        self.worker = worker
         self.voice = f"{VOICES}{worker}"
         self._running = running
         self._wanted = wanted
@@ -54,11 +54,16 @@ class Claims:
         self.owners: Mapping[str, Owner] = {}
         """Who ran each network at the last look."""
 
+    @property
+    def leases(self) -> Mapping[str, Lease]:
+        """The leases of this worker."""
+        return self._running.leases
+
     async def speak(self) -> Lease:
         """The lease of this worker's voice. Raises `Unusable` if another worker has the same name."""
-        lease = await stored(self._store.acquire, self.voice, self._worker)
+        lease = await stored(self._store.acquire, self.voice, self.worker)
         if lease is None:
-            raise Unusable(f"another worker calls itself {self._worker}: give this machine another host name")
+            raise Unusable(f"another worker calls itself {self.worker}: give this machine another host name")
         return lease
 
     async def begin(self) -> None:
@@ -99,16 +104,16 @@ class Claims:
         wanted = self._wanted()
         free = [name for name in wanted if name not in self.owners and name not in self._running.leases]
         self._free = {name: self._free.get(name, 0) + 1 for name in free}
-        workers = len({owner.worker for owner in self.owners.values()} | {self._worker})
+        workers = len({owner.worker for owner in self.owners.values()} | {self.worker})
         held = sum(name in self._running.leases for name in wanted)
         share = -(-len(wanted) // workers) - held
         self._rng.shuffle(free)
         return [name for place, name in enumerate(free) if place < share or self._free[name] > _PATIENCE]
 
     async def _claim(self, name: str) -> None:
-        lease = await self._store.acquire(name, self._worker)
+        lease = await self._store.acquire(name, self.worker)
         if lease is not None:
-            log.info("network_taken", network=name, worker=self._worker)
+            log.info("network_taken", network=name, worker=self.worker)
             await self._start(name, lease)
 
     async def _keep(self, lease: Lease) -> None:

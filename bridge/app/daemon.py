@@ -17,6 +17,7 @@ from bots.hosting.parts import Ears, Voice
 from bridge import __version__
 from bridge.admin import comparing
 from bridge.admin.answers import Answers
+from bridge.admin.databases import codes_of, users_of
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
@@ -74,7 +75,7 @@ async def run(config: Config, path: Path, seen: Stamp | None) -> None:
         loop.add_signal_handler(number, stopping.set)
     watch = Watch(path, seen)
     loop.add_signal_handler(signal.SIGHUP, watch.now)
-    users = TinyUsers(config.users.database)
+    users = users_of(config)
     systemd = Systemd(os.environ)
     systemd.opening()
     settings = config.store
@@ -122,7 +123,13 @@ class _Daemon:
             editable=editable_networks(config),
         )
         self._counter = Counter(
-            users, self._sessions, self._gate, users.audit, private_networks(config), clock=time.time
+            users,
+            self._sessions,
+            self._gate,
+            users.audit,
+            private_networks(config),
+            clock=time.time,
+            codes=codes_of(config),
         )
         more = {"health": self._answer_health, "reload": self._answer_reload}
         self._answers = Answers(lambda: self._running.networks, more)
@@ -163,10 +170,9 @@ class _Daemon:
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout, shared=store.shared)
-        self._worker = f"{os.uname().nodename}:{os.getpid()}"
         self._claims = Claims(
             store,
-            self._worker,
+            _worker() if store.shared else os.uname().nodename,
             self._running,
             lambda: (*self._config.networks, BOTS),
             self._begin,
@@ -183,6 +189,7 @@ class _Daemon:
             self._shared,
             lambda: self._running.networks,
             lambda: {name: network.type for name, network in self._config.networks.items()},
+            self._claims,
         )
         self._health.board.ready_max_age = wiring.ready_max_age(config)
         self._serving = Serving(lambda: self._config, store, lambda: self._running.networks)
@@ -276,7 +283,7 @@ class _Daemon:
 
     def _version(self) -> str:
         """What the history calls this run."""
-        return f"{__version__} on {self._worker}" if self._store.shared else __version__
+        return f"{__version__} on {self._claims.worker}" if self._store.shared else __version__
 
     async def _begin_network(self, name: str, lease: Lease, *, needed: bool) -> None:
         await record_commands(self._config, name, self._users.audit)
@@ -425,6 +432,11 @@ class _Daemon:
         return any(room.network in self._gate.editable for room in self._gate.links.hearers(heard))
 
     def _listens(self, key: str, event: Event) -> bool:
+        """Whether the bot `key` is in a talk with who said `event`. If another worker hosts the bots, it decides on
+        what members say; guests, for whom each question counts, have to call the bot."""
+        if self._homes.memory.lease is None:
+            bot = self._config.bots.get(key)
+            return bot is not None and bot.stay > 0 and event.sender.user is not None
         return self._host.listens(key, event)
 
     def _is_command(self, line: str, user: User | None) -> bool:
@@ -434,8 +446,13 @@ class _Daemon:
         return self._host.whisper(ear(DESK, str(event.room)), event)
 
 
+def _worker() -> str:
+    """What this daemon is called where several share a store."""
+    return f"{os.uname().nodename}:{os.getpid()}"
+
+
 async def _lease(store: Store, network: str) -> Lease:
-    lease = await stored(store.acquire, network, f"{os.uname().nodename}:{os.getpid()}")
+    lease = await stored(store.acquire, network, _worker())
     if lease is None:
         raise Unusable(f"another process is running the network {network!r} on this store; stop it first")
     return lease

@@ -3,21 +3,22 @@
 import asyncio
 import math
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from bridge.app.claims import Claims
 from bridge.app.liveness import Liveness
+from bridge.model.elsewhere import Elsewhere, heard, told
 from bridge.model.event import Room
 from bridge.model.health import Health
 from bridge.network import Network
 from bridge.relay.health import Around, Board
 from bridge.relay.shared import Shared
 from bridge.rules.gate import Gate
-from bridge.store import Store, StoreError
+from bridge.store import Lease, Store, StoreError
 from bridge.store.steps import since_boot
 
 _LOOK_S = 1.0
@@ -40,6 +41,7 @@ class HealthWatch:
         shared: Shared,
         networks: Callable[[], Mapping[str, Network]],
         types: Callable[[], Mapping[str, str]],
+        claims: Claims,
     ) -> None:
         self._store = store
         self._path = path
@@ -47,10 +49,12 @@ class HealthWatch:
         self._shared = shared
         self._networks = networks
         self._types = types
+        self._claims = claims
+        self._reported: dict[str, tuple[Lease, str]] = {}
         self._around = Around()
         self._looked = -math.inf
         self.liveness = Liveness(store, shared.heartbeats)
-        self.board = Board(gate, shared.outages, shared.lines, socket.gethostname(), time.time, since_boot)
+        self.board = Board(gate, shared.outages, shared.lines, claims.worker, time.time, since_boot)
 
     def latest(self) -> Health:
         """The health at the last look, a second ago at most."""
@@ -79,6 +83,8 @@ class HealthWatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.liveness.keep(), name="liveness")
             group.create_task(self._keep_counting(), name="count what waits")
+            if self._store.shared:
+                group.create_task(self._keep_reporting(), name="report to other workers")
             while True:
                 self.look()
                 self._shared.counters.count_connects(self.board.now)
@@ -88,8 +94,27 @@ class HealthWatch:
     def look(self) -> None:
         """Look at once, as after a reload."""
         self._looked = asyncio.get_running_loop().time()
-        around = replace(self._around, full=self.liveness.full, lag=self.liveness.lag)
+        around = replace(self._around, full=self.liveness.full, lag=self.liveness.lag, elsewhere=self._elsewhere())
         self.board.look(self._networks(), self._types(), around)
+
+    def _elsewhere(self) -> Mapping[str, Elsewhere] | None:
+        if not self._store.shared:
+            return None
+        others = ((name, owner) for name, owner in self._claims.owners.items() if owner.worker != self._claims.worker)
+        return {name: heard(owner.worker, owner.report) for name, owner in others}
+
+    async def _keep_reporting(self) -> None:
+        """Tell other workers how the networks of this one are, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for name, lease in self._claims.leases.items():
+                if name not in self.board.now.networks:
+                    continue
+                report = lease, told(self.board.now, name)
+                if self._reported.get(name) != report:
+                    with suppress(StoreError):  # tried again in a second
+                        await lease.report(report[1])
+                        self._reported[name] = report
 
     async def _keep_counting(self) -> None:
         while True:

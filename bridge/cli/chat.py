@@ -18,6 +18,7 @@ from bots.hosting.unseen import Unseen
 from bots.hosting.voice import as_text
 from bots.hosting.working import for_ever
 from bots.load import brains, load_bot
+from bridge.admin.databases import users_of
 from bridge.cli.common import load_settings
 from bridge.cli.options import config_option
 from bridge.config import BotSection
@@ -25,7 +26,6 @@ from bridge.model.event import Room
 from bridge.model.people import Role, Sender
 from bridge.model.text import one_line, plain, printable, words
 from bridge.users import UsersError
-from bridge.users.tinydb import TinyUsers
 
 _HERE = Room("terminal", "you")
 _HISTORY = 1000
@@ -154,7 +154,7 @@ def _asker(config: Path, user: str | None) -> Question:
     if user is None:
         return Question("", (), Sender("terminal", "you", "you"), _HERE, 0.0)
     try:
-        known = TinyUsers(load_settings(config).users.database).find(user)
+        known = users_of(load_settings(config)).find(user)
     except UsersError as error:
         raise click.UsageError(str(error)) from error
     if known is None:

@@ -9,15 +9,15 @@ import yaml
 
 from bots.hosting.unseen import UNSEEN
 from bots.load import load_bot
+from bridge.admin.databases import users_of
 from bridge.admin.misfits import orphans, unknown_users
 from bridge.cli.options import config_option
 from bridge.config import Config, ConfigError, Problem, check, effective
 from bridge.config.schema import schema
 from bridge.lib import exits
 from bridge.store import StoreError
-from bridge.store.rename import networks_of
+from bridge.store.peek import networks_of
 from bridge.users import Users, UsersError
-from bridge.users.tinydb import TinyUsers
 
 
 @click.command("check-config")
@@ -74,11 +74,11 @@ def _misfits(settings: Config) -> Iterator[str]:
     """What does not fit the user database and the store, as these are now: the configuration itself is fine."""
     users: Users | None = None
     try:
-        users = TinyUsers(settings.users.database)
+        users = users_of(settings)
     except UsersError as error:
         yield str(error)
     try:
-        there = networks_of(settings.store.path) if settings.store.path.exists() else {}
+        there = networks_of(settings.store.place) if settings.store.is_there else {}
     except (OSError, StoreError) as error:
         there = {}
         yield f"the store cannot be looked at: {error}"

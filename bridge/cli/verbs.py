@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from bridge.admin.databases import users_of
 from bridge.admin.live import SocketLive
 from bridge.admin.verbs import Verb
 from bridge.admin.verbs.office import Again, Answer, Office, Terminal
@@ -21,7 +22,6 @@ from bridge.cli.options import config_option
 from bridge.lib import sockets
 from bridge.model.text import printable
 from bridge.users.passwords import LONGEST
-from bridge.users.tinydb import TinyUsers
 
 _ANSWER = 20
 """Most characters that are read of an answer."""
@@ -60,7 +60,7 @@ def in_shell(verb: Verb, name: str) -> click.Command:
 def _office(config: Path, *, as_json: bool) -> Office:
     settings = load_settings(config)
     by = f"shell:{_who()}"
-    users = partial(TinyUsers, settings.users.database, by)
+    users = partial(users_of, settings, by)
     store = settings.store.path
     live = SocketLive(sockets.places(store, config, os.environ), store)
     terminal = Terminal(_ask, _read, _take, None if as_json else _confirm)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from bridge.config.document import Document, Path, dotted
 from bridge.config.problems import Problem
 from bridge.config.secrets import is_secret
+from bridge.config.settings import in_store
 from bridge.lib import hosts
 from bridge.lib.secret_files import is_placeholder
 from bridge.model import identifiers
@@ -41,8 +42,15 @@ def credentials(document: Document) -> Iterator[Problem]:
 
 
 def store(document: Document) -> Iterator[Problem]:
-    """A store has one address at most."""
-    yield from _one_of(document, ("store",), _section(document, "store"), ("url", "url_file"), needed=0)
+    """A store has one address at most; users can be kept with it only if it has one."""
+    whole = document.value if isinstance(document.value, dict) else {}
+    settings = whole.get("store")
+    settings = settings if isinstance(settings, dict) else {}
+    yield from _one_of(document, ("store",), settings, ("url", "url_file"), needed=0)
+    if in_store(whole) and not any(settings.get(key) is not None for key in ("url", "url_file")):
+        yield document.problem(
+            ("users", "database"), "the store is a file of this daemon: name a file for the users, too"
+        )
 
 
 def _sasl(document: Document, place: Path, sasl: Mapping[str, object]) -> Iterator[Problem]:

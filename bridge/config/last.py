@@ -16,7 +16,10 @@ def remember(path: Path, config: Config) -> None:
     """Keep `config`, which was read from the file `path`, without its secrets, in a private file. Raises OSError."""
     plain = {
         **config.plain,
-        "users": {**_section(config, "users"), "database": str(config.users.database)},
+        "users": {
+            **_section(config, "users"),
+            "database": "store" if config.users_in_store else str(config.users.database),
+        },
         "store": {**_section(config, "store"), "path": str(config.store.path)},
     }
     text = yaml.safe_dump(_escaped(plain), allow_unicode=True, sort_keys=False)

@@ -54,8 +54,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """The settings in `path` without the secrets, which may be missing. Raises ConfigError. For commands that do not
-    log in."""
+    """The settings in `path` without the secrets, which may be missing, but with the address of the store. Raises
+    ConfigError. For commands that do not log in."""
     return _load(path, environ, _no_secrets)
 
 
@@ -67,9 +67,8 @@ def check(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return _load(path, {**environ, secrets.CREDENTIALS: secrets.ELSEWHERE}, secrets.reveal_here)
 
 
-def _no_secrets(document: Document, _folder: Path) -> Iterator[Problem]:
-    secrets.remove(document)
-    return iter(())
+def _no_secrets(document: Document, folder: Path) -> Iterator[Problem]:
+    return secrets.reveal_store(document, folder)
 
 
 def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Config:
@@ -79,7 +78,7 @@ def _load(path: Path, environ: Mapping[str, str], take_secrets: _Secrets) -> Con
         raise ConfigError(path, tuple(document.problems))
     old = [*modernise(document)]
     plain = secrets.without_secrets(document.value)
-    found = [*checks.credentials(document), *take_secrets(document, path.parent)]
+    found = [*checks.credentials(document), *checks.store(document), *take_secrets(document, path.parent)]
     config, invalid = _validate(document, path.parent)
     found += [*document.problems, *checks.names(document), *checks.links(document), *checks.placeholders(document)]
     known = {problem.where for problem in found}

@@ -25,11 +25,14 @@ def is_secret(place: Place) -> bool:
     return bool(place) and place[-1] in SECRETS
 
 
-def remove(document: Document) -> None:
-    """Remove every secret, and every problem with one."""
-    where = {document.problem(place, "").where for place, _section in _places(document)}
-    for place, section in _places(document):
+def reveal_store(document: Document, folder: Path) -> Iterator[Problem]:
+    """Read the address of the store, if it is known; remove every other secret, and every problem with one. Yields what
+    is wrong."""
+    removed = [(at, section) for at, section in _places(document) if at[0] != "store" or not section[str(at[-1])]]
+    where = {document.problem(place, "").where for place, _section in removed}
+    for place, section in removed:
         del section[str(place[-1])]
+    yield from reveal(document, folder)
     document.problems = [problem for problem in document.problems if problem.where not in where]
 
 

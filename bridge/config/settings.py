@@ -282,7 +282,8 @@ class UserDatabase(Section):
     """The allowlist."""
 
     database: FilePath = Field(default=Path("data/users.json"), validate_default=True)
-    """The file of the user database. `quackbridge init-db` makes it."""
+    """The file of the user database; `store`: with the store, where several workers share one. `quackbridge init-db`
+    makes it."""
     session: Duration = Field(default="12h", validate_default=True)
     """How long a login by password lasts at most, as `30m`, `12h` or `7d`."""
 
@@ -303,6 +304,16 @@ class StoreSection(Section):
     excerpt: Annotated[int, BeforeValidator(number), Field(ge=0, le=2000)] = 300
     """How many characters of each carried message are kept after it was sent, for `remember`, so that replies and edits
     can quote it; not what a spoiler hides. 0: none."""
+
+    @property
+    def place(self) -> Path | str:
+        """The file, or the address of the database."""
+        return self.path if self.url is None else self.url
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there may be a store already."""
+        return self.url is not None or self.path.exists()
 
 
 class OutboxSection(Section):
@@ -380,6 +391,12 @@ class HttpSection(Section):
 Network = Annotated[MatrixSettings | IrcSettings, Field(discriminator="type")]
 
 
+def in_store(plain: Mapping[str, object]) -> bool:
+    """Whether the settings, as in the file, keep the user database with the store."""
+    users = plain.get("users")
+    return isinstance(users, dict) and users.get("database") == "store"
+
+
 class Config(Section):
     """The configuration of quackbridge."""
 
@@ -417,6 +434,11 @@ class Config(Section):
     def file(self) -> Path:
         """The file that it was read from."""
         return self._file
+
+    @property
+    def users_in_store(self) -> bool:
+        """Whether the user database is kept with the store."""
+        return in_store(self._plain)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def _local(config: Config, *, runs: bool) -> Iterator[Finding]:
     yield ok("config", "it has no problem")
     yield from daemon.found(config.store.path, config.file, runs=runs)
     yield from machine.found(config, runs=runs)
-    yield from outbox.found(config.store.path)
+    yield from outbox.found(config.store.place)
 
 
 def _network(config: Config, name: str, *, runs: bool) -> AsyncGenerator[Finding, None]:
@@ -49,7 +49,7 @@ def _rooms(config: Config, name: str) -> Iterator[str]:
 
 def _kept(config: Config, name: str) -> Mapping[str, str]:
     try:
-        return memory_of(config.store.path, name) if config.store.path.exists() else {}
+        return memory_of(config.store.place, name) if config.store.is_there else {}
     except StoreError:
         return {}  # the check of the store tells
 

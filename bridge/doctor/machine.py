@@ -103,7 +103,9 @@ def _secret_files(config: Config) -> Iterator[Path]:
 
 
 def _own_files(config: Config) -> Iterator[Path]:
-    yield from (config.store.path, config.store.path.parent, config.users.database)
+    yield from (config.store.path, config.store.path.parent)
+    if not config.users_in_store:
+        yield config.users.database
 
 
 def _taken(config: Config) -> str:

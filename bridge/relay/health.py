@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge import __version__
+from bridge.model.elsewhere import Elsewhere, RoomReport
 from bridge.model.event import BOTS, Room
 from bridge.model.health import Check, Health, NetworkHealth, Queue, RoomHealth
 from bridge.network import Encrypts, Network, Reports, Vitals
@@ -21,12 +22,13 @@ MAX_AGE_S = 300.0
 class Around:
     """What the board is told of, besides the networks. `queues`: of all networks. `free`: bytes on the disk of the
     store, None if unknown. `full`: why what is heard has to wait for disk space. `lag`: how many seconds the event loop
-    was late."""
+    was late. `elsewhere`: the networks that other workers run; None where there are no others."""
 
     queues: Mapping[str, Queue] = field(default_factory=dict)
     free: int | None = None
     full: str = ""
     lag: float = 0.0
+    elsewhere: Mapping[str, Elsewhere] | None = None
 
 
 class Board:
@@ -61,9 +63,17 @@ class Board:
         once a second."""
         self._notice_step()
         now = self._clock()
-        found = {name: self._network(name, kind, networks.get(name), now) for name, kind in types.items()}
+        elsewhere = around.elsewhere or {}
+        found = {
+            name: self._elsewhere(name, kind, elsewhere[name], now)
+            if name in elsewhere and name not in networks
+            else self._network(name, kind, networks.get(name), now, alone=around.elsewhere is None)
+            for name, kind in types.items()
+        }
         rooms = tuple(
-            self._room(room, link.name, networks.get(room.network), found[room.network], now)
+            self._room_elsewhere(room, link.name, elsewhere[room.network], now)
+            if room.network in elsewhere and room.network not in networks
+            else self._room(room, link.name, networks.get(room.network), found[room.network], now)
             for link in self._gate.links
             for room in link.rooms
             if room.network in found
@@ -94,8 +104,17 @@ class Board:
         elif self._step and self._steady() - self._stepped > checks.CLOCK_LATELY_S:
             self._step = 0.0
 
-    def _network(self, name: str, kind: str, network: Network | None, now: float) -> NetworkHealth:
-        vitals = _vitals(network)
+    def _elsewhere(self, name: str, kind: str, told: Elsewhere, now: float) -> NetworkHealth:
+        return NetworkHealth(self._check(f"network:{name}", told.reason, now), kind, told.worker)
+
+    def _room_elsewhere(self, room: Room, link: str, told: Elsewhere, now: float) -> RoomHealth:
+        its = told.rooms.get(room.id, RoomReport())
+        check = self._check(f"room:{room}", its.reason, now)
+        seen = {"joined": its.joined, "may_speak": its.may_speak, "encrypted": its.encrypted, "readable": its.readable}
+        return RoomHealth(room, link, check, told.worker, **seen)
+
+    def _network(self, name: str, kind: str, network: Network | None, now: float, *, alone: bool) -> NetworkHealth:
+        vitals = _vitals(network, alone=alone)
         check = self._check(f"network:{name}", vitals.problem, now)
         return NetworkHealth(check, kind, self.now.worker, vitals.heard)
 
@@ -135,9 +154,9 @@ class Board:
         self._since = {name: check for name, check in self._since.items() if name in kept}
 
 
-def _vitals(network: Network | None) -> Vitals:
+def _vitals(network: Network | None, *, alone: bool) -> Vitals:
     if network is None:
-        return Vitals("it does not run")
+        return Vitals("it does not run" if alone else "no worker runs it yet")
     return network.vitals() if isinstance(network, Reports) else Vitals()
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from bridge.model.event import BOTS, EventKey, Room
 from bridge.model.outbox import Delivery
 from bridge.network import UNCOPIED
 from bridge.store.contract import StoreError, Unusable
-from bridge.store.schema import connect, read_only
+from bridge.store.schema import connect
 from bridge.store.sqlite import lock
 from bridge.store.tables.networks import waiting
 
@@ -28,16 +28,6 @@ class Moved:
 
     found: bool
     waiting: int = 0
-
-
-def networks_of(path: Path) -> Mapping[str, int]:
-    """The networks in the store at `path`, each with how many deliveries wait for it. A daemon may be running. Raises
-    `Unusable` if the store is missing, damaged or of a newer version."""
-    with closing(read_only(path)) as sql:
-        try:
-            return waiting(sql)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path}: the store cannot be read ({error})") from error
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,8 +38,7 @@ class Audit:
     def record(self, by: str, what: str, details: str) -> None:
         """Append a line; it is on disk when this returns. Raises UsersError or UsersUnavailable, and adds nothing, if
         that fails."""
-        stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-        line = {"time": stamp, "by": by[:_WORD], "what": what[:_WORD], "details": details[:_WORD]}
+        line = line_of(self._clock(), by, what, details)
         data = (json.dumps(line, ensure_ascii=True) + "\n").encode()
         try:
             self._append(data)
@@ -92,6 +91,12 @@ class Audit:
             model = self._database.stat()
             os.fchown(handle, model.st_uid, model.st_gid)
         return handle
+
+
+def line_of(time: float, by: str, what: str, details: str) -> Mapping[str, str]:
+    """A line of the log, for `time` (seconds since the epoch)."""
+    stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    return {"time": stamp, "by": by[:_WORD], "what": what[:_WORD], "details": details[:_WORD]}
 
 
 def _record(line: str) -> Record | None:

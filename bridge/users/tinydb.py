@@ -22,11 +22,13 @@ from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
 from bridge.users.requests import Requests
 from bridge.users.sanctions import Sanctions, checked_target
+from bridge.users.shared import SharedAudit, SharedFile, SharedText, file_of
 from bridge.users.storage import AtomicFile, Held
 
 _FORMAT = 2  # 1 had no sanctions: a program that knows only 1 would let banned people in. Requests, which came later,
 # need no 3: a program that does not know them leaves them as they are, and lets nobody in by them
 _META: Row = {"format": _FORMAT}
+_EMPTY: Tables = {"meta": {"1": _META}, "users": {}, "sanctions": {}, "requests": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +55,42 @@ class _Change:
 
 
 class TinyUsers:
-    """The Users contract on the file at `path`, which is read at creation and when `refresh` finds it changed. The
-    audit log records changes as done by `by`."""
+    """The Users contract on the file at `place`, or on a text that machines share; it is read at creation and when
+    `refresh` finds it changed. The audit log records changes as done by `by`."""
 
-    def __init__(self, path: Path, by: str = "", clock: Callable[[], float] = time.time) -> None:
-        self.audit = Audit(path, clock)
+    def __init__(self, place: Path | SharedText, by: str = "", clock: Callable[[], float] = time.time) -> None:
         self._by = by
         self._clock = clock
-        self._file = AtomicFile(path)
+        self._file = file_of(place)
+        self.audit = Audit(place, clock) if isinstance(place, Path) else SharedAudit(place, clock)
         self._made: Mapping[Row, User] = {}
         self._seen = self._file.stamp()
         self._state = self._read(self._file.read(), None)
 
     @classmethod
-    def create(cls, path: Path, by: str = "") -> Self:
+    def create(cls, path: Path | SharedText, by: str = "") -> Self:
         """Make an empty database. Raises UsersError if it exists already."""
+        if not isinstance(path, Path):
+            return cls._create_shared(path, by)
         file = AtomicFile(path)
         file.make_folder()
         with file.locked():
             if file.path.exists():
                 raise UsersError(f"{file.path}: there is a user database already; nothing was changed")
-            file.write({"meta": {"1": _META}, "users": {}, "sanctions": {}, "requests": {}})
+            file.write(_EMPTY)
         made = cls(path, by)
         made.audit.record(by, "init-db", str(file.path))
+        return made
+
+    @classmethod
+    def _create_shared(cls, text: SharedText, by: str) -> Self:
+        file = SharedFile(text)
+        with file.locked():
+            if file.stamp()[0]:
+                raise UsersError(f"{text.name}: there is a user database already; nothing was changed")
+            file.write(_EMPTY)
+        made = cls(text, by)
+        made.audit.record(by, "init-db", text.name)
         return made
 
     @classmethod

@@ -13,7 +13,6 @@ from argon2 import PasswordHasher
 from bots.api import Question
 from bridge import cli
 from bridge.admin.desk import Desk
-from bridge.admin.desk.codes import LASTS, Codes, random_code
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.guesses import By, Guesses
 from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
@@ -30,6 +29,7 @@ from bridge.rules.link import Link, Rules
 from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
+from bridge.users.codes import LASTS, OwnCodes, random_code
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
@@ -307,10 +307,10 @@ async def test_codes_are_random_and_wrong_ones_are_delayed(world: World) -> None
     said = [await world.asks(matrix("alice"), f"link-identity aaaa-{number}") for number in range(4)]
     assert said[-1].startswith("Too many wrong codes")
     assert len({random_code() for _ in range(1_000)}) == 1_000
-    codes = Codes()
-    kept = [codes.issue(AL, 0.0) for _ in range(1_100)]
-    assert codes.claim(kept[0], 0.0) is None
-    assert codes.claim(kept[-1], 0.0) is not None
+    codes = OwnCodes()
+    kept = [await codes.issue(AL, 0.0) for _ in range(1_100)]
+    assert await codes.claim(kept[0], 0.0) is None
+    assert await codes.claim(kept[-1], 0.0) is not None
 
 
 @pytest.mark.parametrize("gap", [" ", "\t", "\n", "\xa0", ":", " : ", "\u2003"])

@@ -1,6 +1,6 @@
 """The contract of every user database: bridge.users.contract.Users."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,20 +9,29 @@ import pytest
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
+from bridge.store.postgres.users import UsersText
 from bridge.users import Measure, MembershipRequest, Role, Sanction, Standing, User, Users, UsersError
 from bridge.users.requests import LASTS_S, open_ones
 from bridge.users.tinydb import TinyUsers
 from tests.events import irc, matrix
 from tests.fakes.users import MemoryUsers
+from tests.postgres import Postgres
 
 ALICE = Identity(Proof.MATRIX, "", "@alice:hs")
 BOB = Identity(Proof.IRC, "libera", "Bob[away]")
 MASK = Identity(Proof.IRC_MASK, "plain", "*!~carol@*.example.org")
 
 
-@pytest.fixture(params=["tinydb", "memory"])
-def users(request: pytest.FixtureRequest, tmp_path: Path) -> Users:
-    return TinyUsers.create(tmp_path / "users.json") if request.param == "tinydb" else MemoryUsers()
+@pytest.fixture(params=["tinydb", "memory", pytest.param("postgres", marks=pytest.mark.servers)])
+def users(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Users]:
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        server.empty()
+        text = UsersText(server.url)
+        yield TinyUsers.create(text)
+        text.close()
+    else:
+        yield TinyUsers.create(tmp_path / "users.json") if request.param == "tinydb" else MemoryUsers()
 
 
 def _carol(mask: str, casemapping: Casemapping = Casemapping.RFC1459) -> Sender:

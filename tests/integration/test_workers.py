@@ -1,20 +1,24 @@
 """Two daemons with one configuration and one store on PostgreSQL: each network is run by one of them."""
 
 import asyncio
+import json
 import shutil
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
-from tests.integration.daemon import Daemon, write_config
+from bridge.store.postgres.users import UsersText
+from bridge.users.tinydb import TinyUsers
+from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
-from tests.integration.servers import Anope
+from tests.integration.servers import Anope, unique
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.servers
@@ -30,9 +34,14 @@ class Pair:
     server: Postgres
     daemons: tuple[Daemon, Daemon]
 
+    def worker(self, network: str) -> str:
+        """What the worker that runs `network` calls itself."""
+        ((worker,),) = self.server.execute("SELECT worker FROM networks WHERE name = %s", network)
+        return str(worker)
+
     def owner(self, network: str) -> Daemon:
         """The daemon that runs `network`."""
-        ((worker,),) = self.server.execute("SELECT worker FROM networks WHERE name = %s", network)
+        worker = self.worker(network)
         return next(each for each in self.daemons if worker.endswith(f":{each.pid}"))
 
     def other(self, daemon: Daemon) -> Daemon:
@@ -56,6 +65,10 @@ async def pair(tmp_path: Path, synapse: Synapse, services: Anope, postgres: Post
     postgres.empty()
     pond = await dug(tmp_path, synapse, services)
     pond.config["store"] = {"path": "data/quackbridge.sqlite", "url": postgres.url}
+    pond.config["users"] = {"database": "store"}
+    users = UsersText(postgres.url)
+    TinyUsers.create(users).put(*TinyUsers(pond.folder / "data/users.json").list())
+    users.close()
     write_config(pond.folder, pond.config, {"home": PASSWORD})
     second = tmp_path / "second"
     shutil.copytree(pond.folder, second)
@@ -83,6 +96,46 @@ async def test_workers_share_the_networks_and_what_one_hears_the_other_says(pair
         await alice.heard("and back", timeout=_PATIENCE_S)
         await bob.say(pair.pond.channel, f"{pair.pond.duck}: hello")
         await bob.heard("Little Yellow Duck", timeout=_PATIENCE_S)
+
+
+async def test_each_worker_and_a_machine_without_one_tell_which_worker_has_what(pair: Pair, tmp_path: Path) -> None:
+    workers = {name: pair.worker(name) for name in ("home", "irc")}
+    for daemon in pair.daemons:
+        async with asyncio.timeout(_PATIENCE_S):
+            while (said := await _status(daemon.folder))["status"] != "ok":  # noqa: ASYNC110  (a report takes a second)
+                await asyncio.sleep(0.5)
+        assert {name: said["networks"][name]["worker"] for name in workers} == workers
+        assert said["rooms"][f"home/{pair.pond.room}"]["worker"] == workers["home"]
+    third = tmp_path / "third"
+    shutil.copytree(pair.pond.folder, third, ignore=shutil.ignore_patterns("data", ".*"))
+    said = await _status(third)
+    assert {name: said["networks"][name]["worker"] for name in workers} == workers
+    assert said["running"] is False
+    assert "alice" in (await asyncio.to_thread(quackbridge, third, "list-users")).stdout
+
+
+async def _status(folder: Path) -> dict[str, Any]:
+    asked = await asyncio.to_thread(quackbridge, folder, "status", "--json")
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
+
+
+async def test_a_code_from_the_network_of_one_worker_is_known_to_the_other_and_so_is_who_became_known(
+    pair: Pair,
+) -> None:
+    pond, account = pair.pond, unique("al")
+    await pond.services.register(account, PASSWORD)
+    async with pond.people() as (alice, _), pond.person(unique("ann"), sasl=(account, PASSWORD)) as ann:
+        direct = await alice.direct(pond.duck_id)
+        await alice.sees(direct, pond.duck_id)
+        await ann.say(pond.duck, "prove")
+        code = (await ann.heard("can be used once", timeout=_PATIENCE_S)).text.split()[0]
+        await alice.send(direct, f"link-identity {code} yes")
+        await alice.heard(f"irc/{account} is alice", timeout=_PATIENCE_S)
+        await asyncio.sleep(2.5)  # each worker looks at the users once a second
+        await ann.join(pond.channel)
+        await ann.say(pond.channel, "now I am alice")
+        await alice.heard("now I am alice", timeout=_PATIENCE_S)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

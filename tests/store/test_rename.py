@@ -15,7 +15,8 @@ from bridge.model.event import BOTS, Event, EventKey, Reaction, Room
 from bridge.model.outbox import Addressed, Post
 from bridge.network import UNCOPIED
 from bridge.store import Commit, Dead, Dropped, Lease, Unusable, Waits
-from bridge.store.rename import networks_of, renaming
+from bridge.store.peek import networks_of
+from bridge.store.rename import renaming
 from bridge.store.sqlite import SqliteStore, lock
 from bridge.store.tables.bodies import dump
 from tests.events import HOME, irc, matrix, said

@@ -9,7 +9,6 @@ from typing import assert_never
 import structlog
 from argon2 import PasswordHasher
 
-from bridge.admin.desk.codes import LASTS, Codes
 from bridge.admin.desk.guesses import By, Guesses, Key
 from bridge.lib.durations import spelled
 from bridge.lib.lru import LruSet
@@ -19,6 +18,7 @@ from bridge.rules.budget import Allowance, Budget
 from bridge.rules.gate import Gate
 from bridge.users import MembershipRequest, Standing, User, Users, UsersError
 from bridge.users.audit import Audit
+from bridge.users.codes import LASTS, Codes, OwnCodes
 from bridge.users.identities import lasting, same_name
 from bridge.users.passwords import HASHER, choose_password, hash_password, is_outdated, verify
 from bridge.users.requests import LASTS_S, Requests
@@ -41,6 +41,8 @@ _ASKED = Allowance(60, 1)
 _MANY = "Too many people ask to become members right now. Try again tomorrow."
 _WELL_MEANT = frozenset({"", "please", "pls", "membership"})
 """What may follow `request`; anything else asks for something else."""
+
+_NO_CODES = "I cannot keep codes right now. Try again in some minutes."
 
 
 class Counter:
@@ -66,7 +68,7 @@ class Counter:
         self._gate = gate
         self._audit = audit
         self._clock = clock
-        self._codes = codes or Codes()
+        self._codes = codes or OwnCodes()
         self._guesses = Guesses()
         self._familiar: LruSet[tuple[object, ...]] = LruSet(_FAMILIAR)
         self._refusals = Budget(_RECORDED)
@@ -168,7 +170,10 @@ class Counter:
             return f"You are {user.name} here. Say `prove` to me on the other network, then here: link-identity CODE"
         if lasting(asker) is None:
             return f"{_unproven(asker)}. Until then I cannot remember you."
-        code = self._codes.issue(asker, self._clock())
+        try:
+            code = await self._codes.issue(asker, self._clock())
+        except OSError:
+            return _NO_CODES
         return f"{code} can be used once, within {spelled(LASTS)}. Where I know you, say to me: link-identity {code}"
 
     async def link_identity(self, asker: Sender, rest: str) -> str:
@@ -182,7 +187,10 @@ class Counter:
         code, _, sure = rest.partition(" ")
         if not code:
             return "Say: link-identity CODE. You get a code when you say `prove` to me on the other network."
-        claim = self._codes.claim(code, now)
+        try:
+            claim = await self._codes.claim(code, now)
+        except OSError:
+            return _NO_CODES
         if claim is None:
             self._guesses.wrong(guesser, now)
             return "That code is wrong or too old. Say `prove` on the other network to get a new one."
@@ -193,7 +201,10 @@ class Counter:
                 f"That makes {identity} you, {user.name}: they may do all that you may."
                 f" If it is you, say: link-identity {code} yes"
             )
-        self._codes.redeem(code)
+        try:
+            await self._codes.redeem(code)
+        except OSError:
+            return _NO_CODES
         await self._link(asker, user, identity)
         return f"{identity} is {user.name} from now on. To take it back, say: unlink-identity {identity}"
 

@@ -12,6 +12,7 @@ from bridge.admin import manifest
 from bridge.admin.verbs.office import Answer, Office, done
 from bridge.lib.files import belongs_with, make_folders, sync_folder, write_new
 from bridge.store import Unusable
+from bridge.users.shared import SharedFile, file_of
 from bridge.users.storage import AtomicFile
 from bridge.users.tinydb import TinyUsers
 
@@ -28,7 +29,7 @@ def backup(office: Office, folder: Path) -> Answer:
     """
     now = datetime.fromtimestamp(office.clock(), UTC)
     there = folder / f"{now:%Y-%m-%dT%H%M%SZ}"
-    users = AtomicFile(office.database)
+    users = file_of(office.database)
     users.content()  # raises UsersError before a folder is made
     try:
         make_folders(folder)
@@ -40,10 +41,12 @@ def backup(office: Office, folder: Path) -> Answer:
     except OSError as error:
         raise click.ClickException(f"{there}: cannot be written: {error.strerror}") from error
     office.audit.record(office.by, "backup", str(there))
+    if office.config.store.url is not None:
+        office.warn("the store is a database, which is not in this backup: back it up with pg_dump")
     return done(f"copied into {there}", folder=str(there))
 
 
-def _make(office: Office, users: AtomicFile, there: Path, now: datetime) -> None:
+def _make(office: Office, users: AtomicFile | SharedFile, there: Path, now: datetime) -> None:
     """Make the backup `there`. It gets this name once it is whole. Raises OSError."""
     part = there.with_name(f".{there.name}.part")
     part.mkdir(mode=0o700)
@@ -59,7 +62,7 @@ def _make(office: Office, users: AtomicFile, there: Path, now: datetime) -> None
     sync_folder(there.parent)
 
 
-def _copy(office: Office, users: AtomicFile, there: Path) -> list[Path]:
+def _copy(office: Office, users: AtomicFile | SharedFile, there: Path) -> list[Path]:
     """Copy all that belongs to a backup into the folder `there`; returns the copies."""
     from bridge.store.backup import copy  # few verbs need it
 
@@ -72,7 +75,7 @@ def _copy(office: Office, users: AtomicFile, there: Path) -> list[Path]:
     for name, each in copies.items():
         write_new(there / name, each)
     files = [there / name for name in copies]
-    if office.config.store.path.exists():
+    if office.config.store.url is None and office.config.store.path.exists():
         copy(office.config.store.path, there / _STORE)
         files.append(there / _STORE)
     return files
@@ -100,10 +103,12 @@ def restore(office: Office, folder: Path, with_store: bool, yes: bool) -> Answer
     ending = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.bak"
     kept: list[Path | None] = []
     if with_store:
+        if office.config.store.url is not None:
+            raise click.UsageError("--with-store: the store is a database: restore it with pg_restore")
         if not (folder / _STORE).exists():
             raise Unusable(f"{folder}: there is no store in this backup")
         kept.append(restore_store(office.config.store.path, folder / _STORE, ending))
-    kept.insert(0, AtomicFile(office.database).replace_by(folder / _USERS, ending))
+    kept.insert(0, file_of(office.database).replace_by(folder / _USERS, ending))
     office.audit.record(office.by, "restore", os.fspath(folder))
     named = [str(path) for path in kept if path is not None]
     words = f"restored {len(users.list())} users{' and the store' if with_store else ''}"

@@ -1,5 +1,7 @@
 """Making and dropping the user database."""
 
+from pathlib import Path
+
 import click
 
 from bridge.admin.verbs.office import Answer, Office, done
@@ -10,8 +12,10 @@ from bridge.users.tinydb import TinyUsers
 @click.pass_obj
 def init_db(office: Office) -> Answer:
     """Make an empty user database."""
-    TinyUsers.create(office.database, office.by)
-    return done(f"made {office.database}", path=str(office.database))
+    place = office.database
+    TinyUsers.create(place, office.by)
+    named = str(place) if isinstance(place, Path) else place.name
+    return done(f"made {named}", path=named)
 
 
 @click.command("drop-db")
@@ -19,6 +23,8 @@ def init_db(office: Office) -> Answer:
 @click.pass_obj
 def drop_db(office: Office, yes: bool) -> Answer:
     """Remove the user database; a dated backup is kept beside it."""
+    if not isinstance(office.database, Path):
+        raise click.UsageError("the users are in the store that workers share: remove them one by one")
     if not yes:
         raise click.UsageError(f"this removes all users from {office.database}: say --yes to confirm")
     kept = TinyUsers.drop(office.database, office.by)

@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -88,7 +87,7 @@ def _waiting(office: Office, network: str) -> tuple[str | None, datetime | None]
     from bridge.matrix.crypto.rows import RECOVERY, RECOVERY_SHOWN
     from bridge.store.peek import memory_of
 
-    kept = memory_of(office.config.store.path, network)
+    kept = memory_of(office.config.store.place, network)
     secret, at = kept.get(RECOVERY), kept.get(RECOVERY_SHOWN)
     return (written(bytes.fromhex(secret)) if secret else None), (
         datetime.fromtimestamp(float(at), UTC) if at else None
@@ -136,9 +135,10 @@ class _Alone:
         from bridge.admin.answers import Answers  # few verbs need these
         from bridge.matrix.client import MatrixNetwork
         from bridge.network import Refused
-        from bridge.store.sqlite import SqliteStore
+        from bridge.store.opening import opened
 
-        async with aclosing(SqliteStore.open(self._office.config.store.path, time.time)) as store:
+        settings = self._office.config.store
+        async with opened(settings.path, settings.url, time.time, steady=time.monotonic) as store:
             lease = await store.acquire(self._network, "matrix-setup")
             if lease is None:
                 raise click.ClickException(_BUSY)

@@ -77,7 +77,7 @@ def with_revoked(
     the rooms of `link`, or everywhere. Raises ClickException if the store cannot be changed."""
     rooms = None if link is None else office.config.links[link].rooms
     revoked = Revoked()
-    if office.config.store.path.exists():  # else the daemon has never run
+    if office.config.store.is_there:  # else the daemon has never run
         try:
             revoked = office.stored(lambda store: store.revoke_said(said, rooms))
         except StoreError as error:

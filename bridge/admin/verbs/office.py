@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from bridge.admin.databases import audit_of, place_of
 from bridge.admin.live import Live, NotRunning
 from bridge.config import Config
 from bridge.lib import exits
@@ -19,6 +19,7 @@ from bridge.model.outbox import Entry, State
 from bridge.store import Store
 from bridge.users import Role, Users
 from bridge.users.audit import Audit
+from bridge.users.shared import SharedText
 
 Result = TypeVar("Result")
 Json = Mapping[str, object] | Sequence[object]
@@ -88,12 +89,13 @@ class Office:
         return self._users()
 
     @property
-    def database(self) -> Path:
-        return self.config.users.database
+    def database(self) -> Path | SharedText:
+        """The file of the user database, or what stands for it in the store."""
+        return place_of(self.config)
 
     @property
     def audit(self) -> Audit:
-        return Audit(self.database, self.clock)
+        return audit_of(self.config, self.clock)
 
     @property
     def at_terminal(self) -> bool:
@@ -124,10 +126,10 @@ class Office:
 
     def stored(self, verb: Callable[[Store], Awaitable[Result]]) -> Result:
         """Run `verb` on the store; a daemon may be running. Call it in a thread without an event loop."""
-        from bridge.store.sqlite import SqliteStore  # few verbs need it
+        from bridge.store.opening import attached  # few verbs need it
 
         async def run() -> Result:
-            async with aclosing(SqliteStore.attach(self.config.store.path, self.clock)) as store:
+            async with attached(self.config.store.path, self.config.store.url, self.clock) as store:
                 return await verb(store)
 
         return asyncio.run(run())

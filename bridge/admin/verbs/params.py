@@ -64,9 +64,9 @@ class _Duration(_Type):
 
 
 def _user_names(config: Config) -> Sequence[str]:
-    from bridge.users.tinydb import TinyUsers
+    from bridge.admin.databases import users_of
 
-    return [user.name for user in TinyUsers(config.users.database).list()]
+    return [user.name for user in users_of(config).list()]
 
 
 def _waiting(*states: State) -> Callable[[Config], Sequence[str]]:
@@ -75,7 +75,7 @@ def _waiting(*states: State) -> Callable[[Config], Sequence[str]]:
     def ids(config: Config) -> Sequence[str]:
         from bridge.store.peek import delivery_ids
 
-        return delivery_ids(config.store.path, states, _SHOWN)
+        return delivery_ids(config.store.place, states, _SHOWN)
 
     return ids
 

@@ -16,9 +16,9 @@ _DAY_S = 86_400.0
 
 
 def _handles(config: Config) -> Sequence[str]:
-    from bridge.users.tinydb import TinyUsers
+    from bridge.admin.databases import users_of
 
-    return [each.handle for each in TinyUsers(config.users.database).requests() if each.decided is None]
+    return [each.handle for each in users_of(config).requests() if each.decided is None]
 
 
 _REQUEST = Completed("request", _handles)

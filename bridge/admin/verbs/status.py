@@ -17,10 +17,11 @@ from bridge.lib.durations import spelled
 from bridge.lib.sizes import spelled as size
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.accounting import Traffic, TrafficKind
-from bridge.model.event import BOTS
+from bridge.model.elsewhere import heard
+from bridge.model.event import BOTS, VOICES
 from bridge.model.health import rfc3339
 from bridge.model.outbox import Entry, State
-from bridge.store import Unusable
+from bridge.store import Owner, Unusable
 
 _UNKNOWN = "encryption: not known, as the daemon does not answer (`no_admin_socket` in its log may say why)"
 _UNANSWERED = "the daemon does not answer: whether all is well is not known; look at its log, or restart it"
@@ -41,6 +42,9 @@ def status(office: Office, watch: bool) -> Answer:
     if watch and not office.at_terminal:
         raise click.UsageError("--watch works on the command line only")
     running = is_in_use(office.config.store.path)
+    owners = {} if office.config.store.url is None else office.stored(lambda store: store.owners())
+    if owners and not running:
+        return _elsewhere(owners)
     health: Mapping[str, Any] = _health(office) if running else {"status": "stopped"}
     entries = _entries(office)
     networks = {name: _of(name, entries, office.clock()) for name in (*office.config.networks, BOTS)}
@@ -73,6 +77,17 @@ def status(office: Office, watch: bool) -> Answer:
     changed = [health["status"], [(name, check["ok"], check["reason"]) for name, check in data["checks"].items()]]
     again = Again(_WATCH_S, [*changed, [each["words"] for each in networks.values()]]) if watch else None
     return Answer(data, "\n".join(words), code=_CODES.get(health["status"], exits.FAILED), again=again)
+
+
+def _elsewhere(owners: Mapping[str, Owner]) -> Answer:
+    """The networks and their workers, as the shared store knows them: none of these runs here."""
+    found = {name: heard(owner.worker, owner.report) for name, owner in owners.items() if not name.startswith(VOICES)}
+    lines = [f"{name}: {its.reason or 'well'}, on {its.worker}" for name, its in sorted(found.items())]
+    networks = {name: {"ok": not its.reason, "reason": its.reason, "worker": its.worker} for name, its in found.items()}
+    is_well = not any(its.reason for its in found.values())
+    data = {"running": False, "status": "ok" if is_well else "degraded", "networks": networks}
+    words = "\n".join(("no daemon runs on this machine; on others:", *lines))
+    return Answer(data, words, code=exits.DONE if is_well else exits.FAILED)
 
 
 def _health(office: Office) -> Mapping[str, Any]:

@@ -1,0 +1,47 @@
+"""Where the user database and its audit log are: in files, or in the store that several workers share."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.config import Config
+from bridge.users import UsersError
+from bridge.users.audit import Audit
+from bridge.users.codes import Codes, OwnCodes, SharedCodes
+from bridge.users.shared import SharedAudit
+from bridge.users.tinydb import TinyUsers
+
+if TYPE_CHECKING:
+    from bridge.store.postgres.users import UsersText
+
+
+def place_of(config: Config) -> "Path | UsersText":
+    """The file of the user database, or what stands for it in the store. Raises UsersError if the library for the
+    store is missing."""
+    if not config.users_in_store or config.store.url is None:
+        return config.users.database
+    try:
+        from bridge.store.postgres.users import UsersText  # only with the extra
+    except ImportError as error:
+        raise UsersError(
+            "store.url: the library for PostgreSQL is not installed: pip install 'quackbridge[postgres]'"
+        ) from error
+    return UsersText(config.store.url)
+
+
+def users_of(config: Config, by: str = "", clock: Callable[[], float] = time.time) -> TinyUsers:
+    """The user database of the settings. Raises UsersError if it is missing or broken."""
+    return TinyUsers(place_of(config), by, clock)
+
+
+def audit_of(config: Config, clock: Callable[[], float]) -> Audit:
+    """Its audit log."""
+    place = place_of(config)
+    return Audit(place, clock) if isinstance(place, Path) else SharedAudit(place, clock)
+
+
+def codes_of(config: Config) -> Codes:
+    """The codes that people get on one network to say them on another."""
+    place = place_of(config)
+    return OwnCodes() if isinstance(place, Path) else SharedCodes(place)
