@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.config import Config
-from bridge.users import UsersError
+from bridge.store.opening import check_library
 from bridge.users.audit import Audit
 from bridge.users.codes import Codes, OwnCodes, SharedCodes
 from bridge.users.shared import SharedAudit
@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 
 
 def place_of(config: Config) -> "Path | UsersText":
-    """The file of the user database, or what stands for it in the store. Raises UsersError if the library for the
-    store is missing."""
+    """The file of the user database, or what stands for it in the store. Raises `Unusable` if the library
+    for the store is missing."""
     if not config.users_in_store or config.store.url is None:
         return config.users.database
-    try:
-        from bridge.store.postgres.users import UsersText  # only with the extra
-    except ImportError as error:
-        raise UsersError(
-            "store.url: the library for PostgreSQL is not installed: pip install 'quackbridge[postgres]'"
-        ) from error
+    check_library()
+    from bridge.store.postgres.users import UsersText
+
     return UsersText(config.store.url)
 
 

@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "check-config": ("check:check_config", "Check the config: print ok, or every problem."),
         "doctor": ("doctor:doctor", "Look at everything that the bridge needs, and say what to do."),
         "migrate-config": ("migrate:migrate_config", "Give the keys of an older config their present names."),
+        "move-store": ("move_store:move_store", "Move the store to a database that workers share, or back."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
         "systemd-unit": ("systemd_unit:systemd_unit", "Print the unit by which systemd starts the bridge."),

@@ -51,11 +51,18 @@ async def attached(path: Path, url: str | None, clock: Callable[[], float]) -> A
         await store.aclose()
 
 
-def _postgres() -> "type[PostgresStore]":
+def check_library() -> None:
+    """Raises `Unusable` if the library for PostgreSQL is missing."""
     try:
-        from bridge.store.postgres.store import PostgresStore  # only with the extra
+        import psycopg  # noqa: F401
     except ImportError as error:
         raise Unusable(
             "store.url: the library for PostgreSQL is not installed: pip install 'quackbridge[postgres]'"
         ) from error
+
+
+def _postgres() -> "type[PostgresStore]":
+    check_library()
+    from bridge.store.postgres.store import PostgresStore
+
     return PostgresStore

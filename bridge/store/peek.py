@@ -34,7 +34,10 @@ class Carried:
 def reading(place: Place) -> Iterator[Any]:
     """A connection that only reads, for SQL as in the tables. Raises `Unusable`, and StoreError."""
     if isinstance(place, str):
-        from bridge.store.postgres.reading import reading as there  # only with the extra
+        from bridge.store.opening import check_library
+
+        check_library()
+        from bridge.store.postgres.reading import reading as there
 
         with there(place) as sql:
             yield sql

@@ -20,7 +20,9 @@ _CHECK = " Whether a change has a mistake, the log says, too: `not_reloaded`."
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         **{name: "" for name, verb in VERBS.items() if verb.access is Access.NOBODY},
-        **dict.fromkeys(("run", "setup", "add-link", "add-network", "doctor", "migrate-config", "systemd-unit"), ""),
+        **dict.fromkeys(
+            ("run", "setup", "add-link", "add-network", "doctor", "migrate-config", "move-store", "systemd-unit"), ""
+        ),
         **dict.fromkeys(("config-schema", "irc-cert", "completion", "demo", "chat", "watch", "healthcheck"), ""),
         "check-config": _CHECK,
         "reload": _RELOAD,

@@ -61,8 +61,11 @@ def conninfo(url: str) -> str:
     try:
         settings: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(url)}
         return make_conninfo(**settings)
-    except psycopg.ProgrammingError as error:
-        raise Unusable(f"store.url: this is no address of a PostgreSQL database ({one_line(error)})") from error
+    except psycopg.ProgrammingError:  # it quotes the password
+        raise Unusable(
+            "store.url: this is no address of a PostgreSQL database; write it as"
+            " postgresql://USER:PASSWORD@HOST/DATABASE, with % and two hex digits for what is not a letter or a digit"
+        ) from None
 
 
 def one_line(error: BaseException) -> str:
@@ -102,9 +105,8 @@ class Sql:
         return Rows(self.connection.execute(query.encode(), _named(values) if values else None))
 
     def executemany(self, statement: str, rows: Iterable[Values]) -> None:
-        query = translated(statement).encode()
-        for values in rows:
-            self.connection.execute(query, _named(values))
+        with self.connection.cursor() as cursor:
+            cursor.executemany(translated(statement).encode(), [_named(values) for values in rows])
 
     def close(self) -> None:
         self.connection.close()

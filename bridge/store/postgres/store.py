@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from operator import methodcaller
 from typing import Any, Self
@@ -93,21 +93,25 @@ class PostgresStore(Store):
     # The engine
 
     async def read(self, verb: str, *args: Any, **named: Any) -> Any:
-        return await self.writer.read(methodcaller(verb, *args, **named))
+        return await self._while_ours(args, self.writer.read(methodcaller(verb, *args, **named)))
 
     async def write(self, verb: str, *args: Any, **named: Any) -> Any:
         before = self._steady()
-        try:
-            result = await self.writer.write(methodcaller(verb, *args, **named), self._ring)
-        except LeaseLost:
-            self.let_go(args[0], args[1])
-            raise
+        result = await self._while_ours(args, self.writer.write(methodcaller(verb, *args, **named), self._ring))
         if verb == "keep":
             self._believed[args[0]] = (args[1], before + BELIEVED_S)
         return result
 
     async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
-        return await self.writer.take_in(methodcaller(verb, *args, **named), self._ring)
+        return await self._while_ours(args, self.writer.take_in(methodcaller(verb, *args, **named), self._ring))
+
+    async def _while_ours(self, args: tuple[Any, ...], verb: Awaitable[Any]) -> Any:
+        """Do `verb`; if its lease is lost, we do not believe in it any more."""
+        try:
+            return await verb
+        except LeaseLost:
+            self.let_go(args[0], args[1])
+            raise
 
     def holds(self, network: str, token: str) -> bool:
         held, until = self._believed.get(network, ("", 0.0))

@@ -1,7 +1,7 @@
 """The user database as one text in the store, and its audit log: what `bridge.users.shared.SharedText` says."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -124,3 +124,21 @@ class UsersText:
         if self._there is not None:
             self._there.close()
         self._there = None
+
+
+def kept(url: str) -> tuple[str | None, list[str]]:
+    """The users and the audit log in the store at `url`. Raises OSError."""
+    text = UsersText(url)
+    try:
+        return text.read(), [*text.lines()]
+    finally:
+        text.close()
+
+
+def fill(sql: Sql, text: str | None, lines: Iterable[str]) -> None:
+    """Put users and audit log into a store that has none, inside the open transaction. Raises `Unusable` if it has."""
+    if sql.execute("SELECT 1 FROM users").fetchone():
+        raise Unusable("the store to move to has users already: give an empty one")
+    if text is not None:
+        sql.execute("INSERT INTO users (one, revision, body) VALUES (1, 1, ?)", (text,))
+    sql.executemany("INSERT INTO audit (line) VALUES (?)", [(line,) for line in lines])

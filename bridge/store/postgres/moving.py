@@ -1,0 +1,60 @@
+"""The two ends of moving a store (`bridge.store.moving`) on PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+
+from bridge.store.contract import StoreError, Unusable
+from bridge.store.postgres.leases import TimedLeases
+from bridge.store.postgres.schema import prepare
+from bridge.store.postgres.sql import Sql, connect, one_line
+
+_COUNTED = ("events", "deliveries", "outages", "runs")
+"""The tables whose rows are numbered."""
+
+
+@contextmanager
+def moving_from(url: str) -> Iterator[Sql]:
+    """One state of the store. Raises `Unusable` if a worker runs on it."""
+    with _open(url, upgrade=False) as sql:
+        sql.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        _check_idle(sql)
+        yield sql
+        sql.execute("ROLLBACK")
+
+
+@contextmanager
+def moving_to(url: str) -> Iterator[Sql]:
+    """One transaction. Numbers go on behind those that were moved."""
+    with _open(url, upgrade=True) as sql:
+        sql.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        sql.execute("BEGIN")
+        _check_idle(sql)
+        yield sql
+        for table in _COUNTED:
+            sql.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'),"  # noqa: S608
+                f" coalesce((SELECT max(seq) FROM {table}), 0) + 1, false)"
+            )
+        sql.execute("COMMIT")
+
+
+def _check_idle(sql: Sql) -> None:
+    if owners := TimedLeases(sql).owners():  # type: ignore[arg-type]
+        workers = ", ".join(sorted({owner.worker for owner in owners.values()}))
+        raise Unusable(f"workers run on this store: {workers}; stop them first")
+
+
+@contextmanager
+def _open(url: str, *, upgrade: bool) -> Iterator[Sql]:
+    try:
+        sql = Sql(connect(url))
+    except psycopg.Error as error:
+        raise Unusable(f"the database cannot be opened ({one_line(error)})") from error
+    with closing(sql):
+        try:
+            prepare(sql, upgrade=upgrade)
+            yield sql
+        except psycopg.Error as error:
+            raise StoreError(f"nothing was moved ({one_line(error)})") from error
