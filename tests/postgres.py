@@ -59,7 +59,9 @@ class Postgres(Process):
             self._run("initdb", "-D", str(self._data), "-U", "quackbridge", "-E", "UTF8", "--locale=C", "--no-sync")
         else:
             source = f"host={HOST} port={self._of.port} user=quackbridge application_name=standby"
-            self._run("pg_basebackup", "-D", str(self._data), "-d", source, "-R", "-X", "stream", "--no-sync")
+            self._run(
+                "pg_basebackup", "-D", str(self._data), "-d", source, "-R", "-c", "fast", "-X", "stream", "--no-sync"
+            )
         lines = [
             f"port = {self.port}",
             f"listen_addresses = '{HOST}'",
