@@ -12,7 +12,7 @@ from bridge.lib import sockets
 def found(store: Path, config: Path, *, runs: bool) -> Iterator[Finding]:
     """Ask the daemon that runs on this store, if one `runs`."""
     if not runs:
-        yield ok("daemon", "none runs")
+        yield skip("daemon", "none runs: nothing is carried until `quackbridge run` is started")
         return
     try:
         live = SocketLive(sockets.places(store, config, os.environ), store)

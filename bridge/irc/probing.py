@@ -318,7 +318,7 @@ class IrcProbe:
             case Rejected(reason, key):
                 self._fail(_refused(reason, key))
             case Barred(_, reason, hint):
-                self._fail(NoEntry(f"{reason}: {hint}" if hint else reason))
+                self._fail(NoEntry(f"{reason}: {hint.replace('{us}', self._session.nick)}" if hint else reason))
             case Notable("nick_refused", reason):
                 self._nick_trouble = self._nick_trouble or one_line(reason.partition("; trying")[0], _LONG)
             case Upgrade(port):

@@ -4,7 +4,7 @@ import difflib
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bridge.config import Config, ConfigError, load
@@ -51,8 +51,7 @@ def add_link(console: Console, config: Path, rooms: Sequence[str], options: Opti
     settings = load(config)
     if not console.interactive and not rooms:
         raise WrongAnswer("there is no terminal to ask on; missing: --room NETWORK/ROOM")
-    chosen = list(rooms) if rooms else _ask_for_rooms(console, settings)
-    tried = [_tried(console, settings, each) for each in chosen]
+    tried = [_tried(console, settings, each) for each in rooms] if rooms else _ask_for_rooms(console, settings)
     if any("/#" in each and isinstance(settings.networks[each.partition("/")[0]], IrcSettings) for each in tried):
         irc.agreed(console)
     made = tried[-1].partition("/")[2].lstrip("#&+!").partition(":")[0].replace("/", "-").replace("@", "-")
@@ -114,19 +113,31 @@ def _free(console: Console, given: str | None, made: str, taken: Mapping[str, ob
 
 def _ask_for_rooms(console: Console, settings: Config) -> list[str]:
     console.title("The rooms that are to be one conversation. Leave a network out with an empty answer.")
-    chosen = []
-    for name, network in settings.networks.items():
-        example = "#pond:example.org" if isinstance(network, MatrixSettings) else "#pond"
-        answer = console.ask(f"Room on {name} ({example})", "")
-        if answer:
-            chosen.append(f"{name}/{answer}")
+    chosen = [room for name in settings.networks if (room := _asked_room(console, settings, name))]
     if not chosen:
         raise WrongAnswer("no room was named: nothing was changed")
     return chosen
 
 
+def _asked_room(console: Console, settings: Config, network: str) -> str:
+    """A room of `network` as network/room, tried; '' for none."""
+    is_matrix = isinstance(settings.networks[network], MatrixSettings)
+    question = f"Room on {network} ({'#pond:example.org' if is_matrix else '#pond'})"
+
+    def attempt(answer: str) -> str:
+        name = answer.removeprefix(f"{network}/")
+        return _trial(console, settings)(f"{network}/{name}") if name else ""
+
+    return console.settled(None, lambda: console.ask(question, ""), attempt)
+
+
 def _tried(console: Console, settings: Config, room: str) -> str:
     """`room` as network/room, once we have joined it, or could."""
+    return console.settled(room, lambda: console.ask("The right room, as NETWORK/ROOM"), _trial(console, settings))
+
+
+def _trial(console: Console, settings: Config) -> Callable[[str], str]:
+    """What tries a room, named network/room: joins it, or finds out that one could."""
 
     def attempt(answer: str) -> str:
         network, slash, name = answer.partition("/")
@@ -142,10 +153,10 @@ def _tried(console: Console, settings: Config, room: str) -> str:
         else:
             nick = f"{found.nick[:_NICK]}{secrets.token_hex(2)}"  # ours may be in use by the running bridge
             other = found.model_copy(update={"nick": nick, "nickserv": None, "pre_join": ()})
-            run(irc.join(console, other, identifiers.irc_channel(name)))
+            irc.peopled(console, name, run(irc.join(console, other, identifiers.irc_channel(name))))
         return answer
 
-    return console.settled(room, lambda: console.ask("Another room, as NETWORK/ROOM"), attempt)
+    return attempt
 
 
 def _text(config: Path) -> str:

@@ -1,6 +1,6 @@
 """Asks the operator on the terminal, or takes the answer from an option."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ class Console:
         return answer.strip()
 
     def secret(self, question: str) -> str:
-        answer: str = click.prompt(question, hide_input=True, type=str)
+        answer: str = click.prompt(question, default="", show_default=False, hide_input=True, type=str)
         return answer
 
     def confirm(self, question: str) -> bool:
@@ -83,3 +83,11 @@ def valid(kind: type[Settings], values: Mapping[str, object]) -> Settings:
         found = error.errors(include_url=False, include_input=False)[0]
         said = str(found.get("ctx", {}).get("error", found["msg"]))
         raise ValueError(said.partition(", or set allow_plaintext")[0]) from None  # there is nothing to set it in yet
+
+
+def one_of(answer: str, choices: Sequence[str]) -> str:
+    """The choice that `answer` is, or begins. Raises ValueError."""
+    found = [each for each in choices if answer and each.startswith(answer.lower())]
+    if len(found) != 1:
+        raise ValueError(f"{answer!r} is none of {', '.join(choices)}")
+    return found[0]

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -52,25 +51,30 @@ def _both(console: Console, child: "subprocess.Popen[bytes]", store: Path, answe
     here = Room(answers.matrix.name, answers.matrix.room)
     there = Room(answers.irc.name, answers.irc.channel)
     wanted = [(here, there)]
-    if len(answers.identities) > 1:
+    is_guest = len(answers.identities) == 1
+    if not is_guest or answers.guests == "relay":
         wanted.append((there, here))
         console.say(f"  Say something in the Matrix room, and in {there.id} on IRC. I wait until both arrive.")
     else:
         console.say("  Say something in the Matrix room. I wait until it arrives on IRC, where you are a guest.")
     until = time.monotonic() + within
     while wanted and time.monotonic() < until and child.poll() is None:
-        for each in _of(answers.admin, carried(store)):
+        for each in carried(store):
+            if not _is_theirs(each, answers, there):
+                continue
             if (each.source, each.target) in wanted:
                 wanted.remove((each.source, each.target))
-                console.say(f"  {each.user} in {each.source} -> {each.target}, acknowledged after {each.seconds:.1f} s")
+                who = each.user or "a guest"
+                console.say(f"  {who} in {each.source} -> {each.target}, acknowledged after {each.seconds:.1f} s")
         time.sleep(_LOOK_S)
     for source, target in wanted:
         console.say(f"  Nothing came from {source} to {target}. `quackbridge explain` tells why a line is not carried.")
     return not wanted
 
 
-def _of(user: str, found: Sequence[Carried]) -> list[Carried]:
-    return [each for each in found if each.user == user]
+def _is_theirs(each: Carried, answers: Answers, there: Room) -> bool:
+    """Whether the operator has said it: on IRC they may be a guest, whom nothing tells from others."""
+    return each.user == answers.admin or (len(answers.identities) == 1 and each.source == there and not each.user)
 
 
 def _events(log: IO[bytes]) -> list[dict[str, object]]:

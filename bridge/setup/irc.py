@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bridge.irc.probing import BadLogin, LoginRequired, ProbeError, Untrusted, registered
+from bridge.irc.probing import BadLogin, LoginRequired, NickInUse, Offer, ProbeError, Untrusted, registered
 from bridge.irc.settings import IrcSettings
 from bridge.lib import hosts
 from bridge.lib.unhindered import run
@@ -24,32 +24,48 @@ _CONSENT = "Have you the consent of the channel's operators to relay what is sai
 def network(console: Console, options: Options) -> IrcSettings:
     """Choose a network, a nick, and an account where there is one; register with them."""
     console.title("The IRC network.")
-    server = console.settled(
-        options.irc, lambda: console.ask(f"Network ({', '.join(_KNOWN)}), or HOST:PORT", "libera"), _address
-    )
-    values: dict[str, object] = {"type": "irc", "server": server, "tls": not hosts.is_loopback(_host(server))}
+    server, nick = options.irc, options.nick
     account, password = options.irc_account, password_of(options.irc_password_file)
-    nick = options.nick
+    pins: list[str] = []
     while True:
-        nick = console.settled(nick, lambda: console.ask("Nick of the bridge", "duck"), identifiers.irc_nick)
-        login = {} if account is None else {"sasl": {"account": account, "password": password or ""}}
-        settings = valid(IrcSettings, {**values, "nick": nick, **login}).called(name_of(server))
+        server = console.settled(server, lambda: _asked_server(console), _address)
+        nick = console.settled(nick, lambda: console.ask("Nick of the bridge", "duck"), _nick)
         try:
-            run(_register(console, settings))
-        except ProbeError as error:
+            settings = _settings(server, nick, account, password, pins)
+            offer = run(_register(console, settings))
+        except (ProbeError, ValueError) as error:
             if not console.interactive:
                 raise WrongAnswer(str(error)) from None
             console.say(f"  That does not work: {error}")
             if isinstance(error, Untrusted):
-                values["tls_fingerprints"] = _pinned(console, error)
+                pins = _pinned(console, error)
             elif isinstance(error, LoginRequired | BadLogin):
                 account, password = _account(console)
-            else:
+            elif isinstance(error, NickInUse):
                 nick = None
+            else:  # whatever else is wrong, another server may be right; the nick is asked again with it
+                server, nick, account, pins = None, None, None, []
         else:
-            if account is not None or not _wants_account(console):
+            if account is not None or not offer.sasl or not _wants_account(console):
                 return settings
             account, password = _account(console)
+
+
+def _nick(answer: str) -> str:
+    if ":" in answer:
+        raise ValueError(f"{answer!r} looks like an address; a nick is one word, such as duck")
+    return identifiers.irc_nick(answer)
+
+
+def _asked_server(console: Console) -> str:
+    return console.ask(f"Network ({', '.join(_KNOWN)}), or HOST:PORT", "libera")
+
+
+def _settings(server: str, nick: str, account: str | None, password: str | None, pins: list[str]) -> IrcSettings:
+    values: dict[str, object] = {"type": "irc", "server": server, "tls": not hosts.is_loopback(_host(server))}
+    login = {} if account is None else {"sasl": {"account": account, "password": password or ""}}
+    pinned = {"tls_fingerprints": pins} if pins else {}
+    return valid(IrcSettings, {**values, "nick": nick, **login, **pinned}).called(name_of(server))
 
 
 def _wants_account(console: Console) -> bool:
@@ -71,7 +87,12 @@ def _pinned(console: Console, error: Untrusted) -> list[str]:
 def _address(answer: str) -> str:
     known = _KNOWN.get(answer.lower(), answer)
     server = known if ":" in known else f"{known}:{_PORT}"
-    hosts.address(server)
+    try:
+        hosts.address(server)
+    except ValueError:
+        raise ValueError(
+            f"{answer!r} is neither {', '.join(_KNOWN)} nor HOST:PORT, such as irc.example.org:6697"
+        ) from None
     return server
 
 
@@ -88,13 +109,16 @@ def name_of(server: str) -> str:
     return "irc" if made in (MATRIX, "bots") else made
 
 
-async def _register(console: Console, settings: IrcSettings) -> None:
+async def _register(console: Console, settings: IrcSettings) -> Offer:
+    console.say(f"  Connecting to {settings.server[0]} ...")
     async with registered(settings) as probe:
         by = f", logged in as {settings.sasl.account}" if settings.sasl else ""
-        console.say(f"  {settings.host} let me in as {probe.nick}{by}.")
+        sealed = "" if settings.tls else ", without encryption, as it is on this machine"
+        console.say(f"  {settings.host} let me in as {probe.nick}{by}{sealed}.")
         if probe.offer.sasl and not settings.sasl:
             how = ", ".join(probe.offer.mechanisms) or "it does not say how"
             console.say(f"  It offers SASL, to log in to an account: {how}.")
+        return probe.offer
 
 
 def channel(console: Console, options: Options, settings: IrcSettings) -> IrcAnswers:
@@ -102,10 +126,10 @@ def channel(console: Console, options: Options, settings: IrcSettings) -> IrcAns
     console.title("The IRC channel.")
 
     def attempt(answer: str) -> str:
-        run(join(console, settings, identifiers.irc_channel(answer)))
+        peopled(console, answer, run(join(console, settings, identifiers.irc_channel(answer))))
         return answer
 
-    name = console.settled(options.channel, lambda: console.ask("Channel", "#pond"), attempt)
+    name = console.settled(options.channel, lambda: console.ask("Channel (such as #pond)"), attempt)
     agreed(console)
     sasl = settings.sasl
     return IrcAnswers(
@@ -126,8 +150,14 @@ def agreed(console: Console) -> None:
         raise WrongAnswer("ask the channel's operators first, and start again: nothing was written")
 
 
-async def join(console: Console, settings: IrcSettings, name: str) -> None:
-    """Join the channel, and say what is seen there."""
+def peopled(console: Console, name: str, people: int) -> None:
+    """Ask whether a channel is meant where nobody else is: joining a wrong name makes it. Raises ProbeError."""
+    if people <= 1 and console.interactive and not console.confirm("  Nobody else is there. Is the name right?"):
+        raise ProbeError(f"{name} is not the channel that you mean: name it again")
+
+
+async def join(console: Console, settings: IrcSettings, name: str) -> int:
+    """Join the channel, and say what is seen there; returns how many people, we among them."""
     async with registered(settings) as probe:
         seen = await probe.join(name)
     operators = ", ".join(seen.operators) or "nobody"
@@ -136,3 +166,4 @@ async def join(console: Console, settings: IrcSettings, name: str) -> None:
         console.say(f"    {mode}")
     if not seen.may_speak:
         console.say("  The channel is moderated: ask its operators to give me voice (+v), else I only listen there.")
+    return seen.people

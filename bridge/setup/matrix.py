@@ -25,38 +25,56 @@ _ONLY_OTHERWISE = (
 )
 
 
+class _AnotherUser(Exception):
+    """The user id was wrong; the text is the right one, if it is known."""
+
+
 def account(console: Console, options: Options) -> MatrixSettings:
     """Find the homeserver and log in."""
     console.title("The Matrix account. Make one for the bridge: an account of its own, not yours.")
+    user, url, password = options.matrix_user, options.homeserver, password_of(options.matrix_password_file)
+    while True:
+        try:
+            return _account(console, user, url, password)
+        except _AnotherUser as another:
+            user, url, password = str(another) or None, None, None
+
+
+def _account(console: Console, given: str | None, url: str | None, password: str | None) -> MatrixSettings:
     user = console.settled(
-        options.matrix_user, lambda: console.ask("User id of the bridge (@duck:example.org)"), identifiers.matrix_user
+        given, lambda: console.ask("User id of the bridge (@duck:example.org)"), identifiers.matrix_user
     )
-    found = _homeserver(console, options, user)
+    found = _homeserver(console, url, user)
     console.say(f"  {found.url} answers.")
     if not found.password:
         raise WrongAnswer(_ONLY_OTHERWISE.format(url=found.url, flows=", ".join(found.flows) or "nothing"))
-    given = password_of(options.matrix_password_file)
 
     def attempt(password: str) -> MatrixSettings:
+        if not password and console.interactive:
+            raise _AnotherUser
         settings = _settings(found.url, user, password)
         run(_log_in(settings))
         return settings
 
-    settings = console.settled(given, lambda: console.secret(f"Password of {user}"), attempt)
+    question = f"Password of {user} (Enter alone: another user id)"
+    settings = console.settled(password, lambda: console.secret(question), attempt)
     console.say(f"  Logged in as {user}.")
     return settings
 
 
-def _homeserver(console: Console, options: Options, user: str) -> Found:
+def _homeserver(console: Console, given: str | None, user: str) -> Found:
     """By the user id; if that leads nowhere, by the URL that the operator gives."""
 
     def attempt(url: str) -> Found:
+        if url.startswith("@"):
+            raise _AnotherUser(url)
         if url:
             _settings(url, user, "none yet")  # an http:// URL to another machine is refused before anything is sent
+        console.say(f"  Looking for the homeserver of {user} ..." if not url else f"  Asking {url} ...")
         return run(discover(user, url))
 
-    given = "" if options.homeserver is None else options.homeserver
-    return console.settled(given, lambda: console.ask("URL of the homeserver (https://matrix.example.org)"), attempt)
+    question = "URL of the homeserver (https://matrix.example.org), or the right user id"
+    return console.settled("" if given is None else given, lambda: console.ask(question), attempt)
 
 
 def _settings(url: str, user: str, password: str) -> MatrixSettings:

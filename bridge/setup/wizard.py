@@ -11,13 +11,18 @@ from bridge.config import load
 from bridge.lib import exits
 from bridge.setup import additions, files, irc, matrix, you
 from bridge.setup.answers import Answers
-from bridge.setup.console import Console, WrongAnswer
+from bridge.setup.console import Console, WrongAnswer, one_of
 from bridge.setup.first_message import first_message
 from bridge.setup.options import Options
 from bridge.users import UsersError
 from bridge.users.identities import new_name
 
 _GUESTS = ("duck-only", "relay", "ignore")
+_MEANING = (
+    "duck-only  the duck answers them; what they say stays where they said it",
+    "relay      what they say is carried, too, marked as a guest's",
+    "ignore     they are neither carried nor answered",
+)
 _THERE = (
     "{path} exists already: nothing was changed. `quackbridge add-link` and `quackbridge add-network` add to a config;"
     " for another one, use -c with a file in an empty folder"
@@ -63,11 +68,10 @@ def _go_on(console: Console, config: Path) -> None:
     }
 
     def chosen(answer: str) -> Callable[[], None]:
-        if answer not in does:
-            raise ValueError(f"{answer!r} is none of {', '.join(does)}")
-        return does[answer]
+        return does[one_of(answer, [*does])]
 
-    console.settled(None, lambda: console.ask("Add a network, add a link, check, or quit", "quit"), chosen)()
+    question = f"Add a network, add a link, check, or quit ({', '.join(does)})"
+    console.settled(None, lambda: console.ask(question, "quit"), chosen)()
 
 
 def _check(console: Console, config: Path) -> None:
@@ -84,19 +88,17 @@ def _asked(console: Console, options: Options) -> Answers:
     guests = options.guests
     if guests is None and console.interactive:
         console.title("Guests: people who are no users of the bridge.")
-        guests = console.settled(
-            None,
-            lambda: console.ask("What of them: duck-only (the duck answers them), relay, ignore", "duck-only"),
-            _guests,
-        )
+        for line in _MEANING:
+            console.say(f"  {line}")
+        if len(identities) == 1:
+            console.say(f"  On {network.name} you are a guest yourself: your lines there are carried with relay only.")
+        guests = console.settled(None, lambda: console.ask("What of them", "duck-only"), _guests)
     link = options.name or on_irc.channel.lstrip("#&+!").replace("/", "-").replace("@", "-") or "link"
     return Answers(link, on_matrix, on_irc, guests or "duck-only", _admin(identities[0].value), identities)
 
 
 def _guests(answer: str) -> str:
-    if answer not in _GUESTS:
-        raise ValueError(f"{answer!r} is none of {', '.join(_GUESTS)}")
-    return answer
+    return one_of(answer, _GUESTS)
 
 
 def _admin(user: str) -> str:

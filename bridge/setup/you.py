@@ -34,6 +34,7 @@ def identities(
 ) -> tuple[Identity, ...]:
     """What the networks prove of the operator."""
     console.title("You: the first admin.")
+    console.say("  One moment: I log in again, to hear you.")
     network = on_irc[0].name
     user = options.admin_matrix or _confirmed(console, lambda: run(_on_matrix(console, *on_matrix)))
     if user is None:
@@ -75,6 +76,11 @@ def new_code() -> str:
     return f"quack {secrets.randbelow(9000) + 1000}"
 
 
+def is_code(text: str, code: str) -> bool:
+    """Whether somebody has said the code; telephones begin with a capital letter."""
+    return text.strip().lower() == code
+
+
 async def _waited(look: Callable[[], Awaitable[Found | None]]) -> Found | None:
     """The first thing that `look` finds; None if it finds nothing for `_WITHIN_S` seconds."""
     try:
@@ -107,7 +113,7 @@ async def _heard_on_matrix(console: Console, probe: MatrixProbe, room: str) -> s
 
 async def _matrix_sender(probe: MatrixProbe, room: str, code: str) -> str | None:
     said = await probe.said(room)
-    return next((each.sender for each in said if each.text.strip() == code), None)
+    return next((each.sender for each in said if is_code(each.text, code)), None)
 
 
 async def _on_irc(console: Console, settings: IrcSettings, answers: IrcAnswers, *, user: str) -> str | None:
@@ -119,7 +125,7 @@ async def _on_irc(console: Console, settings: IrcSettings, answers: IrcAnswers, 
 
         async def sender() -> tuple[str, str] | None:
             for each in await probe.said(1.0):
-                if each.text.strip() == code:
+                if is_code(each.text, code):
                     proofs = [proof.value for proof in each.sender.proofs if proof.kind is Proof.IRC]
                     return each.sender.address, next(iter(proofs), "")
             return None

@@ -104,6 +104,7 @@ async def test_the_setup_offers_what_there_is_to_do_where_a_config_is(pond: Pond
         await terminal.answers("Add a network, add a link, check, or quit", "link")
         await terminal.answers("Room on home", "")
         await terminal.answers("Room on irc", channel)
+        await terminal.answers("Nobody else is there. Is the name right?", "y")
         await terminal.answers("consent of the channel's operators", "y")
         await terminal.answers("Name of the link in the config", "")
         await terminal.reads(r"\+ +rooms:")
@@ -113,6 +114,7 @@ async def test_the_setup_offers_what_there_is_to_do_where_a_config_is(pond: Pond
     async with Terminal(pond.folder, "add-link") as terminal:
         await terminal.answers("Room on home", "")
         await terminal.answers("Room on irc", channel)
+        await terminal.answers("Nobody else is there. Is the name right?", "y")
         await terminal.answers("consent of the channel's operators", "y")
         await terminal.answers("Name of the link in the config", "sea")
         await terminal.answers("Write it", "y")

@@ -19,7 +19,7 @@ from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST
 from bridge.users import Role
 from bridge.users.tinydb import TinyUsers
-from tests.integration.servers import Anope, unique
+from tests.integration.servers import Anope, NgIrcd, unique
 from tests.integration.terminal import Terminal
 
 pytestmark = pytest.mark.servers
@@ -145,6 +145,62 @@ async def test_from_an_empty_folder_to_a_message_each_way(pond: Place, tmp_path:
     assert admin.role is Role.ADMIN
     assert len(admin.identities) == 2
     assert "duck-secret" not in terminal.screen
+
+
+async def test_whatever_was_mistyped_can_be_corrected_and_a_guest_who_is_relayed_sees_both_lines(
+    pond: Place, ngircd: NgIrcd, tmp_path: Path
+) -> None:
+    channel, nick = f"#{unique('bay')}", unique("ann")
+    async with IrcPerson(HOST, ngircd.port, nick) as ann, Terminal(tmp_path, "setup") as terminal:
+        await ann.join(channel)
+        await terminal.answers("User id of the bridge", f"@{pond.duck}x:nowhere.invalid")
+        await terminal.answers("URL of the homeserver .*, or the right user id", pond.synapse.user_id(f"{pond.duck}x"))
+        await terminal.answers("URL of the homeserver", pond.synapse.url)
+        await terminal.answers("Enter alone: another user id", "duck-secret")
+        await terminal.reads("does not accept the password")
+        await terminal.answers("Enter alone: another user id", "")
+        await terminal.answers("User id of the bridge", pond.synapse.user_id(pond.duck))
+        await terminal.answers("URL of the homeserver", pond.synapse.url)
+        await terminal.answers("Enter alone: another user id", "duck-secret")
+        await terminal.answers("Alias .* or id", pond.room)
+        await terminal.answers("Network .*, or HOST:PORT", f"{HOST} 6667")
+        await terminal.reads("is neither libera, oftc, hackint nor HOST:PORT")
+        await terminal.answers("Network .*, or HOST:PORT", f"{HOST}:1")
+        await terminal.answers("Nick of the bridge", "https://x:1")
+        await terminal.reads("looks like an address")
+        await terminal.answers("Nick of the bridge", "duck")
+        await terminal.reads("That does not work: .*refused")
+        await terminal.answers("Network .*, or HOST:PORT", f"{HOST}:{ngircd.port}")
+        await terminal.answers("Nick of the bridge", unique("duck"))
+        await terminal.reads("without encryption, as it is on this machine")
+        await terminal.answers("Channel .such as", f"{channel}x")
+        await terminal.answers("Nobody else is there. Is the name right?", "n")
+        await terminal.answers("Channel .such as", channel)
+        assert "NickServ" not in terminal.screen
+        await terminal.answers("consent of the channel's operators", "y")
+        code = await terminal.reads(r"Say this in the Matrix room: (quack \d{4})\n")
+        await pond.on_matrix.send(pond.room, code[1].capitalize())
+        await terminal.answers("Is .* you", "y")
+        code = await terminal.reads(r"on IRC: (quack \d{4})\n")
+        await ann.say(channel, code[1])
+        await terminal.reads("a nick proves nothing")
+        await terminal.reads("you are a guest yourself: your lines there are carried with relay only")
+        await terminal.answers("What of them", "r")
+        await terminal.reads("I wait until both arrive")
+        await pond.on_matrix.send(pond.room, "hello bay")
+        await terminal.reads(re.escape(f"{pond.alice} in home/{pond.room} -> irc/{channel}, acknowledged"))
+        await ann.say(channel, "hello room")
+        await terminal.reads(re.escape(f"a guest in irc/{channel} -> home/{pond.room}, acknowledged"))
+        assert await terminal.ends() == 0
+
+
+async def test_a_channel_that_is_for_the_invited_names_whom_to_invite(pond: Place, tmp_path: Path) -> None:
+    await pond.on_irc.raw(f"MODE {pond.channel} +i")
+    await pond.on_irc.ping()
+    async with Terminal(tmp_path, "setup", *pond.options, "--no-first-message") as terminal:
+        await terminal.answers("Has the bridge an account", "n")
+        await terminal.reads(f"ask its operators to invite {pond.duck}, or to let it in")
+        assert await terminal.interrupted() == 130
 
 
 async def test_options_alone_make_a_config_without_a_terminal(pond: Place, tmp_path: Path) -> None:

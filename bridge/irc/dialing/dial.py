@@ -14,6 +14,7 @@ from bridge.irc.dialing import pins, proxies, tls
 from bridge.irc.dialing.servers import Address
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import MAX_LINE
+from bridge.lib.reasons import why
 from bridge.lib.tls import UNANSWERED_S, is_plain
 
 log = structlog.get_logger()
@@ -76,7 +77,8 @@ class Dial:
         except OSError as error:
             if is_plain(error):
                 return Ending(f"{to} does not speak TLS: {_TLS_PORT}", _UNTRUSTED_PAUSE)
-            return Ending(f"cannot connect to {to}: {_why(error)}")
+            here = f" from {self._settings.bind}" if self._settings.bind is not None else ""
+            return Ending(f"cannot connect to {to}{here}: {why(error)}")
         except UnicodeError:
             return Ending(f"cannot connect to {to}: no host can have this name", rejected=True)
         finally:
@@ -115,8 +117,3 @@ class Dial:
             reason=f"{to} has not begun to speak TLS for {UNANSWERED_S:.0f} s",
             hint=f"if it is reachable, it may be a port for plain connections: {_TLS_PORT}",
         )
-
-
-def _why(error: OSError) -> str:
-    """The reason in words: an aborted handshake has none of its own."""
-    return str(error) or ("it closed the connection" if isinstance(error, ConnectionError) else type(error).__name__)

@@ -13,6 +13,7 @@ import structlog
 from nio import AsyncClient, AsyncClientConfig
 from yarl import URL
 
+from bridge.lib.reasons import why
 from bridge.lib.tls import UNANSWERED_S, is_plain
 from bridge.matrix.dialect.fields import Json, number, tables, word
 from bridge.matrix.http.chunks import Chunks
@@ -381,6 +382,10 @@ def _size(number: int) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorSSLError) and is_plain(error.os_error):
         return f"{error.host}:{error.port} does not speak TLS"
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        return f"cannot connect to {error.host}:{error.port}: {why(error.os_error)}"
+    if isinstance(error, aiohttp.ClientResponseError):  # what the parser says is no sentence
+        return "what listens there does not speak HTTP"
     return str(error) or type(error).__name__
 
 
