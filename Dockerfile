@@ -11,7 +11,7 @@ COPY share share
 COPY bridge bridge
 COPY bots bots
 RUN python -m venv /opt/quackbridge \
-    && /opt/quackbridge/bin/pip install --no-cache-dir --disable-pip-version-check . \
+    && /opt/quackbridge/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres]' \
     && /opt/quackbridge/bin/pip uninstall --yes pip setuptools \
     && python -m compileall -q /opt/quackbridge/lib
 
