@@ -61,7 +61,7 @@ async def people(pond: Pond, *, encrypted: bool = True) -> AsyncGenerator[tuple[
         yield alice, bob, place
 
 
-async def _both_ways(pond: Pond, alice: SealedPerson, bob: IrcPerson, place: str, words: str) -> None:
+async def both_ways(pond: Pond, alice: SealedPerson, bob: IrcPerson, place: str, words: str) -> None:
     await alice.say(place, f"{words} from alice")
     await bob.heard(f"{words} from alice")
     await bob.say(pond.channel, f"{words} from bob")
@@ -72,23 +72,23 @@ def _relates(kind: str, event_id: str) -> dict[str, Any]:
     return {"m.relates_to": {"rel_type": kind, "event_id": event_id}}
 
 
-async def test_words_are_carried_both_ways_also_those_from_before_a_restart(pond: Pond) -> None:
+async def test_words_are_carriedboth_ways_also_those_from_before_a_restart(pond: Pond) -> None:
     async with people(pond) as (alice, bob, place), pond.daemon() as daemon:
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
+        await both_ways(pond, alice, bob, place, "one")
         await daemon.stop(signal.SIGKILL)
         await alice.say(place, "while it was away")
         await daemon.start()
         await bob.heard("while it was away")
         await daemon.ready()
-        await _both_ways(pond, alice, bob, place, "two")
+        await both_ways(pond, alice, bob, place, "two")
         assert [text for text in alice.texts if text.startswith("?")] == []
         said = [message.text for message in bob.messages if "from alice" in message.text or "away" in message.text]
         assert len(said) == len(set(said)) == 3
 
 
-async def test_edits_replies_and_removals_are_carried_both_ways(pond: Pond) -> None:
+async def test_edits_replies_and_removals_are_carriedboth_ways(pond: Pond) -> None:
     async with people(pond) as (alice, bob, place), pond.daemon() as daemon:
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
@@ -135,12 +135,12 @@ async def test_a_room_that_becomes_encrypted_gets_nothing_in_plain_from_then_on(
         await alice.hears("in plain", sealed=False)
         await alice.client.room_put_state(place, "m.room.encryption", _ALGORITHM)
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
+        await both_ways(pond, alice, bob, place, "one")
         await daemon.stop(signal.SIGKILL)
         await bob.say(pond.channel, "nobody hears this")
         await daemon.start()
         await daemon.ready()
-        await _both_ways(pond, alice, bob, place, "two")
+        await both_ways(pond, alice, bob, place, "two")
         plain = [event for event in alice.heard if isinstance(event, RoomMessage) and not event.decrypted]
         assert [event.body for event in plain if event.sender == pond.duck_id and pond.bob in event.body] == [
             f"<{pond.bob}> in plain"
@@ -208,7 +208,7 @@ async def test_a_message_whose_key_comes_late_is_carried_with_its_time_and_holds
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
         await carol.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "before")
+        await both_ways(pond, alice, bob, place, "before")
         way.spoil("/sync", keeps, 99)
         await alice.say(place, "from now on")  # the sync that was under way is over
         await bob.heard("from now on")
@@ -289,7 +289,7 @@ async def test_a_message_that_comes_again_as_another_event_is_not_carried_again_
         await bob.heard("pay him once")
         await _refused(daemon, "it repeats another message")
         way.mend()
-        await _both_ways(pond, alice, bob, place, "then")  # it is known to have been sent
+        await both_ways(pond, alice, bob, place, "then")  # it is known to have been sent
         await daemon.stop()
         way.spoil("/sync", _changed(place, lambda event: [kept[0] | {"event_id": "$later"}, event]), 99)
         await daemon.start()
@@ -326,7 +326,7 @@ async def test_one_time_keys_are_made_again_when_all_were_claimed(pond: Pond) ->
         for number in range(60):
             (claimed,) = (await alice.client.keys_claim({pond.duck_id: [device]})).one_time_keys.values()
             assert claimed, number
-        await _both_ways(pond, alice, bob, place, "after all that")
+        await both_ways(pond, alice, bob, place, "after all that")
 
 
 async def test_a_device_that_was_logged_out_meanwhile_publishes_its_keys_again(pond: Pond) -> None:
@@ -339,7 +339,7 @@ async def test_a_device_that_was_logged_out_meanwhile_publishes_its_keys_again(p
         await eventually(lambda: _is_verified_now(alice, pond.duck_id))
         await alice.client.room_put_state(place, "m.room.encryption", _ALGORITHM)
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
+        await both_ways(pond, alice, bob, place, "one")
 
 
 async def _is_verified_now(alice: SealedPerson, user: str) -> bool:
@@ -362,7 +362,7 @@ async def test_a_kill_while_a_key_or_a_message_is_on_its_way_leaves_no_message_u
             return answer
 
         for time in ("first", "second"):  # with the second, the session with alice is stored as it is after the first
-            await _both_ways(pond, alice, bob, place, f"the {time} time")
+            await both_ways(pond, alice, bob, place, f"the {time} time")
         await daemon.stop()  # the next message needs a new key, which is sealed in that session
         way.spoil(moment, kill, times)
         await daemon.start()
@@ -373,7 +373,7 @@ async def test_a_kill_while_a_key_or_a_message_is_on_its_way_leaves_no_message_u
             await daemon.start()
         await daemon.ready()
         await alice.hears("number 0")
-        await _both_ways(pond, alice, bob, place, "at last")
+        await both_ways(pond, alice, bob, place, "at last")
         assert way.spent
         assert len([text for text in alice.texts if "number" in text]) == 1
         assert not [text for text in alice.texts if text.startswith("?")]
@@ -440,7 +440,7 @@ async def test_a_kill_while_our_keys_are_published_leaves_them_usable(pond: Pond
         await daemon.start()
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
+        await both_ways(pond, alice, bob, place, "one")
         assert not [line for line in daemon.log if line["event"] in ("keys_not_published", "new_device")]
 
 

@@ -26,7 +26,7 @@ from tests.integration import forks
 from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.servers import Anope
-from tests.integration.test_encrypted import _both_ways, _is_verified, _published, people
+from tests.integration.test_encrypted import _is_verified, _published, both_ways, people
 
 pytestmark = pytest.mark.servers
 _OTHER = recovery.shown(bytes(32)) + "\n"
@@ -102,7 +102,7 @@ async def test_a_restored_bridge_works_unsigned_says_so_and_is_signed_once_setup
         assert _is_verified(await _published(alice, pond.duck_id), pond.duck_id)
         assert "clients warn" not in _status(pond)
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "after")
+        await both_ways(pond, alice, bob, place, "after")
 
 
 async def test_setup_signs_without_a_daemon_too(pond: Pond) -> None:
@@ -113,7 +113,7 @@ async def test_setup_signs_without_a_daemon_too(pond: Pond) -> None:
         async with pond.daemon() as daemon:
             await daemon.ready()
             await alice.knows(place, pond.duck_id)
-            await _both_ways(pond, alice, bob, place, "after")
+            await both_ways(pond, alice, bob, place, "after")
             assert not [line for line in daemon.log if line["event"] in ("not_verified", "new_device")]
 
 
@@ -127,7 +127,7 @@ async def test_the_account_is_cross_signed_and_a_restored_bridge_signs_its_new_d
         shown = json.loads(quackbridge(pond.folder, "matrix-setup", "home", "--json").stdout)["recovery_key"]
         assert shown not in str(daemon.log)
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "before")
+        await both_ways(pond, alice, bob, place, "before")
         backup = json.loads(quackbridge(pond.folder, "backup", "--json").stdout)["folder"]
         await daemon.stop()
         assert quackbridge(pond.folder, "restore", backup, "--yes", "--with-store").returncode == 0
@@ -145,7 +145,7 @@ async def test_the_account_is_cross_signed_and_a_restored_bridge_signs_its_new_d
         assert _is_verified(second, pond.duck_id)
         assert second["master_keys"] == first["master_keys"]
         assert second["device_keys"][pond.duck_id].keys().isdisjoint(first["device_keys"][pond.duck_id])
-        await _both_ways(pond, alice, bob, place, "after")
+        await both_ways(pond, alice, bob, place, "after")
         assert (
             "recovery key" not in json.loads(quackbridge(pond.folder, "status", "--json").stdout)["encryption"]["home"]
         )
@@ -302,4 +302,4 @@ async def test_an_account_that_another_client_has_cross_signed_stays_as_it_is(po
                 refused = quackbridge(pond.folder, "matrix-setup", "home", stdin=typed)
                 assert (refused.returncode != 0, reason in refused.stderr) == (True, True), refused.stderr
             await alice.knows(place, pond.duck_id)
-            await _both_ways(pond, alice, bob, place, "all the same")
+            await both_ways(pond, alice, bob, place, "all the same")

@@ -5,20 +5,23 @@ import json
 import shutil
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.demo.servers.process import free_port
 from bridge.store.postgres.users import UsersText
 from bridge.users.tinydb import TinyUsers
 from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.servers import Anope, unique
+from tests.integration.test_encrypted import both_ways, people
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.servers
@@ -114,6 +117,32 @@ async def test_each_worker_and_a_machine_without_one_tell_which_worker_has_what(
     assert "alice" in (await asyncio.to_thread(quackbridge, third, "list-users")).stdout
 
 
+async def test_two_workers_in_one_folder_differ_by_the_environment(
+    tmp_path: Path, synapse: Synapse, services: Anope, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.empty()
+    pond = await dug(tmp_path, synapse, services)
+    pond.config["store"] = {"path": "data/${QB_WORKER}.sqlite", "url": postgres.url}
+    pond.config["http"] = {"listen": "127.0.0.1:${QB_HTTP}"}
+    write_config(pond.folder, pond.config, {"home": PASSWORD})
+    ports = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        for name, port in zip(("first", "second"), ports, strict=True):
+            monkeypatch.setenv("QB_WORKER", name)
+            monkeypatch.setenv("QB_HTTP", str(port))
+            await (await stack.enter_async_context(Daemon(pond.folder))).ready()
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        workers = set()
+        for port in ports:
+            async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                checks = (await answer.json())["checks"]
+                workers.add(checks["loop"]["worker"])
+        assert len(workers) == 2
+        twin = await stack.enter_async_context(Daemon(pond.folder))
+        assert await twin.ended() != 0
+        assert "another quackbridge is running on this store" in str(twin.log)
+
+
 async def _status(folder: Path) -> dict[str, Any]:
     asked = await asyncio.to_thread(quackbridge, folder, "status", "--json")
     found: dict[str, Any] = json.loads(asked.stdout)
@@ -136,6 +165,24 @@ async def test_a_code_from_the_network_of_one_worker_is_known_to_the_other_and_s
         await ann.join(pond.channel)
         await ann.say(pond.channel, "now I am alice")
         await alice.heard("now I am alice", timeout=_PATIENCE_S)
+
+
+async def test_an_encrypted_account_moves_with_its_keys(pair: Pair) -> None:
+    pond = pair.pond
+    async with people(pond) as (alice, bob, place):
+        await alice.knows(place, pond.duck_id)
+        await both_ways(pond, alice, bob, place, "one")
+        ending = pair.owner("home")
+        devices = pair.server.execute("SELECT value FROM memory WHERE network = 'home' AND key = 'device_id'")
+        await ending.stop(signal.SIGKILL)
+        await alice.say(place, "while nobody ran it")
+        await pair.owned("home", pair.other(ending))
+        await bob.heard("while nobody ran it", timeout=_PATIENCE_S)
+        await both_ways(pond, alice, bob, place, "two")
+        assert [text for text in alice.texts if text.startswith("?")] == []
+        kept = pair.server.execute("SELECT value FROM memory WHERE network = 'home' AND key = 'device_id'")
+        assert kept == devices
+        assert len(kept) == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
