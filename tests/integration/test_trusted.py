@@ -13,7 +13,7 @@ from tests.integration.daemon import quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.sealed import SealedPerson
 from tests.integration.servers import Anope
-from tests.integration.test_encrypted import _both_ways, _published, people
+from tests.integration.test_encrypted import _published, both_ways, people
 from tests.integration.test_matrix import eventually
 
 pytestmark = pytest.mark.servers
@@ -79,7 +79,7 @@ async def test_with_trust_in_verified_devices_others_are_told_why_until_their_ow
         await keys.publish()
         await keys.sign_device()
         alice.client.invalidate_outbound_session(place)
-        await _both_ways(pond, alice, bob, place, "now")
+        await both_ways(pond, alice, bob, place, "now")
         assert not [message for message in bob.messages if "nobody has verified" in message.text]
 
 
@@ -90,9 +90,9 @@ async def test_admins_are_told_privately_when_somebodys_identity_changes(pond: P
         await first.publish()
         await daemon.ready()
         await alice.knows(place, pond.duck_id)
-        await _both_ways(pond, alice, bob, place, "one")
+        await both_ways(pond, alice, bob, place, "one")
         await CrossSigning(alice).publish()
-        await _both_ways(pond, alice, bob, place, "two")  # the sync with alice's words tells that her keys changed
+        await both_ways(pond, alice, bob, place, "two")  # the sync with alice's words tells that her keys changed
         await alice.say(place, "three")  # news go with the next sync, which waits half a minute if nothing is said
         news = await alice.hears("has a new identity on Matrix")
         assert alice.user_id in news.source["content"]["body"]

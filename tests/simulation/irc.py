@@ -48,6 +48,7 @@ class IrcServer:
         return self.posts[post.id]
 
     def join(self) -> "Connection":
+        self.cut()  # the account is here once: services free its nick from an older connection
         self.connection = Connection(self)
         self.weather.note("irc connected")
         return self.connection
@@ -116,6 +117,7 @@ class IrcNetwork:
         self._server = server
         self._weather = weather
         self._settles = settles and server.history
+        self._connection: Connection | None = None
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         position, server = int(cursor or 0), self._server
@@ -125,7 +127,7 @@ class IrcNetwork:
                 if not server.online:
                     await server.stir.wait()
                     continue
-                connection = server.join()
+                connection = self._connection = server.join()
                 start = max(0, position - self._weather.rng.randint(0, _AGAIN)) if server.history else len(server.lines)
                 async with aclosing(self._said(connection, start)) as said:
                     async for until, events in said:
@@ -133,7 +135,8 @@ class IrcNetwork:
                         yield Batch(events, str(position))
                         server.acknowledged.update(event.id for event in events)
         finally:
-            server.cut()
+            if server.connection is self._connection:
+                server.cut()
 
     async def _said(self, connection: Connection, position: int) -> AsyncGenerator[tuple[int, tuple[Event, ...]], None]:
         """What others say, from `position` on, until the connection is lost."""
@@ -166,11 +169,13 @@ class IrcNetwork:
                 return 0.0
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
-        if self._server.connection is None:
+        await self._weather.awake()
+        connection = self._connection
+        if connection is None or self._server.connection is not connection:
             raise TransientError("not connected")
         if self._settles and post.id in self._server.posts:
             return self._server.posts[post.id]
-        remote_id = await self._server.connection.say(post)
+        remote_id = await connection.say(post)
         await self._weather.latency(0.0, 0.005)
         return remote_id
 

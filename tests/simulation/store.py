@@ -17,19 +17,22 @@ _SLOWEST = 0.03  # seconds that a sync takes
 _KEPT = 8  # older states to be rewound to
 
 
-def _empty() -> bytes:
+def _empty(more: str = "") -> bytes:
     sql = sqlite3.connect(":memory:", isolation_level=None)
     migrate(sql, 0)
+    sql.executescript(more)
     return sql.serialize()
 
 
 _EMPTY = _empty()
+_SHARED = _empty("ALTER TABLE networks ADD COLUMN until REAL NOT NULL DEFAULT 0")
+"""For several workers: leases have a time."""
 
 
 class Disk:
     """What outlives the process: every transaction that was committed, until an older copy is put in its place."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, *, shared: bool = False) -> None:
         self.rng = rng
         self.available = True
         self.loses = 0.0
@@ -38,7 +41,7 @@ class Disk:
         """After so many more transactions the process that asked for them is gone; 0: it stays."""
         self.struck = Stir()
         self._older: list[bytes] = []
-        self.sql = opened(_EMPTY)
+        self.sql = opened(_SHARED if shared else _EMPTY)
 
     def crash(self) -> None:
         """Whatever is open now sees nothing any more and changes nothing; what was committed is there."""
@@ -69,6 +72,8 @@ class SimulatedWriter:
         self._core = core(disk.sql, clock)
         self._free = 0.0
         self._closed = False
+        self.reached = True
+        """Whether this process reaches the store."""
 
     async def read(self, verb: Callable[[Core], Any]) -> Any:
         return await self._queued(verb, None)
@@ -97,7 +102,7 @@ class SimulatedWriter:
             return
         result: Any = None
         error: Exception | None = None
-        if not self._disk.available:
+        if not (self._disk.available and self.reached):
             error = Unavailable("the store is away")
         else:
             try:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -23,12 +24,19 @@ _FINDS = 300
 """Seeds within which an error has to be found."""
 
 
-@pytest.fixture(autouse=True)
-def _silent() -> Iterator[None]:
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Log nothing."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(autouse=True)
+def _silent() -> Iterator[None]:
+    with silenced():
+        yield
 
 
 def simulate(seed: int, program: Program) -> tuple[World, list[str]]:
@@ -41,14 +49,14 @@ def simulate(seed: int, program: Program) -> tuple[World, list[str]]:
     return world, list(complaints(world))
 
 
-def _seeds() -> list[range]:
+def groups() -> list[range]:
     if seed := os.environ.get("SEED"):
         return [range(int(seed), int(seed) + 1)]
     return [range(first, min(first + _GROUP, _SEEDS)) for first in range(0, _SEEDS, _GROUP)]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+@pytest.mark.parametrize("seeds", groups(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_no_message_is_lost_doubled_or_out_of_order_in_random_worlds(seeds: range) -> None:
     for seed in seeds:
         world, wrong = simulate(seed, Program())

@@ -27,6 +27,9 @@ class Weather:
         while (left := max(until, self.paused_until) - loop.time()) > 0:  # noqa: ASYNC110 - it is time that is waited for
             await asyncio.sleep(left)
 
+    async def awake(self) -> None:
+        """Wait while this process is stopped, if it can be stopped alone."""
+
     def strikes(self) -> bool:
         return self.rng.random() < self.rough
 

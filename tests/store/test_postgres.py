@@ -10,7 +10,7 @@ import pytest
 from bridge.model.outbox import Delivery, Post
 from bridge.store import Commit, LeaseLost, Rewound, Unavailable, Unusable
 from bridge.store.contract import BELIEVED_S
-from bridge.store.postgres.sql import translated
+from bridge.store.postgres.sql import connect, translated
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.users import UsersText
 from bridge.users import User, UsersError
@@ -81,9 +81,8 @@ async def test_a_worker_believes_in_its_lease_from_before_it_asked(postgres: Pos
 
     postgres.empty()
     await (await PostgresStore.open(postgres.url, lambda: NOW)).aclose()
-    store = PostgresStore(postgres.url, psycopg.connect(postgres.url, autocommit=True), lambda: NOW, steady=steady)
+    store = PostgresStore(postgres.url, connect(postgres.url), lambda: NOW, steady=steady)
     async with aclosing(store):
-        store.writer._there.execute("SET search_path = quackbridge")  # type: ignore[union-attr]
         lease = await lease_of(store, "home")
         asking = asyncio.create_task(lease.keep())
         await asyncio.sleep(0)  # it has asked

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 import psycopg
 
 from bridge.store.contract import StoreError, Unusable
-from bridge.store.postgres.leases import TimedLeases
+from bridge.store.postgres.leases import ServerLeases
 from bridge.store.postgres.schema import prepare
 from bridge.store.postgres.sql import Sql, connect, one_line
 
@@ -41,7 +41,7 @@ def moving_to(url: str) -> Iterator[Sql]:
 
 
 def _check_idle(sql: Sql) -> None:
-    if owners := TimedLeases(sql).owners():  # type: ignore[arg-type]
+    if owners := ServerLeases(sql).owners():  # type: ignore[arg-type]
         workers = ", ".join(sorted({owner.worker for owner in owners.values()}))
         raise Unusable(f"workers run on this store: {workers}; stop them first")
 

@@ -2,41 +2,32 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable
 from functools import partial
-from operator import methodcaller
 from typing import Any, Self
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection
 
-from bridge.lib.waiting import is_set_within
-from bridge.store.contract import BELIEVED_S, Lease, LeaseLost, Store, Unusable
+from bridge.store.contract import Unusable
 from bridge.store.core import EXCERPT, Core
-from bridge.store.postgres.leases import TimedLeases
+from bridge.store.postgres.leases import ServerLeases
 from bridge.store.postgres.schema import prepare
 from bridge.store.postgres.sql import Sql, connect, conninfo, one_line
 from bridge.store.postgres.writer import CHANNEL, PostgresWriter
+from bridge.store.shared import SharedStore
 
-log = structlog.get_logger()
-
-_LOOK_S = 1.0
-"""Seconds after which a network looks for work unasked: a doorbell may be lost."""
 _AGAIN_S = 2.0
 """Seconds between tries to hear the doorbell again."""
 
 
 class _Core(Core):
-    leases = TimedLeases
+    leases = ServerLeases
 
 
-class PostgresStore(Store):
+class PostgresStore(SharedStore):
     """The Store contract on a database. `open` is for the daemon, `attach` for the command line."""
-
-    shared = True
 
     def __init__(
         self,
@@ -48,15 +39,9 @@ class PostgresStore(Store):
         excerpt: int = EXCERPT,
         hears: bool = True,
     ) -> None:
-        super().__init__(self)
-        self.clock = clock
-        self._steady = steady
-        self._believed: dict[str, tuple[str, float]] = {}
-        """By network: the token of our lease, and until when we believe in it."""
-        self._asking: dict[str, str] = {}
-        self._bells: dict[str, asyncio.Event] = {}
+        super().__init__(clock, steady)
         core: Callable[[Any], Core] = partial(_Core, clock=clock, excerpt=excerpt)
-        self.writer = PostgresWriter(url, connection, core, self._is_ours)
+        self.writer = PostgresWriter(url, connection, core, self.is_ours)
         self._listening = asyncio.create_task(self._listen(url), name="doorbell") if hears else None
 
     @classmethod
@@ -71,67 +56,11 @@ class PostgresStore(Store):
         the daemon will upgrade."""
         return cls(url, await asyncio.to_thread(_connected, url, upgrade=False), clock, hears=False)
 
-    async def acquire(self, network: str, worker: str) -> Lease | None:
-        """Ask for the lease. The same token is asked for until there is an answer: that of a request whose answer was
-        lost is ours, too."""
-        before = self._steady()
-        token = self._asking.setdefault(network, secrets.token_hex(16))
-        taken = await self.write("acquire", network, token, worker)
-        del self._asking[network]
-        if not taken:
-            return None
-        self._believed[network] = (token, before + BELIEVED_S)
-        return Lease(self, network, token)
-
     async def aclose(self) -> None:
-        self._believed.clear()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait([self._listening])
-        await self.writer.aclose()
-
-    # The engine
-
-    async def read(self, verb: str, *args: Any, **named: Any) -> Any:
-        return await self._while_ours(args, self.writer.read(methodcaller(verb, *args, **named)))
-
-    async def write(self, verb: str, *args: Any, **named: Any) -> Any:
-        before = self._steady()
-        result = await self._while_ours(args, self.writer.write(methodcaller(verb, *args, **named), self._ring))
-        if verb == "keep":
-            self._believed[args[0]] = (args[1], before + BELIEVED_S)
-        return result
-
-    async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
-        return await self._while_ours(args, self.writer.take_in(methodcaller(verb, *args, **named), self._ring))
-
-    async def _while_ours(self, args: tuple[Any, ...], verb: Awaitable[Any]) -> Any:
-        """Do `verb`; if its lease is lost, we do not believe in it any more."""
-        try:
-            return await verb
-        except LeaseLost:
-            self.let_go(args[0], args[1])
-            raise
-
-    def holds(self, network: str, token: str) -> bool:
-        held, until = self._believed.get(network, ("", 0.0))
-        return held == token and self._steady() < until
-
-    def let_go(self, network: str, token: str) -> None:
-        if self._believed.get(network, ("", 0.0))[0] == token:
-            del self._believed[network]
-
-    async def wait(self, network: str, until: float) -> None:
-        bell = self._bells.setdefault(network, asyncio.Event())
-        await is_set_within(bell, min(_LOOK_S, max(0.0, until - self.clock())))
-        bell.clear()
-
-    def _is_ours(self, network: str) -> bool:
-        return network in self._believed
-
-    def _ring(self, networks: Collection[str]) -> None:
-        for network in sorted(networks):
-            self._bells.setdefault(network, asyncio.Event()).set()
+        await super().aclose()
 
     async def _listen(self, url: str) -> None:
         """Hear the doorbell of other workers, for ever."""
@@ -140,7 +69,7 @@ class PostgresStore(Store):
                 async with await AsyncConnection.connect(conninfo(url), autocommit=True) as bell:
                     await bell.execute(f"LISTEN {CHANNEL}".encode())
                     async for rung in bell.notifies():
-                        self._ring([rung.payload])
+                        self.ring([rung.payload])
             await asyncio.sleep(_AGAIN_S)
 
 

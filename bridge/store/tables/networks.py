@@ -24,8 +24,10 @@ def waiting(sql: sqlite3.Connection) -> Mapping[str, int]:
 class Networks:
     """The tables of networks and of their memory. Begins and ends no transaction."""
 
-    held = ""
-    """SQL: what else is true of a lease that has not run out."""
+    @property
+    def held(self) -> str:
+        """SQL: what else is true of a lease that has not run out."""
+        return ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
