@@ -206,6 +206,7 @@ class Session:
             redaction=REDACTION in state.enabled,
             colours=not (state.channels.without_colours(target) or state.channels.plainly(target)),
             nicks=state.people.nicks(target),
+            stems=state.people.stems(target),
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
             us=state.people.casemapping.fold(state.us.nick),
