@@ -4,6 +4,7 @@
 # make faults  only the faults on real servers, and power cuts at every write: ten minutes
 # make bench   what carrying a message costs, beside what it costs without us (ARGS: see docs/benchmarks.md)
 # make bench-downloads  what large downloads by links cost the messages meanwhile
+# make bench-scale  what 1,000 links, 20,000 members and 200 waiting rooms cost: six minutes
 # make bench-users  what an allowlist of 10,000 users costs
 # make soak    ten minutes of messages and random faults (ARGS="--minutes 1"; see docs/benchmarks.md)
 # make page   write docs/what-becomes-what.md and docs/reference anew, after a change of tests/cases or of the program
@@ -20,7 +21,7 @@ CLIENT := tests/integration/js
 # have the fewest tests, and would come last
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check faults bench bench-downloads bench-users soak page release clean
+.PHONY: demo test check faults bench bench-downloads bench-scale bench-users soak page release clean
 
 demo: $(INSTALLED)
 	@$(BIN)/quackbridge demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -45,6 +46,9 @@ bench: $(INSTALLED)
 
 bench-downloads: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.downloads $(ARGS)
+
+bench-scale: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-users: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.users $(ARGS)

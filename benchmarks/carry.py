@@ -76,7 +76,12 @@ class Stage:
 
     def cpu(self) -> float:
         """CPU seconds that the daemon has used, to the microsecond."""
-        return time.clock_gettime(~self.daemon.pid << 3 | _CPU_CLOCK)
+        return cpu_of(self.daemon.pid)
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds that a process has used, to the microsecond."""
+    return time.clock_gettime(~pid << 3 | _CPU_CLOCK)
 
 
 _Front = Callable[[int], AbstractAsyncContextManager[str]]

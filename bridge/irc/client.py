@@ -95,7 +95,7 @@ class IrcNetwork:
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. Yields what was said while we were away if the server remembers it; else
         there is a gap."""
-        inbox = Inbox(Cursor.parse(cursor).only(room.id for room in self._rooms))
+        inbox = await self._inbox(cursor)
         self._readiness.begin(self._rooms, inbox.cursor)
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = self._life = asyncio.create_task(self._live(inbox), name=f"irc {self.name}")
@@ -118,6 +118,15 @@ class IrcNetwork:
             await asyncio.wait([life])
             if not life.cancelled():
                 life.exception()  # marked as retrieved: it was raised above, or our closer does not want it
+
+    async def _inbox(self, cursor: str | None) -> Inbox:
+        """An inbox that begins at `cursor`, as far as it is about our rooms."""
+        kept = await self._memory.recall() if self._memory is not None else {}
+        begin = Cursor.parse(cursor, kept)
+        gone = begin.only(room.id for room in self._rooms)
+        inbox = Inbox(begin, remembers=self._memory is not None)
+        inbox.remember({key: None for key in gone if key in kept})
+        return inbox
 
     def render(self, owed: Sequence[Owed], how: Presentation = DEFAULT) -> Sequence[Post]:
         """See `bridge.network.Network`. Without a connection, uses the limits that the server told us last."""

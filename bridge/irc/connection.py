@@ -99,6 +99,7 @@ class Connection:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._flood = flood
+        session.channels.may_write = flood.may_go_aside
         self._typing = TypingShown()
         self._timer: asyncio.TimerHandle | None = None
         self._flights: dict[str, Flight] = {}

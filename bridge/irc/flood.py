@@ -1,5 +1,6 @@
 """How fast we may write: one token bucket per connection, handed out to the rooms in turn."""
 
+import math
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -49,6 +50,8 @@ class Flood(Generic[_Ticket]):
         self._bucket = TokenBucket(self._burst, max(per_second, 0.001))
         self._waiting: dict[Hashable, deque[_Ticket]] = {}
         self._written: deque[float] = deque(maxlen=_COUNTED)
+        self._pause = 2 / max(per_second, 0.001)
+        self._aside_at = -math.inf
         self.is_safe = False
         """Whether the server says that it disconnects nobody for writing too fast
         (https://codeberg.org/emersion/soju/src/branch/master/doc/ext/saferate.md): then nothing waits."""
@@ -73,6 +76,15 @@ class Flood(Generic[_Ticket]):
         """Whether a line of no importance may go out: nothing waits, and all of a burst of messages could still follow
         but for one. Call `charge` if it is written."""
         return not self._waiting and (self.is_safe or (self._burst > 1 and self._bucket.is_full(now)))
+
+    def may_go_aside(self, now: float) -> bool:
+        """Whether a line that is no message, and has time (a JOIN), may be written now. Messages that wait go before
+        it, but hold it up for no longer than two of them take. Call `charge` if it is written."""
+        is_its_turn = now - self._aside_at >= self._pause
+        if self.is_safe or is_its_turn or (not self._waiting and self._bucket.has_token(now)):
+            self._aside_at = now
+            return True
+        return False
 
     def grant(self, now: float) -> list[_Ticket]:
         """Remove and return the tickets that may write now, in order."""

@@ -9,7 +9,7 @@ from bridge.irc.effects import CaughtUp, Heard, Typed
 from bridge.irc.hearing.cursor import Cursor
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
-from bridge.model.event import Message, Room
+from bridge.model.event import Event, Message, Room
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Typing
 
@@ -37,10 +37,12 @@ class _Put:
 class Inbox:
     """One producer and one consumer, in one event loop. `cursor` is the position after what was taken, `heard` after
     all that was put. `until` is when the server last said anything (seconds since the epoch): all that was said before
-    has been put; since then, a silent connection may have missed something."""
+    has been put; since then, a silent connection may have missed something. `remembers`: whether the network has a
+    memory."""
 
-    def __init__(self, cursor: Cursor) -> None:
-        self.cursor = self.heard = cursor
+    def __init__(self, cursor: Cursor, *, remembers: bool = False) -> None:
+        self.cursor, self.heard = cursor, cursor.copy()
+        self._remembers = remembers
         self.present: set[Room] = set()
         """The rooms in which we currently hear all that is said."""
         self.until = 0.0
@@ -64,7 +66,7 @@ class Inbox:
             self._news.set()
             return
         put = _Put(heard, self.until)
-        self.heard = _after(self.heard, put)
+        _advance(self.heard, put)
         self._heard.append(put)
         self._news.set()
         self._weight += _weight(put)
@@ -80,7 +82,9 @@ class Inbox:
     def leave(self, *rooms: Room) -> None:
         """We no longer hear these rooms."""
         left = [room for room in rooms if room in self.present]
-        self.heard = self.heard.present([room.id for room in left], self.until)
+        for room in left:
+            self.heard.reached(room.id, self.until)
+        self.cursor.left([room.id for room in left])
         self.present.difference_update(left)
 
     async def room(self) -> None:
@@ -111,25 +115,24 @@ class Inbox:
 
     def last(self) -> Batch | None:
         """When no more will be put and all is taken: the position until which we heard all, if it was not told yet."""
-        if self.heard == self.cursor and not self._changes:
-            return None
-        self.cursor = self.heard
-        return Batch((), self.cursor.dump(), changes=self._changed())
+        has_moved = self.cursor.follow(self.heard)
+        return self._told(()) if has_moved or self._changes else None
 
     def _batch(self, taken: Sequence[_Put], signals: tuple[Typing, ...] = ()) -> Batch:
         gaps = []
         for put in taken:
-            self.cursor = _after(self.cursor, put)
+            _advance(self.cursor, put)
             if isinstance(put.what, CaughtUp) and put.what.since is not None:
                 gaps.append(Gap(put.what.room, put.what.since, put.at))
         if not self._heard:
-            self.cursor = self.cursor.present([room.id for room in self.present], self.until)
-        events = tuple(put.what.event for put in taken if isinstance(put.what, Heard))
-        return Batch(events, self.cursor.dump(), tuple(gaps), signals=signals, changes=self._changed())
+            self.cursor.present([room.id for room in self.present], self.until)
+        return self._told(tuple(put.what.event for put in taken if isinstance(put.what, Heard)), tuple(gaps), signals)
 
-    def _changed(self) -> Mapping[str, str | None]:
+    def _told(self, events: tuple[Event, ...], gaps: tuple[Gap, ...] = (), signals: tuple[Typing, ...] = ()) -> Batch:
         changes, self._changes = self._changes, {}
-        return changes
+        if self._remembers:
+            changes |= self.cursor.spilled()
+        return Batch(events, self.cursor.dump(), gaps, signals=signals, changes=changes)
 
 
 def _weight(put: _Put) -> int:
@@ -140,12 +143,12 @@ def _typist(room: Room, sender: Sender) -> tuple[Room, str]:
     return room, sender.casemapping.fold(sender.address)
 
 
-def _after(cursor: Cursor, put: _Put) -> Cursor:
-    if isinstance(put.what, Heard):
-        event = put.what.event
-        if event.private:
-            return cursor
-        if not isinstance(event.body, Message):  # a history has none of these by which it could be resumed
-            return cursor.present([event.room.id], put.at)
-        return cursor.heard(event.room.id, event.time, put.what.msgid, put.at)
-    return cursor.caught_up(put.what.room.id, put.what.time, put.what.server, put.at)
+def _advance(cursor: Cursor, put: _Put) -> None:
+    if not isinstance(put.what, Heard):
+        cursor.caught_up(put.what.room.id, put.what.time, put.what.server, put.at)
+    elif put.what.event.private:
+        return
+    elif not isinstance(put.what.event.body, Message):  # a history has none of these by which it could be resumed
+        cursor.reached(put.what.event.room.id, put.at)
+    else:
+        cursor.heard(put.what.event.room.id, put.what.event.time, put.what.msgid, put.at)

@@ -7,7 +7,7 @@ from bridge import __version__
 from bridge.model.elsewhere import Elsewhere, RoomReport
 from bridge.model.event import BOTS, Room
 from bridge.model.health import Check, Health, NetworkHealth, Queue, RoomHealth
-from bridge.network import Encrypts, Network, Reports, Vitals
+from bridge.network import EncryptionState, Encrypts, Network, Reports, Vitals
 from bridge.relay import checks
 from bridge.relay.lines import LastLines
 from bridge.relay.outages import Outages
@@ -16,6 +16,10 @@ from bridge.store.steps import Steps
 
 MAX_AGE_S = 300.0
 """Seconds that a message may wait before the outbox is not well any more, unless the config says another."""
+
+_UNREADABLE = "it is encrypted, and we cannot read it"
+_OTHER_CHECKS = 4
+"""Checks that are of no network and no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Board:
         self._steady = steady
         self._steps = Steps(clock, steady)
         self._step, self._stepped = 0.0, 0.0
-        self._since: dict[str, Check] = {}
+        self._since: dict[str | Room, Check] = {}
+        self._shown: dict[Room, RoomHealth] = {}
         started = clock()
         fine = Check(ok=True, since=started)
         self.ready_max_age = MAX_AGE_S
@@ -63,17 +68,19 @@ class Board:
         once a second."""
         self._notice_step()
         now = self._clock()
-        elsewhere = around.elsewhere or {}
+        elsewhere = {name: told for name, told in (around.elsewhere or {}).items() if name not in networks}
+        nobody = Vitals("it does not run" if around.elsewhere is None else "no worker runs it yet")
+        seen = {name: _Seen.of(networks.get(name), nobody) for name in types}
         found = {
             name: self._elsewhere(name, kind, elsewhere[name], now)
-            if name in elsewhere and name not in networks
-            else self._network(name, kind, networks.get(name), now, alone=around.elsewhere is None)
+            if name in elsewhere
+            else self._network(name, kind, seen[name].vitals, now)
             for name, kind in types.items()
         }
         rooms = tuple(
             self._room_elsewhere(room, link.name, elsewhere[room.network], now)
-            if room.network in elsewhere and room.network not in networks
-            else self._room(room, link.name, networks.get(room.network), found[room.network], now)
+            if room.network in elsewhere
+            else self._room(room, link.name, seen[room.network], found[room.network], now)
             for link in self._gate.links
             for room in link.rooms
             if room.network in found
@@ -92,7 +99,8 @@ class Board:
             free=around.free or 0,
             lag=around.lag,
         )
-        self._forget()
+        if len(self._since) > len(found) + len(rooms) + _OTHER_CHECKS:
+            self._forget()
 
     def _notice_step(self) -> None:
         """Notice that the clock was set, and go on telling the right times."""
@@ -109,63 +117,75 @@ class Board:
 
     def _room_elsewhere(self, room: Room, link: str, told: Elsewhere, now: float) -> RoomHealth:
         its = told.rooms.get(room.id, RoomReport())
-        check = self._check(f"room:{room}", its.reason, now)
+        check = self._check(room, its.reason, now)
         seen = {"joined": its.joined, "may_speak": its.may_speak, "encrypted": its.encrypted, "readable": its.readable}
         return RoomHealth(room, link, check, told.worker, **seen)
 
-    def _network(self, name: str, kind: str, network: Network | None, now: float, *, alone: bool) -> NetworkHealth:
-        vitals = _vitals(network, alone=alone)
+    def _network(self, name: str, kind: str, vitals: Vitals, now: float) -> NetworkHealth:
         check = self._check(f"network:{name}", vitals.problem, now)
         return NetworkHealth(check, kind, self.now.worker, vitals.heard)
 
-    def _room(self, room: Room, link: str, network: Network | None, its: NetworkHealth, now: float) -> RoomHealth:
+    def _room(self, room: Room, link: str, seen: "_Seen", its: NetworkHealth, now: float) -> RoomHealth:
+        """How a room is: the value of the last look if nothing has changed, as for most of a thousand rooms."""
+        network = seen.network
         absence = its.check.reason if network is None else network.absence(room) or ""
         silenced = self._outages.silenced_rooms().get(room, "")
-        encrypted, readable = _sealed(network, room)
-        unreadable = "" if readable else "it is encrypted, and we cannot read it"
-        joined = network.joined(room) if isinstance(network, Reports) else not absence
-        outside = "" if joined else "not joined yet"
-        reason = its.check.reason or absence or silenced or outside or unreadable
+        encrypted = room in seen.encrypted
+        readable = not (encrypted and seen.unreadable)
+        joined = seen.reports.joined(room) if seen.reports is not None else not absence
+        may_speak = joined and not absence and not silenced and its.check.ok
+        reason = its.check.reason or absence or silenced or ("" if joined else "not joined yet")
+        check = self._check(room, reason or ("" if readable else _UNREADABLE), now)
         lines = self._lines.of(room)
-        return RoomHealth(
-            room,
-            link,
-            self._check(f"room:{room}", reason, now),
-            self.now.worker,
-            joined=joined,
-            may_speak=joined and not absence and not silenced and its.check.ok,
-            encrypted=encrypted,
-            readable=readable,
-            heard=lines.heard,
-            said=lines.said,
-        )
+        facts = (room, link, check, self.now.worker, joined, may_speak, encrypted, readable, lines.heard, lines.said)
+        shown = self._shown.get(room)
+        if shown is None or _facts(shown) != facts:
+            shown = self._shown[room] = RoomHealth(*facts)
+        return shown
 
-    def _check(self, name: str, reason: str, now: float) -> Check:
+    def _check(self, name: str | Room, reason: str, now: float) -> Check:
         """The check `name` with the time since when it is so."""
-        reason = checks.told(reason)
+        reason = checks.told(reason) if reason else ""
         before = self._since.get(name)
+        if before is not None and before.reason == reason:
+            return before
         is_same = before is not None and before.ok is not bool(reason)
         self._since[name] = Check(not reason, before.since if before is not None and is_same else now, reason)
         return self._since[name]
 
     def _forget(self) -> None:
         """Forget checks of what the config does not name any more."""
-        kept = self.now.checks()
+        rooms = {each.room for each in self.now.rooms}
+        kept = {*self.now.checks(), *rooms}
         self._since = {name: check for name, check in self._since.items() if name in kept}
+        self._shown = {room: shown for room, shown in self._shown.items() if room in rooms}
 
 
-def _vitals(network: Network | None, *, alone: bool) -> Vitals:
-    if network is None:
-        return Vitals("it does not run" if alone else "no worker runs it yet")
-    return network.vitals() if isinstance(network, Reports) else Vitals()
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is asked of a network once for all its rooms. `unreadable`: why we cannot read encrypted ones."""
+
+    network: Network | None
+    vitals: Vitals
+    reports: Reports | None = None
+    encrypted: frozenset[Room] = frozenset()
+    unreadable: str = ""
+
+    @classmethod
+    def of(cls, network: Network | None, nobody: Vitals) -> "_Seen":
+        if network is None:
+            return cls(None, nobody)
+        state = network.encryption() if isinstance(network, Encrypts) else EncryptionState("")
+        reports = network if isinstance(network, Reports) else None
+        vitals = reports.vitals() if reports is not None else Vitals()
+        return cls(network, vitals, reports, frozenset(state.rooms), state.problem)
 
 
-def _sealed(network: object, room: Room) -> tuple[bool, bool]:
-    """Whether `room` is encrypted, and whether we can read it."""
-    if not isinstance(network, Encrypts):
-        return False, True
-    state = network.encryption()
-    return room in state.rooms, not (room in state.rooms and state.problem)
+def _facts(shown: RoomHealth) -> tuple[object, ...]:
+    return (
+        *(shown.room, shown.link, shown.check, shown.worker, shown.joined, shown.may_speak),
+        *(shown.encrypted, shown.readable, shown.heard, shown.said),
+    )
 
 
 def summary(health: Health) -> str:

@@ -67,7 +67,10 @@ class Outages:
         them that we are in, but where we may not speak. Others are told of an outage of `tell_after` seconds."""
         for room in [room for room in (*self._away, *self._silenced) if room not in absences]:
             self._forget(room)
+        all_well = not (muted or self._muted or self._silenced or self._away)
         for room, reason in absences.items():
+            if reason is None and all_well:  # of a thousand rooms nearly all, nearly always
+                continue
             if room in muted:
                 self._muted.add(room)
             elif room in self._muted:  # what it refused before may go now

@@ -48,6 +48,17 @@ def test_lines_that_are_sent_without_waiting_delay_the_lines_that_are_queued() -
     assert flood.grant(3.0) == [1]
 
 
+def test_a_line_that_has_time_goes_when_there_is_budget_and_messages_hold_it_up_for_two_of_them() -> None:
+    flood: Flood[int] = Flood(2, 0.5)
+    for now, may in ((0.0, True), (0.0, True), (0.0, False), (1.9, False), (2.0, True)):
+        assert flood.may_go_aside(now) is may
+        if may:
+            flood.charge(now)
+    flood.queue("room", 1)
+    assert not flood.may_go_aside(5.0)
+    assert flood.may_go_aside(6.0)
+
+
 def test_a_ticket_that_was_withdrawn_costs_nothing() -> None:
     flood: Flood[int] = Flood(1, 1.0)
     flood.queue("room", 1)

@@ -256,25 +256,6 @@ def test_history_lines_without_ids_get_the_same_distinct_ids_each_time() -> None
     assert len({*first}) == 3
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[1]", '{"#pond":3}', '{"#pond":["x","y",1]}', "null", "nonsense"])
-def test_an_unreadable_cursor_has_no_position(text: str | None) -> None:
-    assert Cursor.parse(text).of("#pond") is None
-
-
-def test_a_cursor_keeps_the_run_of_the_server_that_it_comes_from() -> None:
-    came = Cursor({}).caught_up("#pond", T0, "run", T0 + 1)
-    assert came == Cursor({"#pond": Position(T0, "", T0 + 1, "run")})
-    said = came.heard("#pond", T0 + 2, "m1", T0 + 3).present(["#pond"], T0 + 4)
-    assert Cursor.parse(said.dump()) == Cursor({"#pond": Position(T0 + 2, "m1", T0 + 4, "run")})
-
-
-def test_a_cursor_is_read_as_it_was_written_by_this_and_by_earlier_versions() -> None:
-    assert Cursor.parse(WAS.dump()) == WAS
-    assert Cursor.parse('{"#Pond":[1795392000,"m0",1795392005]}') == WAS
-    assert Cursor.parse("1795392000.500 m1").of("#any") == Position(1795392000.5, "m1", 1795392000.5)
-    assert Cursor.parse(WAS.dump()).only(["#other"]).of(POND.id) is None
-
-
 async def test_posts_of_a_room_take_turns_and_none_overtakes_one_that_failed() -> None:
     lanes, room, order = Lanes(), Room("net", "#pond"), list[str]()
 

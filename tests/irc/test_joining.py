@@ -66,6 +66,45 @@ async def test_neither_a_key_nor_a_command_of_the_operator_gets_into_the_log() -
     ).items()
 
 
+# Many
+
+_MANY = tuple(Room("net", f"#c{number}") for number in range(300))
+
+
+def answered(line: str) -> list[str]:
+    return [f":duck!u@h JOIN {name}" for name in line.removeprefix("JOIN ").split(",")]
+
+
+def test_hundreds_of_channels_are_joined_by_ten_as_the_server_answers() -> None:
+    """Servers drop a client of which some twenty lines wait; we ask about each channel that we are in, too."""
+    talk = Talk(rooms=_MANY)
+    lines, asked = joins(online(talk)), list[str]()
+    while lines:
+        assert len(lines) == 1
+        assert len(lines[0].split(",")) == 10
+        asked += lines
+        *first, last = answered(lines[0])
+        lines = joins(talk.hears(*first[:4])) + joins(talk.hears(*first[4:], last))
+    assert len(asked) == 30
+    assert all(talk.session.channels.joined(room.id) for room in _MANY)
+
+
+def test_channels_that_the_server_does_not_answer_for_do_not_keep_us_out_of_others_for_long() -> None:
+    talk = Talk(rooms=_MANY[:30])
+    assert len(joins(online(talk))) == 1
+    assert joins(talk.passes(9)) == []
+    assert joins(talk.passes(2)) == ["JOIN " + ",".join(room.id for room in _MANY[10:20])]
+
+
+def test_a_join_waits_for_the_flood_budget() -> None:
+    talk, budget = Talk(rooms=_MANY[:30]), [True, False, False, True]
+    talk.session.channels.may_write = lambda _: budget.pop(0)
+    (first,) = joins(online(talk))
+    assert joins(talk.hears(*answered(first)[:5])) == []
+    assert joins(talk.passes(1)) == []
+    assert joins(talk.passes(1)) == ["JOIN " + ",".join(room.id for room in _MANY[10:20])]
+
+
 # Before
 
 

@@ -1,11 +1,13 @@
 """Any sequence of lines leaves the session with the same people in its channels as a simple reference model."""
 
 import contextlib
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.irc.dialect.stems import stem_of
 from bridge.irc.effects import Write
 from bridge.irc.wire.line import MAX_BODY
 from bridge.model.event import Room
@@ -202,6 +204,7 @@ def seen(talk: Talk) -> dict[str, object]:
     """Who is where, as the session knows it."""
     state, found = talk.session._state, {}
     for name in ROOMS:
+        assert state.people.stems(name) == Counter(map(stem_of, state.people.nicks(name)))
         for key in state.people.nicks(name):
             person = state.people.find(key)
             assert person is not None

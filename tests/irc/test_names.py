@@ -1,5 +1,6 @@
 """Names of people on IRC (bridge.irc.dialect.names)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,18 @@ def test_our_own_nick_guards_no_name() -> None:
     place = replace(PLACE, nicks={"duck", "bob"}, us="duck")
     assert Names(place, DEFAULT).guarded("Duck bob") == f"Duck b{GUARD}ob"
     assert Names(replace(place, nicks={"duck", "duck_"}), DEFAULT).guarded("Duck") == f"D{GUARD}uck"
+
+
+class _Crowd(frozenset[str]):
+    """Thousands of nicks, which no message may look through."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError
+
+
+def test_a_name_is_guarded_without_a_look_at_everybody_once_they_are_counted() -> None:
+    place = Place(nicks=_Crowd(["alice", "duck"]), stems={"alice": 1, "duck": 1}, us="duck")
+    assert Names(place, DEFAULT).guarded("alice bob duck") == f"a{GUARD}lice bob duck"
 
 
 def test_names_are_compared_by_the_casemapping_of_the_network() -> None:

@@ -258,3 +258,14 @@ def test_the_last_line_each_way_is_told_also_of_an_earlier_run(world: _World) ->
     world.lines.keep(frozenset({HOME}))
     assert world.lines.of(LIBERA) == Lines(500.0, 600.0)
     assert world.lines.of(Room("libera", "somebody")) == Lines()
+
+
+def test_what_has_not_changed_is_the_same_value_as_before() -> None:
+    """There may be thousands of rooms, and a look each second."""
+    world = _World()
+    before = world.board.now.rooms
+    world.look(after=1.0)
+    assert all(now is then for now, then in zip(world.board.now.rooms, before, strict=True))
+    world.libera.absences[LIBERA] = "kicked"
+    world.look(after=1.0)
+    assert [now is then for now, then in zip(world.board.now.rooms, before, strict=True)] == [True, False, True]

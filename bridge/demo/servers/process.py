@@ -17,7 +17,6 @@ from typing import ClassVar, Self
 
 HOST = "127.0.0.1"
 
-_STARTED = 60.0  # seconds; Synapse takes 4 on an idle machine
 _STOPPED = 10.0  # seconds from SIGTERM to SIGKILL
 _LOOK = 0.05  # seconds between looks at a port or a process
 _TAIL = 4000  # characters of log in an error: a traceback fits
@@ -47,6 +46,8 @@ class Process(ABC):
 
     program: ClassVar[str] = ""
     """The executable that must be installed; '' if the server comes with our own Python packages."""
+    up_within_s: float = 60.0
+    """Seconds until it must serve; Synapse takes 4 on an idle machine."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,7 +105,7 @@ class Process(ABC):
             raise
 
     async def _wait_until_up(self, child: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _STARTED
+        deadline = time.monotonic() + self.up_within_s
         while not await self.is_up():
             if child.poll() is not None:
                 raise ServerError(f"{type(self).__name__} ended with status {child.returncode}:\n{self.tail()}")

@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
-from functools import cached_property, lru_cache
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby
 
@@ -11,6 +13,7 @@ import regex
 from bridge.irc.dialect.brief import CUT, clean, fitted
 from bridge.irc.dialect.formatting import stripped
 from bridge.irc.dialect.place import Place
+from bridge.irc.dialect.stems import LONGEST, stem_of
 from bridge.model.attribution import mark, stamp
 from bridge.model.event import BOTS, Event, Mentioned
 from bridge.model.outbox import Owed
@@ -27,9 +30,6 @@ _NOTHING = "\x02\x02"
 """Bold on and off again: keeps a comma at the beginning of a name apart from the colour code."""
 _NICK = regex.compile(r"[\w\-\[\]\\`^{}|]+")
 """What may be a nick (RFC 2812 section 2.3.1)."""
-_SUFFIX = re.compile(r"(?:\|.*|[\[{]m[\]}]\d*|-m|[_`\d]+)\Z", re.DOTALL)
-"""What people add to their nick when they are away, come a second time, or by another bridge."""
-_LONGEST = 64
 _LONGEST_NICK = 20
 _NO_NICK = re.compile(r"[^A-Za-z0-9\-\[\]\\`^{}_]")
 _LETTER = re.compile(r"[A-Za-z0-9]")
@@ -97,21 +97,28 @@ class Names:
 
     def guarded(self, text: str) -> str:
         """`text` with a sign in each word that somebody's client in the channel may take for their nick."""
-        if not self._how.guard_names or not self._stems:
+        if not self._how.guard_names or not self._place.nicks:
             return text
         return _NICK.sub(self._guard, text)
 
     def _guard(self, word: regex.Match[str]) -> str:
         text = word[0]
-        if len(text) > _LONGEST or _stem(self._place.casemapping.fold(text)) not in self._stems:
+        if len(text) > LONGEST or not self._is_called(stem_of(self._place.casemapping.fold(text))):
             return text
         first = _GRAPHEME.match(text)
         end = first.end() if first else 1
         return text[:end] + GUARD + text[end:]
 
+    def _is_called(self, stem: str) -> bool:
+        """Whether somebody in the channel but us has a nick of that stem."""
+        us = self._place.us
+        ours = us in self._place.nicks and stem == stem_of(us)
+        return self._stems.get(stem, 0) > ours
+
     @cached_property
-    def _stems(self) -> frozenset[str]:
-        return frozenset(_stem(nick) for nick in self._place.nicks if nick != self._place.us)
+    def _stems(self) -> Mapping[str, int]:
+        place = self._place
+        return Counter(map(stem_of, place.nicks)) if place.stems is None else place.stems
 
     def _marked(self, sender: Sender) -> str:
         name = self.guarded(clean(sender.name))
@@ -166,14 +173,3 @@ def clipped(head: str, size: int) -> str:
     ending = f"{CUT}> " if head.endswith("> ") else f"{CUT} "
     start = head.encode()[: max(size - len(ending.encode()), 0)].decode(errors="ignore")
     return start + ending if len(head.encode()) > size else head
-
-
-@lru_cache(maxsize=20_000)
-def _stem(nick: str) -> str:
-    """A nick without what people add to it; the nick itself if nothing else is left."""
-    stem = nick[:_LONGEST]
-    while match := _SUFFIX.search(stem):
-        if match.start() == 0:
-            return nick
-        stem = stem[: match.start()]
-    return stem

@@ -1,6 +1,6 @@
 """Where we speak: what rendering needs to know of a channel, or of a person, and of the server."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from bridge.irc.wire.multiline import Capacity
@@ -33,7 +33,8 @@ class Place:
 
     `tags`: client-only tags may be sent. `redaction`: the server has draft/message-redaction. `colours`: colour codes
     get through, unlike in a channel with mode +c. `nicks` are those of the people in the channel, folded by
-    `casemapping`, with ours (`us`) among them. `nick_of` gives the nick there of a user whom a message mentions; None
+    `casemapping`, with ours (`us`) among them; `stems`: how many of them have each stem, None if they are not counted
+    yet. `nick_of` gives the nick there of a user whom a message mentions; None
     if they are not there. `multiline` is what the server takes as one message; None if it takes lines only.
     `relays`: speakers have nicks of their own (RELAYMSG).
     """
@@ -48,3 +49,4 @@ class Place:
     us: str = ""
     multiline: Capacity | None = None
     relays: bool = False
+    stems: Mapping[str, int] | None = None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from bridge.irc.dialect.stems import stem_of
 from bridge.irc.hearing.person import Logins, Person
 from bridge.irc.wire.line import Source
 from bridge.model.casemap import Casemapping
@@ -17,6 +18,7 @@ _TRUSTED_FOR = 60.0
 _MOST = 100_000
 """Most people that are remembered, some 80 MB: more than any network has in one bot's channels."""
 _NOBODY: Mapping[str, str] = MappingProxyType({})
+_NO_STEMS: Mapping[str, int] = MappingProxyType({})
 _MOST_LOOKED_AT = 5000
 """Most people who are compared with one mask: some milliseconds."""
 
@@ -36,6 +38,7 @@ class People:
         self._people: dict[str, Person] = {}  # by folded nicks
         self._ranks: dict[str, dict[str, str]] = {}  # in each channel, by folded nicks: who is there
         self._spelt: dict[str, str] = {}  # the names of these channels as the server writes them
+        self._stems: dict[str, Counter[str]] = {}  # of the nicks in these channels, once somebody has asked
         self._logins = Logins()
         self._numbers = itertools.count(1)
 
@@ -57,6 +60,7 @@ class People:
         there = {key for here in ranks.values() for key in here}
         self._people = {keys[key]: each for key, each in self._people.items() if keys.get(key) in there}
         self._ranks = ranks
+        self._stems.clear()
         self._logins.clear()
         for person in self._people.values():
             self._index(person)
@@ -144,7 +148,10 @@ class People:
             person = self._people[key] = Person(source.nick, next(self._numbers))
         person.nick = key if key == source.nick else source.nick  # one string for both, if it is
         self._recognise(person, source)
-        self._ranks.setdefault(name, {})[key] = sys.intern(ranks)
+        here = self._ranks.setdefault(name, {})
+        if key not in here:
+            self._count(name, key)
+        here[key] = sys.intern(ranks)
         self._spelt.setdefault(name, channel)
 
     def ranked(self, nick: str, channel: str, rank: str, *, on: bool) -> None:
@@ -171,6 +178,16 @@ class People:
     def nicks(self, channel: str) -> Collection[str]:
         """The nicks in `channel`, casefolded. It changes as people come and go."""
         return self._here(channel).keys()
+
+    def stems(self, channel: str) -> Mapping[str, int]:
+        """How many of the nicks in `channel` have each stem. It changes as people come and go, so that no message has
+        to look at all of thousands."""
+        name = self.casemapping.fold(channel)
+        if (here := self._ranks.get(name)) is None:
+            return _NO_STEMS
+        if name not in self._stems:
+            self._stems[name] = Counter(map(stem_of, here))
+        return self._stems[name]
 
     def is_in(self, nick: str, channel: str) -> bool:
         """Whether somebody in `channel` has that nick."""
@@ -212,9 +229,11 @@ class People:
         self._forget_account(person)
         self._people[new] = person
         person.nick = nick
-        for here in self._ranks.values():
+        for name, here in self._ranks.items():
             if old in here:
                 here[new] = here.pop(old)
+                self._discount(name, old)
+                self._count(name, new)
         if self._told_of_logins:
             self._index(person)
         else:
@@ -248,10 +267,23 @@ class People:
         here = self._ranks.get(name, {})
         if here.pop(key, None) is None:
             return
+        self._discount(name, key)
         if not here:
             del self._ranks[name], self._spelt[name]
+            self._stems.pop(name, None)
         if not any(key in other for other in self._ranks.values()):
             self._forget_account(self._people.pop(key))
+
+    def _count(self, name: str, key: str) -> None:
+        if (stems := self._stems.get(name)) is not None:
+            stems[stem_of(key)] += 1
+
+    def _discount(self, name: str, key: str) -> None:
+        if (stems := self._stems.get(name)) is not None:
+            stem = stem_of(key)
+            stems[stem] -= 1
+            if not stems[stem]:
+                del stems[stem]
 
     def _index(self, person: Person) -> None:
         if person.account:

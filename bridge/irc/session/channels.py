@@ -1,7 +1,7 @@
 """Our channels on one connection: which are joined, which are not and why, and when the next try is due."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -17,6 +17,9 @@ _AT_ONCE = 10
 """Channels in one JOIN; servers take from ten up to any number."""
 _JOIN_BYTES = 400
 _ANSWER_WITHIN = 60.0
+_UNANSWERED, _SOON_ANSWERED = 15, 10.0
+"""Most channels that we have asked to join in the last ten seconds without an answer. We ask more about each that we
+are in, and servers drop those of whom some twenty lines wait."""
 _BARRED = Backoff(first_s=15.0, longest_s=600.0)
 """The pause after a JOIN that was refused."""
 _REMOVED = Backoff(first_s=5.0, longest_s=600.0)
@@ -105,6 +108,9 @@ class Channels:
         """Whether the server has KNOCK."""
         self.shared = False
         """Whether other clients may use our connection, too (a bouncer): then channels not configured are theirs."""
+        self.may_write: Callable[[float], bool] = lambda _: True
+        """Whether the flood budget lets a JOIN out now; asked for each."""
+        self._is_held = False  # some have to wait for their turn
         self._casemapping = Casemapping.RFC1459
         self._channels = {self._casemapping.fold(room.id): _Channel(room) for room in rooms}
 
@@ -117,8 +123,8 @@ class Channels:
         """Replace the configured rooms; leave those that are gone."""
         wanted = {self._casemapping.fold(room.id): room for room in rooms}
         gone = [self._channels.pop(key) for key in [*self._channels] if key not in wanted]
-        for group in _groups([each.room.id for each in gone if each.joined or each.asked_at is not None]):
-            yield Write(compose("PART", group, _GOODBYE))
+        for group in _groups([each for each in gone if each.joined or each.asked_at is not None]):
+            yield Write(compose("PART", ",".join(each.room.id for each in group), _GOODBYE))
         for key, room in wanted.items():
             known = self._channels.setdefault(key, _Channel(room))
             known.room = room  # its name may be spelt differently now
@@ -213,8 +219,17 @@ class Channels:
                 yield from self._unmute(channel)
             if channel.asked_at is not None and now - channel.asked_at > _ANSWER_WITHIN:
                 yield self._bar(channel, "the server did not answer our JOIN", _BY_ITSELF, now)
-        due = [each for each in self._channels.values() if not each.joined and each.asked_at is None]
-        yield from self._ask([each for each in due if each.due <= now], now)
+        yield from self._ask(self._due(now), now)
+
+    def go_on(self, now: float) -> Iterator[Effect]:
+        """The server has answered a JOIN: join those that wait for their turn."""
+        if self._is_held:
+            yield from self._ask(self._due(now), now)
+
+    def _due(self, now: float) -> list[_Channel]:
+        return [
+            each for each in self._channels.values() if not each.joined and each.asked_at is None and each.due <= now
+        ]
 
     def invited(self, name: str, now: float) -> Iterator[Effect]:
         """Somebody invites us: join the channel if it is configured."""
@@ -259,7 +274,8 @@ class Channels:
         if line.command == "475" and self._key(channel):
             reason, hint = _WRONG_KEY
         barred = self._bar(channel, reason, hint, now)
-        return (barred, *self._knock(channel, now)) if line.command == _INVITE_ONLY else (barred,)
+        knock = self._knock(channel, now) if line.command == _INVITE_ONLY else ()
+        return (barred, *knock, *self.go_on(now))
 
     def _knock(self, channel: _Channel, now: float) -> Iterable[Effect]:
         """Ask the operators of an invite-only channel to let us in, once a day."""
@@ -283,18 +299,28 @@ class Channels:
         channel.asked_at, channel.trouble, channel.due = None, reason, now + pause
         return Barred(channel.room, reason, hint, pause, news)
 
-    def _ask(self, wanted: Iterable[_Channel], now: float) -> Iterator[Effect]:
-        names = []
+    def _ask(self, wanted: Sequence[_Channel], now: float) -> Iterator[Effect]:
+        """Join as many as may be joined now; `go_on` and the next `tick` join the others."""
         for channel in wanted:
-            channel.asked_at = now
             if not _sendable(channel.room.id):
                 yield self._bar(channel, *_REASONS["476"], now)
-            elif key := self._key(channel):
-                yield Write(compose("JOIN", channel.room.id, key), is_secret=True)
-            else:
-                names.append(channel.room.id)
-        for group in _groups(names):
-            yield Write(compose("JOIN", group))
+        sendable = [channel for channel in wanted if _sendable(channel.room.id)]
+        keyed = [channel for channel in sendable if self._key(channel)]
+        groups = [*([each] for each in keyed), *_groups([each for each in sendable if each not in keyed])]
+        self._is_held = False
+        for group in groups:
+            if self._unanswered(now) + len(group) > _UNANSWERED or not self.may_write(now):
+                self._is_held = True
+                return
+            for channel in group:
+                channel.asked_at = now
+            key = self._key(group[0])
+            names = ",".join(channel.room.id for channel in group)
+            yield Write(compose("JOIN", names, *([key] if key else [])), is_secret=bool(key))
+
+    def _unanswered(self, now: float) -> int:
+        asked = (each.asked_at for each in self._channels.values() if each.asked_at is not None)
+        return sum(now - at < _SOON_ANSWERED for at in asked)
 
 
 def _sendable(name: str) -> bool:
@@ -307,12 +333,14 @@ def _sendable(name: str) -> bool:
         return False
 
 
-def _groups(names: Sequence[str]) -> Iterator[str]:
-    group: list[str] = []
-    for name in names:
-        if len(group) == _AT_ONCE or len(",".join([*group, name]).encode()) > _JOIN_BYTES:
-            yield ",".join(group)
+def _groups(channels: Sequence[_Channel]) -> Iterator[Sequence[_Channel]]:
+    """Those that go into one JOIN or PART each."""
+    group: list[_Channel] = []
+    for channel in channels:
+        names = [each.room.id for each in (*group, channel)]
+        if len(group) == _AT_ONCE or len(",".join(names).encode()) > _JOIN_BYTES:
+            yield group
             group = []
-        group.append(name)
+        group.append(channel)
     if group:
-        yield ",".join(group)
+        yield group

@@ -71,6 +71,11 @@ class Hush:
         """The channel has refused a line of ours."""
         self._of(name).excepted = False
 
+    def is_open(self, name: str) -> bool:
+        """Whether nothing is known that keeps anybody from speaking there."""
+        channel = self._channels.get(self._casemapping.fold(name))
+        return channel is None or channel.excepted or not (channel.modes or channel.bans)
+
     def reason(self, name: str, us: Source, ranks: str) -> str:
         """Why the channel does not let us speak, who have these `ranks` there; '' if it does, as far as we know."""
         channel = self._channels.get(self._casemapping.fold(name))

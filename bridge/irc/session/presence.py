@@ -53,6 +53,7 @@ def _we_joined(state: State, line: Line, channel: str) -> Iterator[Step]:
         yield from written("MODE", room.id)
     position = state.cursor().of(room.id)
     yield from state.history.joined(room, position, state.now, convert.spoken_at(line, state.wall))
+    yield from state.channels.go_on(state.now)
 
 
 def names(state: State, line: Line) -> Iterable[Step]:

@@ -174,6 +174,8 @@ class Session:
     def hushed(self, target: str) -> str:
         """Why a channel does not let us speak, by its modes and bans; '' if it does, as far as we know."""
         state = self._state
+        if state.hush.is_open(target):
+            return ""
         return state.hush.reason(target, state.us.source, state.people.ranks(state.us.nick, target))
 
     def spoke(self, target: str) -> list[Effect]:
@@ -206,6 +208,7 @@ class Session:
             redaction=REDACTION in state.enabled,
             colours=not (state.channels.without_colours(target) or state.channels.plainly(target)),
             nicks=state.people.nicks(target),
+            stems=state.people.stems(target),
             nick_of=partial(self._nick_of, target),
             casemapping=state.people.casemapping,
             us=state.people.casemapping.fold(state.us.nick),
