@@ -1,4 +1,4 @@
-"""The contract of every store (bridge.store.contract), checked on SQLite and in memory."""
+"""The contract of every store (bridge.store.contract), checked on every engine."""
 
 import asyncio
 import inspect
@@ -43,6 +43,7 @@ from bridge.store.core import Core
 from bridge.store.sqlite import SqliteStore
 from tests.contract.stores import ENGINES, lease_of, opened
 from tests.events import HOME, LIBERA, OFTC, body_of, irc, matrix, rebodied, said
+from tests.fakes.redis import new_store
 from tests.fakes.store import MemoryStore
 
 pytestmark = pytest.mark.real_time
@@ -938,12 +939,17 @@ class MemoryMachine(_Machine):
     make = staticmethod(lambda folder: MemoryStore(lambda: NOW))
 
 
-for machine, examples in ((SqliteMachine, 40), (MemoryMachine, 60)):
+class RedisMachine(_Machine):
+    make = staticmethod(lambda _: new_store())
+
+
+for machine, examples in ((SqliteMachine, 40), (MemoryMachine, 60), (RedisMachine, 15)):
     machine.TestCase.settings = settings(
         max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
     )
 TestSqliteStore = SqliteMachine.TestCase
 TestMemoryStore = MemoryMachine.TestCase
+TestRedisStore = pytest.mark.servers(RedisMachine.TestCase)
 
 
 async def test_the_ledger_counts_what_was_carried_refused_sent_queued_dead_and_dropped(

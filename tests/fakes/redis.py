@@ -13,6 +13,7 @@ from bridge.demo.servers.process import HOST, Process, which
 from bridge.store.redis import RedisStore
 from bridge.store.redis.address import Address
 from bridge.store.redis.server import Server
+from tests.conftest import need
 
 
 class RedisServer(Process):
@@ -63,6 +64,12 @@ def shared() -> RedisServer:
 
     atexit.register(end)
     return server
+
+
+def new_store() -> RedisStore:
+    """A new, empty store on the shared server."""
+    need(RedisServer)
+    return shared().store(unique())
 
 
 async def run_out(store: RedisStore, network: str) -> None:

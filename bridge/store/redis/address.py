@@ -63,4 +63,6 @@ class Address:
         return {**where, "username": self.user, "password": self.password, **secure}
 
 
-_SHAPE = "has to look like redis://:PASSWORD@HOST:6379/0, or rediss:// for TLS; it may end with ?name=NAME&wait=REPLICAS"
+_SHAPE = (
+    "has to look like redis://:PASSWORD@HOST:6379/0, or rediss:// for TLS; it may end with ?name=NAME&wait=REPLICAS"
+)

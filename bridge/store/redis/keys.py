@@ -3,7 +3,19 @@
 from bridge.model.event import Room
 from bridge.store.redis.verbs import Request
 
-_TABLES = ("bells", "busy", "confirmed", "counters", "done", "guests", "lasting", "linked", "minutes", "nets", "outages")
+_TABLES = (
+    "bells",
+    "busy",
+    "confirmed",
+    "counters",
+    "done",
+    "guests",
+    "lasting",
+    "linked",
+    "minutes",
+    "nets",
+    "outages",
+)
 _MORE_TABLES = ("places", "runs", "texts", "traffic:bytes", "traffic:number", "until")
 _OF_NETWORK = ("answers", "calls", "dead", "losses", "mem", "net", "work")
 _OF_ROOM = ("e", "gather", "held", "in", "p", "q", "sentto", "src", "w")

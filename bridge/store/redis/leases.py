@@ -7,7 +7,7 @@ LEASE_S = 9.0
 RENEW_S = 2.5
 """Seconds between renewals."""
 BELIEVED_S = 7.5
-"""Seconds for which the owner believes in its lease. Shorter than `LEASE_S` by what clocks and one message may differ."""
+"""Seconds for which the owner believes in its lease. Shorter than `LEASE_S` by what a post on its way may take."""
 
 
 class Beliefs:

@@ -76,7 +76,7 @@ class Server:
     async def _evaluated(self, script: Script, keys: Sequence[str], args: Sequence[bytes], *, writes: bool) -> Any:
         command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         if not (writes and self.replicas):
-            return await self.client.execute_command(*command)
+            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
         pipeline = self.client.pipeline(transaction=False)  # on one connection, as WAIT needs it
         pipeline.execute_command(*command)
         pipeline.execute_command("WAIT", self.replicas, int(CONFIRM_S * 1000))

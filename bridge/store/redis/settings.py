@@ -71,5 +71,5 @@ async def _settings(server: Server) -> Mapping[str, str]:
     return {_text(name): _text(value) for name, value in found.items()}
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""

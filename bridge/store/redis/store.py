@@ -74,7 +74,7 @@ class RedisStore(Store):
         self._running: set[asyncio.Task[Any]] = set()
         self._bells: dict[str, asyncio.Event] = {}
         self._rung: dict[str, int] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @classmethod
@@ -124,10 +124,8 @@ class RedisStore(Store):
         self._closed = True
         self._beliefs.clear()
         await asyncio.gather(*self._running, return_exceptions=True)
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+        self._stop_listening()
+        await asyncio.gather(*self._listening, return_exceptions=True)
         await self.server.aclose()
 
     # The engine
@@ -152,7 +150,7 @@ class RedisStore(Store):
     async def wait(self, network: str, until: float) -> None:
         if network not in self._bells:
             self._bells[network] = asyncio.Event()
-            await self._listen()
+            self._listen()
         bell = self._bells[network]
         while not await is_set_within(bell, min(_LOOK_S, until - self.clock())):
             if self.clock() >= until:
@@ -215,8 +213,8 @@ class RedisStore(Store):
     # Doorbells
 
     def _ring(self, network: str, number: int) -> None:
-        """The bell of `network` was rung that often, by whomever. Each time is told to us twice: by the answer or by the
-        server's message, and by our look."""
+        """The bell of `network` was rung that often, by whomever: the answer to a call, a message of the server, or our
+        look may tell us of each time."""
         if self._rung.get(network) != number:
             self._rung[network] = number
             self._bells.get(network, asyncio.Event()).set()
@@ -227,22 +225,32 @@ class RedisStore(Store):
                 number = await self.server.client.hget(self.keys.name("bells"), network)
             self._ring(network, int(number or 0))
 
-    async def _listen(self) -> None:
+    def _listen(self) -> None:
         """Begin to listen to all bells, as there is one more."""
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
-        self._listening = asyncio.create_task(self._hear([*self._bells]), name="store doorbells")
+        self._stop_listening()
+        task = asyncio.create_task(self._hear([*self._bells]), name="store doorbells")
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+
+    def _stop_listening(self) -> None:
+        for task in self._listening:
+            task.cancel()
 
     async def _hear(self, networks: Collection[str]) -> None:
         channels = {self.keys.name("ready", network).encode(): network for network in networks}
-        while True:
+        while not _is_cancelled():
             with suppress(exceptions.RedisError, OSError):  # a look every second goes on
                 async with self.server.listener() as listener:
                     await listener.subscribe(*channels)
-                    while True:
+                    while not _is_cancelled():
                         message = await listener.get_message(timeout=_LISTEN_S)
                         if message is not None:
                             self._ring(channels[message["channel"]], int(message["data"]))
-            await asyncio.sleep(_AGAIN_S)
+            if not _is_cancelled():
+                await asyncio.sleep(_AGAIN_S)
+
+
+def _is_cancelled() -> bool:
+    """Whether our task was: redis-py swallows that while it connects."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -69,7 +69,7 @@ class Verbs:
             planned = frozenset(Room(*place) for place in answer.get("planned", ()))
             return Committed(answer["new"], planned, frozenset(answer.get("erased", ())))
 
-        rooms = {each.room for each in (*commit.deliveries, *commit.events)}
+        rooms = {*(each.room for each in commit.deliveries), *(each.room for each in commit.events)}
         return Request(packing.commit(commit, self.excerpt), read, rooms, (network, token))
 
     def known(self, network: str, token: str, events: Collection[EventKey]) -> Request:
