@@ -10,13 +10,15 @@ if moves then
 end
 
 local seqs, new, number = {}, {}, 0
-for at, event in ipairs(ARGS.events) do
-    local seq, target = messages.store(event)
-    files.keep(event, seq, target)
-    seqs[at] = seq
-end
-for _, delivery in ipairs(ARGS.deliveries) do
-    if queue.add(delivery, ARGS.events[delivery.event], seqs[delivery.event]) then
+for _, delivery in ipairs(ARGS.deliveries) do -- an event that goes nowhere is not kept
+    local event, seq = ARGS.events[delivery.event], seqs[delivery.event]
+    if not seq then
+        local target
+        seq, target = messages.store(event)
+        files.keep(event, seq, target)
+        seqs[delivery.event] = seq
+    end
+    if queue.add(delivery, event, seq) then
         new[delivery.id] = true
     end
 end

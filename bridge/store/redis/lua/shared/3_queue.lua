@@ -91,12 +91,12 @@ end
 
 -- Queue a delivery of an event, if it is new; returns whether it is.
 function queue.add(wanted, event, seq)
-    local name = key('d', wanted.id)
+    local name, where = key('d', wanted.id), place(wanted.network, wanted.room)
+    local about = { type = event.type, target = call('HGET', key('ev', seq), 'target') }
+    local held = held_until(where, tonumber(wanted.gather), about)
     if call('EXISTS', name) == 1 then
         return false
     end
-    local about = { type = event.type, target = call('HGET', key('ev', seq), 'target') }
-    local held = held_until(place(wanted.network, wanted.room), tonumber(wanted.gather), about)
     local delivery = { network = wanted.network, room = wanted.room, size = event.size, held = exact(held) }
     delivery.behind = wanted.ahead and 0 or 1
     delivery.seq = call('HINCRBY', key('counters'), 'deliveries', 1)
