@@ -30,6 +30,8 @@ class RedisServer(Process):
             "appendonly": "yes",
             "appendfsync": "always",
             "save": '""',
+            "repl-diskless-sync-delay": "0",
+            "shutdown-timeout": "0",
             "maxmemory-policy": "noeviction",
             **{name.replace("_", "-"): value for name, value in settings.items()},
         }
