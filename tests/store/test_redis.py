@@ -395,6 +395,7 @@ async def test_a_write_that_a_replica_has_not_confirmed_may_be_lost_and_no_renew
             assert await home.commit(commit) == Committed(1)
             await home.renew("c1")
             assert home.valid()
+        await replica.kill()  # it does not end while it writes its first file
 
 
 async def opened_with_replica(own: RedisServer) -> RedisStore:

@@ -53,13 +53,14 @@ local function set_of(list)
     return members
 end
 
--- The members of a sorted set, each with its score, from those with score `from` on: read in pieces.
+-- The members of a sorted set, each with its score, from those with score `from` on: read in pieces, by rank.
 local function walk(name, from)
-    local found, at, offset = {}, 1, 0
+    local rank = from == '-inf' and 0 or call('ZCOUNT', name, '-inf', '(' .. from)
+    local found, at = {}, 1
     return function()
         if at > #found then
-            found = call('ZRANGEBYSCORE', name, from, '+inf', 'WITHSCORES', 'LIMIT', offset, 200)
-            at, offset = 1, offset + 200
+            found, at = call('ZRANGE', name, rank, rank + 199, 'WITHSCORES'), 1
+            rank = rank + 200
             if #found == 0 then
                 return nil
             end
