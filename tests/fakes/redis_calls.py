@@ -66,8 +66,8 @@ class RandomCalls:
 
     async def step(self) -> None:
         """One random call, and then a look at all that it may have changed."""
-        choices = (self.hear, self.hear, self.hear, self.freeze, self.freeze, self.send, self.send, self.settle)
-        await self._rng.choice((*choices, self.operate, self.note, self.pass_time))()
+        often = (self.hear, self.freeze, self.send, self.settle, self.operate)
+        await self._rng.choice((*often, *often, self.hear, self.send, self.note, self.pass_time))()
         await self.look()
 
     async def both(self, what: str, verb: Callable[[Any], Any], network: str | None = None) -> Any:
@@ -85,12 +85,12 @@ class RandomCalls:
     # What happens
 
     async def hear(self) -> None:
-        network = self._rng.choice(NETWORKS)
+        network = self._room().network
         events = [self._event(network) for _ in range(self._rng.randint(0, 3))]
         deliveries = [
             Delivery.of(event.key, to, ahead=self._rng.random() < 0.1, gather=self._rng.choice([0, 0, 0, 2.5, 9.0]))
             for event in events
-            for to in self._rng.sample(ROOMS, self._rng.randint(0, 3))
+            for to in dict.fromkeys(self._room() for _ in range(self._rng.randint(0, 3)))
         ]
         posts = [Post.of(each.room, (each.id,), part, "x") for each in deliveries for part in range(2)]
         moves = self._rng.random() < 0.7
@@ -164,10 +164,10 @@ class RandomCalls:
             return None
         if self._posts and self._rng.random() < 0.3:
             return EventKey(room, f"${self._rng.choice(self._posts).id}")
-        return self._rng.choice(self._events).key
+        return self._rng.choice(self._events[-6:]).key
 
     async def freeze(self) -> None:
-        network = self._rng.choice(NETWORKS)
+        network = self._room().network
         found = await self.both("due", lambda lease: lease.due(self._clock.now, each=3), network)
         if not found:
             return
@@ -191,9 +191,12 @@ class RandomCalls:
             await self.both("thaw", lambda lease: lease.thaw(backlog.room), network)
 
     async def send(self) -> None:
-        if not self._posts:
+        network = self._room().network
+        found = await self.both("due", lambda lease: lease.due(self._clock.now), network)
+        posts = [post for backlog in found for post in backlog.posts] or self._posts[-8:]
+        if not posts:
             return
-        post = self._rng.choice(self._posts[-8:])
+        post = self._rng.choice(posts)
         remote = self._rng.choice([f"${post.id}", f"${post.id}", ""])
         there = [each.id for each in self._deliveries if each.room == post.room]
         then = [Post.of(post.room, (self._rng.choice(there),), 0, "then")] if self._rng.random() < 0.3 else []
@@ -210,16 +213,17 @@ class RandomCalls:
                 Dropped(ids, TOO_OLD),
                 Dropped(ids, REDACTED),
                 Shown(ids),
-                Waits(chosen[0].room, self._clock.now + self._rng.choice([-1, 5, 4_000]), "later"),
+                *(Waits(chosen[0].room, self._clock.now + wait, "later") for wait in (-1, 5, 4_000)),
             ]
         )
         await self.both(f"settle {fate}", lambda lease: lease.settle(fate), chosen[0].room.network)
 
     async def operate(self) -> None:
         """What the operator does, and the daemon from time to time."""
-        room, network, now = self._room(), self._rng.choice(NETWORKS), self._clock.now
-        delivery = self._rng.choice(self._deliveries).id if self._deliveries else "none"
-        event = self._rng.choice(self._events) if self._events else None
+        room, network, now = self._room(), self._room().network, self._clock.now
+        waiting = [each.delivery for each in await self.both("outbox", lambda store: store.outbox())]
+        delivery = self._rng.choice([*waiting, *(each.id for each in self._deliveries[-2:]), "none"])
+        event = self._rng.choice(self._events[-12:]) if self._events else None
         event_id = event.id if event is not None else "none"
         of = self._rng.choice(["", network])
         before, many = now - self._rng.choice([0, 5, 100]), self._rng.randint(1, 6)
@@ -229,7 +233,7 @@ class RandomCalls:
             case 1:
                 await self.both("drop", lambda store: store.drop(delivery))
             case 2:
-                await self.both("trim", lambda lease: lease.trim(before, many, many * 700), network)
+                await self.both("trim", lambda lease: lease.trim(before, many, many * many * 300), network)
             case 3:
                 await self.both("expire", lambda store: store.expire(before))
             case 4:
@@ -261,10 +265,11 @@ class RandomCalls:
                 await self.both("count_traffic", lambda store: store.count_traffic(used))
 
     async def pass_time(self) -> None:
-        self._clock.now += self._rng.choice([0.1, 3.3, 10, 70, 400, 90_000])
+        self._clock.now += self._rng.choice([0.1, 0.1, 1.1, 1.1, 3.3, 3.3, 10, 10, 70, 400, 90_000])
 
     def _room(self) -> Room:
-        return self._rng.choice(ROOMS)
+        """Mostly the same, in which much happens."""
+        return self._rng.choice([ROOMS[0], ROOMS[2], ROOMS[2], ROOMS[2], self._rng.choice(ROOMS)])
 
     # What is seen
 

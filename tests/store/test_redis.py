@@ -508,7 +508,7 @@ def test_a_wrong_address_is_refused_without_telling_the_password(url: str) -> No
 # What is stored
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 async def test_every_verb_decides_as_it_does_on_sqlite(seed: int) -> None:
     need(RedisServer)
     clock = Clock()
@@ -517,7 +517,7 @@ async def test_every_verb_decides_as_it_does_on_sqlite(seed: int) -> None:
     async with closing(redis, memory):
         leases = [{network: await lease_of(each, network) for network in NETWORKS} for each in (memory, redis)]
         calls = RandomCalls((memory, redis), leases, random.Random(seed), clock)
-        for _ in range(80):
+        for _ in range(100):
             await calls.step()
 
 
