@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.config import Config
-from bridge.store.opening import check_library
+from bridge.store.opening import check_library, is_redis
 from bridge.users.audit import Audit
 from bridge.users.codes import Codes, OwnCodes, SharedCodes
 from bridge.users.shared import SharedAudit
@@ -14,14 +14,19 @@ from bridge.users.tinydb import TinyUsers
 
 if TYPE_CHECKING:
     from bridge.store.postgres.users import UsersText
+    from bridge.store.redis.users import UsersText as RedisText
 
 
-def place_of(config: Config) -> "Path | UsersText":
+def place_of(config: Config) -> "Path | UsersText | RedisText":
     """The file of the user database, or what stands for it in the store. Raises `Unusable` if the library
     for the store is missing."""
     if not config.users_in_store or config.store.url is None:
         return config.users.database
-    check_library()
+    check_library(config.store.url)
+    if is_redis(config.store.url):
+        from bridge.store.redis.users import UsersText as RedisText
+
+        return RedisText(config.store.url)
     from bridge.store.postgres.users import UsersText
 
     return UsersText(config.store.url)

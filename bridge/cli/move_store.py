@@ -32,13 +32,16 @@ def move_store(config: Path, source: str, target: str, users: Path | None) -> No
     that the config names, or --users. The old store stays as it is.
     """
     from bridge.store.moving import move  # slow to import
-    from bridge.store.opening import check_library
+    from bridge.store.opening import check_library, is_redis
 
     old, new = _place(config, source), _place(config, target)
     if old == new:
         raise click.UsageError("FROM and TO are the same store")
-    if any(isinstance(each, str) for each in (old, new)):
-        check_library()
+    for each in (old, new):
+        if isinstance(each, str):
+            if is_redis(each):
+                raise click.UsageError("a store on Redis cannot be moved: only files and PostgreSQL databases can")
+            check_library(each)
     file = users or _users_file(config)
     rows = move(old, new, _users_moved(old, new, file))
     for table, number in rows.items():

@@ -33,7 +33,7 @@ from bridge.model.answering import Answers
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Guests
 
-STORE_SCHEMES = ("postgresql", "postgres")
+STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss")
 """Of the addresses of databases that workers can share."""
 
 
@@ -70,7 +70,9 @@ def _store_url(text: str) -> str:
     """Raises ValueError, which does not quote it: it may hold a password."""
     scheme = text.partition("://")[0]
     if scheme not in STORE_SCHEMES or "://" not in text:
-        raise ValueError("must be an address such as postgresql://quackbridge@db.example.org/quackbridge")
+        raise ValueError(
+            "must be an address such as postgresql://quackbridge@db.example.org/quackbridge, or redis://db.example.org"
+        )
     return text
 
 

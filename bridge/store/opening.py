@@ -3,16 +3,16 @@
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bridge.lib.files import make_folders
 from bridge.store.contract import Store, Unusable
 from bridge.store.core import EXCERPT
 from bridge.store.sqlite import SqliteStore, lock
 
-if TYPE_CHECKING:
-    from bridge.store.postgres.store import PostgresStore
+REDIS = ("redis", "rediss")
+"""What the address of a Redis server begins with."""
 
 
 @asynccontextmanager
@@ -28,11 +28,10 @@ async def opened(
         finally:
             await store.aclose()
         return
-    engine = _postgres()
     make_folders(path.parent)
     held = lock(path)
     try:
-        store = await engine.open(url, clock, excerpt=excerpt)
+        store = await _opened(url, clock, excerpt)
         try:
             yield store
         finally:
@@ -44,25 +43,44 @@ async def opened(
 @asynccontextmanager
 async def attached(path: Path, url: str | None, clock: Callable[[], float]) -> AsyncGenerator[Store, None]:
     """The store beside daemons that may be running. Raises `Unusable` if there is none yet."""
-    store: Store = SqliteStore.attach(path, clock) if url is None else await _postgres().attach(url, clock)
+    store: Store = SqliteStore.attach(path, clock) if url is None else await _attached(url, clock)
     try:
         yield store
     finally:
         await store.aclose()
 
 
-def check_library() -> None:
-    """Raises `Unusable` if the library for PostgreSQL is missing."""
+def is_redis(url: str) -> bool:
+    """Whether `url` is of a Redis server; else it is of a PostgreSQL database."""
+    return url.partition("://")[0] in REDIS
+
+
+def check_library(url: str) -> None:
+    """Raises `Unusable` if the library for the store at `url` is missing."""
+    module, name, extra = ("redis", "Redis", "redis") if is_redis(url) else ("psycopg", "PostgreSQL", "postgres")
     try:
-        import psycopg  # noqa: F401
+        import_module(module)
     except ImportError as error:
         raise Unusable(
-            "store.url: the library for PostgreSQL is not installed: pip install 'quackbridge[postgres]'"
+            f"store.url: the library for {name} is not installed: pip install 'quackbridge[{extra}]'"
         ) from error
 
 
-def _postgres() -> "type[PostgresStore]":
-    check_library()
+async def _opened(url: str, clock: Callable[[], float], excerpt: int) -> Store:
+    check_library(url)
+    if is_redis(url):
+        from bridge.store.redis import RedisStore
+
+        return await RedisStore.open(url, clock, excerpt=excerpt)
     from bridge.store.postgres.store import PostgresStore
 
-    return PostgresStore
+    return await PostgresStore.open(url, clock, excerpt=excerpt)
+
+
+async def _attached(url: str, clock: Callable[[], float]) -> Store:
+    if is_redis(url):
+        return await _opened(url, clock, EXCERPT)
+    check_library(url)
+    from bridge.store.postgres.store import PostgresStore
+
+    return await PostgresStore.attach(url, clock)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def reading(place: Place) -> Iterator[Any]:
     if isinstance(place, str):
         from bridge.store.opening import check_library
 
-        check_library()
+        check_library(place)
         from bridge.store.postgres.reading import reading as there
 
         with there(place) as sql:
@@ -49,9 +50,22 @@ def reading(place: Place) -> Iterator[Any]:
             raise StoreError(f"{place}: the store cannot be read ({error})") from error
 
 
+def _redis(place: Place) -> Any:
+    """What looks into a store on Redis, if this is one; else None."""
+    from bridge.store.opening import check_library, is_redis
+
+    if not isinstance(place, str) or not is_redis(place):
+        return None
+    check_library(place)
+    return import_module("bridge.store.redis.peek")
+
+
 def networks_of(place: Place) -> Mapping[str, int]:
     """The networks in the store, each with how many deliveries wait for it. A daemon may be running. Raises `Unusable`
     if the store is missing, damaged or of a newer version."""
+    if (redis := _redis(place)) is not None:
+        by_network: Mapping[str, int] = redis.networks(place)
+        return by_network
     with reading(place) as sql:
         return waiting(sql)
 
@@ -60,6 +74,9 @@ def delivery_ids(place: Place, states: Collection[str], most: int) -> Sequence[s
     """The ids of `most` deliveries in one of these `states`, the newest first. Raises `Unusable`, and StoreError."""
     wanted = ", ".join("?" * len(states))
     query = f"SELECT id FROM deliveries WHERE state IN ({wanted}) ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    if (redis := _redis(place)) is not None:
+        ids: Sequence[str] = redis.delivery_ids(place, states, most)
+        return ids
     with reading(place) as sql:
         return [each for (each,) in sql.execute(query, (*states, most)).fetchall()]
 
@@ -67,6 +84,9 @@ def delivery_ids(place: Place, states: Collection[str], most: int) -> Sequence[s
 def memory_of(place: Place, network: str) -> Mapping[str, str]:
     """What that network remembers (see `Lease.recall`). Raises `Unusable` if the store is missing, damaged or of a
     newer version."""
+    if (redis := _redis(place)) is not None:
+        kept: Mapping[str, str] = redis.memory(place, network)
+        return kept
     with reading(place) as sql:
         return dict(sql.execute("SELECT key, value FROM memory WHERE network = ?", (network,)).fetchall())
 
@@ -74,6 +94,9 @@ def memory_of(place: Place, network: str) -> Mapping[str, str]:
 def deliveries(place: Place) -> Mapping[str, tuple[int, float]]:
     """How many deliveries there are by state (`queued`, `dead`, ...), and since when the oldest (seconds since the
     epoch). Raises `Unusable`, StoreError."""
+    if (redis := _redis(place)) is not None:
+        counts: Mapping[str, tuple[int, float]] = redis.deliveries(place)
+        return counts
     with reading(place) as sql:
         rows = sql.execute("SELECT state, count(*), min(since) FROM deliveries GROUP BY state").fetchall()
     return {state: (number, since) for state, number, since in rows}

@@ -1,4 +1,4 @@
-"""The contract of every store (bridge.store.contract), checked on SQLite and in memory."""
+"""The contract of every store (bridge.store.contract), checked on every engine."""
 
 import asyncio
 import inspect
@@ -928,7 +928,7 @@ class _Machine(RuleBasedStateMachine):
         assert listed == queued | {(delivery.id, State.DEAD) for delivery in self.dead}
 
 
-_EXAMPLES = {"memory": 60}
+_EXAMPLES = {"memory": 60, "redis": 15}
 
 
 def test_whatever_is_done_with_a_store_it_is_what_a_simple_model_says(engine: Engine) -> None:

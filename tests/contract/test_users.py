@@ -10,10 +10,13 @@ from bridge.model.casemap import Casemapping
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.store.postgres.users import UsersText
+from bridge.store.redis.users import UsersText as RedisText
 from bridge.users import Measure, MembershipRequest, Role, Sanction, Standing, User, Users, UsersError
 from bridge.users.requests import LASTS_S, open_ones
 from bridge.users.tinydb import TinyUsers
+from tests.conftest import need
 from tests.events import irc, matrix
+from tests.fakes.redis import RedisServer, shared, unique
 from tests.fakes.users import MemoryUsers
 from tests.postgres import Postgres
 
@@ -22,9 +25,21 @@ BOB = Identity(Proof.IRC, "libera", "Bob[away]")
 MASK = Identity(Proof.IRC_MASK, "plain", "*!~carol@*.example.org")
 
 
-@pytest.fixture(params=["tinydb", "memory", pytest.param("postgres", marks=pytest.mark.servers)])
+@pytest.fixture(
+    params=[
+        "tinydb",
+        "memory",
+        pytest.param("postgres", marks=pytest.mark.servers),
+        pytest.param("redis", marks=pytest.mark.servers),
+    ]
+)
 def users(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Users]:
-    if request.param == "postgres":
+    if request.param == "redis":
+        need(RedisServer)
+        on_redis = RedisText(shared().url(unique()))
+        yield TinyUsers.create(on_redis)
+        on_redis.close()
+    elif request.param == "postgres":
         server: Postgres = request.getfixturevalue("postgres")
         server.empty()
         text = UsersText(server.url)

@@ -43,8 +43,8 @@ def _in_store(office: Office, old: str, new: str) -> Iterator[tuple[bool, int]]:
     path = office.config.store.path
     if office.config.store.url is not None:
         raise click.UsageError(
-            "a network in a shared store cannot be renamed: stop the workers, move the store to a file with"
-            " `quackbridge move-store`, rename the network there, and move it back"
+            "a network in a shared store cannot be renamed: with PostgreSQL, stop the workers, move the store to a file"
+            " with `quackbridge move-store`, rename the network there, and move it back"
         )
     if not path.exists():
         yield False, 0

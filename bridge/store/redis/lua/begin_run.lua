@@ -1,0 +1,2 @@
+history.add('runs', { began = CALL.now, ended = NIL, version = ARGS.version })
+return answer()

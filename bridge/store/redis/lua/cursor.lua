@@ -1,0 +1,1 @@
+return answer(call('HGET', key('net', CALL.network), 'cursor') or NIL)

@@ -1,0 +1,1 @@
+return answer(call('HGETALL', key('mem', CALL.network)))

@@ -1,0 +1,2 @@
+remember(ARGS.changes)
+return answer()

@@ -1,0 +1,1 @@
+return answer(files.revoke(ARGS.handle) and 1 or 0)

@@ -1,0 +1,1 @@
+return answer(plans.thaw(place(ARGS.network, ARGS.room)))

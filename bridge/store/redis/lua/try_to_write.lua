@@ -1,0 +1,2 @@
+-- That it runs is the trial.
+return answer()

@@ -1,0 +1,126 @@
+"""One connection pool to a Redis server: runs scripts, and turns what goes wrong into the errors of the contract."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bridge.store.contract import Full, Unavailable
+from bridge.store.redis.address import Address
+from bridge.store.redis.scripts import Script
+
+CONFIRM_S = 2.0
+"""Seconds in which the replicas have to confirm a write."""
+_ANSWER_S = 5.0  # longer than the replicas have, shorter than a lease is believed
+_CONNECT_S = 3.0
+_AT_ONCE = 32  # connections: the server does one thing at a time
+_PASSING = {
+    "BUSY": "is busy with a script",
+    "CLUSTERDOWN": "has no working cluster",
+    "LOADING": "is loading its data",
+    "MASTERDOWN": "has lost its primary",
+    "MISCONF": "cannot write to its disk",
+    "NOAUTH": "wants a password: is it in the config?",
+    "NOREPLICAS": "has too few replicas to accept writes",
+    "READONLY": "is a replica now, and accepts no writes",
+    "TRYAGAIN": "is moving its data",
+    "UNKILLABLE": "is busy with a script",
+    "WRONGPASS": "accepts our password no more",
+}
+"""What the server says while it cannot do what it can do at other times, by the first word of its answer."""
+_CLASSES: dict[type[exceptions.RedisError], str] = {
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.AuthenticationError: "WRONGPASS",
+}
+"""The errors of which redis-py takes the first word away."""
+
+
+class Server:
+    """A Redis server at `address`. It connects when it is first asked."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.replicas = address.wait or 0
+        self.client = Redis(
+            **address.login(),
+            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=_CONNECT_S,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),  # whether to ask again is decided by who asks
+            protocol=2,
+            client_name="quackbridge",
+        )
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self, script: Script, keys: Sequence[str], *args: bytes, writes: bool) -> Any:
+        """Run `script`; if it `writes`, until the replicas have confirmed it. Raises `Full` if nothing was done because
+        the memory is full, and `Unavailable` if it is unknown what was done."""
+        async with self._places:
+            with self.translated():
+                try:
+                    return await self._evaluated(script, keys, args, writes=writes)
+                except exceptions.NoScriptError:  # the server was started again, or is another one
+                    await self.client.script_load(script.text)
+                    return await self._evaluated(script, keys, args, writes=writes)
+
+    async def _evaluated(self, script: Script, keys: Sequence[str], args: Sequence[bytes], *, writes: bool) -> Any:
+        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        if not (writes and self.replicas):
+            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+        pipeline = self.client.pipeline(transaction=False)  # on one connection, as WAIT needs it
+        pipeline.execute_command(*command)
+        pipeline.execute_command("WAIT", self.replicas, int(CONFIRM_S * 1000))
+        reply, confirmed = await pipeline.execute(raise_on_error=False)
+        for answer in (reply, confirmed):
+            if isinstance(answer, Exception):
+                raise answer
+        if confirmed < self.replicas:
+            raise Unavailable(
+                f"{self.address}: {confirmed} of {self.replicas} replicas have confirmed a write within"
+                f" {CONFIRM_S:g} s; start the others, or have the address of the store end with ?wait={confirmed}"
+            )
+        return reply
+
+    def listener(self) -> PubSub:
+        return self.client.pubsub(ignore_subscribe_messages=True)
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the errors of redis-py into those of the contract."""
+        try:
+            yield
+        except exceptions.OutOfMemoryError as error:
+            raise Full(
+                f"{self.address}: the memory of the Redis server is full; give it more (maxmemory),"
+                " or wait until what is queued is sent"
+            ) from error
+        except exceptions.NoScriptError:
+            raise
+        except (exceptions.ResponseError, exceptions.AuthenticationError, exceptions.BusyLoadingError) as error:
+            code = _code(error)
+            if code not in _PASSING:
+                raise
+            raise Unavailable(f"{self.address}: the Redis server {_PASSING[code]}") from error
+        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+            raise Unavailable(f"{self.address}: no answer of the Redis server ({type(error).__name__})") from error
+
+
+def _code(error: exceptions.RedisError) -> str:
+    """The first word of the server's answer."""
+    for kind, code in _CLASSES.items():
+        if isinstance(error, kind):
+            return code
+    return str(error).partition(" ")[0]

@@ -1,0 +1,91 @@
+"""A real Redis server for tests, in a process of its own on loopback; and one that all tests of a run share."""
+
+import asyncio
+import atexit
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from bridge.demo.servers.process import HOST, Process, which
+from bridge.store.redis import RedisStore
+from bridge.store.redis.address import Address
+from bridge.store.redis.server import Server
+from tests.conftest import need
+
+
+class RedisServer(Process):
+    """Redis that loses nothing: it writes each change to its disk before it answers. `settings` are further ones."""
+
+    program = "redis-server"
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        super().__init__(folder)
+        self._settings = {
+            "bind": HOST,
+            "port": str(self.port),
+            "dir": str(folder),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": '""',
+            "repl-diskless-sync-delay": "0",
+            "shutdown-timeout": "0",
+            "maxmemory-policy": "noeviction",
+            **{name.replace("_", "-"): value for name, value in settings.items()},
+        }
+
+    def url(self, name: str = "bridge", password: str = "", options: str = "") -> str:
+        """The address of a store of that `name`."""
+        login = f":{password}@" if password else ""
+        return f"redis://{login}{HOST}:{self.port}/0?name={name}{options}"
+
+    def store(self, name: str = "bridge") -> RedisStore:
+        """A store of that `name`, without asking for the settings, which takes some time."""
+        return RedisStore(Server(Address.parse(self.url(name))), lambda: 1_000.0)
+
+    def prepare(self) -> None:
+        lines = (f"{name} {value}" for name, value in self._settings.items())
+        (self.folder / "redis.conf").write_text("\n".join(lines) + "\n")
+
+    def command(self) -> Sequence[str]:
+        return (which(self.program) or self.program, str(self.folder / "redis.conf"))
+
+
+@cache
+def shared() -> RedisServer:
+    """The server of this run, which ends with it. Each test has a store of its own there."""
+    folder = TemporaryDirectory(prefix="redis")
+    server = RedisServer(Path(folder.name))
+    _aside(server.start)
+
+    def end() -> None:
+        asyncio.run(server.stop())
+        folder.cleanup()
+
+    atexit.register(end)
+    return server
+
+
+def new_store() -> RedisStore:
+    """A new, empty store on the shared server."""
+    need(RedisServer)
+    return shared().store(unique())
+
+
+async def run_out(store: RedisStore, network: str) -> None:
+    """Let the lease of `network` run out, as if its owner had not renewed it."""
+    if await store.server.client.hexists(store.keys.name("net", network), "until"):
+        await store.server.client.hset(store.keys.name("net", network), "until", "0")
+
+
+def unique() -> str:
+    """A name that no other store has."""
+    return uuid4().hex
+
+
+def _aside(start: object) -> None:
+    """Run it in a loop of its own, also where one runs already."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(start())).result()  # type: ignore[operator]
