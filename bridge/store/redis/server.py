@@ -1,6 +1,7 @@
 """One connection pool to a Redis server: runs scripts, and turns what goes wrong into the errors of the contract."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -115,7 +116,19 @@ class Server:
                 raise
             raise Unavailable(f"{self.address}: the Redis server {_PASSING[code]}") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
-            raise Unavailable(f"{self.address}: no answer of the Redis server ({type(error).__name__})") from error
+            raise Unavailable(f"{self.address}: {_silence(error)}") from error
+
+
+def _silence(error: BaseException) -> str:
+    """Why the server does not answer, in words, as far as the error and its causes tell it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"the certificate of the Redis server is not accepted ({found.verify_message})"
+        if isinstance(found, ssl.SSLError):
+            return f"the Redis server does not speak TLS there ({found.reason})"
+        found = found.__cause__ or found.__context__
+    return f"no answer of the Redis server ({type(error).__name__})"
 
 
 def _code(error: exceptions.RedisError) -> str:
