@@ -369,9 +369,12 @@ async def test_a_write_that_a_replica_has_not_confirmed_may_be_lost_and_no_renew
 ) -> None:
     monkeypatch.setattr(server, "CONFIRM_S", 4.0)
     replica = RedisServer(tmp_path / "replica", replicaof=f"127.0.0.1 {own.port}")
-    async with replica:
-        store = await opened_with_replica(own)
-        async with closing(store):
+    store = await RedisStore.open(own.url(), lambda: NOW)
+    async with closing(store):
+        home = await lease_of(store, "home")
+        async with replica:
+            while not store.server.replicas:  # it comes later
+                await home.renew(None)
             with pytest.raises(Unusable, match="replica"):
                 await RedisStore.open(replica.url(), lambda: NOW)
             steady = Steady()
@@ -396,19 +399,7 @@ async def test_a_write_that_a_replica_has_not_confirmed_may_be_lost_and_no_renew
             assert await home.commit(commit) == Committed(1)
             await home.renew("c1")
             assert home.valid()
-        await replica.kill()  # it does not end while it writes its first file
-
-
-async def opened_with_replica(own: RedisServer) -> RedisStore:
-    """A store that has seen the replica of its server."""
-    while True:
-        try:
-            store = await RedisStore.open(own.url(), lambda: NOW)
-        except Unavailable:  # the replica copies the data
-            continue
-        if store.server.replicas:
-            return store
-        await store.aclose()
+            await replica.kill()  # it does not end while it writes its first file
 
 
 # Opening

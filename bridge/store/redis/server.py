@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -91,6 +91,21 @@ class Server:
                 f" {CONFIRM_S:g} s; start the others, or have the address of the store end with ?wait={confirmed}"
             )
         return reply
+
+    async def look_for_replicas(self) -> None:
+        """Wait from now on for replicas that have come since."""
+        if self.address.wait is None:
+            with self.translated():
+                self.meet(await self.client.info("replication"))
+
+    def meet(self, about: Mapping[str, Any]) -> None:
+        """Wait from now on for all replicas that `about`, the answer to INFO, has, unless the address has a number. One
+        that goes away is waited for all the same: it may become the primary, and would lack what it did not get."""
+        if self.address.wait is None:
+            count = int(about.get("connected_slaves", 0))
+            known = [about.get(f"slave{number}") for number in range(count)]
+            online = [each for each in known if isinstance(each, dict) and each.get("state") == "online"]
+            self.replicas = max(self.replicas, len(online))
 
     def listener(self) -> PubSub:
         return self.client.pubsub(ignore_subscribe_messages=True)

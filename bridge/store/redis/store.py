@@ -173,6 +173,7 @@ class RedisStore(Store):
 
     async def _renew(self, network: str, token: str, cursor: str | None) -> None:
         asked = self._beliefs.steady()
+        await self.server.look_for_replicas()
         await self._kept(self._run("renew", Mode.DRAIN, self._request("renew", (network, token, cursor), {})))
         self._beliefs.renew(network, token, asked)
 
