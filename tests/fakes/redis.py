@@ -14,15 +14,18 @@ from bridge.store.redis import RedisStore
 from bridge.store.redis.address import Address
 from bridge.store.redis.server import Server
 from tests.conftest import need
+from tests.integration.certificates import Signed
 
 
 class RedisServer(Process):
-    """Redis that loses nothing: it writes each change to its disk before it answers. `settings` are further ones."""
+    """Redis that loses nothing: it writes each change to its disk before it answers. `settings` are further ones. With
+    `tls`, a certificate for `localhost`, clients have to use TLS."""
 
     program = "redis-server"
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, tls: Signed | None = None, **settings: str) -> None:
         super().__init__(folder)
+        self._is_secure = tls is not None
         self._settings = {
             "bind": HOST,
             "port": str(self.port),
@@ -35,11 +38,15 @@ class RedisServer(Process):
             "maxmemory-policy": "noeviction",
             **{name.replace("_", "-"): value for name, value in settings.items()},
         }
+        if tls is not None:
+            self._settings |= {"port": "0", "tls-port": str(self.port), "tls-auth-clients": "no"}
+            self._settings |= {"tls-cert-file": str(tls.certificate), "tls-key-file": str(tls.key)}
 
-    def url(self, name: str = "bridge", password: str = "", options: str = "") -> str:
+    def url(self, name: str = "bridge", password: str = "") -> str:
         """The address of a store of that `name`."""
         login = f":{password}@" if password else ""
-        return f"redis://{login}{HOST}:{self.port}/0?name={name}{options}"
+        where = f"rediss://{login}localhost" if self._is_secure else f"redis://{login}{HOST}"
+        return f"{where}:{self.port}/0?name={name}"
 
     def store(self, name: str = "bridge") -> RedisStore:
         """A store of that `name`, without asking for the settings, which takes some time."""

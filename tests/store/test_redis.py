@@ -42,6 +42,7 @@ from tests.events import HOME, LIBERA, matrix, said
 from tests.fakes.redis import RedisServer, new_store, run_out, shared, unique
 from tests.fakes.redis_calls import NETWORKS, Clock, RandomCalls
 from tests.fakes.store import MemoryStore
+from tests.integration.certificates import self_signed
 
 pytestmark = [pytest.mark.real_time, pytest.mark.servers]
 
@@ -368,9 +369,12 @@ async def test_a_write_that_a_replica_has_not_confirmed_may_be_lost_and_no_renew
 ) -> None:
     monkeypatch.setattr(server, "CONFIRM_S", 4.0)
     replica = RedisServer(tmp_path / "replica", replicaof=f"127.0.0.1 {own.port}")
-    async with replica:
-        store = await opened_with_replica(own)
-        async with closing(store):
+    store = await RedisStore.open(own.url(), lambda: NOW)
+    async with closing(store):
+        home = await lease_of(store, "home")
+        async with replica:
+            while not store.server.replicas:  # it comes later
+                await home.keep()
             with pytest.raises(Unusable, match="replica"):
                 await RedisStore.open(replica.url(), lambda: NOW)
             steady = Steady()
@@ -395,16 +399,7 @@ async def test_a_write_that_a_replica_has_not_confirmed_may_be_lost_and_no_renew
             assert await home.commit(commit) == Committed(1)
             await home.keep()
             assert home.valid()
-        await replica.kill()  # it does not end while it writes its first file
-
-
-async def opened_with_replica(own: RedisServer) -> RedisStore:
-    """A store that has seen the replica of its server."""
-    while True:
-        store = await RedisStore.open(own.url(), lambda: NOW)
-        if store.server.replicas:
-            return store
-        await store.aclose()
+            await replica.kill()  # it does not end while it writes its first file
 
 
 # Opening
@@ -432,7 +427,7 @@ async def test_a_server_that_does_not_tell_its_settings_is_used_with_a_warning(o
     store = own.store()
     async with closing(store):
         await store.server.client.execute_command(  # type: ignore[no-untyped-call]
-            "ACL", "SETUSER", "duck", "on", ">quack", "resetchannels", "&qb:*", "~qb:*", "+@all", "-config"
+            "ACL", "SETUSER", "duck", "on", ">quack", "resetchannels", "&qb:*", "~qb:*", "+@all", "-@admin"
         )
     url = own.url().replace("redis://", "redis://duck:quack@")
     with capture_logs() as logs:
@@ -447,6 +442,16 @@ async def test_a_server_that_does_not_tell_its_settings_is_used_with_a_warning(o
         async with asyncio.timeout(10):
             await waiting
         assert len(await libera.due(NOW)) == 1, "a user who may use only our keys is enough"
+
+
+async def test_a_user_who_may_not_use_our_keys_is_refused_in_words(own: RedisServer) -> None:
+    store = own.store()
+    async with closing(store):
+        await store.server.client.execute_command(  # type: ignore[no-untyped-call]
+            "ACL", "SETUSER", "duck", "on", ">quack", "~other:*", "+@all"
+        )
+    with pytest.raises(Unusable, match="ACL"):
+        await RedisStore.open(own.url().replace("redis://", "redis://duck:quack@"), lambda: NOW)
 
 
 @pytest.mark.parametrize("login", [":hunter2@", ""])
@@ -474,6 +479,20 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
     absent = RedisServer(tmp_path)
     with pytest.raises(Unavailable, match="no answer"):
         await RedisStore.open(absent.url(password="hunter2"), lambda: NOW)
+
+
+async def test_a_certificate_that_nobody_trusts_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(RedisServer)
+    signed = self_signed(tmp_path, "localhost", 9)
+    async with RedisServer(tmp_path / "redis", signed) as secure:
+        with pytest.raises(Unavailable, match="certificate of the Redis server is not accepted"):
+            await RedisStore.open(secure.url(), lambda: NOW)
+        monkeypatch.setenv("SSL_CERT_FILE", str(signed.certificate))
+        store = await RedisStore.open(secure.url(), lambda: NOW)
+        async with closing(store):
+            await store.begin_run("1.0")
 
 
 def test_an_address_may_have_a_user_a_password_a_database_and_options() -> None:

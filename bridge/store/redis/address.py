@@ -14,7 +14,7 @@ _SCHEMES = ("redis", "rediss")
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a server is, and how to log in. `name` tells apart bridges that share a server. `wait` is how many replicas
-    have to confirm each write; None: all that are connected when the store is opened."""
+    have to confirm each write; None: as many as were ever seen."""
 
     host: str
     port: int = _PORT

@@ -1,7 +1,8 @@
 """One connection pool to a Redis server: runs scripts, and turns what goes wrong into the errors of the contract."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -91,6 +92,21 @@ class Server:
             )
         return reply
 
+    async def look_for_replicas(self) -> None:
+        """Wait from now on for replicas that have come since."""
+        if self.address.wait is None:
+            with self.translated():
+                self.meet(await self.client.info("replication"))
+
+    def meet(self, about: Mapping[str, Any]) -> None:
+        """Wait from now on for all replicas that `about`, the answer to INFO, has, unless the address has a number. One
+        that goes away is waited for all the same: it may become the primary, and would lack what it did not get."""
+        if self.address.wait is None:
+            count = int(about.get("connected_slaves", 0))
+            known = [about.get(f"slave{number}") for number in range(count)]
+            online = [each for each in known if isinstance(each, dict) and each.get("state") == "online"]
+            self.replicas = max(self.replicas, len(online))
+
     def listener(self) -> PubSub:
         return self.client.pubsub(ignore_subscribe_messages=True)
 
@@ -115,7 +131,19 @@ class Server:
                 raise
             raise Unavailable(f"{self.address}: the Redis server {_PASSING[code]}") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
-            raise Unavailable(f"{self.address}: no answer of the Redis server ({type(error).__name__})") from error
+            raise Unavailable(f"{self.address}: {_silence(error)}") from error
+
+
+def _silence(error: BaseException) -> str:
+    """Why the server does not answer, in words, as far as the error and its causes tell it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"the certificate of the Redis server is not accepted ({found.verify_message})"
+        if isinstance(found, ssl.SSLError):
+            return f"the Redis server does not speak TLS there ({found.reason})"
+        found = found.__cause__ or found.__context__
+    return f"no answer of the Redis server ({type(error).__name__})"
 
 
 def _code(error: exceptions.RedisError) -> str:

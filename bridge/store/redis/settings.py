@@ -58,8 +58,7 @@ def _check_server(server: Server, about: Mapping[str, Any]) -> None:
         raise Unusable(f"{server.address}: Redis {version} is too old: install Redis {_OLDEST} or newer, or Valkey")
     if about.get("role") == "slave":
         raise Unusable(f"{server.address}: this Redis server is a replica: name the address of its primary")
-    if server.address.wait is None:
-        server.replicas = int(about.get("connected_slaves", 0))
+    server.meet(about)
 
 
 async def _settings(server: Server) -> Mapping[str, str]:

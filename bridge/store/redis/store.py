@@ -16,7 +16,7 @@ from bridge.lib.waiting import is_set_within
 from bridge.model.event import Room
 from bridge.model.outbox import Revoked
 from bridge.model.people import Sender
-from bridge.store.contract import LEASE_S, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable
+from bridge.store.contract import LEASE_S, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable, Unusable
 from bridge.store.core import EXCERPT
 from bridge.store.redis import settings
 from bridge.store.redis.address import Address
@@ -97,6 +97,13 @@ class RedisStore(Store):
         store = cls(Server(Address.parse(url)), clock, token, steady, excerpt)
         try:
             await settings.check(store.server)
+            await store.write("try_to_write")
+        except exceptions.NoPermissionError as error:
+            await store.aclose()
+            raise Unusable(
+                f"{store.server.address}: our user may not do on the Redis server what we need:"
+                " give it ~qb:* &qb:* +@all -@admin (ACL)"
+            ) from error
         except BaseException:
             await store.aclose()
             raise
@@ -168,6 +175,7 @@ class RedisStore(Store):
 
     async def _keep(self, network: str, token: str) -> None:
         asked = self._beliefs.steady()
+        await self.server.look_for_replicas()
         await self._kept(self._run("keep", Mode.DRAIN, self._request("keep", (network, token), {})))
         self._beliefs.renew(network, token, asked)
 
