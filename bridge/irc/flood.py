@@ -78,8 +78,8 @@ class Flood(Generic[_Ticket]):
         return not self._waiting and (self.is_safe or (self._burst > 1 and self._bucket.is_full(now)))
 
     def may_go_aside(self, now: float) -> bool:
-        """Whether a line that is no message, and has time (a JOIN), may be written now. Messages that wait go before
-        it, but hold it up for no longer than two of them take. Call `charge` if it is written."""
+        """Whether a line that is no message, and has time (a JOIN), may be written now. Messages that wait go first,
+        but hold it up for no longer than two of them take. Call `charge` if it is written."""
         is_its_turn = now - self._aside_at >= self._pause
         if self.is_safe or is_its_turn or (not self._waiting and self._bucket.has_token(now)):
             self._aside_at = now

@@ -120,6 +120,11 @@ class Writer:
         self._calls.put(call)
         return await call.answer
 
+    def _answer_all(self, calls: Sequence[Call]) -> None:
+        """Answer a whole transaction in one turn of the loop."""
+        for call in calls:
+            self._answer(call)
+
     def _answer(self, call: Call) -> None:
         self._places.release()
         if call.error is None and call.woken:
@@ -136,9 +141,8 @@ class Writer:
     def _run(self) -> None:
         while calls := self._waiting():
             self._serve(calls)
-            for call in calls:
-                with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-                    call.answer.get_loop().call_soon_threadsafe(self._answer, call)
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                calls[0].answer.get_loop().call_soon_threadsafe(self._answer_all, calls)
         self._close()
 
     def _close(self) -> None:
