@@ -297,8 +297,8 @@ class StoreSection(Section):
     """The SQLite file. The daemon makes it. With a `url`, nothing is stored in it: beside it are the lock, the socket
     for commands and the cache of files, so each worker on a machine needs another."""
     url: Annotated[str, AfterValidator(_store_url)] | None = Field(default=None, repr=False)
-    """The database that several workers share, such as postgresql://quackbridge@db.example.org/quackbridge. Absent: the
-    file at `path`, for one daemon."""
+    """The database that several workers share: postgresql://quackbridge@db.example.org/quackbridge, or a Redis server,
+    redis://:PASSWORD@redis.example.org/0. Absent: the file at `path`, for one daemon."""
     url_file: FilePath | None = None
     """A file with the `url`, which has a password in it, and which only its owner can read."""
     remember: Annotated[Duration, AfterValidator(_a_while)] = Field(default="30d", validate_default=True)

@@ -77,6 +77,7 @@ MEANINGS: Mapping[str, str] = {
     "membership_requested": "A guest asks to become a member; the `hint` has the commands that approve or deny.",
     "messages_missed": "What was said in a room in this time is not carried: the network keeps no history of it.",
     "lease_not_kept": "The store did not confirm that a network is this worker's. Tried again in 2.5 s.",
+    "redis_settings_unknown": "A Redis server does not tell whether it keeps what it has answered. See that it does.",
     "network_lost": "Another worker runs the network now: this one was silent for too long, or hung.",
     "network_taken": "This worker runs the network from now on.",
     "network_refused": "A login is not accepted any more, or the server demands a setting. The others go on.",

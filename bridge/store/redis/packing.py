@@ -10,8 +10,8 @@ from bridge.model.history import PastOutage
 from bridge.model.outbox import Backlog, Entry, Hosted, Known, Owed, Post, State, handle, text_handle
 from bridge.store.contract import Commit
 from bridge.store.tables.bodies import dump, dump_sender, excerpt, load, load_sender
-from bridge.store.tables.files import _kept as whole_text
-from bridge.store.tables.queue import _edited as as_edited
+from bridge.store.tables.files import kept_text
+from bridge.store.tables.queue import with_edits
 
 Json = dict[str, Any]
 
@@ -118,7 +118,7 @@ def _whole(event: Event) -> Json | None:
     body = event.body
     if not isinstance(body, Edit) and not (isinstance(body, Message) and event.text_until):
         return None
-    text = whole_text(body)
+    text = kept_text(body)
     return {"handle": text_handle(event), "text": text, "size": len(text.encode()), "expires": event.text_until}
 
 
@@ -171,7 +171,7 @@ def read_owed(to: Room, found: Json, now: float) -> Owed:
     event = load(found["body"])
     edits = {delivery: load(body) for delivery, body in found["edits"]}
     if isinstance(event.body, Message):
-        event = as_edited(event, edits.values())
+        event = with_edits(event, edits.values())
     context = {read_key(refers): read_known(known) for refers, known in found["context"]}
     said = float(found["said"])
     return Owed(found["delivery"], to, event, context, said, max(0.0, now - said), tuple(edits))

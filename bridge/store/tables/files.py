@@ -65,7 +65,7 @@ class Files:
         until, name = event.text_until, text_handle(event)
         if not until and isinstance(body, Message):
             return
-        text, about = _kept(body), seq if target is None else target
+        text, about = kept_text(body), seq if target is None else target
         size = len(text.encode())
         if until:
             self._sql.execute(
@@ -160,7 +160,7 @@ class Files:
         )
 
 
-def _kept(body: Message | Edit) -> str:
+def kept_text(body: Message | Edit) -> str:
     """The text of `body` as people read it: in at most `_LONGEST` bytes, without half surrogate pairs, which UTF-8
     cannot hold."""
     return readable(body.text).encode(errors="replace")[:_LONGEST].decode(errors="ignore")

@@ -118,7 +118,7 @@ class Queue:
             event, edits = load(row.body), self._edits(row.event, room)
             merged.update(edits)
             if isinstance(event.body, Message):
-                event = _edited(event, edits.values())
+                event = with_edits(event, edits.values())
             yield Owed(
                 row.delivery,
                 room,
@@ -157,7 +157,7 @@ def _first(rows: Iterator[_Row], each: int) -> Iterator[_Row]:
         last = row
 
 
-def _edited(event: Event, edits: Iterable[Event]) -> Event:
+def with_edits(event: Event, edits: Iterable[Event]) -> Event:
     """`event`, a message, as the last of `edits` has it; a link to its whole text is made if that of the edit needs
     one."""
     for edit in edits:
