@@ -98,6 +98,7 @@ def test_gauges_say_what_the_health_is() -> None:
     for line in (
         'quackbridge_network_up{network="home",type="matrix"} 1.0',
         'quackbridge_network_up{network="libera",type="irc"} 0.0',
+        'quackbridge_network_here{network="libera"} 1.0',
         'quackbridge_network_last_receive_timestamp_seconds{network="libera"} 60.0',
         'quackbridge_link_up{link="pond"} 0.0',
         'quackbridge_outbox_deliveries{network="libera",state="queued"} 3.0',

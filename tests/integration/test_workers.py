@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
@@ -129,12 +130,16 @@ async def test_two_workers_in_one_folder_differ_by_the_environment(
             monkeypatch.setenv("QB_HTTP", str(port))
             await (await stack.enter_async_context(Daemon(pond.folder))).ready()
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        workers = set()
+        workers, here = set(), list[float]()
         for port in ports:
             async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
                 checks = (await answer.json())["checks"]
                 workers.add(checks["loop"]["worker"])
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                found = text_string_to_metric_families(await answer.text())
+                here += [s.value for f in found for s in f.samples if s.name == "quackbridge_network_here"]
         assert len(workers) == 2
+        assert sorted(here) == [0, 0, 1, 1]  # each network at one of the two
         twin = await stack.enter_async_context(Daemon(pond.folder))
         assert await twin.ended() != 0
         assert "another quackbridge is running on this store" in str(twin.log)

@@ -49,6 +49,7 @@ class StateMetrics(Collector):
 _LABELS = {
     "build_info": ("version", "python"),
     "network_up": ("network", "type"),
+    "network_here": ("network",),
     "network_last_receive_timestamp_seconds": ("network",),
     "link_up": ("link",),
     "outbox_deliveries": ("network", "state"),
@@ -70,6 +71,8 @@ def _networks(health: Health) -> Iterator[Metric]:
     heard = [((name,), network.heard) for name, network in networks.items() if network.heard is not None]
     links = [((name,), float(check.ok)) for name, check in health.links().items()]
     yield _gauge("network_up", "1 while we are logged in and the server answers, else 0.", up)
+    here = [((name,), float(network.worker == health.worker)) for name, network in networks.items()]
+    yield _gauge("network_here", "1 if this worker runs the network, 0 if another does.", here)
     yield _gauge("network_last_receive_timestamp_seconds", "When the network gave the last sign of life.", heard)
     yield _gauge("link_up", "1 while all rooms of the link can hear and be told, else 0.", links)
 
