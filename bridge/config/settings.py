@@ -33,7 +33,7 @@ from bridge.model.answering import Answers
 from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
 from bridge.rules.link import Guests
 
-STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss")
+STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
 """Of the addresses of databases that workers can share."""
 
 

@@ -11,7 +11,7 @@ from bridge.store.contract import Store, Unusable
 from bridge.store.core import EXCERPT
 from bridge.store.sqlite import SqliteStore, lock
 
-REDIS = ("redis", "rediss")
+REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
 """What the address of a Redis server begins with."""
 
 

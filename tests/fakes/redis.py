@@ -4,10 +4,14 @@ import asyncio
 import atexit
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Self
 from uuid import uuid4
+
+from redis.asyncio import Redis
 
 from bridge.demo.servers.process import HOST, Process, which
 from bridge.store.redis import RedisStore
@@ -96,3 +100,62 @@ def _aside(start: object) -> None:
     """Run it in a loop of its own, also where one runs already."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: asyncio.run(start())).result()  # type: ignore[operator]
+
+
+class RedisSentinel(RedisServer):
+    """Watches the server at the port `primary`, under the name `pond`, with others of its kind: two have to agree."""
+
+    def __init__(self, folder: Path, primary: int) -> None:
+        super().__init__(folder)
+        self._primary = primary
+
+    def prepare(self) -> None:
+        lines = (
+            f"bind {HOST}",
+            f"port {self.port}",
+            f"dir {self.folder}",
+            f"sentinel monitor pond {HOST} {self._primary} 2",
+            "sentinel down-after-milliseconds pond 3000",
+            "sentinel failover-timeout pond 20000",
+        )
+        (self.folder / "redis.conf").write_text("\n".join(lines) + "\n")
+
+    def command(self) -> Sequence[str]:
+        return (*super().command(), "--sentinel")
+
+
+class Primary:
+    """A server with two replicas, and three sentinels, which give it another one when it is gone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.server = RedisServer(folder / "primary")
+        self._exits = AsyncExitStack()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        await self._exits.enter_async_context(self.server)
+        for name in ("one", "two"):
+            replica = RedisServer(self._folder / name, replicaof=f"{HOST} {self.server.port}")
+            await self._exits.enter_async_context(replica)
+        sentinels = [RedisSentinel(self._folder / f"sentinel{n}", self.server.port) for n in range(3)]
+        for sentinel in sentinels:
+            await self._exits.enter_async_context(sentinel)
+        hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in sentinels)
+        self.url = f"redis+sentinel://{hosts}/0?service=pond"
+        await self._known(sentinels)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
+
+    async def _known(self, sentinels: Sequence[RedisSentinel]) -> None:
+        """Return when all sentinels know the replicas and each other."""
+        async with asyncio.timeout(30):
+            for sentinel in sentinels:
+                async with Redis(host=HOST, port=sentinel.port) as client:
+                    while True:
+                        about: Any = await client.sentinel_master("pond")
+                        if (about["num-slaves"], about["num-other-sentinels"]) == (2, 2):
+                            break
+                        await asyncio.sleep(0.2)

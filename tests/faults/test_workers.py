@@ -1,4 +1,4 @@
-"""Two workers share a store on PostgreSQL, and one of them or the store breaks, while people talk."""
+"""Two workers share a store, and one of them or the store breaks, while people talk."""
 
 import signal
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from bridge.demo.servers import Synapse
 from tests.conftest import need
+from tests.fakes.redis import RedisServer
 from tests.faults.scene import Outcome
-from tests.faults.workers import asleep, cut_off, ended, failed_over, holds, store_killed
+from tests.faults.workers import asleep, cut_off, ended, failed_over, holds, redis_failed_over, store_killed
 from tests.integration.servers import Anope
 from tests.postgres import Postgres
 
@@ -40,3 +41,10 @@ async def test_no_message_is_lost_or_doubled_when_the_standby_of_the_store_takes
 ) -> None:
     need(Postgres)
     await holds(failed_over, tmp_path, mortal_synapse, mortal_services, report, standby=True)
+
+
+async def test_no_message_is_lost_or_doubled_when_sentinels_choose_another_primary_for_a_store_on_redis(
+    tmp_path: Path, mortal_synapse: Synapse, mortal_services: Anope, report: list[Outcome]
+) -> None:
+    need(Postgres, RedisServer)
+    await holds(redis_failed_over, tmp_path, mortal_synapse, mortal_services, report, redis=True)

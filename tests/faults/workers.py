@@ -14,7 +14,9 @@ import yaml
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import HOST
 from bridge.store.postgres.users import UsersText
+from bridge.store.redis.users import UsersText as RedisText
 from bridge.users.tinydb import TinyUsers
+from tests.fakes.redis import Primary
 from tests.faults.cases import SEED, seeded
 from tests.faults.proxy import Proxy
 from tests.faults.scene import PASSWORD, Outcome, Scene, run, scene
@@ -36,11 +38,12 @@ class Worker:
 
 @dataclass
 class Workers:
-    """Two workers; `standby` is the server that follows the one of the store."""
+    """Two workers; `standby` is the server that follows the one of the store. With `primary`, the store is on Redis."""
 
     scene: Scene
     server: Postgres
     standby: Postgres | None
+    primary: Primary | None
     pair: tuple[Worker, Worker]
 
     def owner(self, network: str) -> Worker:
@@ -116,6 +119,14 @@ async def failed_over(workers: Workers) -> float:
     return time.monotonic()
 
 
+async def redis_failed_over(workers: Workers) -> float:
+    """The primary of the store on Redis is killed for good, and its sentinels choose another."""
+    assert workers.primary is not None
+    began = time.monotonic()
+    await workers.primary.server.kill()
+    return began
+
+
 async def holds(
     trouble: Trouble,
     folder: Path,
@@ -124,9 +135,10 @@ async def holds(
     report: list[Outcome],
     *,
     standby: bool = False,
+    redis: bool = False,
 ) -> None:
     """`trouble` loses nothing and doubles nothing, and all arrives in order and in time."""
-    async with _workers(folder, synapse, services, standby=standby) as workers:
+    async with _workers(folder, synapse, services, standby=standby, redis=redis) as workers:
 
         async def fault(_: Scene) -> float:
             return await trouble(workers)
@@ -142,7 +154,9 @@ async def holds(
 
 
 @asynccontextmanager
-async def _workers(folder: Path, synapse: Synapse, services: Anope, *, standby: bool) -> AsyncGenerator[Workers, None]:
+async def _workers(
+    folder: Path, synapse: Synapse, services: Anope, *, standby: bool, redis: bool
+) -> AsyncGenerator[Workers, None]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(Postgres())
         follower = await stack.enter_async_context(_standby(server)) if standby else None
@@ -151,31 +165,32 @@ async def _workers(folder: Path, synapse: Synapse, services: Anope, *, standby: 
         place = await stack.enter_async_context(scene(first, synapse, services.irc, services, SEED))
         await place.daemon.stop()
         await services.register(_nick(first), PASSWORD)
-        text = UsersText(server.url)
+        primary = await stack.enter_async_context(Primary(folder / "redis")) if redis else None
+        text = RedisText(primary.url) if primary is not None else UsersText(server.url)
         TinyUsers.create(text).put(*TinyUsers(first / "data" / "users.json").list())
         text.close()
         second = folder / "second"
         shutil.copytree(first, second, ignore=shutil.ignore_patterns(".*", "*.sqlite*"))
         ways = [await stack.enter_async_context(Proxy(server.port)) for _ in range(2)]
         for there, way in zip((first, second), ways, strict=True):
-            _share(there, way, follower)
+            _share(there, way, follower, primary)
         other = await stack.enter_async_context(Daemon(second))
         await place.daemon.start()
         await place.daemon.ready()
         await other.ready()
-        yield Workers(place, server, follower, (Worker(place.daemon, ways[0]), Worker(other, ways[1])))
+        yield Workers(place, server, follower, primary, (Worker(place.daemon, ways[0]), Worker(other, ways[1])))
 
 
 def _nick(folder: Path) -> str:
     return str(yaml.safe_load((folder / "config.yaml").read_text())["networks"]["irc"]["nick"])
 
 
-def _share(folder: Path, way: Proxy, follower: Postgres | None) -> None:
+def _share(folder: Path, way: Proxy, follower: Postgres | None, primary: Primary | None) -> None:
     """Let the config in `folder` name the shared store."""
     path = folder / "config.yaml"
     config = yaml.safe_load(path.read_text())
     hosts = ",".join(f"{HOST}:{port}" for port in (way.port, *([follower.port] if follower is not None else [])))
-    config["store"]["url"] = f"postgresql://quackbridge@{hosts}/quackbridge"
+    config["store"]["url"] = f"postgresql://quackbridge@{hosts}/quackbridge" if primary is None else primary.url
     config["users"] = {"database": "store"}
     irc = config["networks"]["irc"]  # with an account, a worker gets its nick back from the connection of another
     irc["nickserv"] = {"password": PASSWORD, "recover": "recover"}

@@ -10,6 +10,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from bridge.store.contract import Full, Unavailable
@@ -52,15 +53,7 @@ class Server:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.replicas = address.wait or 0
-        self.client = Redis(
-            **address.login(),
-            socket_timeout=_ANSWER_S,
-            socket_connect_timeout=_CONNECT_S,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),  # whether to ask again is decided by who asks
-            protocol=2,
-            client_name="quackbridge",
-        )
+        self.client = _client(address)
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, script: Script, keys: Sequence[str], *args: bytes, writes: bool) -> Any:
@@ -132,6 +125,25 @@ class Server:
             raise Unavailable(f"{self.address}: the Redis server {_PASSING[code]}") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
             raise Unavailable(f"{self.address}: {_silence(error)}") from error
+
+
+def _client(address: Address) -> Redis:
+    """A client of the server, or, with sentinels, of whichever they call the primary when it connects."""
+    options: dict[str, Any] = {
+        **address.login(),
+        "socket_timeout": _ANSWER_S,
+        "socket_connect_timeout": _CONNECT_S,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),  # whether to ask again is decided by who asks
+        "protocol": 2,
+        "client_name": "quackbridge",
+    }
+    if not address.sentinels:
+        return Redis(**options)
+    asking = {"socket_timeout": _CONNECT_S, "socket_connect_timeout": _CONNECT_S}
+    sentinel: Any = Sentinel(list(address.sentinels), sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+    found: Redis = sentinel.master_for(address.service)
+    return found
 
 
 def _silence(error: BaseException) -> str:

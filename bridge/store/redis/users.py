@@ -5,8 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from redis import Redis, exceptions
+from redis.sentinel import Sentinel
 
 from bridge.store.contract import Unusable
 from bridge.store.redis.address import Address
@@ -32,6 +34,21 @@ return 1
 _FREE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
+def _client(address: Address) -> Redis:
+    options: dict[str, Any] = {
+        **address.login(),
+        "socket_timeout": _ANSWER_S,
+        "socket_connect_timeout": 3.0,
+        "protocol": 2,
+    }
+    if not address.sentinels:
+        return Redis(**options)
+    asking = {"socket_timeout": 3.0, "socket_connect_timeout": 3.0}
+    sentinel: Any = Sentinel(list(address.sentinels), sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+    found: Redis = sentinel.master_for(address.service)
+    return found
+
+
 class UsersText:
     """One thread at a time. What is written under the lock is sent at its end, as one script: all of it or nothing."""
 
@@ -40,7 +57,7 @@ class UsersText:
     def __init__(self, url: str) -> None:
         self._address = Address.parse(url)
         self._turn = threading.RLock()
-        self._client = Redis(**self._address.login(), socket_timeout=_ANSWER_S, socket_connect_timeout=3.0, protocol=2)
+        self._client = _client(self._address)
         self._held = ""
         self._text = ""
         self._lines: list[str] = []
