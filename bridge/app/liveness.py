@@ -26,7 +26,7 @@ class Liveness:
         self.lag = 0.0
         """How late the event loop was at the last look, in seconds."""
         self.full = ""
-        """Why what is heard has to wait for disk space; '' if it does not."""
+        """Why what is heard has to wait, for disk space or a shared store that is away; '' if it does not."""
 
     def problem(self) -> str:
         """Why the process does not work any more; '' if it does. No I/O."""
@@ -66,9 +66,11 @@ class Liveness:
             self._begun = asyncio.get_running_loop().time()
         try:
             await self._store.try_to_write()
-        except Unavailable:  # locked by another program, which may take long: still the same trial
+        except Unavailable as error:
             self._heartbeats.excuse()
-            return
+            if self._store.shared:  # its server is away: starting this process again does not bring it back
+                self._begun, self.full = None, str(error)
+            return  # else it is locked by another program, which may take long: still the same trial
         except StoreError:
             pass  # an answer, if no good one
         self._begun = None

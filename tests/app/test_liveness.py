@@ -15,6 +15,8 @@ from bridge.store import Full, Store, Unavailable
 class _Store:
     """Answers trials as the test wants."""
 
+    shared = False
+
     def __init__(self) -> None:
         self.free = asyncio.Event()
         self.free.set()
@@ -78,6 +80,20 @@ async def test_a_store_that_stays_locked_does_not_seem_well_between_two_tries() 
         store.error = None
         await asyncio.sleep(2.5)
         assert liveness.problem() == ""
+
+
+async def test_a_store_that_workers_share_may_be_away_without_the_process_being_wedged() -> None:
+    store = _Store()
+    store.shared = True
+    async with _kept(store, Heartbeats()) as liveness:
+        await asyncio.sleep(5.5)
+        store.error = Unavailable("the server of the store does not answer")
+        await asyncio.sleep(60.0)
+        assert liveness.problem() == ""
+        assert liveness.full == "the server of the store does not answer"
+        store.error = None
+        await asyncio.sleep(5.0)
+        assert (liveness.problem(), liveness.full) == ("", "")
 
 
 async def test_a_full_disk_is_told_but_the_process_is_not_wedged() -> None:
