@@ -94,7 +94,13 @@ class HealthWatch:
     def look(self) -> None:
         """Look at once, as after a reload."""
         self._looked = asyncio.get_running_loop().time()
-        around = replace(self._around, full=self.liveness.full, lag=self.liveness.lag, elsewhere=self._elsewhere())
+        around = replace(
+            self._around,
+            full=self.liveness.full,
+            away=self.liveness.away,
+            lag=self.liveness.lag,
+            elsewhere=self._elsewhere(),
+        )
         self.board.look(self._networks(), self._types(), around)
 
     def _elsewhere(self) -> Mapping[str, Elsewhere] | None:

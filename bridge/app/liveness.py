@@ -26,7 +26,9 @@ class Liveness:
         self.lag = 0.0
         """How late the event loop was at the last look, in seconds."""
         self.full = ""
-        """Why what is heard has to wait, for disk space or a shared store that is away; '' if it does not."""
+        """Why what is heard has to wait for disk space; '' if it does not."""
+        self.away = ""
+        """Why a store that workers share cannot be written; '' if it can."""
 
     def problem(self) -> str:
         """Why the process does not work any more; '' if it does. No I/O."""
@@ -69,11 +71,11 @@ class Liveness:
         except Unavailable as error:
             self._heartbeats.excuse()
             if self._store.shared:  # its server is away: starting this process again does not bring it back
-                self._begun, self.full = None, str(error)
+                self._begun, self.away = None, str(error)
             return  # else it is locked by another program, which may take long: still the same trial
         except StoreError:
             pass  # an answer, if no good one
-        self._begun = None
+        self._begun, self.away = None, ""
         await self._try_intake()
 
     async def _try_intake(self) -> None:

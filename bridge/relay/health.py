@@ -25,12 +25,14 @@ _OTHER_CHECKS = 4
 @dataclass(frozen=True, slots=True)
 class Around:
     """What the board is told of, besides the networks. `queues`: of all networks. `free`: bytes on the disk of the
-    store, None if unknown. `full`: why what is heard has to wait for disk space. `lag`: how many seconds the event loop
+    store, None if unknown. `full`: why what is heard has to wait for disk space. `away`: why a shared store cannot be
+    written. `lag`: how many seconds the event loop
     was late. `elsewhere`: the networks that other workers run; None where there are no others."""
 
     queues: Mapping[str, Queue] = field(default_factory=dict)
     free: int | None = None
     full: str = ""
+    away: str = ""
     lag: float = 0.0
     elsewhere: Mapping[str, Elsewhere] | None = None
 
@@ -92,7 +94,7 @@ class Board:
             networks=found,
             rooms=rooms,
             queues=around.queues,
-            outbox=self._check("outbox", checks.of_outbox(ours, now, self.ready_max_age), now),
+            outbox=self._check("outbox", around.away or checks.of_outbox(ours, now, self.ready_max_age), now),
             disk=self._check("disk", checks.of_disk(around.free, around.full), now),
             clock=self._check("clock", checks.of_clock(self._step), now),
             loop=self._check("loop", checks.of_loop(around.lag), now),

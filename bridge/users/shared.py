@@ -64,12 +64,12 @@ class SharedFile:
 
     def stamp(self) -> Stamp:
         """A value that changes when the database is written."""
-        with self._told():
+        with self._told("cannot be read"):
             return (self._text.revision(), 0, 0)
 
     def read(self) -> Tables:
         """Read all tables. Raises UsersError if they are missing or broken."""
-        with self._told():
+        with self._told("cannot be read"):
             text = self._text.read()
         if text is None:
             raise UsersError(f"{self.path}: there is no user database; make one with `quackbridge init-db`")
@@ -106,11 +106,11 @@ class SharedFile:
             yield
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, what: str = "nothing was changed") -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise UsersUnavailable(f"{self.path}: nothing was changed: {error}") from error
+            raise UsersUnavailable(f"{self.path}: {what}: {error}") from error
 
 
 def file_of(place: Path | SharedText) -> AtomicFile | SharedFile:

@@ -90,10 +90,10 @@ async def test_a_store_that_workers_share_may_be_away_without_the_process_being_
         store.error = Unavailable("the server of the store does not answer")
         await asyncio.sleep(60.0)
         assert liveness.problem() == ""
-        assert liveness.full == "the server of the store does not answer"
+        assert liveness.away == "the server of the store does not answer"
         store.error = None
         await asyncio.sleep(5.0)
-        assert (liveness.problem(), liveness.full) == ("", "")
+        assert (liveness.problem(), liveness.away) == ("", "")
 
 
 async def test_a_full_disk_is_told_but_the_process_is_not_wedged() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.demo.servers.process import free_port
+from bridge.store.postgres.users import UsersText
 from bridge.users.tinydb import TinyUsers
+from tests.conftest import need
 from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond, dug
 from tests.integration.servers import Anope, unique
@@ -143,6 +146,36 @@ async def test_two_workers_in_one_folder_differ_by_the_environment(
         twin = await stack.enter_async_context(Daemon(pond.folder))
         assert await twin.ended() != 0
         assert "another quackbridge is running on this store" in str(twin.log)
+
+
+async def test_status_tells_what_the_daemon_knows_while_the_store_is_away(
+    tmp_path: Path, synapse: Synapse, services: Anope
+) -> None:
+    need(Postgres)
+    async with Postgres() as server:
+        pond = await dug(tmp_path, synapse, services)
+        pond.config["store"] = {"path": "data/quackbridge.sqlite", "url": server.url}
+        pond.config["users"] = {"database": "store"}
+        write_config(pond.folder, pond.config, {"home": PASSWORD})
+        TinyUsers.create(UsersText(server.url)).put(*TinyUsers(pond.folder / "data/users.json").list())
+        async with Daemon(pond.folder) as daemon:
+            await daemon.ready()
+            await server.kill()
+            await daemon.logged("users_unreadable")
+            async with asyncio.timeout(_PATIENCE_S):
+                while "the server of the store does not answer" not in (asked := await _asked(pond.folder)).stdout:  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
+            assert asked.returncode == 1
+            assert "the outbox is not known" in asked.stdout
+            assert "the store is away" in asked.stderr
+            await server.start()
+            async with asyncio.timeout(_PATIENCE_S):
+                while (await _status(pond.folder)).get("status") != "ok":  # noqa: ASYNC110  (a server is no event)
+                    await asyncio.sleep(0.5)
+
+
+async def _asked(folder: Path) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(quackbridge, folder, "status")
 
 
 async def _status(folder: Path) -> dict[str, Any]:

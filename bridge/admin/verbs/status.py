@@ -21,7 +21,8 @@ from bridge.model.elsewhere import heard
 from bridge.model.event import BOTS, VOICES
 from bridge.model.health import rfc3339
 from bridge.model.outbox import Entry, State
-from bridge.store import Owner, Unusable
+from bridge.store import Owner, Unavailable, Unusable
+from bridge.users import UsersUnavailable
 
 _UNKNOWN = "encryption: not known, as the daemon does not answer (`no_admin_socket` in its log may say why)"
 _UNANSWERED = "the daemon does not answer: whether all is well is not known; look at its log, or restart it"
@@ -42,7 +43,7 @@ def status(office: Office, watch: bool) -> Answer:
     if watch and not office.at_terminal:
         raise click.UsageError("--watch works on the command line only")
     running = is_in_use(office.config.store.path)
-    owners = {} if office.config.store.url is None else office.stored(lambda store: store.owners())
+    owners = _owners(office)
     if owners and not running:
         return _elsewhere(owners)
     health: Mapping[str, Any] = _health(office) if running else {"status": "stopped"}
@@ -56,7 +57,7 @@ def status(office: Office, watch: bool) -> Answer:
     encryption, unknown = _encryption(office) if running else ({}, [])
     data: dict[str, Any] = {
         "running": running,
-        "users": len(office.users.list()),
+        "users": _users(office),
         "links": len(office.config.links),
         "networks": networks,
         "encryption": encryption,
@@ -68,15 +69,38 @@ def status(office: Office, watch: bool) -> Answer:
         **{key: health[key] for key in health if key not in ("networks", "outbox")},
     }
     words = [
-        f"the daemon {'runs' if running else 'does not run'}; users: {data['users']}, links: {data['links']}",
+        f"the daemon {'runs' if running else 'does not run'}; users: {_shown(data['users'])}, links: {data['links']}",
         *(health_words.lines(health, office.clock()) if "checks" in health else [_UNANSWERED] if running else []),
-        *_waiting(networks),
+        *(_waiting(networks) if owners is not None else ["the outbox is not known"]),
         *([f"{name}: {_sealed(state)}" for name, state in encryption.items()] or unknown),
         *_today(traffic),
     ]
     changed = [health["status"], [(name, check["ok"], check["reason"]) for name, check in data["checks"].items()]]
     again = Again(_WATCH_S, [*changed, [each["words"] for each in networks.values()]]) if watch else None
     return Answer(data, "\n".join(words), code=_CODES.get(health["status"], exits.FAILED), again=again)
+
+
+def _owners(office: Office) -> Mapping[str, Owner] | None:
+    """Who runs which network, where several workers share a store; None, with a warning, if that is away."""
+    if office.config.store.url is None:
+        return {}
+    try:
+        return office.stored(lambda store: store.owners())
+    except (Unusable, Unavailable) as error:
+        office.warn(f"the store is away: {error}")
+        return None
+
+
+def _users(office: Office) -> int | None:
+    """How many users there are; None if the store that has them is away."""
+    try:
+        return len(office.users.list())
+    except UsersUnavailable:
+        return None
+
+
+def _shown(users: int | None) -> str:
+    return "unknown" if users is None else str(users)
 
 
 def _elsewhere(owners: Mapping[str, Owner]) -> Answer:
@@ -105,8 +129,8 @@ def _entries(office: Office) -> Sequence[Entry]:
         for orphan in orphans(office.config.networks, office.stored(lambda store: store.networks()), (), ()):
             if orphan.waiting:
                 office.warn(orphan.words)
-    except Unusable:
-        return ()  # no daemon has run yet
+    except (Unusable, Unavailable):
+        return ()  # no daemon has run yet; or the store is away, of which it was told
     return entries
 
 
@@ -140,7 +164,7 @@ def _sealed(state: Mapping[str, Any]) -> str:
 def _traffic(office: Office) -> Mapping[TrafficKind, Traffic]:
     """Today's traffic (by UTC)."""
     used: Mapping[TrafficKind, Traffic] = {}
-    with suppress(Unusable):
+    with suppress(Unusable, Unavailable):
         used = office.stored(lambda store: store.traffic_since(office.clock()))
     return {kind: used.get(kind, Traffic()) for kind in TrafficKind}
 

@@ -69,8 +69,9 @@ def conninfo(url: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What the server or the library said, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What the server or the library said, on one line, without its questions."""
+    said = [line for line in str(error).splitlines() if not line.startswith("\tIs the server running")]
+    return " ".join(" ".join(said).split()) or type(error).__name__
 
 
 class Rows:
