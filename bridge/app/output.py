@@ -22,14 +22,14 @@ class Output:
 
     def __init__(self, stream: TextIO) -> None:
         self._descriptor = stream.fileno()
-        self._lines: queue.Queue[str] = queue.Queue(_MOST)
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def write(self, text: str) -> int:
-        try:
-            self._lines.put_nowait(text)
-        except queue.Full:
+        if self._lines.qsize() < _MOST:
+            self._lines.put(text)
+        else:
             self._lost += 1
         return len(text)
 
@@ -38,13 +38,16 @@ class Output:
 
     def drain(self, within_s: float) -> None:
         """Wait until everything is written, for so long at most."""
-        deadline = time.monotonic() + within_s
-        while self._lines.unfinished_tasks and time.monotonic() < deadline:
-            time.sleep(0.01)
+        written = threading.Event()
+        self._lines.put(written)
+        written.wait(within_s)
 
     def _run(self) -> None:
         while True:
             text = self._lines.get()
+            if isinstance(text, threading.Event):
+                text.set()
+                continue
             lost = self._lost
             try:
                 self._put(
@@ -53,7 +56,6 @@ class Output:
                 self._lost -= lost
             except OSError:
                 self._lost += 1
-            self._lines.task_done()
 
     def _put(self, text: str) -> None:
         data = text.encode(errors="backslashreplace")

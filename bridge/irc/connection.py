@@ -1,6 +1,7 @@
 """The shell around one session: its socket, its reader, its clock, and the posts on their way through it."""
 
 import asyncio
+import logging
 import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
@@ -290,7 +291,8 @@ class Connection:
             match effect:
                 case Write(data, is_secret):
                     out += self._charged(data)
-                    log.debug("wrote", network=self._settings.name, line=_shown(data, is_secret=is_secret))
+                    if log.is_enabled_for(logging.DEBUG):  # else the line is parsed for nothing
+                        log.debug("wrote", network=self._settings.name, line=_shown(data, is_secret=is_secret))
                 case Heard() | Typed():
                     self._inbox.put(effect)
                 case CaughtUp():

@@ -14,6 +14,7 @@ from bridge.matrix.http.patience import Patience
 from bridge.matrix.rooms import joining
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms, Stage
 from bridge.matrix.rooms.joining import Joining
+from bridge.matrix.rooms.upgrades import HEARD
 from bridge.model.event import Room
 from tests.fakes.memory import Notebook
 from tests.settings import matrix_settings
@@ -56,6 +57,8 @@ class Doorkeeper(Homeserver):
         match path:
             case ("directory", "room", alias):
                 return {"room_id": self.ids[alias]}
+            case ("joined_rooms",):
+                return {"joined_rooms": sorted(self.there)}
             case ("join", alias) if alias in self.shut:
                 raise ApiError(403, "M_FORBIDDEN", "not invited")
             case ("join", alias):
@@ -337,3 +340,34 @@ async def test_a_sync_does_not_wait_for_a_room_that_does_not_let_us_in() -> None
         assert joined.stage is Stage.AWAY
         async with asyncio.timeout(5):
             await adapter.joining.settle(joined, inside=False)
+
+
+async def test_after_a_restart_rooms_that_we_are_still_in_are_not_joined_again() -> None:
+    """A thousand joins cost the homeserver half a minute."""
+    rooms = [Room("home", f"#{number}:hs") for number in range(8)]
+    adapter = Adapter(*rooms)
+    adapter.homeserver.ids = {room.id: f"!{number}" for number, room in enumerate(rooms)}
+    adapter.memory.kept = {HEARD + id_: name for name, id_ in adapter.homeserver.ids.items()}
+    adapter.homeserver.there = {f"!{number}" for number in range(8) if number != 3}
+    async with adapter.holding():
+        await adapter.complete()
+        assert [asked for asked in adapter.homeserver.asked if "join/" in asked] == ["POST join/#3:hs"]
+        assert all(adapter.at(room).inside and adapter.at(room).checked for room in rooms)
+        adapter.homeserver.asked.clear()
+        joined = adapter.at(rooms[0])
+        await adapter.joining.left(joined, "removed")
+        for _ in range(10):  # that is noticed
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await adapter.joining.settle(joined, inside=True)  # the homeserver says that we are back
+        assert "POST join/#0:hs" in adapter.homeserver.asked
+
+
+async def test_after_a_restart_all_rooms_are_joined_if_the_homeserver_does_not_tell_where_we_are() -> None:
+    rooms = [Room("home", f"#{number}:hs") for number in range(8)]
+    adapter = Adapter(*rooms)
+    adapter.homeserver.ids = {room.id: f"!{number}" for number, room in enumerate(rooms)}
+    adapter.memory.kept = {HEARD + id_: name for name, id_ in adapter.homeserver.ids.items()}
+    async with adapter.holding():
+        await adapter.complete()
+        assert len([asked for asked in adapter.homeserver.asked if "join/" in asked]) == 8

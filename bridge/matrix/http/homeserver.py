@@ -58,6 +58,9 @@ _TLS_PORT = "check the host and the port in `homeserver`; if that port is for ht
 _OF_PROXIES = (502, 503, 504)
 """Statuses with which a reverse proxy says that what is behind it does not answer."""
 _KEEPS_METHOD = (307, 308)
+_REDIRECTS = (301, 302, 303, *_KEEPS_METHOD)
+_UNLIMITED = aiohttp.ClientTimeout(total=None)
+"""For a session whose requests have limits of their own."""
 _STRANGE = "the answer is not from a Matrix homeserver"
 
 # Exceptions of a homeserver:
@@ -145,6 +148,8 @@ class Homeserver:
         self._network = network  # for the log
         self._url = URL(url)
         self._has_answered = False
+        self._lean: aiohttp.ClientSession | None = None
+        self._is_redirected = False
         self.answered_at = -math.inf
         """When it answered last (event loop time); what a proxy says of a dead homeserver does not count."""
         self._client = AsyncClient(url.rstrip("/"), user, config=config)
@@ -222,6 +227,7 @@ class Homeserver:
         """Ask the homeserver at `url` from now on."""
         self._client.homeserver = url.rstrip("/")
         self._url = URL(url)
+        self._is_redirected = False
 
     async def document(self, url: str) -> Json:
         """The JSON object at `url`, which is not of the API. Our token does not go there."""
@@ -233,6 +239,9 @@ class Homeserver:
         await self._answer(self._session.get(place), within, _LARGEST_DOCUMENT)
 
     async def close(self) -> None:
+        lean, self._lean = self._lean, None
+        if lean is not None:
+            await lean.close()
         await self._client.close()
 
     async def _ask(
@@ -270,8 +279,24 @@ class Homeserver:
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        return await self._answer(self._asked(method, place, body, headers), within, _LARGEST, take)
+
+    async def _asked(
+        self, method: str, place: str, body: str | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Ask, over a session that follows no redirects: to watch for them costs a tenth of a request."""
+        if not self._is_redirected:
+            if self._lean is None:
+                self._lean = aiohttp.ClientSession(timeout=_UNLIMITED)
+            url = URL(f"{str(self._url).rstrip('/')}{place}", encoded=True)
+            answer = await self._lean.request(method, url, data=body, headers=headers, allow_redirects=False)
+            if answer.status not in _REDIRECTS:
+                return answer
+            answer.release()
+            self._is_redirected = True
         _ = self._session  # the client would make one of its own
-        return await self._answer(self._client.send(method, place, body, headers, timeout=0), within, _LARGEST, take)
+        found: aiohttp.ClientResponse = await self._client.send(method, place, body, headers, timeout=0)
+        return found
 
     @property
     def _session(self) -> aiohttp.ClientSession:

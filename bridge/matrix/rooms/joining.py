@@ -11,6 +11,7 @@ import structlog
 from bridge.lib.backoff import Backoff
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
+from bridge.matrix.dialect.fields import values
 from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable, expected
@@ -84,10 +85,12 @@ class Joining:
         self._upgrades = Upgrades(rooms, homeserver, memory)
         self._looking = asyncio.Lock()
         self._looked = -math.inf  # when the last look for all aliases began
+        self._stayed: set[str] = set()  # rooms that we were in when this run began, and have not joined again
 
     async def hold(self) -> None:
         """Join every room, and rejoin it whenever we are not in it any more. Does not return."""
         self._note()
+        self._stayed = await self._still_in()
         try:
             async with asyncio.TaskGroup() as self._group:
                 for room in self._stirs:
@@ -96,6 +99,17 @@ class Joining:
         finally:
             self._group = None
             self._holding.clear()
+
+    async def _still_in(self) -> set[str]:
+        """The rooms that we are in. Asked if an earlier run was in more than a few: joining each of a thousand again
+        costs the homeserver most of the time of a restart."""
+        if sum(joined.heard for joined in self._rooms) <= _AT_ONCE:
+            return set()
+        try:
+            found = await self._homeserver.get("joined_rooms")
+        except (ApiError, Unreachable, Refused):
+            return set()
+        return {each for each in values(found, "joined_rooms") if isinstance(each, str)}
 
     def use(self, rooms: Sequence[Room]) -> None:
         """Replace the wanted rooms. We stay in rooms that are no longer wanted, but ignore them: had we left an
@@ -352,8 +366,12 @@ class Joining:
         stayed = joined.room in self._late and await look.is_member(self._homeserver, joined.id, us)
         if not stayed:
             self._late.discard(joined.room)  # if the next try finds us in it, we came by this one
-        by = joined.room.id if self._named.get(joined.room) == joined.id else joined.id  # an alias knows more servers
-        expected(await self._homeserver.post("join", by), "room_id")
+        if not (joined.heard and joined.id in self._stayed):
+            by = (
+                joined.room.id if self._named.get(joined.room) == joined.id else joined.id
+            )  # an alias knows more servers
+            expected(await self._homeserver.post("join", by), "room_id")
+        self._stayed.discard(joined.id)  # from now on only what we hear tells whether we are in it
         past: frozenset[str] = frozenset()
         if not joined.heard:
             past = await look.past(self._homeserver, joined.id, us, () if stayed else ("join",))
