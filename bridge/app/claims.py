@@ -18,6 +18,8 @@ _LOOK_S = 1.0
 """Seconds between looks for networks that nobody runs."""
 _GATHER_S = 2.0
 """Seconds in which workers that are started together see each other, before the first takes a network."""
+_TRIES, _AGAIN_S = 8, 0.25
+"""How often a worker looks when it is started, and the seconds in between."""
 _PATIENCE = 3
 """Looks after which a worker takes more than its share of what nobody runs: the others had their time."""
 
@@ -67,9 +69,14 @@ class Claims:
         return lease
 
     async def begin(self) -> None:
-        """Wait until all that are started together are there, and take this worker's share."""
+        """Wait until all that are started together are there, and take this worker's share. Two may want the same
+        network, and leave another: so look again while one is left."""
         await asyncio.sleep(_GATHER_S)
-        await self.look()
+        for _ in range(_TRIES):
+            await self.look()
+            if not self._free:
+                return
+            await asyncio.sleep(_AGAIN_S)
 
     async def run(self) -> None:
         """Take what nobody runs, and leave what others have taken, for ever."""
