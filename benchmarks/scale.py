@@ -28,7 +28,7 @@ from bridge.demo.servers import InspIRCd, Process, Synapse
 from bridge.demo.servers.process import HOST
 
 _AT_ONCE = 4  # requests to Synapse, which has one process
-_SETTLED_S = 5.0  # seconds after `ready` in which the last answers to our questions come in
+_SETTLED_S, _SETTLED_A_LINK_S = 5.0, 0.03  # seconds after `ready` in which a bridge asks more about its rooms
 _WATCHED_S = 20.0  # seconds for which an idle daemon is watched
 _LATE_S = 180.0  # seconds to wait for the last line of a backlog
 _WARM_UP = 3
@@ -226,7 +226,7 @@ async def measure(plan: Plan, say: Callable[[str], None]) -> Scale:
                 await _started(field_, stack, label, links, say)
                 for label, links in [*((f"of-{links}", links) for links in plan.links), (_CROWDED, 1)]
             ]
-            await asyncio.sleep(_SETTLED_S)
+            await asyncio.sleep(_SETTLED_S + _SETTLED_A_LINK_S * max(plan.links))
             say("watching the idle bridges")
             await _watch(bridges)
             say(f"{plan.samples} messages each way over each bridge, in turns")
@@ -354,8 +354,9 @@ async def _fairness(field_: Field, bridge: Bridge) -> Fairness:
     most, longest = 0, 0.0
     for number in range(_QUIET):
         text = f"quiet {number}."
-        began, before = time.monotonic(), len(bob.messages)
+        began = time.monotonic()
         await field_.alice.send(bridge.rooms[1], text)
+        before = len(bob.messages)
         heard = await bob.heard(text, _LATE_S)
         between = bob.messages[before : bob.messages.index(heard)]
         most = max(most, sum(message.room == busy for message in between))

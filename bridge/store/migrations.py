@@ -139,6 +139,9 @@ MIGRATIONS: Sequence[str] = (
     );
     CREATE INDEX dead ON deliveries (network) WHERE state = 'dead';
     """,
+    # Version 13: IRC networks keep the positions of their channels in the memory; an older quackbridge would not look
+    # there.
+    "",
 )
 VERSION = len(MIGRATIONS)
 _CONVERSIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {5: wrap_messages}

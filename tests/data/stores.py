@@ -1,10 +1,10 @@
-"""What is in the frozen stores, store-v1.sqlite to store-v11.sqlite. Each was made by the program of its version, and
+"""What is in the frozen stores, store-v1.sqlite to store-v12.sqlite. Each was made by the program of its version, and
 is never made again: an operator may still have one.
 
 In each, alice has said three things in HOME for LIBERA: "sent" was sent, "dead" is dead, "queued" is frozen. Those of
-versions 4 to 11 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question
-to the duck. Versions 10 and 11 also have a picture for OFTC, with a link that works for ever,
-and version 11 has counted three requests for such files.
+versions 4 to 12 also have bob's messages for OFTC (in MORE), two notices of our own there, and carol's private question
+to the duck. Versions 10 to 12 also have a picture for OFTC, with a link that works for ever,
+versions 11 and 12 have counted three requests for such files, and version 12 has a run and an outage that are over.
 """
 
 from pathlib import Path

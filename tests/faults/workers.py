@@ -26,7 +26,7 @@ from tests.postgres import Postgres
 
 _TAKEN_OVER = 25.0
 """Seconds from the trouble until all has arrived: 15 are promised, and these machines are shared."""
-_PATIENCE_S = 60.0
+_PATIENCE_S = 90.0
 
 
 @dataclass
@@ -79,7 +79,9 @@ def asleep(network: str, seconds: float = 30) -> Trouble:
         daemon.send(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         daemon.send(signal.SIGCONT)
-        await daemon.logged("network_lost")
+        async with asyncio.timeout(_PATIENCE_S):
+            while not any(line.get("event") == "network_lost" for line in daemon.log):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
         return began
 
     return trouble
