@@ -47,7 +47,8 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
                 settings, rooms, PatientMemory(lease), clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
             )
         case IrcSettings() as settings:
-            return IrcNetwork(settings, rooms, clock=time.time, rng=rng, memory=PatientMemory(lease))
+            memory = PatientMemory(lease)
+            return IrcNetwork(settings, rooms, clock=time.time, rng=rng, memory=memory, is_ours=lease.valid)
         case _ as never:
             assert_never(never)
 

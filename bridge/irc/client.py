@@ -38,6 +38,8 @@ from bridge.network import Batch, InDoubt, Memory, PermanentError, Refused, Send
 log = structlog.get_logger()
 
 _UNANSWERED = "the server does not answer"
+_NOT_OURS_S = 0.5
+"""Seconds between looks whether the network is ours."""
 _OFFLINE = "messages wait; the bridge reconnects by itself"
 _PLACE_WITHIN = 30.0
 """Seconds that a post waits for us to be online and in its channel."""
@@ -67,7 +69,11 @@ class IrcNetwork:
         rng: random.Random,
         memory: Memory | None = None,
         connect: Connect = asyncio.open_connection,
+        is_ours: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
+        connect: it would take the nick from the one that does."""
+        self._is_ours = is_ours
         self.name = settings.name
         self._settings = settings
         self._rooms = tuple(rooms)
@@ -330,6 +336,8 @@ class IrcNetwork:
         servers = Servers(addresses, ReconnectPause(self._rng))
         policies = Policies(await self._memory.recall() if self._memory is not None else {})
         while True:
+            while not self._is_ours():  # noqa: ASYNC110  (the end of a lease is no event)
+                await asyncio.sleep(_NOT_OURS_S)
             ending = await self._once(servers.current, inbox, policies)
             self._trouble = ending.reason
             self._ring()

@@ -24,7 +24,7 @@ CASES = {
     "the worker of the IRC network does not reach the store": cut_off("irc"),
     "the server of the store is killed": store_killed,
 }
-_LONG = ("the worker of the homeserver is asleep", "the worker of the IRC network is asked to end")
+_LONG = tuple(case for case in CASES if "asleep" in case or "reach" in case or "asked" in case)
 """What `make faults` tries besides."""
 
 
