@@ -1,6 +1,7 @@
 """One-time codes by which a user who is known on one network becomes known on another."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ _MOST = 1_000
 """Most codes at a time; then the least recently used is dropped."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """No two look alike. Eight are 39 bits: with the pauses after wrong codes, too many to guess."""
+
+_SHAPE = re.compile(f"[{_LETTERS}]{{4}}-[{_LETTERS}]{{4}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ class SharedCodes:
 
     async def claim(self, code: str, now: float) -> Claim | None:
         """See `Codes`."""
-        found = await asyncio.to_thread(self._slips.find, code.strip().lower())
+        if not _SHAPE.fullmatch(name := code.strip().lower()):  # whatever people type is not looked up
+            return None
+        found = await asyncio.to_thread(self._slips.find, name)
         return Claim(_SENDER.validate_json(found[0]), found[1]) if found is not None and now < found[1] else None
 
     async def redeem(self, code: str) -> None:

@@ -63,16 +63,14 @@ class UsersText:
         self._lines: list[str] = []
 
     def revision(self) -> int:
-        """See `SharedText`."""
-        with self._reached():
+        """See `SharedText`. Other threads wait while one writes: what is not sent yet is nobody's business."""
+        with self._turn, self._reached():
             return int(self._client.hget(self._key("body"), "revision") or 0) + bool(self._text)
 
     def read(self) -> str | None:
         """See `SharedText`."""
-        if self._text:
-            return self._text
-        with self._reached():
-            found = self._client.hget(self._key("body"), "body")
+        with self._turn, self._reached():
+            found = self._text.encode() or self._client.hget(self._key("body"), "body")
         return found.decode() if isinstance(found, bytes) else None
 
     def write(self, text: str) -> None:
