@@ -267,9 +267,9 @@ async def test_a_thousand_connections_are_closed_and_another_address_is_answered
         for _ in range(3):
             while not await _is_well(port, "127.0.0.1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        assert time.monotonic() - since < 2, "while the others hold what they have"
+        assert time.monotonic() - since < 8, "while the others hold what they have"
         ends = [asyncio.create_task(_end(reader)) for reader, _ in (v for v in visitors if isinstance(v, tuple))]
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):  # the kernel may bring us one late, whose queue was full when it came
             await asyncio.gather(*ends)
         assert await _is_well(port)
 
@@ -328,7 +328,7 @@ async def test_an_address_that_asks_without_end_is_refused_whatever_it_asks_for(
 
 
 async def test_slow_readers_of_files_give_way_to_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.http.limits._SLOW_AFTER_S", 1.0)
+    monkeypatch.setattr("bridge.http.limits._SLOW_AFTER_S", 5.0)
     monkeypatch.setattr("bridge.http.limits._SLOW_PER_S", 10**9)
     world = World(data=DATA * 200, size=len(DATA) * 200, largest=10**9, file=replace(CAT, size=None))
     async with world.client() as http:
@@ -340,7 +340,9 @@ async def test_slow_readers_of_files_give_way_to_who_comes(monkeypatch: pytest.M
         while len(world.fetched) < 10:  # noqa: ASYNC110  (a request rings no bell)
             await asyncio.sleep(0.01)
         assert (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 429
-        await asyncio.sleep(1.1)
+        async with asyncio.timeout(60):
+            while (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 429:
+                await asyncio.sleep(0.2)
         assert (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 206
         for writer in writers:
             writer.close()
