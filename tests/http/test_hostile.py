@@ -341,7 +341,7 @@ async def test_slow_readers_of_files_give_way_to_who_comes(monkeypatch: pytest.M
             await asyncio.sleep(0.01)
         assert (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 429
         async with asyncio.timeout(60):
-            while (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 429:
+            while (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 429:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
         assert (await get(http, path(), Range="bytes=0-0", X_Forwarded_For="10.9.9.9"))[0] == 206
         for writer in writers:
