@@ -169,6 +169,11 @@ class IrcNetwork:
                     lane.go_on()
                 return await self._landed(connection, post, flight, speech=is_speech(said))
 
+    def recognises(self, room: Room) -> bool:
+        """See `bridge.network.Recognises`. Where the server remembers what is said there."""
+        connection = self._connection
+        return connection is not None and connection.open and connection.session.history.remembers(room)
+
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
         self._leaving = True

@@ -10,12 +10,22 @@ from typing import Literal
 import structlog
 
 from bridge.lib.backoff import Backoff
-from bridge.lib.lru import LruSet
+from bridge.lib.lru import LruDict, LruSet
 from bridge.model.accounting import REDACTED, TOO_OLD, Count, Tally
 from bridge.model.event import Edit, Event, Message, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
-from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
+from bridge.network import (
+    Gathering,
+    InDoubt,
+    Needless,
+    Network,
+    PermanentError,
+    Recognises,
+    SendError,
+    Silenced,
+    TransientError,
+)
 from bridge.relay.counting import DeliveryCounting
 from bridge.relay.shared import Shared
 from bridge.relay.suspects import Suspects
@@ -82,12 +92,14 @@ class Dispatch:
         self._stopping = stopping
         # What is frozen when we end may have been sent: if several posts go at once, freeze no more than these
         self._each = _EACH if network.window == 1 else network.window
+        recognises = network.recognises if isinstance(network, Recognises) else None
+        self._recognises = recognises if lease.engine.in_order else None
         self._pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._group: asyncio.TaskGroup | None = None
         self._rooms: dict[Room, _Work] = {}
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
-        self._sent = LruSet[str](_FRESH)  # posts that this run has sent
+        self._sent = LruDict[str, str](_FRESH)  # posts that this run has sent, and by which ids they are known
         self._begun = LruSet[str](_FRESH)  # posts that this run may have sent
         self._suspects = Suspects()
         self._counting = DeliveryCounting(network.name, shared.counters, shared.clock, self._link_of)
@@ -276,7 +288,10 @@ class Dispatch:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
     async def _attempt(self, post: Post, *, trial: bool = False) -> str | SendError:
-        """Send `post`; the network's id of it, or the error."""
+        """Send `post`; the network's id of it, or the error. One that was sent and is still to be noted is not sent
+        again."""
+        if (known := self._sent.peek(post.id)) is not None:
+            return known
         is_first = self._begun.add(post.id)
         try:
             again = post.id not in self._fresh
@@ -296,10 +311,13 @@ class Dispatch:
             if _is_refusal(outcome):
                 self._suspects.refused(post, self._now())
             return post, outcome
-        await stored(self._lease.sent, post, outcome)
+        if post.id in self._sent:
+            await stored(self._lease.sent, post, outcome)
+            return None
+        self._sent[post.id] = outcome
         self._fresh.discard(post.id)
         self._begun.discard(post.id)
-        self._sent.add(post.id)
+        await self._note(post, outcome)
         self._counting.count_sent(post)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
@@ -307,6 +325,14 @@ class Dispatch:
         self._show("sent", post.room, post.deliveries, remote=outcome)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
+
+    async def _note(self, post: Post, remote_id: str) -> None:
+        """Store that `post` was sent: at once, unless nobody would see it twice if it were sent again."""
+        if self._group is None or not (self._recognises and self._recognises(post.room)):
+            await stored(self._lease.sent, post, remote_id)
+            return
+        self._group.create_task(stored(self._lease.note_sent, post, remote_id), name=f"note {post.room}")
+        await asyncio.sleep(0)  # it is asked for now, before whatever else
 
     async def _failed(self, backlog: Backlog, posts: Sequence[Post], post: Post, error: SendError) -> bool:
         """Decide the fate of a post of `posts` that was not sent. Returns whether its room goes on at once."""

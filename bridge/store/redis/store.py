@@ -54,6 +54,7 @@ class RedisStore(Store):
     """
 
     shared = True
+    in_order = False
 
     def __init__(
         self,
@@ -149,6 +150,10 @@ class RedisStore(Store):
 
     async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
         return await self._kept(self._run(verb, Mode.INTAKE, self._request(verb, args, named)))
+
+    async def note(self, verb: str, *args: Any, **named: Any) -> Any:
+        """Nothing is gained by waiting: see `Engine.note`."""
+        return await self.write(verb.removeprefix("note_"), *args, **named)
 
     def holds(self, network: str, token: str) -> bool:
         return self._beliefs.holds(network, token)
