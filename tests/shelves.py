@@ -8,7 +8,7 @@ from redis import Redis
 from bridge.store.postgres.users import UsersText as PostgresUsers
 from bridge.store.redis.address import Address
 from bridge.store.redis.users import UsersText as RedisUsers
-from bridge.users.shared import SharedText
+from bridge.users.shared import SharedText, Slips
 from tests.conftest import need
 from tests.fakes.redis import RedisServer, shared, unique
 from tests.postgres import Postgres
@@ -27,6 +27,8 @@ class Shelf(Protocol):
 
     def users(self) -> SharedText: ...
 
+    def slips(self) -> Slips: ...
+
 
 class PostgresShelf:
     def __init__(self, server: Postgres) -> None:
@@ -41,6 +43,9 @@ class PostgresShelf:
         return self._found("SELECT value FROM memory WHERE network = %s AND key = %s", network, key)
 
     def users(self) -> SharedText:
+        return PostgresUsers(self.url)
+
+    def slips(self) -> Slips:
         return PostgresUsers(self.url)
 
     def _found(self, query: str, *values: str) -> str:
@@ -59,6 +64,9 @@ class RedisShelf:
         return self._found(f"mem:{network}", key)
 
     def users(self) -> SharedText:
+        return RedisUsers(self.url)
+
+    def slips(self) -> Slips:
         return RedisUsers(self.url)
 
     def _found(self, name: str, field: str) -> str:

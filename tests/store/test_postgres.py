@@ -84,12 +84,15 @@ async def test_a_worker_believes_in_its_lease_from_before_it_asked(postgres: Pos
     store = PostgresStore(postgres.url, connect(postgres.url), lambda: NOW, steady=steady)
     async with aclosing(store):
         lease = await lease_of(store, "home")
+        now = BELIEVED_S
+        assert not lease.valid()
+        now = 5.0
         asking = asyncio.create_task(lease.keep())
         await asyncio.sleep(0)  # it has asked
-        now = BELIEVED_S - 0.1
+        now = 5.0 + BELIEVED_S - 0.1
         await asking
         assert lease.valid()
-        now = BELIEVED_S
+        now = 5.0 + BELIEVED_S
         assert not lease.valid()
 
 
