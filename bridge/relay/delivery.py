@@ -3,7 +3,7 @@ each post."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,7 +37,7 @@ from bridge.store.contract import LONGEST_WAIT_S
 log = structlog.get_logger()
 
 _LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
-_ROOMS = 32  # most rooms of one network that are delivered to side by side
+_ROOMS = 32  # most rooms of one network that are delivered to side by side; if more wait, they take turns
 _EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
 _SILENCED, _REFUSED = (2, 1), (3, 3)
@@ -97,6 +97,7 @@ class Dispatch:
         self._pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._group: asyncio.TaskGroup | None = None
         self._rooms: dict[Room, _Work] = {}
+        self._had_turn: set[Room] = set()  # rooms that let others go first: more wait than are delivered to at once
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
         self._sent = LruDict[str, str](_FRESH)  # posts that this run has sent, and by which ids they are known
@@ -166,9 +167,15 @@ class Dispatch:
             heartbeats.forget(task)
 
     async def _look(self) -> None:
-        """Start to send what is due in rooms that are not busy."""
-        rooms, held = _ROOMS + len(self._rooms), self._shared.outages.held(self._network.name)
-        due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=held)
+        """Start to send what is due in rooms that are not busy: first where others had their turn since."""
+        await self._begin_due(self._had_turn - self._rooms.keys())
+        if self._had_turn and len(self._rooms) < _ROOMS:
+            self._had_turn.clear()
+            await self._begin_due()
+
+    async def _begin_due(self, later: Collection[Room] = ()) -> None:
+        rooms, without = _ROOMS + len(self._rooms), [*self._shared.outages.held(self._network.name), *later]
+        due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=without)
         for backlog in due:
             if (work := self._rooms.get(backlog.room)) is not None:
                 work.more = True
@@ -187,7 +194,9 @@ class Dispatch:
         else:  # and then what waits is looked up again: it may have been edited or removed
             await self._shared.previews.wait_for(backlog.owed[0], self._stopping)
             more = not self._stopping.is_set()
-        if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
+        if is_crowded := len(self._rooms) == _ROOMS:
+            self._had_turn.add(backlog.room)
+        if self._rooms.pop(backlog.room).more or more or is_crowded:
             await self._look()
 
     async def _send_backlog(self, backlog: Backlog, *, planned: bool) -> bool:

@@ -89,6 +89,23 @@ def test_hundreds_of_channels_are_joined_by_ten_as_the_server_answers() -> None:
     assert all(talk.session.channels.joined(room.id) for room in _MANY)
 
 
+def test_an_answer_of_the_server_costs_no_look_at_each_channel_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else a thousand channels take a million looks."""
+    looks: list[str] = []
+
+    def look(name: str) -> bool:
+        looks.append(name)
+        return True
+
+    monkeypatch.setattr("bridge.irc.session.channels._sendable", look)
+    talk = Talk(rooms=_MANY)
+    lines = joins(online(talk))
+    while lines:
+        lines = [line for each in answered(lines[0]) for line in joins(talk.hears(each))]
+    assert all(talk.session.channels.joined(room.id) for room in _MANY)
+    assert len(looks) < 20 * 2 * len(_MANY)  # twice each answer
+
+
 def test_channels_that_the_server_does_not_answer_for_do_not_keep_us_out_of_others_for_long() -> None:
     talk = Talk(rooms=_MANY[:30])
     assert len(joins(online(talk))) == 1

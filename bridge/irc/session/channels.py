@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from bridge.irc.effects import Barred, Effect, Left, MaySpeak, Write, written
@@ -226,10 +227,10 @@ class Channels:
         if self._is_held:
             yield from self._ask(self._due(now), now)
 
-    def _due(self, now: float) -> list[_Channel]:
-        return [
-            each for each in self._channels.values() if not each.joined and each.asked_at is None and each.due <= now
-        ]
+    def _due(self, now: float) -> Iterator[_Channel]:
+        for each in self._channels.values():
+            if not each.joined and each.asked_at is None and each.due <= now:
+                yield each
 
     def invited(self, name: str, now: float) -> Iterator[Effect]:
         """Somebody invites us: join the channel if it is configured."""
@@ -299,15 +300,18 @@ class Channels:
         channel.asked_at, channel.trouble, channel.due = None, reason, now + pause
         return Barred(channel.room, reason, hint, pause, news)
 
-    def _ask(self, wanted: Sequence[_Channel], now: float) -> Iterator[Effect]:
-        """Join as many as may be joined now; `go_on` and the next `tick` join the others."""
-        for channel in wanted:
+    def _ask(self, wanted: Iterable[_Channel], now: float) -> Iterator[Effect]:
+        """Join as many as may be joined now; `go_on` and the next `tick` join the others. Looks at hardly more: each
+        answer of the server leads here, and of a thousand channels nearly all wait."""
+        left = iter(wanted)
+        first = [*islice(left, _UNANSWERED + 1)]
+        self._is_held = next(left, None) is not None
+        for channel in first:
             if not _sendable(channel.room.id):
                 yield self._bar(channel, *_REASONS["476"], now)
-        sendable = [channel for channel in wanted if _sendable(channel.room.id)]
+        sendable = [channel for channel in first if _sendable(channel.room.id)]
         keyed = [channel for channel in sendable if self._key(channel)]
         groups = [*([each] for each in keyed), *_groups([each for each in sendable if each not in keyed])]
-        self._is_held = False
         for group in groups:
             if self._unanswered(now) + len(group) > _UNANSWERED or not self.may_write(now):
                 self._is_held = True
