@@ -335,17 +335,23 @@ async def _planned(home: Lease, libera: Lease, text: str) -> Post:
     return post
 
 
-async def test_what_is_noted_is_committed_with_the_next_call_or_soon_by_itself(path: Path) -> None:
+async def test_what_is_noted_is_committed_with_the_next_call_or_soon_by_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun: list[str] = []
+    monkeypatch.setattr("bridge.store.writer._COMPANY_S", 3_600.0)
     async with aclosing(SqliteStore.open(path, _clock)) as store:
         home, libera = await _lease(store, "home"), await _lease(store, "libera")
         post = await _planned(home, libera, "one")
         await store.writer.read(lambda core: core._sql.set_trace_callback(begun.append))
         begun.clear()
         note = asyncio.create_task(libera.note_sent(post, "$1"))
-        await asyncio.sleep(0)
-        assert await store.source_of(LIBERA, "$1") is not None
+        await asyncio.sleep(0.2)
+        assert not note.done()
+        async with asyncio.timeout(30):
+            assert await store.source_of(LIBERA, "$1") is not None
         assert note.done()
+        monkeypatch.undo()
         assert len([sql for sql in begun if sql.startswith("BEGIN")]) == 1
         another = await _planned(home, libera, "two")
         assert await libera.note_sent(another, "$2"), "nothing else is asked for"
