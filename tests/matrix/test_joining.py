@@ -17,6 +17,7 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.upgrades import HEARD
 from bridge.model.event import Room
 from tests.fakes.memory import Notebook
+from tests.footprint import footprint
 from tests.settings import matrix_settings
 
 _US = "@duck:hs"
@@ -393,3 +394,22 @@ async def test_after_a_restart_all_rooms_are_joined_if_the_homeserver_does_not_t
     async with adapter.holding():
         await adapter.complete()
         assert len([asked for asked in adapter.homeserver.asked if "join/" in asked]) == 8
+
+
+async def test_a_room_that_we_are_in_takes_little_memory() -> None:
+    """It has a task that waits, which is most of it. Half as much again is for other versions of Python."""
+    number = 200
+    rooms = [Room("home", f"#{each}:hs") for each in range(number)]
+    ids = {room.id: f"!{each}" for each, room in enumerate(rooms)}
+    with footprint() as taken:
+        adapter = Adapter(*rooms)
+        adapter.homeserver.ids = ids
+        adapter.memory.kept = {HEARD + id_: name for name, id_ in ids.items()}
+        adapter.homeserver.there = {*ids.values()}
+        async with adapter.holding():
+            await adapter.complete()
+            await adapter.homeserver.until(f"GET rooms/!{number - 1}/state/m.room.tombstone")
+            for _ in range(10):
+                await asyncio.sleep(0)
+            adapter.homeserver.asked.clear()
+            assert taken() < number * 5_500

@@ -43,7 +43,7 @@ LINKS = tuple(
         (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")),
         _RULES,
         welcome_guest="?",
-        by_hand=frozenset({Room("libera", f"#{name}")}),
+        by_hand=(Room("libera", f"#{name}"),),
     )
     for name in ("pond", "lake")
 )
