@@ -42,6 +42,10 @@ _ONCE = frozenset(
 The others can be repeated as they are."""
 
 
+class _Moved(Unavailable):
+    """The store is moved, or renamed, just now, or that was cut short."""
+
+
 def _random_token() -> str:
     return secrets.token_hex(16)
 
@@ -105,6 +109,9 @@ class RedisStore(Store):
                 f"{store.server.address}: our user may not do on the Redis server what we need:"
                 " give it ~qb:* &qb:* +@all -@admin (ACL)"
             ) from error
+        except _Moved as error:
+            await store.aclose()
+            raise Unusable(str(error)) from error
         except BaseException:
             await store.aclose()
             raise
@@ -215,6 +222,8 @@ class RedisStore(Store):
     def _answer(self, request: Request, reply: Any) -> Any:
         if isinstance(reply, dict):
             network, token = request.lease or ("", "")
+            if reply["refused"] == "moved":
+                raise _Moved(f"{self.server.address}: the store {reply['stored']}")
             if reply["refused"] == "lost":
                 self.let_go(network, token)
                 raise LeaseLost(f"another worker runs the network {network!r}")

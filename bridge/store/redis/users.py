@@ -174,3 +174,12 @@ class UsersText:
             raise OSError(str(error)) from error
         except exceptions.RedisError as error:
             raise OSError(f"the server of the store does not answer ({type(error).__name__})") from error
+
+
+def kept(url: str) -> tuple[str | None, list[str]]:
+    """The users and the audit log in the store at `url`. Raises OSError."""
+    text = UsersText(url)
+    try:
+        return text.read(), [*text.lines()]
+    finally:
+        text.close()

@@ -122,6 +122,11 @@ local function refused(why, stored)
     return cjson.encode({ refused = why, stored = stored or NIL })
 end
 
+-- Only who moves the store uses it meanwhile: `moving` says who does, and why the others have to wait.
+local marker = CALL.marker or key('moving')
+if (call('HGET', marker, 'token') or nil) ~= CALL.mover and not CALL.moves then
+    return refused('moved', call('HGET', marker, 'why'))
+end
 if CALL.confirm then -- a call that changes nothing would be confirmed at once, without waiting for those before it
     call('INCR', key('confirmed'))
 end
