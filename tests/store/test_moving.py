@@ -27,7 +27,7 @@ from bridge.users.tinydb import TinyUsers
 from tests.conftest import need
 from tests.contract.stores import lease_of
 from tests.events import HOME, LIBERA, OFTC, matrix, said
-from tests.fakes.redis import RedisServer, shared, unique
+from tests.fakes.redis import RedisServer, forget_mover, shared, unique
 from tests.fakes.redis_calls import NETWORKS, Clock, RandomCalls
 from tests.fakes.store import MemoryStore
 from tests.integration.daemon import quackbridge, write_config
@@ -224,13 +224,6 @@ def _keys(url: str) -> set[str]:
     return {key.decode().removeprefix(address.prefix) for key in found}
 
 
-def _forget(url: str, seconds: float = 0.0) -> None:
-    """Time passes, after which the mark of a command that was killed does not count any more."""
-    address = Address.parse(url)
-    with Redis(**address.login()) as client:
-        client.hset(f"{address.prefix}moving", "until", str(seconds))
-
-
 class _Killed(BaseException):
     """Ends a move as a kill would: nothing is cleared away."""
 
@@ -252,7 +245,7 @@ async def test_a_store_on_redis_that_was_half_filled_is_none_until_the_move_is_m
     for source, target in ((path, redis), (redis, tmp_path / "back.sqlite")):
         with pytest.raises(Unusable, match="is being filled"):
             move(source, target)  # another may still be at it
-    _forget(redis)
+    forget_mover(redis)
     with pytest.raises(Unusable, match="is being filled"):
         move(redis, tmp_path / "back.sqlite")
     assert move(path, redis)["events"] == 3
@@ -278,7 +271,7 @@ async def test_a_move_that_was_killed_before_it_began_to_fill_makes_no_store_a_h
     with pytest.raises(_Killed):
         move(path, redis)
     monkeypatch.undo()
-    _forget(redis)
+    forget_mover(redis)
     with pytest.raises(Unusable, match="give an empty one"):
         move(path, redis)
     async with _opened(redis, tmp_path) as store:
