@@ -13,7 +13,7 @@ from redis import exceptions
 
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
-from bridge.model.event import Room
+from bridge.model.event import VOICES, Room
 from bridge.model.outbox import Revoked
 from bridge.model.people import Sender
 from bridge.store.contract import LEASE_S, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable, Unusable
@@ -27,6 +27,7 @@ from bridge.store.redis.server import Server
 from bridge.store.redis.verbs import Request, Verbs
 from bridge.store.steps import since_boot
 from bridge.store.tables.bodies import load_sender
+from bridge.store.tables.leases import FORGOTTEN_S
 
 log = structlog.get_logger()
 
@@ -122,6 +123,7 @@ class RedisStore(Store):
         token = self._asked.setdefault(network, self._token())  # kept until an answer comes: it may have been granted
         asked = self._beliefs.steady()
         args = {"network": network, "token": token, "seconds": LEASE_S, "worker": worker, "process": self._process}
+        args |= {"voices": VOICES, "forgotten": FORGOTTEN_S}
         granted = await self._kept(self._run("acquire", Mode.DRAIN, Request(args)))
         self._asked.pop(network, None)
         if not granted:

@@ -81,6 +81,13 @@ local function remember(changes)
     end
 end
 
+-- Forget a network for which nothing can wait.
+local function forget_network(network)
+    call('DEL', key('net', network), key('mem', network), key('answers', network), key('calls', network))
+    call('HDEL', key('bells'), network)
+    call('SREM', key('nets'), network)
+end
+
 -- The network may have new work.
 local function wake(network)
     woken[network] = true
