@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -13,12 +13,13 @@ from redis import exceptions
 
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
+from bridge.model.accounting import Ledger
 from bridge.model.event import VOICES, Room
-from bridge.model.outbox import Revoked
+from bridge.model.outbox import Entry, Revoked
 from bridge.model.people import Sender
 from bridge.store.contract import LEASE_S, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable, Unusable
 from bridge.store.core import EXCERPT
-from bridge.store.redis import settings
+from bridge.store.redis import pages, settings
 from bridge.store.redis.address import Address
 from bridge.store.redis.keys import Keys
 from bridge.store.redis.leases import Beliefs
@@ -137,6 +138,12 @@ class RedisStore(Store):
         theirs = [link for sender, links in found if said(load_sender(sender)) for link in links]
         revoked: Revoked = await self.write("revoke_these", theirs)
         return revoked
+
+    async def outbox(self) -> Sequence[Entry]:
+        return await pages.outbox(self.read)
+
+    async def ledger(self, since: float) -> Ledger:
+        return await pages.ledger(self.read, since)
 
     async def aclose(self) -> None:
         """Finish the calls that have begun, then close the connections."""
