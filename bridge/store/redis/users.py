@@ -92,12 +92,13 @@ class UsersText:
 
     def append(self, line: str) -> None:
         """See `SharedText`."""
-        if self._held:
-            self._lines.append(line)
-            return
-        with self._reached():
-            self._client.rpush(self._key("audit"), line)
-            self._confirmed()
+        with self._turn:
+            if self._held:
+                self._lines.append(line)
+                return
+            with self._reached():
+                self._client.rpush(self._key("audit"), line)
+                self._confirmed()
 
     def lines(self) -> Iterator[str]:
         """See `SharedText`."""
