@@ -55,14 +55,14 @@ async def libera(store: Store) -> Lease:
 async def test_an_edit_waits_as_long_as_an_earlier_one_of_its_message_whenever_others_are_due(
     home: Lease, libera: Lease
 ) -> None:
-    message, other = await say(home, "zero", "other")
-    await send(libera, message, "r1")
-    await send(libera, other, "r2")
+    message, other, third = await say(home, "zero", "other", "third")
+    for number, each in enumerate((message, other, third)):
+        await send(libera, each, f"r{number}")
     await hear(home, edit_of(message, "one", "$e1"), gather=9.0)
     await hear(home, edit_of(other, "changed", "$e2"), gather=2.0)
-    await hear(home, edit_of(message, "two", "$e3"))
-    assert [plain(item.event.text) for item in await after(libera, now=NOW + 2)] == ["changed"]
-    assert [plain(item.event.text) for item in await after(libera, now=NOW + 9)] == ["one", "changed", "two"]
+    await hear(home, edit_of(message, "two", "$e3"), edit_of(third, "new", "$e4"))
+    assert [plain(item.event.text) for item in await after(libera, now=NOW + 2)] == ["changed", "new"]
+    assert [plain(item.event.text) for item in await after(libera, now=NOW + 9)] == ["one", "changed", "two", "new"]
 
 
 async def test_an_edit_of_a_dead_message_and_one_for_another_room_hold_nothing_up(
