@@ -13,6 +13,7 @@ import pytest
 from bridge.model.accounting import Count, Tally
 from bridge.model.event import BOTS, Event, EventKey, Reaction, Room
 from bridge.model.outbox import Addressed, Post
+from bridge.model.people import Identity, Proof
 from bridge.network import UNCOPIED
 from bridge.store import Commit, Dead, Dropped, Lease, Unusable, Waits
 from bridge.store.moving import move
@@ -22,9 +23,15 @@ from bridge.store.redis.moving import Change
 from bridge.store.rename import Moved, renaming
 from bridge.store.sqlite import SqliteStore, lock
 from bridge.store.tables.bodies import dump
+from bridge.users import User
+from bridge.users.tinydb import TinyUsers
 from tests.conftest import need
 from tests.events import HOME, irc, matrix, said
 from tests.fakes.redis import RedisServer, forget_mover, shared, unique
+from tests.integration.daemon import quackbridge, write_config
+from tests.shelves import Shelf, shelf
+
+__all__ = ["shelf"]
 
 pytestmark = pytest.mark.real_time
 
@@ -267,3 +274,26 @@ async def test_a_network_is_not_renamed_under_a_worker(path: Path, url: str) -> 
         by_duck1 = pytest.raises(Unusable, match="workers run on this store: duck1")
         with by_duck1, renaming(url, path.parent, "libera", "lagoon"):
             pass
+
+
+@pytest.mark.servers
+async def test_the_command_renames_a_network_in_a_shared_store_and_among_its_users(
+    path: Path, shelf: Shelf, tmp_path: Path
+) -> None:
+    await _filled(path, "libera")
+    move(path, shelf.url)
+    irc_network = {"type": "irc", "server": "127.0.0.1:6667", "tls": False, "nick": "duck"}
+    config = {"networks": {"lagoon": irc_network}, "store": {"url": shelf.url}, "users": {"database": "store"}}
+    write_config(tmp_path, config, {})
+    assert quackbridge(tmp_path, "init-db").returncode == 0
+    users = TinyUsers(shelf.users())
+    users.add(User("bob", identities=(Identity(Proof.IRC, "libera", "bob"),)))
+    renamed = quackbridge(tmp_path, "rename-network", "libera", "lagoon")
+    assert renamed.returncode == 0, renamed.stderr
+    assert "libera is lagoon now: 2 waiting messages, 1 identities" in renamed.stdout
+    assert [one.network for user in TinyUsers(shelf.users()).list() for one in user.identities] == ["lagoon"]
+    assert networks_of(shelf.url) == {"home": 4, "lagoon": 2}
+    again = quackbridge(tmp_path, "rename-network", "libera", "lagoon")
+    assert again.returncode == 2
+    assert "nothing is kept of a network 'libera'" in again.stderr
+    assert networks_of(shelf.url) == {"home": 4, "lagoon": 2}
