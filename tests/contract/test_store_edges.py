@@ -230,15 +230,20 @@ async def test_a_room_keeps_its_newest_delivery_however_large_that_is(home: Leas
 async def test_of_a_loss_that_was_told_what_came_since_remains_with_its_time(
     home: Lease, libera: Lease, clock: _Clock
 ) -> None:
-    (first,) = await say(home, "one")
-    await libera.settle(Dropped([first.id], "too old"))
+    async def lose(text: str, at: float) -> None:
+        clock.now = at
+        (lost,) = await say(home, text)
+        await libera.settle(Dropped([lost.id], "too old"))
+
+    await lose("one", NOW)
+    await lose("two", NOW + 3)
     (told,) = await libera.losses()
-    clock.now = NOW + 5
-    (second,) = await say(home, "two")
-    await libera.settle(Dropped([second.id], "too old"))
+    assert told == Loss(LIBERA, "too old", 2, NOW, NOW + 3)
+    await lose("three", NOW + 5)
     await libera.commit(Commit(told=[told]))
-    assert list(await libera.losses()) == [Loss(LIBERA, "too old", 1, NOW, NOW + 5)]
-    await libera.commit(Commit(told=[Loss(LIBERA, "too old", 1, NOW, NOW + 5)]))
+    (left,) = await libera.losses()
+    assert left == Loss(LIBERA, "too old", 1, NOW + 3, NOW + 5)
+    await libera.commit(Commit(told=[left]))
     assert list(await libera.losses()) == []
 
 
