@@ -25,6 +25,10 @@ class Shelf(Protocol):
 
     def remembered(self, network: str, key: str) -> str: ...
 
+    def age(self, network: str, seconds: float) -> None:
+        """The lease of `network` was renewed that much earlier."""
+        ...
+
     def users(self) -> SharedText: ...
 
     def slips(self) -> Slips: ...
@@ -41,6 +45,9 @@ class PostgresShelf:
 
     def remembered(self, network: str, key: str) -> str:
         return self._found("SELECT value FROM memory WHERE network = %s AND key = %s", network, key)
+
+    def age(self, network: str, seconds: float) -> None:
+        self._server.execute("UPDATE networks SET until = until - %s WHERE name = %s", seconds, network)
 
     def users(self) -> SharedText:
         return PostgresUsers(self.url)
@@ -62,6 +69,10 @@ class RedisShelf:
 
     def remembered(self, network: str, key: str) -> str:
         return self._found(f"mem:{network}", key)
+
+    def age(self, network: str, seconds: float) -> None:
+        with Redis(**self._address.login()) as client:
+            client.hincrbyfloat(f"{self._address.prefix}net:{network}", "until", -seconds)
 
     def users(self) -> SharedText:
         return RedisUsers(self.url)

@@ -92,12 +92,13 @@ class UsersText:
 
     def append(self, line: str) -> None:
         """See `SharedText`."""
-        if self._held:
-            self._lines.append(line)
-            return
-        with self._reached():
-            self._client.rpush(self._key("audit"), line)
-            self._confirmed()
+        with self._turn:
+            if self._held:
+                self._lines.append(line)
+                return
+            with self._reached():
+                self._client.rpush(self._key("audit"), line)
+                self._confirmed()
 
     def lines(self) -> Iterator[str]:
         """See `SharedText`."""
@@ -174,3 +175,12 @@ class UsersText:
             raise OSError(str(error)) from error
         except exceptions.RedisError as error:
             raise OSError(f"the server of the store does not answer ({type(error).__name__})") from error
+
+
+def kept(url: str) -> tuple[str | None, list[str]]:
+    """The users and the audit log in the store at `url`. Raises OSError."""
+    text = UsersText(url)
+    try:
+        return text.read(), [*text.lines()]
+    finally:
+        text.close()
