@@ -170,9 +170,9 @@ class IrcNetwork:
                 return await self._landed(connection, post, flight, speech=is_speech(said))
 
     def recognises(self, room: Room) -> bool:
-        """See `bridge.network.Recognises`. Where the server remembers what is said there."""
+        """See `bridge.network.Recognises`. Where the server shows what was said there while we were away."""
         connection = self._connection
-        return connection is not None and connection.open and connection.session.history.remembers(room)
+        return connection is not None and connection.open and connection.session.history.shows(room)
 
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""

@@ -179,6 +179,28 @@ def test_our_own_posts_are_recognised_in_history_and_cannot_be_forged() -> None:
     assert talk.session.history.remembers(POND)
 
 
+@pytest.mark.parametrize(
+    ("mode", "shows"), [("+nt", False), ("+Hnt 50:1d", True), ("+Hnt 5:1d", False), ("+Hnt 50:9m", False)]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_post_will_be_shown_again_where_the_server_says_that_it_keeps_enough(
+    mode: str, shows: bool, first: bool
+) -> None:
+    talk = Return(Cursor({})) if first else Return()
+    talk.comes(f":irc 324 duck #pond {mode}", f":irc 329 duck #pond {int(T0) - 9000}")
+    talk.fence()
+    assert talk.session.history.shows(POND) is shows
+
+
+def test_a_post_will_be_shown_again_where_what_we_had_heard_was_shown() -> None:
+    talk = Return()
+    talk.batch(old("m0", 0), old("m1", 30, tags=";account=Bob"))
+    talk.fence()
+    assert talk.session.history.shows(POND)
+    talk.hears(":bob!u@h KICK #pond duck")
+    assert not talk.session.history.shows(POND)
+
+
 def test_a_server_with_chathistory_is_asked_page_by_page() -> None:
     talk = Return(caps=f"{ALL} draft/chathistory", supports=f"{_SUPPORTS} CHATHISTORY=2")
     assert talk.comes() == ["WHO #pond %tcuhnfar,271", "MODE #Pond", "PING history"]

@@ -33,6 +33,8 @@ _AT_ONCE = 4
 _OURS = 10_000
 _TOLD = 20_000
 """Most lines that are remembered, of all channels, so that none of them is told twice on one connection."""
+_KEPT_LINES, _KEPT_S = 20, 3_600.0
+"""So many lines, for so many seconds, outlast a restart of ours."""
 _KEEPS = re.compile(r"(\d+):(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """The parameter of InspIRCd's channel mode H: lines and duration, `500:1h30m`."""
 
@@ -56,6 +58,7 @@ class History:
         self._channels: dict[Room, CatchUp] = {}
         self._positions: dict[Room, Position | None] = {}
         self._complete: set[Room] = set()
+        self._showing: set[Room] = set()
         self._server = ""
         self._fences = 0
         self._ours: LruDict[str, str] = LruDict(_OURS)
@@ -90,6 +93,11 @@ class History:
         not sure: a bouncer may remember our lines without the tag by which we would know them."""
         return room in self._complete and "message-tags" in self._enabled
 
+    def shows(self, room: Room) -> bool:
+        """Whether a post to `room` will be in its history when we come back: the server says that it keeps the last
+        lines for a good while, or has shown what we had heard before we were away."""
+        return room in self._showing and self.remembers(room)
+
     def joined(self, room: Room, position: Position | None, now: float, server_time: float) -> Iterator[Step]:
         """We joined. `position` is what we heard last there; `server_time`: seconds since the epoch, by the server."""
         self._positions[room] = position
@@ -107,6 +115,7 @@ class History:
         self._channels.pop(room, None)
         self._asked = deque(each for each in self._asked if each[0] != room)
         self._complete.discard(room)
+        self._showing.discard(room)
 
     def heard(self, spoken: Spoken) -> Iterable[Step]:
         """A line is said now: passed on, or held back while we catch up. One that a history has told is not told again:
@@ -293,6 +302,9 @@ class History:
         catching.close()
         if catching.complete:
             self._complete.add(catching.room)
+        lines, seconds = catching.keeps or (0, 0.0)
+        if catching.overlap or (lines >= _KEPT_LINES and seconds >= _KEPT_S):
+            self._showing.add(catching.room)
         catching.stage, catching.since = Stage.ACCOUNTS, now
         yield Joined(catching.room)
         unknown = any("account" not in spoken.line.tags for spoken in catching.told)
