@@ -131,11 +131,12 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What the bridge's admins should know, in words. No two pieces of news of a network have the same `id`: what comes
-    again is told once."""
+    """What the bridge's admins should know, in words, or only the `user` whom it concerns. No two pieces of news of a
+    network have the same `id`: what comes again is told once."""
 
     id: str
     text: str
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
