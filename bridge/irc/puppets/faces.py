@@ -40,7 +40,7 @@ class Faces:
     by what the `book` remembers. Never by a nick alone. Sans I/O."""
 
     def __init__(self, book: Book | None = None) -> None:
-        self._book = book or Book({})
+        self._book = Book({}) if book is None else book
         self._faces: list[Face] = []
         self._awaited: dict[str, _Awaited] = {}
         self.any = bool(self._book)
