@@ -266,6 +266,7 @@ class IrcNetwork:
             return None
         command, text, line = found
         flight = connection.watch(post.id)
+        puppet.face.name = puppet.voice.name
         self._puppets.faces.written(post.id, puppet.face, said.target, text)
         theirs.say(post.id, said.target, line, flight)
         log.debug("puppet_says", network=self.name, user=puppet.voice.user, command=command, post=post.id)

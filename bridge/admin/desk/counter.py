@@ -151,6 +151,7 @@ class Counter:
         acting = self._users.acting(by(user, asker))
         try:
             await asyncio.to_thread(acting.set_puppet, user.name, on=wanted == "on")
+            await asyncio.to_thread(self._users.refresh)
         except UsersError as error:
             return f"{str(error)[0].upper()}{str(error)[1:]}."
         if wanted == "off":

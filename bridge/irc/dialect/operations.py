@@ -1,6 +1,7 @@
 """The operations of IRC posts: tagged, frozen in the payload; the connection sends the line for each."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -11,11 +12,12 @@ from bridge.network import PermanentError
 class Voice:
     """A member who may have a connection of their own (a puppet): the name of their `user` in the allowlist, and what
     proves them. `marked`: where the puppet is banned, the bridge says the words with the mark; else they are
-    refused."""
+    refused. `name` is what they call themselves."""
 
     user: str
     identity: str
     marked: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def encode(operation: Operation) -> str:
             fields |= {"reply": reply} if reply else {}
             fields |= {"speaker": speaker} if speaker else {}
             fields |= {"acts": acts} if speaker or voice else {}
-            fields |= {"puppet": {"user": voice.user, "id": voice.identity, "marked": voice.marked}} if voice else {}
+            fields |= {"puppet": _fields(voice)} if voice else {}
         case Paste(target, pieces, joined, start, reply):
             fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
@@ -143,10 +145,15 @@ def decode(payload: str) -> Operation:
             raise PermanentError("the stored message cannot be read")
 
 
+def _fields(voice: Voice) -> Mapping[str, object]:
+    return {"user": voice.user, "id": voice.identity, "marked": voice.marked, "name": voice.name}
+
+
 def _voice(fields: object) -> Voice | None:
     match fields:
         case {"user": str(user), "id": str(identity), **rest} if user:
-            return Voice(user, identity, marked=rest.get("marked") is True)
+            name = rest.get("name")
+            return Voice(user, identity, rest.get("marked") is True, name if isinstance(name, str) else "")
         case _:
             return None
 

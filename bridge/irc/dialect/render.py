@@ -154,7 +154,7 @@ def _voice(item: Owed, how: Presentation) -> Voice | None:
     if sender.user is None or sender.is_guest or sender.bot or stamp(item) or not mark(item.event):
         return None
     identity = str(sender.proofs[0]) if sender.proofs else f"{sender.network}/{sender.address}"
-    return Voice(sender.user, identity, marked=how.marks_banned)
+    return Voice(sender.user, identity, how.marks_banned, _clean(sender.name))
 
 
 def _unmarked(

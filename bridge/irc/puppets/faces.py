@@ -1,5 +1,6 @@
 """The bridge's own eyes on its puppets: which people in the channels they are, and which of their lines were seen."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from bridge.irc.wire.line import Line, Source
 from bridge.model.casemap import Casemapping
 from bridge.network import TransientError
 
+_ADDRESSED = re.compile(r"(\s*@?)([^\s:,]+)(?=[:,](?:\s|$))")
+_SIGNS = re.compile(r"[:,\n]")
+"""In a name, they would end it."""
+
 
 class NotShown(TransientError):
     """A line of a puppet was surely not shown in the channel: the bridge may say it."""
@@ -19,10 +24,11 @@ class NotShown(TransientError):
 
 @dataclass(slots=True)
 class Face:
-    """A puppet that is connected: its nick and user name now."""
+    """A puppet that is connected: its nick and user name now, and what its owner calls themselves ('': as the nick)."""
 
     nick: str
     username: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,17 @@ class Faces:
         said = stripped(line.param(1))
         same = (each for each in there if stripped(each.text) == said)
         return next(same, there[0] if there else None)
+
+    def answered(self, text: str) -> str:
+        """What somebody says on IRC, with the name of the member whom they answer as Matrix knows it, if it begins with
+        the nick of a puppet: `alice_: yes` answers Alice."""
+        found = _ADDRESSED.match(text) if self._faces else None
+        if found is None:
+            return text
+        nick = self._book.casemapping.fold(found[2])
+        names = (face.name for face in self._faces if self._book.casemapping.fold(face.nick) == nick)
+        name = next(names, "")
+        return f"{found[1]}{name}{text[found.end() :]}" if name and not _SIGNS.search(name) else text
 
     def renamed(self, line: Line) -> None:
         """We see that a puppet is called otherwise now."""

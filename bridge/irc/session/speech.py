@@ -91,7 +91,7 @@ def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
     """The speaker of a line is known: it is heard."""
     target, *text = spoken.line.params or ("",)
     if spoken.line.command in _SPEECH and text:
-        line = replace(spoken.line, params=(target, state.relaying.answered(text[0])))
+        line = replace(spoken.line, params=(target, state.faces.answered(state.relaying.answered(text[0]))))
         spoken = replace(spoken, line=line)
     event = convert.event(
         spoken,

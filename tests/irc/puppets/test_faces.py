@@ -96,6 +96,30 @@ def test_after_a_restart_a_history_shows_what_puppets_said_by_nick_user_name_and
     assert not faces.was_ours(line(f"@{ID_TAG}=p1 :eve!{_USER}@host.example PRIVMSG #pond :hi"))
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("ANN: yes", "Ann Lee: yes"),
+        (" @ann, yes", " @Ann Lee, yes"),
+        ("ann:", "Ann Lee:"),
+        ("ann yes", "ann yes"),
+        ("annie: yes", "annie: yes"),
+        ("ann:smile:", "ann:smile:"),
+    ],
+)
+def test_who_answers_the_nick_of_a_puppet_answers_its_owner(said: str, meant: str) -> None:
+    faces, face = ann()
+    face.name = "Ann Lee"
+    assert faces.answered(said) == meant
+
+
+@pytest.mark.parametrize("name", ["", "Ann: Lee", "a,b"])
+def test_a_name_that_could_not_be_addressed_does_not_take_the_place_of_the_nick(name: str) -> None:
+    faces, face = ann()
+    face.name = name
+    assert faces.answered("ann: yes") == "ann: yes"
+
+
 def test_without_puppets_nothing_is_looked_at() -> None:
     faces = Faces()
     assert not faces.any

@@ -15,7 +15,7 @@ from bridge.model.text import words
 from tests.irc.rendering import ALICE, BOB, operations, owed
 
 _HOW = Presentation(puppets=True)
-_ALICE = Voice("alice", "@alice:hs")
+_ALICE = Voice("alice", "@alice:hs", name="alice")
 
 
 def say(*, sender: object = ALICE, how: Presentation = _HOW, kind: Kind = Kind.TEXT, age: float = 0.0) -> Say:
@@ -30,7 +30,7 @@ def test_a_members_words_name_who_says_them_and_have_the_mark_too() -> None:
     assert (said.voice, said.unmarked) == (_ALICE, "hi")
     assert said.text.endswith("> hi")
     assert say(kind=Kind.ACTION).unmarked == "\x01ACTION hi\x01"
-    assert say(sender=BOB).voice == Voice("bob", "libera/bob")
+    assert say(sender=BOB).voice == Voice("bob", "libera/bob", name="bob")
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_guests_bots_and_what_comes_late_have_the_mark(case: dict[str, object]) 
 
 
 def test_who_goes_by_the_name_of_another_user_speaks_under_their_own() -> None:
-    assert say(sender=replace(ALICE, name="bob", note="alice")).voice == _ALICE
+    assert say(sender=replace(ALICE, name="bob", note="alice")).voice == replace(_ALICE, name="bob")
 
 
 @given(st.text(min_size=1, max_size=30), st.text(max_size=40), st.booleans())
 def test_a_payload_keeps_its_voice(user: str, identity: str, marked: bool) -> None:
-    said = Say("PRIVMSG", "#pond", "<a> hi", 4, voice=Voice(user, identity, marked))
+    said = Say("PRIVMSG", "#pond", "<a> hi", 4, voice=Voice(user, identity, marked, identity))
     assert decode(encode(said)) == said
 
 
