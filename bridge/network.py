@@ -273,6 +273,15 @@ class Receipts(Protocol):
 
 
 @runtime_checkable
+class Recognises(Protocol):
+    """A network that may know a post again when it is sent twice."""
+
+    def recognises(self, room: Room) -> bool:
+        """Whether a post to `room` that was sent, and is sent once more by the next run, is shown once. No I/O."""
+        ...
+
+
+@runtime_checkable
 class Gathering(Protocol):
     """A network where it is better to say several things of a type as one."""
 

@@ -8,7 +8,7 @@ from redis import Redis
 from bridge.store.postgres.users import UsersText as PostgresUsers
 from bridge.store.redis.address import Address
 from bridge.store.redis.users import UsersText as RedisUsers
-from bridge.users.shared import SharedText
+from bridge.users.shared import SharedText, Slips
 from tests.conftest import need
 from tests.fakes.redis import RedisServer, shared, unique
 from tests.postgres import Postgres
@@ -25,7 +25,13 @@ class Shelf(Protocol):
 
     def remembered(self, network: str, key: str) -> str: ...
 
+    def age(self, network: str, seconds: float) -> None:
+        """The lease of `network` was renewed that much earlier."""
+        ...
+
     def users(self) -> SharedText: ...
+
+    def slips(self) -> Slips: ...
 
 
 class PostgresShelf:
@@ -40,7 +46,13 @@ class PostgresShelf:
     def remembered(self, network: str, key: str) -> str:
         return self._found("SELECT value FROM memory WHERE network = %s AND key = %s", network, key)
 
+    def age(self, network: str, seconds: float) -> None:
+        self._server.execute("UPDATE networks SET until = until - %s WHERE name = %s", seconds, network)
+
     def users(self) -> SharedText:
+        return PostgresUsers(self.url)
+
+    def slips(self) -> Slips:
         return PostgresUsers(self.url)
 
     def _found(self, query: str, *values: str) -> str:
@@ -58,7 +70,14 @@ class RedisShelf:
     def remembered(self, network: str, key: str) -> str:
         return self._found(f"mem:{network}", key)
 
+    def age(self, network: str, seconds: float) -> None:
+        with Redis(**self._address.login()) as client:
+            client.hincrbyfloat(f"{self._address.prefix}net:{network}", "until", -seconds)
+
     def users(self) -> SharedText:
+        return RedisUsers(self.url)
+
+    def slips(self) -> Slips:
         return RedisUsers(self.url)
 
     def _found(self, name: str, field: str) -> str:

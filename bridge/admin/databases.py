@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.config import Config
 from bridge.store.opening import check_library, is_redis
 from bridge.users.audit import Audit
-from bridge.users.codes import Codes, OwnCodes, SharedCodes
-from bridge.users.shared import SharedAudit
+from bridge.users.shared import SharedAudit, Slips
 from bridge.users.tinydb import TinyUsers
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def audit_of(config: Config, clock: Callable[[], float]) -> Audit:
     return Audit(place, clock) if isinstance(place, Path) else SharedAudit(place, clock)
 
 
-def codes_of(config: Config) -> Codes:
-    """The codes that people get on one network to say them on another."""
+def slips_of(config: Config) -> Slips | None:
+    """Where workers keep codes and guesses together; None if there is one daemon, which remembers them by itself."""
     place = place_of(config)
-    return OwnCodes() if isinstance(place, Path) else SharedCodes(place)
+    return None if isinstance(place, Path) else place

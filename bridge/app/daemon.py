@@ -17,7 +17,7 @@ from bots.hosting.parts import Ears, Voice
 from bridge import __version__
 from bridge.admin import comparing
 from bridge.admin.answers import Answers
-from bridge.admin.databases import codes_of, users_of
+from bridge.admin.databases import slips_of, users_of
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.words import is_command
@@ -129,7 +129,7 @@ class _Daemon:
             users.audit,
             private_networks(config),
             clock=time.time,
-            codes=codes_of(config),
+            slips=slips_of(config),
         )
         more = {"health": self._answer_health, "reload": self._answer_reload}
         self._answers = Answers(lambda: self._running.networks, more)

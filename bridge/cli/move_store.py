@@ -1,4 +1,4 @@
-"""`quackbridge move-store`: moves the store and the users from a file to a database that workers share, or back."""
+"""`quackbridge move-store`: moves the store and the users from a file to a store that workers share, or back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ import click
 from bridge.cli.options import config_option
 
 if TYPE_CHECKING:
+    from bridge.store.moving import Target
     from bridge.store.peek import Place
     from bridge.users.storage import AtomicFile
 
@@ -28,19 +29,18 @@ def move_store(config: Path, source: str, target: str, users: Path | None) -> No
     """Move everything from one store to another, empty one: all or nothing, and compared. No daemon may run.
 
     FROM and TO are `config` for the store that the config names, `sqlite:PATH` for a file, or the address of a
-    database, such as postgresql://quackbridge@db.example.org/quackbridge. The users move with it; they are in the file
-    that the config names, or --users. The old store stays as it is.
+    database or a Redis server, such as postgresql://quackbridge@db.example.org/quackbridge or
+    redis://redis.example.org/0. The users move with it; they are in the file that the config names, or --users. The old
+    store stays as it is.
     """
     from bridge.store.moving import move  # slow to import
-    from bridge.store.opening import check_library, is_redis
+    from bridge.store.opening import check_library
 
     old, new = _place(config, source), _place(config, target)
     if old == new:
         raise click.UsageError("FROM and TO are the same store")
     for each in (old, new):
         if isinstance(each, str):
-            if is_redis(each):
-                raise click.UsageError("a store on Redis cannot be moved: only files and PostgreSQL databases can")
             check_library(each)
     file = users or _users_file(config)
     rows = move(old, new, _users_moved(old, new, file))
@@ -70,28 +70,33 @@ def _users_file(config: Path) -> Path:
     return settings.store.path.with_name("users.json")
 
 
-def _users_moved(old: "Place", new: "Place", file: Path) -> Callable[[Any], None]:
-    """What copies the users and the audit log, with the connection to the new store, before that is committed."""
+def _users_moved(old: "Place", new: "Place", file: Path) -> Callable[["Target"], None]:
+    """What copies the users and the audit log to the new store, before that is valid."""
     from bridge.lib.files import write_new
     from bridge.users.audit import Audit
     from bridge.users.storage import AtomicFile
 
-    def moved(sql: Any) -> None:
-        if isinstance(old, str):
-            from bridge.store.postgres.users import kept  # only with the extra
-
-            text, lines = kept(old)
-        else:
-            text, lines = _kept(AtomicFile(file), Audit(file, float))
+    def moved(target: "Target") -> None:
+        text, lines = _shared(old) if isinstance(old, str) else _kept(AtomicFile(file), Audit(file, float))
         if isinstance(new, str):
-            from bridge.store.postgres.users import fill
-
-            fill(sql, text, lines)
+            target.take_users(text, lines)
         elif text is not None:
             write_new(file, text.encode())
             write_new(Audit(file, float).path, "".join(f"{line}\n" for line in lines).encode())
 
     return moved
+
+
+def _shared(url: str) -> tuple[str | None, list[str]]:
+    from bridge.store.opening import is_redis
+
+    if is_redis(url):
+        from bridge.store.redis.users import kept as on_redis  # only with the extra
+
+        return on_redis(url)
+    from bridge.store.postgres.users import kept  # only with the extra
+
+    return kept(url)
 
 
 def _kept(file: "AtomicFile", audit: Any) -> tuple[str | None, list[str]]:

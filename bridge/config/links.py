@@ -1,6 +1,7 @@
 """Makes the core's links of the configured ones."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from bridge.config.settings import Config, Hears, LinkSection
 from bridge.irc.settings import IrcSettings
@@ -12,9 +13,13 @@ from bridge.rules.joining import Door
 from bridge.rules.link import LinkedBot, Rules
 from bridge.users.identities import same_name
 
+_T = TypeVar("_T")
+
 
 def links_of(config: Config) -> Sequence[rules.Link]:
-    """The links with their rooms, rules and bots."""
+    """The links with their rooms, rules and bots. Of a thousand links, most have the same rules: one object for all."""
+    ruled: dict[Rules, Rules] = {}
+    presented: dict[Presentation, Presentation] = {}
     bots = {
         key: LinkedBot(key, (key, bot.name), bot.answers, hears_all=bot.hears is Hears.ALL)
         for key, bot in config.bots.items()
@@ -24,16 +29,14 @@ def links_of(config: Config) -> Sequence[rules.Link]:
         rules.Link(
             name,
             link.rooms,
-            _rules(link, config),
+            _one(ruled, _rules(link, config)),
             tuple(bots[key] for key in link.bots),
             link.welcome.member,
             link.welcome.guest,
             shows_the_way="guest" not in link.welcome.model_fields_set,
-            presentation=_presentation(link),
-            by_hand=frozenset(room for room in link.rooms if room.network in on_irc),
-            topics_to=frozenset(
-                room for room in link.rooms if _takes_topics(link.topic, on_irc=room.network in on_irc)
-            ),
+            presentation=_one(presented, _presentation(link)),
+            by_hand=tuple(room for room in link.rooms if room.network in on_irc),
+            topics_to=tuple(room for room in link.rooms if _takes_topics(link.topic, on_irc=room.network in on_irc)),
         )
         for name, link in config.links.items()
     ]
@@ -57,6 +60,11 @@ def editable_networks(config: Config) -> frozenset[str]:
 def private_networks(config: Config) -> frozenset[str]:
     """The networks reached over TLS or loopback: a password may be said there."""
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
+
+
+def _one(known: dict[_T, _T], value: _T) -> _T:
+    """The one of `known` that is equal to `value`, else `value`, known from now on."""
+    return known.setdefault(value, value)
 
 
 def _rules(link: LinkSection, config: Config) -> Rules:

@@ -292,6 +292,11 @@ class IrcNetwork:
         if self._inbox_now is not None:
             self._inbox_now.tell(News(f"{id_} {self._clock():.3f}", text, user or None))
 
+    def recognises(self, room: Room) -> bool:
+        """See `bridge.network.Recognises`. Where the server remembers what is said there."""
+        connection = self._connection
+        return connection is not None and connection.open and connection.session.history.remembers(room)
+
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
         self._leaving = True

@@ -156,6 +156,10 @@ class MatrixNetwork:
         """See `bridge.network.Network`. A post sent again stays one event: the transaction id is the same."""
         return await self._sending.send(post, again=again)
 
+    def recognises(self, room: Room) -> bool:
+        """See `bridge.network.Recognises`. Always: the homeserver knows the transaction id."""
+        return True
+
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always False: a sync from the cursor repeats what comes now."""
         return False

@@ -3,19 +3,29 @@ each post."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
 
 from bridge.lib.backoff import Backoff
-from bridge.lib.lru import LruSet
+from bridge.lib.lru import LruDict, LruSet
 from bridge.model.accounting import REDACTED, TOO_OLD, Count, Tally
 from bridge.model.event import Edit, Event, Message, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
-from bridge.network import Gathering, InDoubt, Needless, Network, PermanentError, SendError, Silenced, TransientError
+from bridge.network import (
+    Gathering,
+    InDoubt,
+    Needless,
+    Network,
+    PermanentError,
+    Recognises,
+    SendError,
+    Silenced,
+    TransientError,
+)
 from bridge.relay.counting import DeliveryCounting
 from bridge.relay.shared import Shared
 from bridge.relay.suspects import Suspects
@@ -27,7 +37,7 @@ from bridge.store.contract import LONGEST_WAIT_S
 log = structlog.get_logger()
 
 _LOOK_S = 1.0  # seconds between looks for what has become due unnoticed
-_ROOMS = 32  # most rooms of one network that are delivered to side by side
+_ROOMS = 32  # most rooms of one network that are delivered to side by side; if more wait, they take turns
 _EACH = 20  # most deliveries of a room rendered together: a backlog becomes few posts, a plan stays small
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # before a failing room is tried again
 _SILENCED, _REFUSED = (2, 1), (3, 3)
@@ -82,12 +92,15 @@ class Dispatch:
         self._stopping = stopping
         # What is frozen when we end may have been sent: if several posts go at once, freeze no more than these
         self._each = _EACH if network.window == 1 else network.window
+        recognises = network.recognises if isinstance(network, Recognises) else None
+        self._recognises = recognises if lease.engine.in_order else None
         self._pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._group: asyncio.TaskGroup | None = None
         self._rooms: dict[Room, _Work] = {}
+        self._had_turn: set[Room] = set()  # rooms that let others go first: more wait than are delivered to at once
         self._freed = asyncio.Event()
         self._fresh = LruSet[str](_FRESH)  # frozen posts that were surely never sent
-        self._sent = LruSet[str](_FRESH)  # posts that this run has sent
+        self._sent = LruDict[str, str](_FRESH)  # posts that this run has sent, and by which ids they are known
         self._begun = LruSet[str](_FRESH)  # posts that this run may have sent
         self._suspects = Suspects()
         self._counting = DeliveryCounting(network.name, shared.counters, shared.clock, self._link_of)
@@ -154,9 +167,15 @@ class Dispatch:
             heartbeats.forget(task)
 
     async def _look(self) -> None:
-        """Start to send what is due in rooms that are not busy."""
-        rooms, held = _ROOMS + len(self._rooms), self._shared.outages.held(self._network.name)
-        due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=held)
+        """Start to send what is due in rooms that are not busy: first where others had their turn since."""
+        await self._begin_due(self._had_turn - self._rooms.keys())
+        if self._had_turn and len(self._rooms) < _ROOMS:
+            self._had_turn.clear()
+            await self._begin_due()
+
+    async def _begin_due(self, later: Collection[Room] = ()) -> None:
+        rooms, without = _ROOMS + len(self._rooms), [*self._shared.outages.held(self._network.name), *later]
+        due = await stored(self._lease.due, self._shared.clock(), rooms=rooms, each=self._each, without=without)
         for backlog in due:
             if (work := self._rooms.get(backlog.room)) is not None:
                 work.more = True
@@ -175,7 +194,9 @@ class Dispatch:
         else:  # and then what waits is looked up again: it may have been edited or removed
             await self._shared.previews.wait_for(backlog.owed[0], self._stopping)
             more = not self._stopping.is_set()
-        if self._rooms.pop(backlog.room).more or more or len(self._rooms) == _ROOMS - 1:
+        if is_crowded := len(self._rooms) == _ROOMS:
+            self._had_turn.add(backlog.room)
+        if self._rooms.pop(backlog.room).more or more or is_crowded:
             await self._look()
 
     async def _send_backlog(self, backlog: Backlog, *, planned: bool) -> bool:
@@ -276,7 +297,10 @@ class Dispatch:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
 
     async def _attempt(self, post: Post, *, trial: bool = False) -> str | SendError:
-        """Send `post`; the network's id of it, or the error."""
+        """Send `post`; the network's id of it, or the error. One that was sent and is still to be noted is not sent
+        again."""
+        if (known := self._sent.peek(post.id)) is not None:
+            return known
         is_first = self._begun.add(post.id)
         try:
             again = post.id not in self._fresh
@@ -296,10 +320,13 @@ class Dispatch:
             if _is_refusal(outcome):
                 self._suspects.refused(post, self._now())
             return post, outcome
-        await stored(self._lease.sent, post, outcome)
+        if post.id in self._sent:
+            await stored(self._lease.sent, post, outcome)
+            return None
+        self._sent[post.id] = outcome
         self._fresh.discard(post.id)
         self._begun.discard(post.id)
-        self._sent.add(post.id)
+        await self._note(post, outcome)
         self._counting.count_sent(post)
         self._suspects.went_through(post, self._now())
         self._shared.outages.spoke(post.room)
@@ -307,6 +334,14 @@ class Dispatch:
         self._show("sent", post.room, post.deliveries, remote=outcome)
         log.info("sent", room=str(post.room), post=post.id, deliveries=len(post.deliveries))
         return None
+
+    async def _note(self, post: Post, remote_id: str) -> None:
+        """Store that `post` was sent: at once, unless nobody would see it twice if it were sent again."""
+        if self._group is None or not (self._recognises and self._recognises(post.room)):
+            await stored(self._lease.sent, post, remote_id)
+            return
+        self._group.create_task(stored(self._lease.note_sent, post, remote_id), name=f"note {post.room}")
+        await asyncio.sleep(0)  # it is asked for now, before whatever else
 
     async def _failed(self, backlog: Backlog, posts: Sequence[Post], post: Post, error: SendError) -> bool:
         """Decide the fate of a post of `posts` that was not sent. Returns whether its room goes on at once."""

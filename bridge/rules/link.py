@@ -89,5 +89,5 @@ class Link:
     welcome_guest: str | None = None
     shows_the_way: bool = False
     presentation: Presentation = DEFAULT
-    topics_to: frozenset[Room] = frozenset()
-    by_hand: frozenset[Room] = frozenset()
+    topics_to: tuple[Room, ...] = ()
+    by_hand: tuple[Room, ...] = ()

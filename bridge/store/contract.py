@@ -152,6 +152,16 @@ class Engine(Protocol):
         """Write intake, which delivery can do without. Raises `Full` while only the reserve of disk space is left."""
         ...
 
+    async def note(self, verb: str, *args: Any, **named: Any) -> Any:
+        """Write what may be forgotten if this process ends within a quarter of a second: it may wait so long for others
+        to be written with."""
+        ...
+
+    @property
+    def in_order(self) -> bool:
+        """Whether calls are carried out in the order in which they were begun."""
+        ...
+
     def holds(self, network: str, token: str) -> bool: ...
 
     def let_go(self, network: str, token: str) -> None: ...
@@ -180,7 +190,7 @@ def _verb(mode: str, *, in_steps: bool = False) -> Callable[[_Verb], _Verb]:
     return declare
 
 
-_reads, _writes, _takes_in = _verb("read"), _verb("write"), _verb("take_in")
+_reads, _writes, _takes_in, _notes = _verb("read"), _verb("write"), _verb("take_in"), _verb("note")
 _writes_in_steps = _verb("write", in_steps=True)
 
 
@@ -190,6 +200,8 @@ class Store:
     own: tuple[str, ...] = ()
     shared = False
     """Whether several workers may use it at the same time: leases have to be renewed, then."""
+    in_order = True
+    """See `Engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -408,6 +420,12 @@ class Lease:
         Posts of a plan may be confirmed in any order; `remote_ids` keeps the order of the plan. A delivery is complete
         once no frozen post carries it. Clears the room's postponement and attempts. `then` is the next plan, frozen in
         the same transaction if nothing else is frozen."""
+
+    @_notes
+    async def note_sent(self, post: Post, remote_id: str) -> bool:
+        """As `sent`, for a post that its network would recognise: if this process ends within a quarter of a second,
+        the post stays frozen, as if its answer had not come. Of an engine that works `in_order`, whatever is asked for
+        after it knows of it."""
 
     @_writes
     async def settle(self, fate: Fate) -> Sequence[Event]:

@@ -273,6 +273,9 @@ class Core:
             self._plans.freeze(post.room, then)
         return True
 
+    def note_sent(self, network: str, token: str, post: Post, remote_id: str) -> bool:
+        return self.sent(network, token, post, remote_id)
+
     def settle(self, network: str, token: str, fate: Fate) -> Sequence[Event]:
         self.cursor(network, token)
         match fate:

@@ -5,10 +5,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.lib.files import make_folders, sync_folder
 from bridge.store.contract import StoreError, Unusable
@@ -21,7 +21,7 @@ _AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """A table with its columns, of which the first `key` are its key."""
 
     name: str
@@ -29,8 +29,8 @@ class _Table:
     key: int = 1
 
 
-def _table(name: str, columns: str, key: int = 1) -> _Table:
-    return _Table(name, tuple(columns.split()), key)
+def _table(name: str, columns: str, key: int = 1) -> Table:
+    return Table(name, tuple(columns.split()), key)
 
 
 TABLES = (
@@ -50,6 +50,66 @@ TABLES = (
 )
 """Everything, parents first. Who holds a lease is not moved: nobody does."""
 
+Row = tuple[Any, ...]
+
+
+class Rows(Protocol):
+    """What a store holds, as rows of `TABLES`."""
+
+    def batches(self, table: Table) -> Iterator[Sequence[Row]]:
+        """All rows of `table`, some at a time."""
+        ...
+
+    def confirm(self) -> None:
+        """Raises StoreError if the store may have been changed since it was opened."""
+        ...
+
+
+class Target(Rows, Protocol):
+    """A store that is being filled."""
+
+    def is_empty(self, table: Table) -> bool: ...
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None: ...
+
+    def take_users(self, text: str | None, lines: Sequence[str]) -> None:
+        """Put the users and their audit log there, too. Raises `Unusable` if there are some."""
+        ...
+
+
+class SqlRows:
+    """The rows of a database. Begins and ends no transaction."""
+
+    def __init__(self, sql: Any) -> None:
+        self.sql = sql
+
+    def batches(self, table: Table) -> Iterator[Sequence[Row]]:
+        """In the order of the key."""
+        key = ", ".join(table.columns[: table.key])
+        marks = ", ".join("?" * table.key)
+        query = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608
+        rows = self.sql.execute(f"{query} ORDER BY {key} LIMIT ?", (_AT_ONCE,)).fetchall()
+        while rows:
+            yield rows
+            last = rows[-1][: table.key]
+            after = f"{query} WHERE ({key}) > ({marks}) ORDER BY {key} LIMIT ?"
+            rows = self.sql.execute(after, (*last, _AT_ONCE)).fetchall()
+
+    def confirm(self) -> None:
+        """It is locked."""
+
+    def is_empty(self, table: Table) -> bool:
+        return not self.sql.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone()  # noqa: S608
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        marks = ", ".join("?" * len(table.columns))
+        insert = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608
+        self.sql.executemany(insert, rows)
+
+    def take_users(self, text: str | None, lines: Sequence[str]) -> None:
+        """Beside a file, the users have files of their own."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -59,54 +119,46 @@ class Content:
     checksum: int
 
 
-def move(source: Place, target: Place, also: Callable[[Any], None] = lambda _: None) -> Mapping[str, int]:
+def move(source: Place, target: Place, also: Callable[[Target], None] = lambda _: None) -> Mapping[str, int]:
     """Copy all rows from `source` to `target`, which must be empty, and compare both; returns how many rows of each
-    table. `also` gets the connection to the target, before anything is committed: what it raises undoes all. Raises
-    `Unusable` if one cannot be used, StoreError if they differ; the source is never changed."""
+    table. `also` gets the target, before that is valid: what it raises undoes all. Raises `Unusable` if one cannot be
+    used, StoreError if they differ; the source is never changed."""
     with _from(source) as old, _to(target) as new:
-        for table in TABLES:
-            if new.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone():  # noqa: S608
-                raise Unusable(
-                    f"the store to move to has something in its table {table.name} already: give an empty one"
-                )
-        before = {table.name: _copy(old, new, table) for table in TABLES}
-        after = {table.name: _content(new, table) for table in TABLES}
-        if wrong := [name for name, content in before.items() if after[name] != content]:
-            raise StoreError(f"the copy differs in {', '.join(wrong)}: nothing was moved")
+        rows = copy(old, new)
         also(new)
-    return {name: content.rows for name, content in before.items()}
+        old.confirm()
+    return rows
 
 
-def _copy(old: Any, new: Any, table: _Table) -> Content:
-    marks = ", ".join("?" * len(table.columns))
-    insert = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608
+def copy(old: Rows, new: Target) -> Mapping[str, int]:
+    """Copy all rows to `new`, which must be empty, and compare both; returns how many rows of each table."""
+    for table in TABLES:
+        if not new.is_empty(table):
+            raise Unusable(f"the store to move to has something in its table {table.name} already: give an empty one")
+    before = {table.name: _copied(old, new, table) for table in TABLES}
+    after = {table.name: content(new, table) for table in TABLES}
+    if wrong := [name for name, found in before.items() if after[name] != found]:
+        raise StoreError(f"the copy differs in {', '.join(wrong)}: nothing was moved")
+    return {name: found.rows for name, found in before.items()}
+
+
+def _copied(old: Rows, new: Target, table: Table) -> Content:
     total = Content(0, 0)
-    for rows in _batches(old, table):
-        new.executemany(insert, rows)
+    for rows in old.batches(table):
+        new.insert(table, rows)
         total = _added(total, rows)
     return total
 
 
-def _content(sql: Any, table: _Table) -> Content:
+def content(there: Rows, table: Table) -> Content:
+    """What `table` has there."""
     total = Content(0, 0)
-    for rows in _batches(sql, table):
+    for rows in there.batches(table):
         total = _added(total, rows)
     return total
 
 
-def _batches(sql: Any, table: _Table) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """All rows of `table`, in the order of its key."""
-    key = ", ".join(table.columns[: table.key])
-    marks = ", ".join("?" * table.key)
-    query = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608
-    rows = sql.execute(f"{query} ORDER BY {key} LIMIT ?", (_AT_ONCE,)).fetchall()
-    while rows:
-        yield rows
-        last = rows[-1][: table.key]
-        rows = sql.execute(f"{query} WHERE ({key}) > ({marks}) ORDER BY {key} LIMIT ?", (*last, _AT_ONCE)).fetchall()
-
-
-def _added(total: Content, rows: Sequence[tuple[Any, ...]]) -> Content:
+def _added(total: Content, rows: Sequence[Row]) -> Content:
     checksum = total.checksum
     for row in rows:
         text = json.dumps([float(each) if isinstance(each, int) else each for each in row])
@@ -115,51 +167,69 @@ def _added(total: Content, rows: Sequence[tuple[Any, ...]]) -> Content:
 
 
 @contextmanager
-def _from(place: Place) -> Iterator[Any]:
-    """The store to move from; no daemon runs on it meanwhile."""
-    if isinstance(place, str):
-        from bridge.store.postgres.moving import moving_from  # only with the extra
-
-        with moving_from(place) as sql:
-            yield sql
-        return
-    if not place.exists():
-        raise Unusable(f"{place}: there is no store")
-    held = lock(place)
+def reading(path: Path) -> Iterator[SqlRows]:
+    """The file to move from; no daemon runs on it meanwhile."""
+    if not path.exists():
+        raise Unusable(f"{path}: there is no store")
+    held = lock(path)
     try:
-        with closing(connect(place, upgrade=True)) as sql:
-            yield sql
+        with closing(connect(path, upgrade=True)) as sql:
+            yield SqlRows(sql)
     finally:
         os.close(held)
 
 
 @contextmanager
-def _to(place: Place) -> Iterator[Any]:
-    """The store to move to; what is written is there at the end of the context, or nothing is."""
-    if isinstance(place, str):
-        from bridge.store.postgres.moving import moving_to  # only with the extra
-
-        with moving_to(place) as sql:
-            yield sql
-        return
-    if place.exists():
-        raise Unusable(f"{place}: there is a file already: name a new one, or move it away")
-    make_folders(place.parent)
-    part = place.with_name(f".{place.name}.part")
+def writing(path: Path) -> Iterator[SqlRows]:
+    """The file to move to; what is written is there at the end of the context, or nothing is."""
+    if path.exists():
+        raise Unusable(f"{path}: there is a file already: name a new one, or move it away")
+    make_folders(path.parent)
+    part = path.with_name(f".{path.name}.part")
     _remove(part)
     make_private(part)
     try:
         with closing(connect(part, upgrade=True)) as sql:
             sql.execute("BEGIN")
-            yield sql
+            yield SqlRows(sql)
             sql.execute("COMMIT")
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        part.rename(place)
-        sync_folder(place.parent)
+        part.rename(path)
+        sync_folder(path.parent)
     except sqlite3.Error as error:
-        raise StoreError(f"{place}: nothing was moved ({error})") from error
+        raise StoreError(f"{path}: nothing was moved ({error})") from error
     finally:
         _remove(part)
+
+
+def _from(place: Place) -> AbstractContextManager[Rows]:
+    """The store to move from; no daemon runs on it meanwhile."""
+    if isinstance(place, Path):
+        return reading(place)
+    from bridge.store.opening import is_redis
+
+    if is_redis(place):
+        from bridge.store.redis.moving import moving_from as redis  # only with the extra
+
+        return redis(place)
+    from bridge.store.postgres.moving import moving_from as postgres  # only with the extra
+
+    return postgres(place)
+
+
+def _to(place: Place) -> AbstractContextManager[Target]:
+    """The store to move to; what is written is there at the end of the context, or nothing is."""
+    if isinstance(place, Path):
+        return writing(place)
+    from bridge.store.opening import is_redis
+
+    if is_redis(place):
+        from bridge.store.redis.moving import moving_to as redis  # only with the extra
+
+        return redis(place)
+    from bridge.store.postgres.moving import moving_to as postgres  # only with the extra
+
+    return postgres(place)
 
 
 def _remove(part: Path) -> None:

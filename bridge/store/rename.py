@@ -8,12 +8,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from bridge.lib.files import make_folders
 from bridge.model.event import BOTS, EventKey, Room
 from bridge.model.outbox import Delivery
 from bridge.network import UNCOPIED
 from bridge.store.contract import StoreError, Unusable
+from bridge.store.moving import Rows, SqlRows, copy
+from bridge.store.peek import Place
 from bridge.store.schema import connect
 from bridge.store.sqlite import lock
 from bridge.store.tables.networks import waiting
@@ -31,21 +35,67 @@ class Moved:
 
 
 @contextmanager
-def renaming(path: Path, old: str, new: str) -> Iterator[Moved]:
-    """Rename the network `old` to `new` in the store at `path`; the change is committed at the end of the context, or
+def renaming(place: Place, folder: Path, old: str, new: str) -> Iterator[Moved]:
+    """Rename the network `old` to `new` in the store at `place`; the change is committed at the end of the context, or
     undone if that is left by an error. Raises `Unusable`, with nothing changed, if a daemon runs on the store, or if
-    both names have heard the same message."""
-    held = lock(path)
+    both names have heard the same message. A store that workers share is renamed in a copy of it in `folder`, which
+    then replaces it."""
+    if isinstance(place, str):
+        with _renaming_there(place, folder, old, new) as moved:
+            yield moved
+        return
+    held = lock(place)
     try:
-        with closing(connect(path, upgrade=False)) as sql:
+        with closing(connect(place, upgrade=False)) as sql:
             try:
                 sql.execute("BEGIN IMMEDIATE")
                 yield rename(sql, old, new)
                 sql.execute("COMMIT")
             except sqlite3.Error as error:
-                raise StoreError(f"{path}: nothing was renamed in the store ({error})") from error
+                raise StoreError(f"{place}: nothing was renamed in the store ({error})") from error
     finally:
         os.close(held)
+
+
+@contextmanager
+def _renaming_there(url: str, folder: Path, old: str, new: str) -> Iterator[Moved]:
+    from bridge.store.opening import check_library, is_redis
+
+    check_library(url)
+    if not is_redis(url):
+        from bridge.store.postgres.moving import changing as in_one_transaction  # only with the extra
+
+        with in_one_transaction(url) as rows:
+            with _renamed(rows, folder, old, new) as (copied, moved):
+                if moved.found:
+                    rows.empty()
+                    copy(copied, rows)
+            yield moved
+        return
+    from bridge.store.redis.moving import changing  # only with the extra
+
+    with changing(url, old, new) as change:
+        if change.begun:  # the rest of what was cut short
+            yield Moved(found=True)
+            return
+        with _renamed(change.old, folder, old, new) as (copied, moved):
+            if moved.found:
+                change.filled(partial(copy, copied))
+        yield moved
+
+
+@contextmanager
+def _renamed(rows: Rows, folder: Path, old: str, new: str) -> Iterator[tuple[SqlRows, Moved]]:
+    """A copy of all rows, in which the network is renamed."""
+    make_folders(folder)
+    with (
+        TemporaryDirectory(dir=folder, prefix=".renaming") as place,
+        closing(connect(Path(place, "store.sqlite"), upgrade=True)) as sql,
+    ):
+        sql.execute("BEGIN")
+        copied = SqlRows(sql)
+        copy(rows, copied)
+        yield copied, rename(sql, old, new)
 
 
 def rename(sql: sqlite3.Connection, old: str, new: str) -> Moved:

@@ -75,6 +75,10 @@ class SharedStore(Store):
         """See `bridge.store.contract.Engine`."""
         return await self._while_ours(args, self.writer.take_in(methodcaller(verb, *args, **named), self.ring))
 
+    async def note(self, verb: str, *args: Any, **named: Any) -> Any:
+        """See `bridge.store.contract.Engine`."""
+        return await self._while_ours(args, self.writer.note(methodcaller(verb, *args, **named), self.ring))
+
     def holds(self, network: str, token: str) -> bool:
         """See `bridge.store.contract.Engine`."""
         held, until = self._believed.get(network, ("", 0.0))

@@ -39,6 +39,8 @@ class Asked(Protocol):
 
     async def take_in(self, verb: Callable[[Core], Any], ring: Ring) -> Any: ...
 
+    async def note(self, verb: Callable[[Core], Any], ring: Ring) -> Any: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -137,6 +139,9 @@ class SqliteStore(Store):
 
     async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
         return await self.writer.take_in(methodcaller(verb, *args, **named), self._ring)
+
+    async def note(self, verb: str, *args: Any, **named: Any) -> Any:
+        return await self.writer.note(methodcaller(verb, *args, **named), self._ring)
 
     def holds(self, network: str, token: str) -> bool:
         return self._tokens.get(network) == token

@@ -5,6 +5,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 Result = TypeVar("Result")
 _TOGETHER = 64  # verbs per transaction: with more, the first would wait noticeably for the last
+_COMPANY_S = 0.25  # seconds that a note waits for verbs to be committed with: people write more often than that
 _WAITING = 1024  # pending verbs at most: each takes some kilobytes, the work of a room or a batch
 
 
@@ -43,11 +45,13 @@ def _code(error: sqlite3.Error) -> int:
 
 
 class CallKind(Enum):
-    """What a call needs: a state of the store, a place to write, or one that is kept for delivery."""
+    """What a call needs: a state of the store, a place to write, or one that is kept for delivery. A note is written
+    with what comes next."""
 
     READ = auto()
     WRITE = auto()
     INTAKE = auto()
+    NOTE = auto()
 
 
 @dataclass(slots=True)
@@ -106,6 +110,11 @@ class Writer:
         result: Result = await self._do(Call(verb, ring, _future(), CallKind.INTAKE))
         return result
 
+    async def note(self, verb: Callable[[Core], Result], ring: Ring) -> Result:
+        """Like `write`, but in no hurry: see `bridge.store.contract.Engine.note`."""
+        result: Result = await self._do(Call(verb, ring, _future(), CallKind.NOTE))
+        return result
+
     async def aclose(self) -> None:
         """Finish the pending verbs, then close the connection and the reserve."""
         self._closed = True
@@ -153,10 +162,16 @@ class Writer:
     def _waiting(self) -> Sequence[Call]:
         """The calls for the next transaction; empty once the writer is closed."""
         calls: list[Call] = []
-        while (call := self._calls.get()) is not None:
-            calls.append(call)
-            if len(calls) == _TOGETHER or self._calls.empty():
-                return calls
+        call, until = self._calls.get(), time.monotonic() + _COMPANY_S
+        try:
+            while call is not None:
+                calls.append(call)
+                if len(calls) == _TOGETHER:
+                    return calls
+                hurry = any(call.kind is not CallKind.NOTE for call in calls)
+                call = self._calls.get(timeout=0 if hurry else max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return calls
         if calls:
             self._calls.put(None)  # for the next turn
         return calls

@@ -22,6 +22,7 @@ _MOST = 1_000
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """No two look alike. Eight are 39 bits: with the pauses after wrong codes, too many to guess."""
 
+_KIND = "code"
 _SHAPE = re.compile(f"[{_LETTERS}]{{4}}-[{_LETTERS}]{{4}}")
 
 
@@ -84,16 +85,16 @@ class SharedCodes:
     async def issue(self, sender: Sender, now: float) -> str:
         """See `Codes`."""
         code = random_code()
-        await asyncio.to_thread(self._slips.keep, code, _SENDER.dump_json(sender).decode(), now + LASTS, now)
+        await asyncio.to_thread(self._slips.keep, _KIND, code, _SENDER.dump_json(sender).decode(), now + LASTS, now)
         return code
 
     async def claim(self, code: str, now: float) -> Claim | None:
         """See `Codes`."""
         if not _SHAPE.fullmatch(name := code.strip().lower()):  # whatever people type is not looked up
             return None
-        found = await asyncio.to_thread(self._slips.find, name)
+        found = await asyncio.to_thread(self._slips.find, _KIND, name)
         return Claim(_SENDER.validate_json(found[0]), found[1]) if found is not None and now < found[1] else None
 
     async def redeem(self, code: str) -> None:
         """See `Codes`."""
-        await asyncio.to_thread(self._slips.drop, code.strip().lower())
+        await asyncio.to_thread(self._slips.drop, _KIND, code.strip().lower())

@@ -42,17 +42,18 @@ class SharedText(Protocol):
 
 
 class Slips(Protocol):
-    """Short-lived slips of paper that all machines see. Raises OSError, as `SharedText` does."""
+    """Short-lived slips of paper that all machines see; each kind has its own names, and as many as it may. Raises
+    OSError, as `SharedText` does."""
 
-    def keep(self, name: str, body: str, until: float, now: float) -> None:
+    def keep(self, kind: str, name: str, body: str, until: float, now: float) -> None:
         """Keep a slip `until` then; forget those that have run out `now` (seconds since the epoch)."""
         ...
 
-    def find(self, name: str) -> tuple[str, float] | None:
+    def find(self, kind: str, name: str) -> tuple[str, float] | None:
         """The body of a slip, and until when it is kept."""
         ...
 
-    def drop(self, name: str) -> None: ...
+    def drop(self, kind: str, name: str) -> None: ...
 
 
 class SharedFile:

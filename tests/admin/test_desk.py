@@ -14,7 +14,7 @@ from bots.api import Question
 from bridge import cli
 from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
-from bridge.admin.desk.guesses import By, Guesses
+from bridge.admin.desk.guesses import By, Guesses, OwnGuesses, SharedGuesses
 from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
 from bridge.admin.verbs import VERBS
 from bridge.admin.verbs.office import Office, Terminal
@@ -33,6 +33,7 @@ from bridge.users.codes import LASTS, OwnCodes, random_code
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
+from tests.users.papers import Papers
 
 pytestmark = pytest.mark.real_time
 
@@ -151,22 +152,44 @@ async def test_wrong_guesses_delay_the_next_login_and_a_right_one_does_not_clear
     assert "Too many" in await world.asks(AL, "login bob wrong")  # the sender's own count stays
 
 
-def test_the_delay_grows_to_15_minutes_for_a_sender_who_guesses_and_to_one_for_the_user() -> None:
-    guesses, now = Guesses(), 0.0
+@pytest.mark.real_time
+@pytest.mark.parametrize("guesses", [OwnGuesses(), SharedGuesses(Papers())], ids=["own", "shared"])
+async def test_the_delay_grows_to_15_minutes_for_a_sender_who_guesses_and_to_one_for_the_user(
+    guesses: Guesses,
+) -> None:
+    now = 0.0
     waits: dict[By, list[float]] = {kind: [] for kind in By}
     for _ in range(20):
         for kind in By:
-            guesses.wrong([(kind, "x")], now)
-            waits[kind].append(guesses.wait([(kind, "x")], now))
+            await guesses.wrong([(kind, "x")], now)
+            waits[kind].append(await guesses.wait([(kind, "x")], now))
     assert waits[By.SENDER][:5] == [0, 0, 2, 4, 8]
     assert waits[By.SENDER][-1] == 900
     assert waits[By.HOST][9:12] == [0, 2, 4]
     assert waits[By.USER][3:6] == [0, 2, 4]
     assert waits[By.USER][-1] == 60
-    assert guesses.wait([(By.SENDER, "y")], now) == 0
-    assert guesses.wait([(By.SENDER, "y"), (By.SENDER, "x")], now) == 900
-    guesses.wrong([(By.SENDER, "x")], now + 3_600)
-    assert guesses.wait([(By.SENDER, "x")], now + 3_600) == 0  # guesses are forgotten after an hour without one
+    assert await guesses.wait([(By.SENDER, "y")], now) == 0
+    assert await guesses.wait([(By.SENDER, "y"), (By.SENDER, "x")], now) == 900
+    await guesses.wrong([(By.SENDER, "x")], now + 3_600)
+    assert await guesses.wait([(By.SENDER, "x")], now + 3_600) == 0  # guesses are forgotten after an hour without one
+
+
+@pytest.mark.real_time
+async def test_guesses_on_networks_of_several_workers_count_together_and_no_name_that_was_typed_is_kept() -> None:
+    papers = Papers()
+    here, there, user = SharedGuesses(papers), SharedGuesses(papers), (By.USER, "hunter2")
+    for worker in (here, there, here, there, here):
+        await worker.wrong([user], 1_000.0)
+    assert await there.wait([user], 1_000.0) == 2
+    assert "hunter2" not in str(papers.kept)
+    papers.away = True
+    assert await here.wait([user], 1_000.0) == 0, "it has heard three itself, and four are free"
+    await here.wrong([user], 1_000.0)
+    await here.wrong([user], 1_000.0)
+    assert await here.wait([user], 1_000.0) == 2
+    papers.away = False
+    await here.right([user])
+    assert await here.wait([user], 1_000.0) == 0
 
 
 async def test_the_delay_cannot_be_evaded_by_another_nick_or_connection(world: World) -> None:

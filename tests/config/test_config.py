@@ -21,6 +21,7 @@ from bridge.model.answering import Answers
 from bridge.model.event import Room
 from bridge.rules.joining import Door
 from bridge.rules.link import Guests
+from tests.footprint import footprint
 
 ROOT = Path(__file__).parents[2]
 
@@ -862,3 +863,16 @@ def test_what_is_wrong_with_them_is_told_without_quoting_them(folder: Path, more
     (line,) = problems(folder, text)
     assert wrong in line
     assert "egret" not in line
+
+
+def test_a_link_takes_little_memory_and_those_with_the_same_rules_share_them(folder: Path) -> None:
+    """Half as much again is for other versions of Python."""
+    number = 300
+    rooms = "\n".join(f'  l{each}: {{rooms: ["home/#{each}:pond.social", "libera/#{each}"]}}' for each in range(number))
+    text = GOOD.replace("links:\n", f"links:\n{rooms}\n")
+    links_of(read(folder, text))  # what is made once for all is made now
+    with footprint() as taken:
+        config = read(folder, text)
+        links = links_of(config)
+        assert taken() < number * 5_000
+    assert len({id(link.rules) for link in links}) == 2

@@ -342,6 +342,24 @@ async def test_the_last_post_to_be_sent_completes_a_delivery(home: Lease, libera
     assert await store.source_of(LIBERA, "$3") == two.event
 
 
+async def test_what_was_noted_is_known_to_whatever_is_asked_for_after_it(
+    home: Lease, libera: Lease, store: Store
+) -> None:
+    if not store.in_order:
+        pytest.skip("it promises no order of calls, and nothing is left to be noted there")
+    one, two = await say(home, "one", "two")
+    head, last = await libera.plan(LIBERA, [*cut(one, "one"), *cut(two, "two")])
+    noted, left, source = await asyncio.gather(
+        libera.note_sent(head, "$1"), texts(libera), store.source_of(LIBERA, "$1")
+    )
+    assert noted
+    assert left == {LIBERA: ["two"]}
+    assert source == one.event
+    assert not await libera.note_sent(head, "$1")
+    assert await libera.note_sent(last, "$2")
+    assert await store.outbox() == []
+
+
 async def test_posts_may_be_sent_in_any_order_and_remote_ids_keep_the_planned_order(
     home: Lease, libera: Lease, store: Store
 ) -> None:

@@ -45,6 +45,7 @@ class MemoryNetwork:
         """How many more posts can be sent; further ones wait."""
         self.gathers: dict[str, float] = {}
         """How many seconds each type of event waits for more."""
+        self.knows_again = False
         self.typed: list[tuple[Room, bool]] = []
         self.seen: list[EventKey] = []
         self.rendered: list[tuple[Owed, ...]] = []
@@ -68,6 +69,9 @@ class MemoryNetwork:
 
     def gather(self, event: Event) -> float:
         return self.gathers.get(event.body.type, 0.0)
+
+    def recognises(self, room: Room) -> bool:
+        return self.knows_again
 
     async def typing(self, room: Room, active: bool) -> None:
         self.typed.append((room, active))

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 from uuid import uuid4
 
-from redis.asyncio import Redis
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from bridge.demo.servers.process import HOST, Process, which
 from bridge.store.redis import RedisStore
@@ -91,6 +92,17 @@ async def run_out(store: RedisStore, network: str) -> None:
         await store.server.client.hset(store.keys.name("net", network), "until", "0")
 
 
+def forget_mover(url: str) -> None:
+    """A minute passes, after which the mark of a command that was killed while it moved the store counts no more."""
+    address = Address.parse(url)
+    with Redis(**address.login()) as client:
+        mark = f"{address.prefix}moving"
+        if int(str(client.ttl(mark))) >= 0:
+            client.delete(mark)
+        else:
+            client.hset(mark, "until", "0")
+
+
 def unique() -> str:
     """A name that no other store has."""
     return uuid4().hex
@@ -153,7 +165,7 @@ class Primary:
         """Return when all sentinels know the replicas and each other."""
         async with asyncio.timeout(30):
             for sentinel in sentinels:
-                async with Redis(host=HOST, port=sentinel.port) as client:
+                async with AsyncRedis(host=HOST, port=sentinel.port) as client:
                     while True:
                         about: Any = await client.sentinel_master("pond")
                         if (about["num-slaves"], about["num-other-sentinels"]) == (2, 2):

@@ -64,6 +64,10 @@ class RandomCalls:
         self._count = 0
         self.log: list[str] = []
 
+    def go_on(self, stores: Sequence[Store], leases: Sequence[dict[str, Lease]]) -> None:
+        """From now on on these, which hold the same."""
+        self._stores, self._leases = stores, leases
+
     async def step(self) -> None:
         """One random call, and then a look at all that it may have changed."""
         often = (self.hear, self.freeze, self.send, self.settle, self.operate)

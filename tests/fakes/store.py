@@ -31,6 +31,9 @@ class InlineWriter:
     async def take_in(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
         return await self.write(verb, ring)
 
+    async def note(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
+        return await self.write(verb, ring)
+
     async def aclose(self) -> None:
         """Keep the tables, as a file would."""
 

@@ -219,13 +219,18 @@ async def test_an_encrypted_account_moves_with_its_keys(pair: Pair) -> None:
         assert pair.shelf.remembered("home", "device_id") == device
 
 
+async def _knows_it_has_arrived(daemon: Daemon) -> None:
+    """There is no history here by which the next worker could find that out."""
+    await daemon.logged("sent", lambda line: str(line["room"]).startswith("irc/"))
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_network_goes_on_at_another_worker_when_its_own_ends(pair: Pair, how: signal.Signals) -> None:
     async with talking(pair) as (alice, bob):
         await alice.send(pair.pond.room, "line 0")
         await pair.hears(bob, range(1))
-        await asyncio.sleep(0.5)  # it knows that the line has arrived: there is no history here to look that up
         ending = pair.owner("irc")
+        await _knows_it_has_arrived(ending)
         left = pair.other(ending)
         stopping = asyncio.create_task(ending.stop(how))
         for number in range(1, 6):
@@ -242,6 +247,7 @@ async def test_a_worker_that_was_stopped_for_long_wakes_up_without_its_networks(
         await pair.hears(bob, range(1))
         asleep = pair.owner("irc")
         awake = pair.other(asleep)
+        await _knows_it_has_arrived(asleep)
         asleep.send(signal.SIGSTOP)
         for number in range(1, 4):
             await alice.send(pair.pond.room, f"line {number}")

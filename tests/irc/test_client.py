@@ -168,6 +168,14 @@ async def test_a_post_fails_for_now_when_the_connection_is_lost_and_is_sent_afte
     assert ircd.connections == 2
 
 
+async def test_a_server_that_remembers_nothing_recognises_no_post(ircd: Ircd) -> None:
+    """So its proofs are stored at once."""
+    async with running(ircd) as (net, _):
+        assert await net.send(post())
+        assert not net.recognises(_POND)
+    assert not net.recognises(_POND)
+
+
 async def test_a_connection_is_given_up_when_a_post_is_not_proved_in_time(
     ircd: Ircd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from bridge.irc.effects import Barred, Joined, Notable, Write
 from bridge.irc.session.session import Session
 from bridge.lib.lru import LruDict
 from bridge.model.event import Room
+from tests.footprint import footprint
 from tests.irc.test_client import Ircd, running
 from tests.irc.test_session import POND, Talk
 from tests.settings import irc_settings
@@ -87,6 +88,36 @@ def test_hundreds_of_channels_are_joined_by_ten_as_the_server_answers() -> None:
         lines = joins(talk.hears(*first[:4])) + joins(talk.hears(*first[4:], last))
     assert len(asked) == 30
     assert all(talk.session.channels.joined(room.id) for room in _MANY)
+
+
+def test_an_answer_of_the_server_costs_no_look_at_each_channel_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else a thousand channels take a million looks."""
+    looks: list[str] = []
+
+    def look(name: str) -> bool:
+        looks.append(name)
+        return True
+
+    monkeypatch.setattr("bridge.irc.session.channels._sendable", look)
+    talk = Talk(rooms=_MANY)
+    lines = joins(online(talk))
+    while lines:
+        lines = [line for each in answered(lines[0]) for line in joins(talk.hears(each))]
+    assert all(talk.session.channels.joined(room.id) for room in _MANY)
+    assert len(looks) < 20 * 2 * len(_MANY)  # twice each answer
+
+
+def test_a_channel_that_we_are_in_takes_little_memory() -> None:
+    """Half as much again is for other versions of Python."""
+    with footprint() as taken:
+        talk = Talk(rooms=_MANY)
+        lines = joins(online(talk))
+        while lines:
+            lines = joins(talk.hears(*answered(lines[0])))
+        for room in _MANY:
+            talk.hears(f":irc 353 duck = {room.id} :@bob duck", f":irc 324 duck {room.id} +nt")
+        talk.effects.clear()
+        assert taken() < len(_MANY) * 2_000
 
 
 def test_channels_that_the_server_does_not_answer_for_do_not_keep_us_out_of_others_for_long() -> None:

@@ -17,6 +17,7 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.upgrades import HEARD
 from bridge.model.event import Room
 from tests.fakes.memory import Notebook
+from tests.footprint import footprint
 from tests.settings import matrix_settings
 
 _US = "@duck:hs"
@@ -351,8 +352,9 @@ async def test_after_a_restart_rooms_that_we_are_still_in_are_not_joined_again()
     adapter.homeserver.there = {f"!{number}" for number in range(8) if number != 3}
     async with adapter.holding():
         await adapter.complete()
+        assert all(adapter.at(room).inside for room in rooms)
+        await adapter.homeserver.until("GET rooms/!7/state/m.room.tombstone")
         assert [asked for asked in adapter.homeserver.asked if "join/" in asked] == ["POST join/#3:hs"]
-        assert all(adapter.at(room).inside and adapter.at(room).checked for room in rooms)
         adapter.homeserver.asked.clear()
         joined = adapter.at(rooms[0])
         await adapter.joining.left(joined, "removed")
@@ -363,6 +365,27 @@ async def test_after_a_restart_rooms_that_we_are_still_in_are_not_joined_again()
         assert "POST join/#0:hs" in adapter.homeserver.asked
 
 
+async def test_after_a_restart_nothing_waits_for_questions_about_the_rooms_that_we_are_still_in() -> None:
+    """Three questions about each of a thousand rooms take seconds. Until they are answered, what is sent there asks
+    whether the room is encrypted by now."""
+    rooms = [Room("home", f"#{number}:hs") for number in range(8)]
+    adapter = Adapter(*rooms)
+    adapter.homeserver.ids = {room.id: f"!{number}" for number, room in enumerate(rooms)}
+    adapter.memory.kept = {HEARD + id_: name for name, id_ in adapter.homeserver.ids.items()}
+    adapter.homeserver.there = {f"!{number}" for number in range(8)}
+    slow = [asyncio.Event() for _ in rooms]
+    for room, answer in zip(rooms, slow, strict=True):
+        adapter.homeserver.slow[f"GET directory/room/{room.id}"] = answer
+    async with adapter.holding():
+        await adapter.complete()
+        await adapter.joining.tried()
+        assert all(adapter.at(room).inside and not adapter.at(room).checked for room in rooms)
+        for answer in slow:
+            answer.set()
+        await adapter.homeserver.until("GET rooms/!7/state/m.room.tombstone")
+        assert {f"GET rooms/!{number}/state/m.room.encryption/" for number in range(8)} <= {*adapter.homeserver.asked}
+
+
 async def test_after_a_restart_all_rooms_are_joined_if_the_homeserver_does_not_tell_where_we_are() -> None:
     rooms = [Room("home", f"#{number}:hs") for number in range(8)]
     adapter = Adapter(*rooms)
@@ -371,3 +394,22 @@ async def test_after_a_restart_all_rooms_are_joined_if_the_homeserver_does_not_t
     async with adapter.holding():
         await adapter.complete()
         assert len([asked for asked in adapter.homeserver.asked if "join/" in asked]) == 8
+
+
+async def test_a_room_that_we_are_in_takes_little_memory() -> None:
+    """It has a task that waits, which is most of it. Half as much again is for other versions of Python."""
+    number = 200
+    rooms = [Room("home", f"#{each}:hs") for each in range(number)]
+    ids = {room.id: f"!{each}" for each, room in enumerate(rooms)}
+    with footprint() as taken:
+        adapter = Adapter(*rooms)
+        adapter.homeserver.ids = ids
+        adapter.memory.kept = {HEARD + id_: name for name, id_ in ids.items()}
+        adapter.homeserver.there = {*ids.values()}
+        async with adapter.holding():
+            await adapter.complete()
+            await adapter.homeserver.until(f"GET rooms/!{number - 1}/state/m.room.tombstone")
+            for _ in range(10):
+                await asyncio.sleep(0)
+            adapter.homeserver.asked.clear()
+            assert taken() < number * 5_500

@@ -47,8 +47,8 @@ def _linked(**rules: object) -> World:
             "pond",
             (HOME, LIBERA, OFTC),
             Rules(**rules),  # type: ignore[arg-type]
-            by_hand=frozenset({LIBERA, OFTC}),
-            topics_to=frozenset({OFTC}),
+            by_hand=(LIBERA, OFTC),
+            topics_to=(OFTC,),
         )
     )
 

@@ -16,7 +16,7 @@ from bridge.relay.limits import TellDead, TellGaps, Terms
 from bridge.relay.outages import SHORT, Begun, Ended, Outage, Outages, back, begun, follows, lost, unknown
 from bridge.relay.watch import Lookout
 from bridge.rules.link import Link
-from bridge.store import Commit
+from bridge.store import Commit, Lease
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
 from tests.relay.test_relay import World
 
@@ -330,6 +330,32 @@ async def test_a_post_that_an_earlier_run_planned_is_sent_as_a_possible_duplicat
         await world.home.hear(event, said(HOME, matrix("alice"), "and now"))
         assert await world.libera.delivered(2) == ["<alice> hi", "<alice> and now"]
     assert world.libera.again == ["<alice> hi"]
+
+
+async def test_a_post_that_is_still_to_be_noted_is_not_sent_again_by_who_asks_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The store may have been asked what is due before it knew."""
+    noted = asyncio.Event()
+
+    async def note_sent(lease: Lease, post: Post, remote_id: str) -> bool:
+        await noted.wait()
+        return await lease.sent(post, remote_id)
+
+    monkeypatch.setattr(Lease, "note_sent", note_sent)
+    world = World(now=T0)
+    world.libera.knows_again = True
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "one"))
+        await world.libera.delivered(1)
+        assert world.store.count("posts") == 1
+        await asyncio.sleep(5)
+        await world.home.hear(said(HOME, matrix("alice"), "two"))
+        assert await world.libera.delivered(2) == ["<alice> one", "<alice> two"]
+        noted.set()
+        await asyncio.sleep(5)
+        assert world.store.count("posts") == 0
+    assert world.libera.doubled == []
 
 
 async def test_a_post_in_doubt_is_sent_again_and_counted_or_is_dead_as_configured() -> None:

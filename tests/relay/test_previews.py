@@ -83,7 +83,7 @@ class Pond(World):
 
     def __init__(self, web: Web, *, rooms: tuple[Room, ...] = (HOME, LIBERA), guests: Guests = Guests.RELAY) -> None:
         rules = Rules(preview=True, guests=guests)
-        super().__init__(Link("pond", rooms, rules, by_hand=frozenset({LIBERA, OFTC})))
+        super().__init__(Link("pond", rooms, rules, by_hand=(LIBERA, OFTC)))
         self.web = web
         self.sink = Sink("home")
         self.home = self.sink

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -43,6 +43,8 @@ class World:
         default_factory=lambda: Link("pond", (HOME, LIBERA, OFTC), welcome_guest="You are not logged in.")
     )
     now: float = 1_000.0
+    more: Sequence[Link] = ()
+    """More links than that one."""
 
     def __post_init__(self) -> None:
         self.home, self.libera, self.oftc = MemoryNetwork("home"), MemoryNetwork("libera"), MemoryNetwork("oftc")
@@ -64,7 +66,8 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
-        gate = self.gate = Gate(self.users, self.sessions, [self.link], clock=lambda: self.now, commands=asks_for_help)
+        links = [self.link, *self.more]
+        gate = self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
         notices = Notices(lambda: self.now)
         shared = self.shared = Shared(
             lambda: self.now, random.Random(1), notices, terms=self.terms, previews=self.previews

@@ -48,9 +48,7 @@ NOTHING: Mapping[EventKey, Known] = {}
 
 
 class World:
-    def __init__(
-        self, rules: Rules = DEFAULT, *, by_hand: frozenset[Room] = frozenset(), bot: LinkedBot = DUCK
-    ) -> None:
+    def __init__(self, rules: Rules = DEFAULT, *, by_hand: tuple[Room, ...] = (), bot: LinkedBot = DUCK) -> None:
         self.now = 1_000.0
         self.users = MemoryUsers()
         self.users.add(
@@ -574,7 +572,7 @@ def test_a_guest_who_is_carried_may_cause_so_many_links_at_once_and_all_guests_f
 
 def test_a_preview_is_offered_of_what_members_link_to_on_irc_only_where_the_link_wants_it() -> None:
     for preview, room, wanted in ((True, LIBERA, True), (True, HOME, False), (False, LIBERA, False)):
-        gate = World(Rules(preview=preview), by_hand=frozenset({LIBERA})).gate
+        gate = World(Rules(preview=preview), by_hand=(LIBERA,)).gate
         who = irc("bob", "bob") if room == LIBERA else matrix("alice")
         event = gate.decide(said(room, who, "see https://pics.example/cat.png.")).case.event
         assert event.preview == ("https://pics.example/cat.png" if wanted else "")
@@ -597,7 +595,7 @@ def test_a_bots_long_answer_has_a_link_to_its_text_where_those_who_hear_it_have_
 
 
 def test_nothing_is_offered_of_what_only_the_bots_hear() -> None:
-    gate = World(Rules(preview=True, files_last=60.0, member_lines=2), by_hand=frozenset({LIBERA})).gate
+    gate = World(Rules(preview=True, files_last=60.0, member_lines=2), by_hand=(LIBERA,)).gate
     long = "https://pics.example/cat.png\n" * 9
     event = gate.decide(said(LIBERA, irc("bob", "bob"), long)).case.event
     assert (event.text_until, bool(event.preview)) == (1_060, True)

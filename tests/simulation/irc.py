@@ -24,6 +24,8 @@ class IrcServer:
         self.history = history
         self.lines: list[Said] = []
         self.posts: dict[str, str] = {}
+        self.recognised: set[str] = set()
+        """Posts whose proof need not be noted at once."""
         """What each post that has arrived is known as; the last, where it came twice."""
         self.acknowledged: set[str] = set()
         self.online = True
@@ -108,15 +110,18 @@ class Connection:
 
 
 class IrcNetwork:
-    """`settles`: what history shows as sent is not sent again."""
+    """`settles`: what history shows as sent is not sent again. `recognises`: see `bridge.network.Recognises`."""
 
     window = 8
 
-    def __init__(self, name: str, server: IrcServer, weather: Weather, *, settles: bool) -> None:
+    def __init__(
+        self, name: str, server: IrcServer, weather: Weather, *, settles: bool, recognises: bool = False
+    ) -> None:
         self.name = name
         self._server = server
         self._weather = weather
         self._settles = settles and server.history
+        self._recognises = recognises or self._settles
         self._connection: Connection | None = None
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -177,7 +182,13 @@ class IrcNetwork:
             return self._server.posts[post.id]
         remote_id = await connection.say(post)
         await self._weather.latency(0.0, 0.005)
+        if self._recognises:
+            self._server.recognised.add(post.id)
         return remote_id
+
+    def recognises(self, room: Room) -> bool:
+        """By its history."""
+        return self._recognises
 
     def leave(self) -> bool:
         return False

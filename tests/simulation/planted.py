@@ -67,6 +67,9 @@ class Unfrozen(Lease):
 
         return bool(await store.writer.write(done, store._ring))
 
+    async def note_sent(self, post: Post, remote_id: str) -> bool:
+        return await self.sent(post, remote_id)
+
 
 class Disordered(Core):
     """The deliveries of a room are sent in any order."""
@@ -308,6 +311,7 @@ PLANTED: Mapping[str, Program] = {
     "a renewal that does not look": Program(core=Trusting),
     "an offer that overtakes": Program(core=Overtaking),
     "no look at IRC's history": Program(settles=False),
+    "a proof that is noted some time, and nobody knows the post": Program(recognises=True),
     "an edit that is merged and sent": Program(core=SentTwice),
     "an earlier edit over a later one": Program(core=Overwritten),
     "a removal that leaves the queued edit": Program(core=Leftover),

@@ -14,6 +14,7 @@ from bridge.store.writer import Ring
 from tests.simulation.weather import Stir
 
 _SLOWEST = 0.03  # seconds that a sync takes
+_NOTED_WITHIN = 0.25  # seconds that a note waits, unless something else is asked for
 _KEPT = 8  # older states to be rewound to
 
 
@@ -72,6 +73,7 @@ class SimulatedWriter:
         self._core = core(disk.sql, clock)
         self._free = 0.0
         self._closed = False
+        self._notes: list[tuple[Callable[[Core], Any], Ring, asyncio.Future[Any]]] = []
         self.reached = True
         """Whether this process reaches the store."""
 
@@ -84,6 +86,18 @@ class SimulatedWriter:
     async def take_in(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
         return await self._queued(verb, ring)
 
+    async def note(self, verb: Callable[[Core], Any], ring: Ring) -> Any:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._notes.append((verb, ring, answer))
+        loop.call_later(_NOTED_WITHIN, self._serve_notes)
+        return await answer
+
+    def _serve_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        for verb, ring, answer in notes:
+            self._serve(verb, ring, answer)
+
     async def aclose(self) -> None:
         """The process has ended: waiting and later calls are not done."""
         self._closed = True
@@ -91,11 +105,15 @@ class SimulatedWriter:
     def _queued(self, verb: Callable[[Core], Any], ring: Ring | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        if self._closed:
-            return answer  # who asks is gone
-        self._free = max(self._free, loop.time()) + self._disk.rng.uniform(0.0005, _SLOWEST)
-        loop.call_at(self._free, self._serve_one, verb, ring, answer)
+        self._serve_notes()
+        self._serve(verb, ring, answer)
         return answer
+
+    def _serve(self, verb: Callable[[Core], Any], ring: Ring | None, answer: asyncio.Future[Any]) -> None:
+        if self._closed:
+            return  # who asks is gone
+        self._free = max(self._free, asyncio.get_running_loop().time()) + self._disk.rng.uniform(0.0005, _SLOWEST)
+        asyncio.get_running_loop().call_at(self._free, self._serve_one, verb, ring, answer)
 
     def _serve_one(self, verb: Callable[[Core], Any], ring: Ring | None, answer: asyncio.Future[Any]) -> None:
         if self._closed:

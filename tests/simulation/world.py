@@ -43,7 +43,7 @@ LINKS = tuple(
         (Room("home", f"#{name}:hs"), Room("libera", f"#{name}")),
         _RULES,
         welcome_guest="?",
-        by_hand=frozenset({Room("libera", f"#{name}")}),
+        by_hand=(Room("libera", f"#{name}"),),
     )
     for name in ("pond", "lake")
 )
@@ -68,6 +68,8 @@ class Program:
     core: type[Core] = Core
     lease: type[Lease] = Lease
     settles: bool = True
+    recognises: bool = False
+    """IRC is said to know posts again, even where it has no history."""
     gate: type[Gate] = Gate
     handle: Callable[[Event, Media], str] = handle
     until: Callable[[int], int] = int
@@ -178,7 +180,7 @@ class World:
         try:
             networks: list[Network] = [
                 MatrixNetwork("home", self.home, weather, merges=self.merges),
-                IrcNetwork("libera", self.libera, weather, settles=program.settles),
+                IrcNetwork("libera", self.libera, weather, settles=program.settles, recognises=program.recognises),
             ]
             gate = program.gate(self._users, Sessions(self._users, weather.clock, 1.0), self.links, clock=weather.clock)
             shared = Shared(weather.clock, weather.rng, Notices(weather.clock))
@@ -327,9 +329,10 @@ class World:
         return count
 
     def count_doubts(self) -> None:
-        """Whatever has arrived and is still frozen may be sent again."""
+        """Whatever has arrived and is still frozen may be sent again, unless its proof was there and left to be noted
+        some time."""
         for (post,) in self.disk.sql.execute("SELECT id FROM posts"):
-            if post in self.libera.posts:
+            if post in self.libera.posts and post not in self.libera.recognised:
                 self.doubts[post] = self.doubts.get(post, 0) + 1
 
 

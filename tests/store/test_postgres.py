@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -84,13 +85,34 @@ async def test_a_worker_believes_in_its_lease_from_before_it_asked(postgres: Pos
     store = PostgresStore(postgres.url, connect(postgres.url), lambda: NOW, steady=steady)
     async with aclosing(store):
         lease = await lease_of(store, "home")
-        asking = asyncio.create_task(lease.keep())
-        await asyncio.sleep(0)  # it has asked
-        now = BELIEVED_S - 0.1
-        await asking
-        assert lease.valid()
         now = BELIEVED_S
         assert not lease.valid()
+        now = 5.0
+        asking = asyncio.create_task(lease.keep())
+        await asyncio.sleep(0)  # it has asked
+        now = 5.0 + BELIEVED_S - 0.1
+        await asking
+        assert lease.valid()
+        now = 5.0 + BELIEVED_S
+        assert not lease.valid()
+
+
+async def test_a_lease_whose_answer_was_lost_is_ours_when_it_is_asked_for_again(
+    one: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = one.writer.write
+
+    async def lossy(*args: Any) -> Any:
+        await write(*args)
+        raise Unavailable("the answer was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.writer, "write", lossy)
+        with pytest.raises(Unavailable):
+            await one.acquire("home", "one")
+    lease = await one.acquire("home", "one")
+    assert lease is not None
+    assert lease.valid()
 
 
 async def test_a_stale_owner_can_write_nothing(one: PostgresStore, two: PostgresStore) -> None:

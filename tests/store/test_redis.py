@@ -13,17 +13,20 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from structlog.testing import capture_logs
 
-from bridge.model.accounting import Count, Tally, Traffic, TrafficKind
+from bridge.model.accounting import Account, Count, Tally, Traffic, TrafficKind
 from bridge.model.event import Event
 from bridge.model.outbox import Addressed, Delivery, Post
+from bridge.model.text import plain
 from bridge.store import (
     Commit,
     Committed,
     Dead,
+    Dropped,
     Full,
     Lease,
     LeaseLost,
     Rewound,
+    Shown,
     Store,
     Unavailable,
     Unusable,
@@ -540,6 +543,75 @@ async def test_every_verb_decides_as_it_does_on_sqlite(seed: int) -> None:
             await calls.step()
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_outbox_and_the_ledger_are_the_same_however_small_their_pages_are(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_PAGE", 3), ("_PAGE_BYTES", 400)):
+        monkeypatch.setattr(f"bridge.store.redis.verbs.{name}", value)
+    monkeypatch.setattr("bridge.store.redis.pages._QUEUES", 2)
+    need(RedisServer)
+    clock = Clock()
+    redis = RedisStore(Server(Address.parse(shared().url(unique()))), clock)
+    memory = MemoryStore(clock)
+    async with closing(redis, memory):
+        leases = [{network: await lease_of(each, network) for network in NETWORKS} for each in (memory, redis)]
+        calls = RandomCalls((memory, redis), leases, random.Random(seed), clock)
+        for _ in range(40):
+            await calls.step()
+
+
+async def test_no_call_of_the_outbox_or_the_ledger_reads_more_than_a_page(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
+    texts = [f"text {number}" for number in range(450)]
+    deliveries = await say(home, *texts)
+    for first in (0, 100):
+        await libera.settle(Dead([each.id for each in deliveries[first : first + 100]], "no"))
+    await libera.settle(Dropped([each.id for each in deliveries[400:]], "no"))
+    answers: list[bytes] = []
+    run = store.server.run
+
+    async def noted(*args: Any, **named: Any) -> Any:
+        answers.append(await run(*args, **named))
+        return answers[-1]
+
+    monkeypatch.setattr(store.server, "run", noted)
+    assert [plain(each.event.text) for each in await store.outbox()] == texts[:400]
+    (account,) = (await store.ledger(0)).accounts
+    assert (account.queued, account.dead, account.dropped) == (200, 200, 50)
+    assert max(answer.count(b'"origin"') for answer in answers) == 100
+
+
+async def test_what_dies_or_is_sent_while_the_outbox_or_the_ledger_is_read_is_in_it_once(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, libera = await lease_of(store, "home"), await lease_of(store, "libera")
+    one, two, three = await say(home, "one", "two", "three")
+    await libera.settle(Dead([three.id], "no"))
+    monkeypatch.setattr("bridge.store.redis.verbs._PAGE", 2)
+    read = store.read
+    asked: list[str] = []
+
+    async def meanwhile(verb: str, *args: Any, **named: Any) -> Any:
+        found = await read(verb, *args, **named)
+        asked.append(verb)
+        if asked.count("waiting_page") == 1 and verb == "waiting_page":
+            await libera.settle(Dead([one.id], "no") if named["bodies"] else Shown([two.id]))
+        return found
+
+    monkeypatch.setattr(store, "read", meanwhile)
+    assert [(each.delivery, each.state) for each in await store.outbox()] == [
+        (one.id, "dead"),
+        (two.id, "queued"),
+        (three.id, "dead"),
+    ]
+    asked.clear()
+    ledger = await store.ledger(0)
+    assert ledger.accounts == (Account(LIBERA, sent=1, dead=2),)
+
+
 @given(event=events_of_any_kind)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_an_event_is_read_back_as_it_was_stored(event: Event) -> None:
@@ -593,7 +665,7 @@ async def everything(store: RedisStore) -> str:
 
 
 def test_every_verb_takes_the_arguments_that_it_has_on_sqlite() -> None:
-    own = {"links_said", "revoke_these"}
+    own = {"links_said", "revoke_these", "waiting_queues", "waiting_page", "done_page", "counts_page"}
     verbs = {name: verb for name, verb in inspect.getmembers(Verbs, inspect.isfunction) if not name.startswith("_")}
     for name, verb in verbs.items():
         if name not in own:
@@ -601,4 +673,4 @@ def test_every_verb_takes_the_arguments_that_it_has_on_sqlite() -> None:
     public = {
         name for contract in (Store, Lease) for name, verb in vars(contract).items() if hasattr(verb, "__wrapped__")
     }
-    assert public - {*verbs} == {"revoke_said"}
+    assert public - {*verbs} == {"note_sent", "revoke_said", "outbox", "ledger"}

@@ -327,6 +327,70 @@ async def test_concurrent_calls_are_committed_together_and_one_that_fails_fails_
         assert isinstance(results[-1], Exception)
 
 
+async def _planned(home: Lease, libera: Lease, text: str) -> Post:
+    event = said(HOME, matrix("alice"), text)
+    delivery = Delivery.of(event.key, LIBERA)
+    await home.commit(Commit(None, None, [event], [delivery]))
+    (post,) = await libera.plan(LIBERA, [Post.of(LIBERA, (delivery.id,), 0, text)])
+    return post
+
+
+async def test_what_is_noted_is_committed_with_the_next_call_or_soon_by_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("bridge.store.writer._COMPANY_S", 3_600.0)
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        home, libera = await _lease(store, "home"), await _lease(store, "libera")
+        post = await _planned(home, libera, "one")
+        await store.writer.read(lambda core: core._sql.set_trace_callback(begun.append))
+        begun.clear()
+        note = asyncio.create_task(libera.note_sent(post, "$1"))
+        await asyncio.sleep(0.2)
+        assert not note.done()
+        async with asyncio.timeout(30):
+            assert await store.source_of(LIBERA, "$1") is not None
+        assert note.done()
+        monkeypatch.undo()
+        assert len([sql for sql in begun if sql.startswith("BEGIN")]) == 1
+        another = await _planned(home, libera, "two")
+        assert await libera.note_sent(another, "$2"), "nothing else is asked for"
+        last = await _planned(home, libera, "three")
+        note = asyncio.create_task(libera.note_sent(last, "$3"))
+        await asyncio.sleep(0)
+    assert await note, "closing does not forget it"
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        assert await store.outbox() == []
+
+
+_NOTES = """
+    import asyncio, os, time
+    from bridge.model.event import Room
+    from bridge.model.outbox import Post
+
+    LIBERA = Room("libera", "#pond")
+
+    async def main():
+        store = SqliteStore.open(path, time.time)
+        libera = await store.acquire("libera", "test")
+        (backlog,) = await libera.due(time.time())
+        note = asyncio.create_task(libera.note_sent(backlog.posts[0], "$1"))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), 9)
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_process_that_is_killed_at_once_has_forgotten_its_note_and_the_post_is_frozen(path: Path) -> None:
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        post = await _planned(await _lease(store, "home"), await _lease(store, "libera"), "one")
+    assert _python(path, _NOTES).returncode == -signal.SIGKILL
+    async with aclosing(SqliteStore.open(path, _clock)) as store:
+        (backlog,) = await (await _lease(store, "libera")).due(_clock())
+        assert backlog.posts == (post,)
+
+
 async def test_after_a_disk_error_every_call_fails_with_it_until_the_store_is_opened_again(path: Path) -> None:
     """It must end the daemon: a later fsync that succeeds does not prove that the data is on the disk."""
     async with aclosing(SqliteStore.open(path, _clock)) as store:

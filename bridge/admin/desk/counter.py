@@ -9,7 +9,7 @@ from typing import assert_never
 import structlog
 from argon2 import PasswordHasher
 
-from bridge.admin.desk.guesses import By, Guesses, Key
+from bridge.admin.desk.guesses import By, Guesses, Key, OwnGuesses, SharedGuesses
 from bridge.lib.durations import spelled
 from bridge.lib.lru import LruSet
 from bridge.model.event import Room
@@ -18,12 +18,13 @@ from bridge.rules.budget import Allowance, Budget
 from bridge.rules.gate import Gate
 from bridge.users import MembershipRequest, Standing, User, Users, UsersError
 from bridge.users.audit import Audit
-from bridge.users.codes import LASTS, Codes, OwnCodes
+from bridge.users.codes import LASTS, Codes, OwnCodes, SharedCodes
 from bridge.users.identities import lasting, same_name
 from bridge.users.passwords import HASHER, choose_password, hash_password, is_outdated, verify
 from bridge.users.requests import LASTS_S, Requests
 from bridge.users.sanctions import in_force
 from bridge.users.sessions import Sessions
+from bridge.users.shared import Slips
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class Counter:
         private: Collection[str],
         *,
         clock: Callable[[], float],
-        codes: Codes | None = None,
+        slips: Slips | None = None,
         hasher: PasswordHasher = HASHER,
     ) -> None:
         self._hasher = hasher
@@ -68,8 +69,8 @@ class Counter:
         self._gate = gate
         self._audit = audit
         self._clock = clock
-        self._codes = codes or OwnCodes()
-        self._guesses = Guesses()
+        self._codes: Codes = OwnCodes() if slips is None else SharedCodes(slips)
+        self._guesses: Guesses = OwnGuesses() if slips is None else SharedGuesses(slips)
         self._familiar: LruSet[tuple[object, ...]] = LruSet(_FAMILIAR)
         self._refusals = Budget(_RECORDED)
         self._askers, self._asking = Budget(_ASKED_BY), Budget(_ASKED)
@@ -82,16 +83,16 @@ class Counter:
         if asker.network not in self.private:
             return _unsafe(asker)
         keys = self._keys(asker, name)
-        if wait := self._guesses.wait(keys, self._clock()):
+        if wait := await self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         user = self._users.find(name)
         right = await asyncio.to_thread(verify, user.password if user else None, password, self._hasher)
         if user is None or not right:
-            self._guesses.wrong(keys, self._clock())
+            await self._guesses.wrong(keys, self._clock())
             whom = f"as {user.name}" if user else "under an unknown name"  # what was typed may be a password
             await self._record_refusal(asker, "login refused", whom)
             return _WRONG
-        self._guesses.right(keys)
+        await self._guesses.right(keys)
         self._familiar.add((same_name(user.name), *_keys(asker)[-1]))
         if user.password and is_outdated(user.password, self._hasher):
             await self._keep(asker, user, await asyncio.to_thread(hash_password, password, self._hasher))
@@ -199,7 +200,7 @@ class Counter:
         user = self._gate.who(asker)
         if user is None:
             return f"{_STRANGER} {self._gate.next_step(asker)}"
-        if wait := self._guesses.wait(guesser, now):
+        if wait := await self._guesses.wait(guesser, now):
             return f"Too many wrong codes: again in {spelled(wait + 1)}."
         code, _, sure = rest.partition(" ")
         if not code:
@@ -209,7 +210,7 @@ class Counter:
         except OSError:
             return _NO_CODES
         if claim is None:
-            self._guesses.wrong(guesser, now)
+            await self._guesses.wrong(guesser, now)
             return "That code is wrong or too old. Say `prove` on the other network to get a new one."
         identity = lasting(claim.sender)
         assert identity is not None  # `prove` has checked that
@@ -266,12 +267,12 @@ class Counter:
     async def _check(self, asker: Sender, user: User, password: str) -> str:
         """Why `password` is refused as the user's; '' if it is right."""
         keys = self._keys(asker, user.name)
-        if wait := self._guesses.wait(keys, self._clock()):
+        if wait := await self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
         if await asyncio.to_thread(verify, user.password, password, self._hasher):
-            self._guesses.right(keys)
+            await self._guesses.right(keys)
             return ""
-        self._guesses.wrong(keys, self._clock())
+        await self._guesses.wrong(keys, self._clock())
         await self._record_refusal(asker, "password refused", f"as {user.name}")
         return "That is not your password."
 

@@ -40,16 +40,11 @@ def _in_store(office: Office, old: str, new: str) -> Iterator[tuple[bool, int]]:
     and how many deliveries wait."""
     from bridge.store.rename import renaming  # few verbs need it
 
-    path = office.config.store.path
-    if office.config.store.url is not None:
-        raise click.UsageError(
-            "a network in a shared store cannot be renamed: with PostgreSQL, stop the workers, move the store to a file"
-            " with `quackbridge move-store`, rename the network there, and move it back"
-        )
-    if not path.exists():
+    store = office.config.store
+    if not store.is_there:
         yield False, 0
         return
-    with renaming(path, old, new) as moved:
+    with renaming(store.place, store.path.parent, old, new) as moved:
         yield moved.found, moved.waiting
 
 

@@ -16,7 +16,7 @@ from bridge.model.glob import matches
 _CHANNELS = 1000
 _BANS = 100
 """Most bans of a channel that are kept: servers allow about as many."""
-_MODERATED, _REGISTERED = "m", "M"
+_MODERATED, _REGISTERED = _SILENCING = "m", "M"
 _LISTS = "bq"
 """Modes whose masks may not speak: bans, and quiets where `q` is not a rank."""
 _MUTES = ("m:", "~q:", "~quiet:", "~mute:")
@@ -25,7 +25,7 @@ _MUTES = ("m:", "~q:", "~quiet:", "~mute:")
 
 @dataclass(slots=True)
 class _Channel:
-    modes: frozenset[str] = frozenset()
+    modes: str = ""
     bans: tuple[str, ...] = ()
     excepted: bool = False
 
@@ -51,14 +51,14 @@ class Hush:
     def modes(self, name: str, letters: str) -> None:
         """The channel has these modes, and no others."""
         channel = self._of(name)
-        channel.modes = frozenset(letters) & {_MODERATED, _REGISTERED}
+        channel.modes = "".join(letter for letter in _SILENCING if letter in letters)
 
     def changed(self, name: str, change: ModeChange, supports: Isupport) -> None:
         """One mode of the channel has changed."""
         channel = self._of(name)
         channel.excepted = False
-        if change.letter in (_MODERATED, _REGISTERED):
-            channel.modes = channel.modes | {change.letter} if change.on else channel.modes - {change.letter}
+        if change.letter in _SILENCING:
+            channel.modes = channel.modes.replace(change.letter, "") + (change.letter if change.on else "")
         elif change.letter in _LISTS and change.letter not in supports.ranks.values() and change.param:
             left = tuple(mask for mask in channel.bans if mask != change.param)
             channel.bans = (*left[-_BANS + 1 :], change.param) if change.on else left

@@ -1,15 +1,18 @@
 """The Matrix rooms that we are in or want to be in, and the stage of each. No I/O."""
 
-import asyncio
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from bridge.lib.waiting import Flag
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.rooms.encrypted import Encrypted
 from bridge.matrix.rooms.names import Names
 from bridge.matrix.rooms.power import Power
 from bridge.model.event import Room
+
+_NONE: frozenset[str] = frozenset()
+"""One for all rooms: an empty set of their own would take 216 bytes."""
 
 
 class Stage(Enum):
@@ -20,7 +23,7 @@ class Stage(Enum):
     AWAY = auto()
     """We are not in it: we were refused, or removed."""
     RECALLED = auto()
-    """We were in it before the restart. It is being joined again, and heard meanwhile."""
+    """We were in it before the restart. Whether we still are is not known yet. It is heard meanwhile."""
     NEW = auto()
     """We are in it. The messages in `past` were there before us."""
     HEARD = auto()
@@ -30,13 +33,13 @@ class Stage(Enum):
 
 
 class JoinedRoom:
-    """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are not
-    in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `members`: who is
+    """One room. `id`: the homeserver's; `peer`: the other person of a private conversation; `absence`: why we are
+    not in it; `checked`: we cannot have missed that it was encrypted or that a third person came; `members`: who is
     there or invited, None if not asked for yet; `comings`: how often somebody came or went; `names`: what people
     there were called at the last event that we heard, None if not asked for yet; `power`: who had which power then,
-    None if not asked for yet, and in private; `voice`: who may speak there now, None if not known; `replacement`:
-    the room that people go on in, once it was upgraded; `refused`: one that claims to be that, and is not; `moved`:
-    why we go on in this room instead of another, empty if we do not."""
+    None if not asked for yet, and in private; `voice`: the types of messages that we may send there now, None if
+    not known; `replacement`: the room that people go on in, once it was upgraded; `refused`: one that claims to be
+    that, and is not; `moved`: why we go on in this room instead of another, empty if we do not."""
 
     __slots__ = (
         "_settled",
@@ -65,19 +68,19 @@ class JoinedRoom:
         self.peer = peer
         self.stage = Stage.ARRIVING
         self.absence = "not joined yet"
-        self.past: frozenset[str] = frozenset()
+        self.past = _NONE
         self.encrypted = False
         self.checked = False
         self.members: set[str] | None = None
         self.comings = 0
         self.names: Names | None = None
         self.power: Power | None = None
-        self.voice: Power | None = None
+        self.voice: tuple[str, ...] | None = None
         self.moved = ""
         self.replacement: Replacement | None = None
         self.refused: Replacement | None = None
-        self._warned: set[str] = set()
-        self._settled = asyncio.Event()
+        self._warned = _NONE
+        self._settled = Flag()
 
     @property
     def private(self) -> bool:
@@ -106,7 +109,7 @@ class JoinedRoom:
         if self.stage is Stage.AWAY:
             self._become(Stage.ARRIVING)
 
-    def enter(self, past: frozenset[str] = frozenset()) -> None:
+    def enter(self, past: frozenset[str] = _NONE) -> None:
         """We are in it, and have just checked it. `past`: ids from before we came, if it was not heard before."""
         self.checked = True
         if self.stage in (Stage.ARRIVING, Stage.AWAY):
@@ -119,9 +122,14 @@ class JoinedRoom:
         """We were in it in an earlier run."""
         self._become(Stage.RECALLED)
 
+    def resume(self) -> None:
+        """We are still in it, as in an earlier run; what has changed since is not checked yet."""
+        if self.stage is Stage.RECALLED:
+            self._become(Stage.HEARD)
+
     def hear(self) -> None:
         """What was said since we came is stored."""
-        self.past = frozenset()
+        self.past = _NONE
         self._become(Stage.HEARD)
 
     def refuse(self) -> None:
@@ -159,12 +167,13 @@ class JoinedRoom:
         """Whether to warn of `trouble`: true once, until `is_over`."""
         if trouble in self._warned:
             return False
-        self._warned.add(trouble)
+        self._warned |= {trouble}
         return True
 
     def is_over(self, trouble: str) -> None:
         """`trouble` is over: if it comes again, it is warned of again."""
-        self._warned.discard(trouble)
+        if trouble in self._warned:
+            self._warned -= {trouble}
 
     def _become(self, stage: Stage) -> None:
         if self.closed:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 from bridge.lib.backoff import Backoff
-from bridge.lib.waiting import is_set_within
+from bridge.lib.waiting import Flag, is_set_within
 from bridge.matrix.account import Account
 from bridge.matrix.dialect.fields import values
 from bridge.matrix.dialect.sync import Replacement
@@ -72,9 +72,9 @@ class Joining:
         self._account = account
         self._memory = memory
         self._rng = rng
-        self._tried = {room: asyncio.Event() for room in wanted}
+        self._tried = {room: Flag() for room in wanted}
         self._missing = set(wanted)
-        self._stirs = {room: asyncio.Event() for room in wanted}
+        self._stirs = {room: Flag() for room in wanted}
         self._late: set[Room] = set()
         self._troubles: dict[Room, str] = {}
         self._holding: dict[Room, asyncio.Task[None]] = {}
@@ -91,6 +91,7 @@ class Joining:
         """Join every room, and rejoin it whenever we are not in it any more. Does not return."""
         self._note()
         self._stayed = await self._still_in()
+        self._resume()
         try:
             async with asyncio.TaskGroup() as self._group:
                 for room in self._stirs:
@@ -111,6 +112,17 @@ class Joining:
             return set()
         return {each for each in values(found, "joined_rooms") if isinstance(each, str)}
 
+    def _resume(self) -> None:
+        """Go on in the rooms that an earlier run was in, and we still are: nothing has to wait until the homeserver has
+        told what changed in each of a thousand. We ask that afterwards."""
+        for room in self._stirs:
+            joined = self._rooms.of(room)
+            if joined is not None and joined.heard and joined.id in self._stayed:
+                joined.resume()
+                self._tried[room].set()
+                self._missing.discard(room)
+        self._note()
+
     def use(self, rooms: Sequence[Room]) -> None:
         """Replace the wanted rooms. We stay in rooms that are no longer wanted, but ignore them: had we left an
         invite-only room, we might not get back in."""
@@ -118,7 +130,7 @@ class Joining:
             self._forget(room)
         for room in rooms:
             if room not in self._stirs:
-                self._tried[room], self._stirs[room] = asyncio.Event(), asyncio.Event()
+                self._tried[room], self._stirs[room] = Flag(), Flag()
                 self._missing.add(room)
                 self._late.add(room)
                 self._begin(room)
@@ -252,7 +264,7 @@ class Joining:
             self._lament(room, _NotJoined(joined.absence, "invite {us} again, or lift its ban"), _FIRST_PAUSE)
             await is_set_within(stir, _FIRST_PAUSE)
 
-    async def _stay(self, joined: JoinedRoom, stir: asyncio.Event) -> None:
+    async def _stay(self, joined: JoinedRoom, stir: Flag) -> None:
         """Return when the room, or another in its place, has to be joined: it is stirred, or we have gone elsewhere."""
         looks, room = 0, joined.room
         while joined.inside:

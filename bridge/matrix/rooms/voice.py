@@ -12,7 +12,7 @@ from bridge.network import Refused
 _LOOK_S = 1.0
 _AGAIN_S = 10.0
 """Seconds until what could not be asked is asked again."""
-_PLAIN, _SEALED = "m.room.message", "m.room.encrypted"
+_KINDS = _PLAIN, _SEALED = "m.room.message", "m.room.encrypted"
 
 
 class Voices:
@@ -28,10 +28,10 @@ class Voices:
         """Why we may not speak there; empty if we may, or if it is not known."""
         if joined.voice is None:
             return ""
-        us, kind = self._account.us.user, _SEALED if joined.encrypted else _PLAIN
-        if joined.voice.may_send(us, kind):
+        kind = _SEALED if joined.encrypted else _PLAIN
+        if kind in joined.voice:
             return ""
-        return f"{us} may not speak in the room: its power level is too low ({kind})"
+        return f"{self._account.us.user} may not speak in the room: its power level is too low ({kind})"
 
     def changed(self, joined: JoinedRoom) -> None:
         """The power levels of the room have changed."""
@@ -58,7 +58,7 @@ class Voices:
         for joined in rooms:
             self._stale.discard(joined)
             try:
-                found = await look.power_now(self._homeserver, joined.id)
+                power = await look.power_now(self._homeserver, joined.id)
             except ApiError:  # of this room; the others may be told
                 self._stale.add(joined)
                 all_told = False
@@ -66,5 +66,6 @@ class Voices:
             except (Unreachable, Refused):
                 self._stale.add(joined)
                 return False
-            joined.voice = found if joined.inside else None
+            us = self._account.us.user
+            joined.voice = tuple(kind for kind in _KINDS if power.may_send(us, kind)) if joined.inside else None
         return all_told

@@ -11,7 +11,7 @@ from bridge.store.postgres.schema import prepare
 from bridge.store.postgres.sql import Sql, connect, one_line
 
 _SLIPS = 1_000
-"""Slips that are kept; then those that run out first are forgotten."""
+"""Slips of a kind that are kept; then those that run out first are forgotten."""
 _RECORDS = 100_000
 """Lines of the audit log that are kept: some years."""
 
@@ -76,29 +76,31 @@ class UsersText:
             rows = sql.execute("SELECT line FROM audit ORDER BY seq").fetchall()
         yield from (str(line) for (line,) in rows)
 
-    def keep(self, name: str, body: str, until: float, now: float) -> None:
+    def keep(self, kind: str, name: str, body: str, until: float, now: float) -> None:
         """See `bridge.users.shared.Slips`."""
         with self._reached() as sql:
-            sql.execute("DELETE FROM codes WHERE until < ?", (now,))
+            sql.execute("DELETE FROM slips WHERE until < ?", (now,))
             sql.execute(
-                "INSERT INTO codes (code, body, until) VALUES (?, ?, ?)"
-                " ON CONFLICT (code) DO UPDATE SET body = excluded.body, until = excluded.until",
-                (name, body, until),
+                "INSERT INTO slips (kind, name, body, until) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body, until = excluded.until",
+                (kind, name, body, until),
             )
             sql.execute(
-                "DELETE FROM codes WHERE code NOT IN (SELECT code FROM codes ORDER BY until DESC LIMIT ?)", (_SLIPS,)
+                "DELETE FROM slips WHERE kind = ?1 AND name NOT IN"
+                " (SELECT name FROM slips WHERE kind = ?1 ORDER BY until DESC LIMIT ?2)",
+                (kind, _SLIPS),
             )
 
-    def find(self, name: str) -> tuple[str, float] | None:
+    def find(self, kind: str, name: str) -> tuple[str, float] | None:
         """See `bridge.users.shared.Slips`."""
         with self._reached() as sql:
-            row = sql.execute("SELECT body, until FROM codes WHERE code = ?", (name,)).fetchone()
+            row = sql.execute("SELECT body, until FROM slips WHERE kind = ? AND name = ?", (kind, name)).fetchone()
         return (str(row[0]), float(row[1])) if row is not None else None
 
-    def drop(self, name: str) -> None:
+    def drop(self, kind: str, name: str) -> None:
         """See `bridge.users.shared.Slips`."""
         with self._reached() as sql:
-            sql.execute("DELETE FROM codes WHERE code = ?", (name,))
+            sql.execute("DELETE FROM slips WHERE kind = ? AND name = ?", (kind, name))
 
     def close(self) -> None:
         """End the connection."""

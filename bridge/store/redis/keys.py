@@ -13,6 +13,7 @@ _TABLES = (
     "lasting",
     "linked",
     "minutes",
+    "moving",
     "nets",
     "outages",
 )

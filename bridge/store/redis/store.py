@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -13,12 +13,13 @@ from redis import exceptions
 
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
-from bridge.model.event import Room
-from bridge.model.outbox import Revoked
+from bridge.model.accounting import Ledger
+from bridge.model.event import VOICES, Room
+from bridge.model.outbox import Entry, Revoked
 from bridge.model.people import Sender
 from bridge.store.contract import LEASE_S, Lease, LeaseLost, Rewound, Store, StoreError, Unavailable, Unusable
 from bridge.store.core import EXCERPT
-from bridge.store.redis import settings
+from bridge.store.redis import pages, settings
 from bridge.store.redis.address import Address
 from bridge.store.redis.keys import Keys
 from bridge.store.redis.leases import Beliefs
@@ -27,6 +28,7 @@ from bridge.store.redis.server import Server
 from bridge.store.redis.verbs import Request, Verbs
 from bridge.store.steps import since_boot
 from bridge.store.tables.bodies import load_sender
+from bridge.store.tables.leases import FORGOTTEN_S
 
 log = structlog.get_logger()
 
@@ -42,6 +44,10 @@ _ONCE = frozenset(
 The others can be repeated as they are."""
 
 
+class _Moved(Unavailable):
+    """The store is moved, or renamed, just now, or that was cut short."""
+
+
 def _random_token() -> str:
     return secrets.token_hex(16)
 
@@ -54,6 +60,7 @@ class RedisStore(Store):
     """
 
     shared = True
+    in_order = False
 
     def __init__(
         self,
@@ -104,6 +111,9 @@ class RedisStore(Store):
                 f"{store.server.address}: our user may not do on the Redis server what we need:"
                 " give it ~qb:* &qb:* +@all -@admin (ACL)"
             ) from error
+        except _Moved as error:
+            await store.aclose()
+            raise Unusable(str(error)) from error
         except BaseException:
             await store.aclose()
             raise
@@ -114,6 +124,7 @@ class RedisStore(Store):
         token = self._asked.setdefault(network, self._token())  # kept until an answer comes: it may have been granted
         asked = self._beliefs.steady()
         args = {"network": network, "token": token, "seconds": LEASE_S, "worker": worker, "process": self._process}
+        args |= {"voices": VOICES, "forgotten": FORGOTTEN_S}
         granted = await self._kept(self._run("acquire", Mode.DRAIN, Request(args)))
         self._asked.pop(network, None)
         if not granted:
@@ -127,6 +138,12 @@ class RedisStore(Store):
         theirs = [link for sender, links in found if said(load_sender(sender)) for link in links]
         revoked: Revoked = await self.write("revoke_these", theirs)
         return revoked
+
+    async def outbox(self) -> Sequence[Entry]:
+        return await pages.outbox(self.read)
+
+    async def ledger(self, since: float) -> Ledger:
+        return await pages.ledger(self.read, since)
 
     async def aclose(self) -> None:
         """Finish the calls that have begun, then close the connections."""
@@ -149,6 +166,10 @@ class RedisStore(Store):
 
     async def take_in(self, verb: str, *args: Any, **named: Any) -> Any:
         return await self._kept(self._run(verb, Mode.INTAKE, self._request(verb, args, named)))
+
+    async def note(self, verb: str, *args: Any, **named: Any) -> Any:
+        """Nothing is gained by waiting: see `Engine.note`."""
+        return await self.write(verb.removeprefix("note_"), *args, **named)
 
     def holds(self, network: str, token: str) -> bool:
         return self._beliefs.holds(network, token)
@@ -210,6 +231,8 @@ class RedisStore(Store):
     def _answer(self, request: Request, reply: Any) -> Any:
         if isinstance(reply, dict):
             network, token = request.lease or ("", "")
+            if reply["refused"] == "moved":
+                raise _Moved(f"{self.server.address}: the store {reply['stored']}")
             if reply["refused"] == "lost":
                 self.let_go(network, token)
                 raise LeaseLost(f"another worker runs the network {network!r}")

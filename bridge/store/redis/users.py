@@ -16,7 +16,7 @@ from bridge.store.redis.address import Address
 _RECORDS = 100_000
 """Lines of the audit log that are kept: some years."""
 _SLIPS = 1_000
-"""Slips that are kept; then those that run out first are forgotten."""
+"""Slips of a kind that are kept; then those that run out first are forgotten."""
 _PATIENCE_S, _HELD_MS, _AGAIN_S = 10.0, 15_000, 0.05
 _ANSWER_S, _CONFIRM_MS = 5.0, 2_000
 _WRITE = """
@@ -92,12 +92,13 @@ class UsersText:
 
     def append(self, line: str) -> None:
         """See `SharedText`."""
-        if self._held:
-            self._lines.append(line)
-            return
-        with self._reached():
-            self._client.rpush(self._key("audit"), line)
-            self._confirmed()
+        with self._turn:
+            if self._held:
+                self._lines.append(line)
+                return
+            with self._reached():
+                self._client.rpush(self._key("audit"), line)
+                self._confirmed()
 
     def lines(self) -> Iterator[str]:
         """See `SharedText`."""
@@ -105,31 +106,31 @@ class UsersText:
             found = self._client.lrange(self._key("audit"), 0, -1)
         yield from (line.decode() for line in found)  # type: ignore[union-attr]
 
-    def keep(self, name: str, body: str, until: float, now: float) -> None:
+    def keep(self, kind: str, name: str, body: str, until: float, now: float) -> None:
         """See `bridge.users.shared.Slips`."""
         with self._reached():
             pipe = self._client.pipeline()
-            pipe.set(self._key("slip", name), f"{until!r} {body}", px=max(1, round((until - now) * 1000)))
-            pipe.zremrangebyscore(self._key("slips"), "-inf", now)
-            pipe.zadd(self._key("slips"), {name: until})
-            pipe.zremrangebyrank(self._key("slips"), 0, -_SLIPS - 1)
+            pipe.set(self._key("slip", kind, name), f"{until!r} {body}", px=max(1, round((until - now) * 1000)))
+            pipe.zremrangebyscore(self._key("slips", kind), "-inf", now)
+            pipe.zadd(self._key("slips", kind), {name: until})
+            pipe.zremrangebyrank(self._key("slips", kind), 0, -_SLIPS - 1)
             pipe.execute()
 
-    def find(self, name: str) -> tuple[str, float] | None:
+    def find(self, kind: str, name: str) -> tuple[str, float] | None:
         """See `bridge.users.shared.Slips`."""
         with self._reached():
-            found = self._client.get(self._key("slip", name))
-            is_kept = self._client.zscore(self._key("slips"), name) is not None
+            found = self._client.get(self._key("slip", kind, name))
+            is_kept = self._client.zscore(self._key("slips", kind), name) is not None
         if not isinstance(found, bytes) or not is_kept:
             return None
         until, _, body = found.decode().partition(" ")
         return body, float(until)
 
-    def drop(self, name: str) -> None:
+    def drop(self, kind: str, name: str) -> None:
         """See `bridge.users.shared.Slips`."""
         with self._reached():
-            self._client.delete(self._key("slip", name))
-            self._client.zrem(self._key("slips"), name)
+            self._client.delete(self._key("slip", kind, name))
+            self._client.zrem(self._key("slips", kind), name)
 
     def close(self) -> None:
         """End the connections."""
@@ -174,3 +175,12 @@ class UsersText:
             raise OSError(str(error)) from error
         except exceptions.RedisError as error:
             raise OSError(f"the server of the store does not answer ({type(error).__name__})") from error
+
+
+def kept(url: str) -> tuple[str | None, list[str]]:
+    """The users and the audit log in the store at `url`. Raises OSError."""
+    text = UsersText(url)
+    try:
+        return text.read(), [*text.lines()]
+    finally:
+        text.close()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from bridge.model.accounting import Account, Count, Ledger, Tally, Traffic, TrafficKind
+from bridge.model.accounting import Traffic, TrafficKind
 from bridge.model.event import BOTS, VOICES, EventKey, Room
 from bridge.model.health import Lines, Queue
 from bridge.model.history import Run
@@ -17,7 +17,8 @@ from bridge.store.tables.files import ALL_TEXTS, GUESTS_TEXTS
 from bridge.store.tables.networks import REPORT
 
 _EXPIRE_AT_ONCE = 500  # rows a call: takes milliseconds, so that expiring never delays a message
-_MINUTE_S, _DAY_S = 60, 86_400
+_PAGE, _PAGE_BYTES = 100, 128 * 1024  # deliveries, or minutes, a call, and bytes of their texts: some milliseconds
+MINUTE_S, _DAY_S = 60, 86_400
 _REASON = 300  # characters kept of an outage's reason
 
 
@@ -249,17 +250,27 @@ class Verbs:
             (room,),
         )
 
-    def outbox(self) -> Request:
-        return Request({}, packing.read_outbox)
+    def waiting_queues(self) -> Request:
+        """The first step of `outbox` and `ledger`: all queues in which something waits or is dead."""
+        return Request({}, lambda found: [{**each, "after": "-inf"} for each in found])
+
+    def waiting_page(self, queues: Sequence[Json], *, bodies: bool) -> Request:
+        """Some of what is in `queues`. `bodies`: with the texts, and why each waits."""
+        return Request({"queues": [*queues], "bodies": bodies, "most": _PAGE, "most_bytes": _PAGE_BYTES})
+
+    def done_page(self, since: str, skip: int) -> Request:
+        """Some of what was finished from `since` on, without the first `skip` of it."""
+        return Request({"since": since, "skip": skip, "most": _PAGE})
+
+    def counts_page(self, minute: int) -> Request:
+        """Some of what was counted from that minute on."""
+        return Request({"minute": minute, "most": _PAGE})
 
     def networks(self) -> Request:
         def read(numbers: Mapping[str, int]) -> Mapping[str, int]:
             return {name: numbers[name] for name in packing.in_order(numbers, lambda each: (each,)) if _is_real(name)}
 
         return Request({}, read)
-
-    def ledger(self, since: float) -> Request:
-        return Request({"since": decimal(since), "minute": int(since // _MINUTE_S)}, _read_ledger)
 
     def retry(self, delivery: str) -> Request:
         return Request({"delivery": delivery})
@@ -304,23 +315,10 @@ class Verbs:
         return Request(
             {
                 "before": decimal(before),
-                "minute": int(before // _MINUTE_S),
+                "minute": int(before // MINUTE_S),
                 "day": int(before // _DAY_S),
                 "most": _EXPIRE_AT_ONCE,
                 "all_texts": ALL_TEXTS,
                 "guests_texts": GUESTS_TEXTS,
             }
         )
-
-
-def _read_ledger(found: Json) -> Ledger:
-    fates: dict[Room, dict[str, int]] = {}
-    for (network, room, state), number in found["fates"]:
-        fates.setdefault(Room(network, room), {})[state] = number
-    counts = packing.in_order(found["counts"], lambda each: (-each[1], *each[0]))
-    return Ledger(
-        found["carried"],
-        tuple(Account(room, **states) for room, states in sorted(fates.items(), key=lambda each: each[0])),
-        tuple((Count(Room(n, r), Tally(what), reason), number) for (n, r, what, reason), number in counts),
-        tuple((reason, number) for reason, number in packing.in_order(found["lost"], lambda each: (-each[1], each[0]))),
-    )

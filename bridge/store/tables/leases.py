@@ -4,7 +4,7 @@ from bridge.model.event import VOICES
 from bridge.store.contract import LEASE_S
 from bridge.store.tables.networks import Networks
 
-_FORGOTTEN_S = 86_400.0
+FORGOTTEN_S = 86_400.0
 """Seconds after which the voice of a worker that was killed is forgotten."""
 
 
@@ -30,10 +30,11 @@ class TimedLeases(Networks):
             " OR networks.token = excluded.token",
             (network, token, worker, LEASE_S),
         )
-        self._sql.execute(
-            f"DELETE FROM networks WHERE name LIKE ? AND until < {self.now} - ?",  # noqa: S608
-            (f"{VOICES}%", _FORGOTTEN_S),
-        )
+        gone = self._sql.execute(
+            f"DELETE FROM networks WHERE name LIKE ? AND until < {self.now} - ? RETURNING name",  # noqa: S608
+            (f"{VOICES}%", FORGOTTEN_S),
+        ).fetchall()
+        self._sql.executemany("DELETE FROM memory WHERE network = ?", gone)
         return taken.rowcount == 1
 
     def release(self, network: str, token: str) -> None:

@@ -81,6 +81,13 @@ local function remember(changes)
     end
 end
 
+-- Forget a network for which nothing can wait.
+local function forget_network(network)
+    call('DEL', key('net', network), key('mem', network), key('answers', network), key('calls', network))
+    call('HDEL', key('bells'), network)
+    call('SREM', key('nets'), network)
+end
+
 -- The network may have new work.
 local function wake(network)
     woken[network] = true
@@ -122,6 +129,11 @@ local function refused(why, stored)
     return cjson.encode({ refused = why, stored = stored or NIL })
 end
 
+-- Only who moves the store uses it meanwhile: `moving` says who does, and why the others have to wait.
+local marker = CALL.marker or key('moving')
+if (call('HGET', marker, 'token') or nil) ~= CALL.mover and not CALL.moves then
+    return refused('moved', call('HGET', marker, 'why'))
+end
 if CALL.confirm then -- a call that changes nothing would be confirmed at once, without waiting for those before it
     call('INCR', key('confirmed'))
 end

@@ -79,6 +79,29 @@ local function insert(handle, seq, file, guest)
     end
 end
 
+-- Put a file or a text that was kept in another store into this one, as it was there.
+function files.restore(file)
+    local event = row(key('ev', file.event), 'network', 'sender')
+    local note = event.network ~= 'bots' and event.sender and cjson.decode(event.sender).note
+    file.guest = note == 'guest' and '1' or '0'
+    call('HSET', key('m', file.handle), 'event', file.event, 'kind', file.kind, 'name', file.name,
+        'size', file.size or '', 'mime', file.mime, 'source', file.source, 'until', file['until'], 'text', file.text,
+        'guest', file.guest)
+    call('SADD', key('media', file.event), file.handle)
+    call('ZADD', key('until'), file['until'], file.handle)
+    if file.source == '' then
+        return -- it was revoked
+    end
+    count(file, 1)
+    if file.kind == TEXT then
+        weigh(file, file.size)
+        call('ZADD', key('texts'), file.event, file.handle)
+        if file.guest == '1' then
+            call('ZADD', key('guests'), file.event, file.handle)
+        end
+    end
+end
+
 -- The text of an edit replaces the one before it, however short it is now, unless a later one has done so.
 local function replace_text(text, seq, about)
     local file = files.find(text.handle)
