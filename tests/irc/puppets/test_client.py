@@ -172,6 +172,24 @@ async def test_the_next_speaker_writes_when_the_last_line_is_proven() -> None:
         assert [line.rpartition(":")[2] for line in server.said()][-3:] == ["one", "two", "<eve> three"]
 
 
+async def test_a_puppet_waits_for_what_the_bridge_has_said_before() -> None:
+    """Its own lines may be on their way several at once, but no line of another connection with them."""
+    server = Server()
+    async with running(server) as (net, _):
+        await net.send(post("ann", "hello"))
+        server.holds.add("duck")
+        guest = [Post.of(_POND, (text,), 0, encode(Say("PRIVMSG", "#pond", f"<eve> {text}", 6))) for text in "ab"]
+        async with asyncio.TaskGroup() as group:
+            for each in guest:
+                group.create_task(net.send(each))
+            await server.told("duck> PRIVMSG #pond :<eve> b")
+            group.create_task(net.send(post("ann", "one")))
+            await asyncio.sleep(0.1)
+            assert not any("one" in line for line in server.said())
+            server.release("duck")
+        assert server.said()[-1] == "ann> PRIVMSG #pond :one"
+
+
 async def test_a_line_that_the_server_took_and_nobody_saw_is_in_doubt_and_the_bridge_says_it_then(quick: None) -> None:
     server = Server()
     async with running(server) as (net, _):
