@@ -235,10 +235,12 @@ class Network(Protocol):
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen,
-    with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch)."""
+    with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch).
+    `puppets`: how many members have a connection of their own there."""
 
     problem: str = ""
     heard: float | None = None
+    puppets: int = 0
 
 
 @runtime_checkable

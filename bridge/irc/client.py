@@ -326,8 +326,8 @@ class IrcNetwork:
         """See `bridge.network.Reports`."""
         connection = self._connection
         if connection is None or not connection.open:
-            return Vitals(self._trouble, self._heard)
-        return Vitals(_UNANSWERED if connection.silent else "", connection.heard)
+            return Vitals(self._trouble, self._heard, self._puppets.online)
+        return Vitals(_UNANSWERED if connection.silent else "", connection.heard, self._puppets.online)
 
     def joined(self, room: Room) -> bool:
         """See `bridge.network.Reports`."""
@@ -381,6 +381,7 @@ class IrcNetwork:
         """See `bridge.network.Network`."""
         fresh = {*rooms} - {*self._rooms}
         self._rooms = tuple(rooms)
+        self._puppets.keep_to(room.id for room in rooms)
         if self._connection is not None:
             self._connection.set_rooms(rooms)
             fresh = {room for room in fresh if not self._connection.session.channels.joined(room.id)}

@@ -80,6 +80,7 @@ class Gate:
         self.links = Links(links)
         self._names = {name for link in self.links for bot in link.bots for name in bot.names}
         self._bots = {lookalike(name) for name in self._names}
+        self._has_puppets = any(link.presentation.puppets for link in self.links)
 
     def who(self, sender: Sender) -> User | None:
         """The user whom the network proves `sender` to be, else the one they have logged in as."""
@@ -147,9 +148,10 @@ class Gate:
         return user is not None and self._users.sanctioned(sender, user, None, self._clock()) is None
 
     def may_have_puppet(self, user: str) -> bool:
-        """Whether a user is there, wants a connection of their own on IRC, and is not banned everywhere."""
+        """Whether a user is there, wants a connection of their own on IRC, where a link has such, and is not banned
+        everywhere."""
         found = self._users.find(user)
-        if found is None or not found.puppet:
+        if found is None or not found.puppet or not self._has_puppets:
             return False
         senders = (Sender(each.network, each.value, found.name, (each,)) for each in found.identities)
         sender = next(senders, Sender("", "", found.name))

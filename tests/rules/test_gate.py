@@ -28,6 +28,7 @@ from bridge.model.event import (
 )
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.presentation import Presentation
 from bridge.model.text import words
 from bridge.rules.budget import Allowance
 from bridge.rules.case import Aside, Refusal, Told
@@ -615,6 +616,8 @@ def test_users_may_verify_the_bridge_but_nobody_who_is_muted_or_banned_everywher
 
 def test_a_puppet_is_for_users_who_want_one_and_are_not_banned_everywhere() -> None:
     world = World()
+    assert not world.gate.may_have_puppet("alice")  # no link has puppets
+    world.gate.set_links([Link("pond", (HOME, LIBERA), DEFAULT, presentation=Presentation(puppets=True))])
     assert world.gate.may_have_puppet("alice")
     assert not world.gate.may_have_puppet("eve")
     world.users.set_puppet("bob", on=False)

@@ -10,7 +10,7 @@ import structlog
 
 from bridge.irc.dialect.formatting import stripped
 from bridge.irc.dialect.operations import Say
-from bridge.irc.effects import Write
+from bridge.irc.effects import Write, written
 from bridge.irc.puppets.faces import NotShown
 from bridge.irc.puppets.session import Closed, NotSaid, Outcome, PuppetSession, Taken
 from bridge.irc.wire.line import MAX_LINE, Unwritable, compose
@@ -99,6 +99,10 @@ class PuppetConnection:
 
     def join(self, channel: str, key: str) -> None:
         self._do(self.session.join(channel, key))
+
+    def notice(self, who: str, text: str) -> None:
+        """Say something to somebody in private, which no program may answer."""
+        self._do(written("NOTICE", who, text))
 
     def part(self, channel: str) -> None:
         self._do(self.session.part(channel))

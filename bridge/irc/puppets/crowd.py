@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,6 +36,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Unwritable
 from bridge.lib.backoff import Backoff
+from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.casemap import Casemapping
 
@@ -54,6 +55,8 @@ _TURNED_AWAY = Backoff(first_s=120.0, longest_s=3600.0)
 _FAILED = Backoff(first_s=10.0, longest_s=600.0)
 """Seconds after a connection that did not get in, or that was thrown out, in which its owner gets no other."""
 _KILLED = re.compile(r"\bkill", re.IGNORECASE)
+_ANSWERED, _ANSWER_EVERY_S = 1000, 3600.0
+_DEAF = "I am on Matrix, and a bridge speaks for me here: what you say to me in private does not reach me."
 _MAY_COME_BACK = frozenset({Farewell.PASSING, Farewell.OTHER})
 _TURNED = frozenset({Farewell.THROTTLED, Farewell.CROWDED, Farewell.UNWANTED, Farewell.NEEDS_LOGIN})
 
@@ -186,6 +189,7 @@ class Puppets:
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._leaving = False
+        self._answered: LruDict[tuple[str, str], float] = LruDict(_ANSWERED)
 
     def load(self, kept: Mapping[str, str]) -> None:
         """Take what the network remembers."""
@@ -208,6 +212,14 @@ class Puppets:
         self._leaving = True
         for puppet in self._puppets.values():
             self._retire(puppet, "quackbridge")
+
+    def keep_to(self, channels: Iterable[str]) -> None:
+        """Let all leave the channels that are not among these."""
+        wanted = set(map(self._fold, channels))
+        for puppet in self._puppets.values():
+            if (connection := puppet.connection) is not None and connection.open:
+                for channel in connection.session.channels - wanted:
+                    connection.part(channel)
 
     @property
     def online(self) -> int:
@@ -391,9 +403,17 @@ class Puppets:
             case Removed(channel, who, reason):
                 log.info("puppet_removed", network=network, user=user, room=f"{network}/{channel}", reason=reason)
                 self._tell_removed(puppet, channel, who, reason)
-            case Whispered():
-                pass
+            case Whispered(who):
+                self._answer(puppet, connection, who)
         puppet.ring()
+
+    def _answer(self, puppet: Puppet, connection: PuppetConnection, who: str) -> None:
+        """Say to somebody, once an hour, that the puppet passes on nothing that is said to it in private."""
+        key, now = (puppet.voice.user, self._fold(who)), self._now()
+        last = self._answered.get(key)
+        if last is None or now - last > _ANSWER_EVERY_S:
+            self._answered[key] = now
+            connection.notice(who, _DEAF)
 
     def _tell_removed(self, puppet: Puppet, channel: str, who: str, reason: str) -> None:
         by = f"{who} has kicked" if who else "the server has removed"
