@@ -61,7 +61,7 @@ _MAY_COME_BACK = frozenset({Farewell.PASSING, Farewell.OTHER})
 _TURNED = frozenset({Farewell.THROTTLED, Farewell.CROWDED, Farewell.UNWANTED, Farewell.NEEDS_LOGIN})
 
 
-_OF_BAN = re.compile(r"\bban|\bmute|\bquiet", re.IGNORECASE)
+_OF_BAN = re.compile(r"\bban|\bmute|\bquiet|\+[bq]\b", re.IGNORECASE)
 
 
 def is_of_ban(reason: str) -> bool:

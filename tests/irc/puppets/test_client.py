@@ -11,6 +11,7 @@ import pytest
 from bridge.irc.client import IrcNetwork
 from bridge.irc.dialect.operations import Say, Voice, encode
 from bridge.irc.puppets import connection as link
+from bridge.irc.puppets.crowd import is_of_ban
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
 from bridge.network import Batch, InDoubt, PermanentError, TransientError
@@ -364,3 +365,17 @@ async def test_puppets_are_not_made_faster_than_one_at_a_time() -> None:
         await net.send(post("ann", "one"))
         await net.send(post("bea", "two"))
         assert server.said() == ["ann> PRIVMSG #pond :one", "duck> PRIVMSG #pond :<bea> two"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "banned"),
+    [
+        ("Cannot send to channel (you're banned)", True),
+        ("You are quieted there", True),
+        ("Cannot send to channel (+b)", True),
+        ("Cannot send to channel (+m)", False),
+        ("Cannot send to nick/channel", False),
+    ],
+)
+def test_a_servers_words_tell_a_ban_from_a_moderated_channel(reason: str, banned: bool) -> None:
+    assert is_of_ban(reason) is banned
