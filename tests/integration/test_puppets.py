@@ -9,7 +9,7 @@ from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
 from bridge.model.people import GUEST
 from bridge.network import PermanentError
-from tests.integration.irc import person
+from tests.integration.irc import channel_of, ours, person
 from tests.integration.puppets import Allowlist, MemoryKept, member, pond, posts, says, speech
 from tests.integration.servers import NgIrcd, unique
 
@@ -178,6 +178,27 @@ async def test_a_puppet_that_was_killed_with_words_on_their_way_says_nothing_twi
         await bob.heard("two")
         await bob.ping()
         assert [text for _, text in speech(bob) if "two" in text] == [f"<{ann.user}> two"]
+
+
+async def test_after_a_restart_the_history_tells_that_a_puppet_has_said_it(inspircd: InspIRCd) -> None:
+    """It is not said again, and it is nobody's words."""
+    ann, memory = member(unique("ann")), MemoryKept()
+    async with person(inspircd) as bob, channel_of(bob) as channel:
+        await bob.raw(f"MODE {channel} +H 500:1h")
+        for run in range(2):
+            members = Allowlist()
+            async with ours(
+                inspircd, channel=channel, members=members, memory=memory, puppets={"connect_every": "off"}
+            ) as us:
+                if run == 0:
+                    (said,) = posts(us, ann, "quack")
+                    remote = await us.network.send(said)
+                else:
+                    assert await us.network.send(said, again=True) == remote
+                    await says(us, ann, "more")
+                assert us.events == []
+        await bob.heard("more")
+        assert len([text for _, text in speech(bob) if "quack" in text]) == 1
 
 
 async def test_when_the_adapter_ends_its_puppets_leave(server: Process) -> None:
