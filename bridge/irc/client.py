@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +11,7 @@ import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
-from bridge.irc.dialect.operations import Operation, Say, Voice, decode, is_speech
+from bridge.irc.dialect.operations import Operation, React, Say, Voice, decode, is_speech
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
 from bridge.irc.dialect.written import lines_of
@@ -191,7 +191,7 @@ class IrcNetwork:
             known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
-            if isinstance(said, Say) and said.voice is not None and not connection.session.channels.shared:
+            if isinstance(said, Say | React) and said.voice is not None and not connection.session.channels.shared:
                 known = await self._by_puppet(lane, connection, post, said, said.voice)
                 if known is not None:
                     return known
@@ -208,13 +208,16 @@ class IrcNetwork:
                     lane.go_on()
                 return await self._landed(connection, post, flight, speech=is_speech(said))
 
-    async def _by_puppet(self, lane: Turn, connection: Connection, post: Post, said: Say, voice: Voice) -> str | None:
+    async def _by_puppet(
+        self, lane: Turn, connection: Connection, post: Post, said: Say | React, voice: Voice
+    ) -> str | None:
         """Have its speaker's puppet say a post, once the fate of all before it is known: two connections keep no order.
         None if it surely has not said it: then the bridge does. Raises PermanentError if the puppet is banned."""
         await lane.alone()
+        key = connection.session.channels.key(said.target)
         for _ in range(_TRIES):
             flight = None
-            async with self._puppets.speaker(voice, said.target, connection.session.channels.key(said.target)) as found:
+            async with self._puppets.speaker(voice, said.target, key, waits=is_speech(said)) as found:
                 if isinstance(found, Puppet) and self._placed(said.target, trial=True) is connection:
                     flight = self._launched(connection, post, said, found)
             if isinstance(found, Bar):
@@ -226,9 +229,9 @@ class IrcNetwork:
             finally:
                 connection.unwatch(post.id)
                 self._puppets.faces.forget(post.id)
-            if isinstance(outcome, str):
+            if isinstance(outcome, str) or (isinstance(outcome, Unseen) and not is_speech(said)):
                 self._doubts.settled(post.id)
-                return outcome
+                return outcome if isinstance(outcome, str) else post.id
             self._judge(outcome, connection, post, said.target, found)
         return None
 
@@ -254,12 +257,16 @@ class IrcNetwork:
             case _:
                 raise outcome
 
-    def _launched(self, connection: Connection, post: Post, said: Say, puppet: Puppet) -> Flight | None:
+    def _launched(self, connection: Connection, post: Post, said: Say | React, puppet: Puppet) -> Flight | None:
         """Let a puppet write a post; None if the post does not fit a line of the puppet's."""
         session, theirs = connection.session, puppet.connection
         if theirs is None:
             return None
-        tags = session.tags(post.id, said.reply) if theirs.session.tags else {}
+        tags: Mapping[str, str] = {}
+        if theirs.session.tags and isinstance(said, React):
+            tags = session.reaction_tags(post.id, said)
+        elif theirs.session.tags and isinstance(said, Say):
+            tags = session.tags(post.id, said.reply)
         plain = session.channels.plainly(said.target)
         found = line_of(said, tags, plain=plain, limit=session.isupport.line_length - puppet.prefix(session.isupport))
         if found is None:

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from bridge.demo.servers import InspIRCd, Process
+from bridge.irc.dialect.operations import React, Voice, encode
 from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
+from bridge.model.outbox import Post
 from bridge.model.people import GUEST
 from bridge.network import PermanentError
 from tests.integration.irc import channel_of, ours, person
@@ -199,6 +201,20 @@ async def test_after_a_restart_the_history_tells_that_a_puppet_has_said_it(inspi
                 assert us.events == []
         await bob.heard("more")
         assert len([text for _, text in speech(bob) if "quack" in text]) == 1
+
+
+async def test_who_reacts_by_a_tag_does_it_under_their_own_nick_if_they_are_there(inspircd: InspIRCd) -> None:
+    ann, bea = member(unique("ann")), member(unique("bea"))
+    async with pond(inspircd) as (us, bob):
+        remote = await says(us, ann, "one")
+        for who in (ann, bea):
+            voice = Voice(str(who.user), who.address)
+            react = React(us.room.id, remote, "x", voice=voice)
+            await us.network.send(Post.of(us.room, (f"react {who.user}",), 0, encode(react)))
+        for nick in (ann.user, us.settings.nick):
+            line = await bob.line(lambda line, nick=nick: line.command == "TAGMSG" and line.source == nick)  # type: ignore[misc]
+            assert (line.tags["+draft/react"], line.tags["+draft/reply"]) == ("x", remote)
+        assert us.events == []
 
 
 async def test_when_the_adapter_ends_its_puppets_leave(server: Process) -> None:

@@ -47,12 +47,13 @@ class Say:
 @dataclass(frozen=True, slots=True)
 class React:
     """A TAGMSG with `+draft/react`, or `+draft/unreact` if `removed`, to the message `msgid`
-    (https://ircv3.net/specs/client-tags/reaction)."""
+    (https://ircv3.net/specs/client-tags/reaction). `voice`: as in `Say`."""
 
     target: str
     msgid: str
     key: str
     removed: bool = False
+    voice: Voice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ def encode(operation: Operation) -> str:
         case Paste(target, pieces, joined, start, reply):
             fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
-        case React(target, msgid, key, removed):
+        case React(target, msgid, key, removed, voice):
             fields = {"op": "react", "target": target, "msgid": msgid, "key": key, "removed": removed}
+            fields |= {"puppet": _fields(voice)} if voice else {}
         case Redact(target, msgid, reason):
             fields = {"op": "redact", "target": target, "msgid": msgid, "reason": reason}
         case SetTopic(target, text):
@@ -126,7 +128,7 @@ def decode(payload: str) -> Operation:
         fields = None
     match fields:
         case {"op": "react", "target": str(target), "msgid": str(msgid), "key": str(key), "removed": bool(removed)}:
-            return React(target, msgid, key, removed)
+            return React(target, msgid, key, removed, _voice(fields.get("puppet")))
         case {"op": "redact", "target": str(target), "msgid": str(msgid), "reason": str(reason)}:
             return Redact(target, msgid, reason)
         case {"op": "topic", "target": str(target), "text": str(text)}:

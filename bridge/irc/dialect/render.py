@@ -17,8 +17,9 @@ from bridge.irc.dialect.paste import pasted
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
+from bridge.irc.dialect.voices import voice_of
 from bridge.model.address import is_address_of
-from bridge.model.attribution import mark, spoken, stamp
+from bridge.model.attribution import spoken
 from bridge.model.changes import CUT, Change, Extent, change, covered
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
 from bridge.model.outbox import Owed, Post
@@ -134,7 +135,7 @@ def _message(
 ) -> Sequence[Say | Paste]:
     message = replace(message, text=names.called(message.text, item.event))
     reply, head = answered_id(item, message) if place.tags else "", names.head(item)
-    if voice := (_voice(item, how) if how.puppets else None):
+    if (voice := voice_of(item, how)) is not None:
         first, *others = _unmarked(item, message, lead, place, names, voice)
         return [replace(first, reply=reply), *others]
     if place.relays and names.own(item):
@@ -146,15 +147,6 @@ def _message(
     if not said:
         raise PermanentError("the message has no words that IRC can show")
     return [replace(said[0], reply=reply), *said[1:]]
-
-
-def _voice(item: Owed, how: Presentation) -> Voice | None:
-    """Who says it, if they may have a puppet: members, who speak in time. What comes late has the time in its mark."""
-    sender = item.event.sender
-    if sender.user is None or sender.is_guest or sender.bot or stamp(item) or not mark(item.event):
-        return None
-    identity = str(sender.proofs[0]) if sender.proofs else f"{sender.network}/{sender.address}"
-    return Voice(sender.user, identity, how.marks_banned, _clean(sender.name))
 
 
 def _unmarked(

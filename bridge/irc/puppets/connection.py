@@ -2,14 +2,14 @@
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from bridge.irc.dialect.formatting import stripped
-from bridge.irc.dialect.operations import Say
+from bridge.irc.dialect.operations import React, Say
 from bridge.irc.effects import Write, written
 from bridge.irc.puppets.faces import NotShown
 from bridge.irc.puppets.session import Closed, NotSaid, Outcome, PuppetSession, Taken
@@ -190,16 +190,22 @@ class PuppetConnection:
         self._writer.transport.abort()
 
 
-def line_of(said: Say, tags: dict[str, str], *, plain: bool, limit: int) -> tuple[str, str, bytes] | None:
-    """The line with which a puppet says a post, with its command and its text; None if that is more than one line of
-    `limit` bytes. `plain`: the channel takes neither formatting nor notices."""
+def line_of(said: Say | React, tags: Mapping[str, str], *, plain: bool, limit: int) -> tuple[str, str, bytes] | None:
+    """The line with which a puppet says or shows a post, with its command and its text; None if that is more than one
+    line of `limit` bytes. `plain`: the channel takes neither formatting nor notices."""
+    if isinstance(said, React):
+        return _composed("TAGMSG", "", (said.target,), tags, limit) if tags else None
     command, text = said.command, said.unmarked
     if plain:
         command, text = "PRIVMSG", stripped(text)
-    if not text:
-        return None
+    return _composed(command, text, (said.target, text), tags, limit) if text else None
+
+
+def _composed(
+    command: str, text: str, params: Sequence[str], tags: Mapping[str, str], limit: int
+) -> tuple[str, str, bytes] | None:
     try:
-        return command, text, compose(command, said.target, text, tags=tags, limit=limit)
+        return command, text, compose(command, *params, tags=tags, limit=limit)
     except Unwritable:
         return None
 

@@ -229,11 +229,13 @@ class Puppets:
     # Where words come in
 
     @asynccontextmanager
-    async def speaker(self, voice: Voice, channel: str, key: str) -> AsyncGenerator[Puppet | Bar | None, None]:
+    async def speaker(
+        self, voice: Voice, channel: str, key: str, *, waits: bool = True
+    ) -> AsyncGenerator[Puppet | Bar | None, None]:
         """The puppet of who speaks, in the channel, with leave to write one line; why it may not speak there; or None
-        if it is not there in time."""
-        puppet = self._wanted(voice)
-        if puppet is None:
+        if it is not there in time. Unless it `waits`, only a puppet that is there already is one."""
+        puppet = self._wanted(voice) if waits else self._puppets.get(voice.user.casefold())
+        if puppet is None or not (waits or self.is_in(puppet, channel)):
             yield None
             return
         bar = await self._in_channel(puppet, channel, key)

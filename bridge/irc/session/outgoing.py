@@ -65,6 +65,14 @@ def tags(state: State, post: str, reply: str) -> dict[str, str]:
     return {**_allowed(state, {ID_TAG: post}), **_reply(state, reply)}
 
 
+def reaction_tags(state: State, post: str, react: React) -> dict[str, str]:
+    """The tags of a reaction that a puppet shows; empty if the server passes no such on."""
+    reply = _reply(state, react.msgid)
+    shown = _allowed(state, {_UNREACT if react.removed else _REACT: react.key, ID_TAG: post})
+    fits = react.key and len(react.key.encode()) <= _MOST_KEY
+    return {**reply, **shown} if reply and len(shown) == 2 and fits else {}
+
+
 def takes_replies(state: State) -> bool:
     """Whether the server passes on what a message answers."""
     return bool(_reply(state, "id"))

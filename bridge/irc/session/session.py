@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from bridge.irc.dialect.operations import Operation
+from bridge.irc.dialect.operations import Operation, React
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
@@ -240,6 +240,10 @@ class Session:
     def tags(self, post: str, reply: str) -> dict[str, str]:
         """The tags of a post that a puppet says."""
         return outgoing.tags(self._state, post, reply)
+
+    def reaction_tags(self, post: str, react: React) -> dict[str, str]:
+        """The tags of a reaction that a puppet shows; empty if the server passes no such on."""
+        return outgoing.reaction_tags(self._state, post, react)
 
     def probe(self) -> list[Effect]:
         """Ask the server whether it is there; `Proved(PROBE)` follows."""

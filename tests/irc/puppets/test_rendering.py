@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.irc.dialect.operations import Say, Voice, decode, encode
+from bridge.irc.dialect.operations import React, Say, Voice, decode, encode
 from bridge.irc.puppets.connection import line_of
-from bridge.model.event import Kind, Message
+from bridge.model.event import Kind, Message, Reaction
 from bridge.model.people import GUEST
-from bridge.model.presentation import DEFAULT, Presentation
+from bridge.model.presentation import DEFAULT, Presentation, Reactions
 from bridge.model.text import words
-from tests.irc.rendering import ALICE, BOB, operations, owed
+from tests.irc.rendering import ALICE, BOB, PLACE, TARGET, known, operations, owed
 
 _HOW = Presentation(puppets=True)
 _ALICE = Voice("alice", "@alice:hs", name="alice")
@@ -74,3 +74,32 @@ def test_a_line_that_is_too_long_for_a_puppet_has_none() -> None:
 def test_where_only_plain_words_go_a_puppet_says_such() -> None:
     said = Say("NOTICE", "#pond", "<a> \x02loud\x02", 4, voice=_ALICE)
     assert line_of(said, {}, plain=True, limit=400) == ("PRIVMSG", "loud", b"PRIVMSG #pond :loud\r\n")
+
+
+def test_each_member_reacts_for_themselves_and_the_bridge_for_all_others() -> None:
+    """Who has taken their reaction back at once has not reacted."""
+    eve = replace(ALICE, address="@eve:hs", user=None, note=GUEST)
+    acts = [(ALICE, "x", False), (BOB, "x", False), (eve, "x", False), (BOB, "y", False), (BOB, "y", True)]
+    items = [
+        owed(Reaction(TARGET, key, removed), number, sender=who, context=[known()])
+        for number, (who, key, removed) in enumerate(acts, 1)
+    ]
+    how = replace(_HOW, reactions=Reactions.TAGS)
+    shown = operations(items, replace(PLACE, tags=True), how)
+    assert shown == [
+        React("#pond", "m2", "x", voice=_ALICE),
+        React("#pond", "m2", "x", voice=Voice("bob", "libera/bob", name="bob")),
+        React("#pond", "m2", "x"),
+    ]
+    assert operations(items, replace(PLACE, tags=True), replace(how, puppets=False)) == [React("#pond", "m2", "x")]
+
+
+def test_a_reaction_keeps_its_voice_and_is_a_line_with_tags_only() -> None:
+    react = React("#pond", "m2", "x", voice=_ALICE)
+    assert decode(encode(react)) == react
+    assert line_of(react, {"+draft/react": "x"}, plain=False, limit=400) == (
+        "TAGMSG",
+        "",
+        b"@+draft/react=x TAGMSG #pond\r\n",
+    )
+    assert line_of(react, {}, plain=False, limit=400) is None
