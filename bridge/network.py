@@ -131,11 +131,12 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What the bridge's admins should know, in words. No two pieces of news of a network have the same `id`: what comes
-    again is told once."""
+    """What the bridge's admins should know, in words, or only the `user` whom it concerns. No two pieces of news of a
+    network have the same `id`: what comes again is told once."""
 
     id: str
     text: str
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +235,12 @@ class Network(Protocol):
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen,
-    with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch)."""
+    with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch).
+    `puppets`: how many members have a connection of their own there."""
 
     problem: str = ""
     heard: float | None = None
+    puppets: int = 0
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from typing import TypeVar
 from bridge.config.settings import Config, Hears, LinkSection
 from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
-from bridge.model.presentation import Presentation, Reactions, Topics
+from bridge.model.presentation import Presentation, Puppets, Reactions, Topics
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
 from bridge.rules.joining import Door
@@ -100,6 +100,7 @@ def _presentation(link: LinkSection) -> Presentation:
         guard_names=link.guard_names,
         colour_names=link.colour_names,
         profiles=link.profiles,
+        puppets=link.puppets is Puppets.MEMBERS,
     )
 
 

@@ -25,12 +25,13 @@ from bridge.config.document import dotted
 from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.login_settings import NickServ, Sasl
+from bridge.irc.puppets.settings import PuppetSettings
 from bridge.irc.settings import ChannelKey, FloodBudget, IrcSettings
 from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.answering import Answers
-from bridge.model.presentation import QUOTATION, Memberships, Reactions, Topics
+from bridge.model.presentation import QUOTATION, Memberships, Puppets, Reactions, Topics
 from bridge.rules.link import Guests
 
 STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
@@ -183,6 +184,10 @@ class LinkSection(Section):
     profiles: bool = True
     """Show who speaks on Matrix by a name and a picture for each message, in clients that know such (MSC4144). Others
     show the name before each line, as without it. Users get a picture that is made for them."""
+    puppets: Annotated[Puppets, BeforeValidator(switch)] = Puppets.OFF
+    """Who speaks on IRC with a connection and a nick of their own, without a mark before the words: the `members` of
+    the allowlist; or `off`. How, is under `puppets` of the network. Where a member cannot have that, as in a channel
+    that lets nobody in, the bridge's own account speaks with the mark."""
     colour_names: bool = True
     """Give each name a colour of its own on IRC, in channels that allow colours."""
     guard_names: bool = True
@@ -469,6 +474,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "networks.irc.nickserv": NickServ,
         "networks.irc.channel_keys.*": ChannelKey,
         "networks.irc.flood": FloodBudget,
+        "networks.irc.puppets": PuppetSettings,
         "links.*": LinkSection,
         "links.*.welcome": WelcomeSection,
         "links.*.guest_budget": GuestBudgetSection,

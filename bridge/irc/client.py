@@ -3,14 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.connection import Connection, Flight, Lost
-from bridge.irc.dialect.operations import Operation, decode, is_speech
+from bridge.irc.dialect.operations import Operation, React, Say, Voice, decode, is_speech
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
 from bridge.irc.dialect.written import lines_of
@@ -22,7 +23,12 @@ from bridge.irc.effects import CaughtUp, Effect, Joined, Left, NetworkFound, Onl
 from bridge.irc.flood import Flood, Pace
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.inbox import Inbox
-from bridge.irc.lanes import Lanes
+from bridge.irc.lanes import Lanes, Turn
+from bridge.irc.puppets.book import Changes
+from bridge.irc.puppets.connection import Refused as NotTaken
+from bridge.irc.puppets.connection import Unseen, line_of
+from bridge.irc.puppets.crowd import Bar, Members, Puppet, Puppets, is_of_ban
+from bridge.irc.puppets.faces import NotShown
 from bridge.irc.readiness import Readiness
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
@@ -30,10 +36,22 @@ from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import Unwritable
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
+from bridge.model.casemap import Casemapping
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
-from bridge.network import Batch, InDoubt, Memory, PermanentError, Refused, SendError, Silenced, TransientError, Vitals
+from bridge.network import (
+    Batch,
+    InDoubt,
+    Memory,
+    News,
+    PermanentError,
+    Refused,
+    SendError,
+    Silenced,
+    TransientError,
+    Vitals,
+)
 
 log = structlog.get_logger()
 
@@ -47,6 +65,10 @@ _RETRY_AFTER = 60.0
 _LOOK_AGAIN = 0.1
 """Seconds until a post is tried again: so short that it waits here, not in the outbox, and goes when we are back."""
 
+_CONTEXT_S = 3600.0
+"""Seconds for which the connections of puppets share what TLS needs, which is large."""
+_TRIES = 2
+"""How often a puppet tries to say a post, if it was kicked meanwhile, or the like, before the bridge says it."""
 _KNOCKS = 1000
 """Most channels of which it is remembered when we asked to be let in."""
 
@@ -70,9 +92,10 @@ class IrcNetwork:
         memory: Memory | None = None,
         connect: Connect = asyncio.open_connection,
         is_ours: Callable[[], bool] = lambda: True,
+        members: Members | None = None,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
-        connect: it would take the nick from the one that does."""
+        connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member."""
         self._is_ours = is_ours
         self.name = settings.name
         self._settings = settings
@@ -97,11 +120,22 @@ class IrcNetwork:
         self._heard: float | None = None
         self._readiness = Readiness(rooms)
         self._changed = asyncio.Event()
+        self._server: Address | None = None
+        self._inbox_now: Inbox | None = None
+        self._puppets = Puppets(
+            settings,
+            Dial(settings.model_copy(update={"sasl": None}), connect, reuse_context_s=_CONTEXT_S),
+            rng,
+            eyes=self._eyes,
+            keep=self._keep,
+            tell=self._tell,
+            members=members,
+        )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. Yields what was said while we were away if the server remembers it; else
         there is a gap."""
-        inbox = await self._inbox(cursor)
+        inbox = self._inbox_now = await self._inbox(cursor)
         self._readiness.begin(self._rooms, inbox.cursor)
         # Not a TaskGroup: its scope may not hold a yield, since it would cancel the consumer in the middle of its work.
         life = self._life = asyncio.create_task(self._live(inbox), name=f"irc {self.name}")
@@ -128,6 +162,7 @@ class IrcNetwork:
     async def _inbox(self, cursor: str | None) -> Inbox:
         """An inbox that begins at `cursor`, as far as it is about our rooms."""
         kept = await self._memory.recall() if self._memory is not None else {}
+        self._puppets.load(kept)
         begin = Cursor.parse(cursor, kept)
         gone = begin.only(room.id for room in self._rooms)
         inbox = Inbox(begin, remembers=self._memory is not None)
@@ -156,6 +191,10 @@ class IrcNetwork:
             known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
+            if isinstance(said, Say | React) and said.voice is not None and not connection.session.channels.shared:
+                known = await self._by_puppet(lane, connection, post, said, said.voice)
+                if known is not None:
+                    return known
             async with self._doubts.turn() as alone:
                 *first, last = lines_of(said, self._place_of(post.room))
                 for part in first:
@@ -169,6 +208,97 @@ class IrcNetwork:
                     lane.go_on()
                 return await self._landed(connection, post, flight, speech=is_speech(said))
 
+    async def _by_puppet(
+        self, lane: Turn, connection: Connection, post: Post, said: Say | React, voice: Voice
+    ) -> str | None:
+        """Have its speaker's puppet say a post, once the fate of all before it is known: two connections keep no order.
+        None if it surely has not said it: then the bridge does. Raises PermanentError if the puppet is banned."""
+        await lane.alone()
+        key = connection.session.channels.key(said.target)
+        for _ in range(_TRIES):
+            flight = None
+            async with self._puppets.speaker(voice, said.target, key, waits=is_speech(said)) as found:
+                if isinstance(found, Puppet) and self._placed(said.target, trial=True) is connection:
+                    flight = self._launched(connection, post, said, found)
+            if isinstance(found, Bar):
+                self._respect(found, voice, said.target)
+            if flight is None or not isinstance(found, Puppet):
+                return None
+            try:
+                outcome = await flight
+            finally:
+                connection.unwatch(post.id)
+                self._puppets.faces.forget(post.id)
+            if isinstance(outcome, str) or (isinstance(outcome, Unseen) and not is_speech(said)):
+                self._doubts.settled(post.id)
+                return outcome if isinstance(outcome, str) else post.id
+            self._judge(outcome, connection, post, said.target, found)
+        return None
+
+    def _judge(self, outcome: SendError, connection: Connection, post: Post, target: str, puppet: Puppet) -> None:
+        """A puppet did not get a post through. Raises an error, unless it was surely not shown, and may be said by
+        somebody else."""
+        match outcome:
+            case NotTaken() if not self._puppets.is_in(puppet, target):
+                return  # it was kicked just before
+            case NotTaken():
+                banned = is_of_ban(str(outcome)) or connection.session.is_banned(target, puppet.face.nick)
+                bar = self._puppets.refused(puppet, target, str(outcome), banned=banned)
+                self._respect(bar, puppet.voice, target)
+            case NotShown():
+                return
+            case Unseen():
+                self._puppets.refused(puppet, target, str(outcome), banned=False)
+                self._doubts.settled(post.id)
+                raise InDoubt(str(outcome), resend=self._settings.on_doubt == "resend")
+            case Lost():
+                self._doubts.lost(post.id, outcome.why, cut_off=False, expelled=False)
+                raise outcome
+            case _:
+                raise outcome
+
+    def _launched(self, connection: Connection, post: Post, said: Say | React, puppet: Puppet) -> Flight | None:
+        """Let a puppet write a post; None if the post does not fit a line of the puppet's."""
+        session, theirs = connection.session, puppet.connection
+        if theirs is None:
+            return None
+        tags: Mapping[str, str] = {}
+        if theirs.session.tags and isinstance(said, React):
+            tags = session.reaction_tags(post.id, said)
+        elif theirs.session.tags and isinstance(said, Say):
+            tags = session.tags(post.id, said.reply)
+        plain = session.channels.plainly(said.target)
+        found = line_of(said, tags, plain=plain, limit=session.isupport.line_length - puppet.prefix(session.isupport))
+        if found is None:
+            return None
+        command, text, line = found
+        flight = connection.watch(post.id)
+        puppet.face.name = puppet.voice.name
+        self._puppets.faces.written(post.id, puppet.face, said.target, text)
+        theirs.say(post.id, said.target, line, flight)
+        log.debug("puppet_says", network=self.name, user=puppet.voice.user, command=command, post=post.id)
+        return flight
+
+    def _respect(self, bar: Bar, voice: Voice, target: str) -> None:
+        """Raises PermanentError if those who run a channel do not want to hear the speaker there."""
+        if bar.banned and not voice.marked:
+            raise PermanentError(f"the nick of {voice.user} is banned or muted in {target}: {bar.reason}")
+
+    def _eyes(self) -> "_Eyes | None":
+        connection = self._connection
+        if connection is None or not connection.open or self._server is None:
+            return None
+        return _Eyes(self._server, connection.session)
+
+    async def _keep(self, changes: Changes) -> None:
+        if self._memory is not None:
+            await self._memory.remember(changes)
+
+    def _tell(self, user: str, id_: str, text: str) -> None:
+        """Tell a member, or the admins (''), what has become of a puppet."""
+        if self._inbox_now is not None:
+            self._inbox_now.tell(News(f"{id_} {self._clock():.3f}", text, user or None))
+
     def recognises(self, room: Room) -> bool:
         """See `bridge.network.Recognises`. Where the server shows what was said there while we were away."""
         connection = self._connection
@@ -177,6 +307,7 @@ class IrcNetwork:
     def leave(self) -> bool:
         """See `bridge.network.Network`. Always True: most servers do not replay what we miss."""
         self._leaving = True
+        self._puppets.leave()
         if self._connection is not None:
             self._connection.leave()
         elif self._life is not None:
@@ -202,8 +333,8 @@ class IrcNetwork:
         """See `bridge.network.Reports`."""
         connection = self._connection
         if connection is None or not connection.open:
-            return Vitals(self._trouble, self._heard)
-        return Vitals(_UNANSWERED if connection.silent else "", connection.heard)
+            return Vitals(self._trouble, self._heard, self._puppets.online)
+        return Vitals(_UNANSWERED if connection.silent else "", connection.heard, self._puppets.online)
 
     def joined(self, room: Room) -> bool:
         """See `bridge.network.Reports`."""
@@ -257,6 +388,7 @@ class IrcNetwork:
         """See `bridge.network.Network`."""
         fresh = {*rooms} - {*self._rooms}
         self._rooms = tuple(rooms)
+        self._puppets.keep_to(room.id for room in rooms)
         if self._connection is not None:
             self._connection.set_rooms(rooms)
             fresh = {room for room in fresh if not self._connection.session.channels.joined(room.id)}
@@ -336,6 +468,22 @@ class IrcNetwork:
         self._changed = asyncio.Event()
 
     async def _live(self, inbox: Inbox) -> None:
+        """Stay connected, and keep the puppets."""
+        tasks = (
+            asyncio.create_task(self._stay_connected(inbox), name=f"irc {self.name} connections"),
+            asyncio.create_task(self._puppets.run(), name=f"irc {self.name} puppets"),
+        )
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    async def _stay_connected(self, inbox: Inbox) -> None:
         """Connect, and reconnect whenever the connection ends."""
         addresses = [Address(host, port, self._settings.tls) for host, port in self._settings.servers]
         servers = Servers(addresses, ReconnectPause(self._rng))
@@ -390,7 +538,9 @@ class IrcNetwork:
             trust=self._trust,
             netid=self._netid,
             knocked=self._knocked,
+            faces=self._puppets.faces,
         )
+        self._server = dialed.to
         self._connection = Connection(
             settings,
             session,
@@ -409,3 +559,22 @@ class IrcNetwork:
             self._connection = None
             inbox.remember(policies.closed(dialed.to, self._clock()))
             inbox.leave(*inbox.present)
+
+
+@dataclass(frozen=True, slots=True)
+class _Eyes:
+    """What our own connection knows, for our puppets (see `bridge.irc.puppets.crowd.Eyes`)."""
+
+    server: Address
+    session: Session
+
+    @property
+    def nick_length(self) -> int:
+        return self.session.isupport.nick_length
+
+    @property
+    def casemapping(self) -> Casemapping:
+        return self.session.isupport.casemapping
+
+    def is_known(self, nick: str) -> bool:
+        return self.session.is_known(nick)

@@ -173,6 +173,15 @@ class Connection:
             self._typing.spoke(post.room)
         return flight
 
+    def watch(self, post: str) -> "Flight":
+        """The outcome of a post that a puppet is about to write: we see it in the channel. Call `unwatch` at last."""
+        flight: Flight = self._loop.create_future()
+        self._flights[post] = flight
+        return flight
+
+    def unwatch(self, post: str) -> None:
+        self._flights.pop(post, None)
+
     def typing(self, room: Room, *, active: bool) -> None:
         """Show that somebody types in `room`, or has stopped, as soon as no message has to wait for that."""
         self._typing.change(room, self._loop.time(), active=active)

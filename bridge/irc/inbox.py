@@ -11,7 +11,7 @@ from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.event import Event, Message, Room
 from bridge.model.people import Sender
-from bridge.network import Batch, Gap, Typing
+from bridge.network import Batch, Gap, News, Typing
 
 _FULL, _ROOM_AGAIN = 5000, 2500
 """Waiting messages at which we stop reading the socket, and at which we resume. Until we stop, PINGs are answered: that
@@ -22,6 +22,8 @@ _BATCH = 100
 """Most items in one batch; it is stored in one transaction."""
 _MOST_TYPING = 100
 """Most signals that somebody types that wait: of more, the oldest is forgotten."""
+_MOST_NEWS = 100
+"""Most pieces of news that wait to be told to people."""
 _IDLE_S = 30.0
 """Seconds of silence after which the cursor moves all the same: until then we surely heard all."""
 
@@ -49,6 +51,7 @@ class Inbox:
         self._heard: deque[_Put] = deque()
         self._typing: LruDict[tuple[Room, str], Typing] = LruDict(_MOST_TYPING)
         self._changes: dict[str, str | None] = {}
+        self._told: list[News] = []
         self._weight = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -77,6 +80,12 @@ class Inbox:
         """Have the network remember these, with the next batch."""
         if changes:
             self._changes.update(changes)
+            self._news.set()
+
+    def tell(self, news: News) -> None:
+        """Have people told, with the next batch. Of too much, the last is left out."""
+        if len(self._told) < _MOST_NEWS:
+            self._told.append(news)
             self._news.set()
 
     def leave(self, *rooms: Room) -> None:
@@ -108,7 +117,7 @@ class Inbox:
             self._room.set()
         signals = tuple(self._typing.values())
         self._typing = LruDict(_MOST_TYPING)
-        if taken or self._changes:
+        if taken or self._changes or self._told:
             return self._batch(taken, signals)
         # there is nothing to store, so the cursor stays as it was told last
         return Batch((), self.cursor.dump(), signals=signals) if signals else None
@@ -116,7 +125,7 @@ class Inbox:
     def last(self) -> Batch | None:
         """When no more will be put and all is taken: the position until which we heard all, if it was not told yet."""
         has_moved = self.cursor.follow(self.heard)
-        return self._told(()) if has_moved or self._changes else None
+        return self._of(()) if has_moved or self._changes or self._told else None
 
     def _batch(self, taken: Sequence[_Put], signals: tuple[Typing, ...] = ()) -> Batch:
         gaps = []
@@ -126,13 +135,14 @@ class Inbox:
                 gaps.append(Gap(put.what.room, put.what.since, put.at))
         if not self._heard:
             self.cursor.present([room.id for room in self.present], self.until)
-        return self._told(tuple(put.what.event for put in taken if isinstance(put.what, Heard)), tuple(gaps), signals)
+        return self._of(tuple(put.what.event for put in taken if isinstance(put.what, Heard)), tuple(gaps), signals)
 
-    def _told(self, events: tuple[Event, ...], gaps: tuple[Gap, ...] = (), signals: tuple[Typing, ...] = ()) -> Batch:
+    def _of(self, events: tuple[Event, ...], gaps: tuple[Gap, ...] = (), signals: tuple[Typing, ...] = ()) -> Batch:
         changes, self._changes = self._changes, {}
+        news, self._told = tuple(self._told), []
         if self._remembers:
             changes |= self.cursor.spilled()
-        return Batch(events, self.cursor.dump(), gaps, signals=signals, changes=changes)
+        return Batch(events, self.cursor.dump(), gaps, signals=signals, changes=changes, news=news)
 
 
 def _weight(put: _Put) -> int:

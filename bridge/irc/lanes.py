@@ -14,6 +14,8 @@ class _Lane:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
     broken: bool = False
+    flying: int = 0
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Turn:
@@ -26,7 +28,22 @@ class Turn:
     def go_on(self) -> None:
         """End the turn early: the post is out, the next may follow."""
         self.is_over = True
+        self._lane.flying += 1
         self._lane.lock.release()
+
+    async def alone(self) -> None:
+        """Wait until the fate of all posts before this one is known. Raises TransientError if one of them failed, and
+        may be tried again."""
+        while self._lane.flying:
+            self._lane.landed.clear()
+            await self._lane.landed.wait()
+        if self._lane.broken:
+            raise TransientError("an earlier message to this room is not sent yet")
+
+    def landed(self) -> None:
+        """The fate of the post is known, whose turn has ended before."""
+        self._lane.flying -= 1
+        self._lane.landed.set()
 
 
 class Lanes:
@@ -52,7 +69,9 @@ class Lanes:
                 self._close(room, lane)
                 raise
             finally:
-                if not turn.is_over:
+                if turn.is_over:
+                    turn.landed()
+                else:
                     lane.lock.release()
         finally:
             lane.users -= 1

@@ -19,6 +19,7 @@ from pydantic import (
 
 from bridge.irc.dialing import pins
 from bridge.irc.login_settings import NickServ, Sasl
+from bridge.irc.puppets.settings import PuppetSettings
 from bridge.irc.wire.encoding import FALLBACK, text_codec
 from bridge.lib import hosts
 from bridge.lib.settings import FilePath, Lasting, Line, NamedSection, Positive, Section, number, revealed
@@ -180,6 +181,8 @@ class IrcSettings(NamedSection):
     relaymsg: bool = True
     """Give each speaker a nick of their own, such as `ann/matrix`, on servers with RELAYMSG (`draft/relaymsg`) that let
     the bridge: as a channel operator, or by their configuration. Elsewhere, names stand before the words."""
+    puppets: PuppetSettings = PuppetSettings()
+    """Members who speak with a connection and a nick of their own, in links that have `puppets: members`."""
     trust_hostmasks: bool = False
     """Let `--irc-mask` identities count. Only where hosts prove something, as on your own server."""
     on_doubt: Literal["resend", "drop"] = "resend"

@@ -22,12 +22,14 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class NetworkHealth:
     """A network is well while we are logged in and its server answers. `type`: `matrix` or `irc`. `heard`: when it last
-    gave a sign of life (seconds since the epoch); None: never. `worker`: the daemon that runs it."""
+    gave a sign of life (seconds since the epoch); None: never. `worker`: the daemon that runs it. `puppets`: how many
+    members have a connection of their own there."""
 
     check: Check
     type: str
     worker: str
     heard: float | None = None
+    puppets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

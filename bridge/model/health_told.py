@@ -34,6 +34,7 @@ def _network(network: NetworkHealth, queue: Queue) -> Json:
         **_check(network.check, network.worker),
         "type": network.type,
         "heard": _time(network.heard),
+        "puppets": network.puppets,
         "queued": queue.queued,
         "dead": queue.dead,
         "oldest": _time(queue.oldest),

@@ -24,6 +24,13 @@ class Memberships(StrEnum):
     ALL = "all"
 
 
+class Puppets(StrEnum):
+    """Who speaks on IRC with a connection and a nick of their own: nobody, or the members."""
+
+    OFF = "off"
+    MEMBERS = "members"
+
+
 class Topics(StrEnum):
     """Where a topic that is set in one room of the link is set too."""
 
@@ -40,7 +47,9 @@ class Presentation:
     `quotation`: the template before a reply on IRC, unless it answers the last thing said. `reactions`: see
     `Reactions`. `deletions`: a removal is told on IRC in words. `guard_names`: a zero-width sign in names on IRC, so
     that nobody is pinged by their own relayed words. `colour_names`: names on IRC have a colour each. `profiles`:
-    messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture.
+    messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture. `puppets`: members speak
+    on IRC with a connection of their own. `marks_banned`: the words of a member whose puppet is banned from a channel
+    are carried with the mark; else they are refused.
     """
 
     quotation: str = QUOTATION
@@ -49,6 +58,8 @@ class Presentation:
     guard_names: bool = True
     colour_names: bool = True
     profiles: bool = True
+    puppets: bool = False
+    marks_banned: bool = False
 
 
 DEFAULT = Presentation()

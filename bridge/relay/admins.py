@@ -1,4 +1,4 @@
-"""Reaches the bridge's admins in private, without being asked: by their Matrix ids, on one network."""
+"""Reaches the admins of the bridge, and other users, in private without being asked: by Matrix ids, on one network."""
 
 from collections.abc import Iterator
 
@@ -23,12 +23,21 @@ class Admins:
     def reached(self) -> Iterator[tuple[User, Room]]:
         """The admins, and where each is told something in private."""
         for user in self._users.list():
-            ids = (one.value for one in user.identities if one.kind is Proof.MATRIX)
-            matrix_id = next(ids, None)
-            if user.role is Role.ADMIN and self.network is not None and matrix_id is not None:
-                yield user, Room(self.network, matrix_id)
+            if user.role is Role.ADMIN and (room := self._room(user)) is not None:
+                yield user, room
+
+    def _room(self, user: User) -> Room | None:
+        """Where a user is told something in private; None if they cannot be reached at any time."""
+        ids = (one.value for one in user.identities if one.kind is Proof.MATRIX)
+        matrix_id = next(ids, None)
+        return Room(self.network, matrix_id) if self.network is not None and matrix_id is not None else None
 
     def tell(self, network: str, news: News) -> Iterator[Addressed]:
-        """`news` of a network, for each admin. The outbox knows by its id whom it was told already."""
+        """`news` of a network, for each admin, or for its user. The outbox knows by its id whom it was told already."""
+        if news.user is not None:
+            user = self._users.find(news.user)
+            if user is not None and (room := self._room(user)) is not None:
+                yield self._notices.tell(room, f"news {network} {same_name(user.name)} {news.id}", news.text)
+            return
         for user, room in self.reached():
             yield self._notices.tell(room, f"news {network} {same_name(user.name)} {news.id}", news.text)

@@ -181,8 +181,9 @@ class Relay:
         return Outcome((told,) if told is not None else (), counts)
 
     def _of_news(self, network: str, news: News) -> Outcome:
-        """Tell the bridge's admins."""
-        log.warning("news", network=network, text=news.text)
+        """Tell the bridge's admins, or the user whom it concerns."""
+        if news.user is None:
+            log.warning("news", network=network, text=news.text)
         admins = self._shared.admins
         return Outcome(tuple(admins.tell(network, news)) if admins is not None else ())
 

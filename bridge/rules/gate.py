@@ -27,7 +27,7 @@ from bridge.rules.joining import Door, next_step
 from bridge.rules.link import Guests, Link, Rules
 from bridge.rules.routing import Commands, Links
 from bridge.rules.speakers import Speakers
-from bridge.users import User, Users
+from bridge.users import Measure, User, Users
 
 _CAUGHT = 1000
 """Most people of whom it is remembered when they last said what may hold a password."""
@@ -80,6 +80,7 @@ class Gate:
         self.links = Links(links)
         self._names = {name for link in self.links for bot in link.bots for name in bot.names}
         self._bots = {lookalike(name) for name in self._names}
+        self._has_puppets = any(link.presentation.puppets for link in self.links)
 
     def who(self, sender: Sender) -> User | None:
         """The user whom the network proves `sender` to be, else the one they have logged in as."""
@@ -145,6 +146,22 @@ class Gate:
         """Whether `sender` is a user, and not muted or banned everywhere."""
         user = self.who(sender)
         return user is not None and self._users.sanctioned(sender, user, None, self._clock()) is None
+
+    def may_have_puppet(self, user: str) -> bool:
+        """Whether a user is there, wants a connection of their own on IRC, where a link has such, and is not banned
+        everywhere."""
+        found = self._users.find(user)
+        if found is None or not found.puppet or not self._has_puppets:
+            return False
+        senders = (Sender(each.network, each.value, found.name, (each,)) for each in found.identities)
+        sender = next(senders, Sender("", "", found.name))
+        sanction = self._users.sanctioned(sender, found, None, self._clock())
+        return sanction is None or sanction.measure is not Measure.BAN
+
+    def is_other_user(self, nick: str, user: str) -> bool:
+        """Whether `nick` is the name of another user than `user`."""
+        found = self._users.find(nick)
+        return found is not None and found.name != user
 
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not

@@ -11,12 +11,14 @@ from bridge.model.people import Identity, Role, Sender
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person on the allowlist. `password` is an Argon2id hash, never shown."""
+    """A person on the allowlist. `password` is an Argon2id hash, never shown. `puppet`: where a link has puppets, they
+    speak on IRC with a connection of their own."""
 
     name: str
     role: Role = Role.MEMBER
     identities: tuple[Identity, ...] = ()
     password: str | None = None
+    puppet: bool = True
 
 
 class Measure(StrEnum):
@@ -113,6 +115,10 @@ class Users(Protocol):
 
     def set_password(self, name: str, password: str | None) -> None:
         """Set the user's password; `password` is its hash."""
+        ...
+
+    def set_puppet(self, name: str, *, on: bool) -> None:
+        """Set whether the user has a connection of their own on IRC, where a link has such."""
         ...
 
     def link_identity(self, name: str, *identities: Identity) -> None:

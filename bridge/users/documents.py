@@ -72,7 +72,8 @@ def opened(row: Row) -> Mapping[str, Any]:
 
 def of_user(user: User) -> dict[str, Any]:
     identities = [_of_identity(one) for one in user.identities]
-    return {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
+    made = {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
+    return made if user.puppet else made | {"puppet": False}
 
 
 def of_request(request: MembershipRequest) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def _user(document: Mapping[str, Any]) -> User:
         Role(document["role"]),
         identities,
         None if password is None else str(password),
+        puppet=document.get("puppet") is not False,
     )
 
 

@@ -162,6 +162,9 @@ class TinyUsers:
     def set_role(self, name: str, role: Role) -> None:
         self._change(name, "set-role", str(role), lambda user: replace(user, role=role))
 
+    def set_puppet(self, name: str, *, on: bool) -> None:
+        self._change(name, "set-puppet", "on" if on else "off", lambda user: replace(user, puppet=on))
+
     def set_password(self, name: str, password: str | None) -> None:
         self._change(name, "set-password", "", lambda user: replace(user, password=password))
 
@@ -355,7 +358,8 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
         made = []
         for user in change.after:
             number = numbers[user.name] = free.get(same_name(user.name)) or next(fresh)
-            made.append(Document({**rows.get(number, {}), **documents.of_user(user)}, number))
+            kept = {key: value for key, value in rows.get(number, {}).items() if key != "puppet"}
+            made.append(Document({**kept, **documents.of_user(user)}, number))
         users.insert_multiple(made)
         if change.sanctions is not None:
             database.drop_table("sanctions")

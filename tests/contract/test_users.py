@@ -201,12 +201,24 @@ def test_roles_and_passwords_can_be_changed(users: Users) -> None:
     assert users.get("alice").password is None
 
 
+def test_a_user_may_do_without_a_puppet(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)), User("bob", puppet=False))
+    assert (users.get("alice").puppet, users.get("bob").puppet) == (True, False)
+    users.set_puppet("alice", on=False)
+    users.set_puppet("bob", on=True)
+    assert users.get("alice") == User("alice", identities=(ALICE,), puppet=False)
+    assert users.get("bob").puppet
+    users.set_role("alice", Role.ADMIN)
+    assert not users.get("alice").puppet
+
+
 def test_a_user_who_does_not_exist_is_named_in_the_error(users: Users) -> None:
     for verb in (
         lambda: users.get("nobody"),
         lambda: users.remove("nobody"),
         lambda: users.set_role("nobody", Role.ADMIN),
         lambda: users.set_password("nobody", None),
+        lambda: users.set_puppet("nobody", on=False),
         lambda: users.link_identity("nobody", ALICE),
         lambda: users.unlink_identity("nobody", ALICE),
     ):

@@ -68,6 +68,9 @@ class MemoryUsers:
     def set_role(self, name: str, role: Role) -> None:
         self._put(replace(self.get(name), role=role))
 
+    def set_puppet(self, name: str, *, on: bool) -> None:
+        self._put(replace(self.get(name), puppet=on))
+
     def set_password(self, name: str, password: str | None) -> None:
         self._put(replace(self.get(name), password=password))
 

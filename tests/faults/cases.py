@@ -2,6 +2,7 @@
 comes twice, all in order."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.demo.servers import Synapse
@@ -16,12 +17,20 @@ SEED = int(os.environ.get("QUACKBRIDGE_SEED") or int.from_bytes(os.urandom(4)))
 
 
 async def holds(
-    fault: Fault, folder: Path, synapse: Synapse, services: Anope, report: list[Outcome], in_doubt: int = 0
+    fault: Fault,
+    folder: Path,
+    synapse: Synapse,
+    services: Anope,
+    report: list[Outcome],
+    in_doubt: int = 0,
+    puppets: Sequence[str] = (),
 ) -> None:
-    """`fault` loses nothing and doubles at most `in_doubt` posts."""
-    async with scene(folder, synapse, services.irc, services, SEED) as place:
+    """`fault` loses nothing and doubles at most `in_doubt` posts. With `puppets`, members have nicks of their own."""
+    async with scene(folder, synapse, services.irc, services, SEED, puppets=puppets) as place:
         outcome = await run(place, fault)
         report.append(outcome)
+        faces = place.traffic.irc.faces
+    assert len(faces) > len(puppets), f"only as {faces}\n{seeded(outcome)}"
     for verdict in (outcome.to_irc, outcome.to_matrix):
         assert verdict.owed == 121, seeded(outcome)
         assert not verdict.lost, seeded(outcome)

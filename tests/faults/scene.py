@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import Process, Synapse
@@ -86,9 +87,16 @@ def judge(traffic: Traffic, start: float, back: float) -> Outcome:
 
 @asynccontextmanager
 async def scene(
-    folder: Path, synapse: Synapse, irc: Process, services: Anope | None, seed: int, rate: float = RATE
+    folder: Path,
+    synapse: Synapse,
+    irc: Process,
+    services: Anope | None,
+    seed: int,
+    rate: float = RATE,
+    puppets: Sequence[str] = (),
 ) -> AsyncGenerator[Scene, None]:
-    """All of it, with the daemon ready and nothing said yet."""
+    """All of it, with the daemon ready and nothing said yet. `puppets`: members who speak on Matrix in turns with
+    alice; then all have nicks of their own on IRC."""
     duck, alice_name, bob_name, alias = (unique(word) for word in ("duck", "alice", "bob", "pond"))
     room, channel = f"#{alias}:{synapse.server_name}", f"#{alias}"
     sasl = (bob_name, PASSWORD) if services else None
@@ -99,17 +107,24 @@ async def scene(
         Proxy(synapse.port) as home_way,
         Proxy(irc.port) as irc_way,
         MatrixPerson(synapse.url, alice_name) as alice,
+        AsyncExitStack() as stack,
     ):
         place = await alice.create_room(alias)
-        bob = IrcSide(lambda: IrcPerson(HOST, irc.port, bob_name, caps=_TAGS, sasl=sasl), channel, duck)
+        others = [await stack.enter_async_context(MatrixPerson(synapse.url, name)) for name in puppets]
+        for other in others:
+            await other.join(place)
+        faces = (alice_name, *puppets) if puppets else ()
+        bob = IrcSide(lambda: IrcPerson(HOST, irc.port, bob_name, caps=_TAGS, sasl=sasl), channel, duck, faces)
         await bob.come()
-        write_config(folder, _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel), {"home": PASSWORD})
-        _members(folder, synapse.user_id(alice_name), bob_name, by_mask=services is None)
+        config = _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel)
+        write_config(folder, with_puppets(config) if puppets else config, {"home": PASSWORD})
+        matrix = {name: synapse.user_id(name) for name in (alice_name, *puppets)}
+        _members(folder, matrix, bob_name, by_mask=services is None)
         try:
             async with Daemon(folder) as daemon:
                 await daemon.ready()
                 await alice.sees(place, synapse.user_id(duck), timeout=30)
-                side = MatrixSide(alice, place, synapse.user_id(duck))
+                side = MatrixSide(alice, place, synapse.user_id(duck), others)
                 traffic = Traffic(side, bob, rate)
                 yield Scene(synapse, irc, services, home_way, irc_way, daemon, traffic, random.Random(seed))
         finally:
@@ -117,7 +132,7 @@ async def scene(
                 await bob.leave()
 
 
-def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: str) -> dict[str, object]:
+def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: str) -> dict[str, Any]:
     flood = {"burst": 1000, "per_second": 1000}
     server = f"{HOST}:{irc.port}"
     return {
@@ -143,8 +158,16 @@ def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: s
     }
 
 
-def _members(folder: Path, alice: str, bob: str, *, by_mask: bool) -> None:
+def with_puppets(config: dict[str, Any]) -> dict[str, Any]:
+    """The same, with puppets, as fast as they can be made."""
+    config["links"]["pond"]["puppets"] = "members"
+    config["networks"]["irc"]["puppets"] = {"connect_every": "off"}
+    return config
+
+
+def _members(folder: Path, matrix: Mapping[str, str], bob: str, *, by_mask: bool) -> None:
     users = TinyUsers.create(folder / "data" / "users.json")
-    users.add(User("alice", identities=(Identity(Proof.MATRIX, "", alice),)))
+    for name, matrix_id in matrix.items():
+        users.add(User(name, identities=(Identity(Proof.MATRIX, "", matrix_id),)))
     proof = Identity(Proof.IRC_MASK, "irc", f"{bob}!*@{HOST}") if by_mask else Identity(Proof.IRC, "irc", bob)
     users.add(User("bob", identities=(proof,)))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -33,12 +33,13 @@ class Pace:
 
 
 class MatrixSide:
-    """Alice: says `m000001`... and sees `i000001`... A message is said again under its transaction id, so that the
-    homeserver has it once."""
+    """Alice, in turns with the `others`: says `m000001`... and sees `i000001`... A message is said again under its
+    transaction id, so that the homeserver has it once."""
 
-    def __init__(self, alice: MatrixPerson, room: str, duck: str) -> None:
+    def __init__(self, alice: MatrixPerson, room: str, duck: str, others: Sequence[MatrixPerson] = ()) -> None:
         self.said: list[Said] = []
         self._alice = alice
+        self._speakers = (alice, *others)
         self._room = room
         self._duck = duck
 
@@ -46,12 +47,12 @@ class MatrixSide:
         """Return when the homeserver has acknowledged the next number, however often it has to be asked."""
         one = Said(len(self.said), time.monotonic())
         self.said.append(one)
-        text = _token("m", one.number)
+        text, speaker = _token("m", one.number), self._speakers[one.number % len(self._speakers)]
         path = f"rooms/{quote(self._room, safe='')}/send/m.room.message/{text}"
         while one.acked is None:
             try:
                 async with asyncio.timeout(_ANSWER):
-                    await self._alice.call("PUT", path, {"msgtype": "m.text", "body": text})
+                    await speaker.call("PUT", path, {"msgtype": "m.text", "body": text})
                 one.acked = time.monotonic()
             except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
                 await asyncio.sleep(_AGAIN)
@@ -68,13 +69,16 @@ class IrcSide:
     """Bob: says `i000001`... and sees `m000001`... He comes back when his server has been away, and says again what it
     had not acknowledged (by an echo, else by the answer to a PING)."""
 
-    def __init__(self, person: Callable[[], IrcPerson], channel: str, duck: str) -> None:
+    def __init__(self, person: Callable[[], IrcPerson], channel: str, duck: str, puppets: Sequence[str] = ()) -> None:
+        """`puppets`: how the nicks of members begin who have one of their own."""
         self.said: list[Said] = []
         self.came = 0.0
         """When he was last in the channel anew."""
         self._person = person
         self._channel = channel
-        self._duck = duck
+        self._nicks = (duck, *puppets)
+        self.faces: set[str] = set()
+        """Under which of these messages came."""
         self._visits: list[IrcPerson] = []
         self._here: IrcPerson | None = None
         self._coming = asyncio.Lock()
@@ -151,7 +155,10 @@ class IrcSide:
 
     def _heard(self) -> Iterator[Heard]:
         for visit in self._visits:
-            yield from (heard for heard in visit.messages if heard.sender == self._duck)
+            for heard in visit.messages:
+                if heard.sender.startswith(self._nicks):
+                    self.faces.add(next(nick for nick in self._nicks if heard.sender.startswith(nick)))
+                    yield heard
 
 
 class Traffic:

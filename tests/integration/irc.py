@@ -12,6 +12,7 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
+from bridge.irc.puppets.crowd import Members
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import Body, Event, Kind, Message, Room
 from bridge.model.outbox import Delivery, Owed, Post
@@ -127,6 +128,7 @@ async def ours(
     channel: str = "",
     address: str = HOST,
     memory: Memory | None = None,
+    members: Members | None = None,
     **changes: object,
 ) -> AsyncGenerator[Ours, None]:
     """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings.
@@ -136,7 +138,7 @@ async def ours(
     settings = irc_settings(**{**base, **limits, **changes})  # type: ignore[arg-type]
     room = Room("net", channel or f"#{unique('Pond')}")
     connect = partial(asyncio.open_connection, local_addr=(address, 0))
-    network = IrcNetwork(settings, [room], rng=random.Random(1), connect=connect, memory=memory)
+    network = IrcNetwork(settings, [room], rng=random.Random(1), connect=connect, memory=memory, members=members)
     ours = Ours(network, settings, room)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(ours.consume())

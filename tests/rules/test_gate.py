@@ -28,6 +28,7 @@ from bridge.model.event import (
 )
 from bridge.model.outbox import Known
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.presentation import Presentation
 from bridge.model.text import words
 from bridge.rules.budget import Allowance
 from bridge.rules.case import Aside, Refusal, Told
@@ -611,3 +612,24 @@ def test_users_may_verify_the_bridge_but_nobody_who_is_muted_or_banned_everywher
     assert world.gate.knows(matrix("alice"))
     world.users.sanction(Sanction("alice", Measure.MUTE, None, 0.0, None, "", "test"))
     assert not world.gate.knows(matrix("alice"))
+
+
+def test_a_puppet_is_for_users_who_want_one_and_are_not_banned_everywhere() -> None:
+    world = World()
+    assert not world.gate.may_have_puppet("alice")  # no link has puppets
+    world.gate.set_links([Link("pond", (HOME, LIBERA), DEFAULT, presentation=Presentation(puppets=True))])
+    assert world.gate.may_have_puppet("alice")
+    assert not world.gate.may_have_puppet("eve")
+    world.users.set_puppet("bob", on=False)
+    assert not world.gate.may_have_puppet("bob")
+    world.users.sanction(Sanction("alice", Measure.MUTE, None, 0.0, None, "", "admin"))
+    assert world.gate.may_have_puppet("alice")
+    world.users.sanction(Sanction("alice", Measure.BAN, None, 0.0, None, "", "admin"))
+    assert not world.gate.may_have_puppet("alice")
+
+
+def test_a_nick_is_not_to_be_the_name_of_another_user() -> None:
+    gate = World().gate
+    assert gate.is_other_user("BOB", "alice")
+    assert not gate.is_other_user("alice", "alice")
+    assert not gate.is_other_user("eve", "alice")

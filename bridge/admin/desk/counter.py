@@ -142,6 +142,23 @@ class Counter:
             self._sessions.open(asker, self._users.get(user.name))
         return "Your password is changed. Anybody else who was logged in with the old one is logged out."
 
+    async def puppet(self, asker: Sender, rest: str) -> str:
+        """puppet on|off: whether you have a nick of your own on IRC, where a link has puppets."""
+        user, wanted = self._gate.who(asker), rest.strip(" .!").lower()
+        if user is None:
+            return "That is for users; you are a guest here. Say `help`"
+        if wanted not in ("on", "off"):
+            return f"You have {'a' if user.puppet else 'no'} nick of your own on IRC. Say: puppet on, or: puppet off"
+        acting = self._users.acting(by(user, asker))
+        try:
+            await asyncio.to_thread(acting.set_puppet, user.name, on=wanted == "on")
+            await asyncio.to_thread(self._users.refresh)
+        except UsersError as error:
+            return f"{str(error)[0].upper()}{str(error)[1:]}."
+        if wanted == "off":
+            return "I say your words on IRC from now on, with your name before them."
+        return "You have a nick of your own on IRC from your next words on, where a link has puppets."
+
     async def request(self, asker: Sender, rest: str) -> str:
         """request: ask to become a member; an admin decides, and you are told."""
         user, identity, now = self._gate.who(asker), lasting(asker), self._clock()

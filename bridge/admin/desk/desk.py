@@ -62,6 +62,7 @@ class Desk:
             "logout": counter.logout,
             "whoami": counter.whoami,
             "passwd": counter.passwd,
+            "puppet": counter.puppet,
             "prove": counter.prove,
             REQUEST: counter.request,
         }

@@ -8,9 +8,8 @@ from bridge.admin.verbs import ALIASES, VERBS, Access
 from bridge.rules.joining import REQUEST
 from bridge.users import Role, User
 
-COMMANDS = frozenset(
-    {"help", "login", "logout", "whoami", "passwd", "prove", REQUEST, *(name.split()[0] for name in (*VERBS, *ALIASES))}
-)
+_OWN = ("help", "login", "logout", "whoami", "passwd", "puppet", "prove", REQUEST)
+COMMANDS = frozenset({*_OWN, *(name.split()[0] for name in (*VERBS, *ALIASES))})
 """The first words of the desk's commands."""
 
 ANSWERS = ("yes", "no")

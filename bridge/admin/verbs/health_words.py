@@ -44,7 +44,9 @@ def _wrong(health: Json, now: float) -> Iterator[str]:
 
 def _network(network: Json, now: float) -> str:
     heard = network["heard"]
-    return f"up for {_age(network['since'], now)}" + (f", heard {_age(heard, now)} ago" if heard else "")
+    faces = network.get("puppets")
+    said = f"up for {_age(network['since'], now)}" + (f", heard {_age(heard, now)} ago" if heard else "")
+    return f"{said}, {faces} members with a nick of their own" if faces else said
 
 
 def _room(room: Json, now: float) -> str:

@@ -25,6 +25,7 @@ else:
 Command = TypeVar("Command", bound=Callable[..., object])
 _SHOWN = 200
 """Most ids that a shell is given to choose from."""
+SWITCH = click.Choice(["on", "off"])
 ROLES = click.Choice([str(role) for role in Role])
 
 

@@ -52,6 +52,7 @@ def status(office: Office, watch: bool) -> Answer:
     for name, of in health.get("networks", {}).items():
         if name in networks:
             told = {key: of[key] for key in ("ok", "since", "reason", "worker", "type", "heard")}
+            told["puppets"] = of.get("puppets", 0)
             networks[name].update(told if told["reason"] else {**told, "reason": networks[name]["reason"]})
     traffic = _traffic(office)
     encryption, unknown = _encryption(office) if running else ({}, [])

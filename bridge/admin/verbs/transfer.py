@@ -126,12 +126,13 @@ def _user(row: Mapping[str, Any]) -> User:
     if password is not None and not is_hash(password):
         raise ValueError("password_hash is not an Argon2id hash; give passwords with `set-password`")
     name = parse.new_name(row["name"])
-    return User(name, Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities)), password)
+    role, known = Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities))
+    return User(name, role, known, password, puppet=row.get("puppet") is not False)
 
 
 def _kept(user: User, before: User) -> User:
-    """`user`, with their old password if the file gives none."""
-    return user if user.password else replace(user, password=before.password)
+    """`user`, with their old password if the file gives none, and without a puppet if they want none."""
+    return replace(user, password=user.password or before.password, puppet=user.puppet and before.puppet)
 
 
 def _rehearse(office: Office, found: Sequence[User]) -> None:

@@ -7,7 +7,7 @@ import click
 from bridge.admin.misfits import links_naming
 from bridge.admin.verbs.media import REVOKE, said_by, with_revoked
 from bridge.admin.verbs.office import Answer, Json, Office, done
-from bridge.admin.verbs.params import ROLES, USER, identity_options, on_networks, parsed, some
+from bridge.admin.verbs.params import ROLES, SWITCH, USER, identity_options, on_networks, parsed, some
 from bridge.admin.verbs.passwords import hash_of
 from bridge.users import Role, User, UsersError
 
@@ -16,6 +16,7 @@ from bridge.users import Role, User, UsersError
 @click.argument("name")
 @identity_options
 @click.option("--role", type=ROLES, default=str(Role.MEMBER), show_default=True)
+@click.option("--puppet", type=SWITCH, default="on", help="A connection of their own on IRC, where a link has such.")
 @click.option("--password", "ask", is_flag=True, help="Ask for a password.")
 @click.option("--password-stdin", "read", is_flag=True, help="Read a password from standard input.")
 @click.pass_obj
@@ -26,6 +27,7 @@ def add_user(
     irc: Sequence[str],
     irc_mask: Sequence[str],
     role: str,
+    puppet: str,
     ask: bool,
     read: bool,
 ) -> Answer:
@@ -33,7 +35,7 @@ def add_user(
     identities = on_networks(office, parsed(matrix, irc, irc_mask))
     users = office.users
     password = hash_of(office, ask=ask, read=read) if ask or read else None
-    users.add(User(name, Role(role), tuple(identities), password))
+    users.add(User(name, Role(role), tuple(identities), password, puppet=puppet == "on"))
     return done(f"added {name}", user=name)
 
 
@@ -83,6 +85,17 @@ def set_role(office: Office, name: str, role: str) -> Answer:
     return done(f"{name} is {role} now", user=name, role=role)
 
 
+@click.command("set-puppet")
+@click.argument("name", type=USER)
+@click.argument("puppet", type=SWITCH)
+@click.pass_obj
+def set_puppet(office: Office, name: str, puppet: str) -> Answer:
+    """Give NAME a connection of their own on IRC, where a link has such, or none."""
+    user = office.users.get(name)
+    office.users.set_puppet(user.name, on=puppet == "on")
+    return done(f"{user.name} {_FACES[puppet]}", user=user.name, puppet=puppet)
+
+
 @click.command("link-identity")
 @click.argument("name", type=USER)
 @identity_options
@@ -127,7 +140,14 @@ def plain(user: User) -> dict[str, object]:
         "role": str(user.role),
         "identities": identities,
         "has_password": user.password is not None,
+        "puppet": user.puppet,
     }
+
+
+_FACES = {
+    "on": "has a nick of their own on IRC now, where a link has puppets",
+    "off": "speaks on IRC through the bridge's account now, with the name before the words",
+}
 
 
 def _unknown(user: User) -> str:

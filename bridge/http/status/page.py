@@ -64,9 +64,10 @@ def _network(name: str, network: NetworkHealth, now: float) -> str:
     kind = _TYPES.get(network.type, network.type)
     state = _state(network.check, "Up", "Down", now)
     heard = f", last sign of life {_ago(network.heard, now)}" if network.heard is not None else ""
+    faces = f", {network.puppets} members with a nick of their own" if network.puppets else ""
     return (
         f'<div class="top"><h3><bdi>{_safe(name)}</bdi></h3>{state}</div>{_why(network.check)}'
-        f'<p class="dim">{_safe(kind)}{heard}</p>'
+        f'<p class="dim">{_safe(kind)}{heard}{faces}</p>'
     )
 
 

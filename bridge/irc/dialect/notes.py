@@ -5,13 +5,15 @@ Notices, because no bot answers a notice (RFC 2812 section 3.3.2).
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from bridge.irc.dialect.brief import clean, fitted, listed, shortened
 from bridge.irc.dialect.names import Names
-from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic
+from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic, Voice
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import quoted_words
+from bridge.irc.dialect.voices import voice_of
 from bridge.model.attribution import stamp
 from bridge.model.event import EventKey, Reaction, Redaction
 from bridge.model.outbox import Known, Owed
@@ -52,8 +54,9 @@ def reacted(items: Sequence[Owed], names: Names, place: Place, how: Presentation
     if how.reactions in (Reactions.WORDS, Reactions.BOTH) and (people := _people(items, names)):
         yield notice(items[0], people, place.limits, f" to{_what(known, names)}")
     if how.reactions in (Reactions.TAGS, Reactions.BOTH) and place.tags and known.ids:
-        changed = [(key, more < 0) for key, more in _balance(items).items() if more]
-        yield from (React(items[0].room.id, known.ids[-1], key, removed) for key, removed in changed[:_TAGS])
+        changed = ((key, more < 0, who) for who, theirs in _by_voice(items, how) for key, more in _balance(theirs))
+        of, room = known.ids[-1], items[0].room.id
+        yield from islice((React(room, of, key, removed, who) for key, removed, who in changed), _TAGS)
 
 
 def deleted(items: Sequence[Owed], names: Names, place: Place, how: Presentation) -> Iterator[Operation]:
@@ -115,13 +118,21 @@ def _some(keys: Sequence[str]) -> str:
     return " ".join(shown) + (f" and {len(keys) - _KEYS} more" if len(keys) > _KEYS else "")
 
 
-def _balance(items: Sequence[Owed]) -> Counter[str]:
-    """How much more often each key was set than taken back: to the server, it is always we who react."""
+def _by_voice(items: Sequence[Owed], how: Presentation) -> Iterable[tuple[Voice | None, Sequence[Owed]]]:
+    """The reactions by who may react with a connection of their own; None: by us, for all others."""
+    by: dict[Voice | None, list[Owed]] = {}
+    for item in items:
+        by.setdefault(voice_of(item, how), []).append(item)
+    return by.items()
+
+
+def _balance(items: Sequence[Owed]) -> Iterable[tuple[str, int]]:
+    """How much more often each key was set than taken back, if it was: to the server, it is always one who reacts."""
     balance: Counter[str] = Counter()
     for item in items:
         if isinstance(body := item.event.body, Reaction) and (key := _key(body)):
             balance[key] += -1 if body.removed else 1
-    return balance
+    return ((key, more) for key, more in balance.items() if more)
 
 
 def _key(reaction: Reaction) -> str:

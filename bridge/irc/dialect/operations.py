@@ -1,6 +1,7 @@
 """The operations of IRC posts: tagged, frozen in the payload; the connection sends the line for each."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -8,11 +9,24 @@ from bridge.network import PermanentError
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """A member who may have a connection of their own (a puppet): the name of their `user` in the allowlist, and what
+    proves them. `marked`: where the puppet is banned, the bridge says the words with the mark; else they are
+    refused. `name` is what they call themselves."""
+
+    user: str
+    identity: str
+    marked: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """A PRIVMSG or NOTICE. The first `head` characters of `text` are the mark that each line of it must begin with.
     `reply` is the msgid of what it answers, for the client-only tag `+draft/reply`
     (https://ircv3.net/specs/client-tags/reply); '' if there is none. `speaker` is the nick that the speaker has where
-    each has one (RELAYMSG), without its ending; then the mark is left out. `acts`: it is a /me."""
+    each has one (RELAYMSG), without its ending; then the mark is left out. `acts`: it is a /me. `voice`: who says it,
+    if they may have a puppet; then the mark is left out, too."""
 
     command: str
     target: str
@@ -21,17 +35,25 @@ class Say:
     reply: str = ""
     speaker: str = ""
     acts: bool = False
+    voice: Voice | None = None
+
+    @property
+    def unmarked(self) -> str:
+        """The text without the mark, as its speaker says it under a nick of their own; '' if nothing is left."""
+        words = self.text[self.head :]
+        return f"\x01ACTION {words}\x01" if words and self.acts else words
 
 
 @dataclass(frozen=True, slots=True)
 class React:
     """A TAGMSG with `+draft/react`, or `+draft/unreact` if `removed`, to the message `msgid`
-    (https://ircv3.net/specs/client-tags/reaction)."""
+    (https://ircv3.net/specs/client-tags/reaction). `voice`: as in `Say`."""
 
     target: str
     msgid: str
     key: str
     removed: bool = False
+    voice: Voice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +98,18 @@ def encode(operation: Operation) -> str:
     """The payload of a post, in JSON."""
     fields: dict[str, object]
     match operation:
-        case Say(command, target, text, head, reply, speaker, acts):
+        case Say(command, target, text, head, reply, speaker, acts, voice):
             fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
             fields |= {"reply": reply} if reply else {}
-            fields |= {"speaker": speaker, "acts": acts} if speaker else {}
+            fields |= {"speaker": speaker} if speaker else {}
+            fields |= {"acts": acts} if speaker or voice else {}
+            fields |= {"puppet": _fields(voice)} if voice else {}
         case Paste(target, pieces, joined, start, reply):
             fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
-        case React(target, msgid, key, removed):
+        case React(target, msgid, key, removed, voice):
             fields = {"op": "react", "target": target, "msgid": msgid, "key": key, "removed": removed}
+            fields |= {"puppet": _fields(voice)} if voice else {}
         case Redact(target, msgid, reason):
             fields = {"op": "redact", "target": target, "msgid": msgid, "reason": reason}
         case SetTopic(target, text):
@@ -103,7 +128,7 @@ def decode(payload: str) -> Operation:
         fields = None
     match fields:
         case {"op": "react", "target": str(target), "msgid": str(msgid), "key": str(key), "removed": bool(removed)}:
-            return React(target, msgid, key, removed)
+            return React(target, msgid, key, removed, _voice(fields.get("puppet")))
         case {"op": "redact", "target": str(target), "msgid": str(msgid), "reason": str(reason)}:
             return Redact(target, msgid, reason)
         case {"op": "topic", "target": str(target), "text": str(text)}:
@@ -116,9 +141,23 @@ def decode(payload: str) -> Operation:
             head, reply, speaker = rest.get("head", 0), rest.get("reply", ""), rest.get("speaker", "")
             head = head if isinstance(head, int) and 0 <= head <= len(text) else 0
             reply, speaker = (each if isinstance(each, str) else "" for each in (reply, speaker))
-            return Say(command, target, text, head, reply, speaker, acts=rest.get("acts") is True)
+            voice = _voice(rest.get("puppet"))
+            return Say(command, target, text, head, reply, speaker, acts=rest.get("acts") is True, voice=voice)
         case _:
             raise PermanentError("the stored message cannot be read")
+
+
+def _fields(voice: Voice) -> Mapping[str, object]:
+    return {"user": voice.user, "id": voice.identity, "marked": voice.marked, "name": voice.name}
+
+
+def _voice(fields: object) -> Voice | None:
+    match fields:
+        case {"user": str(user), "id": str(identity), **rest} if user:
+            name = rest.get("name")
+            return Voice(user, identity, rest.get("marked") is True, name if isinstance(name, str) else "")
+        case _:
+            return None
 
 
 def _paste(target: str, pieces: list[object], joined: list[object], head: str, reply: object) -> Paste:

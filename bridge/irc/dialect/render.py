@@ -12,11 +12,12 @@ from bridge.irc.dialect.comings import came_and_went
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.names import Names, clipped
 from bridge.irc.dialect.notes import deleted, reacted, topic
-from bridge.irc.dialect.operations import Operation, Paste, Say, encode
+from bridge.irc.dialect.operations import Operation, Paste, Say, Voice, encode
 from bridge.irc.dialect.paste import pasted
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
+from bridge.irc.dialect.voices import voice_of
 from bridge.model.address import is_address_of
 from bridge.model.attribution import spoken
 from bridge.model.changes import CUT, Change, Extent, change, covered
@@ -114,9 +115,9 @@ def _operations(
     item = items[-1]
     match item.event.body:
         case Message() as body:
-            yield from _message(item, body, place, lead(item, body, how.quotation, names, before), names)
+            yield from _message(item, body, place, lead(item, body, how.quotation, names, before), names, how)
         case Edit():
-            yield from _edit(items, place, names)
+            yield from _edit(items, place, names, how)
         case Reaction():
             yield from reacted(items, names, place, how)
         case Redaction():
@@ -129,11 +130,16 @@ def _operations(
             assert_never(never)
 
 
-def _message(item: Owed, message: Message, place: Place, lead: str, names: Names) -> Sequence[Say | Paste]:
+def _message(
+    item: Owed, message: Message, place: Place, lead: str, names: Names, how: Presentation
+) -> Sequence[Say | Paste]:
     message = replace(message, text=names.called(message.text, item.event))
     reply, head = answered_id(item, message) if place.tags else "", names.head(item)
+    if (voice := voice_of(item, how)) is not None:
+        first, *others = _unmarked(item, message, lead, place, names, voice)
+        return [replace(first, reply=reply), *others]
     if place.relays and names.own(item):
-        first, *others = _relayed(item, message, lead, place, names)
+        first, *others = _unmarked(item, message, lead, place, names, None)
         return [replace(first, reply=reply), *others]
     if (paste := _pasted(item, message, lead, place, head)) is not None:
         return [replace(paste, reply=reply)]
@@ -143,14 +149,19 @@ def _message(item: Owed, message: Message, place: Place, lead: str, names: Names
     return [replace(said[0], reply=reply), *said[1:]]
 
 
-def _relayed(item: Owed, message: Message, lead: str, place: Place, names: Names) -> Sequence[Say]:
-    """The lines of somebody who has a nick of their own there. They have the mark, too, in case it is refused."""
+def _unmarked(
+    item: Owed, message: Message, lead: str, place: Place, names: Names, voice: Voice | None
+) -> Sequence[Say]:
+    """The lines of somebody who has a nick of their own there: a puppet's, if they have a `voice`, or by RELAYMSG. They
+    have the mark, too, in case that is refused."""
     limits = replace(place.limits, line=place.limits.line - _RELAYED)
     said = _bounded(item, message, lead, limits, names.head(item))
     if not said:
         raise PermanentError("the message has no words that IRC can show")
-    speaker, acts = names.own(item), message.kind is Kind.ACTION
-    return [replace(each, speaker=speaker if each.command == "PRIVMSG" else "", acts=acts) for each in said]
+    speaker, acts = names.own(item) if place.relays else "", message.kind is Kind.ACTION
+    return [
+        replace(each, speaker=speaker if each.command == "PRIVMSG" else "", acts=acts, voice=voice) for each in said
+    ]
 
 
 def _pasted(item: Owed, message: Message, lead: str, place: Place, head: str) -> Paste | None:
@@ -163,7 +174,7 @@ def _pasted(item: Owed, message: Message, lead: str, place: Place, head: str) ->
     return whole or pasted(([said] for said in _bounded(item, message, lead, limits, head)), place.multiline)
 
 
-def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say | Paste]:
+def _edit(items: Sequence[Owed], place: Place, names: Names, how: Presentation) -> Sequence[Say | Paste]:
     """What the last of several edits of a message changed since people saw it. Nothing if that cannot be seen."""
     item, edit = items[-1], items[-1].event.body
     assert isinstance(edit, Edit)
@@ -182,7 +193,7 @@ def _edit(items: Sequence[Owed], place: Place, names: Names) -> Sequence[Say | P
             message = spoken(replace(edit, text=words(told.text), media=()))
         case _:
             message = spoken(edit)
-    return _message(item, message, place, "", names)
+    return _message(item, message, place, "", names, how)
 
 
 def _told(before: str, new: str, files: str) -> Change:

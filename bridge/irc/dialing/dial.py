@@ -55,14 +55,17 @@ class Dialed:
 class Dial:
     """Connects to the servers of one network, as often as asked."""
 
-    def __init__(self, settings: IrcSettings, connect: Connect) -> None:
+    def __init__(self, settings: IrcSettings, connect: Connect, *, reuse_context_s: float = 0.0) -> None:
+        """`reuse_context_s`: for so many seconds, connections share one TLS context."""
         self._settings = settings
         self._connect = connect
+        self._reuse_context_s = reuse_context_s
+        self._context: tuple[float, ssl.SSLContext] | None = None
 
     async def open(self, to: Address) -> Dialed | Ending:
         """Connect; return the connection, or an Ending that says why there is none."""
         try:
-            context = await asyncio.to_thread(tls.context, self._settings) if to.tls else None
+            context = await self._made_context() if to.tls else None
         except tls.Unusable as error:
             return Ending(str(error), rejected=True, key=error.key)
         slow = asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain, to) if context else None
@@ -85,6 +88,14 @@ class Dial:
             if slow is not None:
                 slow.cancel()
         return self._judged(Dialed(reader, writer, to))
+
+    async def _made_context(self) -> ssl.SSLContext:
+        now = asyncio.get_running_loop().time()
+        if self._context is not None and now - self._context[0] < self._reuse_context_s:
+            return self._context[1]
+        context = await asyncio.to_thread(tls.context, self._settings)
+        self._context = (now, context) if self._reuse_context_s else None
+        return context
 
     async def _reached(self, to: Address, context: ssl.SSLContext | None) -> tuple[StreamReader, StreamWriter]:
         settings = self._settings

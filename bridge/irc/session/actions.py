@@ -25,6 +25,8 @@ def tagmsg(state: State, line: Line) -> Iterable[Step]:
         return ()
     if state.us.is_us(line.source.nick):
         return state.proofs.echo(line, state.batches.label(line))
+    if state.faces.is_ours(line):
+        return state.faces.seen(line)
     room = state.channels.heard(line.param(0))
     if room is None or line.is_of_server:
         return ()
@@ -40,6 +42,8 @@ def redact(state: State, line: Line) -> Iterable[Step]:
     moderate do it; that somebody moderates is known by their rank. A server's own is a moderator's."""
     if state.us.is_us(line.source.nick):
         return state.proofs.echo(line, state.batches.label(line))
+    if state.faces.is_ours(line):
+        return state.faces.seen(line)
     room = state.channels.heard(line.param(0))
     if room is None or not line.param(1):
         return ()
@@ -54,6 +58,8 @@ def topic(state: State, line: Line) -> Iterable[Step]:
     state.topics[state.people.casemapping.fold(line.param(0))] = line.param(1)
     if state.us.is_us(line.source.nick):
         return state.proofs.echo(line, state.batches.label(line))
+    if state.faces.is_ours(line):
+        return state.faces.seen(line)
     room = state.channels.heard(line.param(0))
     if room is None or line.is_of_server:
         return ()
@@ -71,6 +77,11 @@ def membership(state: State, line: Line, rooms: Iterable[Room], person: Sender |
     None if it is the source of the line. Nobody is asked about who they are: a thousand of them may come at once."""
     account = "" if line.is_of_server else _account(state, line.source, line)
     return [happened(state, line, room, account=account, person=person) for room in rooms]
+
+
+def of_puppet(state: State, nick: str) -> bool:
+    """Whether it is one of our puppets who came, went or was renamed: what they do is not told."""
+    return state.faces.any and state.faces.is_ours(Line("", source=state.people.source(nick)))
 
 
 def someone(state: State, nick: str) -> Sender:

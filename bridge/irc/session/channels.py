@@ -288,9 +288,13 @@ class Channels:
         self._knocked[name] = now
         return written("KNOCK", channel.room.id, _KNOCK)
 
-    def _key(self, channel: _Channel) -> str:
+    def key(self, name: str) -> str:
+        """The password of a channel, '' if it has none that we know."""
         fold = self._casemapping.fold
-        return next((key for name, key in self._keys.items() if fold(name) == fold(channel.room.id)), "")
+        return next((key for each, key in self._keys.items() if fold(each) == fold(name)), "")
+
+    def _key(self, channel: _Channel) -> str:
+        return self.key(channel.room.id)
 
     def _of(self, name: str) -> _Channel | None:
         return self._channels.get(self._casemapping.fold(name))

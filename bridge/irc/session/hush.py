@@ -87,6 +87,11 @@ class Hush:
             return "the channel lets only registered nicks speak (+M), and the bridge is not logged in"
         return f"{us.nick} is banned or muted in the channel" if self._is_banned(us, channel.bans) else ""
 
+    def bans(self, name: str, who: Source) -> bool:
+        """Whether somebody is banned or muted in the channel, as far as we have heard."""
+        channel = self._channels.peek(self._casemapping.fold(name))
+        return channel is not None and self._is_banned(who, channel.bans)
+
     def _is_banned(self, us: Source, bans: Sequence[str]) -> bool:
         fold = self._casemapping.fold
         mask = fold(f"{us.nick}!{us.user}@{us.host}")

@@ -60,6 +60,19 @@ def typing(state: State, target: str, what: str) -> list[Effect]:
         return []
 
 
+def tags(state: State, post: str, reply: str) -> dict[str, str]:
+    """The tags of a post that answers the message `reply`, as far as the server passes them on."""
+    return {**_allowed(state, {ID_TAG: post}), **_reply(state, reply)}
+
+
+def reaction_tags(state: State, post: str, react: React) -> dict[str, str]:
+    """The tags of a reaction that a puppet shows; empty if the server passes no such on."""
+    reply = _reply(state, react.msgid)
+    shown = _allowed(state, {_UNREACT if react.removed else _REACT: react.key, ID_TAG: post})
+    fits = react.key and len(react.key.encode()) <= _MOST_KEY
+    return {**reply, **shown} if reply and len(shown) == 2 and fits else {}
+
+
 def takes_replies(state: State) -> bool:
     """Whether the server passes on what a message answers."""
     return bool(_reply(state, "id"))
@@ -79,13 +92,13 @@ def _relay(state: State, post: str, said: Say) -> list[Effect]:
     """The words of a speaker under a nick of their own; nothing where that is not possible."""
     channel = state.channels.heard(said.target) is not None
     nick = state.relaying.nick(said.target, said.speaker, state.now) if channel else ""
-    words = said.text[said.head :]
-    if not nick or not words:
+    text = said.unmarked
+    if not nick or not text:
         return []
-    if state.channels.plainly(said.target):
-        words = formatting.stripped(words)
-    text = f"\x01ACTION {words}\x01" if said.acts else words
-    fancy = words != formatting.stripped(words)
+    plain = formatting.stripped(text)
+    fancy = text != plain
+    if fancy and state.channels.plainly(said.target):
+        text, fancy = plain, False
     pending = PendingPost(post, said.target, private=False, text=text, fancy=fancy, relayed=said.speaker)
     try:
         return _written(state, pending, (said.target, nick, text), _reply(state, said.reply), command="RELAYMSG")

@@ -31,7 +31,7 @@ def join(state: State, line: Line) -> Iterator[Step]:
         state.people.described(line.source, realname=line.param(2))
     batch = state.batches.around(line).kind
     is_back = state.netsplits.is_back(line.source, batch, state.people.casemapping, state.now)
-    if not state.us.is_us(line.source.nick) and not is_back:
+    if not state.us.is_us(line.source.nick) and not is_back and not state.faces.is_ours(line):
         rooms = filter(None, map(state.channels.heard, line.param(0).split(",")))
         yield from actions.told(state, actions.membership(state, line, rooms))
 
@@ -76,6 +76,8 @@ def names(state: State, line: Line) -> Iterable[Step]:
 def part(state: State, line: Line) -> Iterator[Step]:
     happenings = _leavings(state, line, line.source.nick, line.param(0).split(","))
     state.netsplits.forget(line.source, state.people.casemapping)
+    for channel in line.param(0).split(",") if state.faces.any else ():
+        yield from state.faces.left(line.source.nick, channel)
     for channel in line.param(0).split(","):
         yield from _gone(state, line.source.nick, channel, "the server removed the bridge from the channel")
     yield from actions.told(state, happenings)
@@ -84,6 +86,8 @@ def part(state: State, line: Line) -> Iterator[Step]:
 def kick(state: State, line: Line) -> Iterator[Step]:
     why = f": {one_line(line.param(2))}" if line.param(2) else ""
     happenings = _leavings(state, line, line.param(1), [line.param(0)])
+    if state.faces.any:
+        yield from state.faces.left(line.param(1), line.param(0))
     yield from _gone(state, line.param(1), line.param(0), f"kicked by {printable(line.source.nick)}{why}")
     yield from actions.told(state, happenings)
 
@@ -91,6 +95,8 @@ def kick(state: State, line: Line) -> Iterator[Step]:
 def quit_(state: State, line: Line) -> Iterator[Step]:
     told = state.netsplits.told(line, state.batches.around(line).kind, state.people.casemapping, state.now)
     happenings = _leavings(state, told, line.source.nick, state.people.channels(line.source.nick))
+    if state.faces.any:
+        yield from state.faces.left(line.source.nick)
     state.people.quit(line.source.nick)
     yield from state.speakers.changed(line.source.nick, state.now)
     yield from actions.told(state, happenings)
@@ -107,6 +113,8 @@ def nick(state: State, line: Line) -> Iterator[Step]:
         happenings = []
     else:
         happenings = _leavings(state, line, old, state.people.channels(old))
+    if state.faces.any:
+        state.faces.renamed(line)
     state.people.renamed(line.source, new)
     for name in (old, new):
         yield from state.speakers.changed(name, state.now)
@@ -211,7 +219,7 @@ def unknown_command(state: State, line: Line) -> Iterable[Step]:
 def _leavings(state: State, line: Line, who: str, channels: Iterable[str]) -> list[Spoken]:
     """That somebody else leaves these channels, or their nick there, for those who are there with us: they are known
     only until they are gone."""
-    if state.us.is_us(who):
+    if state.us.is_us(who) or actions.of_puppet(state, who):
         return []
     rooms = [room for name in channels if (room := state.channels.heard(name)) and state.people.is_in(who, name)]
     fold = state.people.casemapping.fold

@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from bridge.irc.dialect.operations import Operation
+from bridge.irc.dialect.operations import Operation, React
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.effects import Effect, written
 from bridge.irc.hearing.cursor import Cursor
 from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
+from bridge.irc.puppets.faces import Faces
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session import actions, bouncer, outgoing, speech
 from bridge.irc.session.channels import Channels
@@ -49,6 +50,7 @@ class Session:
         trust: Trust | None = None,
         netid: str = "",
         knocked: LruDict[str, float] | None = None,
+        faces: Faces | None = None,
     ) -> None:
         self._state = State(
             settings,
@@ -60,6 +62,7 @@ class Session:
             trust=trust or Trust(),
             netid=netid,
             knocked=knocked,
+            faces=faces,
         )
 
     @property
@@ -224,6 +227,23 @@ class Session:
         found = (state.people.with_account(account, target) for account in accounts)
         alike = (state.people.with_mask(mask, target) for mask in masks)
         return next(filter(None, chain(found, alike)), None)
+
+    def is_known(self, nick: str) -> bool:
+        """Whether it is our own nick, now or when we get it back, or that of somebody in our channels."""
+        state, fold = self._state, self._state.people.casemapping.fold
+        return fold(nick) in map(fold, (*state.us.names, state.settings.nick)) or state.people.knows(nick)
+
+    def is_banned(self, target: str, nick: str) -> bool:
+        """Whether somebody is banned or muted in a channel, as far as we have heard."""
+        return self._state.hush.bans(target, self._state.people.source(nick))
+
+    def tags(self, post: str, reply: str) -> dict[str, str]:
+        """The tags of a post that a puppet says."""
+        return outgoing.tags(self._state, post, reply)
+
+    def reaction_tags(self, post: str, react: React) -> dict[str, str]:
+        """The tags of a reaction that a puppet shows; empty if the server passes no such on."""
+        return outgoing.reaction_tags(self._state, post, react)
 
     def probe(self) -> list[Effect]:
         """Ask the server whether it is there; `Proved(PROBE)` follows."""

@@ -52,6 +52,8 @@ def speech(state: State, line: Line) -> Iterable[Step]:
     if state.us.is_us(line.source.nick):
         state.us.seen(line.source)
         return state.proofs.echo(line, state.batches.label(line))
+    if state.faces.is_ours(line):
+        return state.faces.seen(line)
     private = state.us.is_us(line.param(0))
     room = Room(state.settings.name, line.source.nick) if private else state.channels.heard(line.param(0))
     if room is None or line.is_of_server:  # for the ranks of a channel only, or from a server
@@ -89,7 +91,7 @@ def settled(state: State, spoken: Spoken, account: str) -> Iterator[Effect]:
     """The speaker of a line is known: it is heard."""
     target, *text = spoken.line.params or ("",)
     if spoken.line.command in _SPEECH and text:
-        line = replace(spoken.line, params=(target, state.relaying.answered(text[0])))
+        line = replace(spoken.line, params=(target, state.faces.answered(state.relaying.answered(text[0]))))
         spoken = replace(spoken, line=line)
     event = convert.event(
         spoken,
@@ -152,7 +154,8 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return _removed_then(state, line, room, id_)
     if line.is_of_server or bouncer.speaks(state, line) or line.source.mask == _HISTSERV:
         return ()
-    if state.us.is_surely(line.source) or state.relaying.is_ours(line, state.us.nick):
+    is_ours = state.us.is_surely(line.source) or state.relaying.is_ours(line, state.us.nick)
+    if is_ours or state.faces.was_ours(line):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
     if not _tells(line, room) or line.source.nick in state.us.names:

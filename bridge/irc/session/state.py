@@ -11,6 +11,7 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.people import People
 from bridge.irc.hearing.speakers import Speakers
 from bridge.irc.hearing.who import WhoQueue
+from bridge.irc.puppets.faces import Faces
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.automata import Automata
 from bridge.irc.session.channels import Channels
@@ -65,6 +66,7 @@ class State:
         trust: Trust,
         netid: str = "",
         knocked: LruDict[str, float] | None = None,
+        faces: Faces | None = None,
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -99,6 +101,8 @@ class State:
         """Whether the server has refused a message of several lines."""
         self.references = itertools.count(1)
         self.ids = EventIds(origin)
+        self.faces = faces or Faces()
+        """Our puppets, as they are seen in our channels."""
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)
@@ -120,7 +124,7 @@ class State:
         """The server compares names by `casemapping`, which it may say at any time."""
         if casemapping is self.people.casemapping:
             return
-        for part in (self.people, self.speakers, self.proofs, self.us, self.channels, self.hush):
+        for part in (self.people, self.speakers, self.proofs, self.us, self.channels, self.hush, self.faces):
             part.compare_by(casemapping)
         self.relaying.casemapping = casemapping
         typists = [self.typing.pop(key) for key in self.typing]

@@ -1,0 +1,489 @@
+"""The puppets of one network: who has one, when it connects and where it speaks."""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from bridge.irc.backoff import Ending, ReconnectPause
+from bridge.irc.dialect.operations import Voice
+from bridge.irc.dialing.dial import Dial
+from bridge.irc.dialing.servers import Address
+from bridge.irc.puppets import nicks
+from bridge.irc.puppets.book import Book, Changes
+from bridge.irc.puppets.connection import Pace, PuppetConnection
+from bridge.irc.puppets.faces import Face, Faces
+from bridge.irc.puppets.session import (
+    Barred,
+    Closed,
+    Entered,
+    Hosted,
+    Identity,
+    Outcome,
+    PuppetSession,
+    Removed,
+    Renamed,
+    Welcomed,
+    Whispered,
+)
+from bridge.irc.session.farewells import Farewell
+from bridge.irc.settings import IrcSettings
+from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.line import Unwritable
+from bridge.lib.backoff import Backoff
+from bridge.lib.lru import LruDict
+from bridge.lib.waiting import is_set_within
+from bridge.model.casemap import Casemapping
+
+log = structlog.get_logger()
+
+_WAITS_S = 3.0
+"""Seconds that words wait for a puppet to connect, or to join: then the bridge's own account says them."""
+_BEAT_S = 2.0
+"""Seconds between looks at who may still have a puppet."""
+_BARRED_S = 60.0
+"""Seconds after which a puppet tries again to join where it may not be, or to speak where it may not speak."""
+_BANNED_S = 15.0
+_BAN = Backoff(first_s=3600.0, longest_s=86_400.0)
+_TURNED_AWAY = Backoff(first_s=120.0, longest_s=3600.0)
+"""Seconds in which no new puppets are made after a network has banned one, or turned one away."""
+_FAILED = Backoff(first_s=10.0, longest_s=600.0)
+"""Seconds after a connection that did not get in, or that was thrown out, in which its owner gets no other."""
+_KILLED = re.compile(r"\bkill", re.IGNORECASE)
+_ANSWERED, _ANSWER_EVERY_S = 1000, 3600.0
+_DEAF = "I am on Matrix, and a bridge speaks for me here: what you say to me in private does not reach me."
+_MAY_COME_BACK = frozenset({Farewell.PASSING, Farewell.OTHER})
+_TURNED = frozenset({Farewell.THROTTLED, Farewell.CROWDED, Farewell.UNWANTED, Farewell.NEEDS_LOGIN})
+
+
+_OF_BAN = re.compile(r"\bban|\bmute|\bquiet|\+[bq]\b", re.IGNORECASE)
+
+
+def is_of_ban(reason: str) -> bool:
+    """Whether a server that does not take a line says that its speaker is banned or muted there."""
+    return _OF_BAN.search(reason) is not None
+
+
+class Eyes(Protocol):
+    """What the bridge's own connection knows of the network, while it is online."""
+
+    @property
+    def server(self) -> Address: ...
+
+    @property
+    def nick_length(self) -> int: ...
+
+    @property
+    def casemapping(self) -> Casemapping: ...
+
+    def is_known(self, nick: str) -> bool:
+        """Whether it is the bridge's own nick, or that of somebody in its channels."""
+        ...
+
+
+class Members(Protocol):
+    """What the allowlist says of who may have a puppet."""
+
+    def may_have_puppet(self, user: str) -> bool:
+        """Whether a user is there, not banned, and wants a puppet."""
+        ...
+
+    def is_other_user(self, nick: str, user: str) -> bool:
+        """Whether `nick` is the name of another user than `user`."""
+        ...
+
+
+class Everybody:
+    """An allowlist that is not asked."""
+
+    def may_have_puppet(self, user: str) -> bool:
+        return True
+
+    def is_other_user(self, nick: str, user: str) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Why a puppet cannot speak in a channel, at this time of the loop's clock; `banned`: it is not let in or muted by
+    those who run the channel, and no one else may say its words."""
+
+    reason: str
+    banned: bool
+    at: float
+
+
+@dataclass(slots=True)
+class Puppet:
+    """One member on the network. `asked_at`: since when words wait for it to connect, or to join each channel."""
+
+    voice: Voice
+    face: Face
+    pace: Pace
+    spoke_at: float
+    asked_at: float
+    connection: PuppetConnection | None = None
+    host: str = ""
+    noted: bool = False
+    anew: bool = False
+    is_over: bool = False
+    joining: dict[str, float] = field(default_factory=dict)
+    bars: dict[str, Bar] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    remembering: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def online(self) -> bool:
+        return self.connection is not None and self.connection.open
+
+    def prefix(self, supports: Isupport) -> int:
+        """Bytes that the server puts before what the puppet says, when it shows it to others."""
+        host = len(self.host.encode()) or supports.host_length
+        return len(f":{self.face.nick}!~{self.face.username}@ ".encode()) + host
+
+    def ring(self) -> None:
+        """Wake everybody who waits for a change, once."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+Tell = Callable[[str, str, str], None]
+"""Tells a user, or the admins ('' for the name), some news: its id, and the words."""
+
+
+class Puppets:
+    """Makes puppets, lazily, and keeps them. `eyes` gives the bridge's own connection, None while it is offline; `keep`
+    stores what is to be remembered over restarts. Times are those of the loop's clock."""
+
+    def __init__(
+        self,
+        settings: IrcSettings,
+        dial: Dial,
+        rng: random.Random,
+        *,
+        eyes: Callable[[], Eyes | None],
+        keep: Callable[[Changes], Awaitable[None]],
+        tell: Tell,
+        members: Members | None = None,
+    ) -> None:
+        self._settings = settings
+        self._dial = dial
+        self._rng = rng
+        self._eyes = eyes
+        self._keep = keep
+        self._tell = tell
+        self._members = members or Everybody()
+        self.book = Book({})
+        self.faces = Faces(self.book)
+        self._puppets: dict[str, Puppet] = {}
+        self._begun: asyncio.Queue[Puppet] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        self._next_at = 0.0
+        self._paused_until = 0.0
+        self._pauses = 0
+        self._not_before: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._leaving = False
+        self._answered: LruDict[tuple[str, str], float] = LruDict(_ANSWERED)
+
+    def load(self, kept: Mapping[str, str]) -> None:
+        """Take what the network remembers."""
+        casemapping = self.book.casemapping
+        self.book = Book(kept)
+        self.book.casemapping = casemapping
+        self.faces = Faces(self.book)
+
+    async def run(self) -> None:
+        """Keep the puppets until it is cancelled: then they say goodbye."""
+        async with asyncio.TaskGroup() as group:
+            beating: asyncio.Task[None] | None = None
+            while True:
+                puppet = await self._begun.get()
+                beating = beating or group.create_task(self._beat(), name=f"puppets {self._settings.name}")
+                group.create_task(self._live(puppet), name=f"puppet {puppet.voice.user}")
+
+    def leave(self) -> None:
+        """Let all say goodbye; none is made any more."""
+        self._leaving = True
+        for puppet in self._puppets.values():
+            self._retire(puppet, "quackbridge")
+
+    def keep_to(self, channels: Iterable[str]) -> None:
+        """Let all leave the channels that are not among these."""
+        wanted = set(map(self._fold, channels))
+        for puppet in self._puppets.values():
+            if (connection := puppet.connection) is not None and connection.open:
+                for channel in connection.session.channels - wanted:
+                    connection.part(channel)
+
+    @property
+    def online(self) -> int:
+        """How many are connected."""
+        return sum(puppet.online for puppet in self._puppets.values())
+
+    # Where words come in
+
+    @asynccontextmanager
+    async def speaker(
+        self, voice: Voice, channel: str, key: str, *, waits: bool = True
+    ) -> AsyncGenerator[Puppet | Bar | None, None]:
+        """The puppet of who speaks, in the channel, with leave to write one line; why it may not speak there; or None
+        if it is not there in time. Unless it `waits`, only a puppet that is there already is one."""
+        puppet = self._wanted(voice) if waits else self._puppets.get(voice.user.casefold())
+        if puppet is None or not (waits or self.is_in(puppet, channel)):
+            yield None
+            return
+        bar = await self._in_channel(puppet, channel, key)
+        if bar is not None or not puppet.online:
+            yield bar
+            return
+        await puppet.pace.turn()
+        async with puppet.remembering:
+            await self._note(puppet)
+        yield puppet if puppet.online and self.is_in(puppet, channel) else None
+
+    def refused(self, puppet: Puppet, channel: str, reason: str, *, banned: bool) -> Bar:
+        """A channel did not take a line of the puppet."""
+        bar = Bar(reason, banned, self._now())
+        puppet.bars[self._fold(channel)] = bar
+        return bar
+
+    def _wanted(self, voice: Voice) -> Puppet | None:
+        key, now = voice.user.casefold(), self._now()
+        if not self._members.may_have_puppet(voice.user) or self._leaving:
+            return None
+        puppet = self._puppets.get(key)
+        if puppet is not None:
+            puppet.spoke_at, puppet.voice = now, voice
+            return puppet
+        is_paused = now < max(self._paused_until, self._not_before.get(key, 0.0))
+        if is_paused or len(self._puppets) >= self._settings.puppets.limit:
+            return None
+        flood = self._settings.flood
+        face = Face("", nicks.username(voice.identity))
+        puppet = Puppet(voice, face, Pace(flood.burst, flood.per_second), spoke_at=now, asked_at=now)
+        self._puppets[key] = puppet
+        self._begun.put_nowait(puppet)
+        return puppet
+
+    async def _in_channel(self, puppet: Puppet, channel: str, key: str) -> Bar | None:
+        """Wait until the puppet is in the channel, or the time is up; why it may not speak there, if that is known."""
+        name = self._fold(channel)
+        while not puppet.is_over:
+            bar = self._bar(puppet, name)
+            if bar is not None or self.is_in(puppet, channel):
+                return bar
+            if puppet.online and puppet.connection is not None and name not in puppet.joining:
+                puppet.joining[name] = self._now()
+                puppet.connection.join(channel, key)
+            since = puppet.joining.get(name, puppet.asked_at)
+            if not await is_set_within(puppet.changed, since + _WAITS_S - self._now()):
+                return None
+        return None
+
+    def _bar(self, puppet: Puppet, name: str) -> Bar | None:
+        bar = puppet.bars.get(name)
+        if bar is not None and self._now() - bar.at > (_BANNED_S if bar.banned else _BARRED_S):
+            del puppet.bars[name]
+            return None
+        return bar
+
+    def is_in(self, puppet: Puppet, channel: str) -> bool:
+        """Whether the puppet is in the channel, as far as its connection knows."""
+        return (
+            puppet.online
+            and puppet.connection is not None
+            and self._fold(channel) in puppet.connection.session.channels
+        )
+
+    # Its connections
+
+    async def _live(self, puppet: Puppet) -> None:
+        """Connect, and reconnect whenever the connection ends, until the puppet retires, or cannot get in."""
+        pause = ReconnectPause(self._rng)
+        key = puppet.voice.user.casefold()
+        try:
+            while not self._is_retired(puppet):
+                eyes = await self._turn_to_connect()
+                if eyes is None or self._is_retired(puppet):
+                    continue
+                began, ending = self._now(), await self._once(puppet, eyes)
+                if self._is_retired(puppet):
+                    return
+                was_online = bool(puppet.face.nick)
+                self._ended(puppet, ending, was_online=was_online)
+                is_killed = _KILLED.search(ending.reason) or ending.farewell not in _MAY_COME_BACK
+                if is_killed or not was_online:
+                    self._failures[key] = failures = self._failures.get(key, -1) + 1
+                    self._not_before[key] = self._now() + _FAILED.after(failures, self._rng)
+                    return
+                await asyncio.sleep(pause.after(Ending(ending.reason, online_for=self._now() - began)))
+        finally:
+            puppet.is_over = True
+            if self._puppets.get(key) is puppet:
+                del self._puppets[key]
+            puppet.ring()
+
+    def _is_retired(self, puppet: Puppet) -> bool:
+        return puppet.is_over
+
+    async def _turn_to_connect(self) -> Eyes | None:
+        """Wait for the turn of a connection; the bridge's own, None if it is offline."""
+        async with self._turn:
+            await asyncio.sleep(max(0.0, self._next_at - self._now()))
+            eyes = self._eyes()
+            if eyes is None or self._now() < self._paused_until:
+                await asyncio.sleep(1.0)
+                return None
+            self._next_at = self._now() + self._settings.puppets.connect_every
+            return eyes
+
+    async def _once(self, puppet: Puppet, eyes: Eyes) -> Closed:
+        dialed = await self._dial.open(eyes.server)
+        if isinstance(dialed, Ending):
+            return Closed(dialed.reason)
+        session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
+        connection = PuppetConnection(
+            session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
+        )
+        puppet.connection, puppet.face = connection, Face("", puppet.face.username)
+        try:
+            return await connection.run()
+        except Unwritable as error:
+            return Closed(f"the server password cannot be sent: {error}")
+        finally:
+            self.faces.gone(puppet.face)
+            puppet.connection = None
+            puppet.joining.clear()
+            puppet.ring()
+
+    def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
+        settings, voice = self._settings.puppets, puppet.voice
+        length = eyes.nick_length or nicks.UNSAID
+        names = self.book.names(settings.nick, voice.user, voice.identity, length)
+        told = nicks.realname(settings.realname, voice.user, voice.identity)
+        return Identity(names, puppet.face.username, told, self._settings.password)
+
+    def _is_free(self, puppet: Puppet) -> Callable[[str], bool]:
+        def is_free(nick: str) -> bool:
+            eyes = self._eyes()
+            is_known = eyes is None or eyes.is_known(nick)
+            return not is_known and not self._members.is_other_user(nick, puppet.voice.user)
+
+        return is_free
+
+    def _told(self, puppet: Puppet, connection: PuppetConnection, outcome: Outcome) -> None:
+        """What happens to a puppet."""
+        user, network = puppet.voice.user, self._settings.name
+        match outcome:
+            case Welcomed(nick):
+                puppet.face.nick, puppet.noted = nick, False
+                self.faces.connected(puppet.face)
+                self._pauses = 0
+                self._failures.pop(user.casefold(), None)
+                log.info("puppet_online", network=network, user=user, nick=nick)
+            case Hosted(host):
+                puppet.noted = puppet.noted and host == puppet.host
+                puppet.host = host
+            case Renamed(nick, asked):
+                puppet.face.nick, puppet.noted = nick, False
+                puppet.anew = puppet.anew or asked
+                log.info("puppet_renamed", network=network, user=user, nick=nick)
+            case Entered(channel):
+                name = self._fold(channel)
+                puppet.joining.pop(name, None)
+                puppet.bars.pop(name, None)
+            case Barred(name, reason, banned):
+                puppet.joining.pop(name, None)
+                puppet.bars[name] = Bar(reason, banned, self._now())
+                log.info("puppet_barred", network=network, user=user, room=f"{network}/{name}", reason=reason)
+            case Removed(channel, who, reason):
+                log.info("puppet_removed", network=network, user=user, room=f"{network}/{channel}", reason=reason)
+                self._tell_removed(puppet, channel, who, reason)
+            case Whispered(who):
+                self._answer(puppet, connection, who)
+        puppet.ring()
+
+    def _answer(self, puppet: Puppet, connection: PuppetConnection, who: str) -> None:
+        """Say to somebody, once an hour, that the puppet passes on nothing that is said to it in private."""
+        key, now = (puppet.voice.user, self._fold(who)), self._now()
+        last = self._answered.get(key)
+        if last is None or now - last > _ANSWER_EVERY_S:
+            self._answered[key] = now
+            connection.notice(who, _DEAF)
+
+    def _tell_removed(self, puppet: Puppet, channel: str, who: str, reason: str) -> None:
+        by = f"{who} has kicked" if who else "the server has removed"
+        why = f" ({reason})" if reason else ""
+        said = f"On {self._settings.name}, {by} your nick {puppet.face.nick} from {channel}{why}."
+        self._tell(puppet.voice.user, f"removed {channel}", f"{said} It comes back when you say something there.")
+
+    def _ended(self, puppet: Puppet, ending: Closed, *, was_online: bool) -> None:
+        """A connection has ended that was to stay."""
+        user, network = puppet.voice.user, self._settings.name
+        log.warning("puppet_offline", network=network, user=user, reason=ending.reason)
+        if ending.farewell is Farewell.BANNED:
+            wait = self._pause(_BAN)
+            said = f"The network {network} has banned the nick of {user}: {ending.reason}. "
+            rest = f"For {wait / 3600:.0f} h no new member gets a nick of their own there; words go with the mark."
+            self._tell("", "banned", said + rest)
+        elif ending.farewell in _TURNED and not was_online:
+            self._pause(_TURNED_AWAY)
+        if was_online and ending.farewell is not Farewell.PASSING:
+            said = f"Your nick was thrown off {network}: {ending.reason}. Until it is back, the bridge says your words."
+            self._tell(user, "thrown off", said)
+
+    def _pause(self, backoff: Backoff) -> float:
+        """Make no new puppets for a while."""
+        wait = backoff.plain(self._pauses)
+        self._pauses += 1
+        self._paused_until = max(self._paused_until, self._now() + wait)
+        log.warning(
+            "puppets_paused",
+            network=self._settings.name,
+            retry_in_s=round(wait),
+            hint="the network lets no more of them in; members without one speak by the bridge, with the mark",
+        )
+        return wait
+
+    async def _note(self, puppet: Puppet) -> None:
+        """Remember how others see the puppet, before it says anything: else what it said would be somebody else's words
+        after a restart."""
+        if not puppet.noted:
+            puppet.noted, anew, puppet.anew = True, puppet.anew, False
+            voice = puppet.voice
+            changes = self.book.note(voice.user, voice.identity, puppet.face.nick, puppet.host, anew=anew)
+            if changes:
+                self.faces.any = True
+                await self._keep(changes)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            now = self._now()
+            for puppet in [*self._puppets.values()]:
+                if not self._members.may_have_puppet(puppet.voice.user):
+                    self._retire(puppet, "no member any more, or without a nick of their own")
+                elif now - puppet.spoke_at > self._settings.puppets.idle:
+                    self._retire(puppet, "idle")
+                elif puppet.connection is not None:
+                    puppet.connection.tick(now)
+
+    def _retire(self, puppet: Puppet, reason: str) -> None:
+        puppet.is_over = True
+        self._puppets.pop(puppet.voice.user.casefold(), None)
+        if puppet.connection is not None:
+            puppet.connection.quit(reason)
+        puppet.ring()
+
+    def _fold(self, name: str) -> str:
+        return self.book.casemapping.fold(name)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

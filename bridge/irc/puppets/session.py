@@ -1,0 +1,316 @@
+"""A puppet's connection as a pure state machine: bytes of lines and its own lines in, effects out.
+
+It hears nothing but what is about itself: what others say in its channels is skipped before it is decoded.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bridge.irc.effects import Write, written
+from bridge.irc.session.farewells import Farewell, meaning
+from bridge.irc.wire.line import Line, compose, parse
+from bridge.model.casemap import Casemapping
+from bridge.model.text import one_line
+
+_ABOUT_OTHERS = frozenset({b"JOIN", b"PART", b"QUIT", b"NICK", b"AWAY", b"ACCOUNT", b"CHGHOST", b"SETNAME"})
+_SAID = frozenset({b"PRIVMSG", b"NOTICE", b"TAGMSG"})
+_CHANNELS = b"#&+!"
+_TAGS = "message-tags"
+_BANNED = "474"
+_NOT_JOINED = frozenset(
+    map(str, (402, 403, 405, 407, 437, 448, 471, 473, 474, 475, 476, 477, 479, 480, 485, 489, 490, 495, 500, 520, 926))
+)
+_NO_NICK = frozenset({"431", "432", "433", "436", "437"})
+_NOT_SAID = frozenset({"401", "403", "404", "408", "411", "412", "415", "417", "421", "442", "477", "482", "FAIL"})
+_REGISTERED = re.compile(r"\bnick\w*\b.{0,80}\bis\b(?:(?!\bnot\b).){0,20}\b(?:registered|owned|protected)", re.I)
+"""In what services say whose nick we have taken."""
+_SERVICES = re.compile(r"nickserv|services?|authserv", re.IGNORECASE)
+_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """The server has let the puppet in, as `nick`."""
+
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """Others see the puppet with this host."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The puppet is called `nick` now; `asked`: because we asked for it."""
+
+    nick: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The puppet is in a channel."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The puppet may not join a channel; `banned`: it is banned there."""
+
+    channel: str
+    reason: str
+    banned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The puppet is not in a channel any more: kicked by `who`, or removed by the server."""
+
+    channel: str
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSaid:
+    """The server did not take the line of a post."""
+
+    post: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The server has dealt with the line of a post, and with all before it."""
+
+    post: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whispered:
+    """Somebody says something to the puppet in private."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The server ends the connection, or will not have it. `nickless`: no nick is left to ask for."""
+
+    reason: str
+    farewell: Farewell = Farewell.OTHER
+    nickless: bool = False
+
+
+Outcome = Write | Welcomed | Hosted | Renamed | Entered | Barred | Removed | NotSaid | Taken | Whispered | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a puppet introduces itself. `nicks`: those to ask for, in turn. `password` is the server's own."""
+
+    nicks: Iterable[str]
+    username: str
+    realname: str
+    password: str | None = field(default=None, repr=False)
+
+
+class PuppetSession:
+    """One connection of one puppet. Sans I/O. `is_free`: whether a nick is surely nobody else's, as far as we see."""
+
+    def __init__(self, identity: Identity, casemapping: Casemapping, is_free: Callable[[str], bool]) -> None:
+        self._identity = identity
+        self._casemapping = casemapping
+        self._is_free = is_free
+        self._nicks: Iterator[str] = iter(identity.nicks)
+        self._joining: set[str] = set()
+        self._flying: dict[str, str] = {}
+        self._renames: set[str] = set()
+        self._ban = ""
+        self.nick = ""
+        self.online = False
+        self.tags = False
+        """Whether the server passes tags on."""
+        self.channels: set[str] = set()
+        """The channels where the puppet is, folded."""
+
+    def start(self) -> Iterator[Outcome]:
+        """The first lines."""
+        if self._identity.password is not None:
+            yield Write(compose("PASS", self._identity.password), is_secret=True)
+        yield Write(compose("CAP", "LS", "302"))
+        yield Write(compose("USER", self._identity.username, "0", "*", self._identity.realname))
+        yield from self._ask_for_nick("no nick is left for the member")
+
+    def _ask_for_nick(self, why_not: str) -> Iterator[Outcome]:
+        nick = next(filter(self._is_free, self._nicks), None)
+        if nick is None:
+            yield Closed(why_not, nickless=True)
+        else:
+            self.nick = self.nick if self.online else nick
+            self._renames.add(self._fold(nick))
+            yield Write(compose("NICK", nick))
+
+    def _fold(self, name: str) -> str:
+        return self._casemapping.fold(name)
+
+    # Our own lines
+
+    def join(self, channel: str, key: str) -> Iterator[Outcome]:
+        """Join a channel; `Entered` or `Barred` follows."""
+        self._joining.add(self._fold(channel))
+        yield from written("JOIN", channel, *filter(None, [key]))
+
+    def say(self, post: str, target: str, line: bytes) -> Iterator[Outcome]:
+        """Write the line of a post; `NotSaid` or `Taken` follows."""
+        self._flying[post] = self._fold(target)
+        yield Write(line)
+        yield from written("PING", post)
+
+    def part(self, channel: str) -> Iterator[Outcome]:
+        self.channels.discard(self._fold(channel))
+        yield from written("PART", channel)
+
+    # The server's lines
+
+    def feed(self, data: bytes) -> Iterator[Outcome]:
+        """Handle one line from the server."""
+        if not _concerns(data, self.nick.encode()):
+            return
+        line = parse(data.decode(errors="replace").rstrip("\r"))
+        if line is not None:
+            yield from self._obey(line)
+
+    def _obey(self, line: Line) -> Iterator[Outcome]:
+        match line.command:
+            case "PING" | "PONG" | "CAP" | "001":
+                yield from self._let_in(line)
+            case "JOIN" | "PART" | "KICK" | "NICK" | "CHGHOST" | "396":
+                yield from self._moved(line)
+            case "ERROR" | "KILL" | "465":
+                yield from self._closed(line)
+            case "PRIVMSG" | "NOTICE":
+                yield from self._told(line)
+            case command if command in _NO_NICK and not self.online:
+                yield from self._ask_for_nick(f"no nick is free for the member: {one_line(line.last, _REASON)}")
+            case command if command[:1] in "45" or command in ("FAIL", "926"):
+                yield from self._refused(line)
+
+    def _let_in(self, line: Line) -> Iterator[Outcome]:
+        match line.command:
+            case "PING":
+                yield from written("PONG", *(line.params[:2] or ("",)))
+            case "PONG" if line.last in self._flying:
+                yield from self._dealt_with(line.last)
+            case "CAP":
+                yield from self._cap(line)
+            case "001":
+                self.online, self.nick = True, line.param(0) or self.nick
+                yield Welcomed(self.nick)
+
+    def _cap(self, line: Line) -> Iterator[Outcome]:
+        match line.param(1).upper():
+            case "LS" if line.param(2) != "*":
+                offered = {word.partition("=")[0] for word in line.last.split()}
+                self.tags = self.tags or _TAGS in offered
+                yield from written("CAP", "REQ", _TAGS) if self.tags else written("CAP", "END")
+            case "LS":
+                self.tags = self.tags or _TAGS in line.last.split()
+            case "DEL" if _TAGS in line.last.split():
+                self.tags = False
+            case "ACK" | "NAK" as answer:
+                self.tags = answer == "ACK"
+                if not self.online:
+                    yield from written("CAP", "END")
+
+    def _moved(self, line: Line) -> Iterator[Outcome]:
+        who, channel = line.source.nick, line.param(0)
+        ours = self._fold(who) == self._fold(self.nick)
+        match line.command:
+            case "JOIN" if ours:
+                self._joining.discard(self._fold(channel))
+                self.channels.add(self._fold(channel))
+                if line.source.host:
+                    yield Hosted(line.source.host)
+                yield Entered(channel)
+            case "PART" if ours and self._fold(channel) in self.channels:
+                yield from self._removed(channel, "", one_line(line.param(1), _REASON))
+            case "KICK" if self._fold(line.param(1)) == self._fold(self.nick):
+                yield from self._removed(channel, one_line(who, 64), one_line(line.param(2), _REASON))
+            case "NICK" if ours and line.param(0):
+                self.nick = line.param(0)
+                yield Renamed(self.nick, asked=self._fold(self.nick) in self._renames)
+            case "CHGHOST" if ours and line.param(1):
+                yield Hosted(line.param(1))
+            case "396" if line.param(1):
+                yield Hosted(line.param(1).rpartition("@")[2])
+
+    def _removed(self, channel: str, who: str, reason: str) -> Iterator[Outcome]:
+        """What was written there before has been dealt with: a server tells in order."""
+        self.channels.discard(self._fold(channel))
+        yield Removed(channel, who, reason)
+
+    def _closed(self, line: Line) -> Iterator[Outcome]:
+        if line.command == "KILL" and self._fold(line.param(0)) != self._fold(self.nick):
+            return
+        if line.command == "465":
+            self._ban = one_line(line.last, _REASON)
+            return
+        said = one_line(line.last, _REASON)
+        reason = f"{self._ban} ({said})" if self._ban else said
+        yield Closed(reason or "killed", Farewell.BANNED if self._ban else meaning(reason))
+
+    def _told(self, line: Line) -> Iterator[Outcome]:
+        """What is said to the puppet. Services that say whose nick it is are heeded at once."""
+        if self._fold(line.param(0)) != self._fold(self.nick) or line.is_of_server:
+            return
+        if _SERVICES.fullmatch(line.source.nick):
+            if line.command == "NOTICE" and _REGISTERED.search(line.param(1)):
+                yield from self._ask_for_nick("each nick of the member is registered to somebody")
+        elif line.command == "PRIVMSG" and not line.param(1).startswith("\x01"):
+            yield Whispered(line.source.nick)
+
+    def _refused(self, line: Line) -> Iterator[Outcome]:
+        """An error about a JOIN, about a nick that we asked for, or about a post."""
+        if line.command in _NO_NICK and self._fold(line.param(1)) in self._renames:
+            yield from self._ask_for_nick(one_line(line.last, _REASON))
+            return
+        names = {self._fold(param) for param in line.params[1:]}
+        if line.command in _NOT_JOINED and (named := self._joining & names):
+            self._joining -= named
+            reason = one_line(line.last, _REASON)
+            yield Barred(named.pop(), reason, banned=line.command == _BANNED)
+        elif line.command == "470" and (named := self._joining & names):
+            self._joining -= named
+            yield Barred(named.pop(), f"the channel forwards to {one_line(line.param(2), 64)}", banned=False)
+        elif line.command in _NOT_SAID:
+            post = next((post for post, target in self._flying.items() if target in names), None)
+            nameless = next(iter(self._flying), None) if line.command in ("411", "412", "417") else None
+            if (found := post or nameless) is not None:
+                del self._flying[found]
+                yield NotSaid(found, one_line(line.last, _REASON))
+
+    def _dealt_with(self, post: str) -> Iterator[Outcome]:
+        for each in [*self._flying]:
+            del self._flying[each]
+            yield Taken(each)
+            if each == post:
+                return
+
+
+def _concerns(data: bytes, nick: bytes) -> bool:
+    """Whether a line may be about the puppet itself."""
+    if data[:1] == b"@":
+        data = data.partition(b" ")[2]
+    source = b""
+    if data[:1] == b":":
+        source, _, data = data[1:].partition(b" ")
+    command, _, rest = data.partition(b" ")
+    if command in _SAID:
+        return rest[:1] not in _CHANNELS
+    return command not in _ABOUT_OTHERS or source.partition(b"!")[0].lower() == nick.lower()

@@ -1,0 +1,195 @@
+"""A puppet's connection, line by line."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.irc.effects import Write
+from bridge.irc.puppets.session import (
+    Barred,
+    Closed,
+    Entered,
+    Hosted,
+    Identity,
+    NotSaid,
+    Outcome,
+    PuppetSession,
+    Removed,
+    Renamed,
+    Taken,
+    Welcomed,
+    Whispered,
+)
+from bridge.irc.session.farewells import Farewell
+from bridge.irc.wire.line import compose
+from bridge.model.casemap import Casemapping
+
+
+class Talk:
+    """A session, and what came of it: what it wrote, and all else."""
+
+    def __init__(self, *nicks: str, taken: Iterable[str] = (), password: str | None = None) -> None:
+        identity = Identity(nicks or ("ann", "ann_", "ann-m"), "qaaaaaaaa", "@ann:hs", password)
+        self.session = PuppetSession(identity, Casemapping.RFC1459, lambda nick: nick not in taken)
+        self.wrote: list[str] = []
+        self.told: list[Outcome] = []
+        self.take(self.session.start())
+
+    def take(self, outcomes: Iterator[Outcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Write):
+                self.wrote.append(outcome.data.decode().rstrip("\r\n"))
+            else:
+                self.told.append(outcome)
+
+    def hears(self, *lines: str) -> list[Outcome]:
+        """The outcomes of these lines, besides what is written."""
+        before = len(self.told)
+        for line in lines:
+            self.take(self.session.feed(line.encode()))
+        return self.told[before:]
+
+    def online(self, nick: str = "ann") -> "Talk":
+        self.hears(":irc CAP * LS :message-tags sasl", ":irc CAP * ACK :message-tags", f":irc 001 {nick} :Welcome")
+        return self
+
+    def in_pond(self) -> "Talk":
+        self.take(self.session.join("#pond", ""))
+        self.hears(":ann!~q@h JOIN #pond", ":irc 353 ann = #pond :ann @bob")
+        return self
+
+    def says(self, post: str = "p1") -> None:
+        self.take(self.session.say(post, "#Pond", compose("PRIVMSG", "#Pond", "hi")))
+
+
+def test_it_introduces_itself_and_asks_for_tags_only() -> None:
+    talk = Talk(password="secret").online()
+    assert talk.wrote == [
+        "PASS secret",
+        "CAP LS 302",
+        "USER qaaaaaaaa 0 * :@ann:hs",
+        "NICK ann",
+        "CAP REQ message-tags",
+        "CAP END",
+    ]
+    assert talk.told == [Welcomed("ann")]
+    assert talk.session.tags
+
+
+def test_a_server_without_tags_lets_it_in_as_well() -> None:
+    talk = Talk()
+    talk.hears(":irc CAP * LS * :sasl", ":irc CAP * LS :batch", ":irc 001 ann :Welcome")
+    assert talk.wrote[-1] == "CAP END"
+    assert not talk.session.tags
+
+
+def test_a_taken_nick_is_followed_by_the_next_until_none_is_left() -> None:
+    talk = Talk("ann", "ann_", "bob", taken={"bob"})
+    assert talk.hears(":irc 433 * ann :taken") == []
+    assert talk.wrote[-1] == "NICK ann_"
+    (closed,) = talk.hears(":irc 433 * ann_ :taken")
+    assert isinstance(closed, Closed)
+    assert closed.nickless
+
+
+def test_what_others_say_and_do_is_not_even_read() -> None:
+    talk = Talk().online().in_pond()
+    for line in (
+        "@+x=1;msgid=a :bob!u@h PRIVMSG #pond :ann ann ann",
+        ":bob!u@h NOTICE #pond :ann",
+        ":bob!u@h JOIN #pond",
+        ":bob!u@h PART #pond",
+        ":bob!u@h NICK rob",
+        ":bob!u@h QUIT :ann",
+        "@+typing=active :bob!u@h TAGMSG #pond",
+        ":irc 353 ann = #pond :ann @bob",
+    ):
+        assert talk.hears(line) == []
+
+
+def test_it_knows_where_it_is_and_how_others_see_it() -> None:
+    talk = Talk().online()
+    talk.take(talk.session.join("#pond", "key"))
+    assert talk.wrote[-1] == "JOIN #pond key"
+    assert talk.hears("@x=1 :ANN!~q@host JOIN :#Pond") == [Hosted("host"), Entered("#Pond")]
+    assert talk.hears(":irc 396 ann cloak :is your host") == [Hosted("cloak")]
+    assert talk.hears(":op!u@h KICK #pond ann :enough\x02\x07") == [
+        Removed("#pond", "op", "enough\x02 ".replace("\x02", " "))
+    ]
+    assert talk.session.channels == set()
+
+
+@pytest.mark.parametrize(
+    ("numeric", "banned"), [("471", False), ("473", False), ("474", True), ("475", False), ("477", False)]
+)
+def test_a_channel_that_does_not_let_it_in_says_why(numeric: str, banned: bool) -> None:
+    talk = Talk().online()
+    talk.take(talk.session.join("#Pond", ""))
+    assert talk.hears(f":irc {numeric} ann #pond :no") == [Barred("#pond", "no", banned)]
+    assert talk.hears(f":irc {numeric} ann #pond :no") == []
+
+
+def test_a_line_is_refused_or_dealt_with() -> None:
+    talk = Talk().online().in_pond()
+    talk.says("p1")
+    assert talk.wrote[-2:] == ["PRIVMSG #Pond :hi", "PING p1"]
+    assert talk.hears(":irc 404 ann #pond :Cannot send to channel") == [NotSaid("p1", "Cannot send to channel")]
+    assert talk.hears(":irc PONG irc p1") == []
+    talk.says("p2")
+    talk.says("p3")
+    assert talk.hears(":irc PONG irc :p3") == [Taken("p2"), Taken("p3")]
+
+
+def test_services_that_say_whose_nick_it_is_are_heeded_at_once() -> None:
+    talk = Talk().online()
+    for other in (
+        ":bob!u@h NOTICE ann :This nickname is registered.",
+        ":NickServ!s@s NOTICE ann :Your nickname is not registered.",
+    ):
+        talk.hears(other)
+        assert talk.wrote[-1] == "CAP END"
+    talk.hears(":NickServ!s@s NOTICE ann :This nickname is registered and protected. Please identify.")
+    assert talk.wrote[-1] == "NICK ann_"
+    assert talk.hears(":irc 433 ann ann_ :taken") == []
+    assert talk.hears(":ann!q@h NICK :ann-m") == [Renamed("ann-m", asked=True)]
+    assert talk.hears(":ann-m!q@h NICK Guest123") == [Renamed("Guest123", asked=False)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "farewell"),
+    [
+        ([":irc 465 ann :You are banned", "ERROR :Closing link"], Farewell.BANNED),
+        (["ERROR :Closing link: (q@h) [K-lined: spam]"], Farewell.BANNED),
+        (["ERROR :Trying to connect too fast"], Farewell.THROTTLED),
+        ([":op!u@h KILL ann :enough"], Farewell.OTHER),
+        (["ERROR :Ping timeout"], Farewell.PASSING),
+    ],
+)
+def test_the_end_has_a_meaning(lines: list[str], farewell: Farewell) -> None:
+    (closed,) = Talk().online().hears(*lines)
+    assert isinstance(closed, Closed)
+    assert closed.farewell is farewell
+
+
+def test_somebody_who_speaks_to_it_in_private_is_noticed_and_their_client_is_not_answered() -> None:
+    talk = Talk().online()
+    assert talk.hears(":bob!u@h PRIVMSG ann :psst") == [Whispered("bob")]
+    assert talk.hears(":bob!u@h PRIVMSG ann :\x01VERSION\x01") == []
+
+
+@given(st.lists(st.text(max_size=60), max_size=10))
+def test_nothing_that_a_server_sends_makes_it_raise_or_write_two_lines(lines: list[str]) -> None:
+    talk = Talk().online().in_pond()
+    for line in lines:
+        for start in (
+            "",
+            ":irc ",
+            ":ann!q@h ",
+            ":NickServ!s@s NOTICE ann :nick is registered ",
+            "PING ",
+            ":irc 433 ann ann ",
+        ):
+            talk.hears((start + line).replace("\n", " "))
+    assert not any("\n" in each or "\r" in each for each in talk.wrote)
