@@ -92,6 +92,8 @@ def _presentation(link: LinkSection) -> Presentation:
         guard_names=link.guard_names,
         colour_names=link.colour_names,
         profiles=link.profiles,
+        ghosts=link.ghosts,
+        banned=link.banned,
     )
 
 

@@ -33,6 +33,22 @@ class Topics(StrEnum):
     BOTH = "both"
 
 
+class Ghosts(StrEnum):
+    """Who on IRC has an account of their own on Matrix: nobody, who speaks, or everybody in the channel."""
+
+    OFF = "off"
+    SPEAKERS = "speakers"
+    ALL = "all"
+
+
+class Banned(StrEnum):
+    """What becomes of the words of somebody whose own face (puppet or ghost) was removed from a room: they are refused,
+    or the bridge's account says them with the mark."""
+
+    REFUSE = "refuse"
+    MARK = "mark"
+
+
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """What the renderers need to know of a link.
@@ -40,7 +56,8 @@ class Presentation:
     `quotation`: the template before a reply on IRC, unless it answers the last thing said. `reactions`: see
     `Reactions`. `deletions`: a removal is told on IRC in words. `guard_names`: a zero-width sign in names on IRC, so
     that nobody is pinged by their own relayed words. `colour_names`: names on IRC have a colour each. `profiles`:
-    messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture.
+    messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture. `ghosts`: people on IRC
+    have an account of their own on Matrix. `banned`: see `Banned`.
     """
 
     quotation: str = QUOTATION
@@ -49,6 +66,8 @@ class Presentation:
     guard_names: bool = True
     colour_names: bool = True
     profiles: bool = True
+    ghosts: Ghosts = Ghosts.OFF
+    banned: Banned = Banned.REFUSE
 
 
 DEFAULT = Presentation()
