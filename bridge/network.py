@@ -16,6 +16,7 @@ from bridge.model.presentation import DEFAULT, Presentation
 #     TransientError    sending may work later
 #       Silenced        sending works once we may speak in the room
 #     PermanentError    sending will never work
+#       FaceRemoved     the speaker was banned there
 #     InDoubt           the post may have been sent already
 #   Needless            there is nothing to send
 #   Refused             our configuration is not accepted: the operator has to act
@@ -48,6 +49,11 @@ class Silenced(TransientError):
 
 class PermanentError(SendError):
     """This post can never be sent. Its deliveries are dead; the next ones of the room go on."""
+
+
+class FaceRemoved(PermanentError):
+    """The account or connection that the speaker has there was removed from the room, and nobody else may speak for
+    them. They are told in private."""
 
 
 class Needless(Exception):

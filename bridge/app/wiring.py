@@ -44,7 +44,14 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
     match config.networks[name]:
         case MatrixSettings() as settings:
             return MatrixNetwork(
-                settings, rooms, PatientMemory(lease), clock=time.time, rng=rng, carries=gate.carries, knows=gate.knows
+                settings,
+                rooms,
+                PatientMemory(lease),
+                clock=time.time,
+                rng=rng,
+                carries=gate.carries,
+                knows=gate.knows,
+                folder=config.store.path.parent,
             )
         case IrcSettings() as settings:
             memory = PatientMemory(lease)

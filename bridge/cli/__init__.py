@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "move-store": ("move_store:move_store", "Move the store to a database that workers share, or back."),
         "config-schema": ("check:config_schema", "Print the JSON Schema of the config, for editors."),
         "irc-cert": ("irc_cert:irc_cert", "Make a certificate, by which an IRC network knows the bridge."),
+        "registration": ("registration:registration", "Print what lets a homeserver give people on IRC accounts."),
         "systemd-unit": ("systemd_unit:systemd_unit", "Print the unit by which systemd starts the bridge."),
         "completion": ("completion:completion", "Print the script for completion in your shell."),
         "demo": ("demo:demo", "Try it out: run servers and bridge on this machine."),

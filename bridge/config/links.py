@@ -101,6 +101,8 @@ def _presentation(link: LinkSection) -> Presentation:
         colour_names=link.colour_names,
         profiles=link.profiles,
         puppets=link.puppets is Puppets.MEMBERS,
+        ghosts=link.ghosts,
+        banned=link.banned,
     )
 
 

@@ -29,9 +29,9 @@ from bridge.irc.puppets.settings import PuppetSettings
 from bridge.irc.settings import ChannelKey, FloodBudget, IrcSettings
 from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
-from bridge.matrix.settings import MatrixSettings
+from bridge.matrix.settings import GhostSection, MatrixSettings
 from bridge.model.answering import Answers
-from bridge.model.presentation import QUOTATION, Memberships, Puppets, Reactions, Topics
+from bridge.model.presentation import QUOTATION, Banned, Ghosts, Memberships, Puppets, Reactions, Topics
 from bridge.rules.link import Guests
 
 STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
@@ -188,6 +188,13 @@ class LinkSection(Section):
     """Who speaks on IRC with a connection and a nick of their own, without a mark before the words: the `members` of
     the allowlist; or `off`. How, is under `puppets` of the network. Where a member cannot have that, as in a channel
     that lets nobody in, the bridge's own account speaks with the mark."""
+    ghosts: Annotated[Ghosts, BeforeValidator(switch)] = Ghosts.OFF
+    """Who on IRC has an account of their own on Matrix, by which they speak there: who speaks (`speakers`), everybody
+    in the channel (`all`), or nobody (`off`). The homeserver's admin has to add what `quackbridge registration` prints;
+    until then, and in encrypted rooms, the bridge's account speaks for them."""
+    banned: Banned = Banned.REFUSE
+    """What becomes of the words of somebody whose own face was removed from a room on the other side: `refuse` them and
+    tell their speaker, or have the bridge's account say them with the `mark`."""
     colour_names: bool = True
     """Give each name a colour of its own on IRC, in channels that allow colours."""
     guard_names: bool = True
@@ -469,6 +476,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
     {
         "": Config,
         "networks.matrix": MatrixSettings,
+        "networks.matrix.ghosts": GhostSection,
         "networks.irc": IrcSettings,
         "networks.irc.sasl": Sasl,
         "networks.irc.nickserv": NickServ,

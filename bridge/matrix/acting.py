@@ -1,8 +1,9 @@
 """The requests of each operation: what is said, edited, removed, reacted with and set in a room."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import assert_never
+from dataclasses import dataclass
+from typing import Protocol, assert_never
 
 import structlog
 
@@ -10,6 +11,7 @@ from bridge.matrix.crypto.olm.opened import NotOpened
 from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect import amend
+from bridge.matrix.dialect.face import Face, own_words
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.operations import ID, Amend, React, Redact, Say, SetTopic, compact, decode
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
@@ -32,13 +34,38 @@ _SEALED_BYTES = 46 * 1024
 _UNSEEN = "the message that this is about is not there any more, or we may not see it"
 
 
-class Acting:
-    """Carries out the posts of one account. `us`: its Matrix id. `sealing`: for encrypted rooms; without, nothing is
-    said there."""
+class Put(Protocol):
+    """Puts `body` to a place of the homeserver, as somebody."""
 
-    def __init__(self, homeserver: Homeserver, us: str, sealing: Sealing | None = None) -> None:
+    async def __call__(self, *path: str, body: Json | str) -> Json: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """An account that does something in rooms: its Matrix id, and what asks the homeserver for it."""
+
+    user: str
+    put: Put
+
+
+class Acting:
+    """Carries out the posts of the account `us`. `sealing`: for encrypted rooms; without, nothing is said there.
+    `voice`: the ghost that speaks, if it is one; `voice_of`: the voice of a ghost by its Matrix id, None if that is no
+    ghost of ours. What was said is edited and removed by who has said it."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        us: str,
+        sealing: Sealing | None = None,
+        voice: Voice | None = None,
+        voice_of: Callable[[str], Voice | None] = lambda _: None,
+    ) -> None:
         self._homeserver = homeserver
         self._us = us
+        self._ours = Voice(us, homeserver.put)
+        self._voice = voice or self._ours
+        self._voice_of = voice_of
         self._sealing = sealing
 
     async def perform(self, joined: JoinedRoom, post: Post) -> str:
@@ -47,8 +74,8 @@ class Acting:
         `Homeserver` raises."""
         operation = decode(post.payload)
         match operation:
-            case Say(content):
-                return await self._say(joined, post, content)
+            case Say(content, face):
+                return await self._say(joined, post, self._words(content, face, self._voice))
             case Amend():
                 return await self._amend(joined, post, operation)
             case Redact():
@@ -76,32 +103,45 @@ class Acting:
 
     async def _amend(self, joined: JoinedRoom, post: Post, operation: Amend) -> str:
         try:
-            shown = await self._shown(joined, operation.target)
-            new = _replacement(joined, operation.target, amend.amended(shown, operation.part, operation.content))
+            event, shown = await self._shown(joined, operation.target)
+            author = self._author(event)
+            words = self._words(operation.content, operation.face, author)
+            new = _replacement(joined, operation.target, amend.amended(shown, operation.part, words))
         except amend.Entangled:
-            return await self._say(joined, post, amend.told(operation.target, operation.content))
-        return await self._send(joined, "m.room.message", post, new)
+            words = self._words(operation.content, operation.face, self._voice)
+            return await self._say(joined, post, amend.told(operation.target, words))
+        try:
+            return await self._send(joined, "m.room.message", post, new, author)
+        except ApiError as error:
+            if author is self._ours or error.passes:
+                raise
+        words = self._words(operation.content, operation.face, self._voice)  # the ghost is not there any more
+        return await self._say(joined, post, amend.told(operation.target, words))
 
     async def _remove(self, joined: JoinedRoom, post: Post, operation: Redact) -> str:
         """Remove a message. What is left of an event is an edit of it. If nothing is, its edits go too: each has the
         words."""
-        is_message = True
+        is_message, author = True, self._ours
         with suppress(amend.Entangled):  # all in the event was said by the same person: better too much than too little
-            shown = await self._shown(joined, operation.target)
+            event, shown = await self._shown(joined, operation.target)
+            author = self._author(event)
             is_message = bool(word(shown, "body"))
             left = amend.without(shown, operation.part)
             if left is not None:
                 new = _replacement(joined, operation.target, left)
-                return await self._send(joined, "m.room.message", post, new)
-        edits = await self._edits(joined, operation.target) if is_message else ()
+                return await self._send(joined, "m.room.message", post, new, author)
+        edits = await self._edits(joined, operation.target, author.user) if is_message else ()
         for number, edit in enumerate(edits):
-            await self._redact(joined, edit, f"{post.id}.{number}", {"reason": operation.reason})
-        return await self._redact(joined, operation.target, post.id, {"reason": operation.reason, ID: post.id})
+            await self._redact(joined, edit, f"{post.id}.{number}", {"reason": operation.reason}, author)
+        return await self._redact(joined, operation.target, post.id, {"reason": operation.reason, ID: post.id}, author)
 
-    async def _redact(self, joined: JoinedRoom, target: str, transaction: str, body: Json) -> str:
+    async def _redact(self, joined: JoinedRoom, target: str, transaction: str, body: Json, voice: Voice) -> str:
         try:
-            done = await self._homeserver.put("rooms", joined.id, "redact", target, transaction, body=body)
+            path = ("rooms", joined.id, "redact", target, transaction)
+            done = await voice.put(*path, body=body)
         except ApiError as error:
+            if voice is not self._ours and not error.passes:  # the ghost is not there any more
+                return await self._redact(joined, target, transaction, body, self._ours)
             if error.code == "M_FORBIDDEN":
                 raise PermanentError(f"{self._us} has no power to remove this message ({error})") from None
             raise self._gone(error) from None
@@ -121,10 +161,14 @@ class Acting:
     async def _unreact(self, joined: JoinedRoom, post: Post, operation: React) -> str:
         query = {"limit": str(_REACTIONS)}
         path = ("rooms", joined.id, "relations", operation.target, "m.annotation", "m.reaction")
+        ours: dict[str, str] = {}
         for event in await self._related(*path, query=query):
             key = word(table(event, "content", "m.relates_to"), "key")
-            if word(event, "sender") == self._us and key == operation.key:
-                return await self._redact(joined, word(event, "event_id"), post.id, {ID: post.id})
+            if key == operation.key:
+                ours.setdefault(word(event, "sender"), word(event, "event_id"))
+        for voice in (self._voice, self._ours):
+            if event_id := ours.get(voice.user):
+                return await self._redact(joined, event_id, post.id, {ID: post.id}, voice)
         raise Needless
 
     async def _set_topic(self, joined: JoinedRoom, post: Post, text: str) -> str:
@@ -139,8 +183,16 @@ class Acting:
             raise
         return expected(done, "event_id")
 
-    async def _shown(self, joined: JoinedRoom, event_id: str) -> Json:
-        """The content of an event as it is shown now. Raises Needless if it was removed, PermanentError if it is not
+    def _words(self, content: Mapping[str, object], face: Face | None, voice: Voice) -> Mapping[str, object]:
+        """What `voice` says of `content`: a ghost needs no mark."""
+        return content if face is None or voice is self._ours else own_words(content, face)
+
+    def _author(self, event: Json) -> Voice:
+        """Who has sent an event: a ghost of ours, else we."""
+        return self._voice_of(word(event, "sender")) or self._ours
+
+    async def _shown(self, joined: JoinedRoom, event_id: str) -> tuple[Json, Json]:
+        """An event, and its content as it is shown now. Raises Needless if it was removed, PermanentError if it is not
         there, and Entangled if we cannot open it any more."""
         event = await self._event(joined, event_id)
         if not table(event, "content") or table(event, "unsigned", "redacted_because"):
@@ -149,7 +201,7 @@ class Acting:
         if isinstance(shown, str):
             edit = await self._event(joined, shown)
             shown = table(edit, "content", "m.new_content") or table(event, "content")
-        return shown
+        return event, shown
 
     async def _event(self, joined: JoinedRoom, event_id: str) -> Json:
         try:
@@ -165,11 +217,11 @@ class Acting:
         except NotOpened:
             raise amend.Entangled from None
 
-    async def _edits(self, joined: JoinedRoom, event_id: str) -> list[str]:
+    async def _edits(self, joined: JoinedRoom, event_id: str, by: str) -> list[str]:
         kind = SEALED if joined.encrypted else "m.room.message"
         path = ("rooms", joined.id, "relations", event_id, "m.replace", kind)
         found = await self._related(*path, query={"limit": str(_EDITS)})
-        return [word(event, "event_id") for event in found if word(event, "sender") == self._us]
+        return [word(event, "event_id") for event in found if word(event, "sender") == by]
 
     async def _related(self, *path: str, query: Mapping[str, str]) -> list[Json]:
         """Events that refer to another; none if the homeserver does not tell."""
@@ -180,13 +232,16 @@ class Acting:
                 raise
             return []
 
-    async def _send(self, joined: JoinedRoom, event_type: str, post: Post, content: Mapping[str, object]) -> str:
+    async def _send(
+        self, joined: JoinedRoom, event_type: str, post: Post, content: Mapping[str, object], voice: Voice | None = None
+    ) -> str:
+        voice = voice or self._voice
         if joined.encrypted and event_type != "m.reaction":  # those are not sealed (spec, "m.reaction")
             if self._sealing is None or not self._sealing.works:
                 raise PermanentError(_SEALED)
             content, event_type = await self._sealing.seal(joined, event_type, content), SEALED
         body = compact({**content, ID: post.id})
-        done = await self._homeserver.put("rooms", joined.id, "send", event_type, post.id, body=body)
+        done = await voice.put("rooms", joined.id, "send", event_type, post.id, body=body)
         return expected(done, "event_id")
 
     def _gone(self, error: ApiError) -> ApiError | PermanentError:

@@ -62,7 +62,8 @@ class Calling:
         us = self._account.us
         found = Names(us.user, us.names, are_known=people is not None)
         for user, name in (people or {}).items():
-            found.change(user, name)
+            if not self._rooms.is_ghost(user):
+                found.change(user, name)
         if joined.names is None and not joined.closed:
             self._asked[joined.id] = found
 

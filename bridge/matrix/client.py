@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from bridge.lib.waiting import next_while
 from bridge.matrix.account import Account
@@ -16,6 +17,9 @@ from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.dialect.sources import parse
 from bridge.matrix.downloads import Downloads
+from bridge.matrix.ghosts.faces import Faces
+from bridge.matrix.ghosts.registration import token_file
+from bridge.matrix.ghosts.service import Service
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.hearing.remembering import Remembering
@@ -70,6 +74,7 @@ class MatrixNetwork:
         rng: random.Random,
         carries: Callable[[Sender, Room], bool] = lambda *_: True,
         knows: Callable[[Sender], bool] = lambda _: True,
+        folder: Path = Path(),
     ) -> None:
         self.name = settings.name
         self._online = asyncio.Event()
@@ -90,6 +95,13 @@ class MatrixNetwork:
         if sealed:
             self._private.can_be_sealed = sealed.reaches
         self._invitations = Invitations(self.name, self._joining, self._private, memory)
+        tokens = token_file(settings.ghosts.token_file, self.name, folder)
+        service = Service(self._homeserver, tokens)
+        idle_s = settings.ghosts.idle
+        faces = self._faces = Faces(
+            self.name, settings.user, service, self._homeserver, memory, self._online, clock, idle_s
+        )
+        known.is_ghost = faces.is_ours
         self._sending = Sending(
             self.name,
             known,
@@ -99,6 +111,7 @@ class MatrixNetwork:
             self._private,
             self._online,
             sealed.sealing if sealed else None,
+            faces,
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
@@ -124,6 +137,7 @@ class MatrixNetwork:
             remembering,
             sealed.verifying if sealed else None,
             self._voices.changed,
+            faces.hear,
         )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -281,6 +295,7 @@ class MatrixNetwork:
         await self._private.recall()
         await self._invitations.recall()
         await self._avatars.recall()
+        await self._faces.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             if self._encryption is not None:
@@ -293,6 +308,7 @@ class MatrixNetwork:
             group.create_task(self._invitations.answer(), name=f"invitations {self.name}")
             group.create_task(self._pulse.keep(), name=f"pulse {self.name}")
             group.create_task(self._voices.hold(), name=f"voices {self.name}")
+            group.create_task(self._faces.hold(), name=f"ghosts {self.name}")
 
 
 def _is_sealed(file: Attached | None) -> bool:

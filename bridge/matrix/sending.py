@@ -5,13 +5,16 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.matrix.account import Account
-from bridge.matrix.acting import Acting
+from bridge.matrix.acting import Acting, Voice
 from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json
+from bridge.matrix.dialect.operations import face_of
+from bridge.matrix.ghosts.faces import Faces
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
@@ -33,10 +36,13 @@ _TYPING = 30_000
 """Milliseconds until others stop showing that we type, even if we do not say that we have stopped."""
 _NEVER = (400, 413)
 _SILENT = "silent"
+_TRIED = 1000
+"""Most posts of which we know by whom they were tried: more than can be on their way."""
 
 
 class Sending:
-    """`online` is set while the homeserver answers. `sealing`: see `Acting`."""
+    """`online` is set while the homeserver answers. `sealing`: see `Acting`. `faces`: who speaks by a ghost of their
+    own; None if nobody does."""
 
     def __init__(
         self,
@@ -48,6 +54,7 @@ class Sending:
         private: Private,
         online: asyncio.Event,
         sealing: Sealing | None = None,
+        faces: Faces | None = None,
     ) -> None:
         self._network = network
         self._rooms = rooms
@@ -57,7 +64,9 @@ class Sending:
         self._private = private
         self._online = online
         self._sealing = sealing
+        self._faces = faces
         self._doubtful: set[str] = set()  # posts that may be in their rooms, though we had no answer
+        self._tried = LruDict[str, str](_TRIED)  # by whom each of these was said, if it was
 
     async def send(self, post: Post, *, again: bool = False, trial: bool = False) -> str:
         """See `bridge.network.Network`."""
@@ -65,7 +74,7 @@ class Sending:
         try:
             joined = await self._joined(post.room)
             if again or post.id in self._doubtful:
-                event_id = await self._found(joined, post) or await self._put(joined, post)
+                event_id = await self._found(joined, post) or await self._put(joined, post, again=again)
             else:
                 event_id = await self._put(joined, post)
         except Unreachable as error:
@@ -89,10 +98,37 @@ class Sending:
             content, kind = await self._sealing.seal(joined, kind, content, to), SEALED
         await self._homeserver.put("rooms", joined.id, "send", kind, transaction, body=content)
 
-    async def _put(self, joined: JoinedRoom, post: Post) -> str:
-        self._doubtful.add(post.id)
+    async def _put(self, joined: JoinedRoom, post: Post, *, again: bool = False) -> str:
+        """Carry out `post`, by the ghost of who speaks if there is one: else, or if the homeserver has surely not taken
+        it from the ghost, by our own account. Once one of the two may have said it, the other does not."""
+        face = face_of(post.payload) if self._faces is not None else None
+        if self._faces is None or face is None:
+            return await self._perform(joined, post)
+        tried = self._tried.peek(post.id) if post.id in self._doubtful else None
+        if tried == self._account.us.user:
+            return await self._perform(joined, post)
+        ghost = await self._faces.speaker(joined, face, again=again and tried is None)
+        if ghost is None:
+            return await self._perform(joined, post)
         try:
-            return await Acting(self._homeserver, self._account.us.user, self._sealing).perform(joined, post)
+            return await self._perform(joined, post, self._faces.voice(ghost, face))
+        except ApiError as error:
+            if not await self._faces.gives_way(ghost, joined, face, error):
+                raise
+        if (again or tried is not None) and (event_id := await self._found(joined, post)):
+            return event_id  # what was on its way has come meanwhile
+        return await self._perform(joined, post)
+
+    async def _perform(self, joined: JoinedRoom, post: Post, voice: Voice | None = None) -> str:
+        us = self._account.us.user
+        self._doubtful.add(post.id)
+        if self._faces is not None:
+            self._tried[post.id] = voice.user if voice is not None else us
+        try:
+            if self._faces is None:
+                return await Acting(self._homeserver, us, self._sealing).perform(joined, post)
+            acting = Acting(self._homeserver, us, self._sealing, voice, self._faces.voice_of)
+            return await acting.perform(joined, post)
         except (Needless, PermanentError):
             self._doubtful.discard(post.id)
             raise
@@ -104,7 +140,10 @@ class Sending:
     async def _found(self, joined: JoinedRoom, post: Post) -> str | None:
         """The event id of `post` if it is in the room already, because only the answer was lost. The transaction id is
         not enough: a homeserver forgets it (Synapse: after a day, or when the device is logged out)."""
-        event_id = await look.event_of(self._homeserver, joined.id, self._account.us.user, post)
+        senders = [self._account.us.user]
+        if self._faces is not None and (face := face_of(post.payload)) is not None:
+            senders += self._faces.senders(face)
+        event_id = await look.event_of(self._homeserver, joined.id, senders, post)
         if event_id:
             log.info("sent_already", network=self._network, room=str(post.room), post=post.id)
         return event_id

@@ -6,8 +6,18 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.lib import hosts
-from bridge.lib.settings import FilePath, NamedSection, revealed
+from bridge.lib.settings import Duration, FilePath, NamedSection, Section, revealed
 from bridge.model import identifiers
+
+
+class GhostSection(Section):
+    """The accounts of people on IRC on this homeserver, in links with `ghosts`."""
+
+    idle: Duration = Field(default="30d", validate_default=True)
+    """A ghost leaves its rooms once its person has said nothing for so long; it comes back with their next words."""
+    token_file: FilePath | None = None
+    """The file with the tokens of the registration, made by `quackbridge registration` if it is not there. Default:
+    `ghosts-NETWORK.json` beside the store. Where several machines share a store, each needs the same file."""
 
 
 class MatrixSettings(NamedSection):
@@ -44,6 +54,9 @@ class MatrixSettings(NamedSection):
     """A file that holds the recovery key, in one line; readable by nobody but its owner. Needed only if the store with
     the account's cross-signing keys was lost, or another client made them."""
 
+    ghosts: GhostSection = Field(default={}, validate_default=True)
+    """The accounts of people on IRC here."""
+
     @property
     def password(self) -> str | None:
         """The secret itself, wherever it was written."""
@@ -58,6 +71,11 @@ class MatrixSettings(NamedSection):
     def recovery_key(self) -> str | None:
         """The secret itself, wherever it was written."""
         return revealed(self.recovery_key_)
+
+    @property
+    def server_name(self) -> str:
+        """The domain of our Matrix id, and of the ids of all who are on our homeserver."""
+        return self.user.partition(":")[2]
 
     @property
     def host(self) -> str:

@@ -40,6 +40,22 @@ class Topics(StrEnum):
     BOTH = "both"
 
 
+class Ghosts(StrEnum):
+    """Who on IRC has an account of their own on Matrix: nobody, who speaks, or everybody in the channel."""
+
+    OFF = "off"
+    SPEAKERS = "speakers"
+    ALL = "all"
+
+
+class Banned(StrEnum):
+    """What becomes of the words of somebody whose own face (puppet or ghost) was removed from a room: they are refused,
+    or the bridge's account says them with the mark."""
+
+    REFUSE = "refuse"
+    MARK = "mark"
+
+
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """What the renderers need to know of a link.
@@ -48,8 +64,8 @@ class Presentation:
     `Reactions`. `deletions`: a removal is told on IRC in words. `guard_names`: a zero-width sign in names on IRC, so
     that nobody is pinged by their own relayed words. `colour_names`: names on IRC have a colour each. `profiles`:
     messages on Matrix have a per-message profile (MSC4144), their speaker's name and picture. `puppets`: members speak
-    on IRC with a connection of their own. `marks_banned`: the words of a member whose puppet is banned from a channel
-    are carried with the mark; else they are refused.
+    on IRC with a connection of their own. `ghosts`: people on IRC have an account of their own on Matrix. `banned`: see
+    `Banned`.
     """
 
     quotation: str = QUOTATION
@@ -59,7 +75,8 @@ class Presentation:
     colour_names: bool = True
     profiles: bool = True
     puppets: bool = False
-    marks_banned: bool = False
+    ghosts: Ghosts = Ghosts.OFF
+    banned: Banned = Banned.REFUSE
 
 
 DEFAULT = Presentation()

@@ -16,6 +16,7 @@ from bridge.model.event import Edit, Event, Message, Room
 from bridge.model.outbox import Backlog, Owed, Post
 from bridge.model.presentation import DEFAULT
 from bridge.network import (
+    FaceRemoved,
     Gathering,
     InDoubt,
     Needless,
@@ -485,7 +486,11 @@ class Dispatch:
         buried = await stored(self._lease.settle, Dead(deliveries, str(error)))
         self._counting.count_dead(room, len(buried))
         kind = self._shared.terms.tell_dead
-        told = [*filter(None, (self._shared.notices.dead(event, room, str(error), kind) for event in buried))]
+        notices, reason = self._shared.notices, str(error)
+        if isinstance(error, FaceRemoved):
+            told = [*filter(None, (notices.face_removed(event, room, reason) for event in buried))]
+        else:
+            told = [*filter(None, (notices.dead(event, room, reason, kind) for event in buried))]
         if told:
             await stored(self._lease.commit, Commit.owing(told))
         hint = "not delivered, and kept: `quackbridge outbox list` shows it, `outbox retry ID` sends it again"

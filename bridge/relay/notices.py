@@ -78,6 +78,12 @@ class Notices:
             body = Message(words(f"{said}. {_LAST}" if left == 1 else said), Kind.NOTICE, reply_to=event.key)
         return Addressed(self._ours(f"dead {event.id} {room}", event.room, body, private=event.private), event.room)
 
+    def face_removed(self, event: Event, room: Room, reason: str) -> Addressed | None:
+        """The private notice to the sender of `event` that they may not speak in `room`: once a day for each reason."""
+        if event.origin is Origin.OURS or room.network == BOTS:
+            return None
+        return self._daily(event, f"removed {room} {reason}", lambda: f"not delivered to {room}: {reason}")
+
     def spent(self, event: Event) -> Addressed | None:
         """The notice to a guest who asked for more than their share."""
         return self._tell(event, f"spent {event.room} {event.id}", SPENT)

@@ -10,6 +10,7 @@ from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
 from bridge.model.outbox import Post
 from bridge.model.people import GUEST
+from bridge.model.presentation import Banned
 from bridge.network import PermanentError
 from tests.integration.irc import channel_of, ours, person
 from tests.integration.puppets import Allowlist, MemoryKept, member, pond, posts, says, speech
@@ -132,7 +133,7 @@ async def test_a_ban_of_a_puppet_is_respected_unless_the_link_marks_the_banned(s
             await bob.ping()
             with pytest.raises(PermanentError, match="banned"):
                 await says(us, ann, "two")
-            await says(us, ann, "three", how=replace(HOW, marks_banned=True))
+            await says(us, ann, "three", how=replace(HOW, banned=Banned.MARK))
             heard = await bob.heard("three")
             assert (heard.sender, heard.text) == (us.settings.nick, f"<{ann.user}> three")
             assert not any("two" in text for _, text in speech(bob))

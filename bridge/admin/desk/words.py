@@ -23,6 +23,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
             ("run", "setup", "add-link", "add-network", "doctor", "migrate-config", "move-store", "systemd-unit"), ""
         ),
         **dict.fromkeys(("config-schema", "irc-cert", "completion", "demo", "chat", "watch", "healthcheck"), ""),
+        "registration": "",
         "check-config": _CHECK,
         "reload": _RELOAD,
     }

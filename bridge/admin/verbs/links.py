@@ -36,6 +36,8 @@ _CARRIES = (
     "typing",
     "receipts",
     "profiles",
+    "ghosts",
+    "banned",
     "colour_names",
     "guard_names",
     "preview",

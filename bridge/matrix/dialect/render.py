@@ -1,12 +1,13 @@
 """Our events to Matrix: renders what is owed to a room as posts that no homeserver finds too large."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import assert_never
 
 from bridge.matrix.dialect import mentions
 from bridge.matrix.dialect.captions import attached
+from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.html import FORMAT
 from bridge.matrix.dialect.lines import Line, Mark, encodable, marked, shares, size
 from bridge.matrix.dialect.operations import PARTS, Amend, Operation, React, Redact, Say, SetTopic, encode
@@ -17,6 +18,7 @@ from bridge.model.comings import steps, told
 from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic, with_links
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
+from bridge.model.presentation import Banned, Ghosts
 from bridge.model.text import plain, printable, visible
 from bridge.network import Needless, PermanentError
 
@@ -30,6 +32,8 @@ _KEY = 100
 _REASON = 1000
 _TOPIC = 4000
 """Most characters of a topic: with four bytes each it fits an event."""
+_APART_S = 60.0
+"""Most seconds between what a ghost says in one post: it stands at one time."""
 _EVERYWHERE = Place()
 
 
@@ -76,7 +80,7 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
             shown = encodable(printable(key)).strip()[:_KEY]
             if not shown:
                 raise Needless
-            return (head,), (React(_targets(head, reaction)[0], shown, removed),)
+            return (head,), (React(_targets(head, reaction)[0], shown, removed, _face(head, place)),)
         case Membership():
             return _memberships(owed)
         case Topic():
@@ -135,6 +139,8 @@ def _messages(owed: Sequence[Owed], message: Message, place: Place) -> tuple[Seq
     for item in owed[1:]:
         if not isinstance(item.event.body, Message) or not _alike(said, item.event.body, item):
             break
+        if place.how.ghosts is not Ghosts.OFF and item.said - said[0].item.said > _APART_S:
+            break
         more = _said(item, item.event.body, place)
         if not more.lines or sum(size(each.lines) for each in said) + size(more.lines) > _JOINED:
             break
@@ -160,7 +166,7 @@ def _alike(said: Sequence[_Said], message: Message, item: Owed) -> bool:
 
 def _said(item: Owed, message: Message, place: Place) -> _Said:
     event = item.event
-    head = Mark.of(stamp(item), mark(event), hides=_is_profiled(event, place))
+    head = _head(item, place)
     text = with_links(message)
     if not text and message.kind is Kind.ACTION:  # a bare /me
         return _Said(item, (head.alone,))
@@ -198,7 +204,7 @@ def _says(said: Sequence[_Said], message: Message, place: Place) -> Iterator[Say
             content["m.mentions"] = {"user_ids": users}
         if relation := _relation(first, message, is_first=number == 0):
             content["m.relates_to"] = relation
-        yield Say(content)
+        yield Say(content, _face_of(said, share, place))
 
 
 def _relation(item: Owed, message: Message, *, is_first: bool = True) -> dict[str, object]:
@@ -261,7 +267,50 @@ def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
     if not lines:
         raise PermanentError("the message has no words that Matrix can show")
     part = _part(item, edit)
-    contents = [_content(item.event, message, share, place) | {PARTS: [[part, len(share)]]} for share in shares(lines)]
-    yield from (Amend(target, part, content) for target, content in zip(ids, contents, strict=False))
-    yield from (Redact(target, part) for target in ids[len(contents) :])
-    yield from (Say(content) for content in contents[len(ids) :])
+    parts = [*shares(lines)]
+    contents = [_content(item.event, message, share, place) | {PARTS: [[part, len(share)]]} for share in parts]
+    face = _face(item, place) if text else None
+    faces = [face and face.with_heads((head.who, head.html, len(share))) for share in parts]
+    new = [*zip(contents, faces, strict=True)]
+    yield from (Amend(target, part, *each) for target, each in zip(ids, new, strict=False))
+    yield from (Redact(target, part) for target in ids[len(new) :])
+    yield from (Say(*each) for each in new[len(ids) :])
+
+
+# Faces
+
+
+def _face(item: Owed, place: Place) -> Face | None:
+    """Who says it, if they may have a ghost; None if the bridge's own account speaks."""
+    event = item.event
+    if place.how.ghosts is Ghosts.OFF or not mark(event):
+        return None
+    face = Face.of(event.sender)
+    if face is None:
+        return None
+    acts = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
+    or_mark = place.how.banned is Banned.MARK
+    return replace(face, at=round(item.said * 1000), late=bool(stamp(item)), acts=acts, or_mark=or_mark)
+
+
+def _face_of(said: Sequence[_Said], share: Sequence[Line], place: Place) -> Face | None:
+    """The face of who says the lines of `share`; None if there is nothing in them but the mark."""
+    face = _face(said[0].item, place)
+    if face is None or not all(with_links(_words_of(each.item)) for each in said):
+        return None
+    counts = [len(each.lines) for each in said] if len(said) > 1 else [len(share)]
+    heads = (_head(each.item, place) for each in said)
+    return face.with_heads(
+        *((head.when + head.who, head.html, count) for head, count in zip(heads, counts, strict=True))
+    )
+
+
+def _head(item: Owed, place: Place) -> Mark:
+    """What each line of a message begins with."""
+    return Mark.of(stamp(item), mark(item.event), hides=_is_profiled(item.event, place))
+
+
+def _words_of(item: Owed) -> Message:
+    body = item.event.body
+    assert isinstance(body, Message | Edit)
+    return spoken(body)

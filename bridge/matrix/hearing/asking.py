@@ -128,7 +128,8 @@ class Asking:
         people = await self._patience.ask(partial(look.names, self._homeserver, room_id, at, MOST))
         found = Names(self.us.user, self.us.names, are_known=people is not None)
         for number, (user, name) in enumerate((people or {}).items()):
-            found.change(user, name)
+            if not self._rooms.is_ghost(user):
+                found.change(user, name)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return found

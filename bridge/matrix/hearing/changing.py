@@ -35,7 +35,9 @@ class Changing:
         people: People,
         unsealing: Unsealing,
         power_changed: Callable[[JoinedRoom], None],
+        ghost_moved: Callable[[JoinedRoom, Membership], None],
     ) -> None:
+        self._ghost_moved = ghost_moved
         self._power_changed = power_changed
         self._asking = asking
         self._rooms = rooms
@@ -79,6 +81,9 @@ class Changing:
                 assert_never(never)
 
     async def _member(self, joined: JoinedRoom, member: Membership) -> None:
+        if self._rooms.is_ghost(member.user):
+            self._ghost_moved(joined, member)
+            return
         if member.membership == "join":
             self._people.rename(joined, member.user, member.name)
         joined.move(member.user, stays=member.stays)

@@ -63,6 +63,7 @@ class Listening:
         remembering: Remembering,
         verifying: Verifying | None = None,
         power_changed: Callable[[JoinedRoom], None] = lambda _: None,
+        ghost_moved: Callable[[JoinedRoom, Membership], None] = lambda *_: None,
     ) -> None:
         self._network = network
         self._carries = carries
@@ -75,7 +76,7 @@ class Listening:
         self._remembering = remembering
         self._verifying = verifying
         self._people = People(network, asking)
-        self._changing = Changing(asking, rooms, joining, private, self._people, unsealing, power_changed)
+        self._changing = Changing(asking, rooms, joining, private, self._people, unsealing, power_changed, ghost_moved)
         self._typists = Typists(network, rooms)
         self._ended_polls = EndedPolls(asking, carries)
         self.begun = asyncio.Event()
@@ -230,7 +231,7 @@ class Listening:
         us = self._asking.us.user
         match entry:
             case Said() | Membership() | Uncarried() | Sealed() | Verification() if (
-                entry.id in joined.past or us == entry.user
+                entry.id in joined.past or us == entry.user or self._rooms.is_ghost(entry.user)
             ):
                 return None
             case Verification():

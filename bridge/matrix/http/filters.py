@@ -35,8 +35,9 @@ def page(us: str) -> str:
     return json.dumps(heard(us))
 
 
-def ours(us: str) -> str:
-    return json.dumps({"types": [*_OURS], "senders": [us]})
+def ours(senders: Iterable[str]) -> str:
+    """What was said by `senders`, our accounts."""
+    return json.dumps({"types": [*_OURS], "senders": [*senders]})
 
 
 def arrival() -> str:

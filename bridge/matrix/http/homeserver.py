@@ -273,12 +273,30 @@ class Homeserver:
     ) -> Json:
         """One request with the current token, not retried. `take` gets what the answer has in its `chunk`, and the rest
         of it is returned."""
+        return await self._request(self.token, method, path, query, body, within, take)
+
+    async def service(
+        self, token: str, method: str, path: Sequence[str], query: Mapping[str, str], body: str | None
+    ) -> Json:
+        """One request with the `token` of our application service, not retried."""
+        return await self._request(token, method, path, query, body, _WITHIN)
+
+    async def _request(
+        self,
+        token: str,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None,
+        body: str | None,
+        within: float,
+        take: Callable[[Json], None] | None = None,
+    ) -> Json:
         place = _api(path) + "/".join(map(_quoted, path))
         if query:
             place += "?" + "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query.items())
         headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         return await self._answer(self._asked(method, place, body, headers), within, _LARGEST, take)
 
     async def _asked(

@@ -1,6 +1,6 @@
 """Questions about one room: is it encrypted, who is in it, what was said there before we came, and by us."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from bridge.matrix.dialect import operations, sync
@@ -177,13 +177,13 @@ async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[s
     return frozenset(word(older, "event_id") for older in events)
 
 
-async def event_of(homeserver: Homeserver, room_id: str, us: str, post: Post) -> str | None:
-    """The id of the event that `post` became; None if it is not among our last in the room."""
-    query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(us)}
+async def event_of(homeserver: Homeserver, room_id: str, senders: Sequence[str], post: Post) -> str | None:
+    """The id of the event that `post` became; None if it is not among the last of `senders`, our accounts, there."""
+    query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(senders)}
     for event in chunk(await homeserver.get("rooms", room_id, "messages", query=query)):
         # A redaction removes an event's content; only the device that sent it is told its transaction id
         marks = (word(table(event, "content"), operations.ID), word(table(event, "unsigned"), "transaction_id"))
-        if post.id in marks and word(event, "sender") == us:
+        if post.id in marks and word(event, "sender") in senders:
             return word(event, "event_id") or None
     return None
 

@@ -1,6 +1,6 @@
 """The Matrix rooms that we are in or want to be in, and the stage of each. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 from bridge.lib.waiting import Flag
@@ -185,14 +185,20 @@ class JoinedRoom:
             self._settled.set()
 
 
+def _nobody(_user: str) -> bool:
+    return False
+
+
 class Rooms:
-    """The rooms, by their ids on the homeserver."""
+    """The rooms, by their ids on the homeserver. `is_ghost`: whether a user is a ghost of ours. What ghosts say and do
+    comes from elsewhere, and nobody calls them by name."""
 
     def __init__(self, network: str) -> None:
         self._network = network
         self._joined: dict[str, JoinedRoom] = {}
         self._ids: dict[Room, str] = {}
         self.encrypted = Encrypted()
+        self.is_ghost: Callable[[str], bool] = _nobody
 
     def encrypt(self, joined: JoinedRoom, how: Json) -> None:
         """The room is encrypted from now on; `how` is the content of its `m.room.encryption`."""

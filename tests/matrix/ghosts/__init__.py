@@ -1,0 +1,1 @@
+"""Ghosts, without a homeserver."""
