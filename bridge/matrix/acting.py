@@ -13,7 +13,7 @@ from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect import amend
 from bridge.matrix.dialect.face import Face, own_words
 from bridge.matrix.dialect.fields import Json, table, tables, word
-from bridge.matrix.dialect.operations import ID, Amend, React, Redact, Say, SetTopic, compact, decode
+from bridge.matrix.dialect.operations import ID, Amend, Moves, Operation, React, Redact, Say, SetTopic, compact, decode
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.outbox import Post
@@ -68,11 +68,11 @@ class Acting:
         self._voice_of = voice_of
         self._sealing = sealing
 
-    async def perform(self, joined: JoinedRoom, post: Post) -> str:
-        """Do what `post` says, and return the id of the event. Safe to repeat: the post's id is the transaction id.
-        Raises Needless if there is nothing to do any more, PermanentError if it can never be done, and what
-        `Homeserver` raises."""
-        operation = decode(post.payload)
+    async def perform(self, joined: JoinedRoom, post: Post, operation: Operation | None = None) -> str:
+        """Do what `post` says, or the `operation`, and return the id of the event. Safe to repeat: the post's id is the
+        transaction id. Raises Needless if there is nothing to do any more, PermanentError if it can never be done, and
+        what `Homeserver` raises."""
+        operation = operation or decode(post.payload)
         match operation:
             case Say(content, face):
                 return await self._say(joined, post, self._words(content, face, self._voice))
@@ -86,6 +86,8 @@ class Acting:
                 return await self._unreact(joined, post, operation)
             case SetTopic(text):
                 return await self._set_topic(joined, post, text)
+            case Moves(content=content):
+                return await self._say(joined, post, content)
             case _ as never:
                 assert_never(never)
 

@@ -13,7 +13,7 @@ from bridge.matrix.crypto.sealing import KIND as SEALED
 from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json
-from bridge.matrix.dialect.operations import face_of
+from bridge.matrix.dialect.operations import Moves, Operation, Say, face_of, moves_of
 from bridge.matrix.ghosts.faces import Faces
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
@@ -36,6 +36,8 @@ _TYPING = 30_000
 """Milliseconds until others stop showing that we type, even if we do not say that we have stopped."""
 _NEVER = (400, 413)
 _SILENT = "silent"
+_LINES = 6
+"""Most people of whom it is said one by one what has happened to them."""
 _TRIED = 1000
 """Most posts of which we know by whom they were tried: more than can be on their way."""
 
@@ -101,8 +103,12 @@ class Sending:
     async def _put(self, joined: JoinedRoom, post: Post, *, again: bool = False) -> str:
         """Carry out `post`, by the ghost of who speaks if there is one: else, or if the homeserver has surely not taken
         it from the ghost, by our own account. Once one of the two may have said it, the other does not."""
-        face = face_of(post.payload) if self._faces is not None else None
-        if self._faces is None or face is None:
+        if self._faces is None:
+            return await self._perform(joined, post)
+        if (moved := moves_of(post.payload)) is not None:
+            return await self._move(self._faces, joined, post, moved)
+        face = face_of(post.payload)
+        if face is None:
             return await self._perform(joined, post)
         tried = self._tried.peek(post.id) if post.id in self._doubtful else None
         if tried == self._account.us.user:
@@ -119,7 +125,24 @@ class Sending:
             return event_id  # what was on its way has come meanwhile
         return await self._perform(joined, post)
 
-    async def _perform(self, joined: JoinedRoom, post: Post, voice: Voice | None = None) -> str:
+    async def _move(self, faces: Faces, joined: JoinedRoom, post: Post, moved: Moves) -> str:
+        """Let ghosts come and go as their people do, and say it of the others."""
+        left = await faces.move(joined, moved.moves)
+        if len(left) == len(moved.moves):
+            said = moved.content
+        else:
+            lines = [move.line for move in left if move.line]
+            more = (
+                f"; and {len(lines) - _LINES} others came, went or changed their names" if len(lines) > _LINES else ""
+            )
+            said = {**moved.content, "body": "; ".join(lines[:_LINES]) + more}
+        if not said.get("body"):
+            raise Needless
+        return await self._perform(joined, post, operation=Say(said))
+
+    async def _perform(
+        self, joined: JoinedRoom, post: Post, voice: Voice | None = None, operation: Operation | None = None
+    ) -> str:
         us = self._account.us.user
         self._doubtful.add(post.id)
         if self._faces is not None:
@@ -128,7 +151,7 @@ class Sending:
             if self._faces is None:
                 return await Acting(self._homeserver, us, self._sealing).perform(joined, post)
             acting = Acting(self._homeserver, us, self._sealing, voice, self._faces.voice_of)
-            return await acting.perform(joined, post)
+            return await acting.perform(joined, post, operation)
         except (Needless, PermanentError):
             self._doubtful.discard(post.id)
             raise

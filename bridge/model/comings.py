@@ -37,11 +37,11 @@ class Step:
 def steps(
     events: Sequence[Event], called: Callable[[Sender], str] = told_as, written: Callable[[str], str] = str
 ) -> Sequence[Step]:
-    """What happened to each person in all, in order: who came and left at once is left out. `called` names people;
-    `written` makes reasons and new names fit to be shown."""
+    """What happened to each person in all, in order: who came and left at once is left out, and who does it quietly.
+    `called` names people; `written` makes reasons and new names fit to be shown."""
     found: dict[tuple[str, str], Step | None] = {}
     for event in events:
-        if not isinstance(body := event.body, Membership):
+        if not isinstance(body := event.body, Membership) or body.quiet:
             continue
         person = body.person
         who = person.network, person.casemapping.fold(person.address)
@@ -50,6 +50,30 @@ def steps(
             who = person.network, person.casemapping.fold(body.detail)  # the name is the address, as on IRC
         found[who] = step
     return [step for step in found.values() if step is not None]
+
+
+def by_person(events: Sequence[Event]) -> Sequence[Sequence[Event]]:
+    """`events` by the person to whom they happened, each in order."""
+    found: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if not isinstance(body := event.body, Membership):
+            continue
+        person = body.person
+        who = person.network, person.casemapping.fold(person.address)
+        theirs = [*found.pop(who, ()), event]
+        if body.change is Change.RENAMED and person.casemapping.fold(person.name) == who[1]:
+            who = person.network, person.casemapping.fold(body.detail)
+        found[who] = theirs
+    return [*found.values()]
+
+
+def net(events: Sequence[Event]) -> Step | None:
+    """What happened to one person in all, quietly or not; None if all is as before."""
+    found: Step | None = None
+    for event in events:
+        if isinstance(body := event.body, Membership):
+            found = _then(found, _step(event.sender, body, told_as, str))
+    return found
 
 
 def told(happened: Sequence[Step], most: int = _NAMED, *, reasons: bool = True) -> str:

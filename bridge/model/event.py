@@ -176,11 +176,15 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`person` joined, left or was renamed; `detail` is the reason or the new name."""
+    """`person` joined, left or was renamed; `detail` is the reason or the new name. The gate adds `note`, which
+    renderers show behind the new name (see `Sender`), and `quiet`: nobody is told in words, but who has an account of
+    their own on the other side comes and goes there."""
 
     person: Sender
     change: Change
     detail: str = ""
+    note: str = ""
+    quiet: bool = False
     type: Literal["membership"] = "membership"
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from bridge.lib.lru import LruDict
+from bridge.model.casemap import Casemapping
 from bridge.model.event import (
     BOTS,
     Change,
@@ -99,7 +100,7 @@ class Gate:
     def decide(self, event: Event, known: Mapping[EventKey, Known] = _NOTHING) -> Verdict:
         """Decide on `event`. `known` has what the store knows of the event that it is about. A guest's question to the
         bots is charged to their budget."""
-        case = self._case(self._heeded(event, known), known)
+        case = self._quietly(self._case(self._heeded(event, known), known))
         refusal = policy.judge(case, self._names, self._users.find) or self._of_a_correction(event)
         if refusal is not None and refusal.secret:
             self._caught[event.room, _address(event)] = self._clock()
@@ -110,6 +111,16 @@ class Gate:
         audience, aside = routing.route(case, refusal, self.links, self._commands, self._listens, self.editable)
         case = replace(case, event=self._offered(case, refusal, audience))
         return self._within_budget(Verdict(case, refusal, audience, aside))
+
+    def _quietly(self, case: Case) -> Case:
+        """`case` as quiet if nobody is told of it, but a ghost may come and go with it."""
+        event, body = case.event, case.event.body
+        if not isinstance(body, Membership) or not case.rules.ghosts or policy.is_told(case):
+            return case
+        is_on_irc = body.person.casemapping is not Casemapping.EXACT
+        if not (is_on_irc and self.speakers.may_have_ghost(event.room, body.person)):
+            return case
+        return replace(case, event=replace(event, body=replace(body, quiet=True)))
 
     def _heeded(self, event: Event, known: Mapping[EventKey, Known]) -> Event:
         """`event` with the bot that it calls. A reply that does not begin with our name calls for an answer if it
@@ -186,7 +197,9 @@ class Gate:
         spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
         if isinstance(body, Membership):
             carries = self.carries(event.sender, event.room)
-            body = replace(body, person=about, detail=body.detail if carries else "")  # who kicks gives a reason
+            note = self._note(replace(about, name=body.detail), user, rules) if body.change is Change.RENAMED else ""
+            # who kicks gives a reason
+            body = replace(body, person=about, detail=body.detail if carries else "", note=note)
             sender = self._known(event.sender, self.who(event.sender), rules)
         else:
             sender = about

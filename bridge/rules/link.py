@@ -31,7 +31,8 @@ class Rules:
     What is carried: `reactions`; `edits_from_irc`, `replies_from_irc`: what people write there as words; `memberships`;
     `typing` and `receipts`, which are not stored. `files_last`: seconds that links to files work (infinite: for ever;
     0: no links are made), which have at most `largest_file` bytes. `guest_links`: how many links and previews one guest
-    may cause. `preview`: files that people link to are sent with their words where that is possible."""
+    may cause. `preview`: files that people link to are sent with their words where that is possible. `ghosts`: who
+    speaks may have an account of their own on another network, which comes and goes as they do."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -51,6 +52,7 @@ class Rules:
     largest_file: int = 100_000_000
     guest_links: Allowance = _EACH
     preview: bool = False
+    ghosts: bool = False
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)

@@ -126,12 +126,16 @@ def _of_the_link(case: Case) -> Refusal | None:
     match case.event.body:
         case Reaction() if not case.rules.reactions:
             return _NO_REACTIONS
-        case Membership() if case.rules.memberships is Memberships.OFF:
-            return _COMES_OR_GOES
-        case Membership() if case.rules.memberships is Memberships.SPEAKERS and not case.spoke:
+        case Membership(quiet=quiet) if not (quiet or is_told(case)):
             return _COMES_OR_GOES
         case _:
             return None
+
+
+def is_told(case: Case) -> bool:
+    """Whether people are told in words that somebody comes, goes or is renamed."""
+    memberships = case.rules.memberships
+    return memberships is Memberships.ALL or (memberships is Memberships.SPEAKERS and case.spoke)
 
 
 def _is_moderated(event: Event) -> bool:

@@ -24,6 +24,10 @@ class Speakers:
         if at is not None and fold(sender.name) == fold(sender.address):
             self._spoke[room, fold(name)] = at
 
+    def may_have_ghost(self, room: Room, sender: Sender) -> bool:
+        """Whether `sender` has spoken in `room` since we run, however long ago."""
+        return (room, _who(sender)) in self._spoke
+
     def has_spoken(self, room: Room, sender: Sender, now: float) -> bool:
         at = self._spoke.peek((room, _who(sender)))
         return at is not None and now - at <= LATELY_S

@@ -15,12 +15,12 @@ from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.dialect.profile import PROFILE
-from bridge.model.event import Edit, Event, EventKey, Kind, Reaction, Redaction, Room
+from bridge.model.event import Change, Edit, Event, EventKey, Kind, Membership, Reaction, Redaction, Room
 from bridge.model.outbox import Delivery, Known, Owed
 from bridge.model.people import Sender
 from bridge.model.presentation import Banned, Ghosts, Presentation
 from bridge.model.text import plain, words
-from bridge.network import Batch, FaceRemoved
+from bridge.network import Batch, FaceRemoved, Needless
 from tests.conftest import need, running
 from tests.events import irc, said
 from tests.fakes.memory import Notebook
@@ -104,6 +104,12 @@ class Haunt:
     async def event(self, event_id: str) -> dict[str, Any]:
         return await self.alice.call("GET", f"rooms/{self.place}/event/{event_id}")
 
+    async def is_called(self, user: str, name: str) -> None:
+        """Return when that has reached the room: homeservers take their time."""
+        async with asyncio.timeout(10):
+            while (await member(self.alice, self.place, user)).get("displayname") != name:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     def ghost(self, name: str, tail: str = "") -> str:
         return f"@irc_libera_{name}{tail}:{self.server.server_name}"
 
@@ -175,9 +181,7 @@ async def test_nobody_is_carried_back_and_a_ghost_is_nobody_who_is_called(homes:
         bob = _member()
         await us.say(network, _said(bob, "hello"))
         await us.alice.rename(bob.name)
-        async with asyncio.timeout(10):
-            while (await member(us.alice, us.place, us.alice.user_id))["displayname"] != bob.name:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await us.is_called(us.alice.user_id, bob.name)
         await us.alice.send(us.place, "hi, says the other one")
         await us.until(lambda: any("hi, says" in plain(event.text) for event in us.heard))
         assert {event.sender.address for event in us.heard} == {us.alice.user_id}
@@ -314,6 +318,46 @@ async def test_a_new_nick_shows_by_account_and_an_old_nick_is_nobody_elses_face(
         assert second["sender"] == us.ghost(nick, "_2")
         other = await us.event(await us.say(network, _said(_bob("x", nick), "six")))
         assert other["sender"] == us.ghost(nick)
+
+
+def _moved(person: Sender, change: Change, detail: str = "", *, quiet: bool = False) -> Event:
+    return replace(_said(person, "x"), body=Membership(person, change, detail, quiet=quiet))
+
+
+async def test_who_leaves_irc_leaves_and_comes_back_when_they_do_and_of_others_it_is_said(
+    homes: tuple[Synapse, Path],
+) -> None:
+    async with haunt(homes) as us, us.runs() as network:
+        bob, eve = _member(), _member()
+        await us.say(network, _said(bob, "hello"))
+        left = [_moved(bob, Change.LEFT, "Quit: bye"), _moved(eve, Change.LEFT, "Quit: me too")]
+        items = [Owed(Delivery.of(each.key, us.room).id, us.room, each) for each in left]
+        (post,) = network.render(items, us.how)
+        found = await us.event(await network.send(post))
+        assert (found["sender"], found["content"]["body"]) == (us.user, f"{eve.name} has left (Quit: me too)")
+        gone = await member(us.alice, us.place, us.ghost(bob.name))
+        assert (gone["membership"], gone["reason"]) == ("leave", "Quit: bye")
+        assert await network.send(post, again=True) == found["event_id"]  # once more, as after a crash: nothing changes
+        with pytest.raises(Needless):
+            await us.say(network, _moved(bob, Change.JOINED))
+        await us.alice.sees(us.place, us.ghost(bob.name))
+        for _ in range(2):
+            with pytest.raises(Needless):
+                await us.say(network, _moved(bob, Change.LEFT, quiet=True))
+        assert (await us.event(await us.say(network, _said(bob, "back"))))["sender"] == us.ghost(bob.name)
+
+
+async def test_a_new_nick_is_a_new_name_by_account_and_another_person_without(homes: tuple[Synapse, Path]) -> None:
+    async with haunt(homes) as us, us.runs() as network:
+        bob, eve = _member(), _bob()
+        for person in (bob, eve):
+            await us.say(network, _said(person, "hello"))
+        with pytest.raises(Needless):
+            await us.say(network, _moved(bob, Change.RENAMED, "robert"))
+        await us.is_called(us.ghost(bob.name), "robert")
+        told = await us.event(await us.say(network, _moved(eve, Change.RENAMED, "mallory")))
+        assert told["content"]["body"] == f"{eve.name} is now known as mallory"
+        assert (await member(us.alice, us.place, us.ghost(eve.name, "_1")))["membership"] == "leave"
 
 
 async def test_a_homeserver_that_does_not_know_us_gets_the_mark_from_the_first_message_on(

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.demo.people import MatrixPerson
 from bridge.demo.servers import Synapse
 from tests.conftest import need
 from tests.integration.daemon import quackbridge, write_config
@@ -90,6 +89,20 @@ async def test_who_was_banned_is_told_why_their_words_are_refused(
         assert (told.sender, told.room) == (pond.duck, pond.bob)
 
 
-async def _names(person: MatrixPerson, place: str) -> set[str]:
-    found = await person.call("GET", f"rooms/{place}/joined_members")
-    return {str(each.get("display_name")) for each in found["joined"].values()}
+async def test_ghosts_come_and_go_with_their_people_though_nobody_is_told_in_words(
+    tmp_path: Path, own_synapse: Synapse, services: Anope
+) -> None:
+    pond = await dug(tmp_path, own_synapse, services)
+    _with_ghosts(pond, membership="off")
+    await _register(pond)
+    ghost = own_synapse.user_id(f"irc_irc_{pond.bob}")
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        await bob.say(pond.channel, "hello")
+        await alice.heard("hello")
+        await bob.part(pond.channel, "tea")
+        await alice.sees(pond.room, ghost, "leave", timeout=20)
+        await bob.join(pond.channel)
+        await bob.say(pond.channel, "back")
+        assert (await alice.heard("back")).sender == ghost
+        assert {heard.text for heard in await alice.history(pond.room)} == {"hello", "back"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bridge.matrix.dialect.face import Face
-from bridge.matrix.dialect.fields import table
+from bridge.matrix.dialect.fields import table, word
 from bridge.network import PermanentError
 
 ID = "example.quackbridge.id"
@@ -15,6 +15,7 @@ PARTS = "example.quackbridge.parts"
 """The key in a message's content that tells which of its lines are whose: `[[delivery id, number of lines], ...]`."""
 _COMPACT = (",", ":")
 _FACE = '"face":{'
+_MOVES = '{"op":"moves"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,28 @@ class SetTopic:
     text: str
 
 
-Operation = Say | Amend | Redact | React | SetTopic
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Who has that face has left, or came back, or is called `shown` now. `line` says it in words, for who has no ghost
+    there; '' if nobody is told. `reason`: why they have left."""
+
+    change: str
+    line: str
+    face: Face | None = None
+    shown: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What happened to several people: their ghosts do the same, and of the others it is said, `content` if there are
+    no ghosts."""
+
+    moves: tuple[Move, ...]
+    content: Mapping[str, object]
+
+
+Operation = Say | Moves | Amend | Redact | React | SetTopic
 
 
 def encode(operation: Operation) -> str:
@@ -80,6 +102,8 @@ def encode(operation: Operation) -> str:
             fields |= _faced(face)
         case SetTopic(text):
             fields = {"op": "topic", "text": text}
+        case Moves(moves, content):
+            fields = {"op": "moves", "moves": [_moved(each) for each in moves], "content": content}
         case _ as never:
             assert_never(never)
     return compact(fields)
@@ -102,6 +126,8 @@ def decode(payload: str) -> Operation:
             return React(target, key, more.get("removed") is True, _face(fields))
         case {"op": "topic", "text": str(text)}:
             return SetTopic(text)
+        case {"op": "moves", "moves": list(moves), "content": dict(content)}:
+            return Moves(tuple(_move(each) for each in moves if isinstance(each, dict)), content)
         case {"m.relates_to": {"rel_type": "m.annotation", "event_id": str(target), "key": str(key)}}:
             return React(target, key)
         case {"body": str()}:
@@ -116,6 +142,22 @@ def face_of(payload: str) -> Face | None:
         return None
     operation = decode(payload)
     return operation.face if isinstance(operation, Say | Amend | React) else None
+
+
+def moves_of(payload: str) -> Moves | None:
+    """What happened to people whose ghosts may show it; None if a post is something else."""
+    operation = decode(payload) if payload.startswith(_MOVES) else None
+    return operation if isinstance(operation, Moves) else None
+
+
+def _moved(move: Move) -> dict[str, object]:
+    fields = {"change": move.change, "line": move.line, "shown": move.shown, "reason": move.reason}
+    return {key: value for key, value in fields.items() if value} | _faced(move.face)
+
+
+def _move(fields: dict[str, object]) -> Move:
+    change, line, shown, reason = (word(fields, key) for key in ("change", "line", "shown", "reason"))
+    return Move(change, line, _face(fields), shown, reason)
 
 
 def _faced(face: Face | None) -> dict[str, object]:

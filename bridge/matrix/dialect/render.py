@@ -10,12 +10,12 @@ from bridge.matrix.dialect.captions import attached
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.html import FORMAT
 from bridge.matrix.dialect.lines import Line, Mark, encodable, marked, shares, size
-from bridge.matrix.dialect.operations import PARTS, Amend, Operation, React, Redact, Say, SetTopic, encode
+from bridge.matrix.dialect.operations import PARTS, Amend, Move, Moves, Operation, React, Redact, Say, SetTopic, encode
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.profile import PROFILE, has_profile, profile
 from bridge.model.attribution import mark, spoken, stamp
-from bridge.model.comings import steps, told
-from bridge.model.event import Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic, with_links
+from bridge.model.comings import by_person, net, steps, told
+from bridge.model.event import Change, Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic, with_links
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
 from bridge.model.presentation import Banned, Ghosts
@@ -82,7 +82,7 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
                 raise Needless
             return (head,), (React(_targets(head, reaction)[0], shown, removed, _face(head, place)),)
         case Membership():
-            return _memberships(owed)
+            return _memberships(owed, place)
         case Topic():
             topics = [*takewhile(lambda item: isinstance(item.event.body, Topic), owed)]
             text = encodable(visible(plain(topics[-1].event.text)))[:_TOPIC]
@@ -103,14 +103,43 @@ def _edits(owed: Sequence[Owed], edit: Edit, place: Place) -> tuple[Sequence[Owe
     return run, [*_edited(run[-1], last, place)]
 
 
-def _memberships(owed: Sequence[Owed]) -> tuple[Sequence[Owed], Sequence[Operation]]:
+def _memberships(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence[Operation]]:
     """The memberships at the head of `owed` in one line, without a profile. Raises Needless if all is as before."""
     run = [*takewhile(lambda item: isinstance(item.event.body, Membership), owed)]
-    happened = steps([item.event for item in run])
-    if not happened:
+    events = [item.event for item in run]
+    happened = steps(events)
+    moves = () if place.how.ghosts is Ghosts.OFF else tuple(_moves(events))
+    if not happened and not any(move.face for move in moves):
         raise Needless(deliveries=[delivery for item in run for delivery in item.deliveries])
-    body = encodable(printable(told(happened)))
-    return run, (Say({"msgtype": "m.notice", "body": body, "m.mentions": {}}),)
+    content = notice(told(happened))
+    return run, (Moves(moves, content) if any(move.face for move in moves) else Say(content),)
+
+
+def notice(text: str) -> dict[str, object]:
+    """The content of a line about people, which mentions nobody."""
+    return {"msgtype": "m.notice", "body": encodable(printable(text)), "m.mentions": {}}
+
+
+def _moves(events: Sequence[Event]) -> Iterator[Move]:
+    """What happened to each person, in words and for their ghost. Of one without an account a new name is somebody
+    else's face: the ghost leaves."""
+    for theirs in by_person(events):
+        step, first, last = net(theirs), theirs[0].body, theirs[-1].body
+        assert isinstance(first, Membership)
+        assert isinstance(last, Membership)
+        if step is None:
+            continue
+        line = told(steps(theirs))
+        if step.change is Change.JOINED:
+            yield Move("joined", line, Face.of(last.person))
+            continue
+        face = Face.of(first.person)
+        if step.change is Change.RENAMED:
+            new = Face.of(replace(last.person, name=last.detail, note=last.note))
+            stays = face is not None and not face.owner and new is not None
+            yield Move("renamed" if stays else "replaced", line, face, new.shown if new is not None else "")
+        else:
+            yield Move("left", line, face, reason=encodable(printable(last.detail))[:_REASON])
 
 
 def _targets(item: Owed, body: Edit | Redaction | Reaction) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 import structlog
@@ -15,6 +15,7 @@ from bridge.matrix.acting import Voice
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.fields import table, word
 from bridge.matrix.dialect.ghost_ids import may_be_ghost
+from bridge.matrix.dialect.operations import Move
 from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.making import Making, removal
 from bridge.matrix.ghosts.records import Ghost, Ghosts, Place
@@ -184,6 +185,38 @@ class Faces:
             self._bar(face, joined, _MUTED_S)
         return True
 
+    async def move(self, joined: JoinedRoom, moves: Sequence[Move]) -> Sequence[Move]:
+        """Let ghosts do in the room what their people have done. Returns what no ghost has shown. Safe to repeat."""
+        if joined.private or not await self._is_known():
+            return moves
+        return [move for move in moves if not (move.face and await self._is_shown(joined, move, move.face))]
+
+    async def _is_shown(self, joined: JoinedRoom, move: Move, face: Face) -> bool:
+        ghost = self._ghosts.of(face)
+        place = ghost.rooms.get(joined.id) if ghost is not None else None
+        if ghost is None or place not in (Place.IN, Place.GONE):
+            return False
+        try:
+            match move.change:
+                case "left" if place is Place.IN:
+                    await self._making.leave(ghost, joined.id, move.reason)
+                case "left":
+                    pass  # it has done so already
+                case "joined" if place is Place.GONE:
+                    return self._start(joined, face) is not None
+                case "renamed" if place is Place.IN:
+                    await self._making.rename(ghost, move.shown)
+                case "replaced" if place is Place.IN:
+                    await self._making.leave(ghost, joined.id)
+                    return False  # whom people see next is to be said
+                case _:
+                    return False
+        except ApiError as error:
+            if error.passes:
+                raise
+            return False
+        return True
+
     async def _stays_out(self, ghost: Ghost, joined: JoinedRoom, face: Face) -> None:
         await self._flush()
         if not face.or_mark:
@@ -208,15 +241,22 @@ class Faces:
 
     async def _is_prepared(self, joined: JoinedRoom, face: Face) -> bool:
         """Whether the ghost is in the room by now. It goes on coming if that takes too long."""
+        task = self._start(joined, face)
+        if task is None:
+            return False
+        done, _ = await asyncio.wait({task}, timeout=_WITHIN_S)
+        return bool(done) and not task.cancelled() and task.result()
+
+    def _start(self, joined: JoinedRoom, face: Face) -> asyncio.Task[bool] | None:
+        """Let the ghost come. None if too many are coming already."""
         key = _key(face, joined)
         task = self._under_way.get(key)
         if task is None:
             if self._group is None or len(self._under_way) >= _MOST:
-                return False
+                return None
             task = self._under_way[key] = self._group.create_task(self._prepare(joined, face), name=f"ghost {key}")
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        done, _ = await asyncio.wait({task}, timeout=_WITHIN_S)
-        return bool(done) and not task.cancelled() and task.result()
+        return task
 
     async def _prepare(self, joined: JoinedRoom, face: Face) -> bool:
         ghost = self._ghosts.add(face, self._today())

@@ -43,11 +43,10 @@ class Making:
             await _adorn(ask("PUT", "profile", ghost.user, _ABOUT, body=about))
         if not ghost.picture:
             await _adorn(self._picture(ghost))
-        await ask("PUT", "profile", ghost.user, "displayname", body={"displayname": face.shown})
         if not ghost.made:
+            ghost.made = True
             log.info("ghost_made", network=self._network, ghost=ghost.user)
-        ghost.made, ghost.shown = True, face.shown
-        await self.keep(ghost)
+        await self.rename(ghost, face.shown)
 
     async def bring(self, ghost: Ghost, joined: JoinedRoom) -> None:
         """Let the ghost join the room, invited by the bridge's own account if need be. It stays out if it was removed
@@ -95,9 +94,17 @@ class Making:
         except ApiError as error:
             if error.passes or is_unknown(error):
                 raise
-        ghost.leave(room_id)
+        ghost.go(room_id)
         log.info("ghost_left", network=self._network, room=room_id, ghost=ghost.user)
         await self.keep(ghost)
+
+    async def rename(self, ghost: Ghost, shown: str) -> None:
+        """Give it another name. Raises ApiError, Unreachable."""
+        if ghost.shown != shown:
+            body = {"displayname": shown}
+            await self._service.ask("PUT", "profile", ghost.user, "displayname", user=ghost.user, body=body)
+            ghost.shown = shown
+            await self.keep(ghost)
 
     async def keep(self, ghost: Ghost) -> None:
         await self._memory.remember({KEY + ghost.user: ghost.dump()})

@@ -25,6 +25,8 @@ class Place(StrEnum):
     IN = "in"
     KICKED = "kicked"
     BANNED = "banned"
+    GONE = "gone"
+    """It has left by itself, as its person has on IRC."""
     FREE = "free"
     """It was removed, and may come back now."""
 
@@ -64,6 +66,11 @@ class Ghost:
     def leave(self, room_id: str) -> None:
         self.rooms.pop(room_id, None)
         self.why.pop(room_id, None)
+
+    def go(self, room_id: str) -> None:
+        """It has left by itself."""
+        self.leave(room_id)
+        self.rooms[room_id] = Place.GONE
 
     def free(self, room_id: str) -> None:
         """It may come back: the ban is lifted, or somebody wants it there."""

@@ -1,0 +1,56 @@
+"""Ghosts come and go with their people, whoever is told of it in words (bridge.rules.gate)."""
+
+import pytest
+
+from bridge.model.event import Change, Event, Membership
+from bridge.model.people import Sender
+from bridge.model.presentation import Memberships
+from bridge.rules.case import Verdict
+from bridge.rules.link import Rules
+from bridge.rules.speakers import LATELY_S
+from tests.events import HOME, LIBERA, irc, matrix, said
+from tests.rules.test_gate import World
+
+_BOB = irc("bob", "bob")
+
+
+def _leaves(world: World, who: Sender = _BOB, change: Change = Change.LEFT, detail: str = "") -> Verdict:
+    room = HOME if who.network == "home" else LIBERA
+    return world.gate.decide(Event("1", room, who, 1_000.0, Membership(who, change, detail)))
+
+
+def _body(verdict: Verdict) -> Membership:
+    body = verdict.case.event.body
+    assert isinstance(body, Membership)
+    return body
+
+
+@pytest.mark.parametrize("memberships", [Memberships.OFF, Memberships.SPEAKERS])
+def test_who_has_ever_spoken_goes_quietly_where_nobody_is_told(memberships: Memberships) -> None:
+    world = World(Rules(memberships=memberships, ghosts=True))
+    assert _leaves(world).audience == ()  # nobody has a ghost who has said nothing
+    world.gate.decide(said(LIBERA, _BOB, "hi"))
+    world.now += LATELY_S + 1
+    verdict = _leaves(world)
+    assert (verdict.audience, _body(verdict).quiet) == ((HOME,), True)
+
+
+def test_where_people_are_told_it_is_not_quiet() -> None:
+    world = World(Rules(memberships=Memberships.SPEAKERS, ghosts=True))
+    world.gate.decide(said(LIBERA, _BOB, "hi"))
+    assert not _body(_leaves(world)).quiet
+
+
+def test_without_ghosts_and_of_people_on_matrix_nothing_goes_quietly() -> None:
+    for rules in (Rules(memberships=Memberships.OFF), Rules(memberships=Memberships.OFF, ghosts=True)):
+        world = World(rules)
+        who = _BOB if not rules.ghosts else matrix("alice")
+        world.gate.decide(said(HOME if rules.ghosts else LIBERA, who, "hi"))
+        assert _leaves(world, who).audience == ()
+
+
+def test_a_new_nick_has_the_note_that_it_needs() -> None:
+    world = World(Rules(ghosts=True))
+    world.gate.decide(said(LIBERA, _BOB, "hi"))
+    assert _body(_leaves(world, change=Change.RENAMED, detail="alice")).note == "bob"
+    assert _body(_leaves(world, change=Change.RENAMED, detail="robert")).note == ""
