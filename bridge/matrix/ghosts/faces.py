@@ -22,7 +22,7 @@ from bridge.matrix.ghosts.records import Ghost, Ghosts, Place
 from bridge.matrix.ghosts.service import NotRegistered, Service, is_unknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom
-from bridge.network import FaceRemoved, Memory, Refused
+from bridge.network import FaceRemoved, GhostState, Memory, Refused
 
 log = structlog.get_logger()
 
@@ -103,15 +103,12 @@ class Faces:
         late = face.late or self._clock() * 1000 - face.at > _LATE_MS
         return self._service.voice(ghost.user, face.at if late and face.at else None)
 
-    @property
-    def problem(self) -> str:
-        """Why there are no ghosts though they are wanted; '' if there are, or if it is not known."""
-        return self._reason if self._known is False else ""
-
-    @property
-    def number(self) -> int:
-        """How many ghosts there are."""
-        return sum(ghost.made for ghost in self._ghosts)
+    def state(self) -> GhostState | None:
+        """See `bridge.network.HasGhosts`."""
+        number = sum(ghost.made for ghost in self._ghosts)
+        if not number and not self._wanted.is_set():
+            return None
+        return GhostState(number, self._reason if self._known is False else "")
 
     async def recall(self) -> None:
         """Load what earlier runs have kept."""
