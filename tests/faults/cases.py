@@ -16,12 +16,19 @@ SEED = int(os.environ.get("QUACKBRIDGE_SEED") or int.from_bytes(os.urandom(4)))
 
 
 async def holds(
-    fault: Fault, folder: Path, synapse: Synapse, services: Anope, report: list[Outcome], in_doubt: int = 0
+    fault: Fault,
+    folder: Path,
+    synapse: Synapse,
+    services: Anope,
+    report: list[Outcome],
+    in_doubt: int = 0,
+    tokens: Path | None = None,
 ) -> None:
-    """`fault` loses nothing and doubles at most `in_doubt` posts."""
-    async with scene(folder, synapse, services.irc, services, SEED) as place:
+    """`fault` loses nothing and doubles at most `in_doubt` posts. `tokens`: as in `scene`; then ghosts speak."""
+    async with scene(folder, synapse, services.irc, services, SEED, tokens=tokens) as place:
         outcome = await run(place, fault)
         report.append(outcome)
+        assert bool(place.traffic.matrix.by_ghosts()) is (tokens is not None), seeded(outcome)
     for verdict in (outcome.to_irc, outcome.to_matrix):
         assert verdict.owed == 121, seeded(outcome)
         assert not verdict.lost, seeded(outcome)

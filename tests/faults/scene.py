@@ -86,9 +86,16 @@ def judge(traffic: Traffic, start: float, back: float) -> Outcome:
 
 @asynccontextmanager
 async def scene(
-    folder: Path, synapse: Synapse, irc: Process, services: Anope | None, seed: int, rate: float = RATE
+    folder: Path,
+    synapse: Synapse,
+    irc: Process,
+    services: Anope | None,
+    seed: int,
+    rate: float = RATE,
+    tokens: Path | None = None,
 ) -> AsyncGenerator[Scene, None]:
-    """All of it, with the daemon ready and nothing said yet."""
+    """All of it, with the daemon ready and nothing said yet. `tokens`: the file with those by which the homeserver lets
+    people on IRC speak as ghosts."""
     duck, alice_name, bob_name, alias = (unique(word) for word in ("duck", "alice", "bob", "pond"))
     room, channel = f"#{alias}:{synapse.server_name}", f"#{alias}"
     sasl = (bob_name, PASSWORD) if services else None
@@ -103,7 +110,8 @@ async def scene(
         place = await alice.create_room(alias)
         bob = IrcSide(lambda: IrcPerson(HOST, irc.port, bob_name, caps=_TAGS, sasl=sasl), channel, duck)
         await bob.come()
-        write_config(folder, _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel), {"home": PASSWORD})
+        config = _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel, tokens)
+        write_config(folder, config, {"home": PASSWORD})
         _members(folder, synapse.user_id(alice_name), bob_name, by_mask=services is None)
         try:
             async with Daemon(folder) as daemon:
@@ -117,7 +125,9 @@ async def scene(
                 await bob.leave()
 
 
-def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: str) -> dict[str, object]:
+def _config(
+    user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: str, tokens: Path | None
+) -> dict[str, object]:
     flood = {"burst": 1000, "per_second": 1000}
     server = f"{HOST}:{irc.port}"
     return {
@@ -127,6 +137,7 @@ def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: s
                 "homeserver": f"http://{HOST}:{home.port}",
                 "user": user,
                 "password_file": "secrets/home",
+                **({"ghosts": {"token_file": str(tokens)}} if tokens else {}),
             },
             "irc": {
                 "type": "irc",
@@ -137,7 +148,9 @@ def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: s
                 "trust_hostmasks": True,
             },
         },
-        "links": {"pond": {"rooms": [f"home/{room}", f"irc/{channel}"]}},
+        "links": {
+            "pond": {"rooms": [f"home/{room}", f"irc/{channel}"], **({"ghosts": "speakers"} if tokens else {})},
+        },
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }
