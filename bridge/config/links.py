@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from bridge.config.settings import Config, Hears, LinkSection
 from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
-from bridge.model.presentation import Ghosts, Presentation, Reactions, Topics
+from bridge.model.presentation import Presentation, Reactions, Topics
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
 from bridge.rules.joining import Door
@@ -81,7 +81,7 @@ def _rules(link: LinkSection, config: Config) -> Rules:
         largest_file=config.media.max_size,
         guest_links=Allowance(budget.links, budget.links),
         preview=link.preview,
-        ghosts=link.ghosts is not Ghosts.OFF,
+        ghosts=link.ghosts,
     )
 
 
