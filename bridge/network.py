@@ -242,11 +242,13 @@ class Network(Protocol):
 class Vitals:
     """How a network is now. `problem`: why we are not logged in, or why its server counts as dead (it may be frozen,
     with an open connection); else empty. `heard`: when it last gave a sign of life (seconds since the epoch).
-    `puppets`: how many members have a connection of their own there."""
+    `puppets`: how many members have a connection of their own there. `ghosts`: how many people have an account of their
+    own there; None if nobody may have one."""
 
     problem: str = ""
     heard: float | None = None
     puppets: int = 0
+    ghosts: int | None = None
 
 
 @runtime_checkable
@@ -259,6 +261,24 @@ class Reports(Protocol):
 
     def joined(self, room: Room) -> bool:
         """Whether we are in `room`, even if we may not speak there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GhostState:
+    """How many people of other networks have an account of their own on a network. `problem`: why nobody new can have
+    one, else empty."""
+
+    number: int
+    problem: str = ""
+
+
+@runtime_checkable
+class HasGhosts(Protocol):
+    """A network where people of other networks may have accounts of their own."""
+
+    def ghosts(self) -> GhostState | None:
+        """How that is now; None if nobody has one, and nobody has wanted one since we run. No I/O."""
         ...
 
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from bridge.admin import comparing
 from bridge.admin.live import Json, NotDone
-from bridge.network import Encrypts, Network, NotSigned
+from bridge.network import Encrypts, HasGhosts, Network, NotSigned
 
 Answering = Callable[[Json], Awaitable[Json]]
 
@@ -23,6 +23,7 @@ class Answers:
         self._networks = networks
         self._questions: Mapping[str, Answering] = {
             "encryption": self._encryption,
+            "ghosts": self._ghosts,
             "comparisons": self._comparisons,
             "answer_comparison": self._answer_comparison,
             "sign_device": self._sign_device,
@@ -46,6 +47,10 @@ class Answers:
     async def _encryption(self, _about: Json) -> Json:
         states = {name: network.encryption() for name, network in self._encrypting().items()}
         return {name: {**asdict(state), "rooms": [*map(str, state.rooms)]} for name, state in states.items()}
+
+    async def _ghosts(self, _about: Json) -> Json:
+        found = {name: each.ghosts() for name, each in self._networks().items() if isinstance(each, HasGhosts)}
+        return {name: asdict(state) for name, state in found.items() if state is not None}
 
     async def _comparisons(self, _about: Json) -> Json:
         return comparing.told(self._networks())

@@ -21,7 +21,7 @@ LARGEST_ANSWER = 16_000_000
 """Bytes of an answer at most: a room takes about a thousand."""
 STREAM_S = 30.0
 """Seconds between two lines of a stream at most: an empty one comes every 10 s."""
-_PATIENCE_S = {"encryption": 2.0, "health": 2.0}
+_PATIENCE_S = {"encryption": 2.0, "ghosts": 2.0, "health": 2.0}
 LONGEST_S = 90.0
 """Seconds for what asks a homeserver."""
 _NOT_RUNNING = "the daemon does not run: start it with `quackbridge run`"

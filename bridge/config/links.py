@@ -6,7 +6,7 @@ from typing import TypeVar
 from bridge.config.settings import Config, Hears, LinkSection
 from bridge.irc.settings import IrcSettings
 from bridge.lib.hosts import is_loopback
-from bridge.model.presentation import Ghosts, Presentation, Puppets, Reactions, Topics
+from bridge.model.presentation import Presentation, Puppets, Reactions, Topics
 from bridge.rules import link as rules
 from bridge.rules.budget import Allowance
 from bridge.rules.joining import Door
@@ -89,7 +89,7 @@ def _rules(link: LinkSection, config: Config) -> Rules:
         largest_file=config.media.max_size,
         guest_links=Allowance(budget.links, budget.links),
         preview=link.preview,
-        ghosts=link.ghosts is not Ghosts.OFF,
+        ghosts=link.ghosts,
     )
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from bridge.config import Config
 from bridge.config.links import links_of
 from bridge.doctor import daemon, irc, machine, matrix, outbox
 from bridge.doctor.finding import Finding, fail, ok
 from bridge.irc.settings import IrcSettings
+from bridge.matrix.ghosts.registration import token_file
 from bridge.matrix.settings import MatrixSettings
+from bridge.model.presentation import Ghosts
 from bridge.store.backup import is_in_use
 from bridge.store.contract import StoreError
 from bridge.store.peek import memory_of
@@ -37,7 +40,7 @@ def _network(config: Config, name: str, *, runs: bool) -> AsyncGenerator[Finding
     settings, rooms = config.networks[name], [*_rooms(config, name)]
     match settings:
         case MatrixSettings():
-            return matrix.found(settings, rooms, _kept(config, name))
+            return matrix.found(settings, rooms, _kept(config, name), _tokens(config, settings))
         case IrcSettings():
             return irc.found(settings, rooms, runs=runs)
 
@@ -45,6 +48,14 @@ def _network(config: Config, name: str, *, runs: bool) -> AsyncGenerator[Finding
 def _rooms(config: Config, name: str) -> Iterator[str]:
     for link in links_of(config):
         yield from (room.id for room in link.rooms if room.network == name)
+
+
+def _tokens(config: Config, settings: MatrixSettings) -> Path | None:
+    """The file with the tokens of the registration for ghosts; None if no link has any on that network."""
+    links = (link for link in links_of(config) if link.presentation.ghosts is not Ghosts.OFF)
+    if not any(room.network == settings.name for link in links for room in link.rooms):
+        return None
+    return token_file(settings.ghosts.token_file, settings.name, config.store.path.parent)
 
 
 def _kept(config: Config, name: str) -> Mapping[str, str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.doctor import reach
-from bridge.doctor.finding import Finding, Outcome, fail, ok, skip
+from bridge.doctor.finding import Finding, Outcome, fail, ok, skip, warn
 from bridge.matrix import probing
 from bridge.matrix.dialect.fields import word
+from bridge.matrix.ghosts.service import NotRegistered, Service
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.settings import MatrixSettings
@@ -28,10 +30,10 @@ class RoomFacts:
 
 
 async def found(
-    settings: MatrixSettings, rooms: Sequence[str], kept: Mapping[str, str]
+    settings: MatrixSettings, rooms: Sequence[str], kept: Mapping[str, str], tokens: Path | None = None
 ) -> AsyncGenerator[Finding, None]:
     """Look at the network. `kept`: what the store remembers of it; the daemon's token is used if there is one, else we
-    log in, and out again."""
+    log in, and out again. `tokens`: the file with those of the registration for ghosts, if there are to be any."""
     subject, parts = f"matrix {settings.name}", urlsplit(settings.homeserver)
     default = 443 if settings.tls else 80
     async for finding in reach.found(subject, settings.host, parts.port or default, tls=settings.tls):
@@ -52,10 +54,23 @@ async def found(
     homeserver = Homeserver(place.url, settings.user, settings.name)
     homeserver.token = token
     try:
+        if tokens is not None:
+            yield await _ghosts(homeserver, f"{subject} ghosts", tokens)
         async for finding in _with_token(homeserver, settings, rooms, kept.get("device_id", "")):
             yield finding
     finally:
         await homeserver.close()
+
+
+async def _ghosts(homeserver: Homeserver, subject: str, tokens: Path) -> Finding:
+    """Whether the homeserver lets people on IRC have accounts of their own."""
+    try:
+        await Service(homeserver, tokens).check()
+    except NotRegistered as error:
+        return warn(subject, f"{error}; the bridge speaks for people on IRC", error.hint)
+    except (ApiError, Unreachable) as error:
+        return warn(subject, f"the homeserver does not tell whether it knows the registration ({error})", "look again")
+    return ok(subject, "the homeserver knows the registration")
 
 
 async def _login(settings: MatrixSettings, subject: str) -> Finding:

@@ -46,6 +46,7 @@ from bridge.network import (
     Download,
     EncryptionState,
     Fetched,
+    GhostState,
     Memory,
     NoComparison,
     NotSigned,
@@ -189,7 +190,12 @@ class MatrixNetwork:
 
     def vitals(self) -> Vitals:
         """See `bridge.network.Reports`."""
-        return Vitals(self._problem(), self._asking.heard)
+        ghosts = self._faces.state()
+        return Vitals(self._problem(), self._asking.heard, ghosts=None if ghosts is None else ghosts.number)
+
+    def ghosts(self) -> GhostState | None:
+        """See `bridge.network.HasGhosts`."""
+        return self._faces.state()
 
     def joined(self, room: Room) -> bool:
         """See `bridge.network.Reports`."""

@@ -22,7 +22,7 @@ from bridge.matrix.rooms.joining import Joining
 from bridge.matrix.rooms.private import Private
 from bridge.model.event import Room
 from bridge.model.outbox import Post
-from bridge.network import Needless, PermanentError, Refused, Silenced, TransientError
+from bridge.network import FaceRemoved, Needless, PermanentError, Refused, Silenced, TransientError
 
 log = structlog.get_logger()
 
@@ -79,6 +79,9 @@ class Sending:
                 event_id = await self._found(joined, post) or await self._put(joined, post, again=again)
             else:
                 event_id = await self._put(joined, post)
+        except FaceRemoved:
+            self._doubtful.discard(post.id)
+            raise
         except Unreachable as error:
             unclear = post.id in self._doubtful
             raise TransientError(f"cannot reach the homeserver: {error}", unclear=unclear) from None

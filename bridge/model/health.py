@@ -23,13 +23,15 @@ class Check:
 class NetworkHealth:
     """A network is well while we are logged in and its server answers. `type`: `matrix` or `irc`. `heard`: when it last
     gave a sign of life (seconds since the epoch); None: never. `worker`: the daemon that runs it. `puppets`: how many
-    members have a connection of their own there."""
+    members have a connection of their own there. `ghosts`: how many people have an account of their own there; None if
+    nobody may have one, or another daemon runs it."""
 
     check: Check
     type: str
     worker: str
     heard: float | None = None
     puppets: int = 0
+    ghosts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class Board:
 
     def _network(self, name: str, kind: str, vitals: Vitals, now: float) -> NetworkHealth:
         check = self._check(f"network:{name}", vitals.problem, now)
-        return NetworkHealth(check, kind, self.now.worker, vitals.heard, vitals.puppets)
+        return NetworkHealth(check, kind, self.now.worker, vitals.heard, vitals.puppets, vitals.ghosts)
 
     def _room(self, room: Room, link: str, seen: "_Seen", its: NetworkHealth, now: float) -> RoomHealth:
         """How a room is: the value of the last look if nothing has changed, as for most of a thousand rooms."""

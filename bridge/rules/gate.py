@@ -19,6 +19,7 @@ from bridge.model.event import (
 )
 from bridge.model.outbox import Known
 from bridge.model.people import GUEST, Identity, Proof, Sender
+from bridge.model.presentation import Ghosts
 from bridge.model.text import lookalike, plain
 from bridge.rules import offers, policy, routing
 from bridge.rules.case import Aside, Case, Refusal, Verdict
@@ -115,10 +116,12 @@ class Gate:
     def _quietly(self, case: Case) -> Case:
         """`case` as quiet if nobody is told of it, but a ghost may come and go with it."""
         event, body = case.event, case.event.body
-        if not isinstance(body, Membership) or not case.rules.ghosts or policy.is_told(case):
+        ghosts = case.rules.ghosts
+        if not isinstance(body, Membership) or ghosts is Ghosts.OFF or policy.is_told(case):
             return case
         is_on_irc = body.person.casemapping is not Casemapping.EXACT
-        if not (is_on_irc and self.speakers.may_have_ghost(event.room, body.person)):
+        may_have_one = ghosts is Ghosts.ALL or self.speakers.may_have_ghost(event.room, body.person)
+        if not (is_on_irc and may_have_one):
             return case
         return replace(case, event=replace(event, body=replace(body, quiet=True)))
 

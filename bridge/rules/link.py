@@ -6,7 +6,7 @@ from enum import StrEnum
 from bridge.model.answering import Answers
 from bridge.model.event import Room
 from bridge.model.patterns import Pattern
-from bridge.model.presentation import DEFAULT, Memberships, Presentation
+from bridge.model.presentation import DEFAULT, Ghosts, Memberships, Presentation
 from bridge.rules.budget import Allowance
 from bridge.users import User
 from bridge.users.identities import same_name
@@ -32,7 +32,7 @@ class Rules:
     `typing` and `receipts`, which are not stored. `files_last`: seconds that links to files work (infinite: for ever;
     0: no links are made), which have at most `largest_file` bytes. `guest_links`: how many links and previews one guest
     may cause. `preview`: files that people link to are sent with their words where that is possible. `ghosts`: who
-    speaks may have an account of their own on another network, which comes and goes as they do."""
+    may have an account of their own on another network, which comes and goes as they do."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -52,7 +52,7 @@ class Rules:
     largest_file: int = 100_000_000
     guest_links: Allowance = _EACH
     preview: bool = False
-    ghosts: bool = False
+    ghosts: Ghosts = Ghosts.OFF
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)

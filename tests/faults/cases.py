@@ -24,12 +24,15 @@ async def holds(
     report: list[Outcome],
     in_doubt: int = 0,
     puppets: Sequence[str] = (),
+    tokens: Path | None = None,
 ) -> None:
-    """`fault` loses nothing and doubles at most `in_doubt` posts. With `puppets`, members have nicks of their own."""
-    async with scene(folder, synapse, services.irc, services, SEED, puppets=puppets) as place:
+    """`fault` loses nothing and doubles at most `in_doubt` posts. With `puppets`, members have nicks of their own; with
+    `tokens` (as in `scene`), people on IRC are ghosts."""
+    async with scene(folder, synapse, services.irc, services, SEED, puppets=puppets, tokens=tokens) as place:
         outcome = await run(place, fault)
         report.append(outcome)
         faces = place.traffic.irc.faces
+        assert bool(place.traffic.matrix.by_ghosts()) is (tokens is not None), seeded(outcome)
     assert len(faces) > len(puppets), f"only as {faces}\n{seeded(outcome)}"
     for verdict in (outcome.to_irc, outcome.to_matrix):
         assert verdict.owed == 121, seeded(outcome)

@@ -94,9 +94,11 @@ async def scene(
     seed: int,
     rate: float = RATE,
     puppets: Sequence[str] = (),
+    tokens: Path | None = None,
 ) -> AsyncGenerator[Scene, None]:
     """All of it, with the daemon ready and nothing said yet. `puppets`: members who speak on Matrix in turns with
-    alice; then all have nicks of their own on IRC."""
+    alice; then all have nicks of their own on IRC. `tokens`: the file with those by which the homeserver lets people on
+    IRC speak as ghosts."""
     duck, alice_name, bob_name, alias = (unique(word) for word in ("duck", "alice", "bob", "pond"))
     room, channel = f"#{alias}:{synapse.server_name}", f"#{alias}"
     sasl = (bob_name, PASSWORD) if services else None
@@ -117,7 +119,9 @@ async def scene(
         bob = IrcSide(lambda: IrcPerson(HOST, irc.port, bob_name, caps=_TAGS, sasl=sasl), channel, duck, faces)
         await bob.come()
         config = _config(synapse.user_id(duck), duck, home_way, irc_way, room, channel)
-        write_config(folder, with_puppets(config) if puppets else config, {"home": PASSWORD})
+        config = with_puppets(config) if puppets else config
+        config = with_ghosts(config, tokens) if tokens else config
+        write_config(folder, config, {"home": PASSWORD})
         matrix = {name: synapse.user_id(name) for name in (alice_name, *puppets)}
         _members(folder, matrix, bob_name, by_mask=services is None)
         try:
@@ -156,6 +160,13 @@ def _config(user: str, nick: str, home: Proxy, irc: Proxy, room: str, channel: s
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }
+
+
+def with_ghosts(config: dict[str, Any], tokens: Path) -> dict[str, Any]:
+    """The same, with ghosts."""
+    config["links"]["pond"]["ghosts"] = "speakers"
+    config["networks"]["home"]["ghosts"] = {"token_file": str(tokens)}
+    return config
 
 
 def with_puppets(config: dict[str, Any]) -> dict[str, Any]:

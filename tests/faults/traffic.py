@@ -62,7 +62,14 @@ class MatrixSide:
                 await asyncio.sleep(_AGAIN)
 
     def seen(self) -> list[Seen]:
-        return list(_numbers("i", (heard for heard in self._alice.messages if heard.sender == self._duck)))
+        return list(_numbers("i", (heard for heard in self._alice.messages if self._is_carried(heard))))
+
+    def by_ghosts(self) -> int:
+        """How many events were not said by the bridge's own account."""
+        return sum(self._is_carried(heard) and heard.sender != self._duck for heard in self._alice.messages)
+
+    def _is_carried(self, heard: Heard) -> bool:
+        return heard.sender == self._duck or heard.sender.startswith("@irc_")
 
 
 class IrcSide:

@@ -27,6 +27,10 @@ async def _register(pond: Pond) -> None:
     await pond.synapse.restart()
 
 
+def _status(pond: Pond) -> str:
+    return quackbridge(pond.folder, "status").stdout
+
+
 def _with_ghosts(pond: Pond, **more: Any) -> None:
     links: Any = pond.config["links"]
     links["pond"] |= {"ghosts": "speakers", **more}
@@ -45,6 +49,9 @@ async def test_an_admin_adds_the_registration_while_people_talk_and_nothing_is_l
         await bob.say(pond.channel, "number 1")
         first = await alice.heard("number 1")
         assert (first.sender, first.text) == (pond.duck_id, f"<{pond.bob}> number 1")
+        assert "home: no ghosts, and the bridge speaks for them: there is no registration" in _status(pond)
+        doctor = quackbridge(pond.folder, "doctor").stdout
+        assert "matrix home ghosts: there is no registration yet" in doctor
         assert (await daemon.logged("ghosts_unavailable"))["reason"] == "there is no registration yet"
         await _register(pond)
         await daemon.logged("ghosts_available")
@@ -68,6 +75,10 @@ async def test_an_admin_adds_the_registration_while_people_talk_and_nothing_is_l
         assert len([line for line in daemon.log if line["event"] == "ghosts_unavailable"]) <= 1
         echoed = [message for message in bob.messages if message.sender == pond.duck and "number" in message.text]
         assert echoed == []
+        assert "home: 1 ghost\n" in _status(pond)
+        assert "matrix home ghosts: the homeserver knows the registration" in quackbridge(pond.folder, "doctor").stdout
+        told = quackbridge(pond.folder, "explain", "--as", f"irc/{pond.bob}", "--in", "pond").stdout
+        assert f"on home they speak as {ghost}" in told
 
 
 async def test_who_was_banned_is_told_why_their_words_are_refused(

@@ -40,7 +40,7 @@ def health() -> Health:
     """A bridge with two networks and one link, which has everything that metrics and pages can show."""
     fine = Check(ok=True, since=0.0)
     networks = {
-        "home": NetworkHealth(fine, "matrix", "here", heard=90.0),
+        "home": NetworkHealth(fine, "matrix", "here", heard=90.0, ghosts=12),
         "libera": NetworkHealth(Check(False, 70.0, "the server does not answer"), "irc", "here", heard=60.0),
     }
     rooms = (

@@ -1,6 +1,8 @@
 """Verbs that list the links, and explain what their rules mean for somebody without sending anything."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 import click
 
@@ -8,9 +10,14 @@ from bridge.admin.verbs.office import Answer, Office
 from bridge.admin.verbs.params import LINK, SENDER, a_link
 from bridge.config import LinkSection, links_of
 from bridge.irc.settings import IrcSettings
+from bridge.matrix.dialect.face import Face
+from bridge.matrix.dialect.ghost_ids import ghost_id
+from bridge.matrix.settings import MatrixSettings
 from bridge.model.attribution import mark, shown_as
+from bridge.model.casemap import Casemapping
 from bridge.model.event import BOTS, Event, Message, Room
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.presentation import Ghosts
 from bridge.model.text import words
 from bridge.rules.case import Told, Verdict
 from bridge.rules.gate import Gate
@@ -105,7 +112,13 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
     event = Event("explain", room, speaker, office.clock(), Message(words(text)))
     verdict = gate.decide(event)
     settings = _settings(office.config.links[link])
-    lines = [*_lines(verdict, room, known[link]), f"the link has {', '.join(f'{k}: {v}' for k, v in settings.items())}"]
+    ghosts = _ghosts(office, verdict, known[link])
+    told = [f"on {network} they speak as {user}, if the homeserver lets them" for network, user in ghosts.items()]
+    lines = [
+        *_lines(verdict, room, known[link]),
+        *told,
+        f"the link has {', '.join(f'{k}: {v}' for k, v in settings.items())}",
+    ]
     data = {
         "sender": sender,
         "user": verdict.case.user.name if verdict.case.user else None,
@@ -115,9 +128,27 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
         "heard_in": [str(each) for each in verdict.audience if each.network != BOTS],
         "answered_by": [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS],
         "shown_as": shown_as(verdict.case.event.sender),
+        "ghosts": ghosts,
         "settings": settings,
     }
     return Answer(data, "\n".join(lines))
+
+
+def _ghosts(office: Office, verdict: Verdict, link: Link) -> dict[str, str]:
+    """By which account of their own the sender speaks on each Matrix network, by its name."""
+    if verdict.refusal is not None or link.presentation.ghosts is Ghosts.OFF:
+        return {}
+    sender = verdict.case.event.sender
+    if not isinstance(office.config.networks.get(sender.network), IrcSettings):
+        return {}
+    face, found = Face.of(replace(sender, casemapping=Casemapping.RFC1459)), {}  # which it is, only the server tells
+    for room in verdict.audience:
+        settings = office.config.networks.get(room.network)
+        if isinstance(settings, MatrixSettings) and face is not None:
+            with suppress(ValueError):
+                number = 1 if face.owner else 0
+                found[room.network] = ghost_id(face.network, face.name, number, settings.server_name)
+    return found
 
 
 class _Nobody:

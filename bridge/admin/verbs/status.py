@@ -56,12 +56,14 @@ def status(office: Office, watch: bool) -> Answer:
             networks[name].update(told if told["reason"] else {**told, "reason": networks[name]["reason"]})
     traffic = _traffic(office)
     encryption, unknown = _encryption(office) if running else ({}, [])
+    ghosts = _ghosts(office) if running else {}
     data: dict[str, Any] = {
         "running": running,
         "users": _users(office),
         "links": len(office.config.links),
         "networks": networks,
         "encryption": encryption,
+        "ghosts": ghosts,
         "media": {use.value: {"number": each.number, "bytes": each.bytes} for use, each in traffic.items()},
         "checks": {},
         "rooms": {},
@@ -74,6 +76,7 @@ def status(office: Office, watch: bool) -> Answer:
         *(health_words.lines(health, office.clock()) if "checks" in health else [_UNANSWERED] if running else []),
         *(_waiting(networks) if owners is not None else ["the outbox is not known"]),
         *([f"{name}: {_sealed(state)}" for name, state in encryption.items()] or unknown),
+        *(f"{name}: {_haunted(state)}" for name, state in ghosts.items()),
         *_today(traffic),
     ]
     changed = [health["status"], [(name, check["ok"], check["reason"]) for name, check in data["checks"].items()]]
@@ -148,6 +151,21 @@ def _encryption(office: Office) -> tuple[Mapping[str, Mapping[str, Any]], Sequen
     except (NotRunning, NotDone):
         has_any = any(isinstance(each, MatrixSettings) and each.encryption for each in office.config.networks.values())
         return {}, [_UNKNOWN] if has_any else []
+
+
+def _ghosts(office: Office) -> Mapping[str, Mapping[str, Any]]:
+    """The ghosts on each network that has any, or should have, as the daemon says."""
+    try:
+        return office.live.ask("ghosts")
+    except (NotRunning, NotDone):
+        return {}
+
+
+def _haunted(state: Mapping[str, Any]) -> str:
+    """A state of ghosts in words."""
+    number = state.get("number") or 0
+    some = f"{number or 'no'} {'ghost' if number == 1 else 'ghosts'}"
+    return f"{some}, and the bridge speaks for them: {state['problem']}" if state.get("problem") else some
 
 
 def _sealed(state: Mapping[str, Any]) -> str:

@@ -51,6 +51,7 @@ _LABELS = {
     "network_up": ("network", "type"),
     "network_here": ("network",),
     "network_last_receive_timestamp_seconds": ("network",),
+    "ghosts": ("network",),
     "network_puppets": ("network",),
     "link_up": ("link",),
     "outbox_deliveries": ("network", "state"),
@@ -75,6 +76,8 @@ def _networks(health: Health) -> Iterator[Metric]:
     here = [((name,), float(network.worker == health.worker)) for name, network in networks.items()]
     yield _gauge("network_here", "1 if this worker runs the network, 0 if another does.", here)
     yield _gauge("network_last_receive_timestamp_seconds", "When the network gave the last sign of life.", heard)
+    ghosts = [((name,), float(each.ghosts)) for name, each in networks.items() if each.ghosts is not None]
+    yield _gauge("ghosts", "People on IRC who have an account of their own on the Matrix network.", ghosts)
     faces = [((name,), float(network.puppets)) for name, network in networks.items() if network.type == "irc"]
     yield _gauge("network_puppets", "Members who have a connection of their own on the IRC network.", faces)
     yield _gauge("link_up", "1 while all rooms of the link can hear and be told, else 0.", links)

@@ -65,8 +65,8 @@ class SetTopic:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Who has that face has left, or came back, or is called `shown` now. `line` says it in words, for who has no ghost
-    there; '' if nobody is told. `reason`: why they have left."""
+    """Who has that face has left, or came (back), or is called `shown` now. `line` says it in words, for who has no
+    ghost there; '' if nobody is told. `reason`: why they have left."""
 
     change: str
     line: str

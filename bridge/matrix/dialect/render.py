@@ -108,7 +108,7 @@ def _memberships(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Se
     run = [*takewhile(lambda item: isinstance(item.event.body, Membership), owed)]
     events = [item.event for item in run]
     happened = steps(events)
-    moves = () if place.how.ghosts is Ghosts.OFF else tuple(_moves(events))
+    moves = () if place.how.ghosts is Ghosts.OFF else tuple(_moves(events, place))
     if not happened and not any(move.face for move in moves):
         raise Needless(deliveries=[delivery for item in run for delivery in item.deliveries])
     content = notice(told(happened))
@@ -120,9 +120,9 @@ def notice(text: str) -> dict[str, object]:
     return {"msgtype": "m.notice", "body": encodable(printable(text)), "m.mentions": {}}
 
 
-def _moves(events: Sequence[Event]) -> Iterator[Move]:
-    """What happened to each person, in words and for their ghost. Of one without an account a new name is somebody
-    else's face: the ghost leaves."""
+def _moves(events: Sequence[Event], place: Place) -> Iterator[Move]:
+    """What happened to each person, in words and for their ghost, which may come now for the first time. Of one without
+    an account a new name is somebody else's face: the ghost leaves."""
     for theirs in by_person(events):
         step, first, last = net(theirs), theirs[0].body, theirs[-1].body
         assert isinstance(first, Membership)
@@ -131,7 +131,7 @@ def _moves(events: Sequence[Event]) -> Iterator[Move]:
             continue
         line = told(steps(theirs))
         if step.change is Change.JOINED:
-            yield Move("joined", line, Face.of(last.person))
+            yield Move("came" if place.how.ghosts is Ghosts.ALL else "joined", line, Face.of(last.person))
             continue
         face = Face.of(first.person)
         if step.change is Change.RENAMED:

@@ -22,7 +22,7 @@ from bridge.matrix.ghosts.records import Ghost, Ghosts, Place
 from bridge.matrix.ghosts.service import NotRegistered, Service, is_unknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom
-from bridge.network import FaceRemoved, Memory, Refused
+from bridge.network import FaceRemoved, GhostState, Memory, Refused
 
 log = structlog.get_logger()
 
@@ -103,15 +103,12 @@ class Faces:
         late = face.late or self._clock() * 1000 - face.at > _LATE_MS
         return self._service.voice(ghost.user, face.at if late and face.at else None)
 
-    @property
-    def problem(self) -> str:
-        """Why there are no ghosts though they are wanted; '' if there are, or if it is not known."""
-        return self._reason if self._known is False else ""
-
-    @property
-    def number(self) -> int:
-        """How many ghosts there are."""
-        return sum(ghost.made for ghost in self._ghosts)
+    def state(self) -> GhostState | None:
+        """See `bridge.network.HasGhosts`."""
+        number = sum(ghost.made for ghost in self._ghosts)
+        if not number and not self._wanted.is_set():
+            return None
+        return GhostState(number, self._reason if self._known is False else "")
 
     async def recall(self) -> None:
         """Load what earlier runs have kept."""
@@ -194,28 +191,31 @@ class Faces:
     async def _is_shown(self, joined: JoinedRoom, move: Move, face: Face) -> bool:
         ghost = self._ghosts.of(face)
         place = ghost.rooms.get(joined.id) if ghost is not None else None
+        if move.change in ("joined", "came"):
+            return self._comes(joined, move, face, place)
         if ghost is None or place not in (Place.IN, Place.GONE):
             return False
+        if place is Place.GONE:
+            return move.change == "left"  # it has done so already
         try:
-            match move.change:
-                case "left" if place is Place.IN:
-                    await self._making.leave(ghost, joined.id, move.reason)
-                case "left":
-                    pass  # it has done so already
-                case "joined" if place is Place.GONE:
-                    return self._start(joined, face) is not None
-                case "renamed" if place is Place.IN:
-                    await self._making.rename(ghost, move.shown)
-                case "replaced" if place is Place.IN:
-                    await self._making.leave(ghost, joined.id)
-                    return False  # whom people see next is to be said
-                case _:
-                    return False
+            if move.change == "renamed":
+                await self._making.rename(ghost, move.shown)
+                return True
+            await self._making.leave(ghost, joined.id, move.reason)
         except ApiError as error:
             if error.passes:
                 raise
             return False
-        return True
+        return move.change == "left"  # whom people see next under another nick is to be said
+
+    def _comes(self, joined: JoinedRoom, move: Move, face: Face, place: Place | None) -> bool:
+        """Whether the ghost of who has joined comes, too: back, or for the first time where all have ghosts."""
+        if move.change == "came" and place is Place.IN:
+            return True
+        may_come = place is Place.GONE or (move.change == "came" and place is None)
+        if not may_come or joined.encrypted or self._is_barred(face, joined):
+            return False
+        return self._start(joined, face) is not None
 
     async def _stays_out(self, ghost: Ghost, joined: JoinedRoom, face: Face) -> None:
         await self._flush()
@@ -227,7 +227,7 @@ class Faces:
         self._wanted.set()
         if self._known is None and self._group is not None:
             await is_set_within(self._checked, _WITHIN_S)
-        return self._known is True and self._group is not None
+        return self._known is True
 
     async def _note_spoke(self, ghost: Ghost) -> None:
         """Keep the day of its last words: once a day, as each time would take another transaction."""

@@ -147,12 +147,24 @@ def _shown(event_id: str, sender: str, content: Json) -> Json:
     return {"event_id": event_id, "sender": sender, "type": "m.room.message", "content": content}
 
 
+class Counted(Notebook):
+    """`remembered`: how often something was stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remembered = 0
+
+    async def remember(self, changes: Mapping[str, str | None]) -> None:
+        self.remembered += 1
+        await super().remember(changes)
+
+
 class Pond:
     """Our account, in a room of the house; it may be run several times."""
 
     def __init__(self, folder: Path, house: House | None = None) -> None:
         self.house = house or House()
-        self.memory = Notebook()
+        self.memory = Counted()
         self.path = folder / "ghosts-home.json"
         Tokens.kept(self.path)
         self.now = 1e9

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.matrix.dialect.operations import Move
 from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.records import KEY, Ghost, Place
 from bridge.matrix.http.homeserver import ApiError
 from bridge.network import FaceRemoved, TransientError
-from tests.matrix.ghosts.house import US, House, Pond, ghost, person
+from tests.matrix.ghosts.house import US, House, Pond, face, ghost, person
 
 _BOB = person("bob")
 
@@ -25,12 +26,12 @@ async def test_a_ghost_is_made_once_and_each_message_takes_one_request(pond: Pon
     async with pond.runs() as run:
         await run.say(_BOB, "one")
         asked = len(pond.house.asked)
-        kept = dict(pond.memory.kept)
+        stored = pond.memory.remembered
         await run.say(_BOB, "two")
         assert pond.house.asked[asked:] == [
             f"{ghost('bob')} PUT rooms/!pond/send/m.room.message/{run.post(_BOB, 'two').id}"
         ]
-        assert pond.memory.kept == kept  # nor is anything stored
+        assert pond.memory.remembered == stored  # nor is anything stored
     assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "two")]
 
 
@@ -220,7 +221,6 @@ async def test_a_ghost_takes_little_memory_and_there_are_so_many_at_most(pond: P
     import tracemalloc
 
     from bridge.matrix.ghosts.records import MOST, Ghosts
-    from tests.matrix.ghosts.house import face
 
     kept = {
         KEY + f"@irc_libera_person{number}:hs": json.dumps(
@@ -245,6 +245,26 @@ async def test_a_ghost_takes_little_memory_and_there_are_so_many_at_most(pond: P
 def test_what_cannot_be_read_counts_as_not_there(text: str) -> None:
     found = Ghost.parse("@irc_libera_bob:hs", text)
     assert (found.made, found.rooms, found.why, found.day) == (False, {}, {}, 0)
+
+
+async def test_where_all_have_ghosts_who_joins_gets_one_and_is_there_when_they_speak(pond: Pond) -> None:
+    async with pond.runs() as run:
+        joins = (Move("came", "bob has joined", face(_BOB)), Move("joined", "eve has joined", face(person("eve"))))
+        assert await run.faces.move(run.joined, joins) == [joins[1]]
+        await asyncio.sleep(5)
+        assert pond.house.members[ghost("bob")][0] == "join"
+        assert await run.faces.move(run.joined, joins[:1]) == []  # once more, as after a crash
+        run.joined.encrypted = True
+        assert await run.faces.move(run.joined, (Move("came", "", face(person("carol"))),)) != []
+    assert pond.house.said == []
+
+
+async def test_a_ghost_that_is_there_speaks_also_while_the_daemon_ends(pond: Pond) -> None:
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+    await run.say(_BOB, "two")
+    await run.say(person("eve"), "three")
+    assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "two"), (US, "<eve> three")]
 
 
 async def test_a_house_without_a_registration_is_asked_nothing_as_long_as_nobody_wants_ghosts(pond: Pond) -> None:
