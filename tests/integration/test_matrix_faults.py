@@ -143,7 +143,7 @@ async def test_a_post_that_a_moderator_redacted_is_found_so_that_it_is_not_sent_
         (post,) = network.render([owed(us.rooms[0], "spam")])
         sent = await network.send(post)
         await alice.redact(place, sent)
-        assert await look.event_of(network._homeserver, place, us.user, post) == sent
+        assert await look.event_of(network._homeserver, place, (us.user,), post) == sent
 
 
 async def test_a_lost_answer_followed_by_a_logout_does_not_double_a_post(synapse: Synapse) -> None:
