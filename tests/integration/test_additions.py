@@ -59,6 +59,7 @@ async def test_a_network_and_a_link_are_added_beside_a_running_bridge_which_carr
         )  # fmt: skip
         assert linked.returncode == 0, linked.stderr
         await daemon.logged("joined", lambda line: line.get("room") == f"plain/{channel}")
+        await daemon.logged("joined", lambda line: line.get("room") == f"home/{lake}")
         async with IrcPerson(HOST, ngircd.port, unique("carl")) as carl:
             await carl.join(channel)
             await alice.send(lake, "hello lake")

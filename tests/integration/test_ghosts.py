@@ -114,6 +114,12 @@ class Haunt:
         return f"@irc_libera_{name}{tail}:{self.server.server_name}"
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a loaded machine a ghost may take longer than people would wait for it."""
+    monkeypatch.setattr("bridge.matrix.ghosts.faces._WITHIN_S", 30.0)
+
+
 @asynccontextmanager
 async def haunt(homes: tuple[Synapse, Path], preset: str = "public_chat", **more: Any) -> AsyncGenerator[Haunt, None]:
     server, folder = homes
