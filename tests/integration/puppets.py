@@ -1,6 +1,6 @@
 """Members who speak on a real IRC server through our adapter, each with a puppet."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -30,23 +30,6 @@ class Allowlist:
 
     def is_other_user(self, nick: str, user: str) -> bool:
         return nick in self.users - {user}
-
-
-class MemoryKept:
-    """A network's memory that outlives its adapter."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def recall(self) -> Mapping[str, str]:
-        return dict(self.kept)
-
-    async def remember(self, changes: Mapping[str, str | None]) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = value
 
 
 def member(name: str, *, display: str = "", note: str = "") -> Sender:

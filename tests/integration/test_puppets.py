@@ -12,8 +12,9 @@ from bridge.model.outbox import Post
 from bridge.model.people import GUEST
 from bridge.model.presentation import Banned
 from bridge.network import PermanentError
+from tests.fakes.memory import Notebook
 from tests.integration.irc import channel_of, ours, person
-from tests.integration.puppets import Allowlist, MemoryKept, member, pond, posts, says, speech
+from tests.integration.puppets import Allowlist, member, pond, posts, says, speech
 from tests.integration.servers import NgIrcd, unique
 
 pytestmark = pytest.mark.servers
@@ -71,7 +72,7 @@ async def test_a_nick_that_somebody_has_is_not_taken_from_them(server: Process) 
 
 
 async def test_a_puppet_keeps_its_nick_over_a_restart(server: Process) -> None:
-    ann, memory = member(unique("ann")), MemoryKept()
+    ann, memory = member(unique("ann")), Notebook()
     async with person(
         server,
     ) as first:
@@ -185,7 +186,7 @@ async def test_a_puppet_that_was_killed_with_words_on_their_way_says_nothing_twi
 
 async def test_after_a_restart_the_history_tells_that_a_puppet_has_said_it(inspircd: InspIRCd) -> None:
     """It is not said again, and it is nobody's words."""
-    ann, memory = member(unique("ann")), MemoryKept()
+    ann, memory = member(unique("ann")), Notebook()
     async with person(inspircd) as bob, channel_of(bob) as channel:
         await bob.raw(f"MODE {channel} +H 500:1h")
         for run in range(2):
