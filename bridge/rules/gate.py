@@ -177,6 +177,11 @@ class Gate:
         found = self._users.find(nick)
         return found is not None and found.name != user
 
+    def greets(self, sender: Sender, room: Room) -> bool:
+        """Whether `sender`, who was in `room` before we came and has said nothing yet, gets a ghost at once."""
+        link = self.links.of(room)
+        return link is not None and link.rules.ghosts is Ghosts.ALL and self.carries(sender, room)
+
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
         be read in full."""

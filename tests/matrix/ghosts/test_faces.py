@@ -12,7 +12,7 @@ from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.records import KEY, Ghost, Place
 from bridge.matrix.http.homeserver import ApiError
 from bridge.network import FaceRemoved, TransientError
-from tests.matrix.ghosts.house import US, House, Pond, face, ghost, person
+from tests.matrix.ghosts.house import US, House, Pond, Run, face, ghost, person
 
 _BOB = person("bob")
 
@@ -92,6 +92,17 @@ async def test_a_ghost_that_was_removed_while_an_answer_was_lost_has_said_it_onc
             await run.say(_BOB, "three")
     assert pond.house.said == [(ghost("bob"), "zero"), (ghost("bob"), "one"), (US, "<bob> two")]
     assert Ghost.parse("", pond.memory.kept[KEY + ghost("bob")]).rooms == {"!pond": Place.BANNED}
+
+
+async def test_after_a_restart_a_ghost_speaks_at_once_before_the_homeserver_was_asked_whether_it_knows_us(
+    pond: Pond,
+) -> None:
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+    early = Run(pond, idle_s=86_400.0)
+    await early.faces.recall()
+    await early.say(_BOB, "two")
+    assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "two")]
 
 
 async def test_a_homeserver_that_is_away_is_waited_for_and_the_same_one_speaks(pond: Pond) -> None:
@@ -257,6 +268,23 @@ async def test_where_all_have_ghosts_who_joins_gets_one_and_is_there_when_they_s
         run.joined.encrypted = True
         assert await run.faces.move(run.joined, (Move("came", "", face(person("carol"))),)) != []
     assert pond.house.said == []
+
+
+async def test_a_crowd_that_was_there_before_comes_whole_and_leaves_places_for_those_who_speak(pond: Pond) -> None:
+    async with pond.runs() as run:
+        crowd = [Move("came", "", face(person(f"p{number}"))) for number in range(300)]
+        assert await run.faces.move(run.joined, crowd) == []
+        gone = Move("left", "", face(person("p299")))
+        await run.faces.move(run.joined, [gone])  # before the ghost has come
+        await run.say(_BOB, "hi")
+        assert pond.house.said == [(US, "<bob> hi")]  # the bridge speaks while the ghost waits for its turn
+        await asyncio.sleep(20)
+        await run.say(_BOB, "again")
+        assert pond.house.said[-1] == (ghost("bob"), "again")
+        assert len(pond.house.members) < 60
+        await asyncio.sleep(150)
+        inside = {who for who, (membership, _) in pond.house.members.items() if membership == "join"}
+        assert inside == {US, ghost("bob"), *(ghost(f"p{number}") for number in range(299))}
 
 
 async def test_a_ghost_that_is_there_speaks_also_while_the_daemon_ends(pond: Pond) -> None:
