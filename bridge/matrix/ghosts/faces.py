@@ -275,7 +275,9 @@ class Faces:
         return task
 
     async def _prepare(self, joined: JoinedRoom, face: Face) -> bool:
-        ghost = self._ghosts.add(face, self._today())
+        known = self._ghosts.of(face)
+        is_somewhere = known is not None and Place.IN in known.rooms.values()
+        ghost = self._ghosts.add(face, self._today()) if is_somewhere or not self._ghosts.is_full() else None
         if ghost is None:
             self._bar(face, joined, _RARELY_S)
             return False

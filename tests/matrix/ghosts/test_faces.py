@@ -231,23 +231,43 @@ async def test_a_store_that_was_lost_makes_nothing_twice_and_lets_nobody_back_in
 async def test_a_ghost_takes_little_memory_and_there_are_so_many_at_most(pond: Pond) -> None:
     import tracemalloc
 
-    from bridge.matrix.ghosts.records import MOST, Ghosts
+    from bridge.matrix.ghosts.records import KNOWN, MOST, Ghosts
 
     kept = {
         KEY + f"@irc_libera_person{number}:hs": json.dumps(
             {"shown": f"person{number}", "picture": "mxc://hs/abcdefghijklmnopqrstuvwx", "made": True, "day": 20_000}
             | {"rooms": {"!abcdefghijklmnopqrstuvwxyz:hs": "in", "!b:hs": "banned"}, "why": {"!b:hs": "banned by x"}}
         )
-        for number in range(MOST)
+        for number in range(KNOWN)
     }
     tracemalloc.start()
     ghosts = Ghosts("hs")
     ghosts.recall(kept)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(ghosts) == MOST
-    assert size / MOST <= 3_000
+    assert len(ghosts) == KNOWN
+    assert size / KNOWN <= 3_000
     assert ghosts.add(face(person("new")), 0) is None
+    for each in [*ghosts][MOST - 1 :]:
+        each.go("!abcdefghijklmnopqrstuvwxyz:hs")
+    assert not ghosts.is_full()
+    next(iter([*ghosts][MOST:])).enter("!abcdefghijklmnopqrstuvwxyz:hs")
+    assert ghosts.is_full()
+
+
+async def test_where_too_many_are_in_rooms_the_mark_speaks_until_others_have_left(
+    pond: Pond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.matrix.ghosts.records.MOST", 2)
+    async with pond.runs() as run:
+        for name in ("bob", "carol", "dora"):
+            await run.say(person(name), "hi")
+        assert pond.house.said == [(ghost("bob"), "hi"), (ghost("carol"), "hi"), (US, "<dora> hi")]
+        assert await run.faces.move(run.joined, [Move("left", "", face(person("carol")))]) == []
+        await asyncio.sleep(3_601)
+        await run.say(person("dora"), "again")
+        await run.say(_BOB, "again")
+        assert pond.house.said[3:] == [(ghost("dora"), "again"), (ghost("bob"), "again")]
 
 
 @pytest.mark.parametrize(
