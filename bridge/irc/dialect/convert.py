@@ -19,6 +19,7 @@ from bridge.model.event import (
     Kind,
     Membership,
     Message,
+    Moderation,
     Origin,
     Reaction,
     Redaction,
@@ -61,7 +62,8 @@ class Spoken:
     is from a history; `present` then says whether the very same person is in the channel now.
 
     `account` is the speaker's if it must not be asked for ('' for none, None: find it out). `moderated` is as in
-    `Redaction`. `person` is whose membership changes, if that is not the speaker.
+    `Redaction`. `person` is whose membership changes, if that is not the speaker. `act`: what the line does to one of
+    our puppets.
     """
 
     line: Line
@@ -75,6 +77,7 @@ class Spoken:
     account: str | None = None
     moderated: bool = False
     person: Sender | None = None
+    act: Moderation | None = None
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
@@ -200,6 +203,8 @@ def _message(spoken: Spoken, names: tuple[str, ...]) -> Message | None:
 
 def _body(spoken: Spoken, who: Sender) -> Body | None:
     line = spoken.line
+    if spoken.act is not None:
+        return spoken.act
     match line.command:
         case "TAGMSG":
             return reaction(line, spoken.room)
