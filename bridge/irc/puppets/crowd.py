@@ -120,7 +120,8 @@ class Bar:
 
 @dataclass(slots=True)
 class Puppet:
-    """One member on the network. `asked_at`: since when words wait for it to connect, or to join each channel."""
+    """One member on the network. `asked_at`: since when words wait for it to connect, or to join each channel. `seen`:
+    the channels in which the bridge's own connection sees it."""
 
     voice: Voice
     face: Face
@@ -133,6 +134,7 @@ class Puppet:
     anew: bool = False
     is_over: bool = False
     joining: dict[str, float] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     bars: dict[str, Bar] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     remembering: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -301,6 +303,14 @@ class Puppets:
             and self._fold(channel) in puppet.connection.session.channels
         )
 
+    def is_seen(self, puppet: Puppet, channel: str) -> bool:
+        """Whether the bridge's own connection has heard all that was before the puppet joined the channel."""
+        return self._fold(channel) in puppet.seen
+
+    def note_seen(self, puppet: Puppet, channel: str) -> None:
+        if self.is_in(puppet, channel):
+            puppet.seen.add(self._fold(channel))
+
     # Its connections
 
     async def _live(self, puppet: Puppet) -> None:
@@ -360,6 +370,7 @@ class Puppets:
             self.faces.gone(puppet.face)
             puppet.connection = None
             puppet.joining.clear()
+            puppet.seen.clear()
             puppet.ring()
 
     def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
@@ -398,6 +409,7 @@ class Puppets:
                 name = self._fold(channel)
                 puppet.joining.pop(name, None)
                 puppet.bars.pop(name, None)
+                puppet.seen.discard(name)
             case Barred(name, reason, banned):
                 puppet.joining.pop(name, None)
                 puppet.bars[name] = Bar(reason, banned, self._now())
