@@ -84,6 +84,11 @@ class PuppetConnection:
     def open(self) -> bool:
         return self.session.online and not self._over.is_set() and not self._said_goodbye
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the server has not dealt with all lines yet."""
+        return bool(self._verdicts)
+
     async def run(self) -> Closed:
         """Run until the connection is over; return why. Cancelling it says goodbye to the server."""
         reading = asyncio.create_task(self._read(), name="puppet read")

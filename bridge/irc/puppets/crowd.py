@@ -143,6 +143,11 @@ class Puppet:
     def online(self) -> bool:
         return self.connection is not None and self.connection.open
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a line of it is on its way."""
+        return self.connection is not None and self.connection.is_speaking
+
     def prefix(self, supports: Isupport) -> int:
         """Bytes that the server puts before what the puppet says, when it shows it to others."""
         host = len(self.host.encode()) or supports.host_length
@@ -357,6 +362,9 @@ class Puppets:
         dialed = await self._dial.open(eyes.server)
         if isinstance(dialed, Ending):
             return Closed(dialed.reason)
+        if self._is_retired(puppet):
+            dialed.writer.close()
+            return Closed("the puppet is not wanted any more")
         session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
@@ -481,7 +489,7 @@ class Puppets:
             for puppet in [*self._puppets.values()]:
                 if not self._members.may_have_puppet(puppet.voice.user):
                     self._retire(puppet, "no member any more, or without a nick of their own")
-                elif now - puppet.spoke_at > self._settings.puppets.idle:
+                elif now - puppet.spoke_at > self._settings.puppets.idle and not puppet.is_speaking:
                     self._retire(puppet, "idle")
                 elif puppet.connection is not None:
                     puppet.connection.tick(now)

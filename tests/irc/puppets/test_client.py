@@ -5,12 +5,14 @@ import random
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from bridge.irc.client import IrcNetwork
 from bridge.irc.dialect.operations import Say, Voice, encode
 from bridge.irc.puppets import connection as link
+from bridge.irc.puppets import crowd
 from bridge.irc.puppets.crowd import is_of_ban
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
@@ -145,7 +147,9 @@ async def running(server: Server, **changes: object) -> AsyncGenerator[tuple[Irc
     async with listening:
         base = {"port": listening.sockets[0].getsockname()[1], "tls": False, "burst": 100}
         puppets = {"connect_every": "off", **changes.pop("puppets", {})}  # type: ignore[dict-item]
-        net = IrcNetwork(irc_settings(**{**base, **changes}, puppets=puppets), [_POND], rng=random.Random(1))
+        options = {name: changes.pop(name) for name in ("connect", "members") if name in changes}
+        settings = irc_settings(**{**base, **changes}, puppets=puppets)
+        net = IrcNetwork(settings, [_POND], rng=random.Random(1), **options)  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as group:
             task = group.create_task(consume(net.events(None)))
             async with asyncio.timeout(10):
@@ -421,6 +425,32 @@ async def test_puppets_leave_a_channel_that_is_linked_no_more() -> None:
         net.use([])
         await server.told("ann> PART #pond")
         assert len([line for line in server.lines if "> PART" in line]) == 2
+
+
+async def test_a_puppet_that_is_not_wanted_any_more_when_it_reaches_the_server_says_nothing_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its owner was removed meanwhile. Else it would stay, and nobody would look after it."""
+    monkeypatch.setattr(crowd, "_BEAT_S", 0.01)
+    server, members, go_on = Server(), crowd.Everybody(), asyncio.Event()
+    reached: list[str] = []
+
+    async def connect(*where: Any, **options: Any) -> tuple[StreamReader, StreamWriter]:
+        reached.append("")
+        await go_on.wait()
+        return await asyncio.open_connection(*where, **options)
+
+    go_on.set()
+    async with running(server, connect=connect, members=members) as (net, _):
+        go_on.clear()
+        monkeypatch.setattr(crowd.Everybody, "may_have_puppet", lambda _self, user: len(reached) < 2)
+        await net.send(post("ann", "one"))
+        go_on.set()
+        await net.send(post("bea", "two"))
+        await asyncio.sleep(0.2)
+        assert len(reached) == 2
+        assert sum("> USER " in line for line in server.lines) == 1
+        assert server.said() == ["duck> PRIVMSG #pond :<ann> one", "duck> PRIVMSG #pond :<bea> two"]
 
 
 async def test_puppets_are_not_made_faster_than_one_at_a_time() -> None:
