@@ -1,4 +1,5 @@
-"""The promises of the bridge with faces in made-up worlds: members have nicks of their own on IRC.
+"""The promises of the bridge with faces in made-up worlds: members have nicks of their own on IRC, or people on IRC
+have accounts of their own on Matrix.
 
 SEED and SEEDS are as in test_simulation.
 """
@@ -7,12 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.simulation import loop
+from tests.simulation.faces import ghost_checker
 from tests.simulation.faces.checker import complaints
-from tests.simulation.faces.planted import PLANTED
+from tests.simulation.faces.ghosts import GhostWorld
+from tests.simulation.faces.planted import PLANTED, PLANTED_WITH_GHOSTS
 from tests.simulation.faces.puppets import PuppetWorld
 from tests.simulation.test_simulation import silenced
 
@@ -38,6 +42,16 @@ def simulate(seed: int) -> tuple[PuppetWorld, list[str]]:
     return world, list(complaints(world))
 
 
+def simulate_ghosts(seed: int, folder: Path) -> tuple[GhostWorld, list[str]]:
+    """The same with ghosts."""
+    world = GhostWorld(seed, folder)
+    try:
+        loop.run(world.run())
+    except (Exception, BaseExceptionGroup) as error:
+        return world, [f"it never came to rest, or broke: {error!r}", *ghost_checker.complaints(world)]
+    return world, list(ghost_checker.complaints(world))
+
+
 def _groups() -> list[range]:
     if seed := os.environ.get("SEED"):
         return [range(int(seed), int(seed) + 1)]
@@ -60,6 +74,23 @@ def test_a_planted_error_with_puppets_is_found_within_the_first_seeds(error: str
     planted = PLANTED[error]
     with planted.wrong():
         assert any(simulate(seed)[1] for seed in range(planted.first, planted.first + _FINDS))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seeds", _groups(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_no_message_is_lost_doubled_out_of_order_or_said_by_the_wrong_ghost(seeds: range, tmp_path: Path) -> None:
+    for seed in seeds:
+        world, wrong = simulate_ghosts(seed, tmp_path)
+        if wrong:
+            happened = "\n".join(world.weather.trace) if len(seeds) == 1 else ""
+            pytest.fail(f"repeat it with SEED={seed} pytest {__file__}\n{happened}\n" + "\n".join(wrong), pytrace=False)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("error", PLANTED_WITH_GHOSTS)
+def test_a_planted_error_with_ghosts_is_found_within_the_first_seeds(error: str, tmp_path: Path) -> None:
+    with PLANTED_WITH_GHOSTS[error].wrong():
+        assert any(simulate_ghosts(seed, tmp_path)[1] for seed in range(_FINDS))
 
 
 def test_the_same_seed_gives_the_same_world_with_puppets_in_every_process() -> None:

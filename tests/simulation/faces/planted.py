@@ -1,4 +1,4 @@
-"""Errors that somebody could make with puppets, each small: tests of these worlds, which must find them."""
+"""Errors that somebody could make with faces, each small: tests of these worlds, which must find them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,6 +15,9 @@ from bridge.irc.puppets.connection import PuppetConnection
 from bridge.irc.puppets.crowd import Puppets
 from bridge.irc.puppets.faces import Faces
 from bridge.irc.session.ourselves import Ourselves
+from bridge.matrix.ghosts.faces import Faces as Ghosts
+from bridge.matrix.sending import Sending
+from bridge.network import FaceRemoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Error:
     first: int = 0
 
 
+_send = Sending.send
 _by_puppet, _settled, _is_surely = IrcNetwork._by_puppet, IrcNetwork._settled, Ourselves.is_surely
 
 
@@ -73,6 +77,27 @@ def _untagged(ours: Any, source: Any, **_: bool) -> bool:
     return _is_surely(ours, source)
 
 
+def _nobody(*_: object) -> tuple[()]:
+    return ()
+
+
+def _a_stranger(*_: object) -> bool:
+    return False
+
+
+async def _sent_first(sending: Any, post: Any, **_: bool) -> str:
+    return await _send(sending, post)
+
+
+async def _always_out(ghosts: Any, *_: object) -> None:
+    await ghosts._flush()
+    raise FaceRemoved("who speaks for them there was removed")
+
+
+def _first_voice(ghosts: Any, _ghost: object, _face: object) -> Any:
+    return ghosts._service.voice(next(iter(ghosts._ghosts)).user)
+
+
 def _patched(where: type, name: str, wrong: Any, first: int = 0) -> Error:
     return Error(lambda: patch.object(where, name, wrong), first)
 
@@ -94,4 +119,13 @@ PLANTED: Mapping[str, Error] = {
     "a ban is not respected": _patched(IrcNetwork, "_respect", _nothing_now),
     "puppets connect out of turn": _patched(Puppets, "_turn_to_connect", _out_of_turn),
     "a connection that nobody needs stays": _patched(PuppetConnection, "quit", _nothing_now),
+}
+
+PLANTED_WITH_GHOSTS: Mapping[str, Error] = {
+    "what a ghost has said is not looked for": _patched(Ghosts, "senders", _nobody),
+    "what a ghost says is heard": _patched(Ghosts, "is_ours", _a_stranger),
+    "an earlier run is forgotten": _patched(Sending, "send", _sent_first),
+    "nobody speaks for a ghost that was removed": _patched(Ghosts, "_stays_out", _always_out),
+    "a ghost speaks for all": _patched(Ghosts, "voice", _first_voice),
+    "ghosts are forgotten at each start": _patched(Ghosts, "recall", _nothing),
 }
