@@ -4,8 +4,10 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -26,7 +28,7 @@ from bridge.irc.inbox import Inbox
 from bridge.irc.lanes import Lanes, Turn
 from bridge.irc.puppets.book import Changes
 from bridge.irc.puppets.connection import Refused as NotTaken
-from bridge.irc.puppets.connection import Unseen, line_of
+from bridge.irc.puppets.connection import Unseen, Verdict, line_of
 from bridge.irc.puppets.crowd import Bar, Members, Puppet, Puppets, is_of_ban
 from bridge.irc.puppets.faces import NotShown
 from bridge.irc.readiness import Readiness
@@ -70,6 +72,8 @@ _CONTEXT_S = 3600.0
 """Seconds for which the connections of puppets share what TLS needs, which is large."""
 _TRIES = 2
 """How often a puppet tries to say a post, if it was kicked meanwhile, or the like, before the bridge says it."""
+_OPEN = 1000
+"""More posts than puppets can have written at once."""
 _KNOCKS = 1000
 """Most channels of which it is remembered when we asked to be let in."""
 
@@ -116,6 +120,7 @@ class IrcNetwork:
         self._pace = Pace(settings.flood.burst, settings.flood.per_second)
         self._doubts = Doubts()
         self._trust = Trust()
+        self._open: LruDict[str, Verdict] = LruDict(_OPEN)
         self._knocked: LruDict[str, float] = LruDict(_KNOCKS)
         self._connections = 0
         self._netid = ""
@@ -192,6 +197,7 @@ class IrcNetwork:
         said = decode(post.payload)
         async with self._lanes.turn(post.room) as lane:
             connection = await self._place(post.room, said.target, trial=trial)
+            await self._dealt_with(connection, post)
             known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
@@ -220,24 +226,63 @@ class IrcNetwork:
         await lane.alone()
         key = connection.session.channels.key(said.target)
         for _ in range(_TRIES):
-            flight = None
+            launched = None
             async with self._puppets.speaker(voice, said.target, key, waits=is_speech(said)) as found:
-                if isinstance(found, Puppet) and self._placed(said.target, trial=True) is connection:
-                    flight = self._launched(connection, post, said, found)
+                if isinstance(found, Puppet):
+                    await self._see(connection, found, said.target)
+                    if self._placed(said.target, trial=True) is connection and self._puppets.is_in(found, said.target):
+                        launched = self._launched(connection, post, said, found)
             if isinstance(found, Bar):
                 self._respect(found, voice, said.target)
-            if flight is None or not isinstance(found, Puppet):
+            if launched is None or not isinstance(found, Puppet):
                 return None
-            try:
-                outcome = await flight
-            finally:
-                connection.unwatch(post.id)
-                self._puppets.faces.forget(post.id)
+            outcome = await self._fate(connection, post, *launched)
             if isinstance(outcome, str) or (isinstance(outcome, Unseen) and not is_speech(said)):
                 self._doubts.settled(post.id)
                 return outcome if isinstance(outcome, str) else post.id
             self._judge(outcome, connection, post, said.target, found)
         return None
+
+    async def _see(self, connection: Connection, puppet: Puppet, target: str) -> None:
+        """Before the first words of a puppet that has joined a channel: see that it has. Else we might take for its
+        leaving now that it was kicked, or killed, before that. Raises TransientError if our connection ends."""
+        if not self._puppets.is_seen(puppet, target):
+            await connection.answers()
+            self._puppets.note_seen(puppet, target)
+
+    async def _fate(self, connection: Connection, post: Post, flight: Flight, verdict: Verdict) -> str | SendError:
+        """What becomes of a puppet's line: the bridge's own connection tells, unless the puppet's server has refused
+        it. That may be slower than the puppet's: whatever its server has shown before it answers is here then."""
+        self._open[post.id] = verdict
+        try:
+            both: set[asyncio.Future[Any]] = {flight, verdict}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not flight.done() and isinstance(unseen := verdict.result(), Unseen):
+                with suppress(TransientError):  # the connection is lost, and with it the flight
+                    await connection.answers()
+                await asyncio.wait({flight}, timeout=unseen.within_s)
+            outcome = flight.result() if flight.done() else verdict.result()
+        finally:
+            connection.unwatch(post.id)
+        if verdict.done() or not isinstance(outcome, Lost):
+            self._forget(post.id)
+        return outcome
+
+    async def _dealt_with(self, connection: Connection, post: Post) -> None:
+        """If a puppet has written a post, and the bridge has lost its own connection before it saw that, wait until the
+        puppet's server has dealt with it. Raises TransientError if this connection is lost, too."""
+        verdict = self._open.peek(post.id)
+        if verdict is None:
+            return
+        await asyncio.wait({verdict})
+        await connection.answers()
+        self._forget(post.id)
+        if isinstance(verdict.result(), NotTaken):
+            self._doubts.settled(post.id)
+
+    def _forget(self, post: str) -> None:
+        self._open.pop(post)
+        self._puppets.faces.forget(post)
 
     def _judge(self, outcome: SendError, connection: Connection, post: Post, target: str, puppet: Puppet) -> None:
         """A puppet did not get a post through. Raises an error, unless it was surely not shown, and may be said by
@@ -261,7 +306,9 @@ class IrcNetwork:
             case _:
                 raise outcome
 
-    def _launched(self, connection: Connection, post: Post, said: Say | React, puppet: Puppet) -> Flight | None:
+    def _launched(
+        self, connection: Connection, post: Post, said: Say | React, puppet: Puppet
+    ) -> tuple[Flight, Verdict] | None:
         """Let a puppet write a post; None if the post does not fit a line of the puppet's."""
         session, theirs = connection.session, puppet.connection
         if theirs is None:
@@ -279,9 +326,8 @@ class IrcNetwork:
         flight = connection.watch(post.id)
         puppet.face.name = puppet.voice.name
         self._puppets.faces.written(post.id, puppet.face, said.target, text)
-        theirs.say(post.id, said.target, line, flight)
         log.debug("puppet_says", network=self.name, user=puppet.voice.user, command=command, post=post.id)
-        return flight
+        return flight, theirs.say(post.id, said.target, line)
 
     def _respect(self, bar: Bar, voice: Voice, target: str) -> None:
         """Raises PermanentError if those who run a channel do not want to hear the speaker there."""
@@ -349,7 +395,7 @@ class IrcNetwork:
         """The id of a post that the server has; None if it is to be written. Raises InDoubt if that is unknown, unless
         it is `repeatable`: doing it twice changes nothing."""
         history = connection.session.history
-        known = history.ours(post.id)
+        known = history.ours(post.id) or self._puppets.faces.shown(post.id)
         if known is not None:
             self._doubts.settled(post.id)
             return known

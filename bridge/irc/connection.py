@@ -105,6 +105,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._flights: dict[str, Flight] = {}
         self._muted: set[str] = set()
+        self._asking = asyncio.Lock()
         self._over = asyncio.Event()
         self.heard: float | None = None
         """When the server last said anything (seconds since the epoch)."""
@@ -222,14 +223,17 @@ class Connection:
 
     async def answers(self) -> None:
         """Return when the server has answered a PING. Raises TransientError if the connection ends first."""
-        flight = self._flights[PROBE] = self._loop.create_future()
-        self._do(self.session.probe())
-        patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
-        try:
-            if isinstance(await flight, SendError):
+        async with self._asking:
+            if self._over.is_set():
                 raise TransientError("the connection was lost before the line was written")
-        finally:
-            patience.cancel()
+            flight = self._flights[PROBE] = self._loop.create_future()
+            self._do(self.session.probe())
+            patience = self._loop.call_later(_PROOF_WITHIN, self._overdue, flight)
+            try:
+                if isinstance(await flight, SendError):
+                    raise TransientError("the connection was lost before the line was written")
+            finally:
+                patience.cancel()
 
     def _overdue(self, flight: "Flight") -> None:
         """There is no proof in time. If the server still answers a PING, it may be this line that it does not bear."""

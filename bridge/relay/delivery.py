@@ -273,7 +273,8 @@ class Dispatch:
                     if self._is_removed(post):
                         await self._drop_removed(posts)
                         continue
-                    flying.append((post, group.create_task(self._attempt(post))))
+                    earlier = [task for _, task in flying]
+                    flying.append((post, group.create_task(self._attempt_behind(earlier, post))))
                 if not flying:
                     return failed
                 post, flight = flying.popleft()
@@ -296,6 +297,12 @@ class Dispatch:
 
     def _may_go_on(self, stopping: asyncio.Event | None) -> bool:
         return self._lease.valid() and not (stopping is not None and stopping.is_set())
+
+    async def _attempt_behind(self, earlier: Sequence[asyncio.Task[str | SendError]], post: Post) -> str | SendError:
+        """Send `post`, unless one of the `earlier` has failed by now: that may happen while we store another's fate."""
+        if any(task.done() and isinstance(task.result(), SendError) for task in earlier):
+            return TransientError("an earlier message to this room is not sent yet")
+        return await self._attempt(post)
 
     async def _attempt(self, post: Post, *, trial: bool = False) -> str | SendError:
         """Send `post`; the network's id of it, or the error. One that was sent and is still to be noted is not sent

@@ -15,7 +15,7 @@ from tests.faults.cases import holds
 from tests.faults.faults import ended, homeserver_black_holed, homeserver_killed, ways_cut
 from tests.faults.scene import Outcome, Scene
 from tests.integration.haunted import haunted
-from tests.integration.servers import Anope
+from tests.integration.servers import Anope, unique
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
@@ -57,3 +57,11 @@ async def test_no_message_is_lost_or_doubled_with_ghosts_while(
 ) -> None:
     synapse, tokens = home
     await holds(CASES[case], tmp_path, synapse, mortal_services, report, tokens=tokens)
+
+
+async def test_no_message_is_lost_or_doubled_with_faces_on_both_sides_while_the_daemon_is_killed_five_times(
+    tmp_path: Path, home: tuple[Synapse, Path], mortal_services: Anope, report: list[Outcome]
+) -> None:
+    synapse, tokens = home
+    others = (unique("carol"), unique("dora"))
+    await holds(ended(signal.SIGKILL, 5), tmp_path, synapse, mortal_services, report, puppets=others, tokens=tokens)

@@ -179,6 +179,17 @@ def test_our_own_posts_are_recognised_in_history_and_cannot_be_forged() -> None:
     assert talk.session.history.remembers(POND)
 
 
+def test_what_an_earlier_connection_has_said_under_another_nick_is_ours_by_its_tag() -> None:
+    """Else it would be carried back as a stranger's words."""
+    talk = Return()
+    tagged = f"@time={at(7)};msgid=s1;batch=1;{ID_TAG}=p1 :duck_!~quack@host PRIVMSG #pond :<Ann> hi"
+    talk.batch(old("m0", 0), tagged, old("s2", 8, "duck_!~quack@host", "hello"))
+    talk.fence()
+    talk.who("bob u h bob")
+    assert talk.session.history.ours("p1") == "s1"
+    assert talk.words == ["hello"]
+
+
 @pytest.mark.parametrize(
     ("mode", "shows"), [("+nt", False), ("+Hnt 50:1d", True), ("+Hnt 5:1d", False), ("+Hnt 50:9m", False)]
 )

@@ -13,7 +13,7 @@ from bridge.model.answering import Answers
 from bridge.model.event import Event, Kind, Room
 from bridge.model.outbox import Delivery
 from bridge.model.people import Identity, Proof
-from bridge.network import PermanentError, TransientError
+from bridge.network import InDoubt, PermanentError, SendError, TransientError
 from bridge.relay.intake import Relay
 from bridge.relay.limits import Terms
 from bridge.relay.notices import Notices
@@ -387,3 +387,13 @@ async def test_rooms_that_are_away_hold_up_no_other_room(world: World) -> None:
         await world.lookout.look(world.networks, world.leases)
         await world.home.hear(*(said(HOME, matrix("alice"), f"line {number}") for number in range(3)))
         assert await world.libera.delivered(3) == [f"<alice> line {number}" for number in range(3)]
+
+
+async def test_nothing_overtakes_what_fails_while_the_fate_of_another_is_stored() -> None:
+    world = World()
+    world.libera.window = 2
+    moods: list[SendError | None] = [None, InDoubt("who knows", resend=True)]
+    world.libera.moody = lambda: moods.pop(0) if moods else None
+    async with world.running():
+        await world.home.hear(said(HOME, matrix("alice"), "one\ntwo\nthree"))
+        assert await world.libera.delivered(3) == ["<alice> one", "<alice> two", "<alice> three"]

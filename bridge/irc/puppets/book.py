@@ -96,12 +96,13 @@ class Book:
     def is_of_puppet(self, source: Source, *, is_tagged: bool) -> bool:
         """Whether one of our puppets, now or in an earlier run, is the source of a line: by its nick, its user name and
         its host. `is_tagged`: the line has the tag of our posts, which only we and liars send; then the host may be
-        another one."""
+        another one, or the nick: services may have changed it while the line was on its way."""
         fold, user = self.casemapping.fold, source.user.lstrip("~")
         if user not in self._usernames:
             return False
+        enough = any if is_tagged else all
         return any(
-            fold(nick) == fold(source.nick) and (host == source.host or is_tagged)
+            enough((fold(nick) == fold(source.nick), host == source.host))
             for entry in self._entries.values()
             if entry.username == user
             for nick, host in entry.masks

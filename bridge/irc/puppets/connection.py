@@ -1,6 +1,7 @@
 """The shell around one puppet's session: its socket, its reader, and the posts on their way through it."""
 
 import asyncio
+import itertools
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from bridge.irc.puppets.faces import NotShown
 from bridge.irc.puppets.session import Closed, NotSaid, Outcome, PuppetSession, Taken
 from bridge.irc.wire.line import MAX_LINE, Unwritable, compose
 from bridge.lib.bucket import TokenBucket
-from bridge.network import InDoubt, SendError
+from bridge.network import InDoubt
 
 log = structlog.get_logger()
 
@@ -33,16 +34,22 @@ _GOODBYE_S = 0.5
 _DEBT = 1000.0
 """More lines than the rooms of a network may wait to have a puppet say at once."""
 
-Flight = asyncio.Future[str | SendError]
-"""The pending outcome of a line: the network's id of the post, or an error."""
-
 
 class Unseen(InDoubt):
-    """A line of a puppet was not seen by the bridge: it may have been shown."""
+    """The server of a puppet has dealt with its line, or is gone. If the bridge does not see the line within so many
+    seconds, it is unknown whether it was shown."""
+
+    def __init__(self, reason: str, within_s: float) -> None:
+        super().__init__(reason, resend=True)
+        self.within_s = within_s
 
 
 class Refused(NotShown):
     """The server did not take a line of a puppet, for that reason."""
+
+
+Verdict = asyncio.Future[Unseen | Refused]
+"""What the server of a puppet makes of a line."""
 
 
 def slim(transport: asyncio.WriteTransport) -> None:
@@ -66,7 +73,8 @@ class PuppetConnection:
         slim(self._writer.transport)
         self._told = told
         self._loop = asyncio.get_running_loop()
-        self._flights: dict[str, Flight] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._numbers = itertools.count(1)
         self._closed: Closed | None = None
         self._heard_at = self._loop.time()
         self._over = asyncio.Event()
@@ -75,6 +83,11 @@ class PuppetConnection:
     @property
     def open(self) -> bool:
         return self.session.online and not self._over.is_set() and not self._said_goodbye
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the server has not dealt with all lines yet."""
+        return bool(self._verdicts)
 
     async def run(self) -> Closed:
         """Run until the connection is over; return why. Cancelling it says goodbye to the server."""
@@ -107,13 +120,15 @@ class PuppetConnection:
     def part(self, channel: str) -> None:
         self._do(self.session.part(channel))
 
-    def say(self, post: str, target: str, line: bytes, flight: Flight) -> None:
-        """Write the line of a post. `flight` is settled some 40 seconds later at the latest: by the bridge, which sees
-        it in the channel; else by an error: `NotShown`, or `Unseen`."""
-        self._flights[post] = flight
-        flight.add_done_callback(lambda _: self._flights.pop(post, None))
-        self._do(self.session.say(post, target, line))
-        self._loop.call_later(_DEALT_WITH_WITHIN_S, self._overdue, flight)
+    def say(self, post: str, target: str, line: bytes) -> Verdict:
+        """Write the line of a post, each time it is tried. The verdict comes some 30 seconds later at the latest."""
+        verdict: Verdict = self._loop.create_future()
+        each = f"{post}-{next(self._numbers)}"
+        self._verdicts[each] = verdict
+        verdict.add_done_callback(lambda _: self._verdicts.pop(each, None))
+        self._do(self.session.say(each, target, line))
+        self._loop.call_later(_DEALT_WITH_WITHIN_S, self._overdue, verdict)
+        return verdict
 
     def tick(self, now: float) -> None:
         """Call every few seconds: asks a silent server whether it is there."""
@@ -123,8 +138,8 @@ class PuppetConnection:
         elif silent > _PING_AFTER_S:
             self._do([Write(b"PING alive\r\n")])
 
-    def _overdue(self, flight: Flight) -> None:
-        if not flight.done():
+    def _overdue(self, verdict: Verdict) -> None:
+        if not verdict.done():
             self._end(Closed("the server has not dealt with a line in time"))
 
     async def _read(self) -> None:
@@ -150,12 +165,10 @@ class PuppetConnection:
             match outcome:
                 case Write(data):
                     out += data
-                case NotSaid(post, reason):
-                    self._settle(post, Refused(reason))
-                case Taken(post):
-                    self._loop.call_later(
-                        _SEEN_WITHIN_S, self._settle, post, Unseen("nobody has seen the message", resend=True)
-                    )
+                case NotSaid(each, reason):
+                    self._settle(each, Refused(reason))
+                case Taken(each):
+                    self._settle(each, Unseen("nobody has seen the message", _SEEN_WITHIN_S))
                 case Closed():
                     self._end(outcome)
                 case _:
@@ -163,19 +176,18 @@ class PuppetConnection:
         if out and not self._over.is_set() and not self._writer.is_closing():
             self._writer.write(out)
 
-    def _settle(self, post: str, outcome: SendError) -> None:
-        flight = self._flights.get(post)
-        if flight is not None and not flight.done():
-            flight.set_result(outcome)
+    def _settle(self, each: str, outcome: Unseen | Refused) -> None:
+        verdict = self._verdicts.get(each)
+        if verdict is not None and not verdict.done():
+            verdict.set_result(outcome)
 
     def _end(self, closed: Closed) -> None:
         if self._over.is_set():
             return
         self._closed = closed
         self._over.set()
-        for post in self._flights:
-            error = Unseen(f"the member's connection was lost: {closed.reason}", resend=True)
-            self._loop.call_later(_GONE_WITHIN_S, self._settle, post, error)
+        for each in [*self._verdicts]:
+            self._settle(each, Unseen(f"the member's connection was lost: {closed.reason}", _GONE_WITHIN_S))
 
     def _goodbye(self, reason: str) -> None:
         if not self._said_goodbye and not self._writer.is_closing():

@@ -120,7 +120,8 @@ class Bar:
 
 @dataclass(slots=True)
 class Puppet:
-    """One member on the network. `asked_at`: since when words wait for it to connect, or to join each channel."""
+    """One member on the network. `asked_at`: since when words wait for it to connect, or to join each channel. `seen`:
+    the channels in which the bridge's own connection sees it."""
 
     voice: Voice
     face: Face
@@ -133,6 +134,7 @@ class Puppet:
     anew: bool = False
     is_over: bool = False
     joining: dict[str, float] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     bars: dict[str, Bar] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     remembering: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -140,6 +142,11 @@ class Puppet:
     @property
     def online(self) -> bool:
         return self.connection is not None and self.connection.open
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a line of it is on its way."""
+        return self.connection is not None and self.connection.is_speaking
 
     def prefix(self, supports: Isupport) -> int:
         """Bytes that the server puts before what the puppet says, when it shows it to others."""
@@ -301,6 +308,14 @@ class Puppets:
             and self._fold(channel) in puppet.connection.session.channels
         )
 
+    def is_seen(self, puppet: Puppet, channel: str) -> bool:
+        """Whether the bridge's own connection has heard all that was before the puppet joined the channel."""
+        return self._fold(channel) in puppet.seen
+
+    def note_seen(self, puppet: Puppet, channel: str) -> None:
+        if self.is_in(puppet, channel):
+            puppet.seen.add(self._fold(channel))
+
     # Its connections
 
     async def _live(self, puppet: Puppet) -> None:
@@ -347,6 +362,9 @@ class Puppets:
         dialed = await self._dial.open(eyes.server)
         if isinstance(dialed, Ending):
             return Closed(dialed.reason)
+        if self._is_retired(puppet):
+            dialed.writer.close()
+            return Closed("the puppet is not wanted any more")
         session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
@@ -360,6 +378,7 @@ class Puppets:
             self.faces.gone(puppet.face)
             puppet.connection = None
             puppet.joining.clear()
+            puppet.seen.clear()
             puppet.ring()
 
     def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
@@ -398,6 +417,7 @@ class Puppets:
                 name = self._fold(channel)
                 puppet.joining.pop(name, None)
                 puppet.bars.pop(name, None)
+                puppet.seen.discard(name)
             case Barred(name, reason, banned):
                 puppet.joining.pop(name, None)
                 puppet.bars[name] = Bar(reason, banned, self._now())
@@ -469,7 +489,7 @@ class Puppets:
             for puppet in [*self._puppets.values()]:
                 if not self._members.may_have_puppet(puppet.voice.user):
                     self._retire(puppet, "no member any more, or without a nick of their own")
-                elif now - puppet.spoke_at > self._settings.puppets.idle:
+                elif now - puppet.spoke_at > self._settings.puppets.idle and not puppet.is_speaking:
                     self._retire(puppet, "idle")
                 elif puppet.connection is not None:
                     puppet.connection.tick(now)

@@ -10,10 +10,13 @@ from bridge.irc.effects import Effect, Failed, Proved
 from bridge.irc.puppets.book import Book
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.wire.line import Line, Source
+from bridge.lib.lru import LruDict
 from bridge.model.casemap import Casemapping
 from bridge.network import TransientError
 
 _ADDRESSED = re.compile(r"(\s*@?)([^\s:,]+)(?=[:,](?:\s|$))")
+_SHOWN = 1000
+"""More posts of puppets than can be on their way."""
 _SIGNS = re.compile(r"[:,\n]")
 """In a name, they would end it."""
 
@@ -33,10 +36,11 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class _Awaited:
-    """A line that a puppet has written, and that is not seen yet."""
+    """A line that a puppet has written, and that is not seen yet. `nick`: what it was called when it wrote it."""
 
     post: str
     face: Face
+    nick: str
     target: str
     text: str
 
@@ -49,6 +53,7 @@ class Faces:
         self._book = Book({}) if book is None else book
         self._faces: list[Face] = []
         self._awaited: dict[str, _Awaited] = {}
+        self._shown: LruDict[str, str] = LruDict(_SHOWN)
         self.any = bool(self._book)
         """Whether there are puppets, or have been: else nothing has to be looked at."""
 
@@ -94,7 +99,7 @@ class Faces:
 
     def written(self, post: str, face: Face, target: str, text: str) -> None:
         """A puppet is about to write a line. `seen` or `left` follows, unless it is forgotten."""
-        self._awaited[post] = _Awaited(post, face, self._book.casemapping.fold(target), text)
+        self._awaited[post] = _Awaited(post, face, face.nick, self._book.casemapping.fold(target), text)
 
     def forget(self, post: str) -> None:
         """Nobody waits for a line any more."""
@@ -105,16 +110,22 @@ class Faces:
         awaited = self._of(line)
         if awaited is not None:
             del self._awaited[awaited.post]
-            yield Proved(awaited.post, known_as(line.tags.get("msgid", "")) or awaited.post)
+            shown = self._shown[awaited.post] = known_as(line.tags.get("msgid", "")) or awaited.post
+            yield Proved(awaited.post, shown)
+
+    def shown(self, post: str) -> str | None:
+        """The network's id of a post that was seen lately, perhaps when nobody waited for it any more."""
+        return self._shown.peek(post)
 
     def _of(self, line: Line) -> _Awaited | None:
-        """What a line proves: by its id, else by its words, else, as servers may change words, the oldest there."""
+        """What a line proves: by its id, else by its words, else, as servers may change words, the oldest there. A
+        puppet's own connection may have told us already that it is called otherwise now."""
         fold = self._book.casemapping.fold
         nick, target = fold(line.source.nick), fold(line.param(0))
+        by = [each for each in self._awaited.values() if nick in (fold(each.nick), fold(each.face.nick))]
         if post := line.tags.get(ID_TAG):
-            awaited = self._awaited.get(post)
-            return awaited if awaited is not None and fold(awaited.face.nick) == nick else None
-        there = [each for each in self._awaited.values() if fold(each.face.nick) == nick and each.target == target]
+            return next((each for each in by if each.post == post), None)
+        there = [each for each in by if each.target == target]
         said = stripped(line.param(1))
         same = (each for each in there if stripped(each.text) == said)
         return next(same, there[0] if there else None)

@@ -33,9 +33,10 @@ class Ourselves:
     def is_us(self, nick: str) -> bool:
         return self._same(nick, self.nick)
 
-    def is_surely(self, source: Source) -> bool:
-        """Whether a line of any time is surely ours: it has one of our nicks and exactly our current user and host."""
-        named = any(self._same(source.nick, name) for name in self.names)
+    def is_surely(self, source: Source, *, is_tagged: bool = False) -> bool:
+        """Whether a line of any time is surely ours: it has exactly our current user and host, and one of our nicks, or
+        the tag of our posts (`is_tagged`): an earlier connection may have had another nick."""
+        named = is_tagged or any(self._same(source.nick, name) for name in self.names)
         return named and (source.user, source.host) == (self._mask.user, self._mask.host)
 
     def limits(self, supports: Isupport) -> Limits:

@@ -154,8 +154,8 @@ def replayed(state: State, line: Line) -> Iterable[Step]:
         return _removed_then(state, line, room, id_)
     if line.is_of_server or bouncer.speaks(state, line) or line.source.mask == _HISTSERV:
         return ()
-    is_ours = state.us.is_surely(line.source) or state.relaying.is_ours(line, state.us.nick)
-    if is_ours or state.faces.was_ours(line):
+    is_ours = state.us.is_surely(line.source, is_tagged=ID_TAG in line.tags)
+    if is_ours or state.relaying.is_ours(line, state.us.nick) or state.faces.was_ours(line):
         state.history.mine(room, line.tags.get(ID_TAG, ""), msgid, time)
         return ()
     if not _tells(line, room) or line.source.nick in state.us.names:

@@ -5,12 +5,14 @@ import random
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from bridge.irc.client import IrcNetwork
 from bridge.irc.dialect.operations import Say, Voice, encode
 from bridge.irc.puppets import connection as link
+from bridge.irc.puppets import crowd
 from bridge.irc.puppets.crowd import is_of_ban
 from bridge.model.event import Event, Message, Moderation, Room
 from bridge.model.outbox import Post
@@ -25,6 +27,7 @@ _POND = Room("net", "#pond")
 class Server:
     """Shows what people say to all in the channel, each connection by its nick; `lines` are all that came, with the
     nick before it. `hides`: whose lines it shows to nobody; `holds`: whose lines it deals with later (`release`).
+    `slow`: to whom everything comes later (`hurry`).
     `refuses` gives the answer to a JOIN or a line, instead of doing it."""
 
     def __init__(self) -> None:
@@ -34,6 +37,8 @@ class Server:
         self.hides: set[str] = set()
         self.holds: set[str] = set()
         self.held: list[tuple[str, str]] = []
+        self.slow = ""
+        self.late: list[str] = []
         self.refuses: Callable[[str, str], str | None] = lambda _nick, _line: None
         self.greets: Callable[[str], str | None] = lambda _nick: None
         self._stir = asyncio.Condition()
@@ -90,7 +95,9 @@ class Server:
                 self.tell(nick, line)
 
     def tell(self, nick: str, *lines: str) -> None:
-        if (writer := self.writers.get(nick)) is not None:
+        if nick == self.slow:
+            self.late += lines
+        elif (writer := self.writers.get(nick)) is not None:
             writer.write("".join(f"{line}\r\n" for line in lines).encode())
 
     def release(self, nick: str) -> None:
@@ -99,6 +106,11 @@ class Server:
         held, self.held = self.held, []
         for each, line in held:
             self.deal(each, line)
+
+    def hurry(self) -> None:
+        """Let come what is late, and be slow no more."""
+        nick, self.slow = self.slow, ""
+        self.tell(nick, *self.late)
 
     def cut(self, nick: str) -> None:
         """The connection of that nick is over."""
@@ -135,7 +147,9 @@ async def running(server: Server, **changes: object) -> AsyncGenerator[tuple[Irc
     async with listening:
         base = {"port": listening.sockets[0].getsockname()[1], "tls": False, "burst": 100}
         puppets = {"connect_every": "off", **changes.pop("puppets", {})}  # type: ignore[dict-item]
-        net = IrcNetwork(irc_settings(**{**base, **changes}, puppets=puppets), [_POND], rng=random.Random(1))
+        options = {name: changes.pop(name) for name in ("connect", "members") if name in changes}
+        settings = irc_settings(**{**base, **changes}, puppets=puppets)
+        net = IrcNetwork(settings, [_POND], rng=random.Random(1), **options)  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as group:
             task = group.create_task(consume(net.events(None)))
             async with asyncio.timeout(10):
@@ -203,6 +217,59 @@ async def test_a_line_that_the_server_took_and_nobody_saw_is_in_doubt_and_the_br
         assert server.said()[-1] == "duck> PRIVMSG #pond :<ann> one"
 
 
+async def test_a_line_that_the_bridge_is_slow_to_see_is_not_said_again(quick: None) -> None:
+    """The puppet's own connection has long been told that the server has dealt with it."""
+    server = Server()
+    async with running(server) as (net, _):
+        await net.send(post("ann", "hello"))
+        server.slow = "duck"
+        sending = asyncio.ensure_future(net.send(post("ann", "one")))
+        await server.told("duck> PING probe", 2)
+        await asyncio.sleep(0.2)
+        assert not sending.done()
+        server.hurry()
+        await sending
+        assert server.said() == ["ann> PRIVMSG #pond :hello", "ann> PRIVMSG #pond :one"]
+
+
+async def test_that_a_puppet_was_kicked_before_it_came_back_says_nothing_of_its_next_line() -> None:
+    """The bridge's own connection may be the slower one."""
+    server = Server()
+    async with running(server) as (net, batches):
+        await net.send(post("ann", "hello"))
+        server.slow = "duck"
+        server.show(":op!u@h KICK #pond ann :enough")
+        server.pond.remove("ann")
+        while not any(batch.news for batch in batches):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(net.send(post("ann", "one")))
+            await server.told("ann> JOIN #pond", 2)
+            await server.told("duck> PING probe", 2)
+            server.hurry()
+        assert server.said()[1:] == ["ann> PRIVMSG #pond :one"]
+
+
+async def test_a_line_that_a_puppets_server_has_not_dealt_with_is_waited_for_when_the_bridge_is_back() -> None:
+    """It is on its way still: else it would come twice."""
+    server = Server()
+    async with running(server) as (net, _):
+        await net.send(post("ann", "hello"))
+        server.holds.add("ann")
+        sending = asyncio.ensure_future(net.send(post("ann", "one")))
+        await server.told("ann> PRIVMSG #pond :one")
+        server.cut("duck")
+        with pytest.raises(TransientError, match="connection was lost"):
+            await sending
+        sending = asyncio.ensure_future(net.send(post("ann", "one")))
+        await server.told("> JOIN #pond", 3)
+        await asyncio.sleep(0.2)
+        assert not sending.done()
+        server.release("ann")
+        await sending
+        assert server.said()[1:] == ["ann> PRIVMSG #pond :one"]
+
+
 async def test_a_line_on_a_connection_that_broke_is_in_doubt_if_the_bridge_does_not_see_the_puppet_leave(
     quick: None,
 ) -> None:
@@ -245,6 +312,8 @@ async def test_a_line_that_nobody_saw_as_the_bridge_was_lost_itself_is_in_doubt(
         server.cut("duck")
         with pytest.raises(TransientError, match="connection was lost"):
             await sending
+        server.hides.add("ann")
+        server.release("ann")
         with pytest.raises(InDoubt):
             await net.send(post("ann", "one"))
 
@@ -357,6 +426,32 @@ async def test_puppets_leave_a_channel_that_is_linked_no_more() -> None:
         net.use([])
         await server.told("ann> PART #pond")
         assert len([line for line in server.lines if "> PART" in line]) == 2
+
+
+async def test_a_puppet_that_is_not_wanted_any_more_when_it_reaches_the_server_says_nothing_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its owner was removed meanwhile. Else it would stay, and nobody would look after it."""
+    monkeypatch.setattr(crowd, "_BEAT_S", 0.01)
+    server, members, go_on = Server(), crowd.Everybody(), asyncio.Event()
+    reached: list[str] = []
+
+    async def connect(*where: Any, **options: Any) -> tuple[StreamReader, StreamWriter]:
+        reached.append("")
+        await go_on.wait()
+        return await asyncio.open_connection(*where, **options)
+
+    go_on.set()
+    async with running(server, connect=connect, members=members) as (net, _):
+        go_on.clear()
+        monkeypatch.setattr(crowd.Everybody, "may_have_puppet", lambda _self, user: len(reached) < 2)
+        await net.send(post("ann", "one"))
+        go_on.set()
+        await net.send(post("bea", "two"))
+        await asyncio.sleep(0.2)
+        assert len(reached) == 2
+        assert sum("> USER " in line for line in server.lines) == 1
+        assert server.said() == ["duck> PRIVMSG #pond :<ann> one", "duck> PRIVMSG #pond :<bea> two"]
 
 
 async def test_puppets_are_not_made_faster_than_one_at_a_time() -> None:

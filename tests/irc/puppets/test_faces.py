@@ -93,7 +93,16 @@ def test_after_a_restart_a_history_shows_what_puppets_said_by_nick_user_name_and
     assert faces.was_ours(line(f"@{ID_TAG}=p1 :ann!{_USER}@other.example PRIVMSG #pond :hi"))
     assert not faces.was_ours(line(f":ann!{_USER}@other.example PRIVMSG #pond :hi"))
     assert not faces.was_ours(line(f"@{ID_TAG}=p1 :ann!eve@host.example PRIVMSG #pond :hi"))
-    assert not faces.was_ours(line(f"@{ID_TAG}=p1 :eve!{_USER}@host.example PRIVMSG #pond :hi"))
+    assert faces.was_ours(line(f"@{ID_TAG}=p1 :Guest1!{_USER}@host.example PRIVMSG #pond :hi"))
+    assert not faces.was_ours(line(f":eve!{_USER}@host.example PRIVMSG #pond :hi"))
+    assert not faces.was_ours(line(f"@{ID_TAG}=p1 :eve!{_USER}@other.example PRIVMSG #pond :hi"))
+
+
+def test_a_line_is_a_puppets_though_the_bridge_sees_it_when_the_puppet_is_called_otherwise() -> None:
+    faces, face = ann()
+    faces.written("p1", face, "#pond", "hi")
+    face.nick = "Guest1"
+    assert [*faces.seen(line(f"@msgid=m1;{ID_TAG}=p1 :ann!{_USER}@h PRIVMSG #pond :hi"))] == [Proved("p1", "m1")]
 
 
 @pytest.mark.parametrize(
