@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers.process import HOST
 from bridge.irc.dialect.operations import React, Voice, encode
 from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
@@ -15,7 +17,7 @@ from bridge.network import PermanentError
 from tests.fakes.memory import Notebook
 from tests.integration.irc import channel_of, ours, person
 from tests.integration.puppets import Allowlist, member, pond, posts, says, speech
-from tests.integration.servers import NgIrcd, unique
+from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
 
@@ -226,3 +228,26 @@ async def test_when_the_adapter_ends_its_puppets_leave(server: Process) -> None:
     async with person(server) as carl:
         answer = await carl.ask(f"ISON {ann.user} {carl.nick}", lambda line: line.command == "303")
         assert answer.params[-1].strip() == carl.nick
+
+
+async def test_a_puppet_gives_a_nick_that_services_know_back_to_its_owner(services: Anope) -> None:
+    ann = member(unique("ann"))
+    await services.register(str(ann.user), "quack-quack")
+    async with pond(services.irc) as (us, bob):
+        await says(us, ann, "one")
+        await bob.line(lambda line: line.command == "NICK" and line.source == ann.user)
+        await says(us, ann, "two")
+        assert (await bob.heard("two")).sender == f"{ann.user}_"
+
+
+@pytest.mark.parametrize("nick", ["NickServ", "AuthServ"])
+async def test_a_stranger_who_sounds_like_services_takes_no_nick_from_a_puppet(server: Process, nick: str) -> None:
+    """Where there are no services, or services that are called otherwise."""
+    ann = member(unique("ann"))
+    async with pond(server) as (us, bob), IrcPerson(HOST, server.port, nick) as eve:
+        await says(us, ann, "one")
+        await eve.raw(f"NOTICE {ann.user} :This nickname is registered. Please choose a different nick.")
+        await eve.ping()
+        await says(us, ann, "two")
+        await says(us, ann, "three")
+        assert {(await bob.heard(words)).sender for words in ("one", "two", "three")} == {ann.user}
