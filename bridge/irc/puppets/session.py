@@ -210,7 +210,7 @@ class PuppetSession:
                 yield from self._dealt_with(line.last)
             case "CAP":
                 yield from self._cap(line)
-            case "001":
+            case "001" if not self.online:
                 self.online, self.nick = True, line.param(0) or self.nick
                 yield Welcomed(self.nick)
 
