@@ -8,6 +8,7 @@ from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.dialect.operations import React, Voice, encode
+from bridge.irc.puppets.crowd import _MUTED_S
 from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
 from bridge.model.outbox import Post
@@ -140,6 +141,22 @@ async def test_a_ban_of_a_puppet_is_respected_unless_the_link_marks_the_banned(s
             heard = await bob.heard("three")
             assert (heard.sender, heard.text) == (us.settings.nick, f"<{ann.user}> three")
             assert not any("two" in text for _, text in speech(bob))
+
+
+async def test_a_ban_that_lasts_for_a_moment_refuses_words_for_little_more(server: Process) -> None:
+    """As in a channel in trouble, which bans everybody for a second."""
+    ann = member(unique("ann"))
+    async with pond(server) as (us, bob):
+        await says(us, ann, "one")
+        await bob.raw(f"MODE {us.room.id} +b *!*@*")
+        await bob.ping()
+        with pytest.raises(PermanentError, match="banned"):
+            await says(us, ann, "two")
+        await bob.raw(f"MODE {us.room.id} -b *!*@*")
+        await bob.ping()
+        await asyncio.sleep(_MUTED_S + 0.5)
+        await says(us, ann, "three")
+        assert (await bob.heard("three")).sender == ann.user
 
 
 async def test_after_a_kick_a_puppet_comes_back_with_its_owners_next_words(server: Process) -> None:
