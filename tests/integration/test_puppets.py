@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers.process import HOST
 from bridge.irc.dialect.operations import React, Voice, encode
+from bridge.irc.puppets.crowd import _MUTED_S
 from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
 from bridge.model.outbox import Post
@@ -15,7 +18,7 @@ from bridge.network import PermanentError
 from tests.fakes.memory import Notebook
 from tests.integration.irc import channel_of, ours, person
 from tests.integration.puppets import Allowlist, member, pond, posts, says, speech
-from tests.integration.servers import NgIrcd, unique
+from tests.integration.servers import Anope, NgIrcd, unique
 
 pytestmark = pytest.mark.servers
 
@@ -140,6 +143,22 @@ async def test_a_ban_of_a_puppet_is_respected_unless_the_link_marks_the_banned(s
             assert not any("two" in text for _, text in speech(bob))
 
 
+async def test_a_ban_that_lasts_for_a_moment_refuses_words_for_little_more(server: Process) -> None:
+    """As in a channel in trouble, which bans everybody for a second."""
+    ann = member(unique("ann"))
+    async with pond(server) as (us, bob):
+        await says(us, ann, "one")
+        await bob.raw(f"MODE {us.room.id} +b *!*@*")
+        await bob.ping()
+        with pytest.raises(PermanentError, match="banned"):
+            await says(us, ann, "two")
+        await bob.raw(f"MODE {us.room.id} -b *!*@*")
+        await bob.ping()
+        await asyncio.sleep(_MUTED_S + 0.5)
+        await says(us, ann, "three")
+        assert (await bob.heard("three")).sender == ann.user
+
+
 async def test_after_a_kick_a_puppet_comes_back_with_its_owners_next_words(server: Process) -> None:
     ann = member(unique("ann"))
     async with pond(server) as (us, bob):
@@ -226,3 +245,26 @@ async def test_when_the_adapter_ends_its_puppets_leave(server: Process) -> None:
     async with person(server) as carl:
         answer = await carl.ask(f"ISON {ann.user} {carl.nick}", lambda line: line.command == "303")
         assert answer.params[-1].strip() == carl.nick
+
+
+async def test_a_puppet_gives_a_nick_that_services_know_back_to_its_owner(services: Anope) -> None:
+    ann = member(unique("ann"))
+    await services.register(str(ann.user), "quack-quack")
+    async with pond(services.irc) as (us, bob):
+        await says(us, ann, "one")
+        await bob.line(lambda line: line.command == "NICK" and line.source == ann.user)
+        await says(us, ann, "two")
+        assert (await bob.heard("two")).sender == f"{ann.user}_"
+
+
+@pytest.mark.parametrize("nick", ["NickServ", "AuthServ"])
+async def test_a_stranger_who_sounds_like_services_takes_no_nick_from_a_puppet(server: Process, nick: str) -> None:
+    """Where there are no services, or services that are called otherwise."""
+    ann = member(unique("ann"))
+    async with pond(server) as (us, bob), IrcPerson(HOST, server.port, nick) as eve:
+        await says(us, ann, "one")
+        await eve.raw(f"NOTICE {ann.user} :This nickname is registered. Please choose a different nick.")
+        await eve.ping()
+        await says(us, ann, "two")
+        await says(us, ann, "three")
+        assert {(await bob.heard(words)).sender for words in ("one", "two", "three")} == {ann.user}

@@ -49,6 +49,9 @@ _BEAT_S = 2.0
 _BARRED_S = 60.0
 """Seconds after which a puppet tries again to join where it may not be, or to speak where it may not speak."""
 _BANNED_S = 15.0
+"""The same where it is banned."""
+_MUTED_S = 2.0
+"""The same where it is in the channel and banned: the ban may last for a moment, and asking again costs a line."""
 _BAN = Backoff(first_s=3600.0, longest_s=86_400.0)
 _TURNED_AWAY = Backoff(first_s=120.0, longest_s=3600.0)
 """Seconds in which no new puppets are made after a network has banned one, or turned one away."""
@@ -295,7 +298,10 @@ class Puppets:
 
     def _bar(self, puppet: Puppet, name: str) -> Bar | None:
         bar = puppet.bars.get(name)
-        if bar is not None and self._now() - bar.at > (_BANNED_S if bar.banned else _BARRED_S):
+        lasts = _BARRED_S
+        if bar is not None and bar.banned:
+            lasts = _MUTED_S if self.is_in(puppet, name) else _BANNED_S
+        if bar is not None and self._now() - bar.at > lasts:
             del puppet.bars[name]
             return None
         return bar

@@ -3,11 +3,11 @@
 It hears nothing but what is about itself: what others say in its channels is skipped before it is decoded.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bridge.irc.effects import Write, written
+from bridge.irc.puppets.claims import NUMERICS, Claims, is_claim, sounds_like_services
 from bridge.irc.session.farewells import Farewell, meaning
 from bridge.irc.wire.line import Line, compose, parse
 from bridge.model.casemap import Casemapping
@@ -23,9 +23,6 @@ _NOT_JOINED = frozenset(
 )
 _NO_NICK = frozenset({"431", "432", "433", "436", "437"})
 _NOT_SAID = frozenset({"401", "403", "404", "408", "411", "412", "415", "417", "421", "442", "477", "482", "FAIL"})
-_REGISTERED = re.compile(r"\bnick\w*\b.{0,80}\bis\b(?:(?!\bnot\b).){0,20}\b(?:registered|owned|protected)", re.I)
-"""In what services say whose nick we have taken."""
-_SERVICES = re.compile(r"nickserv|services?|authserv", re.IGNORECASE)
 _REASON = 200
 
 
@@ -131,6 +128,7 @@ class PuppetSession:
         self._joining: set[str] = set()
         self._flying: dict[str, str] = {}
         self._renames: set[str] = set()
+        self._claims = Claims(casemapping.fold)
         self._ban = ""
         self.nick = ""
         self.online = False
@@ -196,6 +194,9 @@ class PuppetSession:
                 yield from self._closed(line)
             case "PRIVMSG" | "NOTICE":
                 yield from self._told(line)
+            case command if command in NUMERICS:
+                if self._claims.is_proven(line):
+                    yield from self._ask_for_nick("each nick of the member is registered to somebody")
             case command if command in _NO_NICK and not self.online:
                 yield from self._ask_for_nick(f"no nick is free for the member: {one_line(line.last, _REASON)}")
             case command if command[:1] in "45" or command in ("FAIL", "926"):
@@ -209,7 +210,7 @@ class PuppetSession:
                 yield from self._dealt_with(line.last)
             case "CAP":
                 yield from self._cap(line)
-            case "001":
+            case "001" if not self.online:
                 self.online, self.nick = True, line.param(0) or self.nick
                 yield Welcomed(self.nick)
 
@@ -266,12 +267,12 @@ class PuppetSession:
         yield Closed(reason or "killed", Farewell.BANNED if self._ban else meaning(reason))
 
     def _told(self, line: Line) -> Iterator[Outcome]:
-        """What is said to the puppet. Services that say whose nick it is are heeded at once."""
+        """What is said to the puppet. The server is asked whether services that say whose nick it is are such."""
         if self._fold(line.param(0)) != self._fold(self.nick) or line.is_of_server:
             return
-        if _SERVICES.fullmatch(line.source.nick):
-            if line.command == "NOTICE" and _REGISTERED.search(line.param(1)):
-                yield from self._ask_for_nick("each nick of the member is registered to somebody")
+        if sounds_like_services(line.source.nick):
+            if is_claim(line):
+                yield from self._claims.asked(line.source.nick)
         elif line.command == "PRIVMSG" and not line.param(1).startswith("\x01"):
             yield Whispered(line.source.nick)
 

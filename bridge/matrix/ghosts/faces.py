@@ -86,10 +86,12 @@ class Faces:
         self._known: bool | None = None  # whether the homeserver knows our registration; None: not asked yet
         self._reason = ""
         self._checked = asyncio.Event()
+        self._asked_at: float | None = None  # since when words wait for that, by the loop's clock
         self._wanted = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._bucket = TokenBucket(_AT_ONCE, _PER_SECOND)
         self._under_way: dict[tuple[str, str, str, str], asyncio.Task[bool]] = {}
+        self._words_wait: dict[tuple[str, str, str, str], float] = {}  # for ghosts under way: since when, by the loop
         self._later: dict[tuple[str, str, str, str], tuple[JoinedRoom, Face]] = {}  # of a crowd that came at once
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._barred = LruDict[tuple[str, str, str, str], float](_BARRED)  # until when, by the loop's clock
@@ -242,6 +244,7 @@ class Faces:
     def _next(self, key: tuple[str, str, str, str]) -> None:
         """A ghost has come, or not: the next one of a crowd may."""
         self._under_way.pop(key, None)
+        self._words_wait.pop(key, None)
         self._later.pop(key, None)
         while self._later and self._group is not None and len(self._under_way) < _MOST // 2:
             joined, face = self._later.pop(next(iter(self._later)))
@@ -249,15 +252,18 @@ class Faces:
                 self._start(joined, face)
 
     async def _stays_out(self, ghost: Ghost, joined: JoinedRoom, face: Face) -> None:
+        removed = ghost.removed(joined.id)  # which may change meanwhile
         await self._flush()
         if not face.or_mark:
-            raise FaceRemoved(f"{ghost.user}, who speaks for {face.shown} there, was {ghost.removed(joined.id)}")
+            raise FaceRemoved(f"{ghost.user}, who speaks for {face.shown} there, was {removed}")
 
     async def _is_known(self) -> bool:
-        """Whether the homeserver knows our registration. At first somebody's words wait for the answer."""
+        """Whether the homeserver knows our registration. The first words wait for the answer, and no later ones."""
         self._wanted.set()
         if self._known is None and self._group is not None:
-            await is_set_within(self._checked, _WITHIN_S)
+            now = asyncio.get_running_loop().time()
+            self._asked_at = now if self._asked_at is None else self._asked_at
+            await is_set_within(self._checked, self._asked_at + _WITHIN_S - now)
         return self._known is True
 
     async def _note_spoke(self, ghost: Ghost, face: Face) -> None:
@@ -272,11 +278,13 @@ class Faces:
     # How ghosts come
 
     async def _is_prepared(self, joined: JoinedRoom, face: Face) -> bool:
-        """Whether the ghost is in the room by now. It goes on coming if that takes too long."""
+        """Whether the ghost is in the room by now. If it takes too long it goes on coming, and no later words wait."""
         task = self._start(joined, face)
         if task is None:
             return False
-        done, _ = await asyncio.wait({task}, timeout=_WITHIN_S)
+        now = asyncio.get_running_loop().time()
+        since = self._words_wait.setdefault(_key(face, joined), now)
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, since + _WITHIN_S - now))
         return bool(done) and not task.cancelled() and task.result()
 
     def _start(self, joined: JoinedRoom, face: Face) -> asyncio.Task[bool] | None:

@@ -78,6 +78,12 @@ def test_it_introduces_itself_and_asks_for_tags_only() -> None:
     assert talk.session.tags
 
 
+def test_a_server_lets_it_in_once_however_often_it_says_so() -> None:
+    talk = Talk().online()
+    assert talk.hears(":irc 001 ann :Welcome", ":irc 001 eve :Welcome") == []
+    assert talk.session.nick == "ann"
+
+
 def test_a_server_without_tags_lets_it_in_as_well() -> None:
     talk = Talk()
     talk.hears(":irc CAP * LS * :sasl", ":irc CAP * LS :batch", ":irc 001 ann :Welcome")
@@ -142,7 +148,10 @@ def test_a_line_is_refused_or_dealt_with() -> None:
     assert talk.hears(":irc PONG irc :p3") == [Taken("p2"), Taken("p3")]
 
 
-def test_services_that_say_whose_nick_it_is_are_heeded_at_once() -> None:
+_CLAIM = "NOTICE ann :This nickname is registered and protected. Please identify."
+
+
+def test_services_that_say_whose_nick_it_is_are_heeded_once_the_server_says_that_they_are_services() -> None:
     talk = Talk().online()
     for other in (
         ":bob!u@h NOTICE ann :This nickname is registered.",
@@ -150,11 +159,26 @@ def test_services_that_say_whose_nick_it_is_are_heeded_at_once() -> None:
     ):
         talk.hears(other)
         assert talk.wrote[-1] == "CAP END"
-    talk.hears(":NickServ!s@s NOTICE ann :This nickname is registered and protected. Please identify.")
+    talk.hears(f":NickServ!s@s {_CLAIM}")
+    assert talk.wrote[-1] == "WHOIS NickServ"
+    talk.hears(":irc 311 ann NickServ s s * :Nickname services", ":irc 312 ann NickServ services.net :Services")
+    assert talk.wrote[-1] == "WHOIS NickServ"
+    talk.hears(":irc 318 ann NickServ :End of WHOIS")
     assert talk.wrote[-1] == "NICK ann_"
     assert talk.hears(":irc 433 ann ann_ :taken") == []
     assert talk.hears(":ann!q@h NICK :ann-m") == [Renamed("ann-m", asked=True)]
     assert talk.hears(":ann-m!q@h NICK Guest123") == [Renamed("Guest123", asked=False)]
+
+
+@pytest.mark.parametrize("nick", ["NickServ", "AuthServ", "Services", "service"])
+def test_a_stranger_with_a_nick_like_that_of_services_moves_no_puppet(nick: str) -> None:
+    """The puppet does not ask without end: a server throws out who asks too much."""
+    talk = Talk().online()
+    for _ in range(100):
+        talk.hears(f":{nick}!eve@services.example {_CLAIM}", ":irc 312 ann Chan services.net :Services")
+        talk.hears(f":irc 312 ann {nick} irc.net :A server", f":irc 318 ann {nick} :End of WHOIS")
+    assert not [line for line in talk.wrote if line.startswith("NICK") and line != "NICK ann"]
+    assert talk.wrote.count(f"WHOIS {nick}") == 10
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def person(nick: str, account: str | None = None, host: str = "b@one.example") -
 
 
 class House(Homeserver):
-    """`asked` are the requests; `troubles` are raised instead of an answer to what matches, `lost` after it is done."""
+    """`asked` are the requests; `troubles` are raised instead of an answer to what matches, `lost` after it is done.
+    What matches `stalls` gets no answer."""
 
     def __init__(self, *, public: bool = True) -> None:
         super().__init__("http://hs", US)
@@ -58,6 +59,7 @@ class House(Homeserver):
         self.lost: deque[tuple[str, Exception]] = deque()
         self.remembers_transactions = True
         self.pause_s = 0.0
+        self.stalls = ""
 
     @property
     def said(self) -> list[tuple[str, str]]:
@@ -102,6 +104,8 @@ class House(Homeserver):
         self.asked.append(place)
         if self.pause_s:
             await asyncio.sleep(self.pause_s)
+        if self.stalls and re.search(self.stalls, place):
+            await asyncio.get_running_loop().create_future()
         if self.troubles and re.search(self.troubles[0][0], place):
             raise self.troubles.popleft()[1]
         answer = self._done(user, path, json.loads(body or "{}"))
@@ -155,10 +159,14 @@ class Counted(Notebook):
     def __init__(self) -> None:
         super().__init__()
         self.remembered = 0
+        self.is_remembering = False
 
     async def remember(self, changes: Mapping[str, str | None]) -> None:
         self.remembered += 1
+        self.is_remembering = True
+        await asyncio.sleep(0)  # as a store takes time
         await super().remember(changes)
+        self.is_remembering = False
 
 
 class Pond:

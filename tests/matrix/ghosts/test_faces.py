@@ -151,6 +151,28 @@ async def test_the_first_words_wait_for_a_ghost_for_a_moment_only(pond: Pond) ->
     assert pond.house.said == [(ghost("eve"), "zero"), (US, "<bob> one"), (ghost("bob"), "two")]
 
 
+async def test_later_words_do_not_wait_for_a_ghost_that_is_slow_to_come(pond: Pond) -> None:
+    """A homeserver that answers ghosts late, or never, does not make a conversation slow."""
+    async with pond.runs() as run:
+        await run.say(person("eve"), "zero")
+        pond.house.stalls = "join|whoami"
+        began = asyncio.get_running_loop().time()
+        for number in range(20):
+            await run.say(_BOB, f"word {number}")
+        assert 3 <= asyncio.get_running_loop().time() - began < 4
+    assert pond.house.said[1:] == [(US, f"<bob> word {number}") for number in range(20)]
+
+
+async def test_later_words_do_not_wait_for_a_homeserver_that_does_not_say_whether_it_knows_us(pond: Pond) -> None:
+    pond.house.stalls = "whoami"
+    async with pond.runs() as run:
+        began = asyncio.get_running_loop().time()
+        for number in range(20):
+            await run.say(person(f"p{number}"), "hi")
+        assert 3 <= asyncio.get_running_loop().time() - began < 4
+    assert {sender for sender, _ in pond.house.said} == {US}
+
+
 async def test_a_crowd_comes_one_after_the_other_and_nobody_is_kept_waiting(pond: Pond) -> None:
     async with pond.runs() as run:
         began = asyncio.get_running_loop().time()
@@ -211,6 +233,18 @@ async def test_what_is_heard_of_a_ghost_counts_at_once_and_after_a_restart(pond:
         run.faces.hear(run.joined, Membership(ghost("bob"), "invite", "", "@mod:hs", ""))
         await run.say(_BOB, "three")
     assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "three")]
+
+
+async def test_who_is_told_of_a_removal_is_told_by_whom_though_the_ghost_is_invited_at_that_moment(pond: Pond) -> None:
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        run.faces.hear(run.joined, Membership(ghost("bob"), "leave", "", "@mod:hs", "out with you"))
+        telling = asyncio.create_task(run.say(_BOB, "two"))
+        while not pond.memory.is_remembering:  # noqa: ASYNC110  (a store rings no bell)
+            await asyncio.sleep(0)
+        run.faces.hear(run.joined, Membership(ghost("bob"), "invite", "", "@mod:hs", ""))
+        with pytest.raises(FaceRemoved, match="removed by @mod:hs: out with you"):
+            await telling
 
 
 async def test_a_store_that_was_lost_makes_nothing_twice_and_lets_nobody_back_in(pond: Pond) -> None:
