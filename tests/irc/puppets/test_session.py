@@ -23,7 +23,7 @@ from bridge.irc.puppets.session import (
     Whispered,
 )
 from bridge.irc.session.farewells import Farewell
-from bridge.irc.wire.line import compose
+from bridge.irc.wire.line import Line, Source, compose
 from bridge.model.casemap import Casemapping
 
 
@@ -175,8 +175,11 @@ def test_the_end_has_a_meaning(lines: list[str], farewell: Farewell) -> None:
 
 def test_somebody_who_speaks_to_it_in_private_is_noticed_and_their_client_is_not_answered() -> None:
     talk = Talk().online()
-    assert talk.hears(":bob!u@h PRIVMSG ann :psst") == [Whispered("bob")]
+    line = Line("PRIVMSG", ("ann", "psst"), Source("bob", "u", "h"))
+    assert talk.hears(":bob!u@h PRIVMSG ann :psst") == [Whispered(line, None)]
     assert talk.hears(":bob!u@h PRIVMSG ann :\x01VERSION\x01") == []
+    assert talk.hears(":bob!u@h NOTICE ann :\x01PING 1\x01") == []
+    assert talk.wrote[-1] == "CAP END"
 
 
 @given(st.lists(st.text(max_size=60), max_size=10))
