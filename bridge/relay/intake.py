@@ -148,7 +148,7 @@ class Relay:
             told.append(notices.busy(case.event))
         if verdict.aside is Aside.SPENT:
             told.append(notices.spent(case.event))
-        if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
+        if refusal is not None and (case.link is not None or refusal.told in (Told.REASON, Told.EACH)):
             told.append(notices.refusal(case.event, case.link, refusal, self._gate.next_step))
         elif refusal is None and case.link is not None and case.is_member and isinstance(case.event.body, Message):
             told.append(notices.welcome(case.event, case.link))

@@ -59,6 +59,8 @@ class Notices:
             case Told.REASON:
                 where = f"In {link.name} I do not carry your messages: " if link else ""
                 return self._daily(event, f"refused {refusal.reason}", lambda: f"{where}{refusal.reason}")
+            case Told.EACH:
+                return self.tell(event.room, f"unsaid {event.id}", refusal.reason)
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
             case _ as never:

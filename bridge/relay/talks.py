@@ -117,7 +117,9 @@ class Privately:
             return self._with_partner(event), ()
         if (begun := _begins(self._gate, event)) is not None:
             return None if isinstance(begun, str) else (await self._begun(event, lease, *begun), ())
-        talks = self._talks.of(event.room.network, event.sender.address)
+        here = event.room.network
+        every = self._talks.of(here, event.sender.address)
+        talks = [each for each in every if self._gate.has_talks(here, each[0].other)]  # networks come and go
         if not talks:
             return None
         if (refers := _refers(event)) is not None:

@@ -48,6 +48,8 @@ class Told(StrEnum):
     """The link's hint for guests."""
     REASON = "reason"
     """The reason itself, once a day."""
+    EACH = "each"
+    """The reason itself, each time: a member's private words were not said."""
     ADVICE = "advice"
     """That everybody saw their password; sent each time."""
 

@@ -200,6 +200,10 @@ class Gate:
         wanted = talks.beginning(line)
         return None if wanted is None else talks.begun(sender, self.who(sender), wanted, self._grounds)
 
+    def has_talks(self, network: str, other: str) -> bool:
+        """Whether members on `network` may talk in private with people on the IRC network `other`."""
+        return network in talks.homes(other, self._grounds)
+
     def is_meant_for_us(self, line: str, event: Event, name: str) -> bool:
         """Whether `line`, which begins with the name of somebody with whom the sender of `event` talks, is for a bot,
         or for the desk."""

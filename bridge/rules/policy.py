@@ -71,8 +71,9 @@ def _told_if_may_be(event: Event, refusal: Refusal | None) -> Refusal | None:
 def _of_a_talk(case: Case, way: Way, names: Collection[str], is_user: Callable[[str], object]) -> Refusal | None:
     """Refuse what is said in private by a guest, to nobody who can be reached, or with what may be a password."""
     if holds_secret(plain(case.event.text), names, private=False, is_user=is_user):
+        told = Told.EACH if case.is_member else Told.REASON
         return Refusal(
-            "what you said looks like a password, and I did not pass it on", Told.REASON, Cause.PASSWORD, heard=False
+            "what you said looks like a password, and I did not pass it on", told, Cause.PASSWORD, heard=False
         )
     if (refusal := _of_a_sanction(case.sanction)) is not None:
         return refusal
@@ -80,7 +81,7 @@ def _of_a_talk(case: Case, way: Way, names: Collection[str], is_user: Callable[[
         who = f"I speak for {way.owner} by a bridge. " if way.owner else ""
         return Refusal(f"{who}{_NO_MEMBER}", Told.REASON, Cause.GUEST, heard=False)
     if way.room is None:
-        return Refusal(way.reason, Told.REASON, Cause.NOT_POSSIBLE, heard=False)
+        return Refusal(way.reason, Told.EACH, Cause.NOT_POSSIBLE, heard=False)
     return _of_a_stranger_to_its_target(case)
 
 

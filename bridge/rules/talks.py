@@ -84,7 +84,7 @@ def _to_irc(event: Event, talk: MatrixTalk, user: User | None, grounds: Grounds)
     proved = Identity(Proof.MATRIX, "", talk.member) in event.sender.proofs
     if not proved or user is None:
         return Way(None, name, reason=_NOT_THEIRS)
-    if talk.network not in _homes(talk.other, grounds):
+    if talk.network not in homes(talk.other, grounds):
         return Way(None, name, reason=f"members have no nicks of their own on {talk.other}")
     if not grounds.may_have_puppet(name):
         return Way(None, name, reason=f"you have no nick of your own on {talk.other}: say `puppet on`")
@@ -110,7 +110,7 @@ def _with_account(account: str, network: str, grounds: Grounds) -> User | None:
     return grounds.users.identify(Sender(network, account, account, (proof,)))
 
 
-def _homes(network: str, grounds: Grounds) -> tuple[str, ...]:
+def homes(network: str, grounds: Grounds) -> tuple[str, ...]:
     """The other networks of links in which members have nicks of their own on an IRC network, in their order."""
     faced = (link.rooms for link in grounds.links if link.presentation.puppets)
     rooms = (room for rooms in faced if any(each.network == network for each in rooms) for room in rooms)
@@ -118,7 +118,7 @@ def _homes(network: str, grounds: Grounds) -> tuple[str, ...]:
 
 
 def _home(network: str, grounds: Grounds) -> str | None:
-    return next(iter(_homes(network, grounds)), None)
+    return next(iter(homes(network, grounds)), None)
 
 
 def note(sender: Sender, user: User) -> str:
@@ -151,7 +151,7 @@ def begun(sender: Sender, user: User | None, wanted: Beginning, grounds: Grounds
     """The talk that `sender` begins, and with whom; or why there can be none, in words."""
     if user is None:
         return "That is for members."
-    networks = [name for name in grounds.on_irc if sender.network in _homes(name, grounds)]
+    networks = [name for name in grounds.on_irc if sender.network in homes(name, grounds)]
     network = wanted.network or next(iter(networks), "")
     if network not in networks:
         return "Members have no nicks of their own there."

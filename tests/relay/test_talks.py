@@ -143,8 +143,9 @@ async def test_somebody_else_who_takes_the_nick_is_named_and_answered_only_after
         await _begins(world)
         await _begins(world, _whisper("I am bob, really", irc("bob", "carol")))
         assert world.home.sent[-1][1] == "bob (carol): I am bob, really"
-        await world.home.hear(_typed("bob: secret"))
-        assert "I do not know for sure who bob on libera is now" in (await world.home.delivered(3))[-1]
+        for number in range(2):  # each time, not once a day
+            await world.home.hear(_typed(f"bob: secret {number}"))
+            assert "I do not know for sure who bob on libera is now" in (await world.home.delivered(3 + number))[-1]
     async with world.running():
         await world.home.hear(_typed("secret", "$again", reply_to="home-0"))
         await world.home.settled()
@@ -255,6 +256,17 @@ async def test_a_notice_and_an_action_stay_what_they_are(world: World) -> None:
             replace(_whisper("note", id_="n"), body=said(HOME, BOB, "note", kind=Kind.NOTICE).body),
         )
         assert await world.home.delivered(2) == ["* bob waves", "bob: note"]
+
+
+async def test_a_network_that_is_linked_no_more_does_not_make_a_name_ambiguous(world: World) -> None:
+    """It may have another name now."""
+    async with world.running():
+        await _begins(world, _whisper("hi", irc("bob", "bob", network="oftc"), Room("oftc", "alice>bob")))
+    world.link = replace(world.link, rooms=(HOME, LIBERA))
+    async with world.running():
+        await _begins(world)
+        await world.home.hear(_typed("bob: hello"))
+        assert await world.libera.delivered(1) == ["alice: hello"]
 
 
 async def test_only_so_many_talks_are_kept_and_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.casemap import Casemapping
 from bridge.model.people import Sender
+from bridge.model.text import folded
 
 log = structlog.get_logger()
 
@@ -276,6 +277,10 @@ class Puppets:
     def of(self, user: str) -> Puppet | None:
         """The puppet that a user has now."""
         return self._puppets.get(user.casefold())
+
+    def of_folded(self, name: str) -> Puppet | None:
+        """The puppet of the user whose name is that, once it is `folded`."""
+        return next((each for each in self._puppets.values() if folded(each.voice.user) == name), None)
 
     async def remember(self, puppet: Puppet) -> None:
         """Call it before the puppet says anything."""

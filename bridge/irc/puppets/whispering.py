@@ -46,6 +46,7 @@ class Whispering:
             await puppet.pace.turn()
             await self._puppets.remember(puppet)
             if said.to:
+                await puppet.pace.turn()  # the server counts the question, too
                 await self._check(said.target, said.to, connection, eyes)
             await self._written(post, said.target, line, connection)
         log.debug("puppet_whispers", network=self._network, user=puppet.voice.user, post=post.id)
@@ -57,7 +58,7 @@ class Whispering:
         is_ours, user = said.to == "", said.voice.user
         if not is_ours and not self._puppets.members.may_have_puppet(user):
             raise PermanentError(f"you have no nick of your own on {self._network}")
-        puppet = self._puppets.of(user) if is_ours else self._puppets.wanted(said.voice)
+        puppet = self._puppets.of_folded(user) if is_ours else self._puppets.wanted(said.voice)
         if puppet is None and is_ours:
             raise Needless("the nick that would say it is gone")
         if puppet is None:

@@ -273,9 +273,11 @@ async def test_while_the_bridge_is_offline_who_writes_to_a_puppet_is_asked_to_wa
     server = Server()
     async with running(server, members=Allowlist()) as (net, batches):
         await net.send(scripted.post("ann", "one"))
-        monkeypatch.setattr(net, "_connection", None)
-        server.tell("ann", *2 * [":bob!u@h PRIVMSG ann :psst"], ":bob!u@h NOTICE ann :x", ":eve!u@h PRIVMSG ann :psst")
-        await server.told("ann> NOTICE eve :I cannot pass that on right now")
+        whispers = [*2 * [":bob!u@h PRIVMSG ann :psst"], ":bob!u@h NOTICE ann :x", ":eve!u@h PRIVMSG ann :psst"]
+        with monkeypatch.context() as offline:
+            offline.setattr(net, "_connection", None)
+            server.tell("ann", *whispers)
+            await server.told("ann> NOTICE eve :I cannot pass that on right now")
         assert len([line for line in server.lines if "> NOTICE" in line]) == 2
         assert [event for batch in batches for event in batch.events] == []
 
