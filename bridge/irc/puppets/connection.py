@@ -178,7 +178,7 @@ class PuppetConnection:
                 case Taken(post) if post in self._whispers:
                     self._settle(post, post)
                 case Identified(nick) if (asked := self._asked.get(nick)) is not None and not asked.done():
-                    asked.set_result(outcome)
+                    asked.set_result(None if outcome.unanswered else outcome)
                 case Taken(post):
                     self._loop.call_later(
                         _SEEN_WITHIN_S, self._settle, post, Unseen("nobody has seen the message", resend=True)

@@ -31,7 +31,7 @@ _NOT_SAID = frozenset(
     map(str, (401, 403, 404, 408, 411, 412, 415, 417, 421, 442, 477, 482, 486, 492, 513, 531, 716))
 ) | {"FAIL"}
 """716 (ERR_TARGUMODEG): they take private messages of some people only; 486, 492, 531: of nobody, or not of us."""
-_WHOIS = frozenset({"311", "318", "330"})
+_WHOIS = frozenset({"263", "311", "318", "330"})
 _REGISTERED = re.compile(r"\bnick\w*\b.{0,80}\bis\b(?:(?!\bnot\b).){0,20}\b(?:registered|owned|protected)", re.I)
 """In what services say whose nick we have taken."""
 _SERVICES = re.compile(r"nickserv|services?|authserv", re.IGNORECASE)
@@ -112,11 +112,12 @@ class Whispered:
 @dataclass(frozen=True, slots=True)
 class Identified:
     """The answer to a WHOIS: who has a nick now, and the account that they are logged in to ('' for none); `source`
-    None: nobody has it."""
+    None: nobody has it. `unanswered`: the server does not want to say it now."""
 
     nick: str
     source: Source | None
     account: str
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,10 @@ class PuppetSession:
             yield Whispered(line, line.tags.get("account", "") if self._accounts else None)
 
     def _identified(self, line: Line) -> Iterator[Outcome]:
-        """311 (RPL_WHOISUSER), 330 (RPL_WHOISACCOUNT), 318 (RPL_ENDOFWHOIS)."""
+        """311 (RPL_WHOISUSER), 330 (RPL_WHOISACCOUNT), 318 (RPL_ENDOFWHOIS), 263 (RPL_TRYAGAIN)."""
+        if line.command == "263" and line.param(1).upper() == "WHOIS":
+            asked, self._asked = self._asked, {}
+            yield from (replace(each, unanswered=True) for each in asked.values())
         key = self._fold(line.param(1))
         found = self._asked.get(key)
         if found is None:

@@ -8,9 +8,10 @@ import structlog
 from bridge.irc.dialect.operations import Say
 from bridge.irc.dialect.place import Limits
 from bridge.irc.dialect.render import refit
-from bridge.irc.puppets.connection import Flight, PuppetConnection, Unseen
+from bridge.irc.puppets.connection import PuppetConnection, Unseen
 from bridge.irc.puppets.connection import Refused as NotTaken
 from bridge.irc.puppets.crowd import Eyes, Puppet, Puppets
+from bridge.irc.puppets.session import Identified
 from bridge.irc.wire.line import Unwritable, compose
 from bridge.lib.waiting import is_set_within
 from bridge.model.outbox import Post
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 _CONNECTS_WITHIN_S = 20.0
 """Seconds that private words wait here for their speaker's puppet to connect."""
 _AGAIN_S = 5.0
+_MISLED = (
+    "between the answer who has a nick and a member's private line to it, somebody else took it; the member is told"
+)
 
 
 class Whispering:
@@ -47,8 +51,8 @@ class Whispering:
             await self._puppets.remember(puppet)
             if said.to:
                 await puppet.pace.turn()  # the server counts the question, too
-                await self._check(said.target, said.to, connection, eyes)
-            await self._written(post, said.target, line, connection)
+                self._prove(said.target, said.to, await self._asked(said.target, connection), eyes)
+            await self._written(post, said, line, connection, eyes)
         log.debug("puppet_whispers", network=self._network, user=puppet.voice.user, post=post.id)
         return post.id
 
@@ -82,25 +86,35 @@ class Whispering:
         except Unwritable as error:
             raise PermanentError(str(error)) from error
 
-    async def _check(self, nick: str, user: str, connection: PuppetConnection, eyes: Eyes) -> None:
-        """Raises PermanentError unless who has the nick now proves to be that user."""
+    async def _asked(self, nick: str, connection: PuppetConnection) -> Identified:
         found = await connection.whois(nick)
         if found is None:
             raise TransientError("the server does not say who has that nick", _AGAIN_S)
+        return found
+
+    def _prove(self, nick: str, user: str, found: Identified, eyes: Eyes) -> None:
+        """Raises PermanentError unless who has the nick proves to be that user."""
         if found.source is None:
             raise PermanentError(f"nobody has the nick {nick} now")
         if self._puppets.faces.of(found.source) is not None:
             raise PermanentError(f"{nick} is the nick of a member on Matrix: write to them there")
-        is_known = self._puppets.members.user_of(eyes.person(found.source, found.account))
-        if is_known is None or folded(is_known) != folded(user):
+        if not self._is(user, found, eyes):
             raise PermanentError(f"who has the nick {nick} now is not logged in as {user}; nothing was said to them")
 
-    async def _written(self, post: Post, nick: str, line: bytes, connection: PuppetConnection) -> None:
-        """Write a line, and return when the server has dealt with it."""
+    def _is(self, user: str, found: Identified, eyes: Eyes) -> bool:
+        """Whether somebody whom the server has named proves to be that user."""
+        person = None if found.source is None else eyes.person(found.source, found.account)
+        proved = None if person is None else self._puppets.members.user_of(person)
+        return proved is not None and folded(proved) == folded(user)
+
+    async def _written(self, post: Post, said: Say, line: bytes, connection: PuppetConnection, eyes: Eyes) -> None:
+        """Write a line, and return when the server has dealt with it. Right behind it goes the question who has the
+        nick: between the answer before and the line, somebody else may have taken it, and then that is told."""
         if not connection.open:
             raise TransientError("the connection of who speaks was lost", _AGAIN_S)
-        flight: Flight = asyncio.get_running_loop().create_future()
+        nick, flight = said.target, asyncio.get_running_loop().create_future()
         connection.whisper(post.id, nick, line, flight)
+        after = await connection.whois(nick) if said.to else None
         outcome = await flight
         if isinstance(outcome, NotTaken):
             raise PermanentError(f"{nick}: {outcome}")
@@ -108,3 +122,6 @@ class Whispering:
             raise InDoubt(str(outcome), resend=self._resends)
         if isinstance(outcome, SendError):
             raise outcome
+        if said.to and after is not None and after.source is not None and not self._is(said.to, after, eyes):
+            log.warning("whisper_misled", network=self._network, post=post.id, hint=_MISLED)
+            raise PermanentError(f"{nick} has changed hands at that very moment: who has it now may have read it")

@@ -48,6 +48,7 @@ class People:
     def __init__(self, server: Server, **nicks: tuple[str, str]) -> None:
         self.nicks = dict(nicks)
         self.asked = 0
+        self.leaves_after_words = False
         self.after: Callable[[], None] = lambda: None
         server.refuses = self.answer
 
@@ -64,6 +65,8 @@ class People:
         target = line.rpartition("PRIVMSG ")[2].split(" ")[0] if "PRIVMSG " in line else ""
         if target and target[0] != "#" and target not in self.nicks:
             return f":irc 401 {asker} {target} :No such nick"
+        if target in self.nicks and self.leaves_after_words:
+            self.nicks.clear()
         return None
 
 
@@ -105,7 +108,7 @@ async def test_a_puppet_is_made_and_says_it_to_who_has_the_nick_and_is_that_user
         "ann> PRIVMSG bob :\x01ACTION waves\x01",
         "ann> NOTICE bob :note",
     ]
-    assert people.asked == 3
+    assert people.asked == 6
     assert not [line for line in server.lines if line.startswith("duck> WHOIS")]
 
 
@@ -148,6 +151,26 @@ async def test_who_leaves_right_after_the_question_is_told_of_in_words() -> None
     async with running(server, members=Allowlist()) as (net, _):
         with pytest.raises(PermanentError, match="bob: No such nick"):
             await _says(net, _ann("hello"))
+
+
+async def test_who_takes_the_nick_between_the_answer_and_the_line_is_noticed() -> None:
+    """No server lets one write to an account. That it has happened is told."""
+    server = Server()
+    people = People(server, bob=("b@h", "bob"))
+    people.after = lambda: people.nicks.update(bob=("e@h", "eve"))
+    async with running(server, members=Allowlist()) as (net, _):
+        with pytest.raises(PermanentError, match="may have read it"):
+            await _says(net, _ann("hello"))
+
+
+async def test_who_leaves_right_after_they_were_written_to_has_read_it() -> None:
+    server = Server()
+    people = People(server, bob=("b@h", "bob"))
+    async with running(server, members=Allowlist()) as (net, _):
+        await _says(net, _ann("hello"))
+        people.leaves_after_words = True
+        await _says(net, _ann("bye"))
+    assert _said(server)[-1] == "ann> PRIVMSG bob :bye"
 
 
 async def test_the_nick_of_another_puppet_is_never_written_to() -> None:
