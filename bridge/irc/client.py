@@ -199,6 +199,8 @@ class IrcNetwork:
             if known is not None:
                 return known
             if isinstance(said, Say) and said.to is not None:
+                if connection.session.channels.shared:
+                    raise PermanentError(f"{self.name} is reached through a bouncer: no member has a nick there")
                 return await self._whispering.say(post, said)
             if isinstance(said, Say | React) and said.voice is not None and not connection.session.channels.shared:
                 known = await self._by_puppet(lane, connection, post, said, said.voice)

@@ -362,3 +362,26 @@ def test_a_stored_whisper_is_read_back_and_a_damaged_one_is_not_said_in_a_room()
             decode(encode(whisper).replace('"to":"bob"', damaged))
     with pytest.raises(PermanentError):
         decode(encode(replace(whisper, voice=None)))
+
+
+async def test_a_nick_that_looks_like_the_room_of_a_talk_is_reached_in_no_way() -> None:
+    """Some servers allow the sign in nicks: what is said to that nick would be said by ann's puppet to bob."""
+    server = Server()
+    async with running(server, members=Allowlist()) as (_, batches):
+        server.tell("duck", ":ann>bob!u@h PRIVMSG duck :psst", ":ann>bob!u@h PRIVMSG #pond :hi")
+        server.tell("duck", ":eve!u@h PRIVMSG duck :x")
+        first, second = await _heard(batches, 2)
+        assert (first.room, first.sender.address, first.sender.name) == (Room("net", "#pond"), "?", "ann›bob")
+        assert (second.room, second.sender.address) == (Room("net", "eve"), "eve")
+
+
+async def test_through_a_bouncer_nobody_has_a_nick_of_their_own() -> None:
+    server = Server()
+    People(server, bob=("b@h", "bob"))
+    async with running(server, members=Allowlist()) as (net, _):
+        connection = net._connection
+        assert connection is not None
+        connection.session.channels.shared = True
+        with pytest.raises(PermanentError, match="reached through a bouncer"):
+            await _says(net, _ann("hello"))
+    assert not [line for line in server.lines if "NICK ann" in line]
