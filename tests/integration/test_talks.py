@@ -11,11 +11,13 @@ import pytest
 
 from bridge.demo.people import Heard, IrcPerson, MatrixPerson
 from bridge.demo.servers import Synapse
+from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
 from bridge.model.people import Identity, Proof
 from bridge.users import User
 from bridge.users.tinydb import TinyUsers
-from tests.integration.daemon import Daemon, quackbridge
+from tests.faults.proxy import Proxy
+from tests.integration.daemon import Daemon, quackbridge, write_config
 from tests.integration.pond import PASSWORD, Pond
 from tests.integration.servers import Anope, unique
 from tests.integration.test_own_nick import nick, with_puppets
@@ -68,6 +70,10 @@ class Talk:
 
     def said_to_bob(self) -> list[str]:
         return [each.text for each in self.bob.messages if each.room == self.bob.nick and each.sender == self.puppet]
+
+    def numbers(self) -> list[int]:
+        """The numbers of the words that bob has heard in private."""
+        return [int(text.rpartition("word ")[2].rstrip(".")) for text in self.said_to_bob() if "word " in text]
 
     @property
     def refusals(self) -> int:
@@ -236,14 +242,8 @@ async def test_numbered_words_of_a_talk_survive_kills_in_order(pond: Pond) -> No
     bob's server refuses to him."""
     count = 60
     async with talking(pond) as talk:
-        alice, bob = talk.alice, talk.bob
-
-        async def alice_talks() -> None:
-            for number in range(count):
-                await alice.send(talk.room, f"{bob.nick}: word {number:03}.")
-                await asyncio.sleep(0.05)
-
-        saying = asyncio.create_task(alice_talks())
+        bob = talk.bob
+        saying = asyncio.create_task(_says_numbers(talk, count))
         for _ in range(2):
             await asyncio.sleep(1.0)
             await talk.daemon.stop(signal.SIGKILL)
@@ -252,7 +252,7 @@ async def test_numbered_words_of_a_talk_survive_kills_in_order(pond: Pond) -> No
         await saying
         await talk.hears(f"word {count - 1:03}.")
         await bob.ping()
-        numbers = [int(text.rpartition("word ")[2].rstrip(".")) for text in talk.said_to_bob() if "word " in text]
+        numbers = talk.numbers()
         assert [*dict.fromkeys(numbers)] == [*range(count)]
         doubts = sum(line["event"] == "sent_again" for line in talk.daemon.log)
         print(f"doubled {len(numbers) - count} of {count}; in doubt after the last kill: {doubts}")  # noqa: T201
@@ -284,3 +284,39 @@ async def test_the_owner_is_told_which_nick_they_have_if_theirs_was_taken(pond: 
         await bob.say(nick(pond, "alice_"), "the end")
         await alice.heard("the end")
         assert len([each for each in alice.messages if "Your nick on irc is" in each.text]) == 1
+
+
+@pytest.mark.parametrize("trouble", ["cut", "black hole"])
+async def test_words_of_a_talk_wait_while_the_irc_server_is_away(pond: Pond, trouble: str) -> None:
+    """60 each, in order, none lost; those on their way when it went away may come twice. Whether they are said again
+    is told by the log."""
+    count, config = 60, pond.config
+    async with Proxy(pond.irc.port) as way:
+        networks: dict[str, Any] = config["networks"]  # type: ignore[assignment]
+        networks["irc"]["server"] = f"{HOST}:{way.port}"
+        write_config(pond.folder, config, {})
+        async with talking(pond) as talk:
+            saying = asyncio.create_task(_says_numbers(talk, count))
+            await asyncio.sleep(1.0)
+            if trouble == "cut":
+                for _ in range(4):
+                    way.cut()
+                    await asyncio.sleep(1.5)
+            else:
+                way.black_hole()
+                await asyncio.sleep(3.0)
+                way.restore()
+            await saying
+            await talk.bob.heard(f"word {count - 1:03}.", timeout=60)
+            await talk.bob.ping()
+            numbers = talk.numbers()
+            again = sum(line["event"] == "sent_again" for line in talk.daemon.log)
+            print(f"{trouble}: doubled {len(numbers) - count} of {count}; said again: {again}")  # noqa: T201
+            assert [*dict.fromkeys(numbers)] == [*range(count)]
+            assert len(numbers) - count <= again
+
+
+async def _says_numbers(talk: Talk, count: int) -> None:
+    for number in range(count):
+        await talk.alice.send(talk.room, f"{talk.bob.nick}: word {number:03}.")
+        await asyncio.sleep(0.05)

@@ -282,6 +282,11 @@ class Puppets:
         """The puppet of the user whose name is that, once it is `folded`."""
         return next((each for each in self._puppets.values() if folded(each.voice.user) == name), None)
 
+    def pause_s(self, user: str) -> float:
+        """Seconds until a user may have a puppet again, after one that did not get in, or was thrown out."""
+        until = max(self._paused_until, self._not_before.get(user.casefold(), 0.0))
+        return max(0.0, until - self._now())
+
     async def remember(self, puppet: Puppet) -> None:
         """Call it before the puppet says anything."""
         async with puppet.remembering:

@@ -23,6 +23,9 @@ log = structlog.get_logger()
 _CONNECTS_WITHIN_S = 20.0
 """Seconds that private words wait here for their speaker's puppet to connect."""
 _AGAIN_S = 5.0
+_LONGEST_PAUSE_S = 60.0
+"""Seconds that private words wait for the next try of a puppet that did not get in. If it is longer, that is told, and
+they are given up."""
 _MISLED = (
     "between the answer who has a nick and a member's private line to it, somebody else took it; the member is told"
 )
@@ -65,13 +68,15 @@ class Whispering:
         puppet = self._puppets.of_folded(user) if is_ours else self._puppets.wanted(said.voice)
         if puppet is None and is_ours:
             raise Needless("the nick that would say it is gone")
+        if puppet is None and 0 < (pause := self._puppets.pause_s(user)) < _LONGEST_PAUSE_S:
+            raise TransientError("the nick of who speaks is tried again soon", pause)
         if puppet is None:
             raise PermanentError(f"{self._network} lets no nick of your own in at the moment")
         loop = asyncio.get_running_loop()
         until = loop.time() + _CONNECTS_WITHIN_S
         while not puppet.online:
             if puppet.is_over:
-                raise PermanentError(f"{self._network} did not let your nick in")
+                raise TransientError(f"{self._network} did not let the nick of who speaks in", _AGAIN_S)
             if not await is_set_within(puppet.changed, until - loop.time()):
                 raise TransientError("the nick of who speaks is not connected yet", _AGAIN_S)
         return puppet

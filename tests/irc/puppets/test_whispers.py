@@ -208,6 +208,23 @@ async def test_a_puppet_that_comes_too_late_is_waited_for_once_more(monkeypatch:
             await _says(net, _ann("hello"))
 
 
+async def test_words_wait_for_a_puppet_that_did_not_get_in_until_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    People(server, bob=("b@h", "bob"))
+    server.greets = lambda nick: "ERROR :Closing link" if nick == "ann" else None
+    async with running(server, members=Allowlist()) as (net, _):
+        with pytest.raises(TransientError, match="did not let the nick"):
+            await _says(net, _ann("hello"))
+        with pytest.raises(TransientError, match="tried again soon") as raised:
+            await _says(net, _ann("hello"))
+        assert 1 < (raised.value.retry_after or 0) < 20
+        monkeypatch.setattr(whispering, "_LONGEST_PAUSE_S", 1.0)
+        with pytest.raises(PermanentError, match="lets no nick of your own in"):
+            await _says(net, _ann("hello"))
+
+
 async def test_a_line_on_its_way_when_the_connection_breaks_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "_GONE_WITHIN_S", 0.05)
     server = Server()
