@@ -13,7 +13,7 @@ from bridge.irc.dialect.formatting import stripped
 from bridge.irc.dialect.operations import React, Say
 from bridge.irc.effects import Write, written
 from bridge.irc.puppets.faces import NotShown
-from bridge.irc.puppets.session import Closed, NotSaid, Outcome, PuppetSession, Taken
+from bridge.irc.puppets.session import Closed, Identified, NotSaid, Outcome, PuppetSession, Taken
 from bridge.irc.wire.line import MAX_LINE, Unwritable, compose
 from bridge.lib.bucket import TokenBucket
 from bridge.network import InDoubt
@@ -37,11 +37,13 @@ _DEBT = 1000.0
 
 class Unseen(InDoubt):
     """The server of a puppet has dealt with its line, or is gone. If the bridge does not see the line within so many
-    seconds, it is unknown whether it was shown."""
+    seconds, it is unknown whether it was shown. `dealt_with`: the server has; then what is said to one person is
+    proved."""
 
-    def __init__(self, reason: str, within_s: float) -> None:
+    def __init__(self, reason: str, within_s: float, *, dealt_with: bool = False) -> None:
         super().__init__(reason, resend=True)
         self.within_s = within_s
+        self.dealt_with = dealt_with
 
 
 class Refused(NotShown):
@@ -75,6 +77,7 @@ class PuppetConnection:
         self._loop = asyncio.get_running_loop()
         self._verdicts: dict[str, Verdict] = {}
         self._numbers = itertools.count(1)
+        self._asked: dict[str, asyncio.Future[Identified | None]] = {}
         self._closed: Closed | None = None
         self._heard_at = self._loop.time()
         self._over = asyncio.Event()
@@ -130,6 +133,21 @@ class PuppetConnection:
         self._loop.call_later(_DEALT_WITH_WITHIN_S, self._overdue, verdict)
         return verdict
 
+    async def whois(self, nick: str) -> Identified | None:
+        """Who has a nick now; None if the connection ends first, or the server does not answer in time. Asks one
+        question about a nick at a time."""
+        asked: asyncio.Future[Identified | None] = self._loop.create_future()
+        if self._over.is_set() or self._asked.setdefault(nick, asked) is not asked:
+            return None
+        try:
+            self._do(self.session.whois(nick))
+            async with asyncio.timeout(_DEALT_WITH_WITHIN_S):
+                return await asked
+        except TimeoutError:
+            return None
+        finally:
+            del self._asked[nick]
+
     def tick(self, now: float) -> None:
         """Call every few seconds: asks a silent server whether it is there."""
         silent = now - self._heard_at
@@ -168,7 +186,9 @@ class PuppetConnection:
                 case NotSaid(each, reason):
                     self._settle(each, Refused(reason))
                 case Taken(each):
-                    self._settle(each, Unseen("nobody has seen the message", _SEEN_WITHIN_S))
+                    self._settle(each, Unseen("nobody has seen the message", _SEEN_WITHIN_S, dealt_with=True))
+                case Identified(nick) if (asked := self._asked.get(nick)) is not None and not asked.done():
+                    asked.set_result(None if outcome.unanswered else outcome)
                 case Closed():
                     self._end(outcome)
                 case _:
@@ -188,6 +208,9 @@ class PuppetConnection:
         self._over.set()
         for each in [*self._verdicts]:
             self._settle(each, Unseen(f"the member's connection was lost: {closed.reason}", _GONE_WITHIN_S))
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result(None)
 
     def _goodbye(self, reason: str) -> None:
         if not self._said_goodbye and not self._writer.is_closing():

@@ -294,7 +294,7 @@ def _content(event: Event, message: Message, said: Sequence[Line], place: Place)
         "body": "\n".join(line.body for line in said),
         "m.mentions": {},  # also `@room` pings nobody with this
     }
-    if event.private and message.kind is Kind.ACTION:
+    if event.private and message.kind is Kind.ACTION and not mark(event):
         content["msgtype"] = "m.emote"
     if any(line.html is not None for line in said):
         content["format"] = FORMAT

@@ -408,16 +408,6 @@ async def test_what_somebody_says_under_the_nick_of_a_puppet_that_is_gone_is_hea
         assert [(event.sender.mask, event.sender.proofs) for event in said] == [("ann!eve@elsewhere", ())]
 
 
-async def test_a_puppet_says_once_that_it_hears_nothing_in_private() -> None:
-    server = Server()
-    async with running(server) as (net, batches):
-        await net.send(post("ann", "one"))
-        server.tell("ann", *2 * [":bob!u@h PRIVMSG ann :psst"], ":eve!u@h PRIVMSG ann :psst", ":ann!u@h NOTICE ann :x")
-        await server.told("ann> NOTICE eve")
-        assert len([line for line in server.lines if "> NOTICE" in line]) == 2
-        assert [event for batch in batches for event in batch.events] == []
-
-
 async def test_puppets_leave_a_channel_that_is_linked_no_more() -> None:
     server = Server()
     async with running(server) as (net, _):
