@@ -14,7 +14,7 @@ from bridge.matrix.dialect import amend
 from bridge.matrix.dialect.face import Face, own_words
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.operations import ID, Amend, Moves, Operation, React, Redact, Say, SetTopic, compact, decode
-from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
+from bridge.matrix.http.homeserver import ApiError, ClientApi, expected
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
@@ -55,7 +55,7 @@ class Acting:
 
     def __init__(
         self,
-        homeserver: Homeserver,
+        homeserver: ClientApi,
         us: str,
         sealing: Sealing | None = None,
         voice: Voice | None = None,

@@ -7,7 +7,7 @@ from typing import Self
 
 from bridge.lib.ids import digest
 from bridge.matrix.dialect.fields import Json, number, values, word
-from bridge.matrix.dialect.ghost_ids import escaped
+from bridge.matrix.dialect.ghost_ids import escaped, unescaped
 from bridge.matrix.dialect.lines import encodable
 from bridge.matrix.dialect.profile import PROFILE
 from bridge.model.attribution import shown_as
@@ -31,7 +31,8 @@ class Face:
 
     `heads`: what the lines begin with; a ghost leaves it out. `at`: when it was said, in milliseconds since the epoch;
     `late`: clients show that it was. `acts`: it is a /me. `or_mark`: where the ghost was removed, the bridge's own
-    account may speak for it."""
+    account may speak for it. `nick`: theirs, folded; `member`: their name in the allowlist, '' if they are no
+    member."""
 
     network: str
     name: str
@@ -42,6 +43,13 @@ class Face:
     late: bool = False
     acts: bool = False
     or_mark: bool = False
+    nick: str = ""
+    member: str = ""
+
+    @property
+    def account(self) -> str:
+        """Their services account, folded; '' if they have none."""
+        return "" if self.owner else unescaped(self.name)
 
     @classmethod
     def of(cls, sender: Sender) -> Self | None:
@@ -53,19 +61,20 @@ class Face:
         shown = encodable(printable(shown_as(sender)))[:_NAME].strip()
         if not shown:
             return None
+        nick, member = fold(sender.address), "" if sender.is_guest else sender.user or ""
         for proof in sender.proofs:
             if proof.kind is Proof.IRC and proof.network == sender.network:
-                return cls(sender.network, escaped(fold(proof.value)), "", shown)
+                return cls(sender.network, escaped(fold(proof.value)), "", shown, nick=nick, member=member)
         host = sender.mask.partition("!")[2]
         if not host:
             return None
         owner = digest("owner", sender.network, host)
-        return cls(sender.network, escaped(fold(sender.address)), owner, shown)
+        return cls(sender.network, escaped(fold(sender.address)), owner, shown, nick=nick, member=member)
 
     def encode(self) -> dict[str, object]:
         fields: dict[str, object] = {"network": self.network, "name": self.name, "shown": self.shown}
         more = {"owner": self.owner, "heads": self.heads, "at": self.at, "late": self.late}
-        more |= {"acts": self.acts, "or_mark": self.or_mark}
+        more |= {"acts": self.acts, "or_mark": self.or_mark, "nick": self.nick, "member": self.member}
         return fields | {key: value for key, value in more.items() if value}
 
     @classmethod
@@ -80,7 +89,9 @@ class Face:
                 case [str(body), str(html), int(lines)]:
                     heads.append((body, html, lines))
         late, acts, or_mark = (fields.get(key) is True for key in ("late", "acts", "or_mark"))
-        return cls(network, name, owner, shown, tuple(heads), number(fields, "at") or 0, late, acts, or_mark)
+        nick, member = word(fields, "nick"), word(fields, "member")
+        at = number(fields, "at") or 0
+        return cls(network, name, owner, shown, tuple(heads), at, late, acts, or_mark, nick, member)
 
     def with_heads(self, *heads: Head) -> Self:
         return replace(self, heads=heads)

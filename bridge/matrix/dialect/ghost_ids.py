@@ -4,6 +4,8 @@
 @irc_libera_bob_1:example.org     who only has the nick bob; _2 is somebody else who had that nick later
 """
 
+import re
+
 from bridge.lib.ids import digest
 from bridge.model.identifiers import MATRIX_ID_LIMIT
 
@@ -35,6 +37,12 @@ def escaped(text: str) -> str:
     "Mapping from other character sets")."""
     data = text.encode(errors="surrogatepass")
     return "".join(chr(byte) if byte in _PLAIN else f"={byte:02x}" for byte in data)
+
+
+def unescaped(text: str) -> str:
+    """What `escaped` was given, if that has UTF-8."""
+    found = re.sub(rb"=([0-9a-f]{2})", lambda each: bytes((int(each[1], 16),)), text.encode())
+    return found.decode(errors="replace")
 
 
 def may_be_ghost(user: str, server: str) -> bool:

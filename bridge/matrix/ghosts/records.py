@@ -19,6 +19,9 @@ _ROOMS = 50
 """Most rooms of one ghost."""
 
 
+_PERSON = ("network", "nick", "account", "member")
+
+
 class Place(StrEnum):
     """Where a ghost stands with a room. One that is not noted is one where it has never been, or which it has left."""
 
@@ -35,7 +38,8 @@ class Place(StrEnum):
 class Ghost:
     """The account of one person. `owner`: as in `Face`; `shown`, `picture`: its name and the `mxc://` URI of its
     picture, '' if it has none yet; `rooms`: where it stands, by room ids; `why`: who has removed it from rooms, in
-    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account."""
+    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account. `network`,
+    `nick`, `account`, `member`: its person, as in `Face`, when they were last heard; '' if that is not known."""
 
     user: str
     owner: str = ""
@@ -45,6 +49,18 @@ class Ghost:
     rooms: dict[str, Place] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     day: int = 0
+    network: str = ""
+    nick: str = ""
+    account: str = ""
+    member: str = ""
+
+    def learn(self, face: Face) -> bool:
+        """Note who its person is now. Returns whether that is news."""
+        found = (face.network, face.nick, face.account, face.member)
+        if not face.nick or found == (self.network, self.nick, self.account, self.member):
+            return False
+        self.network, self.nick, self.account, self.member = found
+        return True
 
     @property
     def localpart(self) -> str:
@@ -84,6 +100,7 @@ class Ghost:
     def dump(self) -> str:
         fields = {"owner": self.owner, "shown": self.shown, "picture": self.picture, "made": self.made}
         fields |= {"rooms": self.rooms, "why": self.why, "day": self.day}
+        fields |= {key: getattr(self, key) for key in _PERSON}
         return json.dumps({key: value for key, value in fields.items() if value}, separators=(",", ":"))
 
     @classmethod
@@ -98,7 +115,8 @@ class Ghost:
         rooms = {room: Place(how) for room in stands if (how := word(stands, room)) in tuple(Place)}
         why = {room: word(table(fields, "why"), room) for room in table(fields, "why")}
         owner, shown, picture = (word(fields, key) for key in ("owner", "shown", "picture"))
-        return cls(user, owner, shown, picture, fields.get("made") is True, rooms, why, number(fields, "day") or 0)
+        made, day = fields.get("made") is True, number(fields, "day") or 0
+        return cls(user, owner, shown, picture, made, rooms, why, day, *(word(fields, key) for key in _PERSON))
 
 
 class Ghosts:
@@ -121,6 +139,11 @@ class Ghosts:
     def of(self, face: Face) -> Ghost | None:
         """The ghost of who has that face; None if they have none yet."""
         return self._ghosts.get(self._id(face))
+
+    def by_nick(self, network: str, nick: str) -> Ghost | None:
+        """The ghost whose person had that folded nick when it spoke last; None if there is none."""
+        found = (ghost for ghost in self._ghosts.values() if (ghost.network, ghost.nick) == (network, nick))
+        return max(found, key=lambda ghost: ghost.day, default=None)
 
     def add(self, face: Face, today: int) -> Ghost | None:
         """The ghost of who has that face, a new one if need be. None if there are too many."""

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.matrix.dialect.face import Face
-from bridge.matrix.dialect.ghost_ids import escaped, ghost_id, may_be_ghost
+from bridge.matrix.dialect.ghost_ids import escaped, ghost_id, may_be_ghost, unescaped
 from bridge.matrix.ghosts.records import Ghosts
 from bridge.model.casemap import Casemapping
 from bridge.model.identifiers import MATRIX_ID_LIMIT, matrix_user
@@ -135,3 +135,12 @@ def test_a_face_is_read_back_as_it_was(heads: list[tuple[str, str, int]], owner:
     assert Face.decode({**fields, "heads": [[*head] for head in heads]}) == face
     assert Face.decode({}) is None
     assert Face.decode({"network": "libera", "name": 7, "shown": "x"}) is None
+
+
+@given(st.text())
+def test_what_was_escaped_is_read_back(text: str) -> None:
+    assert unescaped(escaped(text)) == text
+
+
+def test_what_nobody_escaped_is_read_as_something() -> None:
+    assert unescaped("=ff=zz=") == "\ufffd=zz="
