@@ -51,6 +51,7 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
                 rng=rng,
                 carries=gate.carries,
                 knows=gate.knows,
+                may_talk=gate.why_not_talk,
                 folder=config.store.path.parent,
             )
         case IrcSettings() as settings:

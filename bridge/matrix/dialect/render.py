@@ -19,6 +19,7 @@ from bridge.model.event import Change, Edit, Event, Kind, Membership, Message, R
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
 from bridge.model.presentation import Banned, Ghosts
+from bridge.model.talks import matrix_talk
 from bridge.model.text import plain, printable, visible
 from bridge.network import Needless, PermanentError
 
@@ -312,7 +313,7 @@ def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
 def _face(item: Owed, place: Place) -> Face | None:
     """Who says it, if they may have a ghost; None if the bridge's own account speaks."""
     event = item.event
-    if place.how.ghosts is Ghosts.OFF or not mark(event):
+    if matrix_talk(item.room) is None and (place.how.ghosts is Ghosts.OFF or not mark(event)):
         return None
     face = Face.of(event.sender)
     if face is None:

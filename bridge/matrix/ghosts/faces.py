@@ -161,8 +161,58 @@ class Faces:
                 await self._stays_out(ghost, joined, face)
             if ghost is None or not ghost.inside(joined.id):
                 return None
+        self._learn(ghost, face)
         await self._note_spoke(ghost)
         return ghost
+
+    async def present(self, face: Face) -> Ghost | None:
+        """The ghost of who has that face, by its name, for a room of its own; None if they can have none now. Raises
+        ApiError, Unreachable."""
+        if not await self._is_known():
+            return None
+        ghost = self._ghosts.of(face) or self._ghosts.add(face, self._today())
+        if ghost is None:
+            return None
+        if not ghost.made:
+            await self._turn()
+        try:
+            async with self._locks.setdefault(ghost.user, asyncio.Lock()):
+                await self._making.present(ghost, face)
+        except ApiError as error:
+            if is_unknown(error):
+                await self._lost(f"the homeserver does not know the registration ({error})")
+                return None
+            raise
+        self._learn(ghost, face)
+        await self._note_spoke(ghost)
+        return ghost
+
+    def _learn(self, ghost: Ghost, face: Face) -> None:
+        if ghost.learn(face):
+            self._changed.add(ghost.user)
+
+    def by_id(self, user: str) -> Ghost | None:
+        """The ghost with that Matrix id, which the homeserver has; None if there is none."""
+        ghost = self._ghosts.by_id(user)
+        return ghost if ghost is not None and ghost.made else None
+
+    def by_nick(self, network: str, nick: str) -> Ghost | None:
+        """See `Ghosts.by_nick`."""
+        return self._ghosts.by_nick(network, nick)
+
+    async def confirmed(self) -> None:
+        """Return once the homeserver has said in this run that it knows our registration."""
+        while not (self._checked.is_set() and self._known):  # noqa: ASYNC110  (it may be lost again)
+            await asyncio.sleep(_LOOK_S)
+
+    def want(self) -> None:
+        """Find out whether the homeserver knows us, though nobody has a ghost yet."""
+        self._wanted.set()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the homeserver knows our registration, as far as we know."""
+        return self._known is True
 
     async def gives_way(self, ghost: Ghost, joined: JoinedRoom, face: Face, error: ApiError) -> bool:
         """Whether the bridge's own account speaks instead of the ghost, which the homeserver did not let speak. Raises
