@@ -3,6 +3,7 @@
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ _LARGEST = 16 * 1024 * 1024
 """Most bytes of a transaction. Synapse puts at most 100 events into one, each of at most 64 KB and about as much of
 what it adds."""
 _AT_ONCE = 2
-"""Most transactions that are read at a time. A homeserver sends one after the other."""
+"""Most transactions of a homeserver that are read at a time. It sends one after the other."""
 _ANSWER_S = 60.0
 """Seconds that reading a transaction and storing it may take."""
 _LATER_S = 5
@@ -89,7 +90,7 @@ def routes(peers: Callable[[], Sequence[Peer]]) -> Sequence[web.AbstractRouteDef
 class _Endpoint:
     def __init__(self, peers: Callable[[], Sequence[Peer]]) -> None:
         self._peers = peers
-        self._reading = 0
+        self._reading: Counter[str] = Counter()
         self._say_again_at = 0.0
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -112,7 +113,7 @@ class _Endpoint:
             return _later("This machine does not run that network now.")
         match asked.what:
             case "transactions":
-                return await self._transaction(request, peer.service, asked.name)
+                return await self._transaction(request, peer.network, peer.service, asked.name)
             case "users" if peer.service.is_ghost(asked.name):
                 return web.json_response({})
             case "ping":
@@ -121,11 +122,13 @@ class _Endpoint:
             case _:
                 return _error(404, "M_NOT_FOUND", "There is nobody and no room of that name.")
 
-    async def _transaction(self, request: web.Request, service: ReceivesTransactions, name: str) -> web.Response:
-        if self._reading >= _AT_ONCE:
+    async def _transaction(
+        self, request: web.Request, network: str, service: ReceivesTransactions, name: str
+    ) -> web.Response:
+        if self._reading[network] >= _AT_ONCE:
             return _later("Other transactions are being read.")
         extend_timeout(request, _ANSWER_S)
-        self._reading += 1
+        self._reading[network] += 1
         try:
             body = await _body(request)
             if body is None:
@@ -136,7 +139,7 @@ class _Endpoint:
         except ValueError:
             return _error(400, "M_NOT_JSON", "This is not a transaction.")
         finally:
-            self._reading -= 1
+            self._reading[network] -= 1
         return web.json_response({})
 
     def _tell_of_wrong_token(self) -> None:

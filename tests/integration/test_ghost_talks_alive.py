@@ -1,4 +1,4 @@
-"""Private talk with ghosts as its operator gets it: the whole daemon, its commands, and a homeserver that reaches it."""
+"""Private talk with ghosts as its operator gets it: the whole daemon, its commands, a homeserver that reaches it."""
 
 from pathlib import Path
 from typing import Any

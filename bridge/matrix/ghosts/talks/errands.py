@@ -32,6 +32,7 @@ _MOST = 1_000
 """Most errands that wait: anybody may invite ghosts."""
 _AT_ONCE = 4
 _TRIES = 8
+"""Tries of what the homeserver refuses for now. If it is away, that is waited for."""
 _BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 _SENTENCES, _PERIOD_S, _PEOPLE = 5, 3600.0, 1_000
 """Most sentences in which one person is told in that time why a ghost does not come, and people of whom that is known.
@@ -140,11 +141,11 @@ class Errands:
         try:
             if not await self._do(errand):
                 await self._forget(errand)
-        except (ApiError, Unreachable, Refused, NotNow) as error:
-            lost = isinstance(error, ApiError) and not error.passes
-            if not lost and waiting.failures + 1 < _TRIES:
-                asked = error.retry_after if isinstance(error, ApiError) else None
-                return asked or _BACKOFF.plain(waiting.failures)
+        except (Unreachable, Refused, NotNow):  # the homeserver, or the store, is away
+            return _BACKOFF.plain(waiting.failures)
+        except ApiError as error:
+            if error.passes and waiting.failures + 1 < _TRIES:
+                return error.retry_after or _BACKOFF.plain(waiting.failures)
             log.info("ghost_errand_failed", network=self._network, room=errand.room, reason=str(error))
             await self._forget(errand)
         return None
