@@ -72,6 +72,7 @@ async def test_a_person_on_irc_begins_a_talk_and_the_room_is_kept(where: Home, l
             heard = await us.alice.heard("psst")
             assert (heard.sender, heard.id) == (us.ghost(bob), sent)
             place = heard.room
+            assert f"ghost-room {place}" in us.memory.kept  # before she says anything
             path = f"rooms/{place}/state/m.room.member/{us.alice.user_id}"
             joined = await us.alice.call("GET", path, format="event")
             assert joined["unsigned"]["prev_content"]["is_direct"] is True
