@@ -93,7 +93,7 @@ class Errands:
         """Do it soon. It is stored already."""
         before = self._open.get(errand.room)
         self._open[errand.room] = errand, Flag() if before is None else before[1]
-        if before is None:  # else it comes after the other
+        if before is None:  # else it comes instead of the other
             self._queue.put_nowait(_Waiting(errand))
 
     def is_answering(self, room_id: str) -> bool:
@@ -138,6 +138,8 @@ class Errands:
     async def _try(self, waiting: _Waiting) -> float | None:
         """Try once; the seconds until the next try, or None if it is done, or can never be."""
         errand = waiting.errand
+        if self._open[errand.room][0] is not errand:
+            return None  # who is invited again is not there any more
         try:
             if not await self._do(errand):
                 await self._forget(errand)

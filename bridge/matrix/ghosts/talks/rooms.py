@@ -78,9 +78,10 @@ class TalkRooms:
         self._rooms[room.id] = self._pairs[room.member, room.ghost] = room
 
     def drop(self, room: TalkRoom) -> None:
-        if self._rooms.get(room.id) is room:
-            del self._rooms[room.id]
-        if self._pairs.get((room.member, room.ghost)) is room:
+        """Have it no more. If the two have another one, they keep that."""
+        self._rooms.pop(room.id, None)
+        now = self._pairs.get((room.member, room.ghost))
+        if now is not None and now.id == room.id:
             del self._pairs[room.member, room.ghost]
 
     def doubt(self) -> None:

@@ -39,7 +39,7 @@ def test_two_people_have_one_room_and_a_removed_ghost_hears_nothing_there() -> N
     assert older is not None
     newer = TalkRoom("!new", _ROOM.member, _ROOM.ghost, removed="banned by @alice:hs")
     rooms.add(newer)
-    rooms.drop(older)
+    rooms.drop(TalkRoom(older.id, older.member, older.ghost))
     assert rooms.of(_ROOM.member, _ROOM.ghost) is newer
     assert rooms.by_id("!talk") is rooms.by_id("!new") is None
     rooms.drop(newer)
