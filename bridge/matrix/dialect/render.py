@@ -136,9 +136,10 @@ def _moves(events: Sequence[Event], place: Place) -> Iterator[Move]:
             continue
         face = Face.of(first.person)
         if step.change is Change.RENAMED:
-            new = Face.of(replace(last.person, name=last.detail, note=last.note))
+            new = Face.of(replace(last.person, address=last.detail, name=last.detail, note=last.note))
             stays = face is not None and not face.owner and new is not None
-            yield Move("renamed" if stays else "replaced", line, face, new.shown if new is not None else "")
+            shown, nick = (new.shown, new.nick) if new is not None else ("", "")
+            yield Move("renamed" if stays else "replaced", line, face, shown, nick=nick)
         else:
             yield Move("left", line, face, reason=encodable(printable(last.detail))[:_REASON])
 

@@ -249,6 +249,7 @@ class Faces:
             return move.change == "left"  # it has done so already
         try:
             if move.change == "renamed":
+                ghost.nick = move.nick or ghost.nick
                 await self._making.rename(ghost, move.shown)
                 return True
             await self._making.leave(ghost, joined.id, move.reason)
