@@ -20,6 +20,7 @@ from bridge.model.presentation import DEFAULT, Presentation
 #     InDoubt           the post may have been sent already
 #   Needless            there is nothing to send
 #   Refused             our configuration is not accepted: the operator has to act
+#   NotNow              what the server tells us cannot be taken in now
 #   NotStored           the network does not take a file
 #   NotFetched          a file cannot be had now
 #     NoSuchFile        nor ever
@@ -81,6 +82,10 @@ class Refused(Exception):
     def __init__(self, reason: str, key: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.key = key
+
+
+class NotNow(Exception):
+    """What the network's server tells us cannot be taken in now: it has to tell it again later."""
 
 
 class NotStored(Exception):
@@ -279,6 +284,24 @@ class HasGhosts(Protocol):
 
     def ghosts(self) -> GhostState | None:
         """How that is now; None if nobody has one, and nobody has wanted one since we run. No I/O."""
+        ...
+
+
+@runtime_checkable
+class ReceivesTransactions(Protocol):
+    """A network whose server tells us by requests of its own what happens: an application service."""
+
+    async def receive_transaction(self, transaction: str, body: bytes) -> None:
+        """Take in a transaction. Returns once all in it that concerns us is stored. Raises NotNow, and ValueError if
+        the body is none."""
+        ...
+
+    async def receive_ping(self) -> None:
+        """The server has tried whether it reaches us."""
+        ...
+
+    def is_ghost(self, user: str) -> bool:
+        """Whether `user` is the account of somebody on another network. No I/O."""
         ...
 
 

@@ -49,8 +49,10 @@ def matrix_settings(
     access_token: str | None = None,
     *,
     encryption: bool = True,
+    **more: Any,
 ) -> MatrixSettings:
     section = {
+        **more,
         "type": "matrix",
         "homeserver": "http://localhost",
         "user": user,

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from bridge.app import wiring
 from bridge.app.health import HealthWatch
+from bridge.app.peers import Peers
 from bridge.config import Config
 from bridge.config.settings import HttpSection
-from bridge.http import health, links, media, metrics, status, texts
+from bridge.http import appservice, health, links, media, metrics, status, texts
 from bridge.http.answers import Common
 from bridge.http.cache import Cache
 from bridge.http.counts import Counts
@@ -70,6 +71,7 @@ class Serving:
             *health.routes(watch.wedged, watch.now),
             *metrics.routes(collectors),
             *status.routes(watch.latest, shown=http.status),
+            *appservice.routes(Peers(self._config, self._networks)),
         ]
         if http.public_url is not None:
             key = await wiring.link_key(self._store)

@@ -52,6 +52,7 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
                 carries=gate.carries,
                 knows=gate.knows,
                 may_stay=gate.may_stay,
+                may_talk=gate.why_not_talk,
                 folder=config.store.path.parent,
             )
         case IrcSettings() as settings:

@@ -20,6 +20,7 @@ def registration(config: Path, network: str | None) -> None:
 
     With it people on IRC speak by accounts of their own (`links.NAME.ghosts`). The homeserver's admin adds it once:
     on Synapse, a file in `app_service_config_files`. It is the same at each call; its tokens are kept beside the store.
+    With `networks.NAME.ghosts.url` it names that URL, and the homeserver tells the bridge what is said to ghosts.
     NETWORK may be left out if there is one Matrix network only.
     """
     from bridge.cli.common import load_settings  # slow: imports the config
@@ -43,4 +44,4 @@ def registration(config: Path, network: str | None) -> None:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
     if settings.store.url is not None:
         click.echo(f"quackbridge: warning: {_SHARED.format(path=path, network=network)}", err=True)
-    click.echo(registrations.registration(tokens, network, ours.server_name), nl=False)
+    click.echo(registrations.registration(tokens, network, ours.server_name, ours.ghosts.url), nl=False)

@@ -20,6 +20,7 @@ from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import SECTIONS, Config, HttpSection, keys
 from bridge.lib.hosts import is_loopback
 from bridge.lib.settings import FOLDER
+from bridge.matrix.settings import MatrixSettings
 
 _Secrets = Callable[[Document, Path], Iterator[Problem]]
 
@@ -159,6 +160,9 @@ def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iter
                 yield document.problem(("links", name, "ignore", number), message)
     if config.http is not None and (trouble := _of_public_url(config.http)):
         yield document.problem(("http", "public_url"), trouble)
+    for name, network in config.networks.items():
+        if isinstance(network, MatrixSettings) and (trouble := _of_service_url(network, config.http)):
+            yield document.problem(("networks", name, "ghosts", "url"), trouble)
     said = dict(document.strings())
     for place in sorted(document.literal, key=document.place):
         if _tells_a_secret(place, said.get(place, "")) and mode & stat.S_IROTH:
@@ -169,6 +173,18 @@ def _warnings(document: Document, config: Config, path: Path, mode: int) -> Iter
 def _tells_a_secret(place: Place, text: str) -> bool:
     """Whether `text` at `place` is a password or a token; of a proxy, only if a password is in its URL."""
     return place[-1:] in {("password",), ("access_token",)} or (place[-1:] == ("proxy",) and "@" in text)
+
+
+def _of_service_url(network: MatrixSettings, http: HttpSection | None) -> str:
+    """What will not work, or is not safe, with `ghosts.url`; '' if nothing is wrong with it as far as one can see."""
+    url = urlsplit(network.ghosts.url or "")
+    if url.hostname is None:
+        return ""
+    if http is None:
+        return "nobody answers the homeserver there: set http.listen, too"
+    if url.scheme == "http" and not is_loopback(url.hostname) and not network.allow_plaintext:
+        return "plain http: anyone on the path can read what is said in private; use https://, or allow_plaintext: true"
+    return ""
 
 
 def _of_public_url(http: HttpSection) -> str:

@@ -9,7 +9,7 @@ from bridge.doctor import reach
 from bridge.doctor.finding import Finding, Outcome, fail, ok, skip, warn
 from bridge.matrix import probing
 from bridge.matrix.dialect.fields import word
-from bridge.matrix.ghosts.service import NotRegistered, Service
+from bridge.matrix.ghosts.service import NotReached, NotRegistered, Service
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.settings import MatrixSettings
@@ -56,6 +56,8 @@ async def found(
     try:
         if tokens is not None:
             yield await _ghosts(homeserver, f"{subject} ghosts", tokens)
+            if settings.ghosts.url is not None:
+                yield await _reached(homeserver, settings, f"{subject} ghosts.url", tokens)
         async for finding in _with_token(homeserver, settings, rooms, kept.get("device_id", "")):
             yield finding
     finally:
@@ -71,6 +73,17 @@ async def _ghosts(homeserver: Homeserver, subject: str, tokens: Path) -> Finding
     except (ApiError, Unreachable) as error:
         return warn(subject, f"the homeserver does not tell whether it knows the registration ({error})", "look again")
     return ok(subject, "the homeserver knows the registration")
+
+
+async def _reached(homeserver: Homeserver, settings: MatrixSettings, subject: str, tokens: Path) -> Finding:
+    """Whether the homeserver reaches the daemon, so that what is said to ghosts is heard."""
+    try:
+        await Service(homeserver, tokens).ping(settings.name)
+    except NotReached as error:
+        return warn(subject, f"{error}; nobody hears what is said to ghosts in private", error.hint)
+    except (ApiError, Unreachable) as error:
+        return warn(subject, f"the homeserver does not tell whether it reaches the bridge ({error})", "look again")
+    return ok(subject, f"the homeserver reaches the bridge at {settings.ghosts.url}")
 
 
 async def _login(settings: MatrixSettings, subject: str) -> Finding:

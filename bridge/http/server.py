@@ -148,6 +148,13 @@ def extend_timeout(request: web.Request, seconds: float) -> None:
         connection.extend(seconds)
 
 
+def take_back(request: web.Request) -> None:
+    """Let `request` not count: who asks has proved to be somebody who may ask as often as they like."""
+    connections = request.app[_CONNECTIONS]
+    if (connection := connections.open.get(request.transport)) is not None:
+        connections.take_back(connection.address)
+
+
 class _Connections:
     """Counts the connections and requests of each address, and knows the open connections by their transports."""
 
@@ -184,6 +191,11 @@ class _Connections:
             bucket.spend(asyncio.get_running_loop().time())
             self._spent[address] = bucket
         return True
+
+    def take_back(self, address: str) -> None:
+        """Let the last request of `address` not count."""
+        if (bucket := self._spent.peek(address)) is not None:
+            bucket.give_back()
 
     def _may_ask(self, address: str) -> bool:
         bucket = self._spent.peek(address)

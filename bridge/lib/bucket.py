@@ -30,6 +30,10 @@ class TokenBucket:
         """Spend one token, even if there is none: the bucket may owe up to `debt` tokens."""
         self._tokens = max(self._filled(now) - 1, -debt)
 
+    def give_back(self) -> None:
+        """Have one token more, if it is not full."""
+        self._tokens = min(self._burst, self._tokens + 1)
+
     def wait_s(self, now: float) -> float:
         """Seconds until there is a whole token; 0 if there is one. `per_second` must not be 0."""
         return max(0.0, (1 - self._filled(now)) / self._per_second)

@@ -26,7 +26,7 @@ from bridge.matrix.dialect.operations import (
     compact,
     decode,
 )
-from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
+from bridge.matrix.http.homeserver import ApiError, ClientApi, expected
 from bridge.matrix.rooms.joined import JoinedRoom
 from bridge.model.event import Act
 from bridge.model.outbox import Post
@@ -68,7 +68,7 @@ class Acting:
 
     def __init__(
         self,
-        homeserver: Homeserver,
+        homeserver: ClientApi,
         us: str,
         sealing: Sealing | None = None,
         voice: Voice | None = None,

@@ -20,6 +20,8 @@ from bridge.matrix.downloads import Downloads
 from bridge.matrix.ghosts.faces import Faces
 from bridge.matrix.ghosts.registration import token_file
 from bridge.matrix.ghosts.service import Service
+from bridge.matrix.ghosts.talks.errands import MayTalk
+from bridge.matrix.ghosts.talks.talks import Talks
 from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.hearing.remembering import Remembering
@@ -49,6 +51,7 @@ from bridge.network import (
     GhostState,
     Memory,
     NoComparison,
+    NotNow,
     NotSigned,
     Vitals,
 )
@@ -61,7 +64,8 @@ class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch. `carries` tells whether what somebody says
     in a room is carried: of others, long messages are not read in full. `knows` tells whether somebody is a user: they
-    may verify us. `may_stay` tells whether who has a ghost in a room may still have it."""
+    may verify us. `may_stay` tells whether who has a ghost in a room may still have it, `may_talk` why somebody may not
+    talk in private with a person on IRC."""
 
     window = 1  # a homeserver does not keep the order of parallel requests
 
@@ -76,6 +80,7 @@ class MatrixNetwork:
         carries: Callable[[Sender, Room], bool] = lambda *_: True,
         knows: Callable[[Sender], bool] = lambda _: True,
         may_stay: Callable[[Sender, Room], bool] = lambda *_: True,
+        may_talk: MayTalk = lambda *_: "",
         folder: Path = Path(),
     ) -> None:
         self.name = settings.name
@@ -105,6 +110,11 @@ class MatrixNetwork:
             self.name, settings.user, service, self._homeserver, memory, self._online, clock, idle_s, self._may_stay
         )
         known.is_ghost = faces.is_ours
+        talks = self._talks = (
+            Talks(self.name, settings.user, faces, service, known, memory, may_talk, clock)
+            if settings.ghosts.url is not None
+            else None
+        )
         self._sending = Sending(
             self.name,
             known,
@@ -115,6 +125,7 @@ class MatrixNetwork:
             self._online,
             sealed.sealing if sealed else None,
             faces,
+            talks,
         )
         self._avatars = Avatars(self.name, self._homeserver, memory, self._online)
         self._calling = Calling(known, self._homeserver, self._account, self._joining)
@@ -141,7 +152,7 @@ class MatrixNetwork:
             sealed.verifying if sealed else None,
             self._voices.changed,
             faces.hear,
-            faces.ghost_of,
+            faces.by_id,
         )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -152,7 +163,10 @@ class MatrixNetwork:
             await asyncio.wait({life, known}, return_when=asyncio.FIRST_COMPLETED)
             if life.done():
                 life.result()
-            async with aclosing(self._listening.batches(cursor)) as batches:
+            async with (
+                aclosing(self._listening.batches(cursor)) as heard,
+                aclosing(self._talks.batches(heard, cursor) if self._talks is not None else heard) as batches,
+            ):
                 while True:
                     yield await next_while(batches, life)
         finally:
@@ -203,6 +217,21 @@ class MatrixNetwork:
     def ghosts(self) -> GhostState | None:
         """See `bridge.network.HasGhosts`."""
         return self._faces.state()
+
+    async def receive_transaction(self, transaction: str, body: bytes) -> None:
+        """See `bridge.network.ReceivesTransactions`."""
+        if self._talks is None or not self._logged_in.is_set():
+            raise NotNow("The bridge is not logged in.")
+        await self._talks.receive_transaction(transaction, body)
+
+    async def receive_ping(self) -> None:
+        """See `bridge.network.ReceivesTransactions`."""
+        if self._talks is not None:
+            self._talks.note_reached()
+
+    def is_ghost(self, user: str) -> bool:
+        """See `bridge.network.ReceivesTransactions`."""
+        return self._faces.by_id(user) is not None
 
     def joined(self, room: Room) -> bool:
         """See `bridge.network.Reports`."""
@@ -309,6 +338,8 @@ class MatrixNetwork:
         await self._invitations.recall()
         await self._avatars.recall()
         await self._faces.recall()
+        if self._talks is not None:
+            await self._talks.recall()
         self._logged_in.set()
         async with asyncio.TaskGroup() as group:
             if self._encryption is not None:
@@ -322,6 +353,8 @@ class MatrixNetwork:
             group.create_task(self._pulse.keep(), name=f"pulse {self.name}")
             group.create_task(self._voices.hold(), name=f"voices {self.name}")
             group.create_task(self._faces.hold(), name=f"ghosts {self.name}")
+            if self._talks is not None:
+                group.create_task(self._talks.hold(), name=f"talks {self.name}")
 
 
 def _is_sealed(file: Attached | None) -> bool:

@@ -15,6 +15,7 @@ from bridge.matrix.crypto.signatures import Pair
 from bridge.matrix.dialect.fields import Json
 from bridge.matrix.dialect.operations import Moves, Operation, Say, face_of, moves_of
 from bridge.matrix.ghosts.faces import Faces
+from bridge.matrix.ghosts.talks.talks import Talks
 from bridge.matrix.http import look
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom, Rooms
@@ -45,7 +46,7 @@ _TRIED = 1000
 
 class Sending:
     """`online` is set while the homeserver answers. `sealing`: see `Acting`. `faces`: who speaks by a ghost of their
-    own; None if nobody does."""
+    own; None if nobody does. `talks`: where ghosts talk with members; None if they do not."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Sending:
         online: asyncio.Event,
         sealing: Sealing | None = None,
         faces: Faces | None = None,
+        talks: Talks | None = None,
     ) -> None:
         self._network = network
         self._rooms = rooms
@@ -68,6 +70,7 @@ class Sending:
         self._online = online
         self._sealing = sealing
         self._faces = faces
+        self._talks = talks
         self._doubtful: set[str] = set()  # posts that may be in their rooms, though we had no answer
         self._tried = LruDict[str, str](_TRIED)  # by whom each of these was said, if it was
 
@@ -75,6 +78,8 @@ class Sending:
         """See `bridge.network.Network`."""
         await self._connected()
         try:
+            if (told := await self._said_by_ghost(post, again=again)) is not None:
+                return told
             joined = await self._joined(post.room)
             if again or post.id in self._doubtful:
                 event_id = await self._found(joined, post) or await self._put(joined, post, again=again)
@@ -93,6 +98,13 @@ class Sending:
         self._doubtful.discard(post.id)
         joined.is_over(_SILENT)
         return event_id
+
+    async def _said_by_ghost(self, post: Post, *, again: bool) -> str | None:
+        """The id of a post of a talk, which a ghost has said; None if it is none, or no ghost can say it."""
+        talk = matrix_talk(post.room) if self._talks is not None else None
+        if self._talks is None or talk is None:
+            return None
+        return await self._talks.say(post, talk, again=again)
 
     async def say(self, room: Room, kind: str, content: Json, transaction: str, to: Pair) -> None:
         """Say what is no post, sealed if the room is encrypted: the device `to` can read it in any case. Raises

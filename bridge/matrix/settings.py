@@ -10,6 +10,16 @@ from bridge.lib.settings import Duration, FilePath, NamedSection, Section, revea
 from bridge.model import identifiers
 
 
+def _service_url(url: str) -> str:
+    """`url` without a slash at its end. Raises ValueError if a homeserver cannot call it."""
+    parts = urlsplit(url)
+    _ = parts.port  # raises ValueError if it is not a port
+    is_url = parts.scheme in {"http", "https"} and parts.hostname and not (parts.username or parts.query)
+    if not is_url or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("must be a URL such as http://bridge.example.org:9191")
+    return url.rstrip("/")
+
+
 class GhostSection(Section):
     """The accounts of people on IRC on this homeserver, in links with `ghosts`."""
 
@@ -18,6 +28,10 @@ class GhostSection(Section):
     token_file: FilePath | None = None
     """The file with the tokens of the registration, made by `quackbridge registration` if it is not there. Default:
     `ghosts-NETWORK.json` beside the store. Where several machines share a store, each needs the same file."""
+    url: Annotated[str, AfterValidator(_service_url)] | None = None
+    """Where the homeserver reaches `http.listen` of the bridge, such as `http://bridge.example.org:9191`: then members
+    can talk with people on IRC in rooms of two. It is in what `quackbridge registration` prints, which the homeserver
+    has to be given again when it changes. Absent: the homeserver sends us nothing."""
 
 
 class MatrixSettings(NamedSection):

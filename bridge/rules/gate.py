@@ -169,6 +169,23 @@ class Gate:
         user = self.who(sender)
         return user is not None and self._users.sanctioned(sender, user, None, self._clock()) is None
 
+    def why_not_talk(self, member: Sender, person: Sender) -> str:
+        """Why `member`, on Matrix, may not begin a private talk with `person` on IRC, in a sentence; '' if they may.
+        `person` is somebody who was heard once: `user` is who they were then."""
+        if not self.knows(member):
+            return "Only members of this bridge can talk with people on IRC in private."
+        if not person.address or self.knows(person) or (person.user is not None and self._is_member(person.user)):
+            return ""
+        return f"{person.name} is no member of this bridge: private messages are carried between members only."
+
+    def _is_member(self, user: str) -> bool:
+        """Whether a user is there, and not muted or banned everywhere."""
+        found = self._users.find(user)
+        if found is None:
+            return False
+        sender = Sender("", "", found.name, found.identities[:1])
+        return self._users.sanctioned(sender, found, None, self._clock()) is None
+
     def may_have_puppet(self, user: str) -> bool:
         """Whether a user is there, wants a connection of their own on IRC, where a link has such, and is not banned
         everywhere."""

@@ -38,6 +38,24 @@ def test_it_is_yaml_alone_and_the_same_at_each_call(tmp_path: Path) -> None:
     assert min(len(found["as_token"]), len(found["hs_token"])) >= 43  # 256 bits
 
 
+def test_it_has_the_url_where_the_homeserver_reaches_us_if_there_is_one(tmp_path: Path) -> None:
+    config = _config(tmp_path, {"home": {**_HOME, "ghosts": {"url": "http://bridge.pond.social:9191/"}}})
+    first, second = _run(config), _run(config)
+    assert first.stdout == second.stdout
+    assert yaml.safe_load(first.stdout)["url"] == "http://bridge.pond.social:9191"
+    without = yaml.safe_load(_run(_config(tmp_path, {"home": _HOME})).stdout)
+    assert without == {**yaml.safe_load(first.stdout), "url": None}
+
+
+@pytest.mark.parametrize(
+    "url", ["bridge.pond.social", "ftp://x", "http://", "http://u:p@x", "http://x?y", "http://x:port", "http://x y"]
+)
+def test_a_url_that_no_homeserver_can_call_is_an_error(tmp_path: Path, url: str) -> None:
+    done = _run(_config(tmp_path, {"home": {**_HOME, "ghosts": {"url": url}}}))
+    assert "networks.home.ghosts.url" in str(done.exception)
+    assert done.stdout == ""
+
+
 def test_its_tokens_are_kept_beside_the_store_for_their_owner_alone(tmp_path: Path) -> None:
     config = _config(tmp_path, {"home": _HOME}, store={"path": "elsewhere/q.sqlite"})
     found = yaml.safe_load(_run(config).stdout)

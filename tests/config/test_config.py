@@ -728,6 +728,12 @@ links:
     }
 
 
+_HAUNTED = """
+networks:
+  home: {{type: matrix, homeserver: "https://hs.pond.social", user: "@duck:pond.social", password: quack,
+         ghosts: {{url: "{url}"}}{more}}}
+links: {{pond: {{rooms: ["home/#pond:pond.social"]}}}}
+"""
 _SERVED = """\
 networks: {{net: {{type: irc, server: "localhost:6667", tls: false, nick: duck}}}}
 links: {{pond: {{rooms: ["net/#pond"], media: {{links: {links}}}}}}}
@@ -803,6 +809,25 @@ def test_a_cache_of_a_few_bytes_is_a_unit_that_was_forgotten(folder: Path, cache
 def test_a_public_url_that_cannot_work_or_is_open_to_all_is_warned_of(folder: Path, url: str, warning: str) -> None:
     found = read(folder, _SERVED.format(links="30d", url=url)).warnings
     assert [warning in line and "http.public_url" in line for line in found] == ([True] if warning else [])
+
+
+@pytest.mark.parametrize(
+    ("url", "http", "more", "warning"),
+    [
+        ("https://pond.social/bridge", True, "", ""),
+        ("http://127.0.0.1:9191", True, "", ""),
+        ("http://pond.social:9191", True, ", allow_plaintext: true", ""),
+        ("http://pond.social:9191", True, "", "plain http: anyone on the path can read what is said in private"),
+        ("https://pond.social", False, "", "nobody answers the homeserver there: set http.listen, too"),
+    ],
+)
+def test_a_url_for_the_homeserver_that_cannot_work_or_is_open_to_all_is_warned_of(
+    folder: Path, url: str, http: bool, more: str, warning: str
+) -> None:
+    listen = '\nhttp: {listen: "127.0.0.1:9191"}' if http else ""
+    found = read(folder, _HAUNTED.format(url=url, more=more) + listen).warnings
+    lines = [line for line in found if "networks.home.ghosts.url" in line]
+    assert [warning in line for line in lines] == ([True] if warning else [])
 
 
 def test_proxies_are_addresses_and_networks_and_by_default_those_of_this_machine(folder: Path) -> None:

@@ -12,13 +12,14 @@ from bridge.demo.servers import Synapse
 from bridge.matrix.ghosts.registration import Tokens, registration, token_file
 
 
-def haunted(folder: Path, *, knows_us: bool = True) -> Synapse:
-    """A homeserver with the registration of the network `home`, whose tokens are in `folder`."""
+def haunted(folder: Path, *, knows_us: bool = True, url: str | None = None) -> Synapse:
+    """A homeserver with the registration of the network `home`, whose tokens are in `folder`. `url`: where it reaches
+    us."""
     server = Synapse(folder / "synapse", extra={"app_service_config_files": [str(folder / "registration.yaml")]})
     tokens = Tokens.kept(token_file(None, "home", folder / "data"))
     if not knows_us:
         tokens = Tokens("other" * 8, "another" * 8)
-    (folder / "registration.yaml").write_text(registration(tokens, "home", server.server_name))
+    (folder / "registration.yaml").write_text(registration(tokens, "home", server.server_name, url))
     return server
 
 

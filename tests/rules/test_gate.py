@@ -628,6 +628,23 @@ def test_a_puppet_is_for_users_who_want_one_and_are_not_banned_everywhere() -> N
     assert not world.gate.may_have_puppet("alice")
 
 
+def test_members_may_begin_a_talk_with_members_and_nobody_else_may() -> None:
+    world = World()
+    alice, eve = matrix("alice"), matrix("eve")
+    bob, bobs_nick = irc("robert", "bob"), replace(irc("robert"), user="bob")
+    assert world.gate.why_not_talk(alice, bob) == world.gate.why_not_talk(alice, bobs_nick) == ""
+    assert "Only members" in world.gate.why_not_talk(eve, bob)
+    for stranger in (irc("mallory", "mallory"), irc("bob"), replace(irc("bob"), user="forgotten")):
+        assert "is no member of this bridge" in world.gate.why_not_talk(alice, stranger)
+    world.users.sanction(Sanction("bob", Measure.BAN, None, 0.0, None, "", "admin"))
+    assert world.gate.why_not_talk(alice, bob)
+    assert world.gate.why_not_talk(alice, bobs_nick)
+    world.users.remove("bob")
+    assert world.gate.why_not_talk(alice, bobs_nick)
+    world.users.sanction(Sanction("alice", Measure.MUTE, None, 0.0, None, "", "admin"))
+    assert "Only members" in world.gate.why_not_talk(alice, bob)
+
+
 def test_a_nick_is_not_to_be_the_name_of_another_user() -> None:
     gate = World().gate
     assert gate.is_other_user("BOB", "alice")

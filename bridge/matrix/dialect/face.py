@@ -7,7 +7,7 @@ from typing import Self
 
 from bridge.lib.ids import digest
 from bridge.matrix.dialect.fields import Json, number, values, word
-from bridge.matrix.dialect.ghost_ids import escaped
+from bridge.matrix.dialect.ghost_ids import escaped, unescaped
 from bridge.matrix.dialect.lines import encodable
 from bridge.matrix.dialect.profile import PROFILE
 from bridge.model.attribution import shown_as
@@ -31,8 +31,8 @@ class Face:
 
     `heads`: what the lines begin with; a ghost leaves it out. `at`: when it was said, in milliseconds since the epoch;
     `late`: clients show that it was. `acts`: it is a /me. `or_mark`: where the ghost was removed, the bridge's own
-    account may speak for it. `mask`: their `nick!user@host`, '' if it was not shown; `member`: their user in the
-    allowlist, '' for a guest."""
+    account may speak for it. `nick`: theirs, folded; `mask`: their `nick!user@host`, '' if it was not shown; `member`:
+    their name in the allowlist, '' if they are no member."""
 
     network: str
     name: str
@@ -43,8 +43,14 @@ class Face:
     late: bool = False
     acts: bool = False
     or_mark: bool = False
-    mask: str = ""
+    nick: str = ""
     member: str = ""
+    mask: str = ""
+
+    @property
+    def account(self) -> str:
+        """Their services account, folded; '' if they have none."""
+        return "" if self.owner else unescaped(self.name)
 
     @classmethod
     def of(cls, sender: Sender) -> Self | None:
@@ -56,19 +62,27 @@ class Face:
         shown = encodable(printable(shown_as(sender)))[:_NAME].strip()
         if not shown:
             return None
+        nick, member = fold(sender.address), "" if sender.is_guest else sender.user or ""
         for proof in sender.proofs:
             if proof.kind is Proof.IRC and proof.network == sender.network:
-                return cls(sender.network, escaped(fold(proof.value)), "", shown, mask=sender.mask, member=member)
+                name, owner = escaped(fold(proof.value)), ""
+                return cls(sender.network, name, owner, shown, nick=nick, member=member, mask=sender.mask)
         host = sender.mask.partition("!")[2]
         if not host:
             return None
         owner = digest("owner", sender.network, host)
-        return cls(sender.network, escaped(fold(sender.address)), owner, shown, mask=sender.mask, member=member)
+        return cls(sender.network, escaped(nick), owner, shown, nick=nick, member=member, mask=sender.mask)
 
     def encode(self) -> dict[str, object]:
         fields: dict[str, object] = {"network": self.network, "name": self.name, "shown": self.shown}
         more = {"owner": self.owner, "heads": self.heads, "at": self.at, "late": self.late}
-        more |= {"acts": self.acts, "or_mark": self.or_mark, "mask": self.mask, "member": self.member}
+        more |= {
+            "acts": self.acts,
+            "or_mark": self.or_mark,
+            "nick": self.nick,
+            "member": self.member,
+            "mask": self.mask,
+        }
         return fields | {key: value for key, value in more.items() if value}
 
     @classmethod
@@ -83,8 +97,9 @@ class Face:
                 case [str(body), str(html), int(lines)]:
                     heads.append((body, html, lines))
         late, acts, or_mark = (fields.get(key) is True for key in ("late", "acts", "or_mark"))
-        at, mask, member = number(fields, "at") or 0, word(fields, "mask"), word(fields, "member")
-        return cls(network, name, owner, shown, tuple(heads), at, late, acts, or_mark, mask, member)
+        nick, member, mask = (word(fields, key) for key in ("nick", "member", "mask"))
+        at = number(fields, "at") or 0
+        return cls(network, name, owner, shown, tuple(heads), at, late, acts, or_mark, nick, member, mask)
 
     def with_heads(self, *heads: Head) -> Self:
         return replace(self, heads=heads)

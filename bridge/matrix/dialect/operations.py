@@ -68,13 +68,14 @@ class SetTopic:
 @dataclass(frozen=True, slots=True)
 class Move:
     """Who has that face has left, or came (back), or is called `shown` now. `line` says it in words, for who has no
-    ghost there; '' if nobody is told. `reason`: why they have left."""
+    ghost there; '' if nobody is told. `reason`: why they have left. `nick`: their new one, folded."""
 
     change: str
     line: str
     face: Face | None = None
     shown: str = ""
     reason: str = ""
+    nick: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,13 @@ def moves_of(payload: str) -> Moves | None:
 
 
 def _moved(move: Move) -> dict[str, object]:
-    fields = {"change": move.change, "line": move.line, "shown": move.shown, "reason": move.reason}
+    fields = {"change": move.change, "line": move.line, "shown": move.shown, "reason": move.reason, "nick": move.nick}
     return {key: value for key, value in fields.items() if value} | _faced(move.face)
 
 
 def _move(fields: dict[str, object]) -> Move:
-    change, line, shown, reason = (word(fields, key) for key in ("change", "line", "shown", "reason"))
-    return Move(change, line, _face(fields), shown, reason)
+    change, line, shown, reason, nick = (word(fields, key) for key in ("change", "line", "shown", "reason", "nick"))
+    return Move(change, line, _face(fields), shown, reason, nick)
 
 
 def _faced(face: Face | None) -> dict[str, object]:

@@ -44,6 +44,7 @@ from bridge.model.event import (
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
 from bridge.model.presentation import Banned, Ghosts
+from bridge.model.talks import matrix_talk
 from bridge.model.text import plain, printable, visible
 from bridge.network import Needless, PermanentError
 
@@ -172,9 +173,10 @@ def _moves(events: Sequence[Event], place: Place) -> Iterator[Move]:
             continue
         face = Face.of(first.person)
         if step.change is Change.RENAMED:
-            new = Face.of(replace(last.person, name=last.detail, note=last.note))
+            new = Face.of(replace(last.person, address=last.detail, name=last.detail, note=last.note))
             stays = face is not None and not face.owner and new is not None
-            yield Move("renamed" if stays else "replaced", line, face, new.shown if new is not None else "")
+            shown, nick = (new.shown, new.nick) if new is not None else ("", "")
+            yield Move("renamed" if stays else "replaced", line, face, shown, nick=nick)
         else:
             yield Move("left", line, face, reason=encodable(printable(last.detail))[:_REASON])
 
@@ -349,7 +351,7 @@ def _edited(item: Owed, edit: Edit, place: Place) -> Iterator[Operation]:
 def _face(item: Owed, place: Place) -> Face | None:
     """Who says it, if they may have a ghost; None if the bridge's own account speaks."""
     event = item.event
-    if place.how.ghosts is Ghosts.OFF or not mark(event):
+    if matrix_talk(item.room) is None and (place.how.ghosts is Ghosts.OFF or not mark(event)):
         return None
     face = Face.of(event.sender)
     if face is None:

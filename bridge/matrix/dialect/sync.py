@@ -180,7 +180,7 @@ def read(response: Json, us: str) -> Sync:
         word(response, "next_batch"),
         tuple(_room(room_id, table(joined, room_id)) for room_id in joined),
         tuple(_room(room_id, table(left, room_id)) for room_id in left),
-        tuple(_invitation(room_id, table(invited, room_id), us) for room_id in invited),
+        tuple(invitation(room_id, tables(invited, room_id, "invite_state", "events"), us) for room_id in invited),
         _for_device(response),
     )
 
@@ -274,9 +274,10 @@ def _uncarried(event: Json, kind: str) -> Uncarried | None:
     return Uncarried(event_id, user, f"{_UNKNOWN}: {kind}" if kind in _KNOWN else _UNKNOWN)
 
 
-def _invitation(room_id: str, invited: Json, us: str) -> Invitation:
+def invitation(room_id: str, state: Iterable[Json], us: str) -> Invitation:
+    """What asks `us` to come to a room; `state`: what we are shown of it before (spec, "Stripped state")."""
     sender, direct, encrypted, public, predecessor = "", False, False, False, ""
-    for event in tables(invited, "invite_state", "events"):
+    for event in state:
         encrypted = encrypted or word(event, "type") == "m.room.encryption"
         public = public or _is_public(event)
         if word(event, "type") == "m.room.create":

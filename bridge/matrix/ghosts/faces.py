@@ -103,10 +103,6 @@ class Faces:
         """Whether `user` is a ghost of ours, or one that we have forgotten: nobody else can have such an id."""
         return self._ghosts.by_id(user) is not None or (self._known is True and may_be_ghost(user, self._server))
 
-    def ghost_of(self, user: str) -> Ghost | None:
-        """The ghost with that id, if it is remembered."""
-        return self._ghosts.by_id(user)
-
     def senders(self, face: Face) -> tuple[str, ...]:
         """The ghost that may have said something for who has that face."""
         ghost = self._ghosts.of(face)
@@ -179,8 +175,58 @@ class Faces:
                 await self._stays_out(ghost, joined, face)
             if ghost is None or not ghost.inside(joined.id):
                 return None
-        await self._note_spoke(ghost, face)
+        self._learn(ghost, face)
+        await self._note_spoke(ghost)
         return ghost
+
+    async def present(self, face: Face) -> Ghost | None:
+        """The ghost of who has that face, by its name, for a room of its own; None if they can have none now. Raises
+        ApiError, Unreachable."""
+        if not await self._is_known():
+            return None
+        ghost = self._ghosts.of(face) or self._ghosts.add(face, self._today())
+        if ghost is None:
+            return None
+        if not ghost.made:
+            await self._turn()
+        try:
+            async with self._locks.setdefault(ghost.user, asyncio.Lock()):
+                await self._making.present(ghost, face)
+        except ApiError as error:
+            if is_unknown(error):
+                await self._lost(f"the homeserver does not know the registration ({error})")
+                return None
+            raise
+        self._learn(ghost, face)
+        await self._note_spoke(ghost)
+        return ghost
+
+    def _learn(self, ghost: Ghost, face: Face) -> None:
+        if ghost.learn(face):
+            self._changed.add(ghost.user)
+
+    def by_id(self, user: str) -> Ghost | None:
+        """The ghost with that Matrix id, which the homeserver has; None if there is none."""
+        ghost = self._ghosts.by_id(user)
+        return ghost if ghost is not None and ghost.made else None
+
+    def by_nick(self, network: str, nick: str) -> Ghost | None:
+        """See `Ghosts.by_nick`."""
+        return self._ghosts.by_nick(network, nick)
+
+    async def confirmed(self) -> None:
+        """Return once the homeserver has said in this run that it knows our registration."""
+        while not (self._checked.is_set() and self._known):  # noqa: ASYNC110  (it may be lost again)
+            await asyncio.sleep(_LOOK_S)
+
+    def want(self) -> None:
+        """Find out whether the homeserver knows us, though nobody has a ghost yet."""
+        self._wanted.set()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the homeserver knows our registration, as far as we know."""
+        return self._known is True
 
     async def gives_way(self, ghost: Ghost, joined: JoinedRoom, face: Face, error: ApiError) -> bool:
         """Whether the bridge's own account speaks instead of the ghost, which the homeserver did not let speak. Raises
@@ -218,6 +264,7 @@ class Faces:
             return move.change == "left"  # it has done so already
         try:
             if move.change == "renamed":
+                ghost.nick = move.nick or ghost.nick
                 await self._making.rename(ghost, move.shown)
                 return True
             await self._making.leave(ghost, joined.id, move.reason)
@@ -266,12 +313,12 @@ class Faces:
             await is_set_within(self._checked, self._asked_at + _WITHIN_S - now)
         return self._known is True
 
-    async def _note_spoke(self, ghost: Ghost, face: Face) -> None:
+    async def _note_spoke(self, ghost: Ghost) -> None:
         """Keep the day of its last words, and what was seen of its person: once a day, as each time would take another
         transaction."""
         today = self._today()
-        if ghost.day != today or ghost.user in self._changed or (ghost.mask, ghost.member) != (face.mask, face.member):
-            ghost.day, ghost.mask, ghost.member = today, face.mask, face.member
+        if ghost.day != today or ghost.user in self._changed:
+            ghost.day = today
             self._changed.discard(ghost.user)
             await self._making.keep(ghost)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.fields import Json, number, table, word
-from bridge.matrix.dialect.ghost_ids import ghost_id, parsed
+from bridge.matrix.dialect.ghost_ids import ghost_id
 from bridge.model.casemap import Casemapping
 from bridge.model.people import Identity, Proof, Sender
 
@@ -21,6 +21,9 @@ _OWNERS = 9
 """Most people who had one nick, and are told apart."""
 _ROOMS = 50
 """Most rooms of one ghost."""
+
+
+_PERSON = ("network", "nick", "account", "member", "mask")
 
 
 class Place(StrEnum):
@@ -39,8 +42,9 @@ class Place(StrEnum):
 class Ghost:
     """The account of one person. `owner`: as in `Face`; `shown`, `picture`: its name and the `mxc://` URI of its
     picture, '' if it has none yet; `rooms`: where it stands, by room ids; `why`: who has removed it from rooms, in
-    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account. `mask`,
-    `member`: as in `Face`."""
+    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account. `network`,
+    `nick`, `account`, `member`, `mask`: its person, as in `Face`, when they were last heard; '' if that is not known.
+    """
 
     user: str
     owner: str = ""
@@ -50,8 +54,19 @@ class Ghost:
     rooms: dict[str, Place] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     day: int = 0
-    mask: str = ""
+    network: str = ""
+    nick: str = ""
+    account: str = ""
     member: str = ""
+    mask: str = ""
+
+    def learn(self, face: Face) -> bool:
+        """Note who its person is now. Returns whether that is news."""
+        found = (face.network, face.nick, face.account, face.member, face.mask)
+        if not face.nick or found == (self.network, self.nick, self.account, self.member, self.mask):
+            return False
+        self.network, self.nick, self.account, self.member, self.mask = found
+        return True
 
     @property
     def localpart(self) -> str:
@@ -89,17 +104,17 @@ class Ghost:
         self.rooms[room_id], self.why[room_id] = how, why
 
     def person(self) -> Sender | None:
-        """Whom it is the ghost of, by what was seen of them last; None if its id does not say."""
-        if (found := parsed(self.user)) is None:
+        """Whom it is the ghost of, by what was seen of them last; None if nothing was."""
+        if not self.network:
             return None
-        network, name = found
-        proofs = () if self.owner else (Identity(Proof.IRC, network, name),)
-        shown = self.shown or name
-        return Sender(network, name, shown, proofs, Casemapping.RFC1459, mask=self.mask, user=self.member or None)
+        proofs = (Identity(Proof.IRC, self.network, self.account),) if self.account else ()
+        shown, member = self.shown or self.nick, self.member or None
+        return Sender(self.network, self.nick, shown, proofs, Casemapping.RFC1459, mask=self.mask, user=member)
 
     def dump(self) -> str:
         fields = {"owner": self.owner, "shown": self.shown, "picture": self.picture, "made": self.made}
-        fields |= {"rooms": self.rooms, "why": self.why, "day": self.day, "mask": self.mask, "member": self.member}
+        fields |= {"rooms": self.rooms, "why": self.why, "day": self.day}
+        fields |= {key: getattr(self, key) for key in _PERSON}
         return json.dumps({key: value for key, value in fields.items() if value}, separators=(",", ":"))
 
     @classmethod
@@ -115,8 +130,7 @@ class Ghost:
         why = {room: word(table(fields, "why"), room) for room in table(fields, "why")}
         owner, shown, picture = (word(fields, key) for key in ("owner", "shown", "picture"))
         made, day = fields.get("made") is True, number(fields, "day") or 0
-        mask, member = word(fields, "mask"), word(fields, "member")
-        return cls(user, owner, shown, picture, made, rooms, why, day, mask, member)
+        return cls(user, owner, shown, picture, made, rooms, why, day, *(word(fields, key) for key in _PERSON))
 
 
 class Ghosts:
@@ -140,12 +154,18 @@ class Ghosts:
         """The ghost of who has that face; None if they have none yet."""
         return self._ghosts.get(self._id(face))
 
+    def by_nick(self, network: str, nick: str) -> Ghost | None:
+        """The ghost whose person had that folded nick when it spoke last; None if there is none."""
+        found = (ghost for ghost in self._ghosts.values() if (ghost.network, ghost.nick) == (network, nick))
+        return max(found, key=lambda ghost: ghost.day, default=None)
+
     def add(self, face: Face, today: int) -> Ghost | None:
         """The ghost of who has that face, a new one if need be. None if there are too many."""
         user = self._id(face)
         if not user or user in self._ghosts or len(self._ghosts) >= KNOWN:
             return self._ghosts.get(user)
-        ghost = self._ghosts[user] = Ghost(user, face.owner, day=today, mask=face.mask, member=face.member)
+        ghost = self._ghosts[user] = Ghost(user, face.owner, day=today)
+        ghost.learn(face)
         return ghost
 
     def is_full(self) -> bool:

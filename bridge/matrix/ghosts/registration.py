@@ -17,7 +17,7 @@ from bridge.matrix.dialect.ghost_ids import PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """`ours` is what we say, `theirs` what the homeserver would say if it ever sent us anything."""
+    """`ours` is what we say, `theirs` what the homeserver says where it sends us anything."""
 
     ours: str = field(repr=False)
     theirs: str = field(repr=False)
@@ -58,12 +58,17 @@ def token_file(configured: Path | None, network: str, folder: Path) -> Path:
     return configured or folder / f"ghosts-{network}.json"
 
 
-def registration(tokens: Tokens, network: str, server: str) -> str:
-    """The registration in YAML, for the homeserver `server`. It has no `url`: the homeserver sends us nothing."""
+def service_id(network: str) -> str:
+    """What the homeserver calls our application service."""
+    return f"quackbridge-{network}"
+
+
+def registration(tokens: Tokens, network: str, server: str, url: str | None = None) -> str:
+    """The registration in YAML, for the homeserver `server`. `url`: where it reaches us; None: it sends us nothing."""
     users = [{"exclusive": True, "regex": f"@{PREFIX}.*:{re.escape(server)}"}]
     fields = {
-        "id": f"quackbridge-{network}",
-        "url": None,
+        "id": service_id(network),
+        "url": url,
         "as_token": tokens.ours,
         "hs_token": tokens.theirs,
         "sender_localpart": f"{PREFIX}quackbridge",  # no ghost: their ids have a second _

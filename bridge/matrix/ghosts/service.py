@@ -1,20 +1,33 @@
 """Our application service: requests that a ghost makes, with the token of the registration."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from bridge.matrix.acting import Voice
 from bridge.matrix.dialect.fields import Json
-from bridge.matrix.ghosts.registration import Tokens
-from bridge.matrix.http.homeserver import ApiError, Homeserver
+from bridge.matrix.ghosts.registration import Tokens, service_id
+from bridge.matrix.http.homeserver import ApiError, ClientApi, Homeserver
 
+_UNKNOWN_URL = "M_URL_NOT_SET"
+_NO_ANSWER = ("M_BAD_STATUS", "M_CONNECTION_TIMEOUT", "M_CONNECTION_FAILED")
+_GIVE = "give it what `quackbridge registration` prints now, and start it anew"
+_LOOK = "let the bridge run, and `http.listen` be reached from the homeserver at that URL"
 _NOT_KNOWN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_EXCLUSIVE"})
 
 
 class NotRegistered(Exception):
     """There is no registration, or none that the homeserver knows. `hint` is what the operator may do."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+class NotReached(Exception):
+    """The homeserver does not reach our application service. `hint` is what the operator may do."""
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -53,6 +66,14 @@ class Service:
             hint = "the homeserver has to be started anew with the registration that `quackbridge registration` prints"
             raise NotRegistered(f"the homeserver does not know the registration ({error})", hint) from None
 
+    def _said(self) -> str:
+        """Our token, which is read before the first `check`, too; '' if there is none."""
+        if not self._token:
+            with suppress(ValueError, OSError):
+                tokens = Tokens.read(self.path)
+                self._token = tokens.ours if tokens is not None else ""
+        return self._token
+
     async def ask(
         self,
         method: str,
@@ -69,7 +90,22 @@ class Service:
         if method != "GET" and text is None:
             text = "{}"
         asked = {**(query or {}), **({"user_id": user} if user else {})}
-        return await self._homeserver.service(self._token, method, path, asked, text)
+        return await self._homeserver.service(self._said(), method, path, asked, text)
+
+    async def ping(self, network: str) -> None:
+        """Have the homeserver try whether it reaches us. Raises NotReached, and what `Homeserver` raises."""
+        try:
+            await self.ask("POST", "appservice", service_id(network), "ping")
+        except ApiError as error:
+            if error.code == _UNKNOWN_URL:
+                raise NotReached("the homeserver has a registration without `url`", _GIVE) from None
+            if error.code in _NO_ANSWER:
+                raise NotReached(f"the homeserver does not reach the bridge at `ghosts.url` ({error})", _LOOK) from None
+            raise
+
+    def as_ghost(self, user: str) -> ClientApi:
+        """Requests that the ghost `user` makes."""
+        return _AsGhost(self, user)
 
     def _kept(self) -> str:
         """The token; '' if there is none, or none that can be read: `check` says why."""
@@ -87,3 +123,22 @@ class Service:
 
     async def _put(self, user: str, query: Mapping[str, str], *path: str, body: Json | str) -> Json:
         return await self.ask("PUT", *path, user=user, body=body, query=query)
+
+
+class _AsGhost(ClientApi):
+    """Requests of one ghost."""
+
+    def __init__(self, service: Service, user: str) -> None:
+        self._service = service
+        self._user = user
+
+    async def _ask(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None,
+        body: str | None,
+        within: float,
+        take: Callable[[Json], None] | None = None,
+    ) -> Json:
+        return await self._service.ask(method, *path, user=self._user, body=body, query=query)

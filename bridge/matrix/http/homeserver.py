@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -133,7 +134,40 @@ def chunk(answer: Json) -> list[Json]:
     return [*tables(answer, "chunk")]
 
 
-class Homeserver:
+class ClientApi(ABC):
+    """Requests to the client-server API, as some account. Each raises ApiError and Unreachable."""
+
+    async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
+        return await self._ask("GET", path, query, None, within)
+
+    async def each(self, *path: str, query: Mapping[str, str] | None = None, take: Callable[[Json], None]) -> Json:
+        """Get an answer of many events: `take` gets each one in its `chunk` as it comes, and what is left is returned.
+        What `take` raises ends it."""
+        found = await self._ask("GET", path, query, None, _WITHIN, take)
+        for event in tables(found, "chunk"):
+            take(event)
+        return found
+
+    async def post(self, *path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Json:
+        return await self._ask("POST", path, query, json.dumps(body or {}), _WITHIN)
+
+    async def put(self, *path: str, body: Json | str) -> Json:
+        """`body`: an object, or JSON text."""
+        return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
+
+    @abstractmethod
+    async def _ask(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Mapping[str, str] | None,
+        body: str | None,
+        within: float,
+        take: Callable[[Json], None] | None = None,
+    ) -> Json: ...
+
+
+class Homeserver(ClientApi):
     """Client of one homeserver. `token`, if set, goes with each request; `renew` replaces it if it is rejected. Usable
     again after `close`. `configured` is the URL in the configuration."""
 
@@ -153,24 +187,6 @@ class Homeserver:
         self.answered_at = -math.inf
         """When it answered last (event loop time); what a proxy says of a dead homeserver does not count."""
         self._client = AsyncClient(url.rstrip("/"), user, config=config)
-
-    async def get(self, *path: str, query: Mapping[str, str] | None = None, within: float = _WITHIN) -> Json:
-        return await self._ask("GET", path, query, None, within)
-
-    async def each(self, *path: str, query: Mapping[str, str] | None = None, take: Callable[[Json], None]) -> Json:
-        """Get an answer of many events: `take` gets each one in its `chunk` as it comes, and what is left is returned.
-        What `take` raises ends it."""
-        found = await self._ask("GET", path, query, None, _WITHIN, take)
-        for event in tables(found, "chunk"):
-            take(event)
-        return found
-
-    async def post(self, *path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Json:
-        return await self._ask("POST", path, query, json.dumps(body or {}), _WITHIN)
-
-    async def put(self, *path: str, body: Json | str) -> Json:
-        """`body`: an object, or JSON text."""
-        return await self._ask("PUT", path, None, body if isinstance(body, str) else json.dumps(body), _WITHIN)
 
     async def upload(self, data: bytes, mime: str, name: str) -> str:
         """Store a file on the homeserver, and return its `mxc://` URI. Not retried."""
@@ -414,8 +430,10 @@ async def _pieces(answer: aiohttp.ClientResponse, largest: int) -> AsyncGenerato
 
 
 def _api(path: Sequence[str]) -> str:
-    """Where `path` is: two newer endpoints exist in version 1 only (spec, "Relationships API", "GET media/config")."""
-    return _V1 if "media" in path[:1] or "relations" in path[2:3] else _API
+    """Where `path` is: some newer endpoints exist in version 1 only (spec, "Relationships API", "GET media/config", and
+    the application service API's ping)."""
+    is_new = path[:1] in (("media",), ("appservice",)) or "relations" in path[2:3]
+    return _V1 if is_new else _API
 
 
 def _size(number: int) -> str:

@@ -7,7 +7,7 @@ from bridge.matrix.dialect import operations, sync
 from bridge.matrix.dialect.fields import Json, table, tables, word
 from bridge.matrix.dialect.sync import Replacement
 from bridge.matrix.http import filters
-from bridge.matrix.http.homeserver import ApiError, Homeserver, TooLarge, TooSlow, chunk
+from bridge.matrix.http.homeserver import ApiError, ClientApi, Homeserver, TooLarge, TooSlow, chunk
 from bridge.matrix.rooms import power as powers
 from bridge.matrix.rooms.power import Power
 from bridge.model.outbox import Post
@@ -25,7 +25,7 @@ class _Enough(Exception):
     """We do not need to read the rest."""
 
 
-async def encryption(homeserver: Homeserver, room_id: str) -> Json | None:
+async def encryption(homeserver: ClientApi, room_id: str) -> Json | None:
     """How the room is encrypted (the content of its `m.room.encryption`), None if it is not."""
     try:
         return await homeserver.get("rooms", room_id, "state", "m.room.encryption", "")
@@ -35,7 +35,7 @@ async def encryption(homeserver: Homeserver, room_id: str) -> Json | None:
         raise
 
 
-async def is_member(homeserver: Homeserver, room_id: str, user: str) -> bool:
+async def is_member(homeserver: ClientApi, room_id: str, user: str) -> bool:
     """Whether `user` is in the room; False if we may not know."""
     try:
         found = await homeserver.get("rooms", room_id, "state", "m.room.member", user)
@@ -95,7 +95,7 @@ async def _state(homeserver: Homeserver, room_id: str, kind: str) -> Json | None
     return found if "content" in found else {"content": {**found}}
 
 
-async def members(homeserver: Homeserver, room_id: str) -> set[str]:
+async def members(homeserver: ClientApi, room_id: str) -> set[str]:
     """The users who are in the room or invited to it. Of a crowd only some, and an empty id for the others: anybody may
     invite us to one."""
     there: set[str] = set()
@@ -140,7 +140,7 @@ async def names(homeserver: Homeserver, room_id: str, at: str | None, most: int)
     return found
 
 
-async def displayname(homeserver: Homeserver, room_id: str, user: str) -> str:
+async def displayname(homeserver: ClientApi, room_id: str, user: str) -> str:
     """The name of `user` in that room; empty if the homeserver refuses to tell it."""
     try:
         return word(await homeserver.get("rooms", room_id, "state", "m.room.member", user), "displayname")
@@ -177,7 +177,7 @@ async def past(homeserver: Homeserver, room_id: str, us: str, came: Collection[s
     return frozenset(word(older, "event_id") for older in events)
 
 
-async def event_of(homeserver: Homeserver, room_id: str, senders: Sequence[str], post: Post) -> str | None:
+async def event_of(homeserver: ClientApi, room_id: str, senders: Sequence[str], post: Post) -> str | None:
     """The id of the event that `post` became; None if it is not among the last of `senders`, our accounts, there."""
     query = {"dir": "b", "limit": str(filters.PAGE), "filter": filters.ours(senders)}
     for event in chunk(await homeserver.get("rooms", room_id, "messages", query=query)):

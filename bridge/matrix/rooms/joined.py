@@ -199,6 +199,8 @@ class Rooms:
         self._ids: dict[Room, str] = {}
         self.encrypted = Encrypted()
         self.is_ghost: Callable[[str], bool] = _nobody
+        self.doubts = 0
+        """How often we have heard nothing for a while."""
 
     def encrypt(self, joined: JoinedRoom, how: Json) -> None:
         """The room is encrypted from now on; `how` is the content of its `m.room.encryption`."""
@@ -245,6 +247,7 @@ class Rooms:
 
     def doubt(self) -> None:
         """Mark all rooms as unchecked: we hear nothing now."""
+        self.doubts += 1
         for joined in self:
             joined.doubt()
 

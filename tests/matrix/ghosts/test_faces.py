@@ -247,6 +247,20 @@ async def test_who_is_told_of_a_removal_is_told_by_whom_though_the_ghost_is_invi
             await telling
 
 
+async def test_a_ghost_is_found_by_the_nick_that_its_person_has_now(pond: Pond) -> None:
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        (left,) = await run.faces.move(run.joined, [Move("left", "", face(person("eve")))]) or (None,)
+        assert left is not None
+        assert not await run.faces.move(run.joined, [Move("renamed", "", face(_BOB), "Robert", nick="robert")])
+    async with pond.runs() as run:
+        found = run.faces.by_nick("libera", "robert")
+        assert found is not None
+        assert (found.user, found.account, found.shown) == (ghost("bob"), "bob", "Robert")
+        assert run.faces.by_nick("libera", "bob") is None
+        assert run.faces.by_nick("oftc", "robert") is None
+
+
 async def test_a_store_that_was_lost_makes_nothing_twice_and_lets_nobody_back_in(pond: Pond) -> None:
     async with pond.runs() as run:
         await run.say(_BOB, "one")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from bridge.matrix.dialect.operations import Move, Moves, Say, decode, moves_of
+from bridge.matrix.dialect.operations import Move, Moves, Say, decode, encode, moves_of
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.model.event import Change, Event, Membership, Room
@@ -46,7 +46,9 @@ def test_who_leaves_is_named_with_the_reason_and_with_the_words_for_who_has_no_g
 
 def test_a_new_nick_is_a_new_name_by_account_with_the_gates_note_and_else_somebody_else() -> None:
     first, second = _moves(_owed(_BOB, Change.RENAMED, "alice", note="bob"), _owed(_EVE, Change.RENAMED, "mallory"))
-    assert (first.change, first.shown) == ("renamed", "alice (bob)")
+    assert (first.change, first.shown, first.nick) == ("renamed", "alice (bob)", "alice")
+    moves = Moves((first, second), {"body": "x"})
+    assert decode(encode(moves)) == moves
     assert (second.change, second.face and second.face.name) == ("replaced", "eve")
 
 
