@@ -1,6 +1,6 @@
-"""Measures carrying on a real Synapse and a real InspIRCd: a message each way over the bridge, in a plain room and in
-an encrypted one, next to one that crosses the homeserver directly, in the same run and in turns, so that noise hits all
-alike."""
+"""Measures carrying on a real Synapse and a real InspIRCd: a message each way over the bridge, in a plain room, in an
+encrypted one, and in one where the speakers have faces of their own, next to one that crosses the homeserver directly,
+in the same run and in turns, so that noise hits all alike."""
 
 import asyncio
 import json
@@ -18,26 +18,31 @@ import click
 import psutil
 from rich.console import Console
 
-from benchmarks.figures import DIRECT, SEALED, TO_IRC, TO_MATRIX, WAYS, Burst, Figures, Latency
+from benchmarks.figures import DIRECT, FACED, SEALED, TO_IRC, TO_MATRIX, WAYS, Burst, Figures, Latency
 from benchmarks.sealed import Sealed, sealed
 from bridge.demo.daemon import Daemon
 from bridge.demo.people import IrcPerson, MatrixPerson
 from bridge.demo.servers import InspIRCd, Process, Synapse
 from bridge.demo.servers.process import HOST
+from bridge.matrix.ghosts.registration import Tokens, registration, token_file
 
-_CHANNEL, _SEALED_CHANNEL = "#pond", "#lake"
+_CHANNEL, _SEALED_CHANNEL, _FACED_CHANNEL = "#pond", "#lake", "#brook"
 _WARM_UP = 10  # messages each way that are not counted: caches fill, connections open
 POLL_AGAIN = 0.06  # seconds between messages, in which those who heard the last one sync again
 _LATE = 120.0  # seconds to wait for the last line of a burst
 _CPU_CLOCK = 2  # of a process: linux/posix-timers.h, CPUCLOCK_SCHED
+
+_CHANNELS = {TO_MATRIX: _CHANNEL, SEALED[TO_MATRIX]: _SEALED_CHANNEL, FACED[TO_MATRIX]: _FACED_CHANNEL}
+"""Where `bob` speaks."""
 
 Hearer = MatrixPerson | IrcPerson | Sealed
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The participants. `alice` and `bob` are members and speak; `reader` listens on Matrix, in the `linked` room and,
-    with `sitter`, in the `plain` one, which the bridge does not know. `ann` speaks and `rita` listens in the encrypted
+    """The participants. `alice` and `bob` are members and speak; `reader` listens on Matrix, in the `linked` room, in
+    the `faced` one, where `alice` has a puppet and `bob` a ghost, and, with `sitter`, in the `plain` one, which the
+    bridge does not know. `ann` speaks and `rita` listens in the encrypted
     room; no one else is there, so that it has as many listeners; None if there is no such room."""
 
     alice: MatrixPerson
@@ -46,6 +51,7 @@ class Stage:
     sitter: MatrixPerson
     plain: str
     linked: str
+    faced: str
     daemon: psutil.Process
     url: str
     """Of the homeserver, as the bridge has it."""
@@ -58,16 +64,16 @@ class Stage:
         if way == SEALED[TO_IRC]:
             assert self.ann is not None
             said = await self.ann.ask(say=text)
-        elif way in (TO_MATRIX, SEALED[TO_MATRIX]):
-            await self.bob.say(_CHANNEL if way == TO_MATRIX else _SEALED_CHANNEL, text)
+        elif (channel := _CHANNELS.get(way)) is not None:
+            await self.bob.say(channel, text)
         else:
-            await self.alice.send(self.plain if way == DIRECT else self.linked, text)
+            await self.alice.send({DIRECT: self.plain, TO_IRC: self.linked}.get(way, self.faced), text)
         return said
 
     def hearers(self, way: str) -> Sequence[Hearer]:
         """The listeners who may be timed. A homeserver always answers those of a room in the same order, so timing
         always the same one would depend on luck."""
-        if way in (TO_IRC, SEALED[TO_IRC]):
+        if way in (TO_IRC, SEALED[TO_IRC], FACED[TO_IRC]):
             return (self.bob,)
         if way == SEALED[TO_MATRIX]:
             assert self.rita is not None
@@ -103,7 +109,7 @@ async def staged(
 ) -> AsyncGenerator[Stage, None]:
     """The servers and the bridge, with `more` in its config, and `before` between it and the homeserver. `encryption`:
     with an encrypted room too."""
-    async with Synapse(folder / "synapse") as synapse, InspIRCd(folder / "irc") as irc, before(synapse.port) as url:
+    async with _haunted(folder) as synapse, InspIRCd(folder / "irc") as irc, before(synapse.port) as url:
         await synapse.register("duck", "quack-quack")
         async with (
             MatrixPerson(synapse.url, "alice") as alice,
@@ -111,11 +117,13 @@ async def staged(
             MatrixPerson(synapse.url, "sitter") as sitter,
             IrcPerson(HOST, irc.port, "bob") as bob,
         ):
-            plain, linked = await alice.create_room("plain"), await alice.create_room("pond")
+            plain, linked, faced = [await alice.create_room(name) for name in ("plain", "pond", "brook")]
             await reader.join(linked)
+            await reader.join(faced)
             for person in (reader, sitter):  # three people, as in the other room with the duck: listeners cost time
                 await person.join(plain)
             await bob.join(_CHANNEL)
+            await bob.join(_FACED_CHANNEL)
             config = {**_config(synapse, irc, url, encryption=encryption), **more}
             daemon = Daemon(folder / "bridge", config, {"home": "quack-quack"})
             daemon.prepare()
@@ -125,10 +133,21 @@ async def staged(
             async with AsyncExitStack() as stack:
                 others = await _sealed_people(stack, synapse, bob, folder) if encryption else ()
                 await stack.enter_async_context(daemon)
-                stage = Stage(alice, bob, reader, sitter, plain, linked, psutil.Process(daemon.pid), url, *others)
+                stage = Stage(
+                    alice, bob, reader, sitter, plain, linked, faced, psutil.Process(daemon.pid), url, *others
+                )
                 for sealed_person in others:
                     await sealed_person.ask(knows=synapse.user_id("duck"))
                 yield stage
+
+
+def _haunted(folder: Path) -> Synapse:
+    """A homeserver that knows the bridge as an application service."""
+    registered = folder / "registration.yaml"
+    synapse = Synapse(folder / "synapse", extra={"app_service_config_files": [str(registered)]})
+    tokens = Tokens.kept(token_file(None, "home", folder / "bridge" / "data"))
+    registered.write_text(registration(tokens, "home", synapse.server_name))
+    return synapse
 
 
 async def _sealed_people(stack: AsyncExitStack, synapse: Synapse, bob: IrcPerson, folder: Path) -> Sequence[Sealed]:
@@ -144,7 +163,11 @@ async def _sealed_people(stack: AsyncExitStack, synapse: Synapse, bob: IrcPerson
 
 
 def _config(synapse: Synapse, irc: InspIRCd, url: str, *, encryption: bool) -> dict[str, object]:
-    channels = [_CHANNEL, *([_SEALED_CHANNEL] if encryption else [])]
+    channels = [_CHANNEL, _FACED_CHANNEL, *([_SEALED_CHANNEL] if encryption else [])]
+    links: dict[str, dict[str, object]] = {
+        channel[1:]: {"rooms": [f"home/{channel}:{synapse.server_name}", f"pond/{channel}"]} for channel in channels
+    }
+    links[_FACED_CHANNEL[1:]] |= {"puppets": "members", "ghosts": "speakers"}
     return {
         "networks": {
             "home": {
@@ -163,9 +186,7 @@ def _config(synapse: Synapse, irc: InspIRCd, url: str, *, encryption: bool) -> d
                 "flood": {"burst": 100000, "per_second": 100000},
             },
         },
-        "links": {
-            channel[1:]: {"rooms": [f"home/{channel}:{synapse.server_name}", f"pond/{channel}"]} for channel in channels
-        },
+        "links": links,
         "users": {"database": "data/users.json"},
         "store": {"path": "data/quackbridge.sqlite"},
     }

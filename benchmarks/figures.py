@@ -12,7 +12,9 @@ from rich.table import Column, Table
 DIRECT, TO_IRC, TO_MATRIX = "Matrix, direct", "Matrix to IRC", "IRC to Matrix"
 SEALED = {way: f"{way} (encrypted)" for way in (TO_IRC, TO_MATRIX)}
 """The same ways through an encrypted room. Their names are in what is said: with a comma, it might address somebody."""
-WAYS = (DIRECT, TO_IRC, TO_MATRIX, *SEALED.values())
+FACED = {TO_IRC: f"{TO_IRC} (a puppet)", TO_MATRIX: f"{TO_MATRIX} (a ghost)"}
+"""The same ways where who speaks has a face of their own on the other side."""
+WAYS = (DIRECT, TO_IRC, TO_MATRIX, *SEALED.values(), *FACED.values())
 
 _NUMBERED = re.compile(r"line (\d+)\b")
 
@@ -76,12 +78,13 @@ class Figures:
         return all(burst.whole for burst in self.burst.values())
 
     def tables(self) -> Iterator[Table]:
-        """The plain ways side by side, each latency with its ratio to the direct one's; then the encrypted room, with
-        ratios to the plain one."""
+        """The plain ways side by side, each latency with its ratio to the direct one's; then the encrypted room, and
+        the room with puppets and ghosts, with ratios to the plain one."""
         plain = (TO_IRC, TO_MATRIX)
         base = dict.fromkeys((DIRECT, *plain), DIRECT)
         yield self._table("", base, f"{self.memory:.1f} ({self.memory_at_start:.1f} at the start)")
         yield self._table("in an encrypted room, beside the plain one", {SEALED[way]: way for way in plain})
+        yield self._table("with a face of one's own, beside the mark", {FACED[way]: way for way in plain})
 
     def _table(self, title: str, base: Mapping[str, str], memory: str = "") -> Table:
         """The ways of `base`, and those that each is compared with."""

@@ -34,6 +34,7 @@ from bridge.irc.puppets.whispering import Whispering
 from bridge.irc.readiness import Readiness
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
+from bridge.irc.session.state import Greets, greets_nobody
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Source, Unwritable
@@ -97,10 +98,13 @@ class IrcNetwork:
         connect: Connect = asyncio.open_connection,
         is_ours: Callable[[], bool] = lambda: True,
         members: Members | None = None,
+        greets: Greets = greets_nobody,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
-        connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member."""
+        connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
+        `greets`: whether it is told that somebody was in a channel before we came."""
         self._is_ours = is_ours
+        self._greets = greets
         self.name = settings.name
         self._settings = settings
         self._rooms = tuple(rooms)
@@ -559,6 +563,7 @@ class IrcNetwork:
             netid=self._netid,
             knocked=self._knocked,
             faces=self._puppets.faces,
+            greets=self._greets,
         )
         self._server = dialed.to
         self._connection = Connection(

@@ -210,6 +210,11 @@ class Gate:
         is_command = self._commands(line, self.who(event.sender)) or self._commands(f"{name} x", None)
         return is_command or lookalike(name) in self._bots
 
+    def greets(self, sender: Sender, room: Room) -> bool:
+        """Whether `sender`, who was in `room` before we came and has said nothing yet, gets a ghost at once."""
+        link = self.links.of(room)
+        return link is not None and link.rules.ghosts is Ghosts.ALL and self.carries(sender, room)
+
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
         be read in full."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from bridge.model.accounting import Cause
-from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
+from bridge.model.event import BOTS, Change, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
 from bridge.model.outbox import Known
 from bridge.model.patterns import compared
 from bridge.model.presentation import Memberships
@@ -164,7 +164,9 @@ def _of_the_link(case: Case) -> Refusal | None:
 
 def is_told(case: Case) -> bool:
     """Whether people are told in words that somebody comes, goes or is renamed."""
-    memberships = case.rules.memberships
+    memberships, body = case.rules.memberships, case.event.body
+    if isinstance(body, Membership) and body.change is Change.PRESENT:
+        return False
     return memberships is Memberships.ALL or (memberships is Memberships.SPEAKERS and case.spoke)
 
 

@@ -46,6 +46,7 @@ _TOPIC_LIMIT = 2000
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
 _CHANGES = {
     "JOIN": Change.JOINED,
+    "353": Change.PRESENT,
     "PART": Change.LEFT,
     "QUIT": Change.LEFT,
     "KICK": Change.KICKED,
@@ -212,7 +213,7 @@ def _body(spoken: Spoken, who: Sender) -> Body | None:
             return Redaction(EventKey(spoken.room, known_as(line.param(1))), _reason(line.param(2)), spoken.moderated)
         case "TOPIC":
             return Topic(one_line(formatting.stripped(line.param(1)), _TOPIC_LIMIT))
-        case "JOIN" | "PART" | "QUIT" | "KICK" | "NICK":
+        case "JOIN" | "353" | "PART" | "QUIT" | "KICK" | "NICK":
             return Membership(spoken.person or who, _CHANGES[line.command], _detail(line))
         case _:
             return None

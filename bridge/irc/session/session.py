@@ -18,7 +18,7 @@ from bridge.irc.sasl.choice import Trust
 from bridge.irc.session import actions, bouncer, outgoing, speech, whispers
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, greeted, obey
-from bridge.irc.session.state import State
+from bridge.irc.session.state import Greets, State, greets_nobody
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
@@ -52,6 +52,7 @@ class Session:
         netid: str = "",
         knocked: LruDict[str, float] | None = None,
         faces: Faces | None = None,
+        greets: Greets = greets_nobody,
     ) -> None:
         self._state = State(
             settings,
@@ -64,6 +65,7 @@ class Session:
             netid=netid,
             knocked=knocked,
             faces=faces,
+            greets=greets,
         )
 
     @property

@@ -130,7 +130,7 @@ def _moves(events: Sequence[Event], place: Place) -> Iterator[Move]:
         if step is None:
             continue
         line = told(steps(theirs))
-        if step.change is Change.JOINED:
+        if step.change in (Change.JOINED, Change.PRESENT):
             yield Move("came" if place.how.ghosts is Ghosts.ALL else "joined", line, Face.of(last.person))
             continue
         face = Face.of(first.person)
