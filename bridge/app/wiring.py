@@ -57,7 +57,14 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
         case IrcSettings() as settings:
             memory = PatientMemory(lease)
             return IrcNetwork(
-                settings, rooms, clock=time.time, rng=rng, memory=memory, is_ours=lease.valid, members=gate
+                settings,
+                rooms,
+                clock=time.time,
+                rng=rng,
+                memory=memory,
+                is_ours=lease.valid,
+                members=gate,
+                greets=gate.greets,
             )
         case _ as never:
             assert_never(never)

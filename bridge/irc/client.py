@@ -29,16 +29,21 @@ from bridge.irc.puppets.connection import Refused as NotTaken
 from bridge.irc.puppets.connection import Unseen, line_of
 from bridge.irc.puppets.crowd import Bar, Members, Puppet, Puppets, is_of_ban
 from bridge.irc.puppets.faces import NotShown
+from bridge.irc.puppets.session import Whispered
+from bridge.irc.puppets.whispering import Whispering
 from bridge.irc.readiness import Readiness
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
+from bridge.irc.session.state import Greets, greets_nobody
 from bridge.irc.settings import IrcSettings
-from bridge.irc.wire.line import Unwritable
+from bridge.irc.wire.isupport import Isupport
+from bridge.irc.wire.line import Source, Unwritable
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.casemap import Casemapping
 from bridge.model.event import Edit, Event, Membership, Reaction, Room
 from bridge.model.outbox import Owed, Post
+from bridge.model.people import Sender
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import (
     Batch,
@@ -93,10 +98,13 @@ class IrcNetwork:
         connect: Connect = asyncio.open_connection,
         is_ours: Callable[[], bool] = lambda: True,
         members: Members | None = None,
+        greets: Greets = greets_nobody,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
-        connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member."""
+        connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
+        `greets`: whether it is told that somebody was in a channel before we came."""
         self._is_ours = is_ours
+        self._greets = greets
         self.name = settings.name
         self._settings = settings
         self._rooms = tuple(rooms)
@@ -130,7 +138,10 @@ class IrcNetwork:
             keep=self._keep,
             tell=self._tell,
             members=members,
+            hear=self._hear_whisper,
         )
+        resends = settings.on_doubt == "resend"
+        self._whispering = Whispering(self.name, self._puppets, self._eyes, resends=resends)
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `bridge.network.Network`. Yields what was said while we were away if the server remembers it; else
@@ -191,6 +202,10 @@ class IrcNetwork:
             known = self._settled(connection, post, again=again, repeatable=not is_speech(said))
             if known is not None:
                 return known
+            if isinstance(said, Say) and said.to is not None:
+                if connection.session.channels.shared:
+                    raise PermanentError(f"{self.name} is reached through a bouncer: no member has a nick there")
+                return await self._whispering.say(post, said)
             if isinstance(said, Say | React) and said.voice is not None and not connection.session.channels.shared:
                 known = await self._by_puppet(lane, connection, post, said, said.voice)
                 if known is not None:
@@ -298,6 +313,15 @@ class IrcNetwork:
         """Tell a member, or the admins (''), what has become of a puppet."""
         if self._inbox_now is not None:
             self._inbox_now.tell(News(f"{id_} {self._clock():.3f}", text, user or None))
+
+    def _hear_whisper(self, puppet: Puppet, said: Whispered) -> bool:
+        """Somebody has said something to a puppet in private. False while it cannot be known who it is, as we are
+        offline, or while too much waits to be stored."""
+        connection, inbox = self._connection, self._inbox_now
+        if connection is None or not connection.open or inbox is None or inbox.full:
+            return False
+        connection.whispered(said.line, puppet.voice.user, puppet.voice.identity, said.account)
+        return True
 
     def recognises(self, room: Room) -> bool:
         """See `bridge.network.Recognises`. Where the server shows what was said there while we were away."""
@@ -539,6 +563,7 @@ class IrcNetwork:
             netid=self._netid,
             knocked=self._knocked,
             faces=self._puppets.faces,
+            greets=self._greets,
         )
         self._server = dialed.to
         self._connection = Connection(
@@ -576,5 +601,12 @@ class _Eyes:
     def casemapping(self) -> Casemapping:
         return self.session.isupport.casemapping
 
+    @property
+    def isupport(self) -> Isupport:
+        return self.session.isupport
+
     def is_known(self, nick: str) -> bool:
         return self.session.is_known(nick)
+
+    def person(self, source: Source, account: str) -> Sender:
+        return self.session.person(source, account)

@@ -39,7 +39,7 @@ from bridge.irc.session.session import Session
 from bridge.irc.settings import IrcSettings
 from bridge.irc.typing import TypingShown
 from bridge.irc.wire import line as wire
-from bridge.irc.wire.line import LineBuffer
+from bridge.irc.wire.line import Line, LineBuffer
 from bridge.model.event import Room
 from bridge.model.outbox import Post
 from bridge.network import PermanentError, SendError, TransientError
@@ -172,6 +172,10 @@ class Connection:
         if is_speech(operation):
             self._typing.spoke(post.room)
         return flight
+
+    def whispered(self, line: Line, owner: str, identity: str, account: str | None) -> None:
+        """Somebody has said a line to the puppet of `owner`; see `Session.whispered`."""
+        self._do(self.session.whispered(line, owner, identity, account, self._loop.time(), self._clock()))
 
     def watch(self, post: str) -> "Flight":
         """The outcome of a post that a puppet is about to write: we see it in the channel. Call `unwatch` at last."""

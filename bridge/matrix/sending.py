@@ -189,7 +189,7 @@ class Sending:
 
     async def typing(self, room: Room, *, active: bool) -> None:
         """Show others that we type, or have stopped. Errors are ignored."""
-        joined = self._rooms.private_with(room.id) if room.id.startswith("@") else self._rooms.of(room)
+        joined = self._rooms.private_with(_peer(room)) if room.id.startswith("@") else self._rooms.of(room)
         if joined is None or not joined.inside or not self._online.is_set():
             return
         us = self._account.us.user
@@ -207,7 +207,7 @@ class Sending:
 
     async def _joined(self, room: Room) -> JoinedRoom:
         if room.id.startswith("@"):
-            joined: JoinedRoom | None = await self._private.room_with(room.id)
+            joined: JoinedRoom | None = await self._private.room_with(_peer(room))
         else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_JOINED_WITHIN):
@@ -248,3 +248,9 @@ class Sending:
             return PermanentError(f"the homeserver rejects the message ({error})")
         reason = f"the homeserver refuses the message for now ({error})"
         return TransientError(reason, _RETRY_AFTER, refused=True, unclear=unclear)
+
+
+def _peer(room: Room) -> str:
+    """The other person of a private conversation: what is said in a talk is said to its member."""
+    talk = matrix_talk(room)
+    return talk.member if talk is not None else room.id

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bridge.model.event import Edit, Event, Kind, Message, Origin
 from bridge.model.outbox import Owed
 from bridge.model.people import Sender
+from bridge.model.talks import is_talk
 from bridge.model.text import as_name, words
 
 _LATE_S, _OVERTAKEN_S = 60.0, 5.0
@@ -25,13 +26,14 @@ def told_as(sender: Sender) -> str:
 
 def mark(event: Event, shown: Callable[[Sender], str] = shown_as) -> str:
     """The sender mark that begins each line of a carried message, so that no line can pretend to be from somebody else:
-    `<alice> `, with the name as `shown`. '' in a private conversation, and for our own messages."""
-    if event.private or event.origin is Origin.OURS:
+    `<alice> `, with the name as `shown`; in a talk, `alice: `. '' in any other private conversation, and for our own
+    messages."""
+    if event.origin is Origin.OURS or (event.private and not is_talk(event.room)):
         return ""
     action = isinstance(event.body, Message | Edit) and event.body.kind is Kind.ACTION
     if action:  # a sentence, which begins with the name
         return f"* {shown(replace(event.sender, name=as_name(event.sender.name)))} "
-    return f"<{shown(event.sender)}> "
+    return f"{shown(event.sender)}: " if event.private else f"<{shown(event.sender)}> "
 
 
 def spoken(body: Message | Edit) -> Message:

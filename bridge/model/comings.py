@@ -13,9 +13,11 @@ _REASON = 80
 _NAMED = 5
 """Most people who are named of those to whom the same happened: of many, one less."""
 _GROUPS = 6
+_COMES = (Change.JOINED, Change.PRESENT)
 _GONE = (Change.LEFT, Change.KICKED, Change.BANNED)
 _VERBS = {
     Change.JOINED: ("has joined", "have joined"),
+    Change.PRESENT: ("is there", "are there"),
     Change.LEFT: ("has left", "have left"),
     Change.KICKED: ("was kicked", "were kicked"),
     Change.BANNED: ("was banned", "were banned"),
@@ -90,7 +92,7 @@ def _step(by: Sender, body: Membership, called: Callable[[Sender], str], written
     detail = ""
     if body.change is Change.RENAMED:
         detail = as_name(shown_name(body.detail, "?"))
-    elif body.change is not Change.JOINED and (reason := " ".join(one_line(body.detail, 8 * _REASON).split())):
+    elif body.change not in _COMES and (reason := " ".join(one_line(body.detail, 8 * _REASON).split())):
         detail = in_brackets(_cut(reason))
     by_name = called(by) if is_other and body.change in (Change.KICKED, Change.BANNED) else ""
     return Step(called(body.person), body.change, written(detail), by_name)
@@ -105,7 +107,7 @@ def _then(earlier: Step | None, later: Step) -> Step | None:
     if earlier is None:
         return later
     match earlier.change, later.change:
-        case Change.JOINED, Change.RENAMED:
+        case ((Change.JOINED | Change.PRESENT), Change.RENAMED):
             return replace(earlier, name=later.detail)
         case Change.RENAMED, Change.RENAMED:
             return replace(earlier, detail=later.detail) if earlier.name != later.detail else None

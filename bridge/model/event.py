@@ -80,9 +80,11 @@ class Origin(StrEnum):
 
 
 class Change(StrEnum):
-    """How a person's membership of a room changed."""
+    """How a person's membership of a room changed. `PRESENT`: not at all, they were there when we came; nobody is told
+    of it in words."""
 
     JOINED = "joined"
+    PRESENT = "present"
     LEFT = "left"
     KICKED = "kicked"
     BANNED = "banned"

@@ -116,6 +116,17 @@ def _is_alike(one: Span, other: Span) -> bool:
     )
 
 
+def without_beginning(text: Text, length: int) -> Text:
+    """`text` without its first `length` characters."""
+    spans: list[Span] = []
+    for span in text:
+        left = span.text[length:]
+        length = max(0, length - len(span.text))
+        if left:
+            spans.append(span if left == span.text else span.with_text(left))
+    return tuple(spans)
+
+
 def lines(text: Text) -> Iterator[Text]:
     """The lines of `text`, split at LF, CR LF, CR and every other character that a client may show as a new line."""
     current: list[Span] = []

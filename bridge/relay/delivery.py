@@ -205,6 +205,7 @@ class Dispatch:
         room = backlog.room
         if self._shared.outages.holds(room):
             return False
+        await self._shared.talks.note_owed(self._lease, room, backlog.owed)
         old = [item.delivery for item in backlog.owed if item.age > self._shared.terms.max_age]
         if old and not backlog.posts:
             await stored(self._lease.settle, Dropped(old, TOO_OLD))

@@ -52,6 +52,7 @@ class Relay:
         """Commit what `network` hears, until it is left. Asking for the next batch acknowledges the last."""
         task, heartbeats = f"hear {network.name}", self._shared.heartbeats
         try:
+            await self._shared.talks.load(lease)
             await self._accept(network, lease, lambda: heartbeats.beat(task))
         finally:
             heartbeats.forget(task)
@@ -77,6 +78,7 @@ class Relay:
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
         self._shared.momentary.networks[network.name] = network
+        await self._shared.talks.load(lease)
         dispatch = Dispatch(network, lease, self._shared, stopping, lambda: self._gate.links)
         self._dispatches[network.name] = dispatch
         self._shared.previews.add_network(network.name, network)
@@ -146,7 +148,7 @@ class Relay:
             told.append(notices.busy(case.event))
         if verdict.aside is Aside.SPENT:
             told.append(notices.spent(case.event))
-        if refusal is not None and (case.link is not None or refusal.told is Told.REASON):
+        if refusal is not None and (case.link is not None or refusal.told in (Told.REASON, Told.EACH)):
             told.append(notices.refusal(case.event, case.link, refusal, self._gate.next_step))
         elif refusal is None and case.link is not None and case.is_member and isinstance(case.event.body, Message):
             told.append(notices.welcome(case.event, case.link))

@@ -9,6 +9,7 @@ from bridge.model.event import Edit, Event, Membership, Room
 from bridge.model.outbox import Known
 from bridge.relay.outcome import EXCERPT, Outcome
 from bridge.relay.shared import Shared
+from bridge.relay.talks import Privately
 from bridge.rules.corrections import RECENT, RECENT_S, asks_for_earlier, understood
 from bridge.rules.gate import Gate
 from bridge.rules.speakers import LATELY_S
@@ -23,6 +24,7 @@ class Meaning:
     def __init__(self, gate: Gate, shared: Shared) -> None:
         self._gate = gate
         self._shared = shared
+        self._privately = Privately(gate, shared.talks)
         self._asked: LruSet[Room] = LruSet(_ROOMS)  # the rooms of which it is known who has spoken there
 
     async def of(self, event: Event, lease: Lease, before: Sequence[Outcome]) -> tuple[Event, Sequence[Known]]:
@@ -30,7 +32,7 @@ class Meaning:
         the events before it in its batch, which the store does not know yet."""
         link = self._gate.links.of(event.room)
         if link is None:
-            return event, ()
+            return await self._privately.meant(event, lease, before) or (event, ())
         if isinstance(event.body, Membership):
             await self._ask_who_has_spoken(event.room, lease)
         may = {"edits": link.rules.edits_from_irc, "replies": link.rules.replies_from_irc}

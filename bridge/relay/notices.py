@@ -9,6 +9,7 @@ from bridge.lib.lru import LruSet
 from bridge.model.event import BOTS, Body, Event, Kind, Message, Origin, Reaction, Room
 from bridge.model.outbox import Addressed
 from bridge.model.people import Proof, Sender
+from bridge.model.talks import irc_talk
 from bridge.model.text import words
 from bridge.network import Unread
 from bridge.relay.limits import TellDead
@@ -58,6 +59,8 @@ class Notices:
             case Told.REASON:
                 where = f"In {link.name} I do not carry your messages: " if link else ""
                 return self._daily(event, f"refused {refusal.reason}", lambda: f"{where}{refusal.reason}")
+            case Told.EACH:
+                return self.tell(event.room, f"unsaid {event.id}", refusal.reason)
             case Told.ADVICE:
                 return self._tell(event, f"caught {event.room} {event.id}", CAUGHT)
             case _ as never:
@@ -71,7 +74,7 @@ class Notices:
         left = self._left(f"{event.room.network} dead", self._clock())
         if left == 0:
             return None
-        said = f"not delivered to {room}: {reason}"
+        said = f"not delivered to {_named(room)}: {reason}"
         if left > 1 and how is TellDead.REACTION:
             body: Body = Reaction(event.key, said)
         else:
@@ -137,6 +140,12 @@ class Notices:
         if left > 0:
             told.spend(now)
         return left
+
+
+def _named(room: Room) -> str:
+    """How a person knows a room."""
+    talk = irc_talk(room)
+    return f"{talk.nick} on {talk.network}" if talk is not None else str(room)
 
 
 def _hint(event: Event, link: Link | None, next_step: Callable[[Sender], str]) -> str | None:

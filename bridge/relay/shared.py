@@ -18,6 +18,7 @@ from bridge.relay.outages import Outages
 from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 from bridge.relay.tail import Tail
+from bridge.relay.talks import Talks
 
 _REMOVED = 10_000
 
@@ -59,6 +60,7 @@ class Shared:
     admins: Admins | None = None
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
     tail: Tail = field(default_factory=Tail)
+    talks: Talks = field(default_factory=Talks)
     lines: LastLines = field(init=False)
 
     def __post_init__(self) -> None:

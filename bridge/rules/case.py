@@ -7,6 +7,7 @@ from bridge.model.accounting import Cause
 from bridge.model.event import Event, Room
 from bridge.model.outbox import Known
 from bridge.rules.link import Link, Rules
+from bridge.rules.talks import Way
 from bridge.users import Sanction, User
 
 _NO_LINK = Rules()
@@ -18,7 +19,7 @@ class Case:
 
     `event` is as it is carried, with the user and the note of its sender. `link` is the link of its room, `sanction`
     the one in force against the sender there, and `target` what is known of the event that this one is about. `spoke`:
-    whoever comes or leaves has spoken there lately.
+    whoever comes or leaves has spoken there lately. `way`: where it goes, if it was said in a talk.
     """
 
     event: Event
@@ -27,6 +28,7 @@ class Case:
     sanction: Sanction | None = None
     target: Known | None = None
     spoke: bool = False
+    way: Way | None = None
 
     @property
     def rules(self) -> Rules:
@@ -46,6 +48,8 @@ class Told(StrEnum):
     """The link's hint for guests."""
     REASON = "reason"
     """The reason itself, once a day."""
+    EACH = "each"
+    """The reason itself, each time: a member's private words were not said."""
     ADVICE = "advice"
     """That everybody saw their password; sent each time."""
 

@@ -20,8 +20,10 @@ from bridge.model.event import (
 from bridge.model.outbox import Known
 from bridge.model.people import GUEST, Identity, Proof, Sender
 from bridge.model.presentation import Ghosts
+from bridge.model.talks import MatrixTalk, irc_talk, is_talk
 from bridge.model.text import lookalike, plain
-from bridge.rules import offers, policy, routing
+from bridge.rules import offers, policy, routing, talks
+from bridge.rules.acquaintances import Acquaintances
 from bridge.rules.case import Aside, Case, Refusal, Verdict
 from bridge.rules.corrections import RECENT_S, correction
 from bridge.rules.guests import GuestBudgets
@@ -74,6 +76,7 @@ class Gate:
         self._listens = listens
         self._budgets = GuestBudgets()
         self.speakers = Speakers()
+        self._seen = Acquaintances()
         self._caught: LruDict[tuple[Room, str], float] = LruDict(_CAUGHT)
         self.set_links(links)
 
@@ -130,7 +133,7 @@ class Gate:
         replies to a bot's own words, and only then. Clients mention the sender of what is replied to: most often us,
         who had carried somebody else's words."""
         body = event.body
-        if not isinstance(body, Message) or event.room.network == BOTS:
+        if not isinstance(body, Message) or event.room.network == BOTS or is_talk(event.room):
             return event
         called, replied = body.called, known.get(body.reply_to) if body.reply_to is not None else None
         if body.reply_to is not None and not called:
@@ -194,6 +197,41 @@ class Gate:
         found = self._users.find(nick)
         return found is not None and found.name != user
 
+    def user_of(self, sender: Sender) -> str | None:
+        """The name of the user whom the network proves `sender` to be, or who has logged in; None for a guest, and for
+        who is banned everywhere."""
+        user = self.who(sender)
+        sanction = self._users.sanctioned(sender, user, None, self._clock())
+        is_banned = sanction is not None and sanction.measure is Measure.BAN
+        return None if user is None or is_banned else user.name
+
+    @property
+    def _grounds(self) -> talks.Grounds:
+        return talks.Grounds(
+            self._users, self.links, self._seen, on_irc=self.doors, may_have_puppet=self.may_have_puppet
+        )
+
+    def begins_talk(self, sender: Sender, line: str) -> tuple[MatrixTalk, Mentioned] | str | None:
+        """The talk that a line in private begins, and with whom; why there can be none, in words; None if it is another
+        line."""
+        wanted = talks.beginning(line)
+        return None if wanted is None else talks.begun(sender, self.who(sender), wanted, self._grounds)
+
+    def has_talks(self, network: str, other: str) -> bool:
+        """Whether members on `network` may talk in private with people on the IRC network `other`."""
+        return network in talks.homes(other, self._grounds)
+
+    def is_meant_for_us(self, line: str, event: Event, name: str) -> bool:
+        """Whether `line`, which begins with the name of somebody with whom the sender of `event` talks, is for a bot,
+        or for the desk."""
+        is_command = self._commands(line, self.who(event.sender)) or self._commands(f"{name} x", None)
+        return is_command or lookalike(name) in self._bots
+
+    def greets(self, sender: Sender, room: Room) -> bool:
+        """Whether `sender`, who was in `room` before we came and has said nothing yet, gets a ghost at once."""
+        link = self.links.of(room)
+        return link is not None and link.rules.ghosts is Ghosts.ALL and self.carries(sender, room)
+
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
         be read in full."""
@@ -211,9 +249,12 @@ class Gate:
         link, rules = self.links.of(event.room), _rules(self.links.of(event.room))
         about = event.body.person if isinstance(event.body, Membership) else event.sender
         user = self.who(about)
+        self._seen.heard(about, user)
         sanction = self._users.sanctioned(about, user, link.name if link else None, self._clock())
         target = known.get(event.target) if event.target is not None else None
         about, body = self._known(about, user, rules), event.body
+        if user is not None and irc_talk(event.room) is not None:
+            about = replace(about, note=about.note or talks.note(about, user))
         spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
         if isinstance(body, Membership):
             carries = self.carries(event.sender, event.room)
@@ -223,9 +264,10 @@ class Gate:
             sender = self._known(event.sender, self.who(event.sender), rules)
         else:
             sender = about
-        mentioned = self._mentioned(event)
+        way = talks.way(event, user, self._grounds)
+        mentioned = self._mentioned(event) if way is None else tuple(filter(None, [way.to]))
         event = replace(event, sender=sender, body=body, max_lines=rules.max_lines(user), mentioned=mentioned)
-        return Case(event, link, user, sanction, target, spoke)
+        return Case(event, link, user, sanction, target, spoke, way)
 
     def _answer_lines(self, answer: Event) -> int:
         """Most lines of a bot's answer: as many as of members, in the link of those who hear it."""

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from bridge.model.accounting import Cause
-from bridge.model.event import BOTS, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
+from bridge.model.event import BOTS, Change, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
 from bridge.model.outbox import Known
 from bridge.model.patterns import compared
 from bridge.model.presentation import Memberships
+from bridge.model.talks import matrix_talk
 from bridge.model.text import plain
 from bridge.rules.case import Case, Refusal, Told
 from bridge.rules.link import Guests
 from bridge.rules.passwords import holds_secret
+from bridge.rules.talks import Way
 from bridge.users import Measure, Role, Sanction
 
 _UNPROVEN = Refusal(
@@ -39,6 +41,9 @@ _COMES_OR_GOES = Refusal(
 _MAY_NOT_REDACT = Refusal(
     "only its author, a moderator or an admin may remove a message", Told.NOTHING, Cause.NOT_ALLOWED, heard=False
 )
+_NO_MEMBER = (
+    "Private messages are passed on between members only; you are a guest here, and nobody has read what you said."
+)
 _CAUSES = {Measure.MUTE: Cause.MUTED, Measure.BAN: Cause.BANNED}
 
 
@@ -49,12 +54,35 @@ def judge(
     tells whether a word is the name of a user."""
     if case.event.room.network == BOTS:
         return None
+    if case.way is not None:
+        return _told_if_may_be(case.event, _of_a_talk(case, case.way, names, is_user))
     refusal = _of_anybody(case, names, is_user) or _of_a_stranger_to_its_target(case) or _of_the_link(case)
     if refusal is None and not case.is_member and not _is_moderated(case.event):
         refusal = _UNPROVEN if _is_unproven(case) else _of_a_guest(case)
-    if refusal is not None and not _may_be_told(case.event, refusal):
+    return _told_if_may_be(case.event, refusal)
+
+
+def _told_if_may_be(event: Event, refusal: Refusal | None) -> Refusal | None:
+    if refusal is not None and not _may_be_told(event, refusal):
         return replace(refusal, told=Told.NOTHING)
     return refusal
+
+
+def _of_a_talk(case: Case, way: Way, names: Collection[str], is_user: Callable[[str], object]) -> Refusal | None:
+    """Refuse what is said in private by a guest, to nobody who can be reached, or with what may be a password."""
+    if holds_secret(plain(case.event.text), names, private=False, is_user=is_user):
+        told = Told.EACH if case.is_member else Told.REASON
+        return Refusal(
+            "what you said looks like a password, and I did not pass it on", told, Cause.PASSWORD, heard=False
+        )
+    if (refusal := _of_a_sanction(case.sanction)) is not None:
+        return refusal
+    if not case.is_member:
+        who = f"I speak for {way.owner} by a bridge. " if way.owner else ""
+        return Refusal(f"{who}{_NO_MEMBER}", Told.REASON, Cause.GUEST, heard=False)
+    if way.room is None:
+        return Refusal(way.reason, Told.EACH, Cause.NOT_POSSIBLE, heard=False)
+    return _of_a_stranger_to_its_target(case)
 
 
 def is_removal(case: Case) -> bool:
@@ -72,19 +100,21 @@ def _of_anybody(case: Case, names: Collection[str], is_user: Callable[[str], obj
     called = event.body.called if isinstance(event.body, Message) else None
     if holds_secret(words, (*names, *filter(None, [called])), private=event.private, is_user=is_user):
         return secret(event)
-    if case.sanction is not None:
-        return Refusal(
-            _spelled(case.sanction),
-            Told.REASON,
-            _CAUSES[case.sanction.measure],
-            heard=case.sanction.measure is Measure.MUTE,
-        )
+    if (refusal := _of_a_sanction(case.sanction)) is not None:
+        return refusal
     if case.rules.ignore:
         texts = compared(words)
         for pattern in case.rules.ignore:
             if pattern.fits(event.sender, texts):
                 return Refusal(f"ignored by {pattern}", Told.NOTHING, Cause.IGNORED, heard=False)
     return None
+
+
+def _of_a_sanction(sanction: Sanction | None) -> Refusal | None:
+    if sanction is None:
+        return None
+    is_heard = sanction.measure is Measure.MUTE
+    return Refusal(_spelled(sanction), Told.REASON, _CAUSES[sanction.measure], heard=is_heard)
 
 
 def secret(event: Event) -> Refusal:
@@ -98,7 +128,7 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
     than its author, and a removal by others than the author, a moderator or an admin."""
     if case.event.target is None:
         return None
-    if case.event.private and isinstance(case.event.body, Edit):
+    if case.event.private and isinstance(case.event.body, Edit) and case.way is None:
         return _EDITED_IN_PRIVATE
     if case.target is None:
         return _UNKNOWN_TARGET
@@ -134,7 +164,9 @@ def _of_the_link(case: Case) -> Refusal | None:
 
 def is_told(case: Case) -> bool:
     """Whether people are told in words that somebody comes, goes or is renamed."""
-    memberships = case.rules.memberships
+    memberships, body = case.rules.memberships, case.event.body
+    if isinstance(body, Membership) and body.change is Change.PRESENT:
+        return False
     return memberships is Memberships.ALL or (memberships is Memberships.SPEAKERS and case.spoke)
 
 
@@ -144,6 +176,8 @@ def _is_moderated(event: Event) -> bool:
 
 
 def _is_author(event: Event, target: Known) -> bool:
+    if (talk := matrix_talk(event.room)) is not None:  # of what is private, it is not kept who said it
+        return target.source.room == event.room and talk.member == event.sender.address
     return target.who is not None and target.who.is_same_person(event.sender)
 
 

@@ -10,6 +10,7 @@ from bridge.model.text import addressed, plain
 from bridge.rules.case import Aside, Case, Refusal
 from bridge.rules.joining import REQUEST, asks_to_join
 from bridge.rules.link import Guests, Link, LinkedBot
+from bridge.rules.talks import Way
 from bridge.users import Measure, User
 
 
@@ -118,6 +119,8 @@ def route(
     event, carried = case.event, refusal is None
     if event.room.network == BOTS:
         return Route(_hearers_of_a_bot(case, links, editable))
+    if case.way is not None:
+        return Route(_along(case.way, case) if carried else ())
     if refusal is not None and not refusal.heard:
         return Route((), Aside.WHISPER if refusal.secret and _is_for_the_desk(case) else Aside.NONE)
     if case.target is not None:
@@ -137,6 +140,13 @@ def route(
     if commands(REQUEST, case.user) and _wants_in(event, asked):
         ears = (ear(DESK, str(Room(event.room.network, event.sender.address))),)
     return Route((*links.others(event.room), *ears) if carried else ears)
+
+
+def _along(way: Way, case: Case) -> tuple[Room, ...]:
+    """Where an event of a talk goes: the other room, and nowhere else; no bot hears it."""
+    if case.target is not None:
+        return tuple(room for room in _where_it_went(case.target, case.event) if room == way.room)
+    return (way.room,) if way.room is not None else ()
 
 
 def _hearers_of_a_bot(case: Case, links: Links, editable: Collection[str]) -> tuple[Room, ...]:

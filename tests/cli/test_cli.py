@@ -29,6 +29,7 @@ from bridge.admin.verbs.office import Answer
 from bridge.cli import cli, verbs
 from bridge.config import load, recall, remember
 from bridge.http import links
+from bridge.irc.puppets.nicks import username
 from bridge.irc.settings import IrcSettings
 from bridge.lib.sockets import of_store
 from bridge.model.accounting import Traffic, TrafficKind
@@ -562,6 +563,20 @@ def test_explain_says_what_the_link_carries_besides_messages_by_the_keys_of_the_
     asked = ("explain", "--as", "irc/eve", "--in", "pond")
     assert "reactions: words, deletions: on, membership: speakers, topic: off" in run(pond, *asked)
     assert json.loads(run(pond, *asked, "--json"))["settings"]["edits_from_irc"] == "on"
+
+
+def test_explain_says_by_which_nick_a_member_speaks_on_irc(pond: Path) -> None:
+    run(pond, "add-user", "alice", "--matrix", "@alice:hs")
+    asked = ("explain", "--as", "home/@alice:hs", "--in", "pond", "--json")
+    assert json.loads(run(pond, *asked))["puppets"] == {}
+    links = {"pond": {"rooms": ["home/#pond:localhost", "irc/#pond"], "puppets": "members"}}
+    (pond / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"links": links}))
+    (puppet,) = json.loads(run(pond, *asked))["puppets"].values()
+    assert puppet == {"nick": "alice", "username": username("@alice:hs")}
+    assert "on irc they speak as alice!~q" in run(pond, *asked[:-1])
+    assert json.loads(run(pond, "explain", "--as", "irc/eve", *asked[3:]))["puppets"] == {}
+    run(pond, "set-puppet", "alice", "off")
+    assert json.loads(run(pond, *asked))["puppets"] == {}
 
 
 def test_explain_says_which_bots_would_hear_a_text_or_why_it_would_be_refused(pond: Path) -> None:

@@ -31,6 +31,10 @@ class Allowlist:
     def is_other_user(self, nick: str, user: str) -> bool:
         return nick in self.users - {user}
 
+    def user_of(self, sender: Sender) -> str | None:
+        """A member's name is that of their account."""
+        return sender.proofs[0].value if sender.proofs else None
+
 
 def member(name: str, *, display: str = "", note: str = "") -> Sender:
     """A member on Matrix, who calls themselves `display`."""

@@ -100,6 +100,21 @@ async def test_who_was_banned_is_told_why_their_words_are_refused(
         assert (told.sender, told.room) == (pond.duck, pond.bob)
 
 
+async def test_where_all_have_ghosts_who_was_there_before_has_one_without_a_word(
+    tmp_path: Path, own_synapse: Synapse, services: Anope
+) -> None:
+    pond = await dug(tmp_path, own_synapse, services)
+    _with_ghosts(pond, ghosts="all", membership="all")
+    await _register(pond)
+    ghost = own_synapse.user_id(f"irc_irc_{pond.bob}")
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        await alice.sees(pond.room, ghost, "join", timeout=20)
+        await bob.say(pond.channel, "hello")
+        assert (await alice.heard("hello")).sender == ghost
+        assert [heard.text for heard in await alice.history(pond.room)] == ["hello"]
+
+
 async def test_ghosts_come_and_go_with_their_people_though_nobody_is_told_in_words(
     tmp_path: Path, own_synapse: Synapse, services: Anope
 ) -> None:

@@ -131,6 +131,8 @@ MEANINGS: Mapping[str, str] = {
     "puppet_removed": "A member's own connection was kicked from a channel; it comes back with their next words.",
     "puppet_renamed": "A member's own connection has another nick.",
     "puppet_says": "A line was written on a member's own connection.",
+    "whisper_misled": "Somebody took a nick at the very moment in which a member said something to it in private.",
+    "puppet_whispers": "A member's own connection has said something in private; the words are in no log.",
     "puppets_paused": "The IRC network lets no more connections of members in; others keep theirs.",
     "ready": "The daemon has started, and logs in to these networks.",
     "redact_refused": "The IRC server did not remove a message.",

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from bridge.relay.previews import Previews
 from bridge.relay.shared import Shared
 from bridge.relay.watch import Lookout
 from bridge.rules.gate import Gate
+from bridge.rules.joining import Door
 from bridge.rules.link import Guests, Link, LinkedBot, Rules
 from bridge.store import Commit, Committed, Full, Lease, Waits
 from bridge.users import User
@@ -45,6 +46,7 @@ class World:
     now: float = 1_000.0
     more: Sequence[Link] = ()
     """More links than that one."""
+    doors: Mapping[str, Door] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.home, self.libera, self.oftc = MemoryNetwork("home"), MemoryNetwork("libera"), MemoryNetwork("oftc")
@@ -67,7 +69,9 @@ class World:
     async def running(self) -> AsyncGenerator[asyncio.Event, None]:
         """Run the relay, and end it as the daemon does: posts in flight arrive, then nothing more is heard."""
         links = [self.link, *self.more]
-        gate = self.gate = Gate(self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help)
+        gate = self.gate = Gate(
+            self.users, self.sessions, links, clock=lambda: self.now, commands=asks_for_help, doors=self.doors
+        )
         notices = Notices(lambda: self.now)
         shared = self.shared = Shared(
             lambda: self.now, random.Random(1), notices, terms=self.terms, previews=self.previews

@@ -62,3 +62,16 @@ def test_where_all_have_ghosts_members_come_and_go_quietly_and_guests_not_at_all
         verdict = _leaves(world, change=change)
         assert (verdict.audience, _body(verdict).quiet) == ((HOME,), True)
         assert _leaves(world, irc("mallory"), change).audience == ()
+
+
+@pytest.mark.parametrize("memberships", [*Memberships])
+def test_who_was_there_before_gets_a_ghost_where_all_have_one_and_is_never_told_of(memberships: Memberships) -> None:
+    world = World(Rules(memberships=memberships, ghosts=Ghosts.ALL))
+    verdict = _leaves(world, change=Change.PRESENT)
+    assert (verdict.audience, _body(verdict).quiet) == ((HOME,), True)
+    assert world.gate.greets(_BOB, LIBERA)
+    assert not world.gate.greets(irc("mallory"), LIBERA)
+    for ghosts in (Ghosts.OFF, Ghosts.SPEAKERS):
+        world = World(Rules(memberships=memberships, ghosts=ghosts))
+        assert _leaves(world, change=Change.PRESENT).audience == ()
+        assert not world.gate.greets(_BOB, LIBERA)

@@ -16,6 +16,7 @@ from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.rules.budget import Allowance, Budget
 from bridge.rules.gate import Gate
+from bridge.rules.talks import COMMAND, HOW
 from bridge.users import MembershipRequest, Standing, User, Users, UsersError
 from bridge.users.audit import Audit
 from bridge.users.codes import LASTS, Codes, OwnCodes, SharedCodes
@@ -101,6 +102,11 @@ class Counter:
         if proven is not None and proven.name != user.name:
             return f"I know you here as {proven.name} already, without a password: you can't log in as somebody else."
         return await self._remember(asker, user) if remember else await self._open(asker, user)
+
+    async def msg(self, asker: Sender, rest: str) -> str:
+        """msg [NETWORK/]NICK WORDS: say something in private to a member on IRC, by your own nick there."""
+        found = self._gate.begins_talk(asker, f"{COMMAND} {rest}")
+        return found if isinstance(found, str) else f"Say: {HOW}"
 
     async def logout(self, asker: Sender, _rest: str) -> str:
         """logout: end your login."""

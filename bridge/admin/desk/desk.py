@@ -18,6 +18,7 @@ from bridge.model.people import Sender
 from bridge.model.text import Text, plain, printable, words
 from bridge.rules.gate import Gate
 from bridge.rules.joining import REQUEST
+from bridge.rules.talks import COMMAND
 from bridge.store import StoreError
 from bridge.users import Role, User, Users, UsersError
 from bridge.users.identities import same_name
@@ -63,6 +64,7 @@ class Desk:
             "whoami": counter.whoami,
             "passwd": counter.passwd,
             "puppet": counter.puppet,
+            COMMAND: counter.msg,
             "prove": counter.prove,
             REQUEST: counter.request,
         }

@@ -6,9 +6,10 @@ from types import MappingProxyType
 
 from bridge.admin.verbs import ALIASES, VERBS, Access
 from bridge.rules.joining import REQUEST
+from bridge.rules.talks import COMMAND
 from bridge.users import Role, User
 
-_OWN = ("help", "login", "logout", "whoami", "passwd", "puppet", "prove", REQUEST)
+_OWN = ("help", "login", "logout", "whoami", "passwd", "puppet", COMMAND, "prove", REQUEST)
 COMMANDS = frozenset({*_OWN, *(name.split()[0] for name in (*VERBS, *ALIASES))})
 """The first words of the desk's commands."""
 

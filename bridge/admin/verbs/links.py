@@ -9,6 +9,8 @@ import click
 from bridge.admin.verbs.office import Answer, Office
 from bridge.admin.verbs.params import LINK, SENDER, a_link
 from bridge.config import LinkSection, links_of
+from bridge.irc.dialect.voices import identity_of
+from bridge.irc.puppets import nicks
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.ghost_ids import ghost_id
@@ -33,6 +35,8 @@ _TOLD = {
 }
 
 
+_NICK = 30
+"""Characters of a nick: only the server tells how many it takes."""
 _CARRIES = (
     "edits_from_irc",
     "replies_from_irc",
@@ -43,6 +47,7 @@ _CARRIES = (
     "typing",
     "receipts",
     "profiles",
+    "puppets",
     "ghosts",
     "banned",
     "colour_names",
@@ -113,7 +118,12 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
     verdict = gate.decide(event)
     settings = _settings(office.config.links[link])
     ghosts = _ghosts(office, verdict, known[link])
+    puppets = _puppets(office, verdict, known[link])
     told = [f"on {network} they speak as {user}, if the homeserver lets them" for network, user in ghosts.items()]
+    told += [
+        f"on {network} they speak as {nick}!~{user}, or by another nick if somebody has that one"
+        for network, (nick, user) in puppets.items()
+    ]
     lines = [
         *_lines(verdict, room, known[link]),
         *told,
@@ -129,6 +139,7 @@ def explain(office: Office, sender: str, link: str, text: str) -> Answer:
         "answered_by": [each.id.partition("@")[0] for each in verdict.audience if each.network == BOTS],
         "shown_as": shown_as(verdict.case.event.sender),
         "ghosts": ghosts,
+        "puppets": {network: {"nick": nick, "username": user} for network, (nick, user) in puppets.items()},
         "settings": settings,
     }
     return Answer(data, "\n".join(lines))
@@ -148,6 +159,20 @@ def _ghosts(office: Office, verdict: Verdict, link: Link) -> dict[str, str]:
             with suppress(ValueError):
                 number = 1 if face.owner else 0
                 found[room.network] = ghost_id(face.network, face.name, number, settings.server_name)
+    return found
+
+
+def _puppets(office: Office, verdict: Verdict, link: Link) -> dict[str, tuple[str, str]]:
+    """The nick and the user name of their own by which the sender speaks on each IRC network, by its name."""
+    user, found = verdict.case.user, {}
+    if verdict.refusal is not None or not link.presentation.puppets or user is None or not user.puppet:
+        return {}
+    identity = identity_of(verdict.case.event.sender)
+    for room in verdict.audience:
+        settings = office.config.networks.get(room.network)
+        if isinstance(settings, IrcSettings) and verdict.case.is_member:
+            nick = next(nicks.candidates(settings.puppets.nick, user.name, identity, _NICK))
+            found[room.network] = (nick, nicks.username(identity))
     return found
 
 

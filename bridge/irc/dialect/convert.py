@@ -1,7 +1,7 @@
 """Converts a line into an event, which is in no network's dialect: speech, reactions, removals, topics, memberships."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import regex
@@ -26,6 +26,7 @@ from bridge.model.event import (
     Topic,
 )
 from bridge.model.people import Identity, Proof, Sender
+from bridge.model.talks import has_address
 from bridge.model.text import addressed, one_line, plain, says_nothing, shown_name
 
 _BOT_TAGS = ("bot", "draft/bot", "inspircd.org/bot")
@@ -45,6 +46,7 @@ _TOPIC_LIMIT = 2000
 _SPEECH = frozenset({"PRIVMSG", "NOTICE"})
 _CHANGES = {
     "JOIN": Change.JOINED,
+    "353": Change.PRESENT,
     "PART": Change.LEFT,
     "QUIT": Change.LEFT,
     "KICK": Change.KICKED,
@@ -60,7 +62,7 @@ class Spoken:
     is from a history; `present` then says whether the very same person is in the channel now.
 
     `account` is the speaker's if it must not be asked for ('' for none, None: find it out). `moderated` is as in
-    `Redaction`. `person` is whose membership changes, if that is not the speaker.
+    `Redaction`. `mentions` is as in `Message`. `person` is whose membership changes, if that is not the speaker.
     """
 
     line: Line
@@ -74,6 +76,11 @@ class Spoken:
     account: str | None = None
     moderated: bool = False
     person: Sender | None = None
+    mentions: tuple[str, ...] = ()
+
+    def to(self, identity: str) -> "Spoken":
+        """The same, said in private to who has that Matrix id."""
+        return replace(self, mentions=(identity,))
 
 
 def speech(line: Line) -> tuple[Kind, str] | None:
@@ -194,7 +201,7 @@ def _message(spoken: Spoken, names: tuple[str, ...]) -> Message | None:
             return None
         text = ()  # a bare /me, which says its sender's name
     called = None if spoken.private else _called(plain(text), names)
-    return Message(text, kind, called, reply_to(spoken.line, spoken.room))
+    return Message(text, kind, called, reply_to(spoken.line, spoken.room), mentions=spoken.mentions)
 
 
 def _body(spoken: Spoken, who: Sender) -> Body | None:
@@ -206,7 +213,7 @@ def _body(spoken: Spoken, who: Sender) -> Body | None:
             return Redaction(EventKey(spoken.room, known_as(line.param(1))), _reason(line.param(2)), spoken.moderated)
         case "TOPIC":
             return Topic(one_line(formatting.stripped(line.param(1)), _TOPIC_LIMIT))
-        case "JOIN" | "PART" | "QUIT" | "KICK" | "NICK":
+        case "JOIN" | "353" | "PART" | "QUIT" | "KICK" | "NICK":
             return Membership(spoken.person or who, _CHANGES[line.command], _detail(line))
         case _:
             return None
@@ -243,7 +250,7 @@ def sender(
         proofs.append(Identity(Proof.IRC_MASK, network, source.mask))
     return Sender(
         network=network,
-        address=source.nick,
+        address=source.nick if has_address(source.nick) else "?",
         name=shown_name(source.nick, "?"),
         proofs=tuple(proofs),
         casemapping=casemapping,

@@ -26,7 +26,9 @@ class Say:
     `reply` is the msgid of what it answers, for the client-only tag `+draft/reply`
     (https://ircv3.net/specs/client-tags/reply); '' if there is none. `speaker` is the nick that the speaker has where
     each has one (RELAYMSG), without its ending; then the mark is left out. `acts`: it is a /me. `voice`: who says it,
-    if they may have a puppet; then the mark is left out, too."""
+    if they may have a puppet; then the mark is left out, too. `to`: a puppet says it in private to the nick `target`,
+    who has to be that user then, and nobody else says it; '' for words of the bridge itself, which are for whoever has
+    the nick; None: it is said in a room."""
 
     command: str
     target: str
@@ -36,6 +38,7 @@ class Say:
     speaker: str = ""
     acts: bool = False
     voice: Voice | None = None
+    to: str | None = None
 
     @property
     def unmarked(self) -> str:
@@ -98,12 +101,13 @@ def encode(operation: Operation) -> str:
     """The payload of a post, in JSON."""
     fields: dict[str, object]
     match operation:
-        case Say(command, target, text, head, reply, speaker, acts, voice):
+        case Say(command, target, text, head, reply, speaker, acts, voice, to):
             fields = {"op": "say", "command": command, "target": target, "text": text, "head": head}
             fields |= {"reply": reply} if reply else {}
             fields |= {"speaker": speaker} if speaker else {}
             fields |= {"acts": acts} if speaker or voice else {}
             fields |= {"puppet": _fields(voice)} if voice else {}
+            fields |= {"to": to} if to is not None else {}
         case Paste(target, pieces, joined, start, reply):
             fields = {"op": "paste", "target": target, "pieces": pieces, "joined": joined, "mark": start}
             fields |= {"reply": reply} if reply else {}
@@ -142,7 +146,10 @@ def decode(payload: str) -> Operation:
             head = head if isinstance(head, int) and 0 <= head <= len(text) else 0
             reply, speaker = (each if isinstance(each, str) else "" for each in (reply, speaker))
             voice = _voice(rest.get("puppet"))
-            return Say(command, target, text, head, reply, speaker, acts=rest.get("acts") is True, voice=voice)
+            to, acts = rest.get("to"), rest.get("acts") is True
+            if to is not None and (voice is None or not isinstance(to, str)):
+                raise PermanentError("the stored private message cannot be read")
+            return Say(command, target, text, head, reply, speaker, acts, voice, to)
         case _:
             raise PermanentError("the stored message cannot be read")
 

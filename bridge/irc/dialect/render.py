@@ -18,13 +18,15 @@ from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import answered_id, lead
 from bridge.irc.dialect.split import LEAST, split
 from bridge.irc.dialect.voices import voice_of
+from bridge.irc.dialect.whispers import whisper
 from bridge.model.address import is_address_of
-from bridge.model.attribution import spoken
+from bridge.model.attribution import mark, spoken
 from bridge.model.changes import CUT, Change, Extent, change, covered
 from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.readable import spelled_out
+from bridge.model.talks import IrcTalk, irc_talk
 from bridge.model.text import LINE_END, Span, Style, Text, lines, plain, printable, says_nothing, untabbed, words
 from bridge.network import Needless, PermanentError
 
@@ -50,6 +52,8 @@ def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> S
     budget in turn, so a long text delays its own room only. Edits of one message, reactions to one, deletions by one
     person, and all that come and go next to each other are told as one.
     """
+    if (talk := irc_talk(owed[0].room)) is not None:
+        return _whispered(owed, talk, place, how)
     posts: list[Post] = []
     names = Names(place, how)
     before: Owed | None = None
@@ -65,6 +69,30 @@ def render(owed: Sequence[Owed], place: Place, how: Presentation = DEFAULT) -> S
             break
         posts += (Post.of(items[0].room, deliveries, part, encode(one)) for part, one in enumerate(done))
         before = items[-1]
+    return posts
+
+
+def _whispered(owed: Sequence[Owed], talk: IrcTalk, place: Place, how: Presentation) -> Sequence[Post]:
+    """The posts of a talk: each line of a message is one. An edit is told as in a channel; who removes something, or
+    reacts to it, is not told of."""
+    limits = replace(place.limits, line=place.limits.line - _RELAYED)
+    place = replace(place, limits=limits, tags=False, multiline=None, relays=False)
+    names = Names(place, how)
+    posts: list[Post] = []
+    for item in owed:
+        if not isinstance(item.event.body, Message | Edit):
+            if posts:
+                break
+            raise Needless("there is nothing to show in a talk on IRC", item.deliveries)
+        try:
+            done = [whisper(one, item, talk) for one in _operations([item], place, how, names, None)]
+        except PermanentError:
+            if not posts:
+                raise
+            break
+        posts += (Post.of(item.room, item.deliveries, part, encode(one)) for part, one in enumerate(done))
+    if not posts:
+        raise Needless("there is nothing to show on IRC", owed[0].deliveries)
     return posts
 
 
@@ -253,7 +281,7 @@ def _lines(item: Owed, message: Message, text: Text, lead: str, limits: Limits, 
 def _pieces(item: Owed, message: Message, text: Text, lead: str, limits: Limits, head: str) -> Iterator[Iterable[Say]]:
     """The pieces of each line of `text`."""
     command = "NOTICE" if message.kind is Kind.NOTICE else "PRIVMSG"
-    wrap = _ACTION if item.event.private and message.kind is Kind.ACTION else _PLAIN
+    wrap = _ACTION if item.event.private and message.kind is Kind.ACTION and not mark(item.event) else _PLAIN
     if not text and message.kind is Kind.ACTION:  # a bare /me
         yield (Say(command, item.room.id, clipped(head, limits.budget(command, item.room.id)).rstrip()),)
     for line in lines(text):

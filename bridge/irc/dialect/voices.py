@@ -4,7 +4,13 @@ from bridge.irc.dialect.brief import clean
 from bridge.irc.dialect.operations import Voice
 from bridge.model.attribution import mark, stamp
 from bridge.model.outbox import Owed
+from bridge.model.people import Sender
 from bridge.model.presentation import Banned, Presentation
+
+
+def identity_of(sender: Sender) -> str:
+    """By what the puppet of `sender` is known again, and its user name made."""
+    return str(sender.proofs[0]) if sender.proofs else f"{sender.network}/{sender.address}"
 
 
 def voice_of(item: Owed, how: Presentation) -> Voice | None:
@@ -12,5 +18,4 @@ def voice_of(item: Owed, how: Presentation) -> Voice | None:
     sender = item.event.sender
     if not how.puppets or sender.user is None or sender.is_guest or sender.bot or stamp(item) or not mark(item.event):
         return None
-    identity = str(sender.proofs[0]) if sender.proofs else f"{sender.network}/{sender.address}"
-    return Voice(sender.user, identity, how.banned is Banned.MARK, clean(sender.name))
+    return Voice(sender.user, identity_of(sender), how.banned is Banned.MARK, clean(sender.name))

@@ -25,6 +25,11 @@ class Entry:
     username: str
     masks: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def last(self) -> str:
+        """The nick that it had last."""
+        return self.masks[-1][0] if self.masks else self.nick
+
 
 class Book:
     """The puppets of a network by the names of their users. `kept` is what the network remembers, other things too."""

@@ -12,7 +12,7 @@ from bridge.irc.dialect.formatting import stripped
 from bridge.irc.dialect.operations import React, Say
 from bridge.irc.effects import Write, written
 from bridge.irc.puppets.faces import NotShown
-from bridge.irc.puppets.session import Closed, NotSaid, Outcome, PuppetSession, Taken
+from bridge.irc.puppets.session import Closed, Identified, NotSaid, Outcome, PuppetSession, Taken
 from bridge.irc.wire.line import MAX_LINE, Unwritable, compose
 from bridge.lib.bucket import TokenBucket
 from bridge.network import InDoubt, SendError
@@ -67,6 +67,8 @@ class PuppetConnection:
         self._told = told
         self._loop = asyncio.get_running_loop()
         self._flights: dict[str, Flight] = {}
+        self._whispers: set[str] = set()
+        self._asked: dict[str, asyncio.Future[Identified | None]] = {}
         self._closed: Closed | None = None
         self._heard_at = self._loop.time()
         self._over = asyncio.Event()
@@ -115,6 +117,27 @@ class PuppetConnection:
         self._do(self.session.say(post, target, line))
         self._loop.call_later(_DEALT_WITH_WITHIN_S, self._overdue, flight)
 
+    def whisper(self, post: str, target: str, line: bytes, flight: Flight) -> None:
+        """Write the line of a post to one person. That the server has dealt with it, without an error, proves it."""
+        self._whispers.add(post)
+        flight.add_done_callback(lambda _: self._whispers.discard(post))
+        self.say(post, target, line, flight)
+
+    async def whois(self, nick: str) -> Identified | None:
+        """Who has a nick now; None if the connection ends first, or the server does not answer in time. Asks one
+        question about a nick at a time."""
+        asked: asyncio.Future[Identified | None] = self._loop.create_future()
+        if self._over.is_set() or self._asked.setdefault(nick, asked) is not asked:
+            return None
+        try:
+            self._do(self.session.whois(nick))
+            async with asyncio.timeout(_DEALT_WITH_WITHIN_S):
+                return await asked
+        except TimeoutError:
+            return None
+        finally:
+            del self._asked[nick]
+
     def tick(self, now: float) -> None:
         """Call every few seconds: asks a silent server whether it is there."""
         silent = now - self._heard_at
@@ -152,6 +175,10 @@ class PuppetConnection:
                     out += data
                 case NotSaid(post, reason):
                     self._settle(post, Refused(reason))
+                case Taken(post) if post in self._whispers:
+                    self._settle(post, post)
+                case Identified(nick) if (asked := self._asked.get(nick)) is not None and not asked.done():
+                    asked.set_result(None if outcome.unanswered else outcome)
                 case Taken(post):
                     self._loop.call_later(
                         _SEEN_WITHIN_S, self._settle, post, Unseen("nobody has seen the message", resend=True)
@@ -163,7 +190,7 @@ class PuppetConnection:
         if out and not self._over.is_set() and not self._writer.is_closing():
             self._writer.write(out)
 
-    def _settle(self, post: str, outcome: SendError) -> None:
+    def _settle(self, post: str, outcome: str | SendError) -> None:
         flight = self._flights.get(post)
         if flight is not None and not flight.done():
             flight.set_result(outcome)
@@ -176,6 +203,9 @@ class PuppetConnection:
         for post in self._flights:
             error = Unseen(f"the member's connection was lost: {closed.reason}", resend=True)
             self._loop.call_later(_GONE_WITHIN_S, self._settle, post, error)
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result(None)
 
     def _goodbye(self, reason: str) -> None:
         if not self._said_goodbye and not self._writer.is_closing():

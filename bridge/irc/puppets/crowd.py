@@ -34,11 +34,13 @@ from bridge.irc.puppets.session import (
 from bridge.irc.session.farewells import Farewell
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.isupport import Isupport
-from bridge.irc.wire.line import Unwritable
+from bridge.irc.wire.line import Line, Source, Unwritable
 from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
 from bridge.model.casemap import Casemapping
+from bridge.model.people import Sender
+from bridge.model.text import folded
 
 log = structlog.get_logger()
 
@@ -55,8 +57,10 @@ _TURNED_AWAY = Backoff(first_s=120.0, longest_s=3600.0)
 _FAILED = Backoff(first_s=10.0, longest_s=600.0)
 """Seconds after a connection that did not get in, or that was thrown out, in which its owner gets no other."""
 _KILLED = re.compile(r"\bkill", re.IGNORECASE)
-_ANSWERED, _ANSWER_EVERY_S = 1000, 3600.0
-_DEAF = "I am on Matrix, and a bridge speaks for me here: what you say to me in private does not reach me."
+_TOLD_NICKS = 1000
+"""Most owners of whom it is remembered which nick they were told last."""
+_ANSWERED, _ANSWER_EVERY_S = 1000, 60.0
+_NOT_NOW = "I cannot pass that on right now. Please say it again in some minutes."
 _MAY_COME_BACK = frozenset({Farewell.PASSING, Farewell.OTHER})
 _TURNED = frozenset({Farewell.THROTTLED, Farewell.CROWDED, Farewell.UNWANTED, Farewell.NEEDS_LOGIN})
 
@@ -81,8 +85,15 @@ class Eyes(Protocol):
     @property
     def casemapping(self) -> Casemapping: ...
 
+    @property
+    def isupport(self) -> Isupport: ...
+
     def is_known(self, nick: str) -> bool:
         """Whether it is the bridge's own nick, or that of somebody in its channels."""
+        ...
+
+    def person(self, source: Source, account: str) -> Sender:
+        """Somebody of whom the server has just told that they have that nick, and that account ('' for none)."""
         ...
 
 
@@ -97,6 +108,10 @@ class Members(Protocol):
         """Whether `nick` is the name of another user than `user`."""
         ...
 
+    def user_of(self, sender: Sender) -> str | None:
+        """The user whom the network proves `sender` to be, unless they are banned; None for a guest."""
+        ...
+
 
 class Everybody:
     """An allowlist that is not asked."""
@@ -106,6 +121,9 @@ class Everybody:
 
     def is_other_user(self, nick: str, user: str) -> bool:
         return False
+
+    def user_of(self, sender: Sender) -> str | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +172,18 @@ class Puppet:
 
 Tell = Callable[[str, str, str], None]
 """Tells a user, or the admins ('' for the name), some news: its id, and the words."""
+Hear = Callable[[Puppet, Whispered], bool]
+"""Takes what somebody says to a puppet in private. False if it cannot be taken now."""
+
+
+def _hears_nothing(_puppet: Puppet, _said: Whispered) -> bool:
+    return False
 
 
 class Puppets:
     """Makes puppets, lazily, and keeps them. `eyes` gives the bridge's own connection, None while it is offline; `keep`
-    stores what is to be remembered over restarts. Times are those of the loop's clock."""
+    stores what is to be remembered over restarts; `hear` takes what is said to one in private. Times are those of the
+    loop's clock."""
 
     def __init__(
         self,
@@ -170,6 +195,7 @@ class Puppets:
         keep: Callable[[Changes], Awaitable[None]],
         tell: Tell,
         members: Members | None = None,
+        hear: Hear = _hears_nothing,
     ) -> None:
         self._settings = settings
         self._dial = dial
@@ -177,7 +203,8 @@ class Puppets:
         self._eyes = eyes
         self._keep = keep
         self._tell = tell
-        self._members = members or Everybody()
+        self.members = members or Everybody()
+        self._hear = hear
         self.book = Book({})
         self.faces = Faces(self.book)
         self._puppets: dict[str, Puppet] = {}
@@ -190,6 +217,7 @@ class Puppets:
         self._failures: dict[str, int] = {}
         self._leaving = False
         self._answered: LruDict[tuple[str, str], float] = LruDict(_ANSWERED)
+        self._told_nicks: LruDict[str, str] = LruDict(_TOLD_NICKS)
 
     def load(self, kept: Mapping[str, str]) -> None:
         """Take what the network remembers."""
@@ -234,7 +262,7 @@ class Puppets:
     ) -> AsyncGenerator[Puppet | Bar | None, None]:
         """The puppet of who speaks, in the channel, with leave to write one line; why it may not speak there; or None
         if it is not there in time. Unless it `waits`, only a puppet that is there already is one."""
-        puppet = self._wanted(voice) if waits else self._puppets.get(voice.user.casefold())
+        puppet = self.wanted(voice) if waits else self.of(voice.user)
         if puppet is None or not (waits or self.is_in(puppet, channel)):
             yield None
             return
@@ -243,9 +271,26 @@ class Puppets:
             yield bar
             return
         await puppet.pace.turn()
+        await self.remember(puppet)
+        yield puppet if puppet.online and self.is_in(puppet, channel) else None
+
+    def of(self, user: str) -> Puppet | None:
+        """The puppet that a user has now."""
+        return self._puppets.get(user.casefold())
+
+    def of_folded(self, name: str) -> Puppet | None:
+        """The puppet of the user whose name is that, once it is `folded`."""
+        return next((each for each in self._puppets.values() if folded(each.voice.user) == name), None)
+
+    def pause_s(self, user: str) -> float:
+        """Seconds until a user may have a puppet again, after one that did not get in, or was thrown out."""
+        until = max(self._paused_until, self._not_before.get(user.casefold(), 0.0))
+        return max(0.0, until - self._now())
+
+    async def remember(self, puppet: Puppet) -> None:
+        """Call it before the puppet says anything."""
         async with puppet.remembering:
             await self._note(puppet)
-        yield puppet if puppet.online and self.is_in(puppet, channel) else None
 
     def refused(self, puppet: Puppet, channel: str, reason: str, *, banned: bool) -> Bar:
         """A channel did not take a line of the puppet."""
@@ -253,9 +298,10 @@ class Puppets:
         puppet.bars[self._fold(channel)] = bar
         return bar
 
-    def _wanted(self, voice: Voice) -> Puppet | None:
+    def wanted(self, voice: Voice) -> Puppet | None:
+        """The puppet of who wants to speak, which may have to connect first; None if they can have none now."""
         key, now = voice.user.casefold(), self._now()
-        if not self._members.may_have_puppet(voice.user) or self._leaving:
+        if not self.members.may_have_puppet(voice.user) or self._leaving:
             return None
         puppet = self._puppets.get(key)
         if puppet is not None:
@@ -373,7 +419,7 @@ class Puppets:
         def is_free(nick: str) -> bool:
             eyes = self._eyes()
             is_known = eyes is None or eyes.is_known(nick)
-            return not is_known and not self._members.is_other_user(nick, puppet.voice.user)
+            return not is_known and not self.members.is_other_user(nick, puppet.voice.user)
 
         return is_free
 
@@ -386,6 +432,7 @@ class Puppets:
                 self.faces.connected(puppet.face)
                 self._pauses = 0
                 self._failures.pop(user.casefold(), None)
+                self._tell_nick(puppet)
                 log.info("puppet_online", network=network, user=user, nick=nick)
             case Hosted(host):
                 puppet.noted = puppet.noted and host == puppet.host
@@ -393,6 +440,7 @@ class Puppets:
             case Renamed(nick, asked):
                 puppet.face.nick, puppet.noted = nick, False
                 puppet.anew = puppet.anew or asked
+                self._tell_nick(puppet)
                 log.info("puppet_renamed", network=network, user=user, nick=nick)
             case Entered(channel):
                 name = self._fold(channel)
@@ -405,17 +453,30 @@ class Puppets:
             case Removed(channel, who, reason):
                 log.info("puppet_removed", network=network, user=user, room=f"{network}/{channel}", reason=reason)
                 self._tell_removed(puppet, channel, who, reason)
-            case Whispered(who):
-                self._answer(puppet, connection, who)
+            case Whispered():
+                if not self._hear(puppet, outcome):
+                    self._put_off(connection, user, outcome.line)
         puppet.ring()
 
-    def _answer(self, puppet: Puppet, connection: PuppetConnection, who: str) -> None:
-        """Say to somebody, once an hour, that the puppet passes on nothing that is said to it in private."""
-        key, now = (puppet.voice.user, self._fold(who)), self._now()
+    def _put_off(self, connection: PuppetConnection, user: str, line: Line) -> None:
+        """Say to somebody, once a minute, that the puppet passes nothing on now."""
+        key, now = (user, self._fold(line.source.nick)), self._now()
         last = self._answered.get(key)
-        if last is None or now - last > _ANSWER_EVERY_S:
+        if line.command == "PRIVMSG" and (last is None or now - last > _ANSWER_EVERY_S):
             self._answered[key] = now
-            connection.notice(who, _DEAF)
+            connection.notice(line.source.nick, _NOT_NOW)
+
+    def _tell_nick(self, puppet: Puppet) -> None:
+        """Tell the owner, once for each change, that their nick is not what the template says, or what it was."""
+        user, network, nick = puppet.voice.user, self._settings.name, puppet.face.nick
+        eyes, known, key = self._eyes(), self.book.of(user), user.casefold()
+        length = (eyes.nick_length if eyes is not None else 0) or nicks.UNSAID
+        wanted = next(nicks.candidates(self._settings.puppets.nick, user, puppet.voice.identity, length), nick)
+        before = self._told_nicks.get(key) or (known.last if known is not None else wanted)
+        self._told_nicks[key] = nick
+        if self._fold(before) != self._fold(nick):
+            why = "" if self._fold(wanted) == self._fold(nick) else f": {wanted} was not free"
+            self._tell(user, f"nick {nick}", f"Your nick on {network} is {nick} now{why}.")
 
     def _tell_removed(self, puppet: Puppet, channel: str, who: str, reason: str) -> None:
         by = f"{who} has kicked" if who else "the server has removed"
@@ -467,7 +528,7 @@ class Puppets:
             await asyncio.sleep(_BEAT_S)
             now = self._now()
             for puppet in [*self._puppets.values()]:
-                if not self._members.may_have_puppet(puppet.voice.user):
+                if not self.members.may_have_puppet(puppet.voice.user):
                     self._retire(puppet, "no member any more, or without a nick of their own")
                 elif now - puppet.spoke_at > self._settings.puppets.idle:
                     self._retire(puppet, "idle")

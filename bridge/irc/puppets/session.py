@@ -5,11 +5,13 @@ It hears nothing but what is about itself: what others say in its channels is sk
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bridge.irc.dialect.convert import speech
 from bridge.irc.effects import Write, written
 from bridge.irc.session.farewells import Farewell, meaning
-from bridge.irc.wire.line import Line, compose, parse
+from bridge.irc.wire.encoding import LineDecoder
+from bridge.irc.wire.line import Line, Source, compose, parse
 from bridge.model.casemap import Casemapping
 from bridge.model.text import one_line
 
@@ -17,12 +19,19 @@ _ABOUT_OTHERS = frozenset({b"JOIN", b"PART", b"QUIT", b"NICK", b"AWAY", b"ACCOUN
 _SAID = frozenset({b"PRIVMSG", b"NOTICE", b"TAGMSG"})
 _CHANNELS = b"#&+!"
 _TAGS = "message-tags"
+_ACCOUNTS = "account-tag"
+_WANTED = (_TAGS, _ACCOUNTS, "server-time")
+"""Capabilities (IRCv3): without the first, the others are of no use."""
 _BANNED = "474"
 _NOT_JOINED = frozenset(
     map(str, (402, 403, 405, 407, 437, 448, 471, 473, 474, 475, 476, 477, 479, 480, 485, 489, 490, 495, 500, 520, 926))
 )
 _NO_NICK = frozenset({"431", "432", "433", "436", "437"})
-_NOT_SAID = frozenset({"401", "403", "404", "408", "411", "412", "415", "417", "421", "442", "477", "482", "FAIL"})
+_NOT_SAID = frozenset(
+    map(str, (401, 403, 404, 408, 411, 412, 415, 417, 421, 442, 477, 482, 486, 492, 513, 531, 716))
+) | {"FAIL"}
+"""716 (ERR_TARGUMODEG): they take private messages of some people only; 486, 492, 531: of nobody, or not of us."""
+_WHOIS = frozenset({"263", "311", "318", "330"})
 _REGISTERED = re.compile(r"\bnick\w*\b.{0,80}\bis\b(?:(?!\bnot\b).){0,20}\b(?:registered|owned|protected)", re.I)
 """In what services say whose nick we have taken."""
 _SERVICES = re.compile(r"nickserv|services?|authserv", re.IGNORECASE)
@@ -93,9 +102,22 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Whispered:
-    """Somebody says something to the puppet in private."""
+    """Somebody says something to the puppet in private. `account`: that of who says it, '' for none; None if the server
+    does not tell."""
 
-    who: str
+    line: Line
+    account: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The answer to a WHOIS: who has a nick now, and the account that they are logged in to ('' for none); `source`
+    None: nobody has it. `unanswered`: the server does not want to say it now."""
+
+    nick: str
+    source: Source | None
+    account: str
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +129,9 @@ class Closed:
     nickless: bool = False
 
 
-Outcome = Write | Welcomed | Hosted | Renamed | Entered | Barred | Removed | NotSaid | Taken | Whispered | Closed
+Outcome = (
+    Write | Welcomed | Hosted | Renamed | Entered | Barred | Removed | NotSaid | Taken | Whispered | Identified | Closed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +156,10 @@ class PuppetSession:
         self._flying: dict[str, str] = {}
         self._renames: set[str] = set()
         self._ban = ""
+        self._decoder = LineDecoder()
+        self._asked: dict[str, Identified] = {}
+        self._offered: set[str] = set()
+        self._accounts = False
         self.nick = ""
         self.online = False
         self.tags = False
@@ -172,6 +200,11 @@ class PuppetSession:
         yield Write(line)
         yield from written("PING", post)
 
+    def whois(self, nick: str) -> Iterator[Outcome]:
+        """Ask who has a nick; `Identified` follows."""
+        self._asked[self._fold(nick)] = Identified(nick, None, "")
+        yield from written("WHOIS", nick)
+
     def part(self, channel: str) -> Iterator[Outcome]:
         self.channels.discard(self._fold(channel))
         yield from written("PART", channel)
@@ -182,7 +215,7 @@ class PuppetSession:
         """Handle one line from the server."""
         if not _concerns(data, self.nick.encode()):
             return
-        line = parse(data.decode(errors="replace").rstrip("\r"))
+        line = parse(self._decoder.decode(data).rstrip("\r"))
         if line is not None:
             yield from self._obey(line)
 
@@ -196,9 +229,11 @@ class PuppetSession:
                 yield from self._closed(line)
             case "PRIVMSG" | "NOTICE":
                 yield from self._told(line)
+            case command if command in _WHOIS:
+                yield from self._identified(line)
             case command if command in _NO_NICK and not self.online:
                 yield from self._ask_for_nick(f"no nick is free for the member: {one_line(line.last, _REASON)}")
-            case command if command[:1] in "45" or command in ("FAIL", "926"):
+            case command if command[:1] in "45" or command in ("FAIL", "716", "926"):
                 yield from self._refused(line)
 
     def _let_in(self, line: Line) -> Iterator[Outcome]:
@@ -217,14 +252,17 @@ class PuppetSession:
         match line.param(1).upper():
             case "LS" if line.param(2) != "*":
                 offered = {word.partition("=")[0] for word in line.last.split()}
-                self.tags = self.tags or _TAGS in offered
-                yield from written("CAP", "REQ", _TAGS) if self.tags else written("CAP", "END")
+                self._offered |= offered
+                asked = [each for each in _WANTED if each in self._offered] if _TAGS in self._offered else []
+                yield from written("CAP", "REQ", " ".join(asked)) if asked else written("CAP", "END")
             case "LS":
-                self.tags = self.tags or _TAGS in line.last.split()
-            case "DEL" if _TAGS in line.last.split():
-                self.tags = False
+                self._offered |= {word.partition("=")[0] for word in line.last.split()}
+            case "DEL":
+                self.tags = self.tags and _TAGS not in line.last.split()
+                self._accounts = self._accounts and self.tags and _ACCOUNTS not in line.last.split()
             case "ACK" | "NAK" as answer:
-                self.tags = answer == "ACK"
+                self.tags = answer == "ACK" and _TAGS in line.last.split()
+                self._accounts = self.tags and _ACCOUNTS in line.last.split()
                 if not self.online:
                     yield from written("CAP", "END")
 
@@ -272,8 +310,25 @@ class PuppetSession:
         if _SERVICES.fullmatch(line.source.nick):
             if line.command == "NOTICE" and _REGISTERED.search(line.param(1)):
                 yield from self._ask_for_nick("each nick of the member is registered to somebody")
-        elif line.command == "PRIVMSG" and not line.param(1).startswith("\x01"):
-            yield Whispered(line.source.nick)
+        elif speech(line) is not None:
+            yield Whispered(line, line.tags.get("account", "") if self._accounts else None)
+
+    def _identified(self, line: Line) -> Iterator[Outcome]:
+        """311 (RPL_WHOISUSER), 330 (RPL_WHOISACCOUNT), 318 (RPL_ENDOFWHOIS), 263 (RPL_TRYAGAIN)."""
+        if line.command == "263" and line.param(1).upper() == "WHOIS":
+            asked, self._asked = self._asked, {}
+            yield from (replace(each, unanswered=True) for each in asked.values())
+        key = self._fold(line.param(1))
+        found = self._asked.get(key)
+        if found is None:
+            return
+        match line.command:
+            case "311":
+                self._asked[key] = replace(found, source=Source(line.param(1), line.param(2), line.param(3)))
+            case "330":
+                self._asked[key] = replace(found, account=line.param(2))
+            case "318":
+                yield self._asked.pop(key)
 
     def _refused(self, line: Line) -> Iterator[Outcome]:
         """An error about a JOIN, about a nick that we asked for, or about a post."""

@@ -333,6 +333,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "335": presence.whois_bot,
         "352": presence.who,
         "353": presence.names,
+        "366": presence.names_end,
         "354": presence.whox,
         "376": _greeted,
         "396": _visible_host,

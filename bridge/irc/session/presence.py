@@ -1,5 +1,6 @@
 """Handlers for JOIN, PART, NICK, WHO and the like: who is in our channels, and with which account."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 from bridge.irc.dialect import convert
@@ -10,11 +11,14 @@ from bridge.irc.hearing.who import WHOX_MARK
 from bridge.irc.session import actions
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line, Source
+from bridge.model.event import Room
 from bridge.model.text import one_line, printable
 
 _WHO_FIELDS = 8
 _WHOX_FIELDS = (8, 9)
 _MOST_DIGITS = 16
+_MOST_PRESENT = 2_000
+"""Most people in a channel of whom it is told that they were there when we came: some milliseconds."""
 
 
 def join(state: State, line: Line) -> Iterator[Step]:
@@ -178,6 +182,24 @@ def who_end(state: State, line: Line) -> Iterator[Step]:
     yield from state.who_queue.answered()
     if (room := state.channels.room(line.param(1))) is not None:
         yield from state.history.who_ended(room)
+        yield from _present(state, room)
+
+
+def names_end(state: State, line: Line) -> Iterator[Step]:
+    """366 (RPL_ENDOFNAMES). Where there is WHOX, the answer to that tells more of who is there."""
+    if not state.isupport.whox and (room := state.channels.heard(line.param(1))) is not None:
+        yield from _present(state, room)
+
+
+def _present(state: State, room: Room) -> Iterator[Step]:
+    """Who was in a channel before we joined it, where that is told."""
+    there = map(state.people.find, [*itertools.islice(state.people.nicks(room.id), _MOST_PRESENT)])
+    for person in filter(None, there):
+        if state.us.is_us(person.nick) or actions.of_puppet(state, person.nick):
+            continue
+        if state.greets(actions.someone(state, person.nick), room):
+            line = Line("353", source=person.source)
+            yield from actions.told(state, actions.membership(state, line, [room]))
 
 
 def whois_user(state: State, line: Line) -> Iterable[Step]:

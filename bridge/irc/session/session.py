@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from bridge.irc.dialect import convert
 from bridge.irc.dialect.operations import Operation, React
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.effects import Effect, written
@@ -14,17 +15,17 @@ from bridge.irc.hearing.history import History
 from bridge.irc.hearing.steps import AskWho, Fence, Learnt, Now, Old, Settled, Step
 from bridge.irc.puppets.faces import Faces
 from bridge.irc.sasl.choice import Trust
-from bridge.irc.session import actions, bouncer, outgoing, speech
+from bridge.irc.session import actions, bouncer, outgoing, speech, whispers
 from bridge.irc.session.channels import Channels
 from bridge.irc.session.commands import FENCE, PROBE, greeted, obey
-from bridge.irc.session.state import State
+from bridge.irc.session.state import Greets, State, greets_nobody
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.capabilities import REDACTION
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import NOBODY, Line, Source, parse
 from bridge.lib.lru import LruDict
 from bridge.model.event import Mentioned, Room
-from bridge.model.people import Proof
+from bridge.model.people import Proof, Sender
 from bridge.network import TransientError
 
 _SAID = frozenset({"PRIVMSG", "NOTICE", "TAGMSG", "REDACT", "TOPIC", "JOIN"})
@@ -51,6 +52,7 @@ class Session:
         netid: str = "",
         knocked: LruDict[str, float] | None = None,
         faces: Faces | None = None,
+        greets: Greets = greets_nobody,
     ) -> None:
         self._state = State(
             settings,
@@ -63,6 +65,7 @@ class Session:
             netid=netid,
             knocked=knocked,
             faces=faces,
+            greets=greets,
         )
 
     @property
@@ -103,6 +106,25 @@ class Session:
         if line is None:
             return []
         return [effect for each in state.assembly.heard(line, now) for effect in self._heard(each)]
+
+    def whispered(
+        self, line: Line, owner: str, identity: str, account: str | None, now: float, wall: float
+    ) -> list[Effect]:
+        """Somebody has said a line to a puppet in private; see `whispers.whispered`."""
+        self._state.now, self._state.wall = now, wall
+        return [*self._effects(whispers.whispered(self._state, line, owner, identity, account))]
+
+    def person(self, source: Source, account: str) -> Sender:
+        """Somebody whom the server has just told to have that nick, and that account ('' for none)."""
+        state = self._state
+        return convert.sender(
+            state.settings.name,
+            source,
+            account,
+            state.people.connection(source),
+            state.people.casemapping,
+            masks=state.settings.trust_hostmasks,
+        )
 
     def _heard(self, line: Line) -> Iterator[Effect]:
         state = self._state

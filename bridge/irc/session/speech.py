@@ -13,6 +13,7 @@ from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line
 from bridge.model.event import Event, Membership, Message, Room
+from bridge.model.talks import has_address
 from bridge.model.text import one_line
 
 _LONG_AGO_S = 60.0
@@ -56,6 +57,8 @@ def speech(state: State, line: Line) -> Iterable[Step]:
         return state.faces.seen(line)
     private = state.us.is_us(line.param(0))
     room = Room(state.settings.name, line.source.nick) if private else state.channels.heard(line.param(0))
+    if private and not has_address(line.source.nick):
+        return ()
     if room is None or line.is_of_server:  # for the ranks of a channel only, or from a server
         return ()
     if convert.speech(line) is None:

@@ -50,6 +50,14 @@ class Typist:
     at: float
 
 
+Greets = Callable[[Sender, Room], bool]
+"""Whether it is told at once that somebody is in a channel that we have joined."""
+
+
+def greets_nobody(_who: Sender, _room: Room) -> bool:
+    return False
+
+
 class State:
     """All that one connection knows. Sans I/O. `now` (seconds of a clock that does not go back) and `wall` (seconds
     since the epoch) are those of the current line. `cursor` gives our position when we join a channel."""
@@ -67,6 +75,7 @@ class State:
         netid: str = "",
         knocked: LruDict[str, float] | None = None,
         faces: Faces | None = None,
+        greets: Greets = greets_nobody,
     ) -> None:
         self.settings = settings
         self.now, self.wall = now, 0.0
@@ -103,6 +112,7 @@ class State:
         self.ids = EventIds(origin)
         self.faces = faces or Faces()
         """Our puppets, as they are seen in our channels."""
+        self.greets = greets
         self.typing: LruDict[tuple[Room, str], Typist] = LruDict(_TYPISTS)
         """Who types where, by folded nick."""
         self.topics: LruDict[str, str] = LruDict(_TOPICS)

@@ -31,4 +31,4 @@ def profile(event: Event, picture: str, *, fallback: bool) -> dict[str, object]:
 
 def has_profile(event: Event) -> bool:
     """Whether it is shown with a profile: what is said with a mark, not our own words and not in private."""
-    return bool(mark(event))
+    return bool(mark(event)) and not event.private

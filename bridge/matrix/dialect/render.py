@@ -131,7 +131,7 @@ def _moves(events: Sequence[Event], place: Place) -> Iterator[Move]:
         if step is None:
             continue
         line = told(steps(theirs))
-        if step.change is Change.JOINED:
+        if step.change in (Change.JOINED, Change.PRESENT):
             yield Move("came" if place.how.ghosts is Ghosts.ALL else "joined", line, Face.of(last.person))
             continue
         face = Face.of(first.person)
@@ -259,7 +259,7 @@ def _content(event: Event, message: Message, said: Sequence[Line], place: Place)
         "body": "\n".join(line.body for line in said),
         "m.mentions": {},  # also `@room` pings nobody with this
     }
-    if event.private and message.kind is Kind.ACTION:
+    if event.private and message.kind is Kind.ACTION and not mark(event):
         content["msgtype"] = "m.emote"
     if any(line.html is not None for line in said):
         content["format"] = FORMAT

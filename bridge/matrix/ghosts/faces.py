@@ -18,7 +18,7 @@ from bridge.matrix.dialect.ghost_ids import may_be_ghost
 from bridge.matrix.dialect.operations import Move
 from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.making import Making, removal
-from bridge.matrix.ghosts.records import Ghost, Ghosts, Place
+from bridge.matrix.ghosts.records import MOST, Ghost, Ghosts, Place
 from bridge.matrix.ghosts.service import NotRegistered, Service, is_unknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom
@@ -79,6 +79,7 @@ class Faces:
         self._group: asyncio.TaskGroup | None = None
         self._bucket = TokenBucket(_AT_ONCE, _PER_SECOND)
         self._under_way: dict[tuple[str, str, str, str], asyncio.Task[bool]] = {}
+        self._later: dict[tuple[str, str, str, str], tuple[JoinedRoom, Face]] = {}  # of a crowd that came at once
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._barred = LruDict[tuple[str, str, str, str], float](_BARRED)  # until when, by the loop's clock
         self._changed: set[str] = set()  # ghosts of which something was heard that is not kept yet
@@ -243,6 +244,7 @@ class Faces:
         place = ghost.rooms.get(joined.id) if ghost is not None else None
         if move.change in ("joined", "came"):
             return self._comes(joined, move, face, place)
+        self._later.pop(_key(face, joined), None)
         if ghost is None or place not in (Place.IN, Place.GONE):
             return False
         if place is Place.GONE:
@@ -266,7 +268,21 @@ class Faces:
         may_come = place is Place.GONE or (move.change == "came" and place is None)
         if not may_come or joined.encrypted or self._is_barred(face, joined):
             return False
-        return self._start(joined, face) is not None
+        if len(self._under_way) < _MOST // 2:
+            return self._start(joined, face) is not None
+        if len(self._later) < MOST:  # half of the places are for those who say something
+            self._later.setdefault(_key(face, joined), (joined, face))
+            return True
+        return False
+
+    def _next(self, key: tuple[str, str, str, str]) -> None:
+        """A ghost has come, or not: the next one of a crowd may."""
+        self._under_way.pop(key, None)
+        self._later.pop(key, None)
+        while self._later and self._group is not None and len(self._under_way) < _MOST // 2:
+            joined, face = self._later.pop(next(iter(self._later)))
+            if not self._is_barred(face, joined):
+                self._start(joined, face)
 
     async def _stays_out(self, ghost: Ghost, joined: JoinedRoom, face: Face) -> None:
         await self._flush()
@@ -306,11 +322,13 @@ class Faces:
             if self._group is None or len(self._under_way) >= _MOST:
                 return None
             task = self._under_way[key] = self._group.create_task(self._prepare(joined, face), name=f"ghost {key}")
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(lambda _: self._next(key))
         return task
 
     async def _prepare(self, joined: JoinedRoom, face: Face) -> bool:
-        ghost = self._ghosts.add(face, self._today())
+        known = self._ghosts.of(face)
+        is_somewhere = known is not None and Place.IN in known.rooms.values()
+        ghost = self._ghosts.add(face, self._today()) if is_somewhere or not self._ghosts.is_full() else None
         if ghost is None:
             self._bar(face, joined, _RARELY_S)
             return False

@@ -12,7 +12,9 @@ from bridge.matrix.dialect.ghost_ids import ghost_id
 KEY = "ghost "
 """How the keys of the network's memory begin that each keep a ghost."""
 MOST = 2_000
-"""Most ghosts of a network. Those who come later are shown by the mark, until others were idle for long."""
+"""Most ghosts that are in rooms at once. For those who come later the mark speaks, until others were idle for long."""
+KNOWN = 20_000
+"""Most ghosts that are remembered, some 20 MB: one that was forgotten could be taken for somebody else's."""
 _OWNERS = 9
 """Most people who had one nick, and are told apart."""
 _ROOMS = 50
@@ -148,13 +150,14 @@ class Ghosts:
     def add(self, face: Face, today: int) -> Ghost | None:
         """The ghost of who has that face, a new one if need be. None if there are too many."""
         user = self._id(face)
-        if not user or user in self._ghosts or len(self._ghosts) >= MOST:
+        if not user or user in self._ghosts or len(self._ghosts) >= KNOWN:
             return self._ghosts.get(user)
         ghost = self._ghosts[user] = Ghost(user, face.owner, day=today)
         return ghost
 
-    def drop(self, ghost: Ghost) -> None:
-        self._ghosts.pop(ghost.user, None)
+    def is_full(self) -> bool:
+        """Whether so many are in rooms that no other may come into one."""
+        return len(self._ghosts) >= MOST and sum(Place.IN in ghost.rooms.values() for ghost in self) >= MOST
 
     def _id(self, face: Face) -> str:
         """The id of the ghost of who has that face, or that they would get; '' if they can have none. Who has a nick

@@ -40,7 +40,8 @@ def is_unknown(error: ApiError) -> bool:
 
 
 class Service:
-    """`path` is the file with the tokens. It is read anew with each `check`."""
+    """`path` is the file with the tokens. It is read anew with each `check`, and once before the first one: words may
+    come earlier after a restart."""
 
     def __init__(self, homeserver: Homeserver, path: Path) -> None:
         self.path = path
@@ -83,6 +84,8 @@ class Service:
     ) -> Json:
         """A request as the ghost `user` ("Identity assertion"); '': as the application service. Raises ApiError,
         Unreachable."""
+        if not self._token:
+            self._token = self._kept()
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         if method != "GET" and text is None:
             text = "{}"
@@ -103,6 +106,14 @@ class Service:
     def as_ghost(self, user: str) -> ClientApi:
         """Requests that the ghost `user` makes."""
         return _AsGhost(self, user)
+
+    def _kept(self) -> str:
+        """The token; '' if there is none, or none that can be read: `check` says why."""
+        try:
+            tokens = Tokens.read(self.path)
+        except (ValueError, OSError):
+            return ""
+        return tokens.ours if tokens is not None else ""
 
     def voice(self, user: str, at: int | None = None) -> Voice:
         """The voice of the ghost `user`. `at`: when it speaks, in milliseconds since the epoch ("Timestamp massaging");

@@ -11,7 +11,7 @@ import pytest
 from bridge.irc.client import IrcNetwork
 from bridge.irc.dialect.operations import Say, Voice, encode
 from bridge.irc.puppets import connection as link
-from bridge.irc.puppets.crowd import is_of_ban
+from bridge.irc.puppets.crowd import Members, is_of_ban
 from bridge.model.event import Event, Message, Room
 from bridge.model.outbox import Post
 from bridge.network import Batch, InDoubt, PermanentError, TransientError
@@ -135,7 +135,9 @@ async def running(server: Server, **changes: object) -> AsyncGenerator[tuple[Irc
     async with listening:
         base = {"port": listening.sockets[0].getsockname()[1], "tls": False, "burst": 100}
         puppets = {"connect_every": "off", **changes.pop("puppets", {})}  # type: ignore[dict-item]
-        net = IrcNetwork(irc_settings(**{**base, **changes}, puppets=puppets), [_POND], rng=random.Random(1))
+        members: Members | None = changes.pop("members", None)  # type: ignore[assignment]
+        settings = irc_settings(**{**base, **changes}, puppets=puppets)
+        net = IrcNetwork(settings, [_POND], rng=random.Random(1), members=members)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(consume(net.events(None)))
             async with asyncio.timeout(10):
@@ -336,16 +338,6 @@ async def test_what_somebody_says_under_the_nick_of_a_puppet_that_is_gone_is_hea
             await asyncio.sleep(0.01)
             said = [event for batch in batches for event in batch.events if isinstance(event.body, Message)]
         assert [(event.sender.mask, event.sender.proofs) for event in said] == [("ann!eve@elsewhere", ())]
-
-
-async def test_a_puppet_says_once_that_it_hears_nothing_in_private() -> None:
-    server = Server()
-    async with running(server) as (net, batches):
-        await net.send(post("ann", "one"))
-        server.tell("ann", *2 * [":bob!u@h PRIVMSG ann :psst"], ":eve!u@h PRIVMSG ann :psst", ":ann!u@h NOTICE ann :x")
-        await server.told("ann> NOTICE eve")
-        assert len([line for line in server.lines if "> NOTICE" in line]) == 2
-        assert [event for batch in batches for event in batch.events] == []
 
 
 async def test_puppets_leave_a_channel_that_is_linked_no_more() -> None:

@@ -12,6 +12,7 @@ from bridge.irc.puppets.session import (
     Closed,
     Entered,
     Hosted,
+    Identified,
     Identity,
     NotSaid,
     Outcome,
@@ -23,7 +24,7 @@ from bridge.irc.puppets.session import (
     Whispered,
 )
 from bridge.irc.session.farewells import Farewell
-from bridge.irc.wire.line import compose
+from bridge.irc.wire.line import Line, Source, compose
 from bridge.model.casemap import Casemapping
 
 
@@ -175,8 +176,41 @@ def test_the_end_has_a_meaning(lines: list[str], farewell: Farewell) -> None:
 
 def test_somebody_who_speaks_to_it_in_private_is_noticed_and_their_client_is_not_answered() -> None:
     talk = Talk().online()
-    assert talk.hears(":bob!u@h PRIVMSG ann :psst") == [Whispered("bob")]
+    line = Line("PRIVMSG", ("ann", "psst"), Source("bob", "u", "h"))
+    assert talk.hears(":bob!u@h PRIVMSG ann :psst") == [Whispered(line, None)]
     assert talk.hears(":bob!u@h PRIVMSG ann :\x01VERSION\x01") == []
+    assert talk.hears(":bob!u@h NOTICE ann :\x01PING 1\x01") == []
+    assert talk.wrote[-1] == "CAP END"
+
+
+def test_it_asks_who_has_a_nick() -> None:
+    talk = Talk().online()
+    talk.take(talk.session.whois("Bob[x]"))
+    assert talk.wrote[-1] == "WHOIS Bob[x]"
+    assert (
+        talk.hears(":irc 311 ann eve u h * :Eve", ":irc 330 ann eve eve :is logged in as", ":irc 318 ann eve :end")
+        == []
+    )
+    assert talk.hears(":irc 311 ann bob{X} u h * :Bob", ":irc 330 ann bob{x} bob :is logged in as") == []
+    assert talk.hears(":irc 318 ann Bob[x] :end") == [Identified("Bob[x]", Source("bob{X}", "u", "h"), "bob")]
+    assert talk.hears(":irc 318 ann Bob[x] :end") == []
+    for answer, found in (
+        (":irc 401 ann bob :No such nick", Identified("bob", None, "")),
+        (":irc 263 ann WHOIS :Please wait", Identified("bob", None, "", unanswered=True)),
+    ):
+        talk.take(talk.session.whois("bob"))
+        assert talk.hears(answer, ":irc 318 ann bob :end") == [found]
+
+
+def test_it_asks_for_the_accounts_of_who_writes_to_it_where_it_can_be_told() -> None:
+    talk = Talk()
+    talk.hears(":irc CAP * LS * :account-tag=x sasl", ":irc CAP * LS :server-time message-tags")
+    assert talk.wrote[-1] == "CAP REQ :message-tags account-tag server-time"
+    talk.hears(":irc CAP * ACK :message-tags account-tag server-time", ":irc 001 ann :Welcome")
+    lines = ("@account=bob :bob!u@h PRIVMSG ann :x", ":bob!u@h PRIVMSG ann :x")
+    assert [each.account for each in talk.hears(*lines) if isinstance(each, Whispered)] == ["bob", ""]
+    talk.hears(":irc CAP ann DEL :account-tag")
+    assert [each.account for each in talk.hears(*lines) if isinstance(each, Whispered)] == [None, None]
 
 
 @given(st.lists(st.text(max_size=60), max_size=10))

@@ -84,6 +84,8 @@ class House(Homeserver):
         self, token: str, method: str, path: Sequence[str], query: Mapping[str, str], body: str | None
     ) -> Json:
         user = query.get("user_id", "service")
+        if not token:
+            raise ApiError(401, "M_MISSING_TOKEN", "Missing access token")
         if not self.known:
             self.asked.append(f"{user} {method} {'/'.join(path)}")
             raise ApiError(401, "M_UNKNOWN_TOKEN", "Unrecognised access token")
@@ -224,4 +226,4 @@ def face(who: Sender) -> Face:
     return found
 
 
-__all__ = ["ID", "ROOM", "US", "House", "Pond", "face", "ghost", "person"]
+__all__ = ["ID", "ROOM", "US", "House", "Pond", "Run", "face", "ghost", "person"]

@@ -12,7 +12,7 @@ from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.records import KEY, Ghost, Place
 from bridge.matrix.http.homeserver import ApiError
 from bridge.network import FaceRemoved, TransientError
-from tests.matrix.ghosts.house import US, House, Pond, face, ghost, person
+from tests.matrix.ghosts.house import US, House, Pond, Run, face, ghost, person
 
 _BOB = person("bob")
 
@@ -92,6 +92,17 @@ async def test_a_ghost_that_was_removed_while_an_answer_was_lost_has_said_it_onc
             await run.say(_BOB, "three")
     assert pond.house.said == [(ghost("bob"), "zero"), (ghost("bob"), "one"), (US, "<bob> two")]
     assert Ghost.parse("", pond.memory.kept[KEY + ghost("bob")]).rooms == {"!pond": Place.BANNED}
+
+
+async def test_after_a_restart_a_ghost_speaks_at_once_before_the_homeserver_was_asked_whether_it_knows_us(
+    pond: Pond,
+) -> None:
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+    early = Run(pond, idle_s=86_400.0)
+    await early.faces.recall()
+    await early.say(_BOB, "two")
+    assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "two")]
 
 
 async def test_a_homeserver_that_is_away_is_waited_for_and_the_same_one_speaks(pond: Pond) -> None:
@@ -234,23 +245,43 @@ async def test_a_store_that_was_lost_makes_nothing_twice_and_lets_nobody_back_in
 async def test_a_ghost_takes_little_memory_and_there_are_so_many_at_most(pond: Pond) -> None:
     import tracemalloc
 
-    from bridge.matrix.ghosts.records import MOST, Ghosts
+    from bridge.matrix.ghosts.records import KNOWN, MOST, Ghosts
 
     kept = {
         KEY + f"@irc_libera_person{number}:hs": json.dumps(
             {"shown": f"person{number}", "picture": "mxc://hs/abcdefghijklmnopqrstuvwx", "made": True, "day": 20_000}
             | {"rooms": {"!abcdefghijklmnopqrstuvwxyz:hs": "in", "!b:hs": "banned"}, "why": {"!b:hs": "banned by x"}}
         )
-        for number in range(MOST)
+        for number in range(KNOWN)
     }
     tracemalloc.start()
     ghosts = Ghosts("hs")
     ghosts.recall(kept)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(ghosts) == MOST
-    assert size / MOST <= 3_000
+    assert len(ghosts) == KNOWN
+    assert size / KNOWN <= 3_000
     assert ghosts.add(face(person("new")), 0) is None
+    for each in [*ghosts][MOST - 1 :]:
+        each.go("!abcdefghijklmnopqrstuvwxyz:hs")
+    assert not ghosts.is_full()
+    next(iter([*ghosts][MOST:])).enter("!abcdefghijklmnopqrstuvwxyz:hs")
+    assert ghosts.is_full()
+
+
+async def test_where_too_many_are_in_rooms_the_mark_speaks_until_others_have_left(
+    pond: Pond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.matrix.ghosts.records.MOST", 2)
+    async with pond.runs() as run:
+        for name in ("bob", "carol", "dora"):
+            await run.say(person(name), "hi")
+        assert pond.house.said == [(ghost("bob"), "hi"), (ghost("carol"), "hi"), (US, "<dora> hi")]
+        assert await run.faces.move(run.joined, [Move("left", "", face(person("carol")))]) == []
+        await asyncio.sleep(3_601)
+        await run.say(person("dora"), "again")
+        await run.say(_BOB, "again")
+        assert pond.house.said[3:] == [(ghost("dora"), "again"), (ghost("bob"), "again")]
 
 
 @pytest.mark.parametrize(
@@ -271,6 +302,23 @@ async def test_where_all_have_ghosts_who_joins_gets_one_and_is_there_when_they_s
         run.joined.encrypted = True
         assert await run.faces.move(run.joined, (Move("came", "", face(person("carol"))),)) != []
     assert pond.house.said == []
+
+
+async def test_a_crowd_that_was_there_before_comes_whole_and_leaves_places_for_those_who_speak(pond: Pond) -> None:
+    async with pond.runs() as run:
+        crowd = [Move("came", "", face(person(f"p{number}"))) for number in range(300)]
+        assert await run.faces.move(run.joined, crowd) == []
+        gone = Move("left", "", face(person("p299")))
+        await run.faces.move(run.joined, [gone])  # before the ghost has come
+        await run.say(_BOB, "hi")
+        assert pond.house.said == [(US, "<bob> hi")]  # the bridge speaks while the ghost waits for its turn
+        await asyncio.sleep(20)
+        await run.say(_BOB, "again")
+        assert pond.house.said[-1] == (ghost("bob"), "again")
+        assert len(pond.house.members) < 60
+        await asyncio.sleep(150)
+        inside = {who for who, (membership, _) in pond.house.members.items() if membership == "join"}
+        assert inside == {US, ghost("bob"), *(ghost(f"p{number}") for number in range(299))}
 
 
 async def test_a_ghost_that_is_there_speaks_also_while_the_daemon_ends(pond: Pond) -> None:
