@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bridge.lib.ids import digest
 from bridge.model.event import Event, Message, Origin, Room
 from bridge.model.outbox import Addressed
+from bridge.model.talks import is_talk
 from bridge.model.text import one_line, plain
 from bridge.relay.admins import Admins
 from bridge.relay.notices import Notices
@@ -66,7 +67,8 @@ class RequestNews:
             return None
         if event.private and plain(event.text).split(maxsplit=1)[:1] in [[verb] for verb in _THEIR_VERBS]:
             return None  # they know
-        room = event.room if event.private else Room(event.room.network, event.sender.address)
+        is_with_us = event.private and not is_talk(event.room)  # else a member's puppet would say it
+        room = event.room if is_with_us else Room(event.room.network, event.sender.address)
         return self._to_admin(user, room, self._clock())
 
     def _to_admins(self, now: float) -> Iterator[Addressed]:

@@ -184,3 +184,12 @@ async def test_what_was_told_is_forgotten_with_the_request(world: World) -> None
     world.now += LASTS_S
     await world.looks()
     assert await world.lease.recall() == {}
+
+
+async def test_an_admin_who_writes_to_a_puppet_is_told_by_us_and_not_by_the_puppet(world: World) -> None:
+    world.asks("eve")
+    for room, where in ((Room("libera", "alice>ira"), "ira"), (Room("libera", "ira"), "ira")):
+        await world.start()
+        told = world.news.to_speaker(said(room, irc("ira", "ira"), "hi", private=True), IRA)
+        assert told is not None
+        assert told.room == Room("libera", where)
