@@ -324,6 +324,22 @@ async def test_where_all_have_ghosts_who_joins_gets_one_and_is_there_when_they_s
     assert pond.house.said == []
 
 
+async def test_who_leaves_while_their_ghost_is_on_its_way_leaves_none_behind(pond: Pond) -> None:
+    """Some wait for their turn, others are being made."""
+    crowd = [person(f"p{number}") for number in range(20)]
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        pond.house.pause_s = 0.5
+        await run.faces.move(run.joined, [Move("came", "", face(who)) for who in crowd])
+        await asyncio.sleep(3)
+        left = [Move("left", "", face(who), reason="Quit: bye") for who in crowd[1:]]
+        assert await run.faces.move(run.joined, left) == []
+        assert await run.faces.move(run.joined, [Move("came", "", face(crowd[19]))]) == []  # and is back at once
+        await asyncio.sleep(60)
+    inside = {user for user, (membership, _) in pond.house.members.items() if membership == "join"}
+    assert inside == {US, ghost("bob"), ghost("p0"), ghost("p19")}
+
+
 async def test_a_crowd_that_was_there_before_comes_whole_and_leaves_places_for_those_who_speak(pond: Pond) -> None:
     async with pond.runs() as run:
         crowd = [Move("came", "", face(person(f"p{number}"))) for number in range(300)]
