@@ -124,6 +124,11 @@ class Faces:
     def hear(self, joined: JoinedRoom, member: Membership) -> None:
         """Somebody has changed where a ghost may be."""
         ghost = self._ghosts.by_id(member.user)
+        if ghost is not None and member.sender == ghost.user and member.membership == "join":
+            if ghost.removed(joined.id):  # it came at the moment in which it was removed
+                ghost.enter(joined.id)
+                self._changed.add(ghost.user)
+            return
         if ghost is None or member.sender in (member.user, self._us):
             return
         before = word(table(member.event, "unsigned", "prev_content"), "membership")

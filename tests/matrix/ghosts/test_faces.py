@@ -235,6 +235,36 @@ async def test_what_is_heard_of_a_ghost_counts_at_once_and_after_a_restart(pond:
     assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "three")]
 
 
+@pytest.mark.parametrize(("before", "returns"), [("ban", True), ("invite", False), ("join", False), ("", True)])
+async def test_an_invitation_that_was_taken_back_lets_no_ghost_in_and_a_lifted_ban_does(
+    pond: Pond, before: str, *, returns: bool
+) -> None:
+    """Before we hear of it. Where the homeserver does not tell what was before, the invitation counts."""
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        for membership in ("leave", "invite"):
+            run.faces.hear(run.joined, Membership(ghost("bob"), membership, "", "@mod:hs", ""))
+        pond.house.members[ghost("bob")], pond.house.before = ("leave", "@mod:hs"), before
+        if returns:
+            await run.say(_BOB, "two")
+        else:
+            with pytest.raises(FaceRemoved, match="removed by @mod:hs: loud"):
+                await run.say(_BOB, "two")
+    assert (pond.house.members[ghost("bob")][0] == "join") is returns
+
+
+async def test_a_ghost_that_joined_at_the_moment_in_which_it_was_removed_is_not_locked_out(pond: Pond) -> None:
+    """Nobody can invite who is in the room."""
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        run.faces.hear(run.joined, Membership(ghost("bob"), "leave", "", "@mod:hs", ""))
+        run.faces.hear(run.joined, Membership(ghost("bob"), "join", "", ghost("bob"), ""))
+        await run.say(_BOB, "two")
+    async with pond.runs() as run:
+        await run.say(_BOB, "three")
+    assert [sender for sender, _ in pond.house.said] == [ghost("bob")] * 3
+
+
 async def test_who_is_told_of_a_removal_is_told_by_whom_though_the_ghost_is_invited_at_that_moment(pond: Pond) -> None:
     async with pond.runs() as run:
         await run.say(_BOB, "one")
