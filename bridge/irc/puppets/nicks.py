@@ -16,7 +16,7 @@ _NO_NICK = re.compile(r"[^A-Za-z0-9\-\[\]\\`^{}_|]")
 _NEVER_FIRST = "-0123456789"
 _LETTER = re.compile(r"[A-Za-z0-9]")
 _FIELD = re.compile(r"\{name\}|\{id\}")
-_SERVICES = re.compile(r"\w*serv|\w*services?|global|root|server|admin|administrator|oper|operator|ircop|alis")
+_SERVICES = re.compile(r"\w*serv\d*|\w*services?\d*|global|root|server|admin|administrator|oper|operator|ircop|alis")
 """Nicks of services, and of those who seem to have a say on a network."""
 _ONE_LETTER = "qxlws"
 """Services of some networks have one letter."""

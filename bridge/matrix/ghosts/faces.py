@@ -93,6 +93,7 @@ class Faces:
         self._under_way: dict[tuple[str, str, str, str], asyncio.Task[bool]] = {}
         self._words_wait: dict[tuple[str, str, str, str], float] = {}  # for ghosts under way: since when, by the loop
         self._later: dict[tuple[str, str, str, str], tuple[JoinedRoom, Face]] = {}  # of a crowd that came at once
+        self._turned_back = dict[tuple[str, str, str, str], str]()  # under way, though their people have left: why
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._barred = LruDict[tuple[str, str, str, str], float](_BARRED)  # until when, by the loop's clock
         self._changed: set[str] = set()  # ghosts of which something was heard that is not kept yet
@@ -134,6 +135,11 @@ class Faces:
     def hear(self, joined: JoinedRoom, member: Membership) -> None:
         """Somebody has changed where a ghost may be."""
         ghost = self._ghosts.by_id(member.user)
+        if ghost is not None and member.sender == ghost.user and member.membership == "join":
+            if ghost.removed(joined.id):  # it came at the moment in which it was removed
+                ghost.enter(joined.id)
+                self._changed.add(ghost.user)
+            return
         if ghost is None or member.sender in (member.user, self._us):
             return
         before = word(table(member.event, "unsigned", "prev_content"), "membership")
@@ -257,7 +263,11 @@ class Faces:
         place = ghost.rooms.get(joined.id) if ghost is not None else None
         if move.change in ("joined", "came"):
             return self._comes(joined, move, face, place)
-        self._later.pop(_key(face, joined), None)
+        key = _key(face, joined)
+        self._later.pop(key, None)
+        if move.change != "renamed" and place is not Place.IN and key in self._under_way:
+            self._turned_back[key] = move.reason
+            return move.change == "left"
         if ghost is None or place not in (Place.IN, Place.GONE):
             return False
         if place is Place.GONE:
@@ -292,6 +302,7 @@ class Faces:
         """A ghost has come, or not: the next one of a crowd may."""
         self._under_way.pop(key, None)
         self._words_wait.pop(key, None)
+        self._turned_back.pop(key, None)
         self._later.pop(key, None)
         while self._later and self._group is not None and len(self._under_way) < _MOST // 2:
             joined, face = self._later.pop(next(iter(self._later)))
@@ -337,6 +348,7 @@ class Faces:
     def _start(self, joined: JoinedRoom, face: Face) -> asyncio.Task[bool] | None:
         """Let the ghost come. None if too many are coming already."""
         key = _key(face, joined)
+        self._turned_back.pop(key, None)
         task = self._under_way.get(key)
         if task is None:
             if self._group is None or len(self._under_way) >= _MOST:
@@ -354,10 +366,15 @@ class Faces:
             return False
         if not (ghost.made and ghost.inside(joined.id)):
             await self._turn()
+        key = _key(face, joined)
+        if key in self._turned_back:
+            return False
         try:
             async with self._locks.setdefault(ghost.user, asyncio.Lock()):
                 await self._making.present(ghost, face)
                 await self._making.bring(ghost, joined)
+                if key in self._turned_back and ghost.inside(joined.id):
+                    await self._making.leave(ghost, joined.id, self._turned_back[key])
         except ApiError as error:
             if is_unknown(error):
                 await self._lost(f"the homeserver does not know the registration ({error})")

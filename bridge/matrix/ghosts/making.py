@@ -66,8 +66,8 @@ class Making:
 
     async def look(self, ghost: Ghost, joined: JoinedRoom) -> bool:
         """Ask where the ghost stands with the room, and note it. Whether nothing is left to do: it is inside, or was
-        removed. That it has left says nothing of why: after a ban, that this was lifted. Raises ApiError, Unreachable,
-        Refused."""
+        removed. A lifted ban looks like a kick, but for what was before, which not all homeservers tell. Raises
+        ApiError, Unreachable, Refused."""
         path = ("rooms", joined.id, "state", "m.room.member", ghost.user)
         try:
             found = await self._homeserver.get(*path, query={"format": "event"})
@@ -77,7 +77,8 @@ class Making:
             found = {}  # it was never there
         content = table(found, "content")
         membership, by = word(content, "membership"), word(found, "sender")
-        may_return = ghost.rooms.get(joined.id) in (Place.BANNED, Place.FREE)
+        before = word(table(found, "unsigned", "prev_content"), "membership")
+        may_return = before == "ban" if before else ghost.rooms.get(joined.id) in (Place.BANNED, Place.FREE)
         ghost.leave(joined.id)
         if membership == "join":
             ghost.enter(joined.id)

@@ -50,7 +50,8 @@ def test_a_nick_never_begins_with_a_digit() -> None:
 
 
 @pytest.mark.parametrize(
-    "nick", ["NickServ", "ChanServ", "chanserv_", "m-NickServ", "[Global]", "Q", "root", "HistServ", "Services"]
+    "nick",
+    ["NickServ", "ChanServ", "chanserv_", "m-NickServ", "[Global]", "Q", "root", "HistServ", "Services", "OperServ2"],
 )
 def test_nicks_of_services_are_reserved(nick: str) -> None:
     assert is_reserved(nick, Casemapping.RFC1459)

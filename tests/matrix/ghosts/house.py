@@ -44,7 +44,7 @@ def person(nick: str, account: str | None = None, host: str = "b@one.example") -
 
 class House(Homeserver):
     """`asked` are the requests; `troubles` are raised instead of an answer to what matches, `lost` after it is done.
-    What matches `stalls` gets no answer."""
+    What matches `stalls` gets no answer. `before`: what members were before, if the homeserver tells that."""
 
     def __init__(self, *, public: bool = True) -> None:
         super().__init__("http://hs", US)
@@ -60,6 +60,7 @@ class House(Homeserver):
         self.remembers_transactions = True
         self.pause_s = 0.0
         self.stalls = ""
+        self.before = ""
 
     @property
     def said(self) -> list[tuple[str, str]]:
@@ -134,7 +135,8 @@ class House(Homeserver):
                 if who not in self.members:
                     raise ApiError(404, "M_NOT_FOUND", "no state")
                 membership, by = self.members[who]
-                return {"sender": by, "content": {"membership": membership, "reason": "loud"}}
+                unsigned = {"prev_content": {"membership": self.before}} if self.before else {}
+                return {"sender": by, "content": {"membership": membership, "reason": "loud"}, "unsigned": unsigned}
             case ["rooms", _, "messages"]:
                 return {"chunk": [_shown(*each) for each in reversed(self.events.values())]}
             case ["rooms", _, "send", _, transaction]:

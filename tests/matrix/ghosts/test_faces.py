@@ -235,6 +235,36 @@ async def test_what_is_heard_of_a_ghost_counts_at_once_and_after_a_restart(pond:
     assert pond.house.said == [(ghost("bob"), "one"), (ghost("bob"), "three")]
 
 
+@pytest.mark.parametrize(("before", "returns"), [("ban", True), ("invite", False), ("join", False), ("", True)])
+async def test_an_invitation_that_was_taken_back_lets_no_ghost_in_and_a_lifted_ban_does(
+    pond: Pond, before: str, *, returns: bool
+) -> None:
+    """Before we hear of it. Where the homeserver does not tell what was before, the invitation counts."""
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        for membership in ("leave", "invite"):
+            run.faces.hear(run.joined, Membership(ghost("bob"), membership, "", "@mod:hs", ""))
+        pond.house.members[ghost("bob")], pond.house.before = ("leave", "@mod:hs"), before
+        if returns:
+            await run.say(_BOB, "two")
+        else:
+            with pytest.raises(FaceRemoved, match="removed by @mod:hs: loud"):
+                await run.say(_BOB, "two")
+    assert (pond.house.members[ghost("bob")][0] == "join") is returns
+
+
+async def test_a_ghost_that_joined_at_the_moment_in_which_it_was_removed_is_not_locked_out(pond: Pond) -> None:
+    """Nobody can invite who is in the room."""
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        run.faces.hear(run.joined, Membership(ghost("bob"), "leave", "", "@mod:hs", ""))
+        run.faces.hear(run.joined, Membership(ghost("bob"), "join", "", ghost("bob"), ""))
+        await run.say(_BOB, "two")
+    async with pond.runs() as run:
+        await run.say(_BOB, "three")
+    assert [sender for sender, _ in pond.house.said] == [ghost("bob")] * 3
+
+
 async def test_who_is_told_of_a_removal_is_told_by_whom_though_the_ghost_is_invited_at_that_moment(pond: Pond) -> None:
     async with pond.runs() as run:
         await run.say(_BOB, "one")
@@ -336,6 +366,22 @@ async def test_where_all_have_ghosts_who_joins_gets_one_and_is_there_when_they_s
         run.joined.encrypted = True
         assert await run.faces.move(run.joined, (Move("came", "", face(person("carol"))),)) != []
     assert pond.house.said == []
+
+
+async def test_who_leaves_while_their_ghost_is_on_its_way_leaves_none_behind(pond: Pond) -> None:
+    """Some wait for their turn, others are being made."""
+    crowd = [person(f"p{number}") for number in range(20)]
+    async with pond.runs() as run:
+        await run.say(_BOB, "one")
+        pond.house.pause_s = 0.5
+        await run.faces.move(run.joined, [Move("came", "", face(who)) for who in crowd])
+        await asyncio.sleep(3)
+        left = [Move("left", "", face(who), reason="Quit: bye") for who in crowd[1:]]
+        assert await run.faces.move(run.joined, left) == []
+        assert await run.faces.move(run.joined, [Move("came", "", face(crowd[19]))]) == []  # and is back at once
+        await asyncio.sleep(60)
+    inside = {user for user, (membership, _) in pond.house.members.items() if membership == "join"}
+    assert inside == {US, ghost("bob"), ghost("p0"), ghost("p19")}
 
 
 async def test_a_crowd_that_was_there_before_comes_whole_and_leaves_places_for_those_who_speak(pond: Pond) -> None:
