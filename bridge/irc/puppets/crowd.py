@@ -14,7 +14,7 @@ from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.dialect.operations import Voice
 from bridge.irc.dialing.dial import Dial
 from bridge.irc.dialing.servers import Address
-from bridge.irc.puppets import nicks
+from bridge.irc.puppets import nicks, origins
 from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
 from bridge.irc.puppets.faces import Face, Faces
@@ -351,11 +351,11 @@ class Puppets:
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
         )
-        puppet.connection, puppet.face = connection, Face("", puppet.face.username)
+        puppet.connection, puppet.face = connection, Face("", nicks.username(puppet.voice.identity))
         try:
             return await connection.run()
         except Unwritable as error:
-            return Closed(f"the server password cannot be sent: {error}")
+            return Closed(f"the password of the server or of WEBIRC cannot be sent: {error}")
         finally:
             self.faces.gone(puppet.face)
             puppet.connection = None
@@ -367,7 +367,8 @@ class Puppets:
         length = eyes.nick_length or nicks.UNSAID
         names = self.book.names(settings.nick, voice.user, voice.identity, length)
         told = nicks.realname(settings.realname, voice.user, voice.identity)
-        return Identity(names, puppet.face.username, told, self._settings.password)
+        webirc = origins.webirc(settings.webirc, voice.identity)
+        return Identity(names, nicks.username(voice.identity), told, self._settings.password, webirc)
 
     def _is_free(self, puppet: Puppet) -> Callable[[str], bool]:
         def is_free(nick: str) -> bool:
@@ -387,9 +388,10 @@ class Puppets:
                 self._pauses = 0
                 self._failures.pop(user.casefold(), None)
                 log.info("puppet_online", network=network, user=user, nick=nick)
-            case Hosted(host):
-                puppet.noted = puppet.noted and host == puppet.host
-                puppet.host = host
+            case Hosted(host, username):
+                shown = username or puppet.face.username
+                puppet.noted = puppet.noted and (host, shown) == (puppet.host, puppet.face.username)
+                puppet.host, puppet.face.username = host, shown
             case Renamed(nick, asked):
                 puppet.face.nick, puppet.noted = nick, False
                 puppet.anew = puppet.anew or asked
@@ -457,7 +459,14 @@ class Puppets:
         if not puppet.noted:
             puppet.noted, anew, puppet.anew = True, puppet.anew, False
             voice = puppet.voice
-            changes = self.book.note(voice.user, voice.identity, puppet.face.nick, puppet.host, anew=anew)
+            changes = self.book.note(
+                voice.user,
+                voice.identity,
+                puppet.face.nick,
+                puppet.host,
+                anew=anew,
+                username=puppet.face.username,
+            )
             if changes:
                 self.faces.any = True
                 await self._keep(changes)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bridge.irc.puppets.origin_settings import Webirc
 from bridge.lib.settings import Count, Duration, Lasting, Line, Section
 
 _NAME, _ID = "{name}", "{id}"
@@ -54,3 +55,6 @@ class PuppetSettings(Section):
     connect_every: Annotated[Lasting, AfterValidator(_spaced)] = Field(default="5s", validate_default=True)
     """How long to wait between two of these connections: networks throttle those who connect too fast. `off`: not at
     all."""
+    webirc: Webirc | None = None
+    """Tell the server an address of each member's own, if its admins have given the bridge a password for that
+    (WEBIRC)."""

@@ -1,0 +1,93 @@
+"""Members whom real servers tell apart: by WEBIRC on InspIRCd (`cgiirc`) and ngIRCd (`WebircPassword`)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.demo.people import IrcPerson
+from bridge.demo.servers import InspIRCd, Process
+from bridge.demo.servers.process import HOST
+from bridge.irc.puppets import origins
+from bridge.irc.puppets.nicks import username
+from bridge.network import PermanentError
+from tests.conftest import need, running
+from tests.fakes.memory import Notebook
+from tests.integration.irc import Log
+from tests.integration.puppets import member, pond, says
+from tests.integration.servers import NgIrcd, unique
+
+pytestmark = pytest.mark.servers
+
+WEBIRC = {"webirc": {"password": "secret-of-webirc"}}
+ADDRESSES = "fd71:7561:636b::/64"
+_CGIIRC = f"""
+<module name="cgiirc">
+<cgihost type="webirc" password="secret-of-webirc" mask="{HOST}">
+"""
+
+
+@pytest.fixture(scope="module", params=["inspircd", "ngircd"])
+def gated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server that takes WEBIRC from us."""
+    folder = tmp_path_factory.mktemp(request.param)
+    kind = InspIRCd if request.param == "inspircd" else NgIrcd
+    need(kind)
+    webirc = NgIrcd(folder, extra="Ident = no\nWebircPassword = secret-of-webirc")
+    with running(InspIRCd(folder, extra=_CGIIRC) if kind is InspIRCd else webirc) as server:
+        yield server
+
+
+async def seen(bob: IrcPerson, nick: object) -> tuple[str, str]:
+    """User name and host of somebody, as WHOIS shows them."""
+    answer = await bob.ask(f"WHOIS {nick}", lambda line: line.command == "311")
+    return answer.params[2], answer.params[3]
+
+
+async def test_by_webirc_each_member_has_an_address_and_keeps_the_user_name(gated: Process) -> None:
+    ann, bea = member(unique("ann")), member(unique("bea"))
+    async with pond(gated, puppets=WEBIRC) as (us, bob):
+        for who in (ann, bea):
+            await says(us, who, f"quack of {who.user}")
+            assert (await bob.heard(f"quack of {who.user}")).sender == who.user
+            user, host = await seen(bob, who.user)
+            assert (user.lstrip("~"), host) == (username(who.address), origins.address(ADDRESSES, who.address))
+        assert us.events == []
+
+
+async def test_a_ban_of_an_address_hits_one_member_alone(gated: Process) -> None:
+    ann, bea = member(unique("ann")), member(unique("bea"))
+    async with pond(gated, puppets=WEBIRC) as (us, bob):
+        await bob.raw(f"MODE {us.room.id} +b *!*@{origins.address(ADDRESSES, ann.address)}")
+        await bob.ping()
+        with pytest.raises(PermanentError, match="banned"):
+            await says(us, ann, "one")
+        await says(us, bea, "two")
+        assert (await bob.heard("two")).sender == bea.user
+
+
+async def test_a_puppet_is_known_where_the_server_shows_the_gateway_as_its_user_name(gated: Process) -> None:
+    """As ngIRCd does. What it said is nobody's words, also for a bridge that was started again."""
+    ann, memory = member(unique("ann")), Notebook()
+    puppets = {"webirc": {"password": "secret-of-webirc", "gateway": "pond"}}
+    for text in ("one", "two"):
+        async with pond(gated, puppets=puppets, memory=memory) as (us, bob):
+            await says(us, ann, text)
+            assert (await bob.heard(text)).sender == ann.user
+            user, _ = await seen(bob, ann.user)
+            assert user.lstrip("~") == ("pond" if isinstance(gated, NgIrcd) else username(ann.address))
+            assert us.events == []
+
+
+async def test_a_member_whom_the_server_does_not_let_in_by_webirc_speaks_with_the_mark(
+    tmp_path_factory: pytest.TempPathFactory, log: Log
+) -> None:
+    """InspIRCd closes the connection, and the log says why, without the password."""
+    need(InspIRCd)
+    ann = member(unique("ann"))
+    async with InspIRCd(tmp_path_factory.mktemp("own") / "ircd", extra=_CGIIRC) as server:
+        async with pond(server, puppets={"webirc": {"password": "wrong-word"}}) as (us, bob):
+            await says(us, ann, "quack")
+            assert (await bob.heard("quack")).text == f"<{ann.user}> quack"
+        entry = await log.shows("puppet_offline")
+        assert "WEBIRC" in entry["reason"]
+        assert not [each for each in log._entries if "wrong-word" in repr(each)]
