@@ -256,6 +256,13 @@ class IrcSettings(NamedSection):
             raise ValueError(_PLAINTEXT)
         return proxy
 
+    @field_validator("puppets")
+    @classmethod
+    def _seen_source(cls, puppets: PuppetSettings, info: ValidationInfo) -> PuppetSettings:
+        if puppets.source is not None and info.data.get("proxy_") is not None:
+            raise ValueError("source: through a proxy, the server sees the proxy's address: keep one of the two")
+        return puppets
+
     @field_validator("tls")
     @classmethod
     def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)

@@ -1,6 +1,13 @@
-"""Members whom real servers tell apart: by WEBIRC on InspIRCd (`cgiirc`) and ngIRCd (`WebircPassword`)."""
+"""Members whom real servers tell apart: by WEBIRC on InspIRCd (`cgiirc`) and ngIRCd (`WebircPassword`), and by the
+address from which they connect."""
 
+import asyncio
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +19,8 @@ from bridge.irc.puppets.nicks import username
 from bridge.network import PermanentError
 from tests.conftest import need, running
 from tests.fakes.memory import Notebook
+from tests.integration import routed
+from tests.integration.certificates import self_signed
 from tests.integration.irc import Log
 from tests.integration.puppets import member, pond, says
 from tests.integration.servers import NgIrcd, unique
@@ -91,3 +100,70 @@ async def test_a_member_whom_the_server_does_not_let_in_by_webirc_speaks_with_th
         entry = await log.shows("puppet_offline")
         assert "WEBIRC" in entry["reason"]
         assert not [each for each in log._entries if "wrong-word" in repr(each)]
+
+
+# Addresses of their own
+
+
+@pytest.fixture(params=["inspircd", "ngircd"])
+def server(request: pytest.FixtureRequest, inspircd: InspIRCd, ngircd: NgIrcd) -> Process:
+    return inspircd if request.param == "inspircd" else ngircd
+
+
+LOOPBACK = "127.77.0.0/16"
+"""Addresses of loopback, any of which may be bound here."""
+
+
+async def test_each_member_connects_from_an_address_of_their_own_and_a_ban_hits_one_alone(server: Process) -> None:
+    ann, bea = member(unique("ann")), member(unique("bea"))
+    async with pond(server, puppets={"source": LOOPBACK}) as (us, bob):
+        for who in (ann, bea):
+            await says(us, who, f"quack of {who.user}")
+            await bob.heard(f"quack of {who.user}")
+            assert (await seen(bob, who.user))[1] == origins.address(LOOPBACK, who.address)
+        assert (await seen(bob, us.settings.nick))[1] == HOST
+        await bob.raw(f"MODE {us.room.id} +b *!*@{origins.address(LOOPBACK, ann.address)}")
+        await bob.ping()
+        with pytest.raises(PermanentError, match="banned"):
+            await says(us, ann, "two")
+        await says(us, bea, "three")
+        assert (await bob.heard("three")).sender == bea.user
+
+
+async def test_a_member_connects_from_their_address_by_tls_to_a_server_whose_name_is_checked(tmp_path: Path) -> None:
+    need(InspIRCd)
+    signed, ann = self_signed(tmp_path, "localhost", 9), member(unique("ann"))
+    async with InspIRCd(tmp_path / "irc", tls=(signed.certificate, signed.key)) as server:
+        place = f"localhost:{server.tls_port}"
+        there: dict[str, Any] = {"server": place, "tls": True, "tls_ca_file": signed.certificate}
+        async with pond(server, puppets={"source": LOOPBACK}, **there) as (us, bob):
+            await says(us, ann, "quack")
+            assert (await bob.heard("quack")).sender == ann.user
+            assert (await seen(bob, ann.user))[1] == origins.address(LOOPBACK, ann.address)
+
+
+async def test_from_an_address_that_is_routed_elsewhere_nobody_connects_and_the_mark_speaks(
+    inspircd: InspIRCd, log: Log
+) -> None:
+    ann = member(unique("ann"))
+    async with pond(inspircd, puppets={"source": "2001:db8:1::/64"}) as (us, bob):
+        await says(us, ann, "quack")
+        assert (await bob.heard("quack")).text == f"<{ann.user}> quack"
+        entry = await log.shows("puppet_offline")
+        assert f"from {origins.address('2001:db8:1::/64', ann.address)}" in entry["reason"]
+        assert "has no IPv6 address" in entry["reason"]
+
+
+async def test_from_a_prefix_that_is_routed_to_this_machine_each_member_has_an_ipv6_address(tmp_path: Path) -> None:
+    """In a network namespace of its own, where the test may set routes."""
+    need(InspIRCd)
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        pytest.skip("unshare or ip is not installed")
+    route = f"ip link set lo up && ip -6 route add local {routed.PREFIX} dev lo"
+    command = ("unshare", "-rn", "sh", "-c", f'{route} && exec "$@"', "sh")
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:  # noqa: ASYNC221
+        pytest.skip("no network namespace of one's own, or no IPv6, on this machine")
+    script = (*command, sys.executable, "-m", routed.__name__, str(tmp_path / "irc"))
+    done = await asyncio.to_thread(subprocess.run, script, capture_output=True, text=True, check=False, timeout=60)
+    said = done.stdout.splitlines()[-1:] or [done.stderr]
+    assert said == [" ".join(origins.address(routed.PREFIX, who) for who in ("@ann:hs", "@bea:hs"))]

@@ -14,6 +14,7 @@ from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.dialect.operations import Voice
 from bridge.irc.dialing.dial import Dial
 from bridge.irc.dialing.servers import Address
+from bridge.irc.dialing.sources import Source
 from bridge.irc.puppets import nicks, origins
 from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
@@ -344,7 +345,7 @@ class Puppets:
             return eyes
 
     async def _once(self, puppet: Puppet, eyes: Eyes) -> Closed:
-        dialed = await self._dial.open(eyes.server)
+        dialed = await self._dial.open(eyes.server, self._source(puppet))
         if isinstance(dialed, Ending):
             return Closed(dialed.reason)
         session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
@@ -361,6 +362,10 @@ class Puppets:
             puppet.connection = None
             puppet.joining.clear()
             puppet.ring()
+
+    def _source(self, puppet: Puppet) -> Source | None:
+        prefix = self._settings.puppets.source
+        return None if prefix is None else Source(origins.address(prefix, puppet.voice.identity))
 
     def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
         settings, voice = self._settings.puppets, puppet.voice

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bridge.irc.puppets.origin_settings import Webirc
+from bridge.irc.puppets.origin_settings import Prefix, Webirc
 from bridge.lib.settings import Count, Duration, Lasting, Line, Section
 
 _NAME, _ID = "{name}", "{id}"
@@ -58,3 +58,6 @@ class PuppetSettings(Section):
     webirc: Webirc | None = None
     """Tell the server an address of each member's own, if its admins have given the bridge a password for that
     (WEBIRC)."""
+    source: Prefix | None = None
+    """A network (`2001:db8:1::/64`) that is routed to this machine: each member connects from an address of their own
+    in it, always the same one. With an IPv4 network, a few members may share one."""
