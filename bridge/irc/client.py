@@ -29,6 +29,7 @@ from bridge.irc.puppets.connection import Refused as NotTaken
 from bridge.irc.puppets.connection import Unseen, line_of
 from bridge.irc.puppets.crowd import Bar, Members, Puppet, Puppets, is_of_ban
 from bridge.irc.puppets.faces import NotShown
+from bridge.irc.puppets.identd import Identd
 from bridge.irc.readiness import Readiness
 from bridge.irc.sasl.choice import Trust
 from bridge.irc.session.session import Session
@@ -95,10 +96,12 @@ class IrcNetwork:
         is_ours: Callable[[], bool] = lambda: True,
         members: Members | None = None,
         greets: Greets = greets_nobody,
+        identd: Identd | None = None,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
         connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
-        `greets`: whether it is told that somebody was in a channel before we came."""
+        `greets`: whether it is told that somebody was in a channel before we came. `identd`: that of the process, if
+        other networks have it, too."""
         self._is_ours = is_ours
         self._greets = greets
         self.name = settings.name
@@ -134,6 +137,7 @@ class IrcNetwork:
             keep=self._keep,
             tell=self._tell,
             members=members,
+            identd=identd,
         )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:

@@ -259,8 +259,10 @@ class IrcSettings(NamedSection):
     @field_validator("puppets")
     @classmethod
     def _seen_source(cls, puppets: PuppetSettings, info: ValidationInfo) -> PuppetSettings:
-        if puppets.source is not None and info.data.get("proxy_") is not None:
-            raise ValueError("source: through a proxy, the server sees the proxy's address: keep one of the two")
+        if info.data.get("proxy_") is not None:
+            for key in ("source", "identd"):
+                if getattr(puppets, key) is not None:
+                    raise ValueError(f"{key}: through a proxy, servers see the proxy's address: keep one of the two")
         return puppets
 
     @field_validator("tls")

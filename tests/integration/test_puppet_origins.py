@@ -1,5 +1,5 @@
-"""Members whom real servers tell apart: by WEBIRC on InspIRCd (`cgiirc`) and ngIRCd (`WebircPassword`), and by the
-address from which they connect."""
+"""Members whom real servers tell apart: by WEBIRC on InspIRCd (`cgiirc`) and ngIRCd (`WebircPassword`), by the address
+from which they connect, and by an identd."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ import pytest
 from bridge.demo.people import IrcPerson
 from bridge.demo.servers import InspIRCd, Process
 from bridge.demo.servers.process import HOST
-from bridge.irc.puppets import origins
+from bridge.irc.puppets import identd, origins
 from bridge.irc.puppets.nicks import username
 from bridge.network import PermanentError
 from tests.conftest import need, running
@@ -167,3 +167,34 @@ async def test_from_a_prefix_that_is_routed_to_this_machine_each_member_has_an_i
     done = await asyncio.to_thread(subprocess.run, script, capture_output=True, text=True, check=False, timeout=60)
     said = done.stdout.splitlines()[-1:] or [done.stderr]
     assert said == [" ".join(origins.address(routed.PREFIX, who) for who in ("@ann:hs", "@bea:hs"))]
+
+
+# Their user names, proven
+
+
+@pytest.fixture(scope="module", params=["inspircd", "ngircd"])
+def asking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server that asks the machines of its clients for their user names."""
+    folder = tmp_path_factory.mktemp(request.param)
+    kind = InspIRCd if request.param == "inspircd" else NgIrcd
+    need(kind)
+    plain = NgIrcd(folder, extra="Ident = yes\nDNS = yes")  # without DNS, it asks nobody
+    with running(InspIRCd(folder, ident=True) if kind is InspIRCd else plain) as server:
+        yield server
+
+
+async def test_servers_ask_the_identd_for_the_user_name_of_a_member_and_believe_it(asking: Process) -> None:
+    """At port 113 of the member's own address, which is the only one there is."""
+    ann, bea = member(unique("ann")), member(unique("bea"))
+    place = f"{origins.address(LOOPBACK, ann.address)}:113"
+    try:
+        identd.listener(place).close()
+    except PermissionError:
+        pytest.skip("ports below 1024 are for root on this machine")
+    async with pond(asking, puppets={"source": LOOPBACK, "identd": place}) as (us, bob):
+        for who, proven in ((ann, True), (bea, False)):
+            await says(us, who, f"quack of {who.user}")
+            assert (await bob.heard(f"quack of {who.user}")).sender == who.user
+            user, _ = await seen(bob, who.user)
+            assert user == ("" if proven else "~") + username(who.address)
+        assert us.events == []

@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,13 +12,14 @@ import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.dialect.operations import Voice
-from bridge.irc.dialing.dial import Dial
+from bridge.irc.dialing.dial import Dial, Dialed
 from bridge.irc.dialing.servers import Address
-from bridge.irc.dialing.sources import Source
+from bridge.irc.dialing.sources import Place, Source
 from bridge.irc.puppets import nicks, origins
 from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
 from bridge.irc.puppets.faces import Face, Faces
+from bridge.irc.puppets.identd import Identd
 from bridge.irc.puppets.session import (
     Barred,
     Closed,
@@ -171,6 +172,7 @@ class Puppets:
         keep: Callable[[Changes], Awaitable[None]],
         tell: Tell,
         members: Members | None = None,
+        identd: Identd | None = None,
     ) -> None:
         self._settings = settings
         self._dial = dial
@@ -179,6 +181,7 @@ class Puppets:
         self._keep = keep
         self._tell = tell
         self._members = members or Everybody()
+        self._identd = identd or Identd()
         self.book = Book({})
         self.faces = Faces(self.book)
         self._puppets: dict[str, Puppet] = {}
@@ -201,6 +204,11 @@ class Puppets:
 
     async def run(self) -> None:
         """Keep the puppets until it is cancelled: then they say goodbye."""
+        place = self._settings.puppets.identd
+        async with self._identd.listening(place) if place else nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             beating: asyncio.Task[None] | None = None
             while True:
@@ -345,9 +353,11 @@ class Puppets:
             return eyes
 
     async def _once(self, puppet: Puppet, eyes: Eyes) -> Closed:
-        dialed = await self._dial.open(eyes.server, self._source(puppet))
-        if isinstance(dialed, Ending):
-            return Closed(dialed.reason)
+        with self._identd.pairs.owner(nicks.username(puppet.voice.identity)) as announce:
+            dialed = await self._dial.open(eyes.server, self._source(puppet, announce))
+            return Closed(dialed.reason) if isinstance(dialed, Ending) else await self._speak(puppet, eyes, dialed)
+
+    async def _speak(self, puppet: Puppet, eyes: Eyes, dialed: Dialed) -> Closed:
         session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
@@ -363,9 +373,12 @@ class Puppets:
             puppet.joining.clear()
             puppet.ring()
 
-    def _source(self, puppet: Puppet) -> Source | None:
-        prefix = self._settings.puppets.source
-        return None if prefix is None else Source(origins.address(prefix, puppet.voice.identity))
+    def _source(self, puppet: Puppet, announce: Callable[[Place, Place], None]) -> Source | None:
+        """From where the puppet connects, if that has to be known."""
+        settings = self._settings.puppets
+        if settings.source is not None:
+            return Source(origins.address(settings.source, puppet.voice.identity), announce)
+        return Source(self._settings.bind, announce) if settings.identd is not None else None
 
     def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
         settings, voice = self._settings.puppets, puppet.voice

@@ -44,6 +44,19 @@ def prefix(text: str) -> str:
 Prefix = Annotated[str, AfterValidator(prefix)]
 
 
+def listen(text: str) -> str:
+    """An address and a port to listen at. Raises ValueError."""
+    host, _port = hosts.address(text)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"{host!r} is not an address: 127.0.0.1, 0.0.0.0 or [::], before the port") from None
+    return text
+
+
+Listen = Annotated[str, AfterValidator(listen)]
+
+
 class Webirc(Section):
     """Telling the server an address of each member's own (WEBIRC), as web chats do. Exactly one of password,
     password_file."""

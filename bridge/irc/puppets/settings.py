@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bridge.irc.puppets.origin_settings import Prefix, Webirc
+from bridge.irc.puppets.origin_settings import Listen, Prefix, Webirc
 from bridge.lib.settings import Count, Duration, Lasting, Line, Section
 
 _NAME, _ID = "{name}", "{id}"
@@ -61,3 +61,6 @@ class PuppetSettings(Section):
     source: Prefix | None = None
     """A network (`2001:db8:1::/64`) that is routed to this machine: each member connects from an address of their own
     in it, always the same one. With an IPv4 network, a few members may share one."""
+    identd: Listen | None = None
+    """Where to listen, as host:port, for servers that ask whose connection one is (RFC 1413): `0.0.0.0:1113`, to which
+    the system redirects port 113. `[::]:1113` is for IPv4, too. Several networks may name the same."""
